@@ -134,6 +134,7 @@ class Engine:
         self._wakes: list[Ns] = []
         self._out: list[Command] = []
         """Commands of the agent that have not reached the core yet."""
+        # The core begins before the agent, as a desk runs before a session attaches.
         self._run(self.core.start(start))
         self._out += self.runner.start(start)
         self._drain()
@@ -159,7 +160,10 @@ class Engine:
             ]
             if not due:
                 break
+            # One moment at a time: what happens at it may ask for another one before ``t``.
             self.now = max(self.now, min(due))
+            # At the same moment the core comes first, as at a desk: it publishes, and then the
+            # agent decides.
             if self._wakes and self._wakes[0] <= self.now:
                 heapq.heappop(self._wakes)
                 self._run(self.core.step(self.now, Woke()))
@@ -171,7 +175,11 @@ class Engine:
     def _drain(self) -> None:
         """Hand the agent's commands to the core. Raises what stopped the agent."""
         while self._out:
+            # One after another, because carrying one out may let the agent order more, which goes
+            # behind the others.
             command = self._out.pop(0)
+            # These are for a desk that serves sessions. A tape plays by itself and brings every
+            # stock.
             if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
                 self._run(self.core.step(self.now, command))
         if self.runner.state is AgentState.FAILED:
@@ -210,6 +218,8 @@ class Engine:
 
     def _enter(self, intent: Intent, route: Route) -> None:
         number = self._resting.enter(intent)
+        # The reply comes before the notice here. At KIS the two race, and the core takes either
+        # order.
         ref = OrderRef(day_number(self.now), "", number, route.venue)
         self._run(self.core.step(self.now, SendReply(intent.key, "sent", ref)))
         self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
@@ -251,6 +261,8 @@ def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = Non
     engine: Engine | None = None
     for t, ticks in recorded_ticks(Path(recording)):
         if engine is None:
+            # The day of the tape is known with its first frame, and the issues and limits are those
+            # of that day.
             engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits)
         engine.frame(t, ticks)
     if engine is None:

@@ -13,9 +13,9 @@ from kisnb.paths import private_dir, state_dir
 from kisnb.terms import Mode
 
 SOCKET_SECONDS = 6.0
-"""A desk whose socket was removed may take so long to notice it, and to listen again."""
+"""Seconds that a desk may take to notice that its socket was removed, and to listen again."""
 STARTING_SECONDS = 20.0
-"""A desk that another process has just started may take so long to write its address."""
+"""Seconds that a desk which was just started may take to write its address."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
@@ -54,6 +54,8 @@ def find_desk(mode: Mode) -> DeskAddress | None:
     None when no desk runs, or when one has not written its address yet. Raises DeskBusy when a desk
     runs and its address cannot be read.
     """
+    # The lock decides and not the file: a file that a killed desk left behind names a process that
+    # is gone.
     if not is_held(desk_lock(mode)):
         return None
     path = address_file(mode)
@@ -92,6 +94,8 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
     Raises DeskBusy.
     """
     deadline = time.monotonic() + STARTING_SECONDS
+    # A desk takes its lock before it writes its address, and a supervisor takes its own before it
+    # starts a desk. In both gaps there is a desk to wait for.
     while not _has_socket(running := find_desk(mode)) and is_up(mode):
         if time.monotonic() > deadline:
             lost = (

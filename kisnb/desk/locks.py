@@ -64,6 +64,7 @@ class Lock:
         fresh = _try_lock(private_dir(self.path.parent) / self.path.name)
         if fresh is None:
             return False
+        # The new lock is held before the old one is given up, so that no other desk comes between.
         self._file.close()
         self._file = fresh
         self._sign()
@@ -76,6 +77,7 @@ class Lock:
         self._file.close()
 
     def _sign(self) -> None:
+        # Nothing guards these writes, because only the holder of the lock writes to its file.
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}{self._note}".encode())
         self._file.flush()
@@ -91,6 +93,8 @@ class CustomerLocks:
         """Take the locks. Raises DeskBusy, ConfigError and OSError."""
         self.locks: list[Lock] = []
         wanted = [("appkey", "this appkey", credentials.appkey.reveal())]
+        # At a real host the account is locked as well: two appkeys of one person may trade the same
+        # account, and each desk would take the orders of the other for somebody else's.
         if mode is not Mode.SIM:
             wanted.append(("account", f"this {mode} account", credentials.full_account))
         try:
@@ -126,6 +130,8 @@ def _lock_of_customer(path: Path, what: str, mode: Mode) -> Lock:
     try:
         return Lock(path, what, f"\n{state}\n{mode}")
     except DeskBusy:
+        # The holder's state folder is on file, because a desk of another folder is not found by
+        # ``kisnb desk stop`` without it.
         pid, other, its_mode = (*_lines(path), "", "", "")[:3]
         if not other or other == str(state):
             raise
@@ -178,6 +184,8 @@ def _try_lock(path: Path) -> IO[bytes] | None:
     # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
     deadline = time.monotonic() + LOOKING_SECONDS
     while True:
+        # Opened to append: opening to write would empty the file, which holds the number of the
+        # process that has the lock.
         file = path.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

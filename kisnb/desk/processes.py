@@ -29,6 +29,8 @@ def lives(process: psutil.Process) -> bool:
     import psutil
 
     try:
+        # psutil compares the time of the start, so a new process with the same number is not taken
+        # for this one. A zombie still has its number and does nothing any more.
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False

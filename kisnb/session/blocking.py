@@ -54,6 +54,8 @@ class Blocking:
 
     def orders(self) -> OrderBook:
         """Return all orders of the day, also those that came while a cell blocks the loop."""
+        # The loop does not turn while this cell runs. Without this the order books would be those
+        # of its beginning.
         self._pump.catch_up()
         return self._state.books.account
 
@@ -80,6 +82,8 @@ class Blocking:
         Their outcome comes with a later call, or after the cell.
         """
         orders = orders_named(self._state.books, what)
+        # No outcome is waited for: it comes as an event, and this call must need nothing of the
+        # loop.
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
@@ -89,6 +93,8 @@ class Blocking:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:
             raise DeskError(str(e), "ask again, or open the desk again with %kis open") from None
+        # The desk sends events before its reply. They are applied first, so that the reply is never
+        # newer than the order books.
         self._pump.catch_up()
         return question.read(reply)
 

@@ -56,6 +56,7 @@ async def connect(
         wanted = Mode(mode)
     except ValueError:
         raise BadInput(f"{mode!r} is no mode", "open sim, paper or live") from None
+    # All values are read before a desk is started: a wrong one must not leave a desk behind.
     if seed is not None and not isinstance(seed, int):
         raise BadInput(f"{seed!r} is no seed", "give a whole number, such as 7")
     day = SimulatedDay(seed, _date(date), _time(start))
@@ -65,12 +66,15 @@ async def connect(
         )
     given = _quotes(wanted, quotes)
     calendar.use_local()
+    # The kernel judges by the same holidays and assumptions as its desk, which reads the same
+    # files.
     uncertain.use(uncertain.read(load_config().assume))
     shell = running_shell()
     if shell is None:
         return await _opened(wanted, day, fresh, given, None)
     kernel = KernelSessions.of(shell)
     async with kernel.lock(wanted):
+        # Asked under the lock, because another cell may have opened one while this cell waited.
         session = kernel.open(wanted)
         if session is not None and not fresh:
             # This raises the cure when the options differ from those of the open day.
@@ -88,9 +92,12 @@ async def _opened(
 ) -> Session:
     client, snapshot = await _attached(mode, day, fresh, quotes)
     try:
+        # The day is the desk's: a simulated day has the issues and the prices of its own date. The
+        # file is large and is read beside the loop.
         universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
         return Session(client, snapshot, universe, partial(next_desk, mode), cells)
     except BaseException:
+        # Nobody else knows this client: its threads would run on.
         client.close()
         raise
 
@@ -120,6 +127,8 @@ async def _attached(
             return client, await client.attach()
         except BaseException as e:
             client.close()
+            # A refusal stands, and an interrupt is meant. Only a desk that is going down is worth
+            # another try.
             if not isinstance(e, DeskLost) or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
@@ -139,6 +148,8 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
                 client.close()
                 if not isinstance(e, DeskLost):
                     raise
+        # No address is on file. The next desk may still come as long as a supervisor holds its
+        # lock. In a thread, because a lock's file may be on a network disk.
         elif not await asyncio.to_thread(is_up, mode):
             why = farewell_path(mode)
             text = (
@@ -160,6 +171,8 @@ async def _aside(work: Callable[[], DeskAddress]) -> DeskAddress:
         try:
             value = work()
         except BaseException as e:
+            # False when the cell that waits was interrupted. Then nobody takes the result, and the
+            # desk that was started stays.
             if done.set_running_or_notify_cancel():
                 done.set_exception(e)
         else:

@@ -61,6 +61,7 @@ class DeskCalls(SessionCalls):
         """
         import polars as pl
 
+        # Imported here, because a kernel needs KIS's catalogue for this call alone.
         from kisnb.kis.modes import capability_table
 
         mode = self._parts.state.mode
@@ -77,6 +78,8 @@ class DeskCalls(SessionCalls):
         """
         from kisnb.desk.record.journal_frame import journal_frame
 
+        # The desk says only where its file is. The kernel reads it beside the desk, so that a long
+        # journal keeps no order waiting.
         reply = await self._parts.link.ask(JournalOf())
         return await asyncio.to_thread(journal_frame, Path(reply.path))
 
@@ -152,6 +155,7 @@ class DeskCalls(SessionCalls):
     @pending
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` of the session's clock. Raises BadInput."""
+        # The clock counts whole nanoseconds, and a person may write 0.5.
         span = int(read_seconds(seconds, "the time to sleep") * SECOND)
         await self._parts.pace.until_time(self.now + span)
 

@@ -36,7 +36,9 @@ class DeskSwitches:
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
         self._link.home.check_loop()
         steps = self._state.halt_steps
+        # An earlier pull has a last step too. Only the steps from here on are those of this one.
         before = len(steps)
+        # A pull that is given twice does no harm: it never lowers the state.
         work = self._pace.carry_out(
             lambda: [pull], lambda: any(s.step == "notify" for s in steps[before:])
         )
@@ -46,6 +48,8 @@ class DeskSwitches:
         try:
             await asyncio.shield(pulling)
         except asyncio.CancelledError:
+            # It ended in the same moment, or was cancelled itself: then there is no halt that goes
+            # on.
             if pulling.done():
                 raise
             why, cure = (

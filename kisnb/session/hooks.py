@@ -66,5 +66,6 @@ class Hooks:
 
         Outside IPython there are none.
         """
+        # A cell that was interrupted asks this at its end, before the loop has turned.
         self._pump.catch_up()
         return self._placing.orders_of_cell()

@@ -45,6 +45,8 @@ class KernelSessions:
     def open(self, mode: Mode) -> Session | None:
         """Return the session of a mode. None when there is none that can be used."""
         session = self._open.get(mode)
+        # A session whose desk is lost for good is not given back, so that the cell that connects
+        # gets a new desk.
         usable = session is not None and not session.closed and session.status.link != "desk lost"
         return session if usable else None
 
@@ -56,15 +58,18 @@ class KernelSessions:
 
     def adopt(self, session: Session) -> None:
         """Connect a new session to its kernel, in place of the session before it on its mode."""
+        # Out and in again: a dict keeps the first place of a key, and ``newest`` reads the order.
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
         badge = session.mode.badge
         session.hooks.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
         session.hooks.say = lambda text: print(f"{badge}{text}")
+        # One hold for each session. The last session that closes takes the hooks out of IPython.
         self.cells.acquire()
 
         def closed(agents: Sequence[str]) -> None:
             self.cells.release()
+            # The next session of the mode may be open already, as after ``replace``.
             if self._open.get(session.mode) is session:
                 del self._open[session.mode]
             if agents:
@@ -75,6 +80,8 @@ class KernelSessions:
 
     async def replace(self, session: Session) -> None:
         """Adopt a session, and close the one that was open on its mode."""
+        # Closing comes last and may wait. By then the new session has its place, so that a cell
+        # that connects meanwhile gets it.
         before = self._open.pop(session.mode, None)
         self.adopt(session)
         if before is not None:

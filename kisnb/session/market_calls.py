@@ -46,6 +46,7 @@ class MarketCalls(SessionCalls):
         Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won;
         null for fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
         """
+        # KIS's rankings take KRX or NXT and no unified market (KIS's workbook: J, NX).
         where = Router.resolve_for_ranking(sessions.session_id(self._parts.state.now))
         reply = await self._parts.link.ask(CallApi(*ranking_call(kind, where)))
         return read_ranking(reply.blocks["output"], n)
@@ -59,10 +60,14 @@ class MarketCalls(SessionCalls):
         subscriptions of an appkey. The newest message of each stands in ``data.expected``,
         ``data.operations`` and ``data.programs``. Raises BadInput.
         """
+        # A text is a sequence of letters. Each would be refused by itself, which nobody
+        # understands.
         if isinstance(channels, str):
             raise BadInput(
                 f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]"
             )
+        # All values are read before anything is subscribed to, so that a wrong one leaves nothing
+        # behind.
         named = [one_of(channel, CHANNELS, "channel") for channel in channels]
         self._parts.watched.follow(*codes)
         self._parts.watched.want(

@@ -37,11 +37,15 @@ class OpenOrders:
 
         Raises BadInput when there is no such order, and DeskLost.
         """
+        # While the desk is away the order books may lack what the next desk knows, and ``what``
+        # could name the wrong orders.
         await self._link.wait_for_return()
         if names_all(what):
             # Calls that were handed over name orders whose keys the desk has not published yet.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_named(self._state.books, what)
+        # Only facts from here on count: an earlier cancel may have been refused, or may have taken
+        # a part.
         before = {o.key: len(o.facts) for o in orders}
 
         def is_over(order: Order) -> bool:
@@ -53,6 +57,7 @@ class OpenOrders:
         # The desk sends one cancel of an order at a time. A cancel that somebody else asked for may
         # be for a part only, and ours is lost behind it. Then it is asked for once more.
         while open_ones := [o for o in orders if not is_over(o)]:
+            # The lambdas are awaited within this round of the loop, so that they see its values.
             await self._pace.until(lambda: not any(o.is_open and o.cancel_asked for o in open_ones))
             before |= {o.key: len(o.facts) for o in open_ones}
             await self._pace.carry_out(
@@ -92,6 +97,7 @@ class OpenOrders:
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""
         item = self._rules.instrument(order.code)
+        # A revise sends a new order in place of the old one, so a halt keeps it back.
         if item is None or self._state.halt_state != "active":
             return False
         return may_be_revised(self._state.now, self._state.books, order, item)
@@ -101,6 +107,7 @@ class OpenOrders:
         books = self._state.books
         unknown = [o for o in books.live.values() if o.state is OrderState.UNKNOWN]
         if what is not None:
+            # A name stands for its newest order, which comes last.
             order = orders_named(books, what)[-1]
             if order.state is not OrderState.UNKNOWN:
                 raise BadInput(f"the fate of {named_order(order)} is known: it is {order.state}")

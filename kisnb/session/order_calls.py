@@ -91,6 +91,7 @@ class OrderCalls(SessionCalls):
         ``key`` names the batch. Raises BadInput for a line that cannot be read. Raises OrderDenied
         when a line is a repetition that has to be confirmed. In both cases nothing is sent.
         """
+        # The lines are named here and not when the batch is awaited, as in ``place``.
         placing = self._parts.placing
         calls = placing.batch(read_batch(self._parts.universe, lines, key, again))
         return Pending(f"batch of {len(calls)} orders", lambda: placing.submit_batch(calls))

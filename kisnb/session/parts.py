@@ -36,6 +36,8 @@ class Parts:
         cells: Cells | None,
     ) -> None:  # fmt: skip
         """``find`` gives the next desk; ``cells`` knows the cell in which a call is typed."""
+        # Each part is made after those that it calls. What goes the other way is a callback, so
+        # that no part holds the whole session.
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities)
         self.link = Link(desk, find)
@@ -82,7 +84,10 @@ class Parts:
         if self.link.state.closed:
             return
         self.link.home.check_process()
+        # Read before the agents stop: the notebook names those that ran.
         stopped = self.agents.running
+        # The agents release their leases over the link, so they end before it. The waits end after
+        # it, because a cell that goes on must find the session closed.
         self.agents.close()
         self.link.close()
         self.pace.fail(NotOpen("the session was closed", "open it again with %kis open"))

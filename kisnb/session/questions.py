@@ -66,6 +66,8 @@ class Questions:
         ``.score(order.fills)`` of it says what the choice was worth. Raises BadInput when the desk
         has decided nothing about the order.
         """
+        # The key is looked up here, because the desk knows orders by their keys, and not by what a
+        # person calls them.
         order = orders_named(self._state.books, what)[-1]
         return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
 
@@ -99,6 +101,7 @@ class Questions:
 
 
 def _noted_for_agent(depth: Depth) -> Depth:
+    # An agent that orders on this depth has seen it. Orders on prices that are too old are refused.
     agent_saw(depth.code, depth.received)
     return depth
 

@@ -77,6 +77,8 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
         """How the desk and the link to it stand."""
         self.hooks = parts.hooks
         """What the notebook gives to this session."""
+        # All parts exist by now. The first batch may be drained as soon as the link listens, so the
+        # callbacks are set before.
         parts.connect()
         parts.link.listen()
 
@@ -99,4 +101,6 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
         return f"<Session {self.label}: {self.status.clock_text()} KST, {counts}{halted}>"
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        # A copy in another process would share the socket of this one, and read half of its
+        # messages.
         raise BadInput("a session does not cross a process and cannot be copied", OPEN_HERE)

@@ -56,6 +56,8 @@ class VolumeTrigger(Agent):
             return
         if price >= 1 + self.rise and trend >= 1 + self.trend:
             self._pending = self.buy(self.qty)
+        # It sells only what it holds: a sale of more is a short sale, which KIS takes as another
+        # kind of order (order-credit, KIS's workbook).
         elif price <= 1 - self.rise and trend <= 1 - self.trend and self.held():
             self._pending = self.sell(min(self.qty, self.held()))
 
@@ -64,6 +66,7 @@ class VolumeTrigger(Agent):
         # An open sell may fill at any moment: a second one could sell more than is held.
         if not self.held() or self._busy():
             return
+        # Fee and tax are part of it, so a sale at the bare average price would lose money.
         even = self.host.break_even(self.code)
         if even is not None and tick.price >= even * (1 + self.profit):
             self._pending = self.sell(self.held())

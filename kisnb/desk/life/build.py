@@ -144,6 +144,8 @@ class BuiltDesk:
         Journal and keys are a day's.
         """
         now = self._connected.clock.now()
+        # The list of a day's orders and their numbers belong to the day. An order that is still
+        # open is followed to its end by the desk that sent it.
         rests = self._host.quiet and not self._host.core.state.books.live
         if self._connected.control is None and kst_day(now) > self._day and rests:
             self._status = RESTART
@@ -163,6 +165,8 @@ class BuiltDesk:
                 self.server.farewell = FOLDER_GONE
                 self.server.closing.set()
             return
+        # This core has applied facts that no row holds, so it is not used again. A halt that was
+        # pulled meanwhile is written first, or the next desk would not know of it.
         if self._host.broken and self._host.kept_halt.write():
             self._status = RESTART
             self.server.closing.set()
@@ -170,6 +174,7 @@ class BuiltDesk:
     def _conducted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the conductor failed", exc_info=error)
+        # A desk that a person stopped has a farewell already, and that one is true.
         self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
@@ -181,6 +186,7 @@ class BuiltDesk:
         alone = asyncio.get_running_loop().time() - self.server.left_alone_at
         try:
             if self.server.feed.connections or alone < ALONE_SECONDS:
+                # The question is the check: it raises LinkLost when the simulator is gone.
                 await control.state(None)
                 return
             await control.stop()
@@ -191,6 +197,8 @@ class BuiltDesk:
 
     async def close(self) -> None:
         """Close the parts in the order in which they depend on one another."""
+        # The watch of the file submits halts and the server submits commands, so both end before
+        # the host. The locks go last: from then on another desk may begin on this account.
         await self._file.close()
         await self.server.close()
         if self._conducting is not None:
@@ -216,6 +224,7 @@ async def build_desk(
     ``simulator`` is a new day's. ``again`` goes on with the day of a desk that died. ``quotes``
     names the mode whose desk gives the prices.
     """
+    # The user's own holidays come first, because everything below asks the calendar.
     calendar.use_local()
     config = load_config()
     uncertain.use(uncertain.read(config.assume))
@@ -225,9 +234,13 @@ async def build_desk(
         if simulated
         else _real(config, mode, quotes)
     )
+    # The connection is made before: it holds the locks of account and appkey, so no other desk
+    # writes to this journal. Its clock says which day the journal is of.
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     speed = config.speed if mode is Mode.SIM else 1.0
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
+    # The state is the fold of the rows and of nothing else. So a desk that died goes on from what
+    # was on the disk, and not from what it had planned.
     core = DeskCore(
         Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows)
     )
@@ -240,8 +253,12 @@ async def build_desk(
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
     file = HaltFile(host, publish)
+    # It is set here because the parts need one another: the file needs ``publish``, and ``publish``
+    # needs the server.
     server.queries.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
+    # The core runs by now and no session can attach yet. So a HALT file that stands already halts
+    # the desk before the first order.
     file.start()
     return BuiltDesk(server, host, connected, secret, file)
 
@@ -249,6 +266,8 @@ async def build_desk(
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_call_ended = server.on_call_ended
+    # Without a simulator a frame goes to the core at once. The conductor holds frames back until
+    # all of one moment are here.
     receive = host.receive
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
@@ -264,13 +283,19 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
         host.before_call = conductor.catch_up
         connected.activity.on_rest = conductor.wake
         receive = conductor.receive
+    # Before ``start``: frames may come with the first subscription, and a frame that nobody
+    # receives is lost.
     broker.listen(receive)
     # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
     host.serial = server.feed.conductor is not None and not speed
+    # The wants stand before the connection is made, so the notices of orders are among the first
+    # subscriptions.
     broker.want(server.subscriptions.wants())
     await broker.start()
     if server.feed.conductor is not None:
         await server.feed.conductor.switch(speed)
+    # The core comes last: its first effects call KIS. They need the connection, and in lockstep the
+    # conductor.
     host.start()
 
 
@@ -278,11 +303,16 @@ async def _simulated(
     config: Config, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool
 ) -> Connected:
     state = state_dir()
+    # A simulator that was started beside this desk plays a new day. Else one may be running
+    # already, and its day goes on.
     address = await _running(state, day) if simulator is None else None
     if address is None:
         if again:
+            # A new day would come in place of the one that the sessions and their orders belong to.
             raise ConfigError(*SIMULATOR_GONE)
         simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
+        # These two wait for a pipe and move files, so they do not run on the loop. The journals of
+        # earlier days move only once the new day is certain.
         address = await asyncio.to_thread(simulator.ready)
         await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = ControlClient(address.control)
@@ -290,6 +320,8 @@ async def _simulated(
     clock, activity = SimulatedClock(now), Activity()
     credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
     locks = CustomerLocks(Mode.SIM, credentials)
+    # Each simulated day has its own folder: journal and token end with the simulator that they
+    # belong to.
     folder = run_folder(state, address.run)
     universe = Universe.load(data_dir(), kst_day(now))
     broker = KisBroker(
@@ -328,13 +360,19 @@ async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
+    # The locks are taken before anything is asked of KIS. A second session with the same appkey is
+    # refused with OPSP8996 (KIS's notices), and it would share the rate limit of the first.
     locks = CustomerLocks(mode, credentials)
     clock, activity = SteadyClock(), Activity()
+    # The folder is named by a digest, because paths stand in logs and messages, and an account
+    # number must not.
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
     universe = Universe.load(data_dir(), kst_day(clock.now()))
     own = (endpoint.limited(config.calls_per_second), credentials, clock, activity)
+    # Tokens are kept across starts. KIS issues one a minute for an appkey and refuses the next with
+    # EGW00133 (README of KIS's samples), so a desk that is restarted needs the old one.
     cache = private_dir(state_dir() / "tokens")
     transport = _transport(config, clock, credentials)
     if quotes is not None:
@@ -354,6 +392,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             nxt_listed=universe.on_nxt,
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
+    # Only real money is armed, so only a live desk can check the digits that arm it.
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
     return Connected(
         broker,

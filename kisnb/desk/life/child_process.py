@@ -28,6 +28,7 @@ def environment() -> dict[str, str]:
     A relative ``credentials`` or ``record`` of ``config.json`` is handed on as ``KISNB_…``: it
     names a file beside the notebook that starts the desk.
     """
+    # Imported here, because the supervisor uses this module too and stays small without it.
     from kisnb.config import PATHS, full_path, load_config
 
     config = load_config()

@@ -25,7 +25,7 @@ from kisnb.terms import Mode
 
 CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
-"""Files that stay the same look old to a cleaner; so often they are given the time of day."""
+"""Seconds between two touches of the files. A cleaner takes unchanged files for old ones."""
 TAKEN = (
     "another desk took the place of this one, which stopped",
     "open the desk again with %kis open; what was journaled is safe",
@@ -61,6 +61,8 @@ class Door:
     async def open(self) -> DeskAddress:
         """Listen, and put the address on file. Raises ConfigError and OSError."""
         self._socket = socket_path(f"desk-{self._mode}")
+        # The socket listens before its address is on file, because a session that reads the address
+        # connects at once.
         await self._server.listen(self._socket)
         self._mark = _mark(self._socket)
         address = self._address(str(self._socket))
@@ -76,6 +78,7 @@ class Door:
                 continue
             # A lock that cannot be read must not keep the socket from being made anew.
             await self._tried("locks", self._keep_locks)
+            # A desk that closes gives its socket up on purpose.
             if not self._server.closing.is_set():
                 await self._tried("socket", self._keep_open)
 
@@ -98,6 +101,8 @@ class Door:
     def _are_kept(self) -> bool:
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
+            # An error here is no loss: the file is only a little older for the cleaner, and the
+            # next turn tries again.
             for path in (
                 self._file,
                 supervisor_lock(self._mode),
@@ -110,6 +115,8 @@ class Door:
     async def _keep_open(self) -> None:
         if _mark(self._socket) != self._mark or not self._file.exists():
             log.warning("the desk's socket or its address was removed; the desk listens again")
+            # The path is asked for anew: when the runtime folder is gone, the socket stands
+            # elsewhere and the new address says where.
             await self.open()
 
     def close(self) -> None:

@@ -40,6 +40,8 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
                 time.sleep(0.01)
                 continue
             for event in batch.events:
+                # Somebody else may have pulled a moment before. The steps that come before the next
+                # ``block`` belong to that pull.
                 if isinstance(event, HaltStep) and (begun := begun or event.step == "block"):
                     yield event
                     if event.step == "notify":
@@ -78,6 +80,8 @@ def ask(mode: Mode, question: Query[TextReply]) -> str:
     client = attached(mode)
     try:
         reply = client.ask_blocking(question, ASK_SECONDS)
+    # A desk that does not answer must not leave a person with a Python error. The cure stops it,
+    # and the next desk goes on from the journal.
     except TimeoutError as e:
         raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {mode}") from None
     finally:

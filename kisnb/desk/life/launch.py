@@ -53,7 +53,7 @@ def start_desk(
     if running is not None and not fresh:
         return _same_day(_same_quotes(running, quotes), day)
     if running is not None:
-        # What the new day is refused for must not have ended the old one.
+        # Checked first: a new day that is refused must not have ended the old one.
         check_startable(day)
         stop_desk(mode)
     read_end, write_end = os.pipe()
@@ -76,6 +76,8 @@ def start_desk(
                 stdout=log,
                 stderr=log,
                 pass_fds=[write_end],
+                # Its own session: an interrupt in the notebook's terminal, or its end, must not end
+                # the desk. The desk outlives kernels.
                 start_new_session=True,
                 cwd=FOLDER,
                 env=plain() if mode is Mode.SIM else environment(),
@@ -84,7 +86,10 @@ def start_desk(
         os.close(read_end)
         raise refusal_of(e, path) if isinstance(e, OSError) else e from None
     finally:
+        # The child has its own copy. While ours is open the pipe has no end, and a child that dies
+        # would be noticed only after the whole waiting time.
         os.close(write_end)
+    # A little longer than the supervisor waits itself, so that its sentence arrives first.
     ready = ready_line(read_end, READY_SECONDS + 5)
     if ready is None:
         child.terminate()
@@ -92,7 +97,7 @@ def start_desk(
         raise DeskError("the desk did not start", f"its log is {path}")
     if "error" in ready:
         child.wait()
-        # Of two that start a desk at once, one is late: it takes the other's.
+        # Two processes may start a desk at once. The later one takes the desk of the other.
         if ready["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
             return _same_day(_same_quotes(other, quotes), day)
         raise _as_error(ready)
@@ -108,13 +113,17 @@ def restart_desk(mode: Mode) -> DeskAddress:
     if running is None:
         raise DeskError(f"no {mode} desk runs", f"begin with %kis open {mode}")
     stop_desk(mode)
+    # An empty wish takes the day of the simulator, which has gone on without a desk.
     return start_desk(
         mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes
     )
 
 
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
-    """Whose prices a desk takes; None for its own. Raises ConfigError for what makes no sense."""
+    """Return the mode whose desk gives the prices; None for its own.
+
+    Raises ConfigError for a pair that makes no sense.
+    """
     if quotes is mode:
         return None
     if (mode, quotes) == (Mode.PAPER, Mode.LIVE):
@@ -135,6 +144,8 @@ def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
 
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
+    # A desk whose simulator is gone is about to stop. It says so itself, better than a difference
+    # of days would.
     simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
     if simulator is None:
         return running
@@ -148,11 +159,12 @@ def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
 
 
 def _attached_to(running: DeskAddress) -> str:
-    """Whose day it is, for people."""
+    """Return which sessions are attached to the desk, for people."""
     try:
         sessions = stands_of(running).sessions
     except DeskError:
         return "all who are attached"
+    # The name is a prefix: behind it stand the agents of that session.
     mine = notebook_name()
     named = [
         "this notebook" + who.removeprefix(mine) if who.startswith(mine) else who
@@ -173,6 +185,8 @@ def stop_desk(mode: Mode) -> bool:
     while is_up(mode):
         # The supervisor passes the signal on. A desk whose supervisor was killed gets it itself.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
+        # The loop looks again and again, because the supervisor may be starting a desk just now.
+        # Each process gets one signal.
         if pid is not None and pid not in stopping and (process := process_of(pid)) is not None:
             stopping[pid] = process
             terminate(process)

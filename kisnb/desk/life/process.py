@@ -49,7 +49,8 @@ def main() -> int:
         begin_log(desk_folder(options.mode) / "desk.log")
         day = msgspec.json.decode(options.day, type=SimulatedDay)
         lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
-        # Who finds the lock held must not take the address of a desk that is gone for ours.
+        # Whoever finds this lock held reads the address on file. It must not be that of a desk that
+        # is gone.
         address_file(options.mode).unlink(missing_ok=True)
         status = asyncio.run(_serve(options, day, lock, report))
         lock.close()
@@ -80,8 +81,11 @@ async def _serve(
         if simulator is not None:
             simulator.give_up()
         raise
+    # This import and those of ``_built`` stand here, so that the simulator starts while they load.
     from kisnb.desk.life.door import Door
 
+    # From here on a signal closes the desk in order. Before, it simply ends the process: nothing
+    # was sent yet, and the journal needs no end.
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
@@ -90,11 +94,13 @@ async def _serve(
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)
+    # The line goes out only now, because whoever reads it attaches at once.
     report(await door.open())
     watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()
     finally:
+        # The watch ends first: it would take a socket that is given up for one that was removed.
         watch.cancel("the desk closes")
         await desk.close()
         door.close()
@@ -111,8 +117,8 @@ async def _built(
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 
-    # What the journal folds to stays. No collection is to walk it, neither while it grows nor
-    # beside an order.
+    # The state that the journal folds to lives as long as the desk. The garbage collector would
+    # walk all of it while it grows, and later beside an order.
     gc.disable()
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
     gc.freeze()

@@ -62,7 +62,7 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def find_simulator(state: Path) -> SimAddress | None:
-    """The address on file, when its process lives; whether it answers is found out by asking it."""
+    """Return the address on file when its process lives. It may still not answer."""
     try:
         address = msgspec.json.decode(
             (sim_folder(state) / "address.json").read_bytes(), type=SimAddress
@@ -103,6 +103,7 @@ class StartingSimulator:
     def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
+        # Until the address is on file nobody but this object can find the process.
         self._is_on_file = False
         recording = self._folder / "recording.jsonl"
         arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
@@ -113,6 +114,8 @@ class StartingSimulator:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                # Its own session, as for the desk: the day goes on when the notebook's terminal
+                # ends.
                 start_new_session=True,
                 cwd=FOLDER,
                 env=plain(),
@@ -162,6 +165,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     assert child.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
+        # A child that dies closes the pipe, which ends the wait with an empty line.
         line = child.stdout.readline() if selector.select(READY_SECONDS) else b""
     child.stdout.close()
     try:
@@ -169,6 +173,8 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     except ValueError:
         child.kill()
         child.wait()
+        # The simulator writes its reason as the last line of its log. A person needs that sentence,
+        # and not the lines before it.
         words = log.read_text("utf-8", "replace").strip().splitlines()
         raise ConfigError(
             words[-1] if words else "the simulator did not start", f"its log is {log}"

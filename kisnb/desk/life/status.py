@@ -20,10 +20,12 @@ from kisnb.trading.ports.replies import StatusReply
 
 
 def status(mode: Mode) -> tuple[list[str], bool]:
-    """Lines for a person, and whether a desk runs and answers."""
+    """Return lines for a person, and whether a desk runs and answers."""
     running = find_desk(mode)
     if running is None:
         return _absent(mode), False
+    # A desk can outlive its supervisor. Then a person must know that its next death is the last
+    # one.
     supervisor = holder(supervisor_lock(mode))
     care = (
         f"process {supervisor} starts it again if it dies"

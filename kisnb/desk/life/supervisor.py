@@ -41,6 +41,18 @@ PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "
 for us now, the disk is full, the state folder does not serve."""
 
 
+# What the end of a desk, or of its start, leads to:
+#
+#   the desk                                      what the supervisor does
+#   ────────────────────────────────────────────  ───────────────────────────────────────────────
+#   exit status 0, or a stop was asked for        ends
+#   exit status RESTART                           starts the next one; that is no death
+#   any other exit status, or a signal            counts a death; the 5th in a row gives up
+#   no ready line in READY_SECONDS                kills it, and counts a death
+#   a start refused with an error of PASSING      starts again after the pause; that is no death
+#   a start refused with any other error          gives up with the sentence of that error
+#   the very first start refused, or not ready    ends; whoever started it gets the error
+#   lived longer than HEALTHY_SECONDS             deaths and pauses begin at zero again
 class Supervisor:
     """Runs one desk process after another, until one ends because it was to end."""
 
@@ -71,6 +83,7 @@ class Supervisor:
         tries = 0
         while not self._stopping:
             status = self._wait()
+            # The wait may be long. What was asked for meanwhile counts before the exit status.
             if self._stopping or status == 0:
                 break
             if time.monotonic() - began > HEALTHY_SECONDS:
@@ -105,11 +118,14 @@ class Supervisor:
                 stderr=log,
                 pass_fds=[write_end],
             )
+        # The child has its own copy. While ours is open the pipe has no end when the child dies.
         os.close(write_end)
+        # The signal came while no child was noted, so ``stop`` could not pass it on.
         if self._stopping:
             self._child.terminate()
         ready = ready_line(read_end, READY_SECONDS)
         if ready is None:
+            # A desk that hangs while it starts holds the locks, so the next one could not begin.
             self._child.kill()
         return ready
 
@@ -120,6 +136,7 @@ class Supervisor:
     def _wait_pause(self, seconds: float) -> bool:
         """Wait; False when the end came meanwhile."""
         until = time.monotonic() + seconds
+        # A signal does not shorten ``time.sleep`` (PEP 475). So the wait is made of short ones.
         while time.monotonic() < until and not self._stopping:
             time.sleep(POLL_SECONDS)
         return not self._stopping
@@ -202,6 +219,7 @@ def main() -> int:
         _write(log, why)
         with suppress(OSError):
             write_private(farewell, f"{why}\n")
+    # The lock goes last: whoever finds no supervisor any more finds its farewell on file.
     lock.close()
     return 1 if why else 0
 

@@ -36,6 +36,14 @@ REPLACED = "replaced"
 NEVER = 99991231
 
 
+# The change of day, step by step. A crash after any step loses no row, because the new file is
+# complete before the old one is moved:
+#
+#   step                               files after it                     the next start
+#   ─────────────────────────────────  ─────────────────────────────────  ─────────────────────────
+#   write what still counts            journal, journal.next              writes journal.next anew
+#   move the journal to the archive    journal.next, archive/DAY.sqlite   ``Journal`` renames it
+#   rename journal.next to journal     journal, archive/DAY.sqlite        is as usual
 def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
     """Return the journal of the day and its rows.
 
@@ -54,6 +62,8 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
     fresh.unlink(missing_ok=True)
     begun = Journal(fresh)
     begun.append(kept)
+    # Sessions know the rows by their numbers and come back with the newest that they have. So the
+    # new file goes on with the numbers of the old one.
     begun.count_on(journal.published)
     begun.close()
     if journal.move_to(path.parent / ARCHIVE, f"{journal.day}") is None:
@@ -69,6 +79,7 @@ def _archived_early(journal: Journal, today: date) -> Path | None:
     for path in _archived_since(journal.path.parent / ARCHIVE, today):
         with suppress(ConfigError):
             moved = Journal(path)
+            # Only its number of rows is asked for, which it keeps after it is closed.
             moved.close()
             if journal.follows(moved):
                 return path
@@ -81,6 +92,8 @@ def _archived_since(folder: Path, today: date) -> Iterator[Path]:
     Usually there are none.
     """
     for path in folder.glob("*.sqlite"):
+        # A name without a date, such as one that begins with REPLACED, belongs to a file whose rows
+        # all stand in the journal.
         with suppress(ValueError):
             if date.fromisoformat(path.name[: len("2026-11-20")]) >= today:
                 yield path
@@ -90,6 +103,7 @@ def _brought_back(journal: Journal, early: Path) -> Journal:
     """The archived file with what was written since, in the journal's place. Raises ConfigError."""
     path, fresh = journal.path, next_path(journal.path)
     fresh.unlink(missing_ok=True)
+    # A copy, because the archived file must stay whole until the journal is back in its place.
     shutil.copy(early, fresh)
     whole = Journal(fresh)
     whole.append(journal.own_rows())
@@ -114,14 +128,19 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
     - of days: those of a day whose list is read again for an open order. KIS's list holds all
       orders of the day, and one that is not known would be taken for somebody else's.
     """
+    # The whole day is folded once before: only at its end is it known which orders are open, and
+    # the second pass needs the oldest of their days.
     first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
     state, since = State(), defaultdict[str, _Since](_Since)
     for row in rows:
         state.apply(row)
         _note(row, state, since, first)
     keys = {key for s in since.values() for key in s.keys}
+    # By identity, because two rows may be equal in every value and only one of them counts.
     openings = {(id(row), code) for code, s in since.items() for row in s.openings}
     kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
+    # The rows of stocks that were sold again are dropped, and their cash with them. One row carries
+    # the sum, so that position and cash stay those of the account.
     missing = state.flow - State.fold(kept).flow
     if state.opened is not None and missing:
         kept.append(AccountOpened(rows[-1].t, missing, ()))
@@ -139,11 +158,13 @@ class _Since:
 
 
 def _day(order: Order) -> int:
+    # KIS names an order by the day on which it was sent. An order without an answer stands in the
+    # list of the day on which its POST began.
     return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
 
 
 def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
-    """``first``: the first day whose orders are all kept."""
+    """Note what a row says of its stock. ``first`` is the first day whose orders are all kept."""
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:
             since[code].openings.append(row)
@@ -177,7 +198,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
 
 
 def _is_flat(state: State, code: str) -> bool:
-    """Nobody holds the stock, and no order of it is open."""
+    """Return whether nobody holds the stock and no order of it is open."""
     books = (state.books.account, *state.books.agents.values())
     return not any(b.position(code).qty for b in books) and not any(
         o.code == code for o in state.books.live.values()

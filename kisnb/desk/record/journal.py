@@ -95,6 +95,8 @@ class Journal:
         """Raises JournalLost while rows cannot be written."""
         try:
             self._check_place()
+            # A real write of a value that changes: nothing less shows that the disk is full or can
+            # only be read.
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('checked', abs(random()))")
         except (sqlite3.Error, OSError) as e:
             raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
@@ -112,10 +114,15 @@ class Journal:
         published rows. Raises JournalLost.
         """
         count = self.published - number
+        # Of the rows before ``whole_from`` only those that still count were taken over, under no
+        # numbers of their own. A new session gets all that there is. One that comes back sees by
+        # the number of the first row that it cannot go on.
         if number < self._whole_from or count < 0:
             number, count = self._before, self.published - self._before
         sql = f"SELECT body FROM rows WHERE {PUBLISHED} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         try:
+            # The numbers are counted from the end, because rows that only the desk needs stand in
+            # between and have none.
             newest = self._db.execute(sql, (count,)).fetchall()
         except sqlite3.Error as e:
             raise JournalLost(f"the journal cannot be read ({e})", _cure(e)) from e
@@ -153,6 +160,8 @@ class Journal:
 
         None when another process reads it just now.
         """
+        # The newest rows may stand in SQLite's side file (-wal), which the rename would leave
+        # behind. The checkpoint brings them into the file itself.
         busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self.close()
         if busy:
@@ -218,6 +227,9 @@ def _open(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        # WAL lets others read the file while the desk writes. In WAL mode only FULL syncs each
+        # commit (SQLite's documentation of PRAGMA synchronous): with NORMAL a power cut could lose
+        # the row of an order that was sent.
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -242,6 +254,7 @@ def _open(path: Path) -> sqlite3.Connection:
             )
         elif version != SCHEMA_VERSION:
             _migrate(db, path, version)
+        # A damaged page is found now, and not when the row of an order is to be written.
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise sqlite3.DatabaseError(" ".join(sound.split()))
@@ -262,6 +275,7 @@ def _begin(db: sqlite3.Connection) -> None:
 
 def _migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Bring a file of an older version up to date in one transaction. A copy stays beside it."""
+    # The copy comes first, so that an older kisnb can still be used with it.
     with closing(sqlite3.connect(path.with_name(f"{path.name}.v{version}"))) as copy:
         db.backup(copy)
     db.execute("BEGIN IMMEDIATE")
@@ -290,12 +304,17 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Else the file is whole, and what the disk or another process denies now it may give later."""
+    """Return whether the file is damaged.
+
+    Else the file is whole and the error may pass: the disk is full, or another process has it.
+    """
     code = (
         getattr(error, "sqlite_errorcode", None)
         if isinstance(error, sqlite3.Error)
         else sqlite3.SQLITE_FULL
     )
+    # SQLite's extended codes carry the primary one in their lowest byte (SQLite: Result and Error
+    # Codes).
     return code is None or code & 0xFF in (
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,

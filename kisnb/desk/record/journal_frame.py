@@ -44,6 +44,8 @@ def journal_frame(path: Path) -> pl.DataFrame:
         "text": pl.String,
         "body": pl.String,
     }
+    # Facts name their order by its key alone. Agent, stock and side stand in the row that began the
+    # order, which comes before.
     intents: dict[str, Intent] = {}
     rows = []
     for seq, row in read_journal(path):
@@ -81,6 +83,8 @@ def find_journal(mode: Mode) -> Path:
         raise ConfigError(
             f"there is no journal of {mode}", "it begins with the first desk of that mode"
         )
+    # Each simulated day, and each account, has a folder of its own: the one that was written last
+    # is the newest.
     return max(found, key=lambda p: p.stat().st_mtime_ns)
 
 

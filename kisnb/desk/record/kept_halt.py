@@ -28,19 +28,21 @@ class KeptHalt:
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
-        """Keep the wish; whether it outlives this process."""
+        """Keep the wish. Return whether it outlives this process."""
         self._wish = wish if self._wish is None else _both(self._wish, wish)
         self._is_written = False
         return self.write()
 
     def write(self) -> bool:
-        """Write what is kept in memory, if anything is; whether it outlives this process."""
+        """Write what is kept in memory, if anything is. Return whether it outlives this process."""
         if self._wish is None or self._is_written:
             return True
         body = msgspec.json.encode(self._wish).decode()
         try:
             write_private(self._path, body)
         except OSError:
+            # A full disk has often still room for a name. A halt without its reason is better than
+            # none.
             return self._mark(self._wish)
         self._is_written = True
         return True
@@ -65,6 +67,8 @@ class KeptHalt:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError):
+            # In doubt the desk is halted: a halt too much can be lifted, an order too much cannot
+            # be taken back.
             return Halt(LOST, flatten=self._flatten.exists())
 
     def forget(self) -> None:
@@ -75,4 +79,5 @@ class KeptHalt:
 
 
 def _both(old: Halt, new: Halt) -> Halt:
+    # The reason is the newest one, but no wish is lowered: a pull never makes another one weaker.
     return Halt(new.reason, stronger(old.state, new.state), old.flatten or new.flatten)

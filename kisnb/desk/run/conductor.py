@@ -71,6 +71,7 @@ class Conductor:
         self._publish = publish
         self._held: list[Sequence[Event]] = []
         self._due = asyncio.Event()
+        # What the simulator sent before is not counted yet.
         self._unsynced = True
         self._named: set[str] = set()
         self._moving = asyncio.Lock()
@@ -97,6 +98,8 @@ class Conductor:
             state = await self._control.state(self._host.broker.local_port)
             self.lockstep = self._host.serial = speed == 0
             self._unsynced = True
+            # Nobody releases frames any more when the clock runs free, so those that wait are
+            # handed over now.
             self._release()
             self._clock.set(state.now, speed)
             self._due.set()
@@ -142,6 +145,8 @@ class Conductor:
             return self._later(not self._host.broker.settled)
         if self._unsynced or self._held:
             return await self._sync()
+        # Time moves only for somebody who waits for it. Else a day would run away while a person
+        # thinks about the next line.
         if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
@@ -150,6 +155,8 @@ class Conductor:
 
     def _later(self, poll: bool) -> bool:
         if poll:
+            # A call that ends wakes the conductor. A subscription that is confirmed does not, so it
+            # is polled for.
             asyncio.get_running_loop().call_later(POLL, self._due.set)
         return False
 
@@ -168,9 +175,13 @@ class Conductor:
     async def _all_here(self) -> bool:
         """Receive what the simulator has sent; False when there is more by now."""
         broker, port = self._host.broker, self._host.broker.local_port
+        # Cleared before the question: a call that ends while the question is under way sets it
+        # again.
         self._unsynced = False
         state = await self._control.state(port)
         await self._receive(port, state.frames)
+        # A new connection counts its frames from zero, so its number says nothing about the old
+        # one.
         more = port is not None and broker.frames != state.frames
         return not (self._unsynced or more or broker.local_port != port)
 
@@ -182,11 +193,15 @@ class Conductor:
         if target is None:
             return False
         before, port = broker.frames, broker.local_port
+        # A moment that is past is due now, because time does not go back. The simulator does not
+        # move while it has frames on their way, which ``before`` tells it.
         stepped = await self._control.step(max(target, self._clock.now()), port, before)
         await self._receive(port, stepped.frames)
         if stepped.moved:
             self._clock.set(stepped.now)
             await _settle()
+        # Events carry the time with them. After a step without any, sessions learn the time from
+        # this event.
         if not self._release() and stepped.moved:
             self._publish(ClockMoved(stepped.now))
         return True
@@ -245,6 +260,8 @@ class Conductor:
                 break
             self._due.clear()
             await self._seen(left)
+            # A session has ordered meanwhile. The call goes first, and then everything is looked at
+            # again.
             if not self._host.quiet:
                 return True
         return True
@@ -256,6 +273,7 @@ class Conductor:
 
 async def _settle() -> None:
     """Let tasks that were woken at this moment run up to their next wait."""
+    # The first turn wakes the tasks, and the others let them go on.
     for _ in range(3):
         await asyncio.sleep(0)
 

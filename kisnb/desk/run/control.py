@@ -89,6 +89,8 @@ class ControlClient:
         self, method: str, verb: str, body: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
         if self._http is None:
+            # Made at the first call, because it needs a running loop. A step may play hours of the
+            # market, so the time for a reply is long.
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         try:
             async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:

@@ -92,6 +92,7 @@ class HaltFile:
         if self._unseen:
             self._unseen = ""
             self._report("the HALT file can be looked at again")
+        # A desk that can write keeps nothing: its state alone says whether it is halted.
         if self._host.broken is None:
             self._is_kept = False
         if stands and not self._is_halted():
@@ -101,18 +102,22 @@ class HaltFile:
     def _stands(self) -> bool:
         """Return whether the file stands. Raises OSError when that cannot be known."""
         try:
+            # A link that points nowhere stands there too, and whoever made it means a halt.
             self._file.lstat()
         except FileNotFoundError:
             return False
         return True
 
     def _is_halted(self) -> bool:
+        # A pull whose steps are still under way counts. Else the file would pull again at each
+        # check.
         return self._is_kept or self._host.core.state.coming_halt == "halted"
 
     def _reason(self) -> str:
         try:
             text = self._file.read_text("utf-8", errors="replace").strip()
         except OSError:
+            # A file that stands and cannot be read halts all the same. Only its reason is missing.
             text = ""
         return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} stands in the state folder"
 

@@ -65,6 +65,8 @@ class DeskHost:
         self.serial = False
         self.pending = 0
         """Calls begun and not ended."""
+        # The broker asks just before the first byte of an order goes out, which may be long after
+        # the order was routed: it waits behind the rate limit.
         broker.may_send = self._may_send
         self.on_call_ended: Callable[[], None] = lambda: None
         """Called when a call has ended."""
@@ -93,6 +95,8 @@ class DeskHost:
         self._run(self.core.start(self.clock.now()))
         if (wish := self.kept_halt.read()) is not None:
             self.submit(wish)
+            # A kept halt is forgotten only when its row is written. Else the next life finds it
+            # again.
             if self.broken is None:
                 self.kept_halt.forget()
 
@@ -141,8 +145,8 @@ class DeskHost:
         async with AsyncExitStack() as stack:
             if self.serial:
                 await stack.enter_async_context(self._lane)
-                # An order's own trade is seen or not seen: that must not be a race with
-                # subscriptions under way.
+                # Whether a session sees the trade of its own order must not depend on which
+                # subscription is confirmed first.
                 await _until(lambda: self.broker.settled)
                 await self.before_call()
             await work
@@ -163,7 +167,7 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
-                    # What follows would leave without its row.
+                    # The effects behind these rows would leave without them.
                     if not self._persist(rows):
                         return
                 case Send() | Revise():
@@ -204,9 +208,12 @@ class DeskHost:
     def _drop(self, message: object, why: JournalLost) -> None:
         now = self.clock.now()
         match message:
+            # Prices are shown on, because a person may have to decide at KIS.
             case Tick() | Depth():
                 self._publish(message)
             case Submit(intent=intent) | ReviseOrder(intent=intent):
+                # The journal has this order from before it broke. The order lives on, so it is not
+                # reported as dropped.
                 if intent.key not in self.core.state.books.orders:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
@@ -242,6 +249,7 @@ class DeskHost:
             self._publish(step)
 
     def _wake_at(self, t: Ns) -> None:
+        # The core asks again for the same moment in many turns. One task for each moment is enough.
         if t in self._wakes:
             return
         self._wakes.add(t)
@@ -282,6 +290,8 @@ class DeskHost:
         except (TokenError, ConfigError) as e:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
+            # The POST may have reached KIS, which has no id of ours for an order (KIS's workbook,
+            # order-cash). So it is not sent again: KIS's list of the day decides what became of it.
             reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
         self.submit(reply)
 
@@ -296,6 +306,7 @@ class DeskHost:
             reply = await self.broker.cancel(cancel.key, cancel.ref, cancel.qty)
         except Exception as e:
             reply = SendReply(cancel.key, "unknown", text=str(e))
+        # A cancel without an answer may have worked. The notice, or KIS's list, says so.
         self.submit(CancelReply(reply))
 
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
@@ -314,13 +325,17 @@ class DeskHost:
         try:
             depths = await self.read_depths(code, venues)
         except Exception as e:
-            # It ends always, or the orders of the stock would wait for ever.
+            # The reading always ends with a message. Else the orders of the stock would wait for
+            # ever.
             self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
         self.submit(DepthRead(code, depths))
 
     async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None
         try:
+            # The account is read before the list. A fill in between stands in the list, so the core
+            # sees that the two do not belong together. The other way round the fill would look like
+            # a difference of the account.
             if ask.query.account:
                 account = await self.broker.account()
             page = await self.broker.day_orders(ask.query.day)

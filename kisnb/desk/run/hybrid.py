@@ -68,6 +68,8 @@ class QuotesDesk:
         """
         client = await asyncio.to_thread(self._find, self.mode)
         loop = asyncio.get_running_loop()
+        # Before ``attach``: the first events may come right behind the snapshot. The client wakes
+        # us from its own thread.
         client.on_ready(lambda: loop.call_soon_threadsafe(self._pump))
         try:
             await client.attach()
@@ -76,6 +78,7 @@ class QuotesDesk:
             raise
         self._client = client
         self.want(self._wants)
+        # Until now there was no client to drain, so what came meanwhile still waits.
         self._pump()
 
     async def close(self) -> None:
@@ -133,6 +136,8 @@ class QuotesDesk:
 
     def _handed_on(self, event: Event) -> Event | None:
         match event:
+            # The notices of that desk are of another account, and its lost connection is not ours.
+            # As a LinkDown agents would take it for the loss of their own orders' stream.
             case SubscriptionChanged(channel=channel):
                 return event if channel != "notices" else None
             case LinkDown(t=t, text=text):
@@ -205,6 +210,8 @@ class HybridBroker(KisBroker):
 
     async def start(self) -> None:
         """Start the quotes, then the own connection."""
+        # The prices come first: a desk that was asked for with live quotes and cannot have them
+        # does not start.
         await self._quotes.start()
         try:
             await super().start()
@@ -219,6 +226,8 @@ class HybridBroker(KisBroker):
 
     def want(self, subscriptions: Sequence[Want]) -> None:
         """Want notices of the own connection, and all else of the quotes' desk."""
+        # The notices of paper orders come over the paper host alone (H0STCNI9). That host lacks
+        # most market channels, so all of these come from the other desk. Source: KIS's workbook.
         super().want([want for want in subscriptions if want.channel == "notices"])
         self._quotes.want([want for want in subscriptions if want.channel != "notices"])
 
@@ -235,6 +244,8 @@ class HybridBroker(KisBroker):
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         """Call KIS for the account by the own connection, for anything else by the quotes' desk."""
         api = APIS.get(name)
+        # The account is this desk's own. Most calls about the market do not exist at the paper host
+        # and end in EGW02006 (KIS's workbook: not offered in 모의투자).
         if api is None or of_account(api):
             return await super().call(name, params)
         return await self._quotes.call(name, params)

@@ -117,9 +117,14 @@ class Safety:
             cure = "write for example %kis halt off the feed is back"
             raise BadInput("a halt is lifted with a reason", cure)
         self._check_writable()
+        # A flatten is ended first, and the halt stays. So one call never both stops the sells and
+        # lets buys pass.
         if state.flatten_reason is not None:
             return self._end_flatten(query)
+        # A file that stands would halt the desk again at its next check.
         self._file.check_absent()
+        # The last steps of the kill switch set the state, so they would halt again what is lifted
+        # now.
         if state.halting:
             raise BadInput("the kill switch is still at work", "wait for its last step, notify")
         if state.halt in ("active", to):
@@ -172,6 +177,7 @@ class Safety:
     def _check_tail(self, tail: str) -> None:
         """Raise BadInput for a wrong tail, and for any tail after too many wrong ones."""
         assert self._is_tail is not None
+        # It is asked before the digits are compared, so that a right tail does not end a pause.
         self._tries.check_open()
         if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
             self._tries.wrong()

@@ -17,7 +17,8 @@ BACK: Ns = SECOND // 2
 """A smaller step back is a time server's correction. Time stands for a moment, and nothing is
 reported."""
 AHEAD: Ns = 5 * SECOND
-"""More wall time than the processor's clock shows: the machine slept, or its clock was set."""
+"""When the wall clock advances by this much more than the processor's clock, the machine slept or
+its clock was set."""
 NAP = 1.0
 """Seconds slept at a time. A timer stands while the machine sleeps, so the wall clock is read
 again."""
@@ -43,6 +44,8 @@ class SteadyClock:
     def now(self) -> Ns:
         """Return the time; never earlier than before within a Korean day."""
         wall, ticking = self._wall(), self._ticking()
+        # Both clocks advance alike. Where they do not, the wall clock was set or the machine slept,
+        # and the difference is the jump.
         jumped = (wall - self._seen[0]) - (ticking - self._seen[1])
         before, self._seen = self._seen[0], (wall, ticking)
         if jumped < -BACK:
@@ -51,12 +54,15 @@ class SteadyClock:
                 f"the machine's clock was set back by {-jumped / SECOND:,.1f} s; the desk's goes on"
             )
         elif jumped > AHEAD:
+            # A clock that is set right again takes back the lead that this one got when it was set
+            # wrong.
             taken = min(self._ahead, jumped)
             self._ahead -= taken
             self._jumps.append(
                 f"the machine slept, or its clock was set forward, for {jumped / SECOND:,.1f} s: "
                 "what happened meanwhile was not seen"
             )
+        # At midnight nothing of the day is left that could see time go back.
         if self._ahead and kst_day(wall) > kst_day(before):
             self._ahead = 0
         self._last = max(self._last, wall + self._ahead)

@@ -118,7 +118,8 @@ class DeskClient:
         self._connect()
         try:
             async with asyncio.timeout(ATTACH_SECONDS):
-                # Who gives up waiting must not take the snapshot from the thread that brings it.
+                # A wait that is cancelled must not cancel the future, which the reading thread
+                # still sets.
                 snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
         except TimeoutError:
             raise self._hung() from None
@@ -129,6 +130,7 @@ class DeskClient:
         """As ``attach``, without a loop."""
         self._connect()
         try:
+            # The caller waits in its own thread: it has no loop, or its loop must not be needed.
             snapshot = self._snapshot.result(timeout)
         except concurrent.futures.TimeoutError:
             raise self._hung() from None
@@ -172,11 +174,13 @@ class DeskClient:
         received: asyncio.Future[Reply | DeskLost] = loop.create_future()
 
         def receive(reply: Reply | DeskLost) -> None:
-            # In a loop that is closed nobody waits any more.
             """Hand the reply to the loop that waits for it, from the thread that reads."""
+            # In a loop that is closed nobody waits any more.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set_reply, received, reply)
 
+        # The receiver is noted before the query leaves, because the reply may be read before this
+        # thread goes on.
         self._ask(query, receive, blocking=False)
         return _checked(query, await received)
 
@@ -199,6 +203,8 @@ class DeskClient:
             self._closed = True
             self._out.put(None)
             writer = self._writer
+        # What was sent just before must still go out: it may be the cancel in the last line of a
+        # notebook. A thread cannot wait for its own end.
         if writer is not None and writer is not threading.current_thread():
             writer.join(CLOSE_SECONDS)
         self._hang_up()
@@ -241,11 +247,14 @@ class DeskClient:
             if self._closed:
                 self._hang_up()
                 raise DeskLost("this session is closed", CURE)
+            # The lock keeps a ``close`` in another thread from coming between the check and the
+            # thread that would then run for ever.
             self._out.put(pack(hello))
             self._writer = threading.Thread(
                 target=self._write_loop, name="kisnb-write", daemon=True
             )
             self._writer.start()
+        # Both threads are daemons, so that a kernel can end while the desk is silent.
         threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
 
     def _ask(self, query: Query[R], receive: _Receiver, *, blocking: bool) -> None:
@@ -261,6 +270,8 @@ class DeskClient:
 
     def _post(self, message: FromSession) -> None:
         data = pack(message)
+        # Under the lock the order of the calls is the order in the queue. A link that is lost takes
+        # nothing more.
         with self._lock:
             if self._lost is not None:
                 raise self._lost
@@ -288,6 +299,7 @@ class DeskClient:
         """Wait for messages. Return all that are there, and whether nothing comes after them."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
+            # What has piled up goes out in one call of the system.
             parts.append(part)
             if self._out.empty():
                 return b"".join(parts), False
@@ -334,6 +346,8 @@ class DeskClient:
                 text = "this session is closed"
             self._lost = self._lost or DeskLost(text, cure)
             self._out.put(None)
+            # They are taken out under the lock and called outside it: a receiver may ask again, and
+            # would wait for the lock that we hold.
             waiting, self._receivers = list(self._receivers.values()), {}
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)

@@ -21,6 +21,8 @@ class Connection:
     def __init__(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
         self.name = hello.session
         self.where = hello.where or f"process {hello.pid}"
+        # No event has the number -1. A session that has reported nothing yet counts as busy, so
+        # that the clock waits for its first report.
         self.handled = -1
         self.wake: Ns | None = None
         self.waiting = False

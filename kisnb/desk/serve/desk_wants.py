@@ -29,9 +29,12 @@ class DeskWants:
         core = self._host.core
         self._holds = core.state.books.account.holds
         held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
-        # KIS takes a limited number of subscriptions. The KRX trades of every holding come before
-        # the NXT trades of the first.
+        # KIS takes 41 subscriptions of a session and refuses the next with OPSP0008 (KIS notice of
+        # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT
+        # trades of the first.
         held.sort(key=lambda want: want.venue is not Venue.KRX)
+        # A dict is a set in the order in which sessions asked. What two sessions watch is
+        # subscribed to once.
         watched = {want: None for c in self._feed.connections for want in c.wants}
         return [Want("notices", priority=0), *held, *watched]
 

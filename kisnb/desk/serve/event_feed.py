@@ -34,6 +34,8 @@ class EventFeed:
     def publish(self, event: Event) -> None:
         """Number an event and send it with the rest of this turn of the loop."""
         if not self._batch:
+            # A frame of KIS may bring many events in one turn of the loop. All sessions get them in
+            # one message, right after the turn.
             asyncio.get_running_loop().call_soon(self.flush)
         self.seq += 1
         self._batch.append(event)
@@ -53,8 +55,9 @@ class EventFeed:
     def publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
         """Send events to one session.
 
-        They take no new numbers, for the others would miss those: they end at the number of the
-        newest event of all. So an Idle of this session still says how far it has followed.
+        They take no new numbers, because the other sessions would miss those. The last of them has
+        the number of the newest event, so that an Idle of this session still says how far it has
+        followed.
         """
         self.flush()
         connection.send(self._packed(self.seq - len(events) + 1, events))
@@ -62,8 +65,11 @@ class EventFeed:
     def reply_outcomes(self, connection: Connection) -> None:
         """Reply to the queries of a session about orders that are decided by now."""
         orders = self._host.core.state.books.orders
+        # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):
             order = orders.get(key)
+            # An order that was dropped stands in no order book. Without this its query would wait
+            # for ever.
             if key in self._host.dropped:
                 outcome = OutcomeReply(OrderState.DENIED, None, "", str(self._host.broken))
             elif order is not None and order.state not in UNDECIDED:

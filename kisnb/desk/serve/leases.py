@@ -42,6 +42,8 @@ class Leases:
         holder = self._owners.get(agent)
         if holder is owner:
             return False
+        # The socket of a dead kernel may stay open a while, but its agents decide nothing any more.
+        # So the process counts.
         if holder is not None and holder.alive:
             raise DeskBusy(
                 f"agent {agent} runs in {holder.where}", f"stop it there: %kis agents stop {agent}"

@@ -23,6 +23,8 @@ class Pacing:
     def update(self) -> None:
         """Switch when the sessions that fast-forward are others than before."""
         if self._feed.conductor is not None and self._speed:
+            # As a call of the host, so that the desk counts it as under way and ends it when it
+            # closes.
             self._host.call(self._switch(self._feed.conductor))
 
     async def _switch(self, conductor: Conductor) -> None:

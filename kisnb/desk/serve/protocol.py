@@ -15,6 +15,8 @@ from kisnb.trading.ports.queries import AnyQuery
 from kisnb.trading.ports.replies import Reply
 
 VERSION = 8
+# The limits keep a wrong length from taking the memory. A snapshot may hold all rows of a day, and
+# a session sends commands. Before its Hello is read, anybody of this machine's user may write.
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024
@@ -60,6 +62,8 @@ class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A question whether the desk is there. It also says that the session is."""
 
 
+# On the wire it keeps its former name, so that a session of an older version can read why it is
+# refused.
 class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
     """The desk ends the link to this session, and says why."""
 

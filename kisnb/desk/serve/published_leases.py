@@ -23,6 +23,8 @@ class PublishedLeases:
         if not self._leases.acquire(agent, connection):
             return
         now = self._host.clock.now()
+        # The former session died without a word. Others show its agent as running until they are
+        # told.
         if former is not None:
             self._feed.publish(AgentReleased(now, agent, former.name, lost=True))
         self._feed.publish(AgentLeased(now, agent, connection.name, connection.where))

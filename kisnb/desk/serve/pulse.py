@@ -15,6 +15,15 @@ SILENT_SECONDS = 5.0
 """Wall time without an answer after which a desk is silent."""
 
 
+# A beat each second, and what it does:
+#
+#   the newest question             the desk      what the beat does
+#   ──────────────────────────────  ────────────  ────────────────────────────────────────────
+#   answered                        replies       asks again
+#   open for SILENT_SECONDS or less replies       waits
+#   open for longer                 falls silent  calls ``changed``
+#   open, and this process stood    replies       counts anew from now: the answer may be here
+#   still                                         and not read yet
 class Pulse:
     """Asks the desk from a thread of its own, each time the desk has replied.
 
@@ -50,6 +59,7 @@ class Pulse:
             self._asked = None
             ended, self._silent = self._silent, False
         if ended:
+            # Outside the lock, because it calls the session's code.
             self._changed()
 
     def _watch(self) -> None:

@@ -106,11 +106,15 @@ class DeskServer:
             else:
                 connection.close()
         if self._serving:
+            # What was written must go out, and a session that reads nothing must not keep the desk
+            # from its end.
             await asyncio.wait(self._serving, timeout=1)
 
     def publish(self, event: Event) -> None:
         """Give an event to all sessions, and follow the holdings that it changes."""
         self.feed.publish(event)
+        # Only these two change what the account holds. A desk that closes subscribes to nothing any
+        # more.
         if isinstance(event, Filled | AccountOpened) and not self.closing.is_set():
             self.subscriptions.follow_holdings()
 
@@ -170,17 +174,23 @@ class DeskServer:
             writer.write(pack(refused or STRANGER))
             return None
         await self._end_former(hello.session)
+        # In lockstep the snapshot is taken when nothing is under way, so that a run that is
+        # repeated begins with the same one.
         if self._host.serial:
             await self._host.wait_until_quiet()
         return hello
 
     def _refusal(self, hello: object) -> Dismissed | None:
+        # The secret comes first: a stranger learns nothing, not even the version. The comparison
+        # takes the same time for every wrong secret.
         if not isinstance(hello, Hello) or not hmac.compare_digest(
             hello.secret.encode(), self._secret.encode()
         ):
             return STRANGER
         if self.closing.is_set():
             return Dismissed("the desk is stopping", "open the desk again with %kis open")
+        # The first fields of a Hello are the same in each version, so the versions can be compared
+        # although the rest may differ.
         versions = f"(protocol {hello.version}, the desk {VERSION})"
         if hello.version < VERSION:
             text = f"this notebook runs an older kisnb than the desk {versions}"
@@ -211,10 +221,13 @@ class DeskServer:
         self.feed.flush()
         leases = self.leases.all()
         connection.send(pack(snapshot(self._host, self._name, leases, self.feed.seq, hello)))
+        # No await stands between the snapshot and this line, so no event is missed and none comes
+        # twice.
         self.feed.connections.append(connection)
 
     def _on_gone(self, connection: Connection) -> None:
         """A session has left, or was lost. Its agents may run elsewhere; its orders stay."""
+        # It is not there when its welcome failed.
         if connection in self.feed.connections:
             self.feed.connections.remove(connection)
         connection.ended.set()
@@ -267,6 +280,7 @@ def _bound(path: Path) -> socket.socket:
     """Return a Unix socket at ``path``, mode 0600. A file that was left there is removed."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The mode must be right from the first moment: between a bind and a chmod others could connect.
     mask = os.umask(0o177)
     try:
         bound.bind(str(path))

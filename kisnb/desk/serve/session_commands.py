@@ -47,6 +47,8 @@ class SessionCommands:
     def execute(self, connection: Connection, command: Command) -> None:
         """Carry out one command of a session."""
         match command:
+            # The sells of a flatten pass a halt, and their keys mark them. So no session may give
+            # an order such a key.
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_flatten(intent):
                 why = "the key of an order may not begin with 'flatten:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
@@ -85,6 +87,8 @@ class SessionCommands:
         connection.waiting = idle.waiting
         conductor = self._feed.conductor
         if conductor is not None:
+            # -1 comes from a session with a handler that awaits something foreign. It lives, and
+            # has not caught up.
             if idle.seq >= 0:
                 conductor.caught_up(connection.name)
             conductor.wake()

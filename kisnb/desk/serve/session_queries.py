@@ -93,9 +93,12 @@ class SessionQueries:
             case JournalOf():
                 connection.reply(number, JournalReply(str(self._host.journal.path)))
             case CloseDesk():
+                # The reply goes out before the desk begins to close its connections.
                 connection.reply(number, Done())
                 self._closing.set()
             case _:
+                # All other queries need KIS. They wait for it beside the loop, and end with the
+                # host.
                 self._host.call(self._ask(connection, number, query))
 
     def _named(self, connection: Connection) -> str:

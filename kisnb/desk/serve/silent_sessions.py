@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+# A session counts a desk as silent after 5 seconds. The desk waits a little longer.
 SILENT_SECONDS = 6.0
 """Wall time after which a session that asks each second counts as silent."""
 

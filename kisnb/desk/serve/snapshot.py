@@ -25,6 +25,8 @@ def snapshot(
 ) -> Snapshot:
     """Return all rows, or those that a session of the same run has not received."""
     now, clock = host.clock.now(), host.clock
+    # The numbers of rows belong to a run. A session of another one has none of ours, so it gets
+    # all.
     first, rows = host.journal.published_after(hello.published if hello.run == name.run else 0)
     return Snapshot(
         seq,

@@ -75,6 +75,7 @@ def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:
         case ["CancelOrder" as name, str(key), *_]:
             return Unreadable(name, str(error), key, cancels=True)
         case [str(name), *_]:
+            # The name comes from outside and goes into a sentence for people.
             return Unreadable(name[:40], str(error))
     return Unreadable("", str(error))
 

@@ -55,12 +55,14 @@ def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
     # A person's agent may note any value. Panels and tables take text.
     note = agent.note if isinstance(agent.note, str) else shown(agent.note)
     if runner.error:
+        # The last line of a traceback names the error. The whole is in ``Roster.error``.
         note = runner.error.strip().splitlines()[-1]
     return _view(state, runner.id, type(agent).__name__, agent.code, runner.state, note)
 
 
 def view_elsewhere(agent_id: str, state: SessionState) -> AgentView:
     """Return the view of an agent that runs in another session of the desk."""
+    # Here only the id is known of it. An id that nobody chose is its class and its stock.
     name, _, code = agent_id.rpartition("-")
     codes = state.books.of(agent_id).positions or [code]
     note = f"runs in {state.leases[agent_id].where}"

@@ -43,6 +43,8 @@ class AgentWork:
 
     def begin(self, runner: AgentRunner) -> None:
         """Note the cell that starts an agent."""
+        # ipykernel prints below the cell whose context is current. Later no cell, or another one,
+        # runs.
         self._started_in[runner.id] = contextvars.copy_context()
         self._announced.discard(runner.id)
 
@@ -78,6 +80,8 @@ class AgentWork:
         runner = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             runner.failed(error)
+        # No event follows by itself: what the handler ordered at its end must not wait for the next
+        # tick.
         self.hand_over(runner, runner.take_commands())
         self._pace.reschedule()
         self._changes.publish()

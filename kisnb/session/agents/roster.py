@@ -178,6 +178,8 @@ class Roster:
 
         Raises BadInput.
         """
+        # First, or the agent could buy again while it is sold out, and its open sells would lock
+        # the shares.
         await self.stop(agent_id)
         runner = self._runner(agent_id)
         self.work.hand_over(runner, runner.flatten(self._state.now))
@@ -211,6 +213,7 @@ class Roster:
 
     def deliver(self, event: Event, now: Ns) -> None:
         """Deliver one event to every agent. Their commands go to the desk at once, in order."""
+        # A copy, because a handler may start or stop an agent.
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
 
@@ -224,6 +227,7 @@ class Roster:
         """Stop all agents. Their orders stay in the market."""
         with suppress(DeskLost):
             self._link.submit([ReleaseAgent(agent_id) for agent_id in self.claimed])
+        # A start that the desk grants from now on finds itself taken back.
         self._starting.clear()
         for runner in self._runners.values():
             if runner.state in LIVE:
@@ -291,6 +295,7 @@ class Roster:
                         f"stop it: %kis agents stop {agent_id}",
                     )
                 return known
+            # The old runner may sleep in a handler. Two runners of one id would both order.
             known.stop()
             self.work.cancel_tasks(known)
         run = uuid.uuid4().hex[:8]

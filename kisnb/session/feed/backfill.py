@@ -19,6 +19,7 @@ from kisnb.session.feed.state import SessionState
 from kisnb.terms import Venue
 from kisnb.trading.ports.queries import CallApi
 
+# A reply holds 30 minutes of today, or 120 of an earlier day (KIS's workbook).
 MOST_CALLS = 40
 """The most replies of one walk back. They hold more than a day of minutes."""
 
@@ -67,18 +68,23 @@ class Backfill:
 
     async def fill(self, gap: Gap) -> None:
         """Ask KIS for the minutes of a gap that is over, newest first. Raises KisnbError."""
+        # KIS gives whole minutes. The one in which the gap begins is incomplete here, so it is
+        # asked for too.
         first, until = gap.since - gap.since % MINUTE, gap.until
         minutes: dict[Ns, tuple[int, ...]] = {}
         for _ in range(MOST_CALLS):
             rows = await self._minutes(gap, until)
             minutes |= {t: bar for t, bar in rows.items() if first <= t <= gap.until and bar[-1]}
             oldest = min(rows, default=first)
+            # The second test ends the walk when a reply holds nothing older than the last one.
             if oldest <= first or oldest >= until:
                 break
             until = oldest - 1
         self._state.data.fill(gap, minutes)
 
     async def _minutes(self, gap: Gap, until: Ns) -> dict[Ns, tuple[int, ...]]:
+        # KIS has one call for the minutes of today and another for those of earlier days, which
+        # paper does not offer (KIS's workbook).
         today = kst_day(gap.since) == kst_day(self._state.now)
         api, params = (minute_params if today else past_minute_params)(gap.code, until, gap.venue)
         reply = await self._link.ask(CallApi(api.name, params))
@@ -92,6 +98,8 @@ class Backfill:
                 if not gap.filled:
                     await self._fetch(gap)
         finally:
+            # A gap that was noted during this walk is due now, and ``next_wake`` gave none
+            # meanwhile.
             self._walk = None
             self._pace.reschedule()
 

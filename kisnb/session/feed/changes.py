@@ -21,6 +21,7 @@ class Changes:
 
     def publish(self) -> None:
         """Call every callback. One that raises is dropped, and a trouble names it."""
+        # A copy, because a panel that is closed by a callback takes itself out of the list.
         for listener in tuple(self._listeners):
             try:
                 listener()

@@ -27,6 +27,7 @@ class FastForwards:
         if self._state.mode is not Mode.SIM or self._state.now >= t:
             await self._pace.until_time(t)
             return
+        # At paper and live time cannot run ahead, so only a simulated day comes to here.
         await self._link.wait_for_return()
         self._waiting += 1
         try:
@@ -34,6 +35,8 @@ class FastForwards:
             await self._pace.until_time(t)
         finally:
             self._waiting -= 1
+            # A desk that is gone runs ahead for nobody. The next one is asked by ``commands``
+            # alone.
             with suppress(DeskLost):
                 self._link.submit([FastForward(on=False)])
 

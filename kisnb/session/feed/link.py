@@ -94,6 +94,8 @@ class Link:
         Raises DeskLost. Raises BadInput for a command that the desk could not read.
         """
         self.home.check_process()
+        # It is checked here, because the desk could only drop such a command, and its sender would
+        # wait for an outcome.
         for command in commands:
             _check_readable(command)
         self.state.desk.send(commands)
@@ -108,6 +110,8 @@ class Link:
             try:
                 return await self.state.desk.ask(query)
             except DeskLost:
+                # The desk died while it was asked, and nobody knows how far it came. What is asked
+                # by this method may be asked twice. Without a next desk the loss itself is raised.
                 self._notice_death()
                 if self.state.returning is None:
                     raise
@@ -123,6 +127,8 @@ class Link:
         with self.readably():
             try:
                 return await self.state.desk.ask(query)
+            # An order is not asked for twice: the dead desk may have sent it. By the end of this
+            # wait the next desk's journal is applied here and says so.
             except DeskLost:
                 await self.wait_for_return()
                 raise
@@ -151,6 +157,7 @@ class Link:
         """Begin to call ``on_ready``. For what came before it is called at once."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
+        # Batches may have come before the callback was set.
         self.home.loop.call_soon(self._ready)
 
     async def wait_for_return(self) -> None:
@@ -162,6 +169,8 @@ class Link:
         self._notice_death()
         while self.state.returning is not None and not self.state.closed:
             with self.readably():
+                # ``wait`` and not ``await``: a cell that is interrupted here must not cancel the
+                # return, which belongs to the session.
                 await asyncio.wait([self.state.returning])
         if self.state.given_up is not None:
             raise self.state.given_up
@@ -180,6 +189,7 @@ class Link:
             return
         self.state.closed = True
         if self.state.returning is not None:
+            # The state is closed by now, so ``_return_ended`` does not begin the return anew.
             self.state.returning.cancel("the session was closed")
         self.state.desk.close()
 
@@ -201,6 +211,7 @@ class Link:
         # because prices are not journaled.
         self.on_ready()
         if self._find is not None and not self.state.desk.dismissed:
+            # It ends the threads of the dead desk. Its last batches have been drained.
             self.state.desk.close()
             self._begin_return(self._find)
             self.on_death()
@@ -226,6 +237,8 @@ class Link:
         back = self.back()
         try:
             self.state.desk, snapshot = await find(back)
+            # The rows must go on where ours end. In another run, or behind a row that we have not
+            # got, positions would be wrong without a word.
             if (snapshot.run, snapshot.first) != (back.run, back.published):
                 self.state.desk.close()
                 raise DeskLost(
@@ -235,6 +248,7 @@ class Link:
             self.state.returning = self._find = None
             self._give_up(e)
             return
+        # First, because ``on_return`` submits commands, and calls of cells wait while this is set.
         self.state.returning = None
         self.state.returns += 1
         self.state.stream_lost = None
@@ -257,6 +271,7 @@ class Link:
 
 def _check_readable(command: Command) -> None:
     """Raise BadInput for a command with a value of a type that no desk can read."""
+    # Idle is made by this package alone and comes with every batch, so it is not read twice.
     if isinstance(command, Idle):
         return
     try:

@@ -45,6 +45,7 @@ class LinkState:
     @property
     def text(self) -> str:
         """``"up"``, or two words that say what is wrong between here and KIS."""
+        # The worst state comes first: a dead desk is silent as well.
         if self.given_up is not None:
             return "desk lost"
         if self.is_returning:

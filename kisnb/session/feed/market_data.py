@@ -47,6 +47,8 @@ class RecentTrades:
     __slots__ = ("price", "qty", "side", "t", "volume")
 
     def __init__(self) -> None:
+        # Columns of plain numbers: a busy stock brings many thousand trades a day, and an object
+        # for each would cost several times the memory.
         self.t = array("q")
         self.price = array("q")
         self.qty = array("q")
@@ -142,6 +144,7 @@ class MarketData:
         span = span_of(every)
         bars = self._received(code, venue, span)
         mended = self._mended.get((code, venue))
+        # KIS gives whole minutes. Bars of seconds stay as they were received.
         if mended and span % MINUTE == 0:
             bars = _longer(_replaced(self._received(code, venue, MINUTE), mended), span)
         return (
@@ -204,6 +207,7 @@ def _replaced(bars: pl.DataFrame, mended: Mapping[Ns, tuple[int, ...]]) -> pl.Da
 
     kinds = dict.fromkeys(("start", *_BAR), pl.Int64)
     given = pl.DataFrame([(t, *bar) for t, bar in mended.items()], kinds, orient="row")
+    # A minute of KIS's own replaces ours as a whole, because ours may lack trades in its middle.
     kept = bars.filter(~pl.col("start").is_in(list(mended)))
     return pl.concat([kept, given], how="diagonal").sort("start")
 
@@ -212,6 +216,8 @@ def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
     """Return bars of several minutes, made of one-minute bars."""
     import polars as pl
 
+    # KIS's minutes do not say how many trades they hold, so a sum with one of them would be too
+    # small.
     known = pl.when(pl.col("count").is_null().any()).then(None).otherwise(pl.col("count").sum())
     return minutes.group_by(
         (pl.col("start") // span * span).alias("start"), maintain_order=True

@@ -74,6 +74,8 @@ class Pace:
         """
         while not over():
             await self._link.wait_for_return()
+            # A return while we wait says that the desk that got the commands is dead, and may not
+            # have carried them out.
             returns = self._link.state.returns
             self._link.submit(commands())
             # The lambda is awaited within this round of the loop.
@@ -107,6 +109,8 @@ class Pace:
 
     def reschedule(self) -> None:
         """Set the alarm to the moment that agents and gaps wait for now, and report to the desk."""
+        # In lockstep the desk moves the clock to the moment that ``Idle`` names, so no alarm is
+        # needed.
         wake = self.next_wake() if self._state.runs_free and not self._link.state.closed else None
         if wake != self._wake:
             self._wake = wake
@@ -126,11 +130,13 @@ class Pace:
 
     async def _wake_agents(self, t: Ns) -> None:
         await self._state.clock.sleep_until(t)
+        # Before the agents are woken: what they sleep for next sets the alarm anew.
         self._wake = self._alarm = None
         self.on_alarm()
 
     def close(self) -> None:
         """Cancel every task of this session."""
+        # The link is closed by now, so this cancels the alarm and sets none.
         self.reschedule()
         for task in self._tasks:
             task.cancel("the session was closed")
@@ -155,6 +161,7 @@ class Pace:
         # session that has handled nothing.
         seq = -1 if self.is_busy() else self._link.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
+        # The same report again would tell the desk nothing, and wake its conductor for each batch.
         if idle != self._reported and not self._link.state.closed and not self._link.lost:
             self._reported = idle
             self._link.submit([idle])

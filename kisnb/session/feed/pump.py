@@ -85,6 +85,8 @@ class Pump:
 
     def run(self) -> None:
         """Apply and deliver all that came, in order. Then end the waits that are over."""
+        # A handler may call back into the session and come here again. The outer call goes on with
+        # what is left.
         if self._running or self._link.state.closed:
             return
         self._running = True
@@ -92,6 +94,7 @@ class Pump:
             self._run()
         finally:
             self._running = False
+        # A lost desk can be asked for nothing, and has no clock that could wait for us.
         if not self._link.lost:
             self._backfill.start_due(self._state.now)
             self._pace.reschedule()
@@ -117,13 +120,19 @@ class Pump:
         with self._shield:
             applied = self._state.apply_rows(snapshot)
             self._undelivered += [(event, snapshot.now) for event in applied]
+        # The next desk has heard nothing of this session: neither how far it has followed nor what
+        # it watches. The leases come from its snapshot.
         self._pace.forget_report()
         self._agents.settle_leases()
         cure = "order it again if it is still wanted"
+        # An order of ours without a fact in the next journal was never synced, so no bytes of it
+        # left: the desk syncs the row before it sends.
         for order in [order for order in untaken if not order.facts]:
             self.inject(
                 CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure)
             )
+        # Prices are not journaled. Agents learn that trades are missing before they get the first
+        # new one.
         self._mark_gap(snapshot.now)
         with suppress(DeskLost):
             self._link.submit([*self._watched.commands(), *self._fast_forwards.commands()])
@@ -142,6 +151,7 @@ class Pump:
     # inside
 
     def _run(self) -> None:
+        # A blocking call may have applied batches in the middle of a cell. Their events come first.
         if self._undelivered:
             self._deliver()
         while self._apply_next():
@@ -155,6 +165,8 @@ class Pump:
             batch = self._link.drain()
             if batch is None:
                 return False
+            # The time of the batch goes with each event: a handler that is called later still sees
+            # the moment of its event.
             self._undelivered += [(event, batch.now) for event in self._state.apply_batch(batch)]
         return True
 

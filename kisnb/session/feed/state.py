@@ -55,6 +55,7 @@ class SessionState:
         self.run = snapshot.run
         """The simulated day; at paper and live a digest of the account."""
         self.clock = (
+            # At paper and live the kernel reads its own clock: it runs on the machine of the desk.
             SimulatedClock(snapshot.now, snapshot.speed)
             if snapshot.mode is Mode.SIM
             else WallClock()
@@ -117,6 +118,8 @@ class SessionState:
 
     def apply_batch(self, batch: Batch) -> list[Event]:
         """Apply all events of a batch. Return what agents get of them, in order."""
+        # In lockstep time moves with the batches alone. A clock that runs free is set only when its
+        # speed changes.
         if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
             self.clock.set(batch.now)
         applied = [fact for event in batch.events for fact in self.apply(event)]
@@ -186,6 +189,7 @@ class SessionState:
 
     def _keep_run(self, row: Row) -> None:
         match row:
+            # ``block`` is the first step of each pull, so it begins the list anew.
             case HaltStep(step="block"):
                 self.halt_run = [row]
             case HaltStep(step="flatten"):
@@ -209,6 +213,8 @@ class SessionState:
             return ()
         fact: OrderFact
         if order.state is OrderState.NEW:
+            # An order that no desk has was not sent. For one that a desk has, only the cancel or
+            # the revise failed.
             fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
         else:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")

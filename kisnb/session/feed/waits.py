@@ -37,6 +37,7 @@ class Waits:
         try:
             await future
         finally:
+            # A wait that a cell was interrupted in must not keep the clock of a simulated day.
             self._open.pop(future, None)
             changed()
 
@@ -45,6 +46,7 @@ class Waits:
         for future, (over, _) in list(self._open.items()):
             if over():
                 self._open.pop(future)
+                # The waiting task may have been cancelled and not run yet.
                 if not future.done():
                     future.set_result(None)
 

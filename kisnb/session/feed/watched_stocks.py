@@ -37,12 +37,16 @@ class WatchedStocks:
 
     def want(self, wants: Sequence[Want]) -> None:
         """Subscribe to more channels. The desk gets a command only when one of them is new."""
+        # Each command makes the desk compare its subscriptions, and agents follow their stock at
+        # each start. KIS blocks clients that subscribe and release in a loop (KIS's notices of
+        # 2026-02-24 and 2026-05-18).
         if any(want not in self._wants for want in wants):
             self._wants.update(dict.fromkeys(wants))
             self._link.submit(self.commands())
 
     def commands(self) -> list[Command]:
         """Return what a desk needs to know of the subscriptions: all of them in one command."""
+        # All of them, because the desk replaces what it knows of this session.
         return [WatchCodes(tuple(self._wants))] if self._wants else []
 
     def trades(self) -> list[tuple[str, Venue]]:

@@ -36,6 +36,8 @@ class CallClaims:
         claims: list[Claim | None] = []
         for call in calls:
             try:
+                # Claimed before the desk is asked: two equal calls of tasks or threads would
+                # otherwise both find the wish new, and both would be sent.
                 claim = self._claim(call, has_left)
             except OrderDenied:
                 # A batch is sent as a whole or not at all.

@@ -45,6 +45,7 @@ _NAMED_IN_STRING = re.compile(
 
 def digest(text: str) -> str:
     """Return a short digest of ``text``, the same in every process."""
+    # Python's own hash differs from process to process, and the journal outlives the kernel.
     return hashlib.blake2b(_bytes(text), digest_size=10).hexdigest()
 
 
@@ -53,6 +54,7 @@ def cell_digest(text: str) -> str:
 
     Blanks at the ends of lines and blank lines at the end of the cell do not count.
     """
+    # A change of blanks that nobody sees must not make it another cell.
     return digest("\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n"))
 
 
@@ -292,6 +294,7 @@ class _Unnamed(ast.NodeTransformer):
 
 def _normalised(node: ast.AST) -> str:
     """Return code without ordinals and names, in Python's own layout."""
+    # A copy, because the transformer changes the tree, which is kept for the next call of the cell.
     text = ast.unparse(_Unnamed().visit(copy.deepcopy(node)))
     # Code that is run from a string, as by ``%time`` and ``exec``, is in no syntax tree.
     return _NAMED_IN_STRING.sub("", text)

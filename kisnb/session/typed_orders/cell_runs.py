@@ -90,6 +90,7 @@ class CellRuns:
     def __init__(self, shell: InteractiveShell) -> None:
         # This is a weak reference, so that a table of all shells does not keep them alive.
         self._shell = ref(shell)
+        # A kernel that is restarted counts its runs from 1 again, so the number alone names none.
         self._kernel = uuid.uuid4().hex
         self._count = 0
         self._holders = 0

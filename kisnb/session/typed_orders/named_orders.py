@@ -30,6 +30,8 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
     found = Orders(
         o
         for o in books.orders.values()
+        # KIS pads the number of one order differently in its replies (KIS's workbook), so numbers
+        # are compared as integers.
         if o.key == what or (number is not None and o.number == number)
     )
     # The same name may be given again on another day: the newest order is meant.

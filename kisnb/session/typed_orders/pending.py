@@ -48,6 +48,7 @@ class Pending(Coroutine[Any, Any, T_co]):
         self, kind: Any, value: BaseException | object = None, trace: TracebackType | None = None
     ) -> Any:
         """Raise an exception where the call waits."""
+        # Python 3.12 warns of the form with three arguments.
         if value is None and trace is None:
             return self._started().throw(kind)
         return self._started().throw(kind, value, trace)

@@ -103,6 +103,8 @@ class Placing:
 
         Raises OrderDenied, OrderRejected, OrderUnknown.
         """
+        # Two waits: the desk says first whether the call is an order, and then the exchange whether
+        # it stands. The claim ends with the second.
         (order,), claims = await self._place([call])
         await self._wait_decided([order], claims)
         check_outcome(order, order.state, order.text, order.msg_cd)
@@ -133,6 +135,8 @@ class Placing:
             requests = self._claims.requests([call], claims)
             (order,) = self._orders_of(claims, self._ask_blocking(requests))
             decided = self._link.ask_blocking(OutcomeOf(order.key), BLOCKING_SECONDS)
+        # Three ends: a refusal counts for nothing, an outcome that nobody has seen belongs to the
+        # next equal call, and one that was seen makes the next equal call of its run a loop.
         except OrderDenied:
             self._claims.forget(claims)
             raise
@@ -221,6 +225,8 @@ class Placing:
     def _ask_blocking(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
         if self._link.state.is_silent:
             return self._answered_here(requests)
+        # The stock is watched before it is traded, so that ticks of the fill's moment are not
+        # missed.
         self.follow(*(request.intent.code for request in requests))
         return self._link.ask_blocking(PlaceOrders(requests), BLOCKING_SECONDS).answers
 
@@ -278,6 +284,8 @@ class Placing:
                 raise OrderDenied(answer.text, answer.cure, key=answer.intent.key)
         orders = []
         for answer, claim in zip(answers, claims, strict=True):
+            # The reply may come before the facts of the order are applied here. The order is made
+            # now and the facts find it by its key.
             order = self._state.books.add_pending(answer.intent, self._state.now)
             if answer.outcome == "shown":
                 order.repeated = answer.text

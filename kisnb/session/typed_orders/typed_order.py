@@ -168,6 +168,8 @@ def spelt_out(call: _Call) -> _Call:
         for p in inspect.signature(call).parameters.values()
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
+    # The annotations of this module are texts (``from __future__ import annotations``), and a
+    # TypedDict keeps them as ForwardRef.
     hints = {name: hint.__forward_arg__ for name, hint in OrderOptions.__annotations__.items()}
     options = [
         inspect.Parameter(
