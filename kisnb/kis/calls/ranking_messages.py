@@ -31,7 +31,7 @@ _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
             # 3 ranks by traded value. 0 ranks by average volume, 1 by growth, 2 by turnover
             # (workbook).
             "FID_BLNG_CLS_CODE": "3",
-            # Each 1 lets a group of stocks in. Each 1 of the next filter would keep one out (workbook).
+            # Each 1 lets a group of stocks in. Each 1 of the next filter would keep one out.
             "FID_TRGT_CLS_CODE": "111111111",
             "FID_TRGT_EXLS_CLS_CODE": "0000000000",
         },
