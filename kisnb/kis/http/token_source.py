@@ -64,6 +64,8 @@ class TokenSource:
         try:
             # Two processes with one appkey would collide on KIS's one token a minute.
             async with self._file.locked():
+                # Another caller may have fetched one while this one waited: twenty callers need one
+                # token.
                 return self._life.usable(self._clock.now()) or await self._fetch()
         except Unreachable:
             raise
@@ -106,6 +108,7 @@ class TokenSource:
     async def _ask_kis(self, life: TokenLife) -> Token | None:
         """Return a new token; None when one was asked for within the minute."""
         before = life.asked
+        # Every call needs the token, an order as well, so it goes before the reads.
         await self._limiter.enter(Lane.ORDER)
         # Written before the request: after a crash the next process keeps the minute, too.
         life.record_request(self._clock.now())
