@@ -77,8 +77,8 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
     """Return one record in plain text."""
     refused, filled, accepted, change = _FLAGS[notice.kind]
     if notice.kind == "refused" and notice.original:
-        # Only a refused cancel or revise names an original. ``Notice`` does not say which of the two
-        # it is, so it goes out as a cancel.
+        # Only a refused cancel or revise names an original. ``Notice`` does not say which of them
+        # was refused, so it goes out as a cancel.
         change = CANCEL
     # In an order notice the last column is the price of the fill, and there is no fill yet.
     last = more.order_price if notice.kind == "filled" else 0

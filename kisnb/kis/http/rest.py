@@ -144,8 +144,7 @@ class Rest:
             except KisError:
                 if not walk.pages:
                     raise
-                # Some pages are better than none for a reader, as long as he learns that they are
-                # not all.
+                # Some pages are better than none, if the caller learns that others are missing.
                 walk.break_off()
         return walk.pages, walk.complete
 

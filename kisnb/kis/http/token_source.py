@@ -67,6 +67,7 @@ class TokenSource:
                 # Another caller may have fetched one while this one waited: twenty callers need one
                 # token.
                 return self._life.usable(self._clock.now()) or await self._fetch()
+        # Nothing reached KIS, so no minute has begun. This error tells the caller so.
         except Unreachable:
             raise
         except (LinkLost, FrameError) as e:

@@ -75,8 +75,7 @@ class Recorder:
 
     def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: object) -> None:
         """Record the reply to request ``n``."""
-        # Masking a reply takes longer than the reply itself, so it is left out when nothing is
-        # written.
+        # Masking walks through the whole body, so it is left out when nothing is written.
         if not self.on:
             return
         line = {
