@@ -94,6 +94,7 @@ class PricePast:
         if not {"High", "Low"} <= pl.read_parquet_schema(self.folder / LISTING).keys():
             return {}
         rows = read(self.folder, LISTING, ("Code", "High", "Low")).iter_rows()
+        # A stock that did not trade has 0 in both columns.
         return {code: high / low - 1 for code, high, low in rows if low}
 
     @cached_property
@@ -106,6 +107,7 @@ class PricePast:
         known: dict[str, list[IndexDay]] = {}
         rows = (
             read(self.folder, INDEX, columns)
+            # The day itself is kept: ``index_that_day`` needs it, and ``index`` leaves it out.
             .filter(pl.col("date") <= self.day)
             .sort("date")
             .select(columns)
