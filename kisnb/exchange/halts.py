@@ -65,6 +65,7 @@ class Breaker:
         if fallen < percent or (self._level and fallen < self._set_off_at + FURTHER):
             self._since = None
             return None
+        # The minute begins when the index falls this low, and anew after each rise above it.
         if self._since is None:
             self._since = now
         if now - self._since < LASTING or (level < BREAKER[-1][0] and now >= self._latest):
