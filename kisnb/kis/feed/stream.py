@@ -31,12 +31,15 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
+"""Wall seconds after which a request for a subscription counts as unanswered."""
 RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
 """KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18)."""
 HEALTHY: Ns = MINUTE
 """After a connection that lived this long, the next pause is short again."""
 DEAD_LETTERS = 100
+"""Unreadable frames that are kept for people: the newest ones."""
 LETTER_LENGTH = 200
+"""Letters of such a frame that are kept."""
 # The path decides nothing: the subscribe message names the TR. KIS's newer samples connect here.
 PATH = "/tryitout"
 
@@ -159,6 +162,13 @@ class Stream:
             log.exception("a listener failed")
 
     # connection
+    #
+    #   start ─► _connect ─► serve ─► _forget_connection ─► _pause ─► _connect ─► serve ─► …
+    #                          │                               ▲          │
+    #                          │ _receive, _send_requests      └── fails ─┘
+    #                          │ until KIS closes, is silent, or something fails
+    #
+    # Only the first attempt raises, because its caller waits for it.
 
     async def _run(self, connection: KisConnection | None) -> None:
         while True:

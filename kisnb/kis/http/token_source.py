@@ -58,6 +58,12 @@ class TokenSource:
         self._refused = token.text
         self._life.drop(token.text)
 
+    # Where a token comes from; each step is taken only when the one before has none:
+    #
+    #   memory ─► this process's lock ─► the lock of all processes ─► the file ─► KIS
+    #             (one caller fetches)   (one process fetches)          ▲          │ one a minute,
+    #                                                                   └──────────┘ so once more
+
     async def _shared(self) -> Token:
         with self._activity.resting():
             await self._fetching.acquire()
