@@ -68,7 +68,7 @@ class PricePast:
         return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """Return high over low, less one, on the listing's day.
+        """Return how far the price moved on the listing's day: high / low - 1.
 
         0.0 for an issue without trades, and when the listing has no such columns.
         """

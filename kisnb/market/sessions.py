@@ -128,6 +128,9 @@ def _of(day: date, assumed: Assumed) -> _Day:
 
 @lru_cache(maxsize=64)
 def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
+    #   SPANS ─ _rows: the newest of each ─► _hours: moments of the day ─► _active ─► phases
+    #   LABELS ───────────────────────────── _labels ─────────────────────────────► session ids
+    #
     # The edition is in the cache's key: a changed calendar makes every cached day void.
     rows = [_hours(row, day, assumed) for row in _rows(day, assumed)] if is_trading_day(day) else []
     krx = [row for row in rows if row.span.venue is Venue.KRX]
