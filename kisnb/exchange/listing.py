@@ -345,6 +345,15 @@ class Listing:
         return segment
 
     def _arrive(self, now: Ns, segment: Segment, order: ExchangeOrder, qty: int) -> None:
+        # | the phase of the segment | an order that arrives                                     |
+        # |--------------------------|-----------------------------------------------------------|
+        # | call auction             | is collected, a market order ahead of all limits          |
+        # | order entry              | waits until matching begins                               |
+        # | continuous trading       | trades up to the bounds of a VI. Its leaves then          |
+        # |                          | - rest, or join the VI's call, if the kind waits          |
+        # |                          | - wait beside the limit book, if it is a mid-price order  |
+        # |                          | - join the VI's call or are cancelled, if it has no price |
+        # |                          | - are cancelled, if it is IOC or FOK                      |
         phase, side = self._phase(segment), order.side
         pricing, rest = STYLES[order.kind]
         price = segment.fixed if pricing == "fixed" else self._own_price(segment, order)
@@ -463,7 +472,7 @@ class Listing:
 
     def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
         """End the session's own call auction, or begin a VI when its price is beyond the bounds."""
-        # In a halt nothing matches: the call after it takes these orders. The call of a VI is matched
+        # In a halt nothing matches: the call after it takes these orders. A VI's call is matched
         # when it ends.
         if self.state != "open":
             return
