@@ -53,6 +53,7 @@ def single_price(
         price for price, _ in (*bids, *asks) if price not in (MARKET_BUY, MARKET_SELL)
     } | {reference}
     best, volume = reference, 0
+    # The nearest price comes first, so of equal volumes the first one found stays.
     for price in sorted(candidates, key=lambda p: (abs(p - reference), -p)):
         demand = sum(qty for at, qty in bids if at >= price)
         supply = sum(qty for at, qty in asks if at <= price)
@@ -98,6 +99,7 @@ def _in_turn(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder,
 
 def _allotted(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder, int]]:
     """Return the shares of each order: in rounds, largest first, of equals the earlier."""
+    # The sort is stable, so of orders of one size the earlier one keeps its place.
     by_size = sorted(queue, key=lambda order: -order.leaves)
     given = [0] * len(by_size)
     for most in (*ROUNDS, "half", "rest"):

@@ -65,6 +65,8 @@ class Exchange:
         self._home: dict[int, Listing] = {}
         self._boundaries = _boundaries(day, assumed)
         self._passed = sum(1 for t, _ in self._boundaries if t <= now)
+        # Listings cannot be compared. The count between decides for equal moments: first come,
+        # first out.
         self._wakes: list[tuple[Ns, int, Listing]] = []
         self._count = count()
         self._active = {venue: sessions.active(venue, now, assumed) for venue in VENUES}
@@ -121,6 +123,7 @@ class Exchange:
 
         A kind without a price ignores ``price``. Raises ValueError for an id that was used before.
         """
+        # Time passes first, so that the order meets the phase of its own moment.
         happened = self.advance(now)
         if order_id in self._home:
             raise ValueError(f"order {order_id} was entered already")
@@ -214,6 +217,8 @@ class Exchange:
         Nextrade halts at once with KRX (Nextrade's rules).
         """
         happened = self.advance(now)
+        # Kept by board, because stocks that are first asked for later are halted as well. 0 means
+        # until the end of the day.
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
@@ -254,6 +259,7 @@ class Exchange:
                 self._assumed,
                 kospi200=narrow,
             )
+            # Entered before the twin is looked up: the twin asks for this listing in its turn.
             self._listings[code, venue] = found
             if venue is Venue.KRX or item.nxt:
                 found.begin(self._now, self._active[venue])
@@ -271,6 +277,7 @@ class Exchange:
             sides = zip(*(self.depth(code, n, one) for one in VENUES), strict=True)
             asks, bids = ([level for levels in side for level in levels] for side in sides)
             return _merged(asks, n, reverse=False), _merged(bids, n, reverse=True)
+        # One level more than wanted, because the market orders of an auction take the first one.
         book = self.listing(code, venue).current.book
         asks_, bids_ = book.levels(Side.SELL, n + 1), book.levels(Side.BUY, n + 1)
         return (
@@ -289,6 +296,8 @@ class Exchange:
 
     def take_happenings(self) -> list[Happening]:
         """Remove and return everything that happened since this was last returned."""
+        # A copy, because all listings and tapes add to this very list. A new list would not reach
+        # them.
         happened = self._happenings[:]
         self._happenings.clear()
         return happened
@@ -337,6 +346,8 @@ class Exchange:
         if qty < 1:
             return "quantity"
         item = self._universe.get(code)
+        # Simulator, back-test and desk ask the same table, so none of them takes an order that
+        # another one refuses.
         verdict = order_rules.legal(now, venue, order.kind, item, self._assumed)
         if verdict.rule is None:
             return self._illegal(now, venue, item)
@@ -353,6 +364,8 @@ class Exchange:
             listing = self.listing(code, at)
             refused = listing.refusal(order, rule.span)
             if refused is None:
+                # By the venue that takes it: at KRX an SOR order ends at 15:30, at Nextrade it
+                # lives on until 20:00.
                 order.expires = order_rules.expires(now, at, order.kind, self._assumed)
                 return listing, order, rule.span
             why = refused
@@ -377,6 +390,8 @@ class Exchange:
             asks, bids = self.depth(code, 1, venue)
             best = asks if side is Side.BUY else bids
             price, shares = best[0] if best else (0, 0)
+            # A venue without an opposite price comes last. KRX is asked first and wins where all is
+            # equal.
             found.append((not best, price if side is Side.BUY else -price, -shares, venue))
         return [venue for *_, venue in sorted(found, key=lambda row: row[:3])]
 
@@ -388,6 +403,8 @@ def _boundaries(day: date, assumed: Assumed) -> list[tuple[Ns, Venue]]:
         for row in sessions.hours(venue, day, assumed):
             found |= {(row.start, venue), (row.end, venue)}
             if row.span.name == SINGLE_PRICE:
+                # The single-price market matches every ten minutes within its span (KRX rule until
+                # 2026-09-11).
                 found |= {(t, venue) for t in range(row.start + EVERY, row.end, EVERY)}
     return sorted(found)
 

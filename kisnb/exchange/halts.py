@@ -25,7 +25,9 @@ Nextrade's begins when KRX trades again. Sources: KRX rule; notice of 2026-09-09
 BREAKER: tuple[tuple[Level, int], ...] = ((1, 8), (2, 15), (3, 20))
 """Percent by which the index is below its previous close, by level. KRX rule since 2015-06-15."""
 FURTHER = 1
-"""Percentage points below the fall at which the level before came, for levels 2 and 3. KRX rule."""
+"""Levels 2 and 3 also need this many percentage points more than the fall that set off the level
+before. KRX rule.
+"""
 LASTING: Ns = MINUTE
 """Time for which the index must be that low. KRX rule."""
 NOT_WITHIN: Ns = 40 * MINUTE
@@ -65,6 +67,7 @@ class Breaker:
         if fallen < percent or (self._level and fallen < self._set_off_at + FURTHER):
             self._since = None
             return None
+        # The minute begins when the index falls this low, and anew after each rise above it.
         if self._since is None:
             self._since = now
         if now - self._since < LASTING or (level < BREAKER[-1][0] and now >= self._latest):

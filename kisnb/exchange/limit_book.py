@@ -166,7 +166,9 @@ class LimitBook:
         """
         order = self._orders[order_id]
         level = self._levels[order.side][order.price]
+        # The total of the level stays the same: the shares only change their owner.
         heir = self._orders[new_id] = RestingOrder(new_id, order.side, order.price, qty)
+        # A search is good enough: only a revise at the same price comes here.
         at = level.queue.index(order)
         order.leaves -= qty
         if order.leaves:
@@ -195,6 +197,7 @@ class LimitBook:
         """Return all resting orders of a side by price, then time."""
         prices, levels = self._prices[side], self._levels[side]
         best_first = reversed(prices) if side is Side.BUY else prices
+        # Orders with 0 leaves may still stand in the middle of a queue.
         return [order for price in best_first for order in levels[price].queue if order.leaves]
 
     def order_ids(self) -> list[int]:

@@ -113,6 +113,8 @@ class Listing:
 
     def begin(self, t: Ns, spans: tuple[Hours, ...]) -> None:
         """Enter these spans. Auctions that end are matched, and orders that end expire."""
+        # If two spans share a segment, the first one has to give its phase. Reversed, it is entered
+        # last.
         now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(spans)}
         for name in now:
             self._segment(name)
@@ -133,8 +135,11 @@ class Listing:
 
     def wake(self, t: Ns) -> None:
         """End the halt or call that ends at ``t``."""
+        # Wakes are never taken back. This one may belong to a call or halt that another one has
+        # replaced.
         if self.until != t or self.state == "open":
             return
+        # A call makes sense only where trading goes on after it.
         if self.state == "halted" and self._call_after and self._current.phase is Phase.CONTINUOUS:
             self.state, self.until, self._called = "call", t + self._call_after, self._current
             self._interrupted(t, self)
@@ -207,6 +212,8 @@ class Listing:
         # A conditional order (조건부지정가) becomes a market order in the closing auction.
         if order.kind is OrderKind.CONDITIONAL and span == "closing auction":
             order.price = None
+        # Accepted before anything trades: KIS sends the notice of the acceptance before that of a
+        # fill.
         self.happenings.append(OrderAccepted(now, order.id, self.venue))
         self.own[order.id] = order
         if STYLES[order.kind].pricing == "stop" and not stop_reached(
@@ -215,6 +222,7 @@ class Listing:
             segment.wait_for_stop(order, qty)
         else:
             self._arrive(now, segment, order, qty)
+        # A fill may reach stop prices, and their orders may trade in their turn.
         self._settle(now, segment)
 
     @property
@@ -245,6 +253,7 @@ class Listing:
             # The background causes VIs as any order does.
             leaves, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
+                # They join the call that they have set off.
                 segment.collect(order_id, side, price, leaves)
             elif leaves:
                 segment.book.rest(order_id, side, price, leaves)
@@ -336,6 +345,15 @@ class Listing:
         return segment
 
     def _arrive(self, now: Ns, segment: Segment, order: ExchangeOrder, qty: int) -> None:
+        # | the phase of the segment | an order that arrives                                     |
+        # |--------------------------|-----------------------------------------------------------|
+        # | call auction             | is collected, a market order ahead of all limits          |
+        # | order entry              | waits until matching begins                               |
+        # | continuous trading       | trades up to the bounds of a VI. Its leaves then          |
+        # |                          | - rest, or join the VI's call, if the kind waits          |
+        # |                          | - wait beside the limit book, if it is a mid-price order  |
+        # |                          | - join the VI's call or are cancelled, if it has no price |
+        # |                          | - are cancelled, if it is IOC or FOK                      |
         phase, side = self._phase(segment), order.side
         pricing, rest = STYLES[order.kind]
         price = segment.fixed if pricing == "fixed" else self._own_price(segment, order)
@@ -416,6 +434,14 @@ class Listing:
             segment.meet_middle(now)
 
     def _change(self, t: Ns, segment: Segment, new: Phase) -> None:
+        # | the segment was in | and is now in      | so                                      |
+        # |--------------------|--------------------|-----------------------------------------|
+        # | a VI's call        | an auction         | the call becomes part of the auction    |
+        # | a VI's call        | another phase      | the call is matched now                 |
+        # | an auction         | another phase      | it is matched, or a VI begins           |
+        # | an auction         | its next 10 min    | the same, in the single-price market    |
+        # | order entry        | continuous trading | the early orders are matched in turn    |
+        # | continuous trading | an auction         | conditional orders turn to the market   |
         old, segment.phase = segment.phase, new
         if new is not Phase.CLOSED and segment.name == "closing price":
             # 장후 시간외 종가 trades at today's close, which the closing auction has just made.
@@ -446,6 +472,8 @@ class Listing:
 
     def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
         """End the session's own call auction, or begin a VI when its price is beyond the bounds."""
+        # In a halt nothing matches: the call after it takes these orders. A VI's call is matched
+        # when it ends.
         if self.state != "open":
             return
         # The opening auction knows the static VI alone: there is no last trade to compare with.

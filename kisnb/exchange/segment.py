@@ -98,6 +98,8 @@ class Segment:
 
     def enter_early(self, order_id: int, side: Side, price: int, qty: int) -> None:
         """Queue an order that arrives before matching begins."""
+        # It rests as well, so that it shows in the depth and can be cancelled. ``begin_matching``
+        # takes it out again.
         self.entered.append((order_id, side, price, qty))
         self.book.rest(order_id, side, price, qty)
 
@@ -124,12 +126,15 @@ class Segment:
             OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue)
             for f in outcome.fills
         ]
+        # Market orders leave before the print. Its best ask and bid would else be the prices under
+        # which they queue.
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
         self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
         happened = self._tape.happenings
+        # Ids of the background are negative. Nobody waits for news of its orders.
         happened += [fill for fill in fills if fill.id > 0]
         happened += [
             ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0
@@ -249,6 +254,8 @@ class Segment:
     def hand_over(self, order: ExchangeOrder, heir: ExchangeOrder, qty: int) -> None:
         """Give ``qty`` shares of a resting order to another one at the same place of the queue."""
         self.book.hand_over(order.id, heir.id, qty)
+        # An order that matching has not reached yet keeps its turn in the list of early orders,
+        # too.
         for i, (order_id, side, price, _) in enumerate(self.entered):
             if order_id == order.id:
                 self.entered.insert(i + 1, (heir.id, side, price, qty))

@@ -70,6 +70,7 @@ def dynamic_bounds(
 
 def _around(reference: int, percent: int) -> Bounds:
     """Return the bounds at ``percent`` around a price. A trade at a bound itself interrupts."""
+    # Rounded outward: a price one won short of the percentage does not interrupt.
     return Bounds(reference * (100 - percent) // 100, -(-reference * (100 + percent) // 100))
 
 

@@ -93,6 +93,8 @@ class KisBroker:
             ack_seconds=min(timeout, ACK_SECONDS),
             nxt_listed=nxt_listed,
         )
+        # The stream takes its approval keys from ``rest``, so ``rest`` is built first. The troubles
+        # of a wait for a token then go to the one listener that the desk sets.
         self._rest.on_events = self._stream.publish
 
     def __repr__(self) -> str:
@@ -110,12 +112,14 @@ class KisBroker:
         """Connect, and stay connected. Raises KisError when the first attempt fails."""
         try:
             await self._stream.start()
+        # A cancelled start comes here as well. Without this the client's sockets would stay open.
         except BaseException:
             await self._rest.close()
             raise
 
     async def close(self) -> None:
         """End the stream and close all connections."""
+        # The stream ends first, because its next attempt to connect would call ``rest``.
         await self._stream.close()
         await self._rest.close()
 
@@ -170,6 +174,8 @@ class KisBroker:
         no token: then nothing was sent.
         """
         self._check_can_order(intent.key)
+        # The host would refuse such an order whatever the market does. A refusal here costs no call
+        # of the rate limit.
         self._endpoint.rules.check_order(intent, route)
         body = order_body(intent, route, self._account)
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
@@ -206,10 +212,15 @@ class KisBroker:
         except ApiError as e:
             if was_not_placed(e.msg_cd, e.status):
                 return SendReply(key, "rejected", msg_cd=e.msg_cd, text=str(e))
+            # The code does not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
+            # come after KIS took the order: its text asks to check the last transaction.
             return SendReply(key, "unknown", msg_cd=e.msg_cd, text=str(e))
+        # Unreachable is a LinkLost, so it has to be caught before it.
         except Unreachable as e:
             # No connection came about, so no byte of the order went out.
             return SendReply(key, "rejected", text=str(e))
+        # KIS takes no order id from a client (workbook: order-cash). A second POST could be a
+        # second order, so the desk reads KIS's list of orders instead.
         except (LinkLost, FrameError) as e:
             return SendReply(key, "unknown", text=e.text)
 
@@ -281,6 +292,8 @@ class KisBroker:
             raise BadInput(
                 f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs"
             )
+        # The caller needs no account number, so it cannot appear in a cell. KIS wants the keys of
+        # the next page present and blank on the first page (workbook).
         own = {**self._account, **dict.fromkeys(api.ctx, "")}
         added = {name: value for name, value in own.items() if name in api.params}
         asked = encode_params(

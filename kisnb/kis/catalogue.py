@@ -112,12 +112,16 @@ class Api(msgspec.Struct, frozen=True):
 
     def tr_id(self, persona: Mode) -> str:
         """Return the TR id that the host of ``persona`` takes."""
+        # Both ids stand in the table. KIS's samples replace the first letter by V for paper. That
+        # is wrong for quotes, whose id is the same at both hosts (workbook).
         return self.tr_paper if persona is Mode.PAPER else self.tr_live
 
 
 ROW_KEYS: dict[str, tuple[str, ...]] = {
+    # A stock may come in several rows: one for shares paid in cash, one for each day of a loan.
     "inquire_balance": ("pdno", "trad_dvsn_name", "loan_dt"),
     "inquire_balance_rlz_pl": ("pdno", "trad_dvsn_name", "loan_dt"),
+    # KIS counts order numbers by day and branch, so the number alone does not tell rows apart.
     "inquire_daily_ccld": ("ord_dt", "ord_gno_brno", "odno"),
     "inquire_daily_ccld_old": ("ord_dt", "ord_gno_brno", "odno"),
     "inquire_psbl_rvsecncl": ("ord_gno_brno", "odno"),
@@ -147,6 +151,8 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
 
     def apis(self) -> Iterator[Api]:
         """Yield the calls of this line."""
+        # Only an array goes on over several pages. The sums in the other blocks come with each
+        # page.
         rows = next((b.name for b in self.blocks if b.shape == "array"), "")
         for ending, live, paper in self.calls:
             name = self.name + ending
@@ -175,6 +181,8 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
 
 @cache
 def _by_name() -> dict[str, Api]:
+    # The file is half a megabyte, and a kernel imports this module before it calls anything. So it
+    # is read when the first call is looked up.
     text = resources.files(__package__).joinpath("catalogue.json").read_bytes()
     entries = msgspec.json.decode(text, type=tuple[_CatalogueLine, ...])
     return {api.name: api for entry in entries for api in entry.apis()}
@@ -203,6 +211,8 @@ def _by_call() -> dict[tuple[str, str, str], Api]:
         (api.method, api.path, tr): api
         for api in APIS.values()
         for tr in (api.tr_live, api.tr_paper)
+        # A call that paper does not offer has no TR id there. It must not be found by a request
+        # without one: only the OAuth calls carry none.
         if tr or not api.tr_live
     }
 

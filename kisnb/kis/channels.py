@@ -84,6 +84,7 @@ class Feed:
         neither, KRX's.
         """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
+        # This is a chain of two comparisons: NXT is wanted, and the host does not stream NXT.
         if wanted is Venue.NXT not in self._venues:
             wanted = Venue.SOR
         return wanted if wanted in self._venues else Venue.KRX
@@ -93,15 +94,20 @@ class Feed:
 
         None at a host that streams KRX alone. Ten days on when nothing trades until then.
         """
+        # Nothing ever changes at such a host. None keeps the stream from waking up for it.
         if not set(self._venues) - {Venue.KRX}:
             return None
         today = kst_day(now)
+        # Only a stock that NXT lists changes its channel. All of them change at the same moments.
         held = self._at(now, nxt_listed=True)
         for day in (today + timedelta(days=n) for n in range(_DAYS_AHEAD)):
+            # The channel changes a minute before trading begins, and at the very moment when it
+            # ends.
             for t in sorted({t - lead for t in sessions.boundaries(day) for lead in (LEAD, 0)}):
                 # A boundary counts only when the channel differs on its two sides.
                 if t > now and self._at(t, nxt_listed=True) is not held:
                     return t
+        # The caller asks again then, so a stream that runs for weeks still follows its stocks.
         return now + _DAYS_AHEAD * DAY
 
     @staticmethod

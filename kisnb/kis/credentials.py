@@ -20,6 +20,8 @@ DEFAULT_PRODUCT = "01"
 _NAMES = ("appkey", "appsecret", "account", "product", "hts_id")
 """Parts that a customer gives; ``product`` has a default."""
 _NEEDED = ("appkey", "appsecret", "account", "hts_id")
+# Live and paper have keys and accounts of their own. The product and the HTS id are the same for
+# both (kis_devlp.yaml of KIS's samples).
 _YAML = {
     Mode.LIVE: {
         "appkey": "my_app",
@@ -71,6 +73,7 @@ class Secret:
         return bool(self._text)
 
     def __reduce__(self) -> NoReturn:
+        # pickle calls this. It would write the secret in plain text.
         raise TypeError("a secret is not written to files or sockets")
 
 
@@ -118,6 +121,8 @@ class Credentials(msgspec.Struct, frozen=True):
             return cls.from_yaml(Path(path).expanduser(), paper=mode is Mode.PAPER)
         prefix = _PREFIX[mode]
         given = {name: os.environ.get(f"{prefix}{name.upper()}", "") for name in _NAMES}
+        # The two sources are never mixed. The appkey of one customer must not meet the account of
+        # another.
         if not any(given.values()):
             given = _from_keyring(mode)
         if not any(given.values()):
@@ -208,6 +213,8 @@ def store_keys(mode: Mode, given: dict[str, str]) -> None:
     import keyring
     import keyring.errors
 
+    # All parts are checked before the first one is stored, so a mistake leaves the keyring as it
+    # was.
     Credentials.checked(
         {name: given.get(name, "") for name in _NAMES},
         {name: name for name in _NAMES},
@@ -226,6 +233,7 @@ def delete_keys(mode: Mode) -> bool:
     import keyring
     import keyring.errors
 
+    # A keyring raises an error when it is to delete a name that it does not hold.
     found = [name for name, text in _from_keyring(mode).items() if text]
     try:
         for name in found:

@@ -55,6 +55,8 @@ class Endpoint(msgspec.Struct, frozen=True):
             str(entries.get(rest) or own.rest),
             str(entries.get(ws) or own.ws),
             mode,
+            # The file names addresses only. The pauses belong to KIS's server, whatever its
+            # address.
             own.spacing,
             own.silence,
         )

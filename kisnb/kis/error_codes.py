@@ -38,6 +38,7 @@ def cure_of(msg_cd: str) -> str:
 
 def explain(msg_cd: str) -> str:
     """Return one line about a code, however it is typed: Korean, English and the cure."""
+    # Errors show the code in brackets behind KIS's words, and people copy both.
     msg_cd = " ".join(msg_cd.split()).strip("[]").upper()
     if not msg_cd:
         return "A code of KIS looks like APBK0918; it stands in brackets behind what KIS said."
@@ -57,4 +58,6 @@ def was_not_placed(msg_cd: str, status: int) -> bool:
     code = CODES.get(msg_cd)
     if code is not None:
         return code.order == "not placed"
+    # A wrong True here would let the desk order the same shares twice. A wrong False only makes it
+    # read KIS's list of orders.
     return status < 400 and bool(msg_cd)

@@ -20,6 +20,7 @@ SECRET_FIELDS = frozenset(
         "access_token",
         "approval_key",
         "cano",
+        # These two decrypt the exec notices of a connection.
         "key",
         "iv",
     }
@@ -52,6 +53,8 @@ class Mask:
     def fields(self, fields: Mapping[str, object]) -> dict[str, str]:
         """Return names and values as text, without secrets or the values of secret fields."""
         return {
+            # KIS writes the same field in upper case in requests and in lower case in replies. A
+            # name may hold a secret as well, where a client puts one there.
             self.text(name): HIDDEN if name.lower() in SECRET_FIELDS else self.text(str(value))
             for name, value in fields.items()
         }

@@ -59,6 +59,8 @@ class HostRules(msgspec.Struct, frozen=True):
                 f"{self.mode} takes no {route.kind} orders",
                 f"it takes {' and '.join(self.kinds)}",
             )
+        # A market order does not show its price here. KIS refuses it with 40070000 (clients'
+        # answers).
         elif route.kind is OrderKind.LIMIT and (intent.price or 0) < self.lowest_price:
             refusal = (
                 f"{self.mode} trades no stock under {self.lowest_price:,} won",
@@ -99,6 +101,8 @@ def of_account(api: Api) -> bool:
 
     A hybrid sends calls about the account to the host of its orders.
     """
+    # KIS puts the calls about an account below /trading/, and those about the market below other
+    # folders (workbook).
     return "/trading/" in api.path or api.path.startswith(OAUTH)
 
 
@@ -117,4 +121,5 @@ def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
         for channel in TRS_OF_CHANNEL
         for venue in Venue
     ]
+    # Exec notices come from the host that has the orders, also where the quotes come from another.
     return [*calls, Served("notices", orders, offered=True), *channels]

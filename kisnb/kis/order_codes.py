@@ -58,6 +58,8 @@ REVISE, CANCEL = "01", "02"
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
+# SOR executes nothing itself. So the code needs the venue that executed, and the fact that the
+# router chose it.
 _EXG_CODES = {
     (Venue.KRX, False): "1",
     (Venue.NXT, False): "2",
@@ -89,6 +91,7 @@ def side_code(side: Side) -> str:
 
 def read_side(code: str) -> Side:
     """Return the side of a code. Raises FrameError for an unknown one."""
+    # A side is never guessed. A sell that is read as a buy would turn a position around.
     side = _SIDES.get(code)
     if side is None:
         raise FrameError(f"{code[:10]!r} is neither sell (01) nor buy (02)", "ask again")

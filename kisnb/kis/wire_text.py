@@ -26,6 +26,7 @@ def whole(row: Mapping[str, str], field: str) -> int:
         # Averages have decimals (workbook: pchs_avg_pric); won and shares never need them.
         number = int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
+        # No text may stand for BOUND, so the check below refuses this text in the same words.
         number = BOUND
     if not -BOUND < number < BOUND:
         raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again")
@@ -74,4 +75,6 @@ def moment_today(now: Ns, hhmmss: str) -> Ns:
 
     Raises FrameError.
     """
+    # KIS's times have whole seconds, so the fallback has too. Else it would come after a time that
+    # KIS states for the same second.
     return moment(kst_day(now), hhmmss, fallback=now // SECOND * SECOND)

@@ -51,6 +51,7 @@ class BarBuilder:
         if self._start is None:
             self._begin(start, tick.price)
         elif start > self._start:
+            # A tuple and not the generator: ``_begin`` overwrites the bar that it reads.
             closed = tuple(self._roll(start))
             self._begin(start, tick.price)
         self._high = max(self._high, tick.price)
@@ -111,6 +112,7 @@ class BarSeries:
 
     def newest(self, n: int) -> list[Bar]:
         """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""
+        # A deque cannot be sliced.
         bars = self.bars
         return [bars[i] for i in range(max(0, len(bars) - n), len(bars))]
 

@@ -114,6 +114,7 @@ class Overrides(msgspec.Struct, frozen=True):
                 raise ConfigError(
                     f"{day} is a {day:%A}, on which KRX never trades", "correct the date"
                 )
+        # An hour later on a day that does not trade means nothing. The person has forgotten a line.
         for day in self.hour_later:
             if day not in self.open and (day in CLOSED or day in _holidays(day.year)):
                 raise ConfigError(
@@ -128,6 +129,7 @@ _edition = 0
 def use(overrides: Overrides) -> None:
     """Replace the overrides of this process. ``Overrides()`` removes them."""
     global _local, _edition
+    # Phases and hours are cached by day. The new edition makes those of the old overrides void.
     _local, _edition = overrides, _edition + 1
 
 
@@ -137,6 +139,7 @@ def use_local() -> None:
     Raises ConfigError as ``read_overrides`` does.
     """
     found = read_overrides(state_dir())
+    # The same file read again must not make the cached days void.
     if found != _local:
         use(found)
 
@@ -161,6 +164,7 @@ def read_overrides(folder: Path) -> Overrides:
         return msgspec.convert(found, _KnownSections, str_keys=True)
     except FileNotFoundError:
         return Overrides()
+    # ``Overrides`` raises this one when its days contradict each other. msgspec lets it pass.
     except ConfigError as e:
         raise ConfigError(f"{path} contradicts itself: {e.text}", e.cure) from e
     except msgspec.ValidationError as e:
@@ -179,9 +183,12 @@ def is_trading_day(day: date) -> bool:
 
     Raises ConfigError for a year whose holidays are not known.
     """
+    # The user's file goes before everything else: KRX may open a day at short notice, too.
     if day in _local.open:
         return True
     if day.weekday() >= 5:
+        # A weekend of an unknown year is an error as well, so that the answer never depends on the
+        # day of the week.
         _check_known(day.year)
         return False
     return day not in CLOSED and day not in _local.closed and day not in _holidays(day.year)
@@ -239,5 +246,6 @@ def _table() -> dict[int, frozenset[date]]:
     takes 1 ms. The library loads every country, which takes 0.25 s.
     """
     text = files("kisnb.market").joinpath("krx_holidays.csv").read_text(encoding="utf-8")
+    # The file is in the order of the days, and ``groupby`` needs that.
     days = [date.fromisoformat(row.partition(",")[0]) for row in text.splitlines()[1:]]
     return {year: frozenset(closed) for year, closed in groupby(days, key=lambda day: day.year)}

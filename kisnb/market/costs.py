@@ -82,6 +82,7 @@ class CostModel(msgspec.Struct, frozen=True):
 
         Raises ConfigError for a sale before 2019-06-03 unless ``stock_tax`` is given.
         """
+        # Sales of ETF and ETN are free of the tax (decree of the securities transaction tax).
         if kind is not Kind.STOCK:
             return 0
         if self.stock_tax is not None:
@@ -102,6 +103,7 @@ class CostModel(msgspec.Struct, frozen=True):
 
         The sale then brings in at least ``cost`` won after fee and tax.
         """
+        # It cannot be lower: without fee and tax this price would just bring in the cost.
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
         # Fee and tax grow with the price, so the price is found by steps.
         while (value := price * qty) - self.fee(value, venue, kind) - self.tax(

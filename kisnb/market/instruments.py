@@ -34,4 +34,6 @@ def is_preferred(code: str, kind: Kind) -> bool:
 
     Those codes end in 5, 7, 9, K, L or M. Codes of common shares end in 0.
     """
+    # A convention of KRX's codes. A master file states the fact in prst_cls_code, which counts
+    # instead of it.
     return kind is Kind.STOCK and code[-1:] in tuple("579KLM")

@@ -135,6 +135,7 @@ class MasterRecord(msgspec.Struct, frozen=True):
         )
 
     def _whole(self, name: str) -> int:
+        # A new listing, or an ETF, may have a blank instead of a number.
         return int(self.fields.get(name) or 0)
 
 
@@ -165,6 +166,7 @@ def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
     is not used, because issues that were delisted in between are missing in it.
     """
     for root in roots:
+        # Dates written as 2026-11-20 compare as texts.
         dated = [copy for copy in _copies(root) if copy.name <= day.isoformat()]
         folder = max(dated, key=lambda copy: copy.name, default=root)
         if _holds(folder, FILES[Board.KOSPI]):
@@ -204,6 +206,8 @@ def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:
             return read_master(path.read_bytes(), board, name)
         with zipfile.ZipFile(packed) as archive:
             return read_master(archive.read(name), board, packed.name)
+    # KeyError: the archive holds a file of another name. RuntimeError: it is encrypted. EOFError
+    # and zlib.error: it is cut off or spoilt.
     except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
         raise ConfigError(f"{path} cannot be read: {e}", f"put {name} or {name}.zip there") from e
 
@@ -216,6 +220,7 @@ def _decoded(line: bytes, where: str) -> str:
 
 
 def _record(text: str, board: Board, where: str) -> MasterRecord:
+    # Between head and block at least one letter of a name is needed.
     if len(text) <= _HEAD + WIDTH[board]:
         least = _HEAD + WIDTH[board] + 1
         raise ConfigError(f"{where} has {len(text)} characters, at least {least} are needed", _CURE)

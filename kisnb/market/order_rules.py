@@ -173,6 +173,8 @@ def legal(
 
     Trading halts and price limits are not checked here.
     """
+    # The reason that lasts longest comes first: not listed, then closed, then the kind. A person
+    # told to wait for a venue that never lists the stock would wait in vain.
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
         why = f"NXT does not list {instrument.name} ({instrument.code})"
         return Verdict(None, why, _at_krx(now, kind, instrument, assumed, offered))
@@ -192,6 +194,7 @@ def legal(
         if taken
         else f"{where} takes no {instrument.kind.upper()}"
     )
+    # A cure names a kind that works now. Only when there is none does it name a later moment.
     if able := _offered(taken, offered):
         return Verdict(None, why, f"choose {_either(_instead(kind, able))}")
     return Verdict(None, why, _next_chance(now, venue, kind, instrument, assumed, offered))
@@ -231,6 +234,8 @@ def taken_as(
 
     The kind differs in KRX's after-market, which has kinds of its own.
     """
+    # The kind as it was meant goes first. Its twin of the after-market is tried only when the venue
+    # refuses it.
     verdict = legal(now, venue, kind, instrument, assumed, offered)
     twin = _AFTER_KINDS.get(kind)
     if not verdict and twin is not None and (offered is None or twin in offered):
@@ -264,6 +269,8 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> 
                 ends = [
                     h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until
                 ]
+                # SOR has the spans of both venues under one name. Its order may live until the
+                # later end.
                 return now if kind.immediate else max(ends) if ends else sessions.regular_close(day)
     raise BadInput(
         f"{venue} takes no {kind} orders at {clock_text(now)} KST on {day}",
@@ -285,6 +292,7 @@ def _rule(
     """Return the rule by which ``venue`` takes this kind for this issue now; None without one."""
     if not _listed(venue, instrument, assumed):
         return None
+    # The first rule decides. Where two spans overlap, it is one of the span that gives the phase.
     rules = _holding(kst_day(now), _chosen(assumed))
     for row in _active(now, venue, instrument, assumed):
         for rule in rules.get((venue, row.span.name), ()):
@@ -328,6 +336,7 @@ def _next_chance(
 ) -> str:
     hours = sessions.hours(venue, kst_day(now), assumed)
     takes = [row for row in hours if _takes(row.start, venue, kind, instrument, assumed, offered)]
+    # A day without trading has no hours. Then nothing follows about the kind.
     if hours and not takes:
         return (
             f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
@@ -378,6 +387,8 @@ def _holding(day: date, assumed: Uncertain) -> dict[tuple[Venue, str], tuple[Rul
     """Return the rules that hold on ``day``, by venue and name of the span."""
     found: dict[tuple[Venue, str], tuple[Rule, ...]] = {}
     for rule in RULES:
+        # Rules do not replace one another, as spans do. A new one adds kinds or issues to those of
+        # its span.
         if rule.since <= day and (not rule.only_if or getattr(assumed, rule.only_if)):
             key = rule.venue, rule.span
             found[key] = (*found.get(key, ()), rule)

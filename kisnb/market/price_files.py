@@ -71,7 +71,11 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     known = _known(daily(folder), day)
     for code, name, market, close, volume, shares in listing.iter_rows():
         board = _board(market)
+        # What is left in ``known`` afterwards are issues that the listing does not have, such as
+        # ETF.
         past = known.pop(code, None)
+        # Daily bars that end before the day are older than the listing. Its close is the better
+        # base.
         base, typical = past[1:] if past and code in today else (close, volume)
         traded = today[code].volume if code in today else volume
         yield _instrument(code, name, board, Kind.STOCK, shares, base, typical, not traded, day)
@@ -116,6 +120,8 @@ def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
         .group_by("code", maintain_order=True)
         .agg(
             pl.col("name").last(),
+            # An issue has no previous close on its first day. Its open comes closest to the base
+            # price.
             pl.coalesce(pl.col("close").filter(past).last(), pl.col("open").first()),
             pl.coalesce(
                 pl.col("volume").filter(past).tail(_TYPICAL_DAYS).median(), pl.col("volume").last()
@@ -156,6 +162,8 @@ def snapped(
         close = ticks.nearest(close, kind, day, board)
         return DailyBar(close, close, close, close, 0)
     o, h, lo, c = (ticks.nearest(price, kind, day, board) for price in (opened, high, low, close))
+    # Each price is rounded by itself, with the tick of its own band. So the high might end up below
+    # the open.
     return DailyBar(o, max(o, h, lo, c), min(o, h, lo, c), c, volume)
 
 
@@ -168,6 +176,7 @@ def boards_of(folder: Path) -> dict[str, Board]:
 
 
 def _board(market: str) -> Board:
+    # The listing has "KOSDAQ GLOBAL" as well, a segment of KOSDAQ.
     return Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
 
 

@@ -68,7 +68,7 @@ class PricePast:
         return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """Return high over low, less one, on the listing's day.
+        """Return how far the price moved on the listing's day: high / low - 1.
 
         0.0 for an issue without trades, and when the listing has no such columns.
         """
@@ -94,6 +94,7 @@ class PricePast:
         if not {"High", "Low"} <= pl.read_parquet_schema(self.folder / LISTING).keys():
             return {}
         rows = read(self.folder, LISTING, ("Code", "High", "Low")).iter_rows()
+        # A stock that did not trade has 0 in both columns.
         return {code: high / low - 1 for code, high, low in rows if low}
 
     @cached_property
@@ -106,6 +107,7 @@ class PricePast:
         known: dict[str, list[IndexDay]] = {}
         rows = (
             read(self.folder, INDEX, columns)
+            # The day itself is kept: ``index_that_day`` needs it, and ``index`` leaves it out.
             .filter(pl.col("date") <= self.day)
             .sort("date")
             .select(columns)

@@ -194,6 +194,8 @@ class Router:
         if not is_dual_listed:
             return _RESOLUTIONS[default, "session_default"]
         venue, reason = _compared(default, spread_krx, spread_nxt, liquidity_krx, liquidity_nxt)
+        # In the other sessions a comparison may confirm the default venue, and its reason is then
+        # kept. It never replaces the venue.
         if session_id != "KRX_REG" and venue is not default:
             return _RESOLUTIONS[default, "session_default"]
         return _RESOLUTIONS[venue, reason]
@@ -224,6 +226,7 @@ class Router:
                 "show the router that issue",
             )
         session = sessions.session_id(now)
+        # A venue that a person names is never replaced, not even by the only one that is open.
         wanted = (intent.venue,) if intent.venue else self.venues
         answers = {
             venue: taken_as(now, venue, intent.kind, item, self.assumed, self.kinds)
@@ -259,6 +262,8 @@ class Router:
             for v in self.venues
             if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]
         ]
+        # With one taker there is nothing to choose. In an auction bids and asks cross, so a depth
+        # would say nothing.
         if len(takers) < 2 or any(
             sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers
         ):
@@ -287,6 +292,7 @@ class Router:
             return intent.venue, "venue_given"
         if len(takers) == 1:
             return takers[0], "session_default" if takers[0] is default else "only_legal_venue"
+        # In an auction bids and asks cross, so spreads and shares of the depths are not comparable.
         if any(
             sessions.phase(venue, view.now, self.assumed) is not Phase.CONTINUOUS
             for venue in takers
@@ -324,6 +330,7 @@ class Router:
         now, depths = view.now, _depths(view)
         fresh = self._fresh(now, depths)
         table = what_if(now, intent, view.instrument, fresh, self.costs, self.assumed)
+        # Depths that were too old are shown as well: their age explains why they decided nothing.
         seen = tuple(DepthSeen.of(depth, now) for depth in depths.values())
         reference = reference_price(now, fresh, self.assumed)
         return Evidence(now, intent, session, venue, reason, cure, seen, table, reference)
@@ -353,6 +360,7 @@ def _compared(
 ) -> tuple[Venue, Reason]:
     """Return the venue with the tighter spread, else with more liquidity, else the default."""
     if (
+        # An infinite or negative spread stands for a depth that is broken or empty.
         spread_krx is not None
         and spread_nxt is not None
         and 0 <= spread_krx < inf

@@ -174,6 +174,7 @@ def _line(
     if not verdict:
         return WhatIf(venue, kind, phase, verdict.why_not)
     parts = _executing(now, venue, kind, item, assumed)
+    # SOR matches at both venues, so its order may take levels of both depths.
     own = [v for v in _trading(now, depths, assumed) if v in parts]
     middle = _midpoint([depths[v] for v in own])
     reach = _reached(
@@ -182,10 +183,13 @@ def _line(
         [_Level(*level, v) for v in own for level in _opposite(depths[v], intent.side)],
     )
     found = _taken(kind, intent.qty, reach)
+    # ``None`` means that a size is not known, an empty list that nothing matches.
     taken = found or []
     at_once = sum(level.qty for level in taken)
     # Of shares whose fate is not known the fee counts in full.
     rest = 0 if kind.immediate and found is not None else intent.qty - at_once
+    # A market order goes on beyond the levels that the depth shows. The worst of them is the best
+    # guess for its other shares.
     paid = [*taken, taken[-1]._replace(qty=rest)] if rest and taken and kind in _WALKS else taken
     slippage = (
         None
@@ -198,6 +202,7 @@ def _line(
         paid = [*taken, _Level(price, rest, parts[0])]
     value = sum(level.price * level.qty for level in paid)
     fee = sum(costs.fee(level.price * level.qty, level.venue, item.kind) for level in paid)
+    # The tax is the same at all venues, so it needs no split by level. Only a sale is taxed.
     tax = costs.tax(value, kst_day(now), item.kind, item.board) if intent.side is Side.SELL else 0
     if found is None:
         return WhatIf(venue, kind, phase, "", None, None, None, fee, tax)

@@ -96,6 +96,7 @@ class Evidence(msgspec.Struct, frozen=True):
         )
 
     def _row(self, row: WhatIf) -> str:
+        # SOR has a row of costs and no depth of its own, so its price columns stay empty.
         depth = next((seen for seen in self.seen if seen.venue is row.venue), None)
         chosen = row.venue is self.venue
         seen = (
@@ -107,6 +108,7 @@ class Evidence(msgspec.Struct, frozen=True):
             f"{depth.age / SECOND:.1f} s" if depth else "",
         )
         costs = tuple(_figure(n) for n in (row.at_once, row.slippage, row.fee, row.tax, row.cost))
+        # The reason of a refusal takes the place of the costs, over all of their columns.
         cells = seen if row.why_not else (*seen, *costs)
         note = escape(row.why_not or "chosen" * chosen)
         cells_html = [
@@ -147,6 +149,7 @@ class EvidenceLog:
         return [
             e
             for e in self._kept
+            # None stands for any value.
             if (code in (None, e.intent.code))
             and (venue in (None, e.venue))
             and (session_id in (None, e.session_id))

@@ -183,6 +183,8 @@ SPANS: tuple[Span, ...] = (
     # Nextrade pauses while KRX holds its auctions, and opens 30 seconds after KRX's opening
     # auction.
     Span("pre-market", _NXT, time(8), time(8, 50), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
+    # The press wrote 09:00. Nextrade's own page says 30 seconds later, and 15:40 for the start of
+    # matching in its after-market.
     Span("regular", _NXT, time(9, 0, 30), time(15, 20), _CONTINUOUS, NXT_BEGAN, "Nextrade"),
     Span(
         "after-market entry",

@@ -128,6 +128,9 @@ def _of(day: date, assumed: Assumed) -> _Day:
 
 @lru_cache(maxsize=64)
 def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
+    #   SPANS ─ _rows: the newest of each ─► _hours: moments of the day ─► _active ─► phases
+    #   LABELS ───────────────────────────── _labels ─────────────────────────────► session ids
+    #
     # The edition is in the cache's key: a changed calendar makes every cached day void.
     rows = [_hours(row, day, assumed) for row in _rows(day, assumed)] if is_trading_day(day) else []
     krx = [row for row in rows if row.span.venue is Venue.KRX]
@@ -136,6 +139,7 @@ def _day(day: date, _edition: int, assumed: Uncertain) -> _Day:
     phases = {venue: _changes(track, _phase_of) for venue, track in tracks.items()}
     phases[Venue.SOR] = _changes(tracks[Venue.SOR], _most_open)
     labels = _labels(day, assumed) if rows else _Track[SessionId]([], [])
+    # SOR's phase follows from the other two, so it has no moments of its own.
     moments = {*phases[Venue.KRX].moments, *phases[Venue.NXT].moments, *labels.moments}
     by_time = {
         venue: tuple(sorted(own, key=lambda h: h.start))
@@ -160,6 +164,8 @@ def _rows(day: date, assumed: Uncertain) -> list[Span]:
     newest: dict[tuple[str, Venue], Span] = {}
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
+            # A later row takes the place of the earlier one in the dict. So the table's order
+            # stays, and with it the span that gives the phase.
             newest[row.name, row.venue] = row
     # Nextrade had no pre-market on 2025-11-13 and 2026-01-02 (press): one variant of Uncertain.
     shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
@@ -193,6 +199,8 @@ def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
     if as_in_2025 and _opens_later(day):
         newest.pop(SessionId.NXT_PRE, None)
     holds: dict[Ns, SessionId] = {}
+    # By start, because one label may begin when another ends, as at 15:30. The later label then
+    # overwrites KR_OFF.
     for row in sorted(newest.values(), key=lambda row: row.start):
         # Nextrade's hours move on the exam day, and not on the first trading day of a year.
         begins = _opens_later(day) if row.session_id is SessionId.KRX_REG else _later(day)
@@ -210,6 +218,7 @@ def _active(rows: list[Hours]) -> _Track[tuple[Hours, ...]]:
 
 
 def _phase_of(rows: tuple[Hours, ...]) -> Phase:
+    # Of two spans that overlap, the earlier one of the table gives the phase.
     return rows[0].span.phase if rows else Phase.CLOSED
 
 

@@ -98,6 +98,7 @@ def snap(
     down = price - price % tick
     if down == price or side is Side.BUY:
         return max(down, tick)
+    # The start of each band is on the grid of the band below, so this price is on the grid, too.
     return down + tick
 
 

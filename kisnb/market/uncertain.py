@@ -77,6 +77,7 @@ def read(text: str) -> Uncertain:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:
         if name not in Uncertain.__struct_fields__:
+            # A misspelt name would leave the default in force without a word, so it is an error.
             near = near_names(name, Uncertain.__struct_fields__)
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"

@@ -57,6 +57,7 @@ class Universe:
             return listed or Universe.packaged()
         if listed is None:
             return Universe(read_instruments(data, day))
+        # The folder may hold master files alone.
         return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
 
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
@@ -109,7 +110,9 @@ class Universe:
             spelt = consonants if initials else name
             at = 0 if code.startswith(wanted) else spelt.find(wanted)
             if at >= 0:
+                # The whole name comes first, then the earliest match, then the shortest name.
                 ranked.append((spelt != wanted, at, len(spelt), item.code, item))
+        # The issue itself is left out of the order: issues cannot be compared.
         return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
 
     @cached_property
@@ -203,6 +206,7 @@ def _plain_code(code: object) -> str:
             f"{shown(code)} is no code", "write it in quotation marks, such as '005930'"
         )
     plain = narrow(code).strip().upper()
+    # KIS's own codes of seven characters begin with Q (ETN). The A in front is other programs'.
     return plain[1:] if len(plain) == 7 and plain[0] == "A" else plain
 
 

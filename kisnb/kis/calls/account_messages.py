@@ -15,12 +15,16 @@ def balance_params(account: Mapping[str, str]) -> dict[str, str]:
     return encode_params(
         APIS["inquire_balance"],
         **account,
+        # N values holdings at KRX's regular close. X takes Nextrade's price, Y the unified one (KIS
+        # notice of 2026-09-09).
         AFHR_FLPR_YN="N",
         OFL_YN="",
+        # 02 gives one row an issue, 01 one for each day of a loan (workbook).
         INQR_DVSN="02",
         UNPR_DVSN="01",
         FUND_STTL_ICLD_YN="N",
         FNCG_AMT_AUTO_RDPT_YN="N",
+        # 00 includes yesterday's trades, 01 leaves them out (workbook).
         PRCS_DVSN="00",
         CTX_AREA_FK100="",
         CTX_AREA_NK100="",
@@ -37,6 +41,8 @@ def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
         **account,
         PDNO="",
         ORD_UNPR="",
+        # KIS advises 01, so that the margin rate of the issue counts (workbook). No issue is named
+        # here.
         ORD_DVSN="00",
         CMA_EVLU_AMT_ICLD_YN="N",
         OVRS_ICLD_YN="N",
@@ -53,6 +59,7 @@ def holding_row(holding: Holding) -> dict[str, object]:
         "trad_dvsn_name": "현금",
         "hldg_qty": holding.qty,
         "ord_psbl_qty": holding.sellable,
+        # An average has decimals although won have none (workbook).
         "pchs_avg_pric": f"{holding.cost / holding.qty if holding.qty else 0:.4f}",
         "pchs_amt": holding.cost,
         "prpr": holding.price,
@@ -71,6 +78,8 @@ def deposit_row(account: Account) -> dict[str, object]:
         "nxdy_excc_amt": account.cash_d1,
         "prvs_rcdl_excc_amt": account.cash_d2,
         "scts_evlu_amt": value,
+        # Trades settle two days later (T+2). Today's deposit still holds the money of shares that
+        # were bought, so the sum takes the deposit of D+2.
         "tot_evlu_amt": value + account.cash_d2,
         "nass_amt": value + account.cash_d2,
         "pchs_amt_smtl_amt": cost,
@@ -118,6 +127,8 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
         whole(deposit, "dnca_tot_amt"),
         whole(deposit, "nxdy_excc_amt"),
         whole(deposit, "prvs_rcdl_excc_amt"),
+        # This is the amount without margin (미수). max_buy_amt would count money that the account
+        # has to borrow.
         whole(orderable.one(), "nrcvb_buy_amt"),
         held,
         complete,

@@ -39,6 +39,8 @@ def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
     if first > last:
         raise BadInput(f"{first} comes after {last}", "give the first day first")
     while first <= last:
+        # KIS cuts a longer window to its newest 100 rows without a word, so the days before would
+        # be missing (clients' observation).
         begin = max(first, last - timedelta(days=WINDOW_DAYS - 1))
         yield begin, last
         last = begin - timedelta(days=1)
@@ -68,6 +70,7 @@ def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """
     import polars as pl
 
+    # Two replies may hold the same day. By day it counts once.
     days: dict[date, tuple[int, ...]] = {}
     for row in (row for reply in replies for row in reply.rows("output2")):
         # KIS fills up with rows that have no date.
@@ -97,6 +100,7 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
         FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
         FID_INPUT_ISCD=code,
         FID_INPUT_HOUR_1=hhmmss(until),
+        # N leaves out the days before this one (workbook).
         FID_PW_DATA_INCU_YN="N",
         # Must be present although it is empty (workbook).
         FID_ETC_CLS_CODE="",
@@ -117,6 +121,7 @@ def past_minute_params(
         FID_INPUT_ISCD=code,
         FID_INPUT_HOUR_1=hhmmss(until),
         FID_INPUT_DATE_1=yyyymmdd(kst_day(until)),
+        # Y lets the rows reach back into the days before (workbook).
         FID_PW_DATA_INCU_YN="Y",
         FID_FAKE_TICK_INCU_YN="",
     )

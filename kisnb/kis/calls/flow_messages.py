@@ -50,6 +50,7 @@ def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
 
     days: dict[date, tuple[int, ...]] = {}
     for row in (row for reply in replies for row in reply.rows("output2")):
+        # KIS fills up with rows that have no date, as in its bars.
         if row.get("stck_bsop_date", "").strip():
             numbers = [whole(row, "stck_clpr"), whole(row, "acml_vol")]
             for stem in GROUPS.values():

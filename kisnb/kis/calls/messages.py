@@ -79,6 +79,8 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
             f"the call {api.name} {' and '.join(what)}",
             f"its parameters are {', '.join(api.params)}",
         )
+    # The names go out as the table has them: KIS prints those of most rankings in lower case
+    # (workbook), and nobody has shown that the case does not matter.
     return {p: given[p.upper()] for p in api.params if p.upper() in given}
 
 
@@ -143,10 +145,14 @@ def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
     """Return a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError for no reply of KIS."""
     reply = decode_object(body, api.name, status)
+    # Every answer of KIS's calls has it. A proxy, or another server at that address, sends JSON
+    # without it.
     if "rt_cd" not in reply:
         raise FrameError(
             f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address"
         )
+    # A refused order comes with HTTP 200. A rate limit or an expired token comes with HTTP 500 and
+    # the same body (clients' answers). So only rt_cd tells.
     if _text(reply["rt_cd"]) != "0":
         msg_cd = _text(reply.get("msg_cd"))
         words = _text(reply.get("msg1")).strip() or "KIS refused without a word"
@@ -169,6 +175,7 @@ def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, 
     KIS's documentation and its wire differ in the case of some keys.
     """
     try:
+        # RecursionError stands for a body of thousands of brackets. It must not end the desk.
         entries = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(
@@ -188,6 +195,7 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
     encoded = dict(empty)
     for name, value in row.items():
         encoded[name] = (
+            # bool is a kind of int in Python. ``isinstance`` would send True instead of Y.
             value if type(value) is str else str(value) if type(value) is int else _encode(value)
         )
     return encoded
@@ -196,6 +204,7 @@ def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, s
 def _encode(value: object) -> str:
     if isinstance(value, bool):
         return "Y" if value else "N"
+    # KIS writes rates with two decimals: -0.14 (workbook).
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

@@ -62,12 +62,16 @@ def cancel_body(ref: OrderRef, qty: int | None, account: Mapping[str, str]) -> d
         ORD_QTY=qty or 0,
         # A full cancel goes by QTY_ALL_ORD_YN: quantity and price are 0 then (clients' orders).
         ORD_UNPR=0,
+        # KIS refuses a cancel of more than the leaves (clients' observation). With Y it cancels
+        # what is left when the request arrives, so a fill on the way does no harm.
         QTY_ALL_ORD_YN="N" if qty else "Y",
     )
 
 
 def revise_body(ref: OrderRef, qty: int, price: int, account: Mapping[str, str]) -> dict[str, str]:
     """Return the body of order-rvsecncl that moves ``qty`` shares to ``price``."""
+    # N also when all leaves move. With Y KIS would go by its own leaves, and not by the quantity
+    # that the gate has checked.
     return _change(
         ref, account, RVSE_CNCL_DVSN_CD=REVISE, ORD_QTY=qty, ORD_UNPR=price, QTY_ALL_ORD_YN="N"
     )
@@ -81,6 +85,8 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
         ORGN_ODNO=order_number(ref.number),
         # 00 is what clients send for every kind; KIS documents no rule (uncertain for 27, 41, 44).
         ORD_DVSN=kind_code(OrderKind.LIMIT),
+        # The venue is that of the order that is changed: SOR for one sent by SOR. KIS documents no
+        # rule for it (uncertain).
         EXCG_ID_DVSN_CD=venue_code(ref.venue),
         **values,
     )
@@ -98,13 +104,19 @@ def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
 def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
     """Return the number that KIS gave. Raises FrameError when there is none."""
     row = reply.one()
+    # KIS pads order numbers differently from reply to reply (clients' observation), so kisnb
+    # compares them as integers.
     number = whole(row, "odno")
     if not number:
         raise FrameError(
             f"the reply to {reply.api} has no order number", "look at the orders of the day"
         )
     return OrderRef(
-        day_number(kst_day(now)), row.get("krx_fwdg_ord_orgno", "").strip(), number, venue
+        # The reply states a time and no day. KIS's numbers are unique within a Korean day.
+        day_number(kst_day(now)),
+        row.get("krx_fwdg_ord_orgno", "").strip(),
+        number,
+        venue,
     )
 
 
@@ -134,6 +146,8 @@ def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL")
         INQR_STRT_DT=yyyymmdd(day),
         INQR_END_DT=yyyymmdd(day),
         SLL_BUY_DVSN_CD="00",
+        # No filter: an order whose answer was lost has no number to ask for. CCLD_DVSN 00 lists
+        # what was filled along with what is open.
         PDNO="",
         ORD_GNO_BRNO="",
         ODNO="",
@@ -186,6 +200,7 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
         "tot_ord_qty": sum(o.qty for o in orders),
         "tot_ccld_qty": filled,
         "tot_ccld_amt": value,
+        # The Korean labels of these sums are shifted by one in the workbook. The names are right.
         "pchs_avg_pric": value / filled if filled else 0.0,
     }
 

@@ -35,6 +35,7 @@ _QUOTE = {
 
 def change_sign(price: int, base: int, upper: int, lower: int) -> str:
     """Return prdy_vrss_sign: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
+    # A limit price of 0 stands for none.
     if price >= upper > 0:
         return "1"
     if 0 < price <= lower:
@@ -98,6 +99,7 @@ def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:
         tuple(
             (price, size)
             for i in range(1, LEVELS + 1)
+            # KIS sends all ten levels, and writes an empty one as 0 (workbook).
             if (price := whole(row, f"{side}p{i}")) and (size := whole(row, f"{side}p_rsqn{i}"))
         )
         for side in ("ask", "bid")

@@ -24,10 +24,14 @@ _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
     "volume": (
         "volume_rank",
         {
+            # The number of the ranking's screen. KIS wants exactly this one (workbook).
             "FID_COND_SCR_DIV_CODE": "20171",
             "FID_INPUT_ISCD": "0000",
             "FID_DIV_CLS_CODE": "0",
+            # 3 ranks by traded value. 0 ranks by average volume, 1 by growth, 2 by turnover
+            # (workbook).
             "FID_BLNG_CLS_CODE": "3",
+            # Each 1 lets a group of stocks in. Each 1 of the next filter would keep one out.
             "FID_TRGT_CLS_CODE": "111111111",
             "FID_TRGT_EXLS_CLS_CODE": "0000000000",
         },
@@ -37,6 +41,7 @@ _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
         {
             "fid_cond_scr_div_code": "20170",
             "fid_input_iscd": "0000",
+            # 0 ranks by the rise, 1 by the fall (workbook).
             "fid_rank_sort_cls_code": "0",
             "fid_input_cnt_1": "0",
             "fid_prc_cls_code": "1",
@@ -73,6 +78,7 @@ def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, 
     name, given = _ASKED[kind]
     api = APIS[name]
     market = {p: exchange_code for p in api.params if p.upper() == "FID_COND_MRKT_DIV_CODE"}
+    # A filter that is not used goes out as an empty text: KIS takes that as every stock (workbook).
     return name, encode_params(api, **(dict.fromkeys(api.params, "") | given | market))
 
 

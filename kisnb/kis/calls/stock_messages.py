@@ -67,6 +67,8 @@ def read_stock(reply: ApiReply, code: str) -> StockFacts:
         whole(row, "bfdy_clpr"),
         row.get("tr_stop_yn") == "Y",
         row.get("admn_item_yn") == "Y",
+        # Nextrade lists the issue, and has not suspended it (workbook). Nextrade suspends issues
+        # near its volume caps, so the answer holds for a day.
         row.get("cptt_trad_tr_psbl_yn") == "Y" and row.get("nxt_tr_stop_yn") != "Y",
     )
 
@@ -146,6 +148,7 @@ def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]
     return api, encode_params(
         api,
         FID_DIV_CLS_CODE="0",
+        # The number of KIS's VI screen. Sort 0 lists static and dynamic interruptions (workbook).
         FID_COND_SCR_DIV_CODE="20139",
         FID_MRKT_CLS_CODE="0",
         FID_INPUT_ISCD=code,

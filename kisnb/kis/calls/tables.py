@@ -54,6 +54,7 @@ def _whole(name: str, text: str) -> int | None:
     if value is None:
         return None
     plain = text.strip().lstrip("+")
+    # A float has 53 bits, and the accumulated won of a market need more.
     number = int(plain) if plain.lstrip("-").isdecimal() else round(value)
     if abs(number) >= 1 << 63:
         raise FrameError(f"the field {name} is {text[:20]!r} and should be a number", "ask again")
@@ -68,6 +69,8 @@ def _decimal(name: str, text: str) -> float | None:
         value = float(text)
     except ValueError:
         value = float("nan")
+    # Only a value that is no number differs from itself. Python reads ``nan`` and ``inf`` as
+    # floats, and a column of prices must not hold them.
     if value != value or value in (float("inf"), float("-inf")):
         raise FrameError(f"the field {name} is {text[:20]!r} and should be a number", "ask again")
     return value

@@ -18,6 +18,8 @@ class Code(msgspec.Struct, frozen=True):
     """The outcome of an order that got this code."""
 
 
+# For codes of a server that may have passed the order on before it failed. The desk then asks KIS's
+# list instead of ordering again.
 MAYBE: Literal["maybe placed"] = "maybe placed"
 KEYS = "check the appkey and appsecret in your configuration"
 WAIT = "wait a moment and ask again"

@@ -9,6 +9,8 @@ from kisnb.kis.codes.code import CHECK_ORDERS, HOST, KEYS, MAYBE, REPORT, WAIT, 
 
 DONE: dict[str, Code] = {
     "MCA00000": Code("정상처리 되었습니다.", "done"),
+    # KIS has sent the order on, no more. A refusal of the exchange still comes as a notice with
+    # RFUS_YN 1 (workbook; a client's recording).
     "APBK0013": Code(
         "주문 전송 완료 되었습니다.", "the order was sent on; the exchange has not answered yet"
     ),
@@ -21,6 +23,8 @@ DONE: dict[str, Code] = {
     "APBK0029": Code("주문이 완료되었습니다.", "the order was taken"),
     "APBK1711": Code("예약주문이 완료되었습니다.", "the order was taken"),
     "APBK2938": Code("주문이 접수되었습니다.", "the order was taken"),
+    # Clients have received 40600000 and 40630000. The codes of sell and revise follow by analogy
+    # (uncertain).
     "40600000": Code("모의투자 매수주문이 완료 되었습니다.", "paper buy done"),
     "40610000": Code("모의투자 매도주문이 완료 되었습니다.", "paper sell done"),
     "40620000": Code("모의투자 정정주문이 완료 되었습니다.", "paper revise done"),
@@ -63,9 +67,13 @@ GATEWAY: dict[str, Code] = {
     ),
     "EGW00131": Code("유효하지 않은 hashkey입니다.", "invalid hashkey", REPORT),
     "EGW00132": Code("유효하지 않은 Content-Type입니다.", "invalid Content-Type", REPORT),
+    # This one comes with HTTP 403, under ``error_code`` instead of ``msg_cd`` (README of KIS's
+    # samples).
     "EGW00133": Code(
         "접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)", "one token a minute", "wait a minute"
     ),
+    # Two limits: this one of the gateway for each appkey, and EGW00215 of the ledger behind it.
+    # Calls about an account meet the second one even below the first (clients' answers).
     "EGW00201": Code(
         "초당 거래건수를 초과하였습니다.", "more calls in a second than the appkey may make", WAIT
     ),
@@ -100,6 +108,7 @@ GATEWAY: dict[str, Code] = {
     "EGW00300": Code(
         "GW라우팅 중 오류가 발생했습니다.", "gateway routing error", CHECK_ORDERS, MAYBE
     ),
+    # Both timeouts ask to check the last transaction: the ledger may have the order.
     "EGW00301": Code(
         "연결 시간이 초과되었습니다. 직전 거래를 반드시 확인하세요.",
         "connect timeout",
@@ -124,6 +133,8 @@ GATEWAY: dict[str, Code] = {
         WAIT,
         MAYBE,
     ),
+    # Live and paper have hosts, keys and TR ids of their own. These three say which of them do not
+    # belong together.
     "EGW02004": Code("실전투자 TR 이 아닙니다.", "a paper key or paper TR at the live host", HOST),
     "EGW02006": Code(
         "모의투자 TR 이 아닙니다.", "this call does not exist in paper", "use live or sim for it"

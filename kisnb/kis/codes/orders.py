@@ -21,9 +21,12 @@ LIVE_ORDERS: dict[str, Code] = {
         "use a price on the grid between the lower and the upper limit",
     ),
     "APBK0656": Code("해당 종목 정보가 없습니다.", "unknown stock", "check the code"),
+    # Clients have received it for other causes, too. KIS's own text decides, and it stands in front
+    # of the code.
     "APBK0918": Code(
         "장운영시간이 아닙니다.", "the market is closed", "order while its session is open"
     ),
+    # Another client reads this one as too little cash (uncertain).
     "APBK0919": Code(
         "장운영일자가 주문일과 상이합니다.",
         "not a trading day of this market",
@@ -34,11 +37,14 @@ LIVE_ORDERS: dict[str, Code] = {
         "nothing is left to revise or cancel",
         "look at the orders of the day: it was filled, cancelled or expired",
     ),
+    # A market buy reserves cash at the upper limit price, so a quantity computed from the last
+    # price may be too large (workbook: order-cash).
     "APBK0952": Code(
         "주문가능금액을 초과 했습니다",
         "more than the orderable cash",
         "lower the quantity; market buys reserve the upper limit",
     ),
+    # One client has received it (uncertain).
     "APBK1234": Code("보유수량이 부족합니다.", "holdings short", "lower the quantity"),
     "APBK1664": Code(
         "장이 열리지 않았습니다.", "the market is not open", "order while its session is open"
@@ -70,6 +76,7 @@ PAPER_ORDERS: dict[str, Code] = {
     ),
     "40100000": Code("모의투자 영업일이 아닙니다.", "no trading day", "order on a trading day"),
     "40240000": Code("모의투자 잔고내역이 없습니다.", "no holdings"),
+    # Its text varies from report to report (uncertain).
     "40310000": Code(
         "모의투자 매수가능금액을 초과하였습니다.",
         "more than the orderable cash",

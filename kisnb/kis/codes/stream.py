@@ -7,8 +7,10 @@ from kisnb.kis.codes.code import KEYS, REPORT, WAIT, Code
 STREAM: dict[str, Code] = {
     "OPSP0000": Code("SUBSCRIBE SUCCESS", "subscribed"),
     "OPSP0001": Code("UNSUBSCRIBE SUCCESS", "released"),
+    # These two come with rt_cd 1 although everything is as asked.
     "OPSP0002": Code("ALREADY IN SUBSCRIBE", "subscribed already"),
     "OPSP0003": Code("UNSUBSCRIBE ERROR(not found!)", "was not subscribed"),
+    # Nobody knows its cause (uncertain), so it is taken for one that passes.
     "OPSP0007": Code("SUBSCRIBE INTERNAL ERROR", "internal error", WAIT),
     "OPSP0008": Code("MAX SUBSCRIBE OVER", "more than 41 subscriptions", "watch fewer stocks"),
     "OPSP0009": Code("SUBSCRIBE ERROR : mci send failed", "send error inside KIS", WAIT),
@@ -27,6 +29,8 @@ STREAM: dict[str, Code] = {
         "JSON PARSING ERROR : personalseckey not found", "personalseckey missing", REPORT
     ),
     "OPSP8995": Code("JSON PARSING ERROR : appsecret not found", "appsecret missing", REPORT),
+    # KIS takes one session an appkey. One that crashed may linger: a client waits 90 seconds for
+    # it, so the cure says two minutes.
     "OPSP8996": Code(
         "ALREADY IN USE appkey",
         "another connection uses this appkey",

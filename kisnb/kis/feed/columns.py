@@ -54,6 +54,8 @@ _DEPTH = (
 _MID_PRICES = _names(
     "KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE"
 )
+# An expected match has the columns of a trade up to MRKT_TRTM_CLS_CODE. Nextrade and the unified
+# channel append VI_STND_PRC (workbook).
 _EXPECTED = _NXT_TRADE[:45]
 _OPERATION = _names(
     "MKSC_SHRN_ISCD TRHT_YN TR_SUSP_REAS_CNTT MKOP_CLS_CODE ANTC_MKOP_CLS_CODE MRKT_TRTM_CLS_CODE"

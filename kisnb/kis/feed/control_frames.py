@@ -167,6 +167,7 @@ def decode_control(text: str) -> Ack | PingPong:
     output = body.get("output")
     keys = output if isinstance(output, dict) else {}
     return Ack(
+        # With OPSP8996 the text may be "(null)" (clients' answers). The stream goes by the code.
         str(header.get("tr_id", "")),
         str(header.get("tr_key", "")),
         str(body["msg_cd"]),

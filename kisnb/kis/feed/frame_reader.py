@@ -35,6 +35,8 @@ class FrameReader:
 
     def learn_key(self, ack: Ack) -> None:
         """Keep the key that an answer to a subscription brought. Raises FrameError."""
+        # KIS sends a key with every confirmation, also for channels whose frames are plain
+        # (workbook).
         if ack.tr_id in NOTICE_TRS:
             self._ciphers[ack.tr_id] = Cipher(ack.key, ack.iv)
 
@@ -45,9 +47,12 @@ class FrameReader:
     def read(self, text: str, now: Ns) -> Sequence[Event]:
         """Return the facts of a frame, in order. Raises FrameError."""
         fields = text.split("^")
+        # A busy stock sends the same head thousands of times a day. One look-up then replaces the
+        # splitting and the checks of it.
         head = self._heads.get(fields[0]) or self._learn_head(fields[0])
         if head is None:
             return self._other(text, now)
+        # The first field held the whole head. The decoders want the stock's code there.
         channel, count, fields[0] = head
         events = channel.decode(fields, count, now)
         # Kept unsplit: few callers ask for the last record.
@@ -63,6 +68,7 @@ class FrameReader:
         if len(self._heads) >= KEPT_HEADS:
             self._heads.clear()
         head = channel, count, first
+        # A frame of noise may have a head of any length. Those must not fill the memory.
         if len(text) <= LONGEST_HEAD:
             self._heads[text] = head
         return head

@@ -52,6 +52,7 @@ def malformed(text: str) -> FrameError:
 
 def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
+    # Three splits at most, because the payload may hold a bar of its own.
     parts = text.split("|", 3)
     # The flag is 0 for plain data and 1 for encrypted data (workbook).
     if len(parts) != 4 or parts[0] not in ("0", "1"):
@@ -62,6 +63,8 @@ def parse(text: str) -> Frame:
 
 def read_count(text: str) -> int:
     """Return the number of records that a frame states. Raises FrameError."""
+    # KIS writes three digits. The bound on the length keeps ``int`` from a text of a million
+    # digits.
     if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_COUNT or not int(text):
         raise malformed(f"{text[:10]!r} is no number of records")
     return int(text)
@@ -120,6 +123,8 @@ def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[s
     if len(row) > len(empty):
         if unknown := values.keys() - set(COLUMNS[tr_id]):
             raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
+        # A column that KIS added later is left out on an earlier day. A name that no day has is a
+        # mistake of the caller.
         row = {name: row[name] for name in empty}
     return list(map(str, row.values()))
 
@@ -191,6 +196,7 @@ def encode_operation(state: MarketOperation, more: Mapping[str, object] | None =
         "TRHT_YN": "Y" if state.halted else "N",
         "TR_SUSP_REAS_CNTT": state.reason or NOTHING,
         "MKOP_CLS_CODE": state.operation,
+        # 55 is an issue that may be bought on credit: the state of an ordinary one (workbook).
         "ISCD_STAT_CLS_CODE": HALTED if state.halted else "55",
         "VI_CLS_CODE": "Y" if state.vi else "N",
     }

@@ -45,6 +45,7 @@ class VolumeWatch:
             code = tick.code
             if code in last:
                 before = last[code]
+                # The trade's own shares are in its volume already, so they are taken off.
                 missing = tick.volume - tick.qty - before.volume
                 if missing and _same_day(before, tick):
                     if missing < 0:
@@ -63,6 +64,7 @@ def _same_day(one: Tick, other: Tick) -> bool:
 def _merged(events: Sequence[Event], gaps: Sequence[tuple[int, GapFound]]) -> list[Event]:
     """Return the events with each gap before the event of its index."""
     merged = list(events)
+    # From the back, so that the indices of the earlier gaps stay right.
     for i, gap in reversed(gaps):
         merged.insert(i, gap)
     return merged

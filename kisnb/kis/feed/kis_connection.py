@@ -54,6 +54,7 @@ class KisConnection:
         except Dropped as e:
             return str(e)
         except LinkLost as e:
+            # When this side ended the connection, the socket's error is only the consequence.
             return self._end or e.text
         except Exception as e:
             log.exception("the stream failed")
@@ -61,6 +62,8 @@ class KisConnection:
         finally:
             for task in tasks:
                 task.cancel("the connection ended")
+            # They are waited for, so that no task of this connection takes requests that belong to
+            # the next.
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
@@ -74,6 +77,8 @@ class KisConnection:
                 pass
             except Exception as e:
                 log.exception("%s failed", name)
+                # The reader waits for a frame and does not notice the failure. The closed socket
+                # wakes it.
                 self._end = f"{name} failed: {e!r}"
                 await self._socket.close()
 

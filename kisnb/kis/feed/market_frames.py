@@ -63,6 +63,8 @@ class Trades(Channel[Tick]):
             try:
                 read = read_list(f"[{','.join(picked)}]")
             except msgspec.MsgspecError:
+                # JSON takes no padded or empty number, and no plus sign. ``read_each`` then reads
+                # them one by one.
                 read = []
             t, n = (
                 iter(texts(fields)),
@@ -126,8 +128,10 @@ class Depths(Channel[Depth]):
         """Return one record as a fact; empty levels are left out. Raises FrameError, ValueError."""
         code, at, _ = texts
         n = read_numbers(numbers)
+        # KIS sends all ask prices, all bid prices, all ask sizes and all bid sizes (workbook).
         levels = tuple(zip(n[: 2 * LEVELS], n[2 * LEVELS :]))  # noqa: B905 - as many each
         asks, bids = levels[:LEVELS], levels[LEVELS:]
+        # Most depths are full. One search for a 0 is cheaper than a look at each level.
         if 0 in n:
             asks, bids = _filled(asks), _filled(bids)
         return Depth(today(received, at), code, self.venue, asks, bids, received)

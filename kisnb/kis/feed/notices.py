@@ -77,7 +77,10 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
     """Return one record in plain text."""
     refused, filled, accepted, change = _FLAGS[notice.kind]
     if notice.kind == "refused" and notice.original:
+        # Only a refused cancel or revise names an original. ``Notice`` does not say which of them
+        # was refused, so it goes out as a cancel.
         change = CANCEL
+    # In an order notice the last column is the price of the fill, and there is no fill yet.
     last = more.order_price if notice.kind == "filled" else 0
     first = [
         more.cust_id,
@@ -113,6 +116,7 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     """
     if len(fields) < NARROW:
         raise FrameError(f"an exec notice has {len(fields)} fields", "the feed goes on without it")
+    # The account is compared first: a notice of another account is not read, even if it is broken.
     if fields[1].strip() != account:
         return None
     kind = _kind(fields)
@@ -125,6 +129,7 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
         raise FrameError(
             "an exec notice has a number that is none", "the feed goes on without it"
         ) from None
+    # A notice states a time and no day. KIS sends it on the day of the order.
     t = moment_today(now, fields[11])
     side = read_side(fields[4])
     return Notice(
@@ -148,6 +153,15 @@ def masked_notice(fields: Sequence[str]) -> list[str]:
 
 def _kind(fields: Sequence[str]) -> NoticeKind | None:
     """Return the kind of a record; None for a request that is not confirmed yet."""
+    # The cases, in the order in which they are told apart (workbook; a client's recording):
+    #
+    #   RCTF_CLS   RFUS_YN   CNTG_YN   ACPT_YN   what has happened
+    #   any        1         1         any       an order, a cancel or a revise was refused
+    #   0          0         2         2         shares were filled
+    #   0          0         1         3         the leaves of an IOC or FOK order are cancelled
+    #   0          0         1         1         the exchange accepted an order
+    #   1, 2       0         1         1         KIS took a revise or cancel: nothing changes yet
+    #   1, 2       0         1         2         the exchange confirmed the revise or cancel
     change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
     if refused == "1":
         return "refused"
@@ -166,6 +180,7 @@ def _kind(fields: Sequence[str]) -> NoticeKind | None:
 
 def _venue(fields: Sequence[str]) -> Venue:
     # The layout is known by the number of columns alone.
+    # The narrow layout has exchange and popup flag in one field, such as ``1Y``.
     exchange = fields[19] if len(fields) >= WIDE else fields[18][:1]
     return ORD_EXG_GB.get(exchange, Venue.KRX)
 

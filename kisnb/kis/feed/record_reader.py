@@ -94,8 +94,11 @@ def _picking(indices: Sequence[int], start: int) -> Pick:
     Neighbours are cut out as one slice.
     """
     if not indices:
+        # ``itemgetter`` needs an argument. An empty slice picks nothing.
         return itemgetter(slice(0))
     first, last = indices[0] + start, indices[-1] + start
+    # A single field comes this way, too. ``itemgetter`` with one index would give its text instead
+    # of a list of one.
     if last - first == len(indices) - 1:
         return itemgetter(slice(first, last + 1))
     return itemgetter(*(start + i for i in indices))
@@ -116,7 +119,8 @@ def read_numbers(texts: Sequence[str]) -> list[int]:
 def read_each(texts: Sequence[str], needed: Sequence[bool] = (False,)) -> list[int]:
     """Return whole numbers that JSON does not know: padded, signed, or empty. Raises ValueError.
 
-    ``needed`` says in turn, from the beginning again, which may not be empty; empty is 0 elsewhere.
+    ``needed`` says of each text whether it may not be empty. It covers one record, and begins again
+    with the next one. An empty text that is not needed is 0.
     """
     return [int(text) if need else int(text or 0) for text, need in zip(texts, cycle(needed))]
 
@@ -136,4 +140,5 @@ def today(received: Ns, at: str) -> Ns:
         if len(_seconds) >= KEPT:
             _seconds.clear()
         seconds = _seconds[at] = seconds_of(at) * SECOND
+    # Arithmetic instead of dates: this runs for each depth. Korea has no summer time.
     return received - (received + KST_SHIFT) % DAY + seconds

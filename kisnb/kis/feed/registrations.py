@@ -78,7 +78,9 @@ WANTED: Final = frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED})
 ASKED: Final = frozenset({_S.SENT, _S.CONFIRMED})
 """States of what has to be released when it is not wanted any more."""
 ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
-"""States of what is not listened to, once the stock's other channel is confirmed."""
+"""States of what KIS is asked to release. Its events are left out while the stock's other channel
+is confirmed.
+"""
 MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
     # An answer may come late, when the registration is due again, or was given up.
     _S.DUE: frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED}),
@@ -144,6 +146,7 @@ class Registrations:
 
         Trades that still come over them would count twice.
         """
+        # Every frame asks for it, and the table seldom moves.
         if self._superseded is None:
             on_air = self._of(Stage.CONFIRMED)
             self._superseded = frozenset(
@@ -158,6 +161,7 @@ class Registrations:
     def place(self, places: Mapping[Key, Want]) -> None:
         """Take a new desired set, in order of priority; begin what is new and end what is gone."""
         old = self._table
+        # The table is built anew, because its order is the order of priority.
         self._table = {key: self._placed(key, want) for key, want in places.items()}
         self._superseded = None
         gone = [r for key, r in old.items() if key not in places]
@@ -169,6 +173,8 @@ class Registrations:
 
     def take_due(self, now: Ns) -> tuple[list[Registration], list[Registration]]:
         """Return what is to be released now, then what is to be subscribed; both count as sent."""
+        # Room is made before anything is asked for: KIS counts a registration until it has released
+        # it.
         self._make_room()
         releases = self._of(Stage.RELEASE_DUE)
         for registration in releases:
@@ -186,6 +192,7 @@ class Registrations:
         """KIS confirmed a registration that is wanted: its predecessor is not needed any more."""
         self._move(registration, Stage.CONFIRMED)
         registration.retry, registration.refusals = None, 0
+        # Only now does the stock's old channel end. Until here it brought the trades.
         predecessor = self._predecessor(registration.key)
         if predecessor is not None:
             self._move(predecessor, Stage.RELEASE_DUE)
@@ -226,6 +233,7 @@ class Registrations:
         self._drop(self._of(Stage.REPLACED, *ENDING))
         for registration in self.wanted:
             self._ask_again(registration)
+            # The refusals were about the old connection, so the pauses begin short again.
             registration.refusals = 0
 
     def _move(self, registration: Registration, stage: Stage) -> None:
@@ -266,6 +274,7 @@ class Registrations:
         if (
             successor is None
             or successor.stage is Stage.CONFIRMED
+            # One old channel is enough to bridge the change. A second one would only take up room.
             or self._predecessor(successor.key) is not None
         ):
             self._move(registration, Stage.RELEASE_DUE)

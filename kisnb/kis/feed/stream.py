@@ -31,12 +31,16 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 ACK_SECONDS = 5.0
+"""Wall seconds after which a request for a subscription counts as unanswered."""
 RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
 """KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18)."""
 HEALTHY: Ns = MINUTE
 """After a connection that lived this long, the next pause is short again."""
 DEAD_LETTERS = 100
+"""Unreadable frames that are kept for people: the newest ones."""
 LETTER_LENGTH = 200
+"""Letters of such a frame that are kept."""
+# The path decides nothing: the subscribe message names the TR. KIS's newer samples connect here.
 PATH = "/tryitout"
 
 log = logging.getLogger(__name__)
@@ -136,6 +140,7 @@ class Stream:
 
     async def start(self) -> None:
         """Connect, and stay connected. Raises KisError when the first attempt fails."""
+        # The first attempt is made here and not in the task, so that its error reaches the caller.
         connection = await self._connect()
         self._task = asyncio.create_task(self._run(connection), name="kis stream")
 
@@ -157,6 +162,13 @@ class Stream:
             log.exception("a listener failed")
 
     # connection
+    #
+    #   start ─► _connect ─► serve ─► _forget_connection ─► _pause ─► _connect ─► serve ─► …
+    #                          │                               ▲          │
+    #                          │ _receive, _send_requests      └── fails ─┘
+    #                          │ until KIS closes, is silent, or something fails
+    #
+    # Only the first attempt raises, because its caller waits for it.
 
     async def _run(self, connection: KisConnection | None) -> None:
         while True:
@@ -180,6 +192,7 @@ class Stream:
                 self._approval = await self._rest.approval_key()
             socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
         self._socket, self._connection = socket, KisConnection(socket, self._endpoint.silence)
+        # KIS knows nothing on a new socket, so everything is due, whatever happened before it.
         self._subscriptions.on_lost()
         self._changed.set()
         self.publish([LinkUp(self._clock.now())])
@@ -201,6 +214,8 @@ class Stream:
         """Wait before the next attempt to connect."""
         pause = RECONNECT_PAUSES.spread(self._failures, self._jitter())
         self._failures += 1
+        # A stepped clock moves only when the stream is settled. The pause waits for that clock, so
+        # it has to count as settled.
         self._is_pausing = True
         try:
             await self._clock.sleep_until(self._clock.now() + int(pause))
@@ -226,11 +241,15 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
+        # The events of an ending channel are dropped first. The volumes would remember its last
+        # trade, and report a gap when the channel is wanted again.
         self.publish(self._volumes.check(self._subscriptions.without_superseded(events)))
 
     async def _receive_control(self, socket: WebSocket, text: str, now: Ns) -> None:
         try:
             control = cf.decode_control(text)
+            # The key is kept before anything else. The first notice may follow its confirmation at
+            # once.
             if isinstance(control, cf.Ack) and control.ok and control.key:
                 self._reader.learn_key(control)
         except FrameError as e:
@@ -263,6 +282,8 @@ class Stream:
     async def _send_requests(self, socket: WebSocket) -> None:
         """Send what is due whenever something changes, and act on answers that do not come."""
         while True:
+            # Cleared before the look. A change that comes while requests go out then starts another
+            # round.
             self._changed.clear()
             self._publish_placed(self._subscriptions.refresh(self._clock.now()))
             for request in self._subscriptions.take_due(self._clock.now()):
@@ -271,6 +292,7 @@ class Stream:
                 )
                 # KIS's samples keep 0.05 to 0.1 s between two requests.
                 await asyncio.sleep(self._endpoint.spacing)
+            # Without an open request there is no answer to wait for, only the next change.
             if self._subscriptions.settled:
                 await self._wait_for_due()
                 continue

@@ -83,8 +83,11 @@ class Subscriptions:
         published, self._left_out = self._left_out, {}
         places: dict[Key, Want] = {}
         changes: list[SubscriptionChanged] = []
+        # The sort keeps the owner's order among wants of one priority, so a full connection keeps
+        # the same ones from call to call.
         for want in sorted((self._with_venue(now, w) for w in wants), key=lambda w: w.priority):
             key = self._key(want)
+            # Two wants of one TR id and key share a registration, so the second one needs no place.
             why_not = self._why_not(want, is_full=key not in places and len(places) >= _MOST)
             if not why_not:
                 places[key] = want
@@ -129,10 +132,12 @@ class Subscriptions:
     def on_ack(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
         """KIS answered a request. Return what that changes."""
         key = (ack.tr_id, ack.tr_key)
+        # OPSP0003 says that there was nothing to release, which is what was wanted.
         if ack.msg_cd in (cf.RELEASED, cf.NOT_FOUND):
             self._registrations.on_released(key)
             return []
         registration = self._registrations.get(key)
+        # A late answer, to a request that another one has overtaken, changes nothing.
         if registration is None or not registration.is_awaited:
             return []
         if ack.ok:

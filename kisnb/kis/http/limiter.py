@@ -27,6 +27,7 @@ class SlidingWindow:
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
         self.span = span
+        # Of the last ``limit`` calls the oldest decides: a second after it, one more call fits.
         self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
@@ -56,11 +57,13 @@ class Limiter:
         ticket = (lane, self._count)
         insort(self._queue, ticket)
         try:
+            # A cancel may have come in front while this call waited, so each call looks again.
             while not self._my_turn(ticket):
                 with self._activity.resting():
                     await self._wait(ticket)
             self._window.record_call(self._clock.now())
         finally:
+            # A caller that was cancelled comes here, too. Its ticket would block all others.
             self._queue.remove(ticket)
             # Wakes all who wait now. Those who come later wait for the next change.
             self._moved.set()

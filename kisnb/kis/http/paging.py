@@ -60,6 +60,8 @@ class Paging:
         self.done = True
 
     def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:
+        # A call without a key of its own takes the whole row, in an order that does not depend on
+        # KIS's.
         return tuple(row.get(name, "") for name in self._api.row_key or sorted(row))
 
     def _restart(self) -> None:

@@ -144,6 +144,7 @@ class Rest:
             except KisError:
                 if not walk.pages:
                     raise
+                # Some pages are better than none, if the caller learns that others are missing.
                 walk.break_off()
         return walk.pages, walk.complete
 
@@ -174,6 +175,7 @@ class Rest:
     async def _request_approval(self) -> dict[str, object]:
         api, keys = APIS["approval"], self._credentials
         with self._activity.working():
+            # No order can be followed without the stream, so its key goes before the reads.
             await self._limiter.enter(Lane.ORDER)
             body = encode_params(
                 api,

@@ -127,6 +127,7 @@ def _end(reply: dict[str, object], now: Ns) -> Ns:
 
 def _owner(endpoint: Endpoint, credentials: Credentials) -> str:
     """Return the part of a file's name that stands for host, appkey and account."""
+    # Hashed, because a file's name is no place for an appkey or an account number.
     owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
     return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
@@ -183,6 +184,7 @@ class TokenFile:
             path.chmod(0o600)
             loop = asyncio.get_running_loop()
             deadline = loop.time() + LOCK_PATIENCE
+            # A lock that blocks would stop the event loop, so it is tried again and again.
             while not _try_lock(file):
                 if loop.time() > deadline:
                     raise ConfigError(

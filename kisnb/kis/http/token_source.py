@@ -58,13 +58,22 @@ class TokenSource:
         self._refused = token.text
         self._life.drop(token.text)
 
+    # Where a token comes from; each step is taken only when the one before has none:
+    #
+    #   memory ─► this process's lock ─► the lock of all processes ─► the file ─► KIS
+    #             (one caller fetches)   (one process fetches)          ▲          │ one a minute,
+    #                                                                   └──────────┘ so once more
+
     async def _shared(self) -> Token:
         with self._activity.resting():
             await self._fetching.acquire()
         try:
             # Two processes with one appkey would collide on KIS's one token a minute.
             async with self._file.locked():
+                # Another caller may have fetched one while this one waited: twenty callers need one
+                # token.
                 return self._life.usable(self._clock.now()) or await self._fetch()
+        # Nothing reached KIS, so no minute has begun. This error tells the caller so.
         except Unreachable:
             raise
         except (LinkLost, FrameError) as e:
@@ -106,6 +115,7 @@ class TokenSource:
     async def _ask_kis(self, life: TokenLife) -> Token | None:
         """Return a new token; None when one was asked for within the minute."""
         before = life.asked
+        # Every call needs the token, an order as well, so it goes before the reads.
         await self._limiter.enter(Lane.ORDER)
         # Written before the request: after a crash the next process keeps the minute, too.
         life.record_request(self._clock.now())

@@ -41,6 +41,7 @@ def recorded_ticks(
             for number, line in enumerate(file, 1):
                 try:
                     recorded = decode(line)
+                    # Most lines are no trades. Their text is not read at all.
                     wanted = recorded.kind == "frame" and recorded.tr_id in channels
                     ticks = (
                         market_frames.decode_ticks(frames.parse(recorded.text), recorded.t)

@@ -21,6 +21,8 @@ from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, masked_notice
 from kisnb.kis.http.transport import HttpRequest, HttpResponse, Transport, WebSocket
 from kisnb.kis.masking import HIDDEN, Mask
 
+# ``t`` is the first entry of each line, so these bytes tell a recording from a file that would be
+# lost by writing over it.
 _BEGIN = b'{"t":'
 """Every line begins with these bytes."""
 WS = "WS"
@@ -73,6 +75,7 @@ class Recorder:
 
     def reply(self, t: Ns, n: int, status: int, tr_cont: str, body: object) -> None:
         """Record the reply to request ``n``."""
+        # Masking walks through the whole body, so it is left out when nothing is written.
         if not self.on:
             return
         line = {
@@ -100,6 +103,7 @@ class Recorder:
 
     def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
         """Record that a client subscribes or releases."""
+        # The key of the exec notices is the HTS id, in the request and in its answer.
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
 
@@ -134,6 +138,7 @@ def open_recording(
         raise ConfigError(
             f"{path} is no recording, and would be lost", f"name another file for {named}"
         )
+    # Without a buffer, so that the lines before a crash are in the file.
     return os.fdopen(descriptor, "wb", buffering=0).write
 
 
@@ -174,6 +179,7 @@ class Recording:
         )
         try:
             answer = await self._transport.exchange(request)
+        # A replay has to lose the same answer, so the loss gets a line of its own.
         except LinkLost as e:
             recorder.lost(self._clock.now(), n, e.text)
             raise
@@ -211,6 +217,8 @@ class _RecordingSocket:
     async def frames(self) -> AsyncIterator[bytes]:
         try:
             async for data in self._socket.frames():
+                # The line is written before the client sees the frame: what the client does next
+                # comes after it in the file.
                 tr_id, text = self._readable(data.decode(errors="replace"))
                 self._recorder.frame(self._clock.now(), tr_id, text)
                 yield data
@@ -226,6 +234,8 @@ class _RecordingSocket:
             if text.startswith("{"):
                 return "", self._control(text)
             frame = parse(text)
+            # Without its key a notice stays encrypted. The recording holds no key that would open
+            # it.
             if frame.encrypted and frame.tr_id in self._ciphers:
                 return frame.tr_id, self._opened(frame)
         except FrameError:
@@ -238,6 +248,8 @@ class _RecordingSocket:
             frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload)
         )
         rows = [masked_notice(row) for row in records(plain)]
+        # The flag stays 1 although the text is plain. A replay then knows what it has to encrypt
+        # again.
         return self._recorder.mask.text(encode(frame.tr_id, rows, encrypted=True))
 
     def _control(self, text: str) -> str:

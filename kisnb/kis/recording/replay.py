@@ -26,6 +26,7 @@ from kisnb.kis.http.transport import HttpRequest, HttpResponse, WebSocket
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.recording.recorder import WS
 
+# Any key does, as long as it has the lengths of AES-256-CBC. The real ones were not recorded.
 _KEY, _IV = "k" * 32, "i" * 16
 _Call: TypeAlias = tuple[str, str, str]
 """Method, path and TR id. Parameters do not count: they may name the account, which is masked."""
@@ -96,6 +97,8 @@ class Replay:
 
         Raises LinkLost when none was received, and when no more were recorded.
         """
+        # Each call has a queue of its own: a client may ask in another order than it did on that
+        # day.
         answers = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
         if not answers:
             raise LinkLost(
@@ -146,6 +149,7 @@ class _ReplayedSocket:
             if line.kind == "closed":
                 return
             if line.kind != "frame":
+                # Else the frames of a stock would come before its reader has asked for the stock.
                 await self._wait_for_request()
                 continue
             # Time never goes back: a frame may be older than the last reply.
@@ -174,7 +178,10 @@ class _ReplayedSocket:
         frame = parse(text)
         rows = records(Frame(frame.tr_id, False, frame.count, frame.payload))
         payload = "^".join(
-            field for row in rows for field in [HIDDEN, self._credentials.full_account, *row[2:]]
+            # The reader drops notices of other accounts, and the recorded account is masked.
+            field
+            for row in rows
+            for field in [HIDDEN, self._credentials.full_account, *row[2:]]
         )
         return f"1|{frame.tr_id}|{frame.count:03d}|{self._cipher.encrypt(payload)}"
 
