@@ -42,14 +42,19 @@ class LatestDepths:
         """Take in depths that the desk has just read from KIS."""
         for depth in depths:
             self.add(depth)
+            # KIS has just confirmed this depth, although nothing in it may have changed for
+            # minutes. Without this line a quiet stock could never be bought.
             self._received[depth.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """Return the newest depth per venue. A trade of a later second counts more than a depth."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
+        # A fixed sequence, so that two runs over one tape route alike.
         for venue in (Venue.KRX, Venue.NXT):
             depth, trade = depths.get(venue), trades.get(venue)
+            # Both times are whole seconds (KIS sends HHMMSS). Within one second the depth wins,
+            # because it has ten levels and a trade shows one.
             if trade is not None and (depth is None or depth.t < trade.t):
                 found.append(_top(trade))
             elif depth is not None:
