@@ -24,6 +24,8 @@ class Lot:
 
         The last share bears what rounding has left.
         """
+        # Whole won only. Each part is cut down, so the last one must take what is left, or cash
+        # would not add up.
         return self.fee if qty == self.qty else self.fee * qty // self.qty
 
 
@@ -110,6 +112,8 @@ class Position:
         if qty < 0:
             self._consume_lots(-qty)
             return
+        # A sell may have been booked before its shares were known to be held. Those shares are
+        # gone, so only the others become a lot.
         held = min(qty, self.qty - self.in_lots)
         for part, price in split(held, cost) if held > 0 else ():
             self._add_lot(part, price, 0)
@@ -152,10 +156,14 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
+        # Oldest first, so that each share has one cost, whichever program counts. ``oldest`` and
+        # the adoption take lots in the same way.
         taken = self._consume_lots(fill.qty)
         earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
         fees = sum(fee for _, _, fee in taken)
         self.realised += earned
+        # The fee of a buy counts when its shares are sold. Until then it belongs to shares that are
+        # still held.
         self._matched_fees += fees
         if not taken:
             # What the shares had cost is not known, so that nobody can say whether they earned.
@@ -174,6 +182,8 @@ class Position:
         taken = self.oldest(qty)
         for part, price, fee in taken:
             self.cost -= part * price
+            # ``oldest`` gave parts of the lots from the left, and each part that ends its lot is
+            # taken off here. So the next part is of the lot that is first now.
             lot = self.lots[0]
             lot.qty -= part
             lot.fee -= fee
@@ -187,5 +197,7 @@ def split(qty: int, value: int) -> list[tuple[int, int]]:
 
     Not a won is lost.
     """
+    # KIS's list gives one sum for all fills, and a price must be whole won. Two prices that differ
+    # by a won make up any sum.
     price, dearer = divmod(value, qty)
     return [(q, p) for q, p in ((qty - dearer, price), (dearer, price + 1)) if q]
