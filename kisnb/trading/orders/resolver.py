@@ -143,6 +143,7 @@ class Resolver:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
         turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
+        # The list proves more than a person can know. A person who decided otherwise is told so.
         if decision is not None and decision.adopt != row.ref.number:
             self._refuse(turn, order.key, text)
         self._decisions.pop(order.key, None)
