@@ -13,16 +13,15 @@ from kisnb.orders import Intent
 from kisnb.terms import Side, Venue
 
 
-# Not published: a session would book it a second time beside the ``Filled`` or ``Cancelled`` that
-# the core makes of it. Journaled only while its order is not known, so that a restart between a
-# notice and its reply loses no fill.
+# Not published: sessions get the ``Filled`` or ``Cancelled`` that the core makes of it. Journaled
+# only while its order is not known, so that a restart between a notice and its reply loses no fill.
 class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An exec notice as KIS pushed it: an order event or a fill, by order number."""
 
     kind: Literal["accepted", "filled", "cancelled", "revised", "refused"]
     number: int
     # KIS gives a cancel and a revise numbers of their own and names the changed order here (KIS
-    # document 실시간체결통보, H0STCNI0, OODER_NO).
+    # document 체결통보, H0STCNI0, OODER_NO).
     original: int
     code: str
     side: Side

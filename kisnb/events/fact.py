@@ -10,11 +10,10 @@ from kisnb.clock import Ns
 
 
 # The settings of the base matter to every fact. ``frozen``: core, sessions and agents share one
-# object, so nobody may change it. ``gc=False``: a fact holds only plain values and never itself,
-# and a desk makes thousands a minute, so the garbage collector need not visit them. ``tag`` and
-# ``array_like``: a fact travels and is journaled as ``["Filled", t, ...]``, by position. So a new
-# field goes last and has a default. Otherwise this version cannot read the journals of earlier
-# ones.
+# object, so nobody may change it. ``gc=False``: facts hold plain values and no cycles, and a busy
+# market brings very many, so the garbage collector need not visit them. ``tag`` and ``array_like``:
+# a fact travels and is journaled as ``["Filled", t, ...]``, by position. So a new field goes last
+# and has a default. Otherwise this version cannot read the journals of earlier ones.
 class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened; ``t`` is when, as far as we can know."""
 

@@ -246,7 +246,9 @@ class AgentRunner:
         self._parked.append((wait, coroutine))
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
-        """No handler runs any more; parked ones are closed. Open orders stay in the market.
+        """End the agent: close its parked handlers, and call none any more.
+
+        Open orders stay in the market.
 
         A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
         until it is started again: to stop it must not hide that.
@@ -359,10 +361,11 @@ class AgentRunner:
             self._foreign(_continued(self, coroutine, waits), self)
 
     def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """The agent's code, ``coroutine`` of it when it was one, ended with ``error``.
+        """Pause or stop the agent, because its code ended with ``error``.
 
-        A person's interrupt pauses the agent; anything else stops it. What is parked stays parked
-        in the first case and is closed in the second.
+        ``coroutine`` is the handler that ended so, when it was a coroutine. A person's interrupt
+        pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
+        are closed.
         """
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
             self.state = AgentState.PAUSED
@@ -377,7 +380,7 @@ class AgentRunner:
         self.stop(AgentState.FAILED)
 
     def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """The first failure counts: what its clean-up raises comes of it."""
+        """Keep the first failure. What its clean-up raises afterwards only follows from it."""
         self.state = AgentState.FAILED
         if not self.error:
             where = own_line(error, self.agent, coroutine)
@@ -394,7 +397,7 @@ class AgentRunner:
 
 
 async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
-    """The rest of a handler that awaits something of the running loop, as the body of a task."""
+    """Run the rest of a handler that awaits something of the loop, as the body of a task."""
     await _forwarded(runner, coroutine, first)
 
 

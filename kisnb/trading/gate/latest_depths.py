@@ -50,7 +50,6 @@ class LatestDepths:
         """Return the newest depth per venue. A trade of a later second counts more than a depth."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
-        # A fixed sequence, so that two runs over one tape route alike.
         for venue in (Venue.KRX, Venue.NXT):
             depth, trade = depths.get(venue), trades.get(venue)
             # Both times are whole seconds (KIS sends HHMMSS). Within one second the depth wins,

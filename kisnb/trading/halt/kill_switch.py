@@ -131,9 +131,10 @@ class KillSwitch:
             self._finish(turn)
 
     def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
-        """KIS listed the orders, and the order books were brought to the list.
+        """Decide how the run goes on, because a query has ended.
 
-        Or KIS did not reply.
+        Either KIS listed the orders and the order books were brought to the list, or KIS did not
+        reply.
         """
         # A reading of an earlier run, or the answer to a query that was given up, says nothing of
         # now.
@@ -222,7 +223,7 @@ class KillSwitch:
             self._finish(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Orders may have changed: let the flatten go on, and end the run when it has reported."""
+        """Let the flatten go on after orders may have changed. End the run when it has reported."""
         self._flatten.proceed(turn)
         if self._awaits_flatten and self._flatten.has_reported:
             self._finish(turn)

@@ -91,7 +91,6 @@ class TradingDay:
             code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
         }
         now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
-        # A code without a base price, such as a right, is left out on both sides. On one side alone
-        # it would be a loss or a gain of all its value.
+        # A code without a base price, such as a right, is left out of both sums.
         opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
         return DayResult(now - opening + self.flow, opening + self.bought)

@@ -55,8 +55,10 @@ class Position:
         """Cost of the held shares without fees, won: the sum of the lots, which the gate reads at
         every order."""
         self.opened = 0
-        """Shares that no fill of this order book brought, less those that went so. They were held
-        before the journal began, delivered, or adopted."""
+        """Shares that came without a fill of this order book, less those that left without one.
+
+        They were held before the journal began, delivered, or adopted.
+        """
         self.bought = 0
         self.sold = 0
         self.realised = 0
@@ -133,12 +135,12 @@ class Position:
         return parts
 
     def give(self, qty: int) -> None:
-        """The oldest ``qty`` shares go to another book, with their cost."""
+        """Take out the oldest ``qty`` shares, with their cost, for another book."""
         self.opened -= qty
         self._consume_lots(qty)
 
     def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
-        """Shares come from another book, each lot (shares, price, fee) at its own cost."""
+        """Take in lots of another book, each (shares, price, fee), at their own cost."""
         for qty, price, fee in lots:
             self.opened += qty
             self._add_lot(qty, price, fee)
@@ -178,7 +180,7 @@ class Position:
         self.cost += qty * price
 
     def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
-        """Take the oldest shares out; gives them as ``oldest`` does."""
+        """Take the oldest shares out. Return them as ``oldest`` does."""
         taken = self.oldest(qty)
         for part, price, fee in taken:
             self.cost -= part * price

@@ -80,8 +80,8 @@ class Resolver:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """The numbers that an order could be, by its key, when a person was warned who says that it
-        was never sent."""
+        """The numbers of which a person was warned who said that an order was never sent, by the
+        order's key. The order could be any of them."""
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
         """Take a person's decision; False when it is refused at once.

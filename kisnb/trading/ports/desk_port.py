@@ -112,7 +112,7 @@ class Desk(Protocol):
 
     @property
     def last_received(self) -> Ns:
-        """The desk's clock at the newest message: what is known is known as of then."""
+        """The desk's clock at the newest message. The session knows nothing that is newer."""
         ...
 
     @property

@@ -42,8 +42,8 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
-# A notice would be booked twice in a session, beside the facts that come of it. A routing decision
-# is long, and a session asks for the few that it wants.
+# Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
+# the few that it wants.
 DESK_ONLY = (Notice, RouteDecided)
 """Rows that no session receives. All others are published once they are synced."""
 # A set of types, because this question is put for every event, ticks included: a look-up in a set

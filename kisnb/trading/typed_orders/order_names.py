@@ -76,7 +76,7 @@ class NamedOrder:
         return list(self._cells.values())
 
     def add(self, place: Place) -> None:
-        """The order was sent or shown here."""
+        """Add a place at which the order was sent or shown."""
         self._cells.setdefault((place.notebook, place.cell, place.texts), place)
         self._runs.add((place.kernel, place.run))
         self._calls.add(place.call)
@@ -112,7 +112,7 @@ class OrderNames:
         self._of_call = defaultdict[tuple[date, str], list[NamedOrder]](list)
 
     def add(self, t: Ns, key: str, naming: Naming) -> None:
-        """The desk took a typed order or a typed adoption."""
+        """Add a typed order or a typed adoption that the desk took."""
         if key not in self._by_key:
             self._file(NamedOrder(key, naming, t))
 
@@ -133,7 +133,10 @@ class OrderNames:
             self._of_call[named.day, naming.place.call].append(named)
 
     def add_shown(self, key: str, place: Place, token: str = "") -> None:
-        """A call was answered with this order. A key without a naming is ignored."""
+        """Add the place of a call that was answered with this order.
+
+        A key without a naming is ignored.
+        """
         if (named := self._by_key.get(key)) is not None:
             named.add(place)
             if token:
