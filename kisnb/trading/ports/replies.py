@@ -15,8 +15,8 @@ class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The outcome of an order, as the desk's order book has it."""
 
     state: OrderState
-    # Only what a blocking caller prints. The order itself is current in the session's order books
-    # once the events have been applied.
+    # Only what a blocking caller needs at once. The order itself is current in the session's order
+    # books once the events have been applied.
     number: int | None
     msg_cd: str
     text: str
