@@ -37,6 +37,8 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 class Intent(msgspec.Struct, frozen=True, gc=False):
     """A complete order as it is to be sent once."""
 
+    # KIS takes no order id of ours (KIS document 주식주문(현금) has no field for one). So the desk
+    # keeps this key in its journal, and refuses the second intent that carries it.
     key: str
     """Idempotency key, made with the intent. The desk sends nothing for a key that it knows.
 
@@ -84,6 +86,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 def same_wish(a: Intent, b: Intent) -> bool:
     """Return True when two intents with one key mean the same order."""
+    # A repeated call may have seen a newer price meanwhile. It is still the same order.
     return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
 
@@ -114,6 +117,8 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     """Name of the agent that takes the shares over. Empty: not an adoption."""
 
 
+# The place is no part of the key: a cell that is moved, or run in a new kernel, must find the order
+# that it sent before.
 class Place(msgspec.Struct, frozen=True, gc=False):
     """The place where a call was typed: one run of one cell in one kernel. (Row O11)
 
@@ -177,6 +182,7 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
     An integer, because KIS pads the number differently from reply to reply.
     """
+    # Where the order was sent, SOR too. A cancel goes there, wherever the order was executed.
     venue: Venue = Venue.KRX
 
 
@@ -237,6 +243,8 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     rejected: int
     t: Ns
     """The moment at which the order was placed."""
+    # A repair of missing fills splits this sum, which is exact. The average is rounded, and with it
+    # cash would miss some won.
     value: int
     """Sum of price × shares of the fills, won."""
     venue_given: bool = True
@@ -280,6 +288,8 @@ class Account(msgspec.Struct, frozen=True):
     """Deposit today (D+0)."""
     cash_d1: int
     """Deposit tomorrow (D+1)."""
+    # The desk keeps this one, because shares settle two business days after their trade: today's
+    # fills are in D+2 at once, and in the deposit of today not at all.
     cash_d2: int
     """Deposit on the settlement day of today's trades (D+2)."""
     orderable: int
@@ -335,9 +345,14 @@ _S = OrderState
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 # The drawing at the top of the module as a table. ``Order.to`` enforces it.
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    # ACCEPTED: an order from elsewhere is announced by KIS's list, when it is in the market
+    # already.
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
+    # NEW: ``may_send`` holds the order for a window or a price, and it is checked again.
     _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED}),
+    # A lost reply never leads back to NEW: nothing is sent twice while KIS may have the first one.
     _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED}),
+    # A notice of the end may overtake the one of the acceptance, so every end is reached from here.
     _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
     _S.ACCEPTED: _ENDS,
     _S.DENIED: frozenset(),
@@ -392,6 +407,8 @@ class Order:
     ``quantity = filled + cancelled + leaves``.
     """
 
+    # Without ``__dict__`` a misspelled attribute, in a notebook or a handler, is an error and no
+    # silent new one.
     __slots__ = (
         "after",
         "cancel_asked",
@@ -424,6 +441,7 @@ class Order:
         """The moment at which the order came into its state."""
         self.route: Route | None = None
         """None until the order is sent."""
+        # The reply brings it, else a row of KIS's list. A notice waits under its number until then.
         self.ref: OrderRef | None = None
         """KIS's name of the order. None until it is known."""
         self.sent_at: Ns = 0
@@ -436,10 +454,16 @@ class Order:
 
         Shares that expired or that a revise moved to another order are included.
         """
+        # Counted apart although ``cancelled`` includes it: it decides between the ends EXPIRED and
+        # CANCELLED, and the sum of filled, cancelled and leaves stays the quantity.
         self.expired = 0
         """Shares that ended with the market session. ``cancelled`` includes them."""
+        # A cancel has an order number of its own at KIS, so a notice that comes twice is known by
+        # it.
         self.cancels: set[int] = set()
         """Numbers of the cancels and revises that were applied."""
+        # A notice may come after the list has counted its fill. It has no id, so nobody could tell
+        # whether it is new.
         self.listed = False
         """True: a figure came from KIS's list. From then on only the list's totals are applied."""
         self.revised_by: list[str] = []
@@ -528,6 +552,7 @@ class Order:
 
         Raises ValueError when ``TRANSITIONS`` forbids the move.
         """
+        # Facts may repeat a state: a second fill, or the list after the notice.
         if state is self.state:
             return
         if state not in TRANSITIONS[self.state]:

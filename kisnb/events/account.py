@@ -22,6 +22,9 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
     done: bool
     text: str
+    # The end stands in the first row of a run, because a desk that dies in the middle of it must
+    # know on its return whether to end in reducing or in halted. A journal of a version before this
+    # field gives the empty text, and such a run ends halted.
     ends: Literal["", "reducing", "halted", "flatten"] = ""
     """Of the first step: the trading state in which the run is to end, over restarts too.
 
@@ -29,6 +32,8 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """
 
 
+# A flatten has rows of its own and is no step of the kill switch: the switch ends after seconds,
+# and a flatten may wait for the next market session.
 class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.
 
@@ -39,6 +44,8 @@ class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     reason: str
 
 
+# The halt that follows a trip is a row of its own. This one is kept beside it because each trip of
+# a day raises the next limit, also after a restart (``TradingDay.trips``).
 class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The loss of the day is above its limit: won lost, of won at stake."""
 
@@ -50,6 +57,7 @@ class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A person armed the desk for buys: until when, and for how many won."""
 
     until: Ns
+    # Counted from this row on: a person who arms again begins with a full budget.
     budget: int
 
 
@@ -66,6 +74,8 @@ class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """
 
     subject: str
+    # A ``filled`` or ``cancelled`` that was found is cleared in the same step. A ``holding`` or
+    # ``cash`` may stand for a minute, because KIS's statement lags behind its own notices.
     what: Literal["filled", "cancelled", "holding", "cash"]
     ours: int
     theirs: int
@@ -84,6 +94,8 @@ class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ``holdings`` are such shares, ``cash`` is such cash in won (D+2).
     """
 
+    # D+2, because Korean shares settle two business days after the trade. The deposit of today does
+    # not know today's trades (KIS document 잔고, prvs_rcdl_excc_amt).
     cash: int
     holdings: tuple[tuple[str, int, int], ...]
     """(code, shares, purchase amount in won)."""
@@ -99,6 +111,8 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Idempotency key, as an order has one."""
     agent: str
     code: str
+    # Lot by lot, because the agent's result is measured against what each share cost. The lots are
+    # chosen once and journaled, so a fold never chooses others.
     lots: tuple[tuple[str, int, int, int], ...]
     """(order book that they came from, shares, purchase price in won, unused fee of their buy in
     won)."""

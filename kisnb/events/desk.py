@@ -13,11 +13,15 @@ from kisnb.orders import Intent
 from kisnb.terms import Side, Venue
 
 
+# Not published: sessions get the ``Filled`` or ``Cancelled`` that the core makes of it. Journaled
+# only while its order is not known, so that a restart between a notice and its reply loses no fill.
 class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An exec notice as KIS pushed it: an order event or a fill, by order number."""
 
     kind: Literal["accepted", "filled", "cancelled", "revised", "refused"]
     number: int
+    # KIS gives a cancel and a revise numbers of their own and names the changed order here (KIS
+    # document 체결통보, H0STCNI0, OODER_NO).
     original: int
     code: str
     side: Side
@@ -25,6 +29,7 @@ class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Filled or cancelled quantity of this notice; order quantity for the others."""
     price: int
     branch: str
+    # The venue that executes (ORD_EXG_GB). For an order to SOR that is KRX or NXT.
     venue: Venue
 
 
@@ -53,6 +58,8 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     code: str
     since: Ns
+    # KIS does not signal gaps. The number comes from the accumulated volume of two trades. A
+    # session that returns to a new desk has no such pair, and gives 0.
     missing: int
     """Shares; 0 when it cannot be told."""
     venue: Venue = Venue.KRX
@@ -69,6 +76,9 @@ class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
     same: bool
 
 
+# A command can fail where no row can say so: the disk takes no row, the desk died before it took
+# the command, or the command could not be read. The order would otherwise stay NEW in the notebook
+# for ever.
 class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk did not take an order, or the cancel of one.
 
@@ -109,6 +119,7 @@ class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
     phase: str
 
 
+# Agents that sleep on a simulated clock wake by this fact when the market is silent.
 class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk's clock stands at ``t`` now; nothing else happened."""
 

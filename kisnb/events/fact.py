@@ -9,9 +9,16 @@ import msgspec
 from kisnb.clock import Ns
 
 
+# The settings of the base matter to every fact. ``frozen``: core, sessions and agents share one
+# object, so nobody may change it. ``gc=False``: facts hold plain values and no cycles, and a busy
+# market brings very many, so the garbage collector need not visit them. ``tag`` and ``array_like``:
+# a fact travels and is journaled as ``["Filled", t, ...]``, by position. So a new field goes last
+# and has a default. Otherwise this version cannot read the journals of earlier ones.
 class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened; ``t`` is when, as far as we can know."""
 
+    # A class variable is no field, so the words are neither journaled nor sent. A later version may
+    # say the same fact in better words.
     log_line: ClassVar[str] = ""
     """Line for an order's log, a format of the fact; empty for facts of no order."""
 

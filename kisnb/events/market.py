@@ -16,14 +16,20 @@ class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
     venue: Venue
     price: int
     qty: int
+    # KIS gives the side of a trade (H0STCNT0, CCLD_DVSN: 1 buy, 5 sell). In a call auction both
+    # sides wait, so no side took.
     side: Side | None
     """The side that took: BUY when the buyer lifted the ask; None in auctions."""
+    # The sum lets the reader of the stream find lost trades: KIS numbers no frame, and a volume
+    # that rises by more than ``qty`` shows a gap.
     volume: int
     """Accumulated volume of the venue's day, this trade included."""
     value: int
     """Accumulated traded value of the venue's day, won."""
     ask: int
     bid: int
+    # The age of a price is measured by this time and not by ``t``: KIS stamps whole seconds only,
+    # and on paper its time may run ahead of ours.
     received: Ns = 0
     ask_qty: int = 0
     """Shares at ``ask``; 0 when the channel did not say."""
@@ -35,6 +41,8 @@ class Depth(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     code: str
     venue: Venue
+    # KIS pushes the whole depth in each frame (H0STASP0), so a newer one replaces an older one and
+    # nothing has to be merged.
     asks: tuple[tuple[int, int], ...]
     """(price, shares), rising."""
     bids: tuple[tuple[int, int], ...]
@@ -62,11 +70,14 @@ class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     code: str
     venue: Venue
+    # KIS documents no codes for the after-market that began on 2026-09-14, so a list of the known
+    # codes would drop facts.
     operation: str
     """KIS's MKOP_CLS_CODE, such as 112 for the open; what is not documented passes as it came."""
     halted: bool
     reason: str
     """Reason of a halt of trading, in KIS's words."""
+    # KIS sends this channel at the begin and the end of a VI (H0STMKO0, VI_CLS_CODE).
     vi: bool
     """A volatility interruption is on."""
     received: Ns = 0

@@ -22,10 +22,14 @@ class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
     log_line: ClassVar[str] = "taken"
 
     intent: Intent
+    # In the row, so that a repeated call finds its order after a restart of desk and kernel alike
+    # (row O11).
     naming: Naming | None = None
     """The naming of the order, when a person typed it."""
 
 
+# ``Denied`` and ``Rejected`` are two facts, because only a denied order is known never to have
+# reached KIS.
 class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Refused by us; nothing was sent."""
 
@@ -48,6 +52,8 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     until: Ns
     why: str
+    # A buy is dropped after the window when the price has moved too far from this one
+    # (``gate.blackout``).
     price: int = 0
     """Best ask at that moment, won; 0: not known."""
 
@@ -58,7 +64,11 @@ class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     log_line: ClassVar[str] = "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})"
 
     key: str
+    # The venue and kind that were really sent. The resolver compares KIS's list with them when the
+    # reply is lost, and a cancel has to go to the same venue.
     route: Route
+    # KIS takes no order id of ours. When the reply is lost, this number rules out every row of its
+    # list that is older than this order.
     after: int = 0
     """The highest order number that was known: the number of this order is higher."""
 
@@ -72,6 +82,8 @@ class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ref: OrderRef
 
 
+# A lost reply is no refusal. KIS may have the order, so it is neither sent again nor taken for
+# dead.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """No answer came: the order may live or not."""
 
@@ -103,6 +115,8 @@ class ExternalFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ref: OrderRef
 
 
+# KIS's reply to the POST says only that the order was passed on (APBK0013, 주문 전송 완료). The
+# exchange accepts it in a notice, and may still refuse it there.
 class Accepted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The exchange has the order in its book."""
 
@@ -133,10 +147,14 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     fee: int
     tax: int
     venue: Venue
+    # Whole seconds. With shares, price and venue it is all that tells whether two notices are the
+    # same fill, because a notice has no id.
     stamp: Ns = 0
     """The exchange's time as the notice gave it; 0 when only KIS's list reported the fill."""
 
 
+# The row stands before the bytes, as with an order: a desk that dies here must not think that no
+# cancel is under way.
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Written and synced before the first byte of the cancel leaves.
 
@@ -166,10 +184,14 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
     key: str
     qty: int
+    # A cancel has an order number of its own at KIS. A notice that comes twice carries the same
+    # number, and so it is booked once.
     number: int = 0
     """Order number of the cancel; 0 when only KIS's list reported it."""
 
 
+# At KIS a revise makes a new order, and the old one ends by so many shares (주식주문(정정취소): the
+# reply has a new ODNO). This fact stands in the old order. The new one has its own facts.
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Shares of an order live on as the order ``by``, under its number."""
 
@@ -181,6 +203,8 @@ class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     number: int
 
 
+# KIS is not known to send a notice at the end of a market session, so this fact is made from KIS's
+# list of the day's orders.
 class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The leaves of the order ended with its market session."""
 
@@ -213,5 +237,6 @@ _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
 
 def is_order_fact(event: object) -> TypeIs[OrderFact]:
     """Return whether an event is a fact of an order, and so a row of the journal."""
-    # By the type alone. An isinstance over all of them would cost a tick, which is none, 3 µs.
+    # Ticks are the commonest events, and they are no facts of an order. An ``isinstance`` over all
+    # these types would cost each tick 3 µs.
     return type(event) in _ORDER_FACTS

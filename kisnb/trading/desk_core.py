@@ -109,9 +109,14 @@ class DeskCore:
 
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """
+        # The order of the steps matters. Calls without an end get their row first, so that every
+        # later step sees orders in a state that stands. The kill switch goes on before held orders
+        # are looked at, because it cancels them. The reading comes last and settles what the rows
+        # left open.
         turn = self._begin(now)
         for order in list(self.state.books.live.values()):
             self._close_open_calls(turn, order)
+        # A person arms one life of the desk. Nobody may be there to watch when it restarts.
         if self.state.armed is not None:
             turn.record(Disarmed(now, "the desk restarted"))
         self._schedule_boundary(turn)
@@ -124,6 +129,7 @@ class DeskCore:
 
     def step(self, now: Ns, message: CoreMessage) -> list[Effect]:
         """Take in one message. Return the effects, to be run in order."""
+        # Prices are by far the commonest messages, so they take the shortest way.
         if isinstance(message, Tick | Depth):
             return self._on_price(now, message)
         turn = self._begin(now)
@@ -228,6 +234,8 @@ class DeskCore:
         if isinstance(taken, No):
             why = f"{taken.reason}; {taken.cure}"
             turn.report(f"{wish.agent} does not adopt {wish.code}: {why}")
+        # ``adopt`` gives the known fact again for a repeated key. A second row of it would move the
+        # shares twice.
         elif wish.key not in self.state.books.adoptions:
             turn.record(taken)
 
@@ -262,6 +270,12 @@ class DeskCore:
             # The kill switch asks again by itself, sooner than the regular readings would.
             self._kill_switch.on_orders_read(turn, read.query, complete=False)
             return
+        # First the order books are brought to the list. Everything below decides by them:
+        #
+        #     day loss       the fills that were missing may make the day's loss larger
+        #     kill switch    an order is open only if it still is by this list
+        #     flatten        nothing is held only if the account says so too
+        #     held orders    a sell may use the shares that KIS has just confirmed
         account = self.reconciliation.on_orders_read(turn, read)
         self._day_loss.check(turn)
         self._kill_switch.on_orders_read(turn, read.query, complete=read.page is not None)
@@ -269,6 +283,7 @@ class DeskCore:
         if read.page is None:
             self.orders.on_orders_unread(turn)
         self.orders.resume_waiting(turn, read.query.asked, account)
+        # A reading that fell due while this one was under way begins now.
         self.readings.on_wake(turn)
 
     # the day
@@ -283,6 +298,8 @@ class DeskCore:
     def _on_wake(self, turn: Turn) -> None:
         if turn.now >= self._boundary:
             self._on_boundary(turn)
+        # The gate compares the moment itself, so a wake that comes late lets no buy pass. This row
+        # tells people, and ends the count of the budget.
         if self.state.armed is not None and turn.now >= self.state.armed.until:
             turn.record(Disarmed(turn.now, "its time is over"))
         if self.state.held and window_end(turn.now, self.gate.limits.windows) is None:
@@ -296,6 +313,8 @@ class DeskCore:
         turn.publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, phase))
         self._schedule_boundary(turn)
         live = self.state.books.live.values()
+        # Orders end with their market session without a notice (KRX has cancelled regular orders at
+        # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
         if has_expired or (self.readings.linked and live):
             at = ended + AFTER_BOUNDARY

@@ -78,8 +78,8 @@ class State:
         """Differences that stand, by subject and what."""
 
     def apply(self, row: Row) -> None:
-        # The commonest first: a restart comes this way once per row.
         """Fold one row."""
+        # The commonest first: a restart comes this way once per row.
         match row:
             case _ if is_order_fact(row):
                 self._apply_order_fact(row)
@@ -96,6 +96,8 @@ class State:
             case AccountOpened():
                 self.day.roll(row.t, self.books)
                 self.day.adopt(row)
+                # Added and not set: the first row opens the account, and each later one books a
+                # difference that has stood.
                 self.opened = (self.opened or 0) + row.cash
                 self.books.apply_holdings(row)
             case HoldingAdopted():
@@ -118,6 +120,7 @@ class State:
             case BreakerTripped():
                 self.day.roll(row.t, self.books)
                 self.day.trips += 1
+            # A run of an earlier version. It had no FlattenSet: the flatten was its last step.
             case HaltStep(step="block", ends="flatten"):
                 self.halting, self.flatten_reason = "halted", self.halt_reason
             case HaltStep(step="block", ends=ends):
@@ -126,10 +129,12 @@ class State:
                 self.flatten_left = "" if done else text
             case FlattenSet(on=on, reason=reason):
                 self.flatten_reason, self.flatten_left = reason if on else None, ""
+            # Only the last step ends a run. A desk that died before it begins the run anew.
             case HaltStep(step="notify"):
                 self.halting = ""
 
     def _apply_order_fact(self, row: OrderFact) -> None:
+        # Before the row is applied: the day's opening is what was held before its first fact.
         self.day.roll(row.t, self.books)
         order = self.books.apply(row)
         if type(row) is IntentTaken and row.naming is not None:
@@ -147,6 +152,8 @@ class State:
         ):
             self._note_ref(row.ref)
         elif type(row) is Filled:
+            # A count and no sum: a reading compares it before and after, and two fills may cancel
+            # out in a sum.
             self.fills += 1
             value = row.qty * row.price
             flow = (value if order.side is Side.SELL else -value) - row.fee - row.tax
@@ -174,6 +181,8 @@ class State:
 
     def note_number(self, day: int, number: int) -> None:
         """Note an order number that KIS has given out."""
+        # The resolver takes it that a later order of a day has a higher number. Numbers of orders
+        # from elsewhere count too, because they bound it as well.
         self.highest[day] = max(self.highest.get(day, 0), number)
 
     def _note_ref(self, ref: OrderRef | None) -> None:

@@ -34,6 +34,8 @@ class Turn:
 
     def emit(self, effect: Effect) -> None:
         """Put out an effect behind all that was recorded before it."""
+        # Rows come before the effect that follows them. This is the whole of the rule that no byte
+        # leaves before its row.
         self._flush()
         self._effects.append(effect)
 
@@ -52,6 +54,8 @@ class Turn:
 
     def _flush(self) -> None:
         if self._rows:
+            # One Persist for all rows in a row: each one is a sync of the disk. Sessions get the
+            # rows behind it, so nobody sees a fact that a crash could take back.
             self._effects.append(Persist(tuple(self._rows)))
             self._effects.extend(
                 Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY)

@@ -29,6 +29,8 @@ class Wait(msgspec.Struct):
     until: Ns | None = None
 
     def __await__(self) -> Generator[Wait, Event, Event]:
+        # The runner drives a handler by ``send``, so this object itself comes out there. No event
+        # loop takes part, and the back-tester needs none.
         return (yield self)
 
     def over(self, now: Ns) -> bool:
@@ -90,6 +92,7 @@ class Agent:
     code: str = ""
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
+    # Set by the runner. Without it every action says how to start the agent.
     host: Host
     id: str = ""
     note: str = ""
@@ -116,6 +119,7 @@ class Agent:
     def parameters(cls) -> dict[str, type]:
         """Names and types of the parameters: annotated public class attributes with a value."""
         hints = get_type_hints(cls)
+        # ``code`` is not among them: it is a parameter, the most usual one.
         own = {"host", "id", "note", "every", "keep"}
         return {
             n: t
@@ -202,6 +206,8 @@ class Agent:
 
         Raises BadInput.
         """
+        # Read here, so that a mistake is raised in the handler, with the line of the agent's own
+        # code. The desk could only report it to everybody.
         part = None if qty is None else values.shares(qty)
         self._started.emit(CancelOrder(_known(order).key, part))
 
@@ -261,6 +267,8 @@ class Agent:
 def checked_id(agent_id: object) -> str:
     """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
     name = values.text(agent_id, "the agent's id")
+    # An agent of such a name would share an order book with a person, or with orders from the
+    # phone.
     if name.strip().lower() in NOBODY:
         raise BadInput(
             f"{agent_id!r} names no agent", "give the agent an id of its own, such as 'Dip-005930'"
@@ -289,6 +297,7 @@ def _as(kind: type, name: str, value: object) -> object:
             raise BadInput(
                 f"{name}={value!r} is no {kind.__name__}", f"give {name} as a number"
             ) from e
+    # ``3`` is a good value for a ``float`` parameter, although Python does not call it one.
     if kind is float and isinstance(value, int):
         return float(value)
     if isinstance(kind, type) and not isinstance(value, kind):

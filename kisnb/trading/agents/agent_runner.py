@@ -93,6 +93,8 @@ class AgentRunner:
         foreign: Foreign = refuse_foreign,
     ) -> None:
         """Raise BadInput for an id that names no agent, and for a handler that is never called."""
+        # The handler's name of an earlier version. It would never be called, and nobody would
+        # notice.
         if hasattr(agent, "on_session"):
             raise BadInput(
                 f"{type(agent).__name__}.on_session is never called", "rename it to on_phase"
@@ -136,6 +138,8 @@ class AgentRunner:
             self._outbox.append(command)
             return None
         self._check_may_order()
+        # After the check and before the order book: an interrupt between the two leaves an order
+        # that is sent and shown later, never one that is shown and not sent.
         self._outbox.append(command)
         return self._books.add_pending(command.intent, self.now)
 
@@ -149,8 +153,8 @@ class AgentRunner:
             raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
 
     def mint(self) -> str:
-        # Threads of one handler may order at once: the counter gives no number twice.
         """Return a new idempotency key for an order of this agent."""
+        # Threads of one handler may order at once: the counter gives no number twice.
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
@@ -201,6 +205,8 @@ class AgentRunner:
         Nothing that the agent does is raised here.
         """
         if self.state is not AgentState.RUNNING:
+            # A paused agent misses the handlers and not the trades: otherwise its next bar would be
+            # made of half of them.
             self._keep_bars(event)
             return []
         self.now = now
@@ -214,6 +220,7 @@ class AgentRunner:
         return self._take_outbox()
 
     def _dispatch(self, event: Event) -> None:
+        # Handlers that wait go first: they began before this event.
         if self._parked:
             self._resume(event)
         match event:
@@ -239,13 +246,17 @@ class AgentRunner:
         self._parked.append((wait, coroutine))
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
-        """No handler runs any more; parked ones are closed. Open orders stay in the market.
+        """End the agent: close its parked handlers, and call none any more.
+
+        Open orders stay in the market.
 
         A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
         until it is started again: to stop it must not hide that.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
+        # Taken out first: a handler's ``finally`` may stop the agent again, and no handler is
+        # closed twice.
         parked, self._parked = self._parked, []
         for _, coroutine in parked:
             self.close(coroutine)
@@ -319,6 +330,8 @@ class AgentRunner:
             self._drive(handled, None)
 
     def _resume(self, event: Event) -> None:
+        # A copy, and each one is looked up again: a handler that goes on may stop the agent or park
+        # anew.
         ready = [p for p in self._parked if p[0].over(self.now)]
         for parked in ready:
             if self.state is AgentState.RUNNING and parked in self._parked:
@@ -336,6 +349,8 @@ class AgentRunner:
         """Let a handler run up to its next wait that is not over."""
         try:
             waits = coroutine.send(value)
+            # A wait that is over already, such as ``sleep(0)``, goes on at once. Parked, it would
+            # wait for the next event.
             while isinstance(waits, Wait) and waits.over(self.now):
                 waits = coroutine.send(value)
         except StopIteration:
@@ -346,16 +361,18 @@ class AgentRunner:
             self._foreign(_continued(self, coroutine, waits), self)
 
     def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """The agent's code, ``coroutine`` of it when it was one, ended with ``error``.
+        """Pause or stop the agent, because its code ended with ``error``.
 
-        A person's interrupt pauses the agent; anything else stops it. What is parked stays parked
-        in the first case and is closed in the second.
+        ``coroutine`` is the handler that ended so, when it was a coroutine. A person's interrupt
+        pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
+        are closed.
         """
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
             self.state = AgentState.PAUSED
             where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
             cure = f"start it again with %kis agents start {self.id}"
             self.interrupted = f"interrupted in {where}; {cure}"
+            # ``note`` may be a property of the person's class, and that may raise.
             with suppress(Exception):
                 self.agent.note = self.interrupted
             return
@@ -363,7 +380,7 @@ class AgentRunner:
         self.stop(AgentState.FAILED)
 
     def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """The first failure counts: what its clean-up raises comes of it."""
+        """Keep the first failure. What its clean-up raises afterwards only follows from it."""
         self.state = AgentState.FAILED
         if not self.error:
             where = own_line(error, self.agent, coroutine)
@@ -380,7 +397,7 @@ class AgentRunner:
 
 
 async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
-    """The rest of a handler that awaits something of the running loop, as the body of a task."""
+    """Run the rest of a handler that awaits something of the loop, as the body of a task."""
     await _forwarded(runner, coroutine, first)
 
 

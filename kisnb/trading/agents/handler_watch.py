@@ -48,7 +48,8 @@ class HandlerWatch:
         """Begin of the outermost handler of the main thread, monotonic; 0 while none runs."""
         self._previous: Previous = None
         self._handler = self._interrupt
-        """Kept, because a bound method is made anew at each look and is compared by identity."""
+        """The bound method, made once: each access would make a new one, and they are compared by
+        identity."""
 
     def begin(self) -> float:
         """Note that a handler begins, unless it is part of another; returns what ``end`` needs."""

@@ -21,6 +21,8 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
 
     An adoption that was carried out before gives its own fact again.
     """
+    # Before any other check: a cell that is run again must get its own adoption back, although the
+    # shares are no longer free.
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
             return known
@@ -51,10 +53,15 @@ def adoptable(books: OrderBooks, code: str) -> int:
     agents = (
         max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY
     )
+    # The account decides, and not nobody's own books: a sell on the phone takes shares out of the
+    # account, whoever had bought them.
     held = books.account.position(code).qty - sum(agents)
     orders = (o for o in books.live.values() if o.code == code and o.side is Side.SELL)
     on_sale = sum(o.leaves for o in orders if o.intent.agent in NOBODY)
+    # Shares whose cost is not known cannot be handed over at their cost.
     lots = sum(_with_cost(books, name, code) for name in NOBODY)
+    # What a standing sell of nobody's will take must not become an agent's, or two would sell the
+    # same shares.
     return max(min(held, lots) - on_sale, 0)
 
 
@@ -65,6 +72,8 @@ def _with_cost(books: OrderBooks, owner: str, code: str) -> int:
 
 def _oldest(books: OrderBooks, code: str, qty: int) -> list[tuple[str, int, int, int]]:
     lots = []
+    # Any fixed sequence does. Reversed it begins with the shares from before the journal, which are
+    # the oldest.
     for owner in sorted(NOBODY, reverse=True):
         part = min(qty, _with_cost(books, owner, code))
         lots += [(owner, *lot) for lot in books.of(owner).position(code).oldest(part)]

@@ -11,6 +11,8 @@ from kisnb.clock import DAY, SECOND, Ns, kst, kst_day, kst_seconds
 from kisnb.events import OrderHeld
 from kisnb.trading.ports.limits import Window
 
+# All of them go out after the window, and each takes a call to KIS. At 18 calls a second (KIS
+# notice of 2026-04-20) that is half a minute at least.
 MOST_HELD = 500
 """Orders that wait at a time; a sell that protects is kept all the same."""
 MOST_DRIFT = 5
@@ -24,6 +26,8 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
     Windows that touch are one.
     """
     second = end = kst_seconds(now)
+    # Yesterday's and tomorrow's windows too: one over midnight began yesterday, and it may touch
+    # one that begins tomorrow.
     every = [(start + day, to + day) for start, to in windows for day in (-_DAY, 0, _DAY)]
     while (later := max((to for start, to in every if start <= end < to), default=end)) > end:
         end = later
@@ -35,6 +39,8 @@ def drifted(before: int, price: int) -> str:
 
     Prices in won; 0 stands for a price that is not known.
     """
+    # A price that is not known proves no move. The gate and the age of the price still stand before
+    # the order.
     if not before or not price or abs(price - before) * 100 <= MOST_DRIFT * before:
         return ""
     return f"the price moved from {before:,} to {price:,} while it waited, more than {MOST_DRIFT} %"
@@ -42,4 +48,6 @@ def drifted(before: int, price: int) -> str:
 
 def waits_for_window(held: OrderHeld | None) -> bool:
     """Return whether an order is held until a window ends, and not for a price alone."""
+    # An order that went back for a price has ``until`` equal to the moment of its row: no wait is
+    # set.
     return held is not None and held.until > held.t

@@ -28,6 +28,8 @@ class DayLoss:
     def on_tick(self, turn: Turn, tick: Tick) -> None:
         """Note the price of a held stock, and check the loss when it fell."""
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
+        # A price that rises cannot raise the loss, because the account holds no short positions.
+        # This spares the sum over all stocks at most ticks.
         if before is None or tick.price < before:
             self.check(turn)
 
@@ -36,7 +38,10 @@ class DayLoss:
         limit, day = self._gate.limits.max_day_loss, self._state.day
         if limit is None or self._state.halt != "active":
             return
+        # The first tick of a day may come before its first row. Without this the loss of yesterday
+        # would count.
         day.roll(turn.now, self._state.books)
+        # Stocks that were sold today are in the opening alone, and their loss counts.
         codes = {*self._state.books.account.positions, *day.opening}
         instrument = self._gate.rules.instrument
         bases = {code: item.base for code in codes if (item := instrument(code)) is not None}
@@ -46,5 +51,6 @@ class DayLoss:
             percent = standing.result * 100 / standing.stake
             lost, stake = f"{-standing.result:,}", f"{standing.stake:,}"
             why = f"the day lost {lost} won of {stake} at stake ({percent:.2f} %)"
+            # Reducing and not halted: exits must pass, or the loss could only grow.
             turn.record(HaltSet(turn.now, "reducing", why))
             turn.report(f"circuit breaker: {why}; only cancels and reducing sells pass")

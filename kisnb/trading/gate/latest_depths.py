@@ -42,6 +42,8 @@ class LatestDepths:
         """Take in depths that the desk has just read from KIS."""
         for depth in depths:
             self.add(depth)
+            # KIS has just confirmed this depth, although nothing in it may have changed for
+            # minutes. Without this line a quiet stock could never be bought.
             self._received[depth.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
@@ -50,6 +52,8 @@ class LatestDepths:
         found: list[Depth] = []
         for venue in (Venue.KRX, Venue.NXT):
             depth, trade = depths.get(venue), trades.get(venue)
+            # Both times are whole seconds (KIS sends HHMMSS). Within one second the depth wins,
+            # because it has ten levels and a trade shows one.
             if trade is not None and (depth is None or depth.t < trade.t):
                 found.append(_top(trade))
             elif depth is not None:

@@ -70,6 +70,8 @@ class Rules:
         ``before`` is what the order had traded at the venue before, won.
         """
         (kind, board), day = self._sort(code), kst_day(t)
+        # Fee and tax are cut down to the won. Cut on the sum of the order and not on each fill,
+        # they do not depend on the number of fills.
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
             return fee, 0
@@ -128,6 +130,15 @@ class Rules:
         )
 
 
+# The checks in their order. The first that fails is the answer, so the graver reason comes first,
+# and a check may rely on those before it.
+#
+#     halted or flattening  →  connection  →  quantity  →  listed, not halted  →  price
+#         sell: shares held  →  size, unless it only reduces
+#         buy:  size  →  armed  →  cash  →  exposure
+#
+# The gate is asked twice: when an order is taken and, for all that may have changed while it waited
+# behind the limiter, in ``may_send``. So a check has no effect and keeps nothing.
 class Gate:
     """The checks of an order before it is routed. Prices in won.
 
@@ -161,6 +172,7 @@ class Gate:
             return No(
                 f"{intent.code} is not a listed issue", "look the code up with %kis search NAME"
             )
+        # Nextrade applies KRX's halts at once, so no other venue is left to try.
         if item.halted:
             return No(
                 f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
@@ -169,6 +181,8 @@ class Gate:
             # A price that fits a kind which no venue takes now would be refused in its turn.
             return self._not_taken(now, intent) or no
         if intent.side is Side.SELL:
+            # A sell that only reduces is never too large: a limit on size must not keep anybody in
+            # a position.
             return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
             self._size(now, intent)
@@ -179,6 +193,7 @@ class Gate:
 
     def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
         if state.flatten_reason is not None:
+            # Its own sells too only within what is held: a flatten must never sell short.
             if is_of_flatten(intent) and reduces:
                 return None
             return No(
@@ -270,6 +285,8 @@ class Gate:
         )
 
     def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
+        # Not stated yet. At a desk that must know its cash the order waits in ``OrderPath`` and
+        # does not come here.
         if state.cash is None:
             return None
         value = self._with_fee(now, intent, intent.qty)
@@ -288,6 +305,7 @@ class Gate:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
         held = books.account.position(code).cost
+        # What a person orders by hand is no agent's, so an agent's limit does not bind it.
         most_of_agent = limits.max_agent_value if agent else None
         scopes = (
             ("max_stock_value", limits.max_stock_value, code, held, code, None),
@@ -327,6 +345,8 @@ class Gate:
         )
         if free is None or intent.qty <= free:
             return None
+        # KIS and the order books differ, and nobody knows who is right. An exit is tried: KIS
+        # refuses what is not there.
         if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
@@ -357,6 +377,7 @@ class Gate:
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
         """Return why no venue takes an order of this kind now; None when one does."""
+        # A revise stays at its venue, and ``why_not_revised`` has the last word there.
         if intent.supersedes is not None:
             return None
         routed = self.rules.preview(now, intent, ())
@@ -381,6 +402,8 @@ class Gate:
                 else "leave the stop out"
             )
             return No(f"a {kind} order has no stop price", cure)
+        # The order would be sent with the price "0" (KIS document 주식주문(현금), ORD_UNPR). A
+        # person who gives a price here believes in a limit that KIS would not see.
         if not kind.priced:
             return (
                 None

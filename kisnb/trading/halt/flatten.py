@@ -44,6 +44,8 @@ price, so they take every bid."""
 PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
 """Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
 repeats."""
+# The kill switch waits for this report before it takes its last steps, so a person hears within
+# seconds how far the sale is.
 FIRST_REPORT: Ns = 10 * SECOND
 """After this time a flatten reports what is left, although it goes on."""
 STALE_LIMIT: Ns = 5 * SECOND
@@ -120,6 +122,7 @@ class Flatten:
     def begin_selling(self, turn: Turn) -> None:
         """Sell from now on, and report soon what was sold or what is left."""
         self._since, self._reported, self._asked = turn.now, False, None
+        # A person who pulls again does not want to wait for the pause of a failure.
         for part in self._parts.values():
             part.again_at, part.failures = turn.now, 0
         self.proceed(turn)
@@ -138,6 +141,8 @@ class Flatten:
 
     def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
         """KIS stated the account, and the order books were compared with it."""
+        # A reading that was asked for before all was sold may show an empty account of some earlier
+        # moment.
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = account is not None and not any(h.qty for h in account.holdings)
         if self.is_on and is_newer and is_empty and not self._is_holding():
@@ -155,6 +160,7 @@ class Flatten:
             self._sell(turn, agent, code)
         if self._is_holding():
             self._asked = None
+        # By the order books all is sold. KIS must say so too before the flatten ends.
         elif self._asked is None:
             self._asked = turn.now
             self._readings.schedule(turn, turn.now, "flatten", account=True)
@@ -172,6 +178,8 @@ class Flatten:
 
     def _sell(self, turn: Turn, agent: str, code: str) -> None:
         part = self._parts.setdefault((agent, code), _Part())
+        # One order at a time: an order of unknown fate counts as live, so its shares are not sold
+        # again.
         live = self._live(agent, code)
         if live is not None:
             part.show(live)
@@ -204,6 +212,8 @@ class Flatten:
         if order is None or not order.is_ended:
             return
         part.key = ""
+        # An order that sold something shows that this kind finds a buyer, so the next one begins
+        # with it again.
         part.failures = 0 if order.filled else part.failures + 1
         if order.filled < order.quantity:
             pause = PAUSES.pause(max(part.failures - 1, 0))
@@ -236,6 +246,7 @@ class Flatten:
             else:
                 refusals[kind] = no.reason
         if passing:
+            # Round and round: a kind that found nobody may find one later, and no kind is given up.
             return passing[failures % len(passing)]
         return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
 
@@ -243,11 +254,18 @@ class Flatten:
         item = self._gate.rules.instrument(code)
         price = None
         if kind.priced and item is not None:
+            # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
+            # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
+            # notice of 2026-09-09).
             price = ticks.limits(item.base, item.kind, kst_day(now), item.board)[0]
+        # The moment makes the key new for each try. A part has one order at a time, so no two share
+        # it.
         key = f"{FLATTEN}{now}:{agent}:{code}"
         return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)
 
     def _unroutable(self, now: Ns, intent: Intent) -> No | None:
+        # Asked before the order is made. A kind that no venue takes now is passed over, and does
+        # not leave a denied order behind.
         routed = self._gate.rules.preview(now, intent, self._market.of(intent.code))
         if isinstance(routed, NotRouted):
             return No(routed.reason, routed.cure)
@@ -303,10 +321,13 @@ class Flatten:
         selling = bool(self._orders)
         pausing = any(part.again_at > turn.now for part in self._parts.values())
         is_stuck = not selling and not pausing and any(p.is_blocked for p in self._parts.values())
+        # A report while orders are still under way would be out of date at once. It waits until
+        # nothing moves, or for ten seconds.
         if not (is_stuck or turn.now >= self._since + FIRST_REPORT) or (self._reported and selling):
             return
         texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
         text = f"FAILED: left are {', '.join(texts)}; {CURE}"
+        # Only a new sentence: this is asked at every step of the core, and each report is a row.
         if not self._reported or text != self._state.flatten_left:
             turn.record(HaltStep(turn.now, "flatten", False, text))
         self._reported = True

@@ -41,9 +41,12 @@ class Trading(NamedTuple):
 def trading(state: State) -> Trading:
     """Return what a desk in this state lets pass."""
     why = f"because of {state.halt_reason!r}"
+    # The switch comes before the flatten: while it cancels, the flatten has not begun to sell.
     if state.halting:
         sells = "" if state.flatten_reason is None else " but the sells of a flatten"
         return Trading("halting", f"the kill switch is at work {why}: no new order passes{sells}")
+    # Before the state: a flatten decides alone what passes, whether the desk is halted, reducing or
+    # active.
     if state.flatten_reason is not None:
         return Trading("flattening", _flatten(state, state.flatten_reason))
     if state.halt == "active":

@@ -37,6 +37,16 @@ PATIENCE: Ns = 10 * SECOND
 """One query may take so long. After that it counts as not replied to."""
 
 
+# One run. Each step is a row, so that a person can follow it, and a restart begins the run anew.
+#
+#     pull ─► block ─► cancel ─► query ─► nothing is open ──────────────────► conclude
+#                                  ▲         │                                    ▲
+#                                  │         ├─ still open: cancel again          │
+#                                  │         └─ or no reply                       │
+#                                  │               │                              │
+#                                  └──── pause ◄───┴──► after the 3rd: FAILED ────┘
+#
+#     conclude ─► state ─► (flatten, up to its first report) ─► snapshot ─► notify
 class KillSwitch:
     """One run of the kill switch at a time.
 
@@ -75,6 +85,8 @@ class KillSwitch:
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
         self._awaits_flatten = False
+        # The number is in the reason of each query (``_why``). A reading that an earlier run had
+        # asked for is thereby not taken for one of this run.
         self._runs += 1
         self._queries = self._queries_ended = 0
         # Halted for the time of the run, whatever its end: nothing may pass while it cancels.
@@ -85,6 +97,7 @@ class KillSwitch:
         turn.record(HaltStep(turn.now, "block", True, text, end))
         if command.flatten:
             self._flatten.request(turn, command.reason)
+        # Cancel before the first query: the orders must be taken out even if KIS lists nothing.
         self._cancel_all(turn)
         self._query(turn)
 
@@ -95,6 +108,7 @@ class KillSwitch:
         """
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
+        # The switch had ended and the flatten had not. Without this nobody would go on selling.
         elif self._flatten.is_on:
             self._flatten.begin_selling(turn)
 
@@ -117,10 +131,13 @@ class KillSwitch:
             self._finish(turn)
 
     def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
-        """KIS listed the orders, and the order books were brought to the list.
+        """Decide how the run goes on, because a query has ended.
 
-        Or KIS did not reply.
+        Either KIS listed the orders and the order books were brought to the list, or KIS did not
+        reply.
         """
+        # A reading of an earlier run, or the answer to a query that was given up, says nothing of
+        # now.
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_ended = self._queries
@@ -129,6 +146,7 @@ class KillSwitch:
             self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(turn)
             return
+        # The list may have brought to light orders of unknown fate, and orders from the phone.
         self._cancel_all(turn)
         self._query_again(turn)
 
@@ -176,6 +194,8 @@ class KillSwitch:
         self._queries += 1
         self._next = turn.now + PATIENCE
         turn.emit(
+            # Not by ``Readings``: those wait for one another, and a query must not wait behind a
+            # slow one.
             AskOrders(OrdersQuery(kst_day(turn.now), self._why, True, turn.now, self._state.fills))
         )
         turn.emit(WakeAt(self._next))
@@ -203,7 +223,7 @@ class KillSwitch:
             self._finish(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Orders may have changed: let the flatten go on, and end the run when it has reported."""
+        """Let the flatten go on after orders may have changed. End the run when it has reported."""
         self._flatten.proceed(turn)
         if self._awaits_flatten and self._flatten.has_reported:
             self._finish(turn)

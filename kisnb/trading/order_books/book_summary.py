@@ -23,6 +23,7 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
     before cost); costs (fees and taxes paid, won); realised_net (won, after the costs of what was
     sold).
     """
+    # Here and not at the top, because ``import kisnb`` must be fast.
     import polars as pl
 
     schema: dict[str, Any] = {
@@ -37,6 +38,7 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
         schema=schema,
         orient="row",
     )
+    # Shares of different stocks do not add up to anything.
     counted = [c for c in schema if c not in ("code", "bought", "sold", "position")]
     total = stocks.select(pl.lit(ALL).alias("code"), *(pl.col(c).sum() for c in counted))
     decided = pl.col("wins") + pl.col("losses")

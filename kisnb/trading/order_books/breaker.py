@@ -41,6 +41,7 @@ class DayResult(NamedTuple):
 
     def breaks(self, limit: int) -> bool:
         """Return whether the loss is above ``limit`` hundredths of a percent of the stake."""
+        # Whole numbers on both sides: at the limit itself no rounding decides.
         return self.stake > 0 and -self.result * 10_000 > limit * self.stake
 
 
@@ -67,12 +68,16 @@ class TradingDay:
         if t >= self._ends:
             self.day = kst_day(t)
             self._ends = kst(self.day, 0) + DAY
+            # Taken from the fold and not from KIS, so that a desk which restarts during the day
+            # finds the same opening.
             self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
             self.flow = self.bought = self.trips = 0
 
     def adopt(self, row: AccountOpened) -> None:
         """Count shares that no order explains as held all day."""
         for code, qty, _ in row.holdings:
+            # When they came is not known. Left out of the opening they would look like a gain of
+            # their whole value.
             self.opening[code] = self.opening.get(code, 0) + qty
 
     def standing(
@@ -86,5 +91,6 @@ class TradingDay:
             code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
         }
         now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
+        # A code without a base price, such as a right, is left out of both sums.
         opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
         return DayResult(now - opening + self.flow, opening + self.bought)

@@ -24,6 +24,8 @@ class Lot:
 
         The last share bears what rounding has left.
         """
+        # Whole won only. Each part is cut down, so the last one must take what is left, or cash
+        # would not add up.
         return self.fee if qty == self.qty else self.fee * qty // self.qty
 
 
@@ -53,8 +55,10 @@ class Position:
         """Cost of the held shares without fees, won: the sum of the lots, which the gate reads at
         every order."""
         self.opened = 0
-        """Shares that no fill of this order book brought, less those that went so. They were held
-        before the journal began, delivered, or adopted."""
+        """Shares that came without a fill of this order book, less those that left without one.
+
+        They were held before the journal began, delivered, or adopted.
+        """
         self.bought = 0
         self.sold = 0
         self.realised = 0
@@ -110,6 +114,8 @@ class Position:
         if qty < 0:
             self._consume_lots(-qty)
             return
+        # A sell may have been booked before its shares were known to be held. Those shares are
+        # gone, so only the others become a lot.
         held = min(qty, self.qty - self.in_lots)
         for part, price in split(held, cost) if held > 0 else ():
             self._add_lot(part, price, 0)
@@ -129,12 +135,12 @@ class Position:
         return parts
 
     def give(self, qty: int) -> None:
-        """The oldest ``qty`` shares go to another book, with their cost."""
+        """Take out the oldest ``qty`` shares, with their cost, for another book."""
         self.opened -= qty
         self._consume_lots(qty)
 
     def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
-        """Shares come from another book, each lot (shares, price, fee) at its own cost."""
+        """Take in lots of another book, each (shares, price, fee), at their own cost."""
         for qty, price, fee in lots:
             self.opened += qty
             self._add_lot(qty, price, fee)
@@ -152,10 +158,14 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
+        # Oldest first, so that each share has one cost, whichever program counts. ``oldest`` and
+        # the adoption take lots in the same way.
         taken = self._consume_lots(fill.qty)
         earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
         fees = sum(fee for _, _, fee in taken)
         self.realised += earned
+        # The fee of a buy counts when its shares are sold. Until then it belongs to shares that are
+        # still held.
         self._matched_fees += fees
         if not taken:
             # What the shares had cost is not known, so that nobody can say whether they earned.
@@ -170,10 +180,12 @@ class Position:
         self.cost += qty * price
 
     def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
-        """Take the oldest shares out; gives them as ``oldest`` does."""
+        """Take the oldest shares out. Return them as ``oldest`` does."""
         taken = self.oldest(qty)
         for part, price, fee in taken:
             self.cost -= part * price
+            # ``oldest`` gave parts of the lots from the left, and each part that ends its lot is
+            # taken off here. So the next part is of the lot that is first now.
             lot = self.lots[0]
             lot.qty -= part
             lot.fee -= fee
@@ -187,5 +199,7 @@ def split(qty: int, value: int) -> list[tuple[int, int]]:
 
     Not a won is lost.
     """
+    # KIS's list gives one sum for all fills, and a price must be whole won. Two prices that differ
+    # by a won make up any sum.
     price, dearer = divmod(value, qty)
     return [(q, p) for q, p in ((qty - dearer, price), (dearer, price + 1)) if q]

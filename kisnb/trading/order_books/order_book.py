@@ -71,6 +71,7 @@ class OrderBook:
 
     def position(self, code: str) -> Position:
         """The position in ``code``; an empty one when nothing was traded."""
+        # Not kept: to ask for a stock must not make it one that the book has traded.
         return self.positions.get(code) or Position(code)
 
     @property
@@ -148,6 +149,8 @@ class OrderBooks:
     def __init__(self) -> None:
         self.account = OrderBook("account")
         self.agents: dict[str, OrderBook] = {}
+        # Every check of the gate goes over the open orders. Over all orders of a day it would grow
+        # slower with each of them.
         self.live: dict[str, Order] = {}
         """Orders that are not ended, oldest first."""
         self.adoptions: dict[str, HoldingAdopted] = {}
@@ -211,6 +214,7 @@ class OrderBooks:
                     order.text = ""
             if order.is_ended:
                 self.live.pop(order.key, None)
+        # Last: a fact that cannot be (``Order.to`` raises) stands in no log.
         order.facts.append(fact)
         return order
 
@@ -222,6 +226,8 @@ class OrderBooks:
                 order.route, order.sent_at, order.after = route, fact.t, after
                 # Why it was held before is over.
                 order.text = ""
+            # A notice or KIS's list may have moved the order on before the reply came. Then the
+            # reply brings its number and nothing more.
             case Sent(ref=ref):
                 self._assign_number(order, ref)
                 if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
@@ -253,9 +259,13 @@ class OrderBooks:
         order.fills.append(fill)
         order.filled += fill.qty
         order.listed = order.listed or not fact.stamp
+        # Before the state ACCEPTED: a last fill leads from SENT to FILLED without a step between.
         _end_if_complete(order)
+        # An order that trades has been accepted, although no notice may have said so.
         if order.state in PENDING:
             order.to(OrderState.ACCEPTED)
+        # The two books have positions of their own. The same shares cost an agent what it paid, and
+        # the account matches over all agents.
         for book in (self.account, self.of(order.intent.agent)):
             book.ensure_position(order.code).apply(order.side, fill)
 
@@ -266,6 +276,7 @@ class OrderBooks:
             return
         # They belong to the account, and to nobody in particular.
         for code, qty, cost in fact.holdings:
+            # Both, so that the positions of all owners still add up to the account's.
             for book in (self.account, self.of(UNASSIGNED)):
                 book.ensure_position(code).open(qty, cost)
 
@@ -273,6 +284,7 @@ class OrderBooks:
         """Move shares with their cost from nobody's books to the agent's."""
         self.adoptions[fact.key] = fact
         for source, qty, _, _ in fact.lots:
+            # The account's book keeps these shares. Only the owner changes.
             self.of(source).positions[fact.code].give(qty)
         self.of(fact.agent).ensure_position(fact.code).receive(
             (qty, price, fee) for _, qty, price, fee in fact.lots
@@ -308,9 +320,12 @@ def _apply_removal(order: Order, fact: Cancelled | Revised | Expired) -> None:
     elif not order.cancel_asked:
         order.text = _cancelled_elsewhere(order, fact.qty)
     order.cancelled += fact.qty
+    # A cancel is over with any removal. When shares are left, a person may cancel once more.
     order.cancel_asked = False
     if number:
         order.cancels.add(number)
+    # No number: the figure is a total of KIS's list. From now on a late notice of the same cancel
+    # must not count.
     else:
         order.listed = True
     _end_if_complete(order)
@@ -329,6 +344,8 @@ def _end_if_complete(order: Order) -> None:
     if order.filled == order.quantity:
         order.to(OrderState.FILLED)
     else:
+        # One share that expired makes it EXPIRED, whichever fact came last: notices and the list
+        # come in any sequence.
         order.to(OrderState.EXPIRED if order.expired else OrderState.CANCELLED)
 
 
@@ -351,5 +368,6 @@ def _apply_refusal(
             order.route, order.sent_at, order.after = None, 0, 0
             order.text = why
         case CancelRefused(text=text):
+            # The order is as it was, so the next cancel must pass.
             order.cancel_asked = False
             order.text = f"cancel refused: {text}"

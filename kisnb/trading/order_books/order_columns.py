@@ -26,6 +26,7 @@ def side_tone(order: Order) -> Tone:
 
 def may_be_cancelled(order: Order) -> bool:
     """Return whether a cancel makes sense now: the order is open and no cancel is under way."""
+    # ``Cancels`` sends one cancel of an order at a time, so a second one would do nothing.
     return order.is_open and not order.cancel_asked
 
 

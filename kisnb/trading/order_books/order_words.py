@@ -86,6 +86,8 @@ def next_step(order: Order, *, movable: bool = False) -> str:
 
 def _waits(order: Order, *, movable: bool) -> str:
     waits = f"{order.leaves:,} shares wait{f' on {order.route.venue}' if order.route else ''}"
+    # A refused cancel starts a reading of KIS's list (``Cancels.on_reply``), so a person need not
+    # do anything yet.
     if order.text.startswith("cancel refused"):
         return "the desk asks KIS what became of it"
     if order.cancel_asked:

@@ -28,6 +28,8 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
     selling = sum(
         qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
     )
+    # Both limits hold: an agent may not sell what others hold, and all together may not sell more
+    # than the account has.
     free = books.account.position(intent.code).qty - selling
     mine = own(books, intent)
     return free if mine is None else min(free, mine)
@@ -71,6 +73,10 @@ def reduces(books: OrderBooks, intent: Intent) -> bool:
 
 def _open(books: OrderBooks, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
     for order in books.live.values():
+        # NEW orders are weighed one by one when their turn comes. If they reserved at once, two of
+        # them could deny each other.
         if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
+            # A revise moves shares that are reserved already. Only what stays behind with the old
+            # order counts beside it.
             moves = intent.qty if order.key == intent.supersedes else 0
             yield order, max(order.leaves - moves, 0)

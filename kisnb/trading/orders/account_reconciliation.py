@@ -17,10 +17,22 @@ from kisnb.trading.orders.readings import SETTLES, Readings
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
+# KIS's account lags behind its notices, and on paper fills may come minutes late. What differs for
+# less than this is usually on its way.
 STANDS: Ns = 60 * SECOND
 """A difference of the account must stand so long before it is taken as it is."""
 
 
+# One figure, cash or a holding, at each statement of the account:
+#
+# | KIS's figure and ours               | drift stands | what is done                        |
+# |-------------------------------------|--------------|-------------------------------------|
+# | equal                               | no           | nothing                             |
+# | equal                               | yes          | DriftCleared, nothing is booked     |
+# | differ                              | no           | DriftFound                          |
+# | differ, not as when it was found    | yes          | DriftFound: the minute begins anew  |
+# | differ as found, less than a minute | yes          | nothing                             |
+# | differ as found, a minute or more   | yes          | DriftCleared, and it is booked     |
 class AccountReconciliation:
     """Brings cash and holdings to KIS's statement."""
 
@@ -56,6 +68,7 @@ class AccountReconciliation:
             sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
             self._record_unexplained(turn, account.cash_d2 - self._state.flow, stated | sold_out)
             return
+        # D+2, in which the fills of today are settled (KIS document 잔고, prvs_rcdl_excc_amt).
         stands = self._track_drift(
             turn, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2
         )
@@ -90,6 +103,8 @@ class AccountReconciliation:
             turn.record(DriftFound(turn.now, subject, what, ours, theirs))
             self._readings.schedule(turn, turn.now + STANDS, "drift", account=True)
             return False
+        # The difference may be just the fill of an unknown order. Booked now, it would count twice
+        # when that order is resolved.
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         if unknown or asked < found.t + STANDS:
             return False
@@ -104,5 +119,6 @@ class AccountReconciliation:
         for code, (qty, cost) in sorted(stated.items()):
             more = qty - self._books.account.position(code).qty
             if more:
+                # KIS states one amount for the whole holding. The new shares get their part of it.
                 rows.append((code, more, cost * min(more, qty) // qty if more > 0 and qty else 0))
         turn.record(AccountOpened(turn.now, cash, tuple(rows)))

@@ -50,6 +50,8 @@ class BuyPrices:
         the agent knew all that there was to know, and the desk reads the depth. The desk reads it
         too for an agent that has seen no price of the stock, and for a person.
         """
+        # 0 is an agent that has seen no price, or a person: for them the desk reads the depth
+        # itself.
         unaware = 0 < intent.seen < self._market.received(intent.code)
         if intent.side is not Side.BUY or not unaware or not self._gate.stale(now, intent.seen):
             return None
@@ -64,6 +66,8 @@ class BuyPrices:
 
         After so long it was decided on another market.
         """
+        # Behind the limiter the time counts from the begin of the send. The wait for its turn was
+        # judged before.
         intent, since = order.intent, order.sent_at or order.t
         if intent.side is not Side.BUY or intent.price is not None:
             return None

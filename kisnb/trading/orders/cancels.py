@@ -32,6 +32,7 @@ class Cancels:
         if order is None or not order.is_open:
             what = "no order" if order is None else f"the order is {order.state}"
             turn.publish(Trouble(turn.now, f"nothing to cancel: {what} ({key})"))
+        # Another program or the phone decides on its own orders. Only an emergency overrides that.
         elif order.intent.agent == EXTERNAL and not kill_switch:
             why = "it was not placed from here: only the kill switch cancels it"
             turn.record(CancelRefused(turn.now, key, "", why))
@@ -40,13 +41,14 @@ class Cancels:
             turn.record(Denied(turn.now, key, why, "order again if it is still wanted"))
         # KIS names the order to cancel by its number (KIS document 주식주문(정정취소), ORGN_ODNO).
         # A cancel of all leaves waits for that number while the order is being sent. A partial
-        # cancel does
-        # not wait.
+        # cancel does not wait.
         elif order.ref is None and (order.state is not OrderState.SENDING or qty is not None):
             why = "the order has no number yet; cancel again when it has"
             turn.record(CancelRefused(turn.now, key, "", why))
         elif not order.cancel_asked:
             turn.record(CancelStarted(turn.now, key, qty))
+            # Without a number the row stands alone: ``send_deferred`` sends the cancel when the
+            # order's reply has come.
             if order.ref is not None:
                 turn.emit(Cancel(key, order.ref, qty))
 
@@ -77,6 +79,8 @@ class Cancels:
         accepted = self._accepted.get(order.key)
         if not order.cancel_asked:
             self._accepted.pop(order.key, None)
+        # A list that was asked for earlier may be older than the cancel, so its silence proves
+        # nothing.
         elif accepted is not None and asked >= accepted + SETTLES and row.leaves == order.leaves:
             del self._accepted[order.key]
             text = f"KIS still lists {row.leaves:,} shares; cancel again"

@@ -123,6 +123,8 @@ class NoticeIntake:
     def _on_filled(self, turn: Turn, order: Order, notice: Notice) -> None:
         filled = (notice.t, notice.qty, notice.price, notice.venue)
         again = any((f.stamp, f.qty, f.price, f.venue) == filled for f in order.fills)
+        # An order that has ended by KIS's list has these shares in its totals already. Only one
+        # that ended without the list is strange.
         if order.is_ended:
             if not again and not order.listed:
                 self._report_strange(turn, order, notice)
@@ -137,6 +139,7 @@ class NoticeIntake:
             )
 
     def _on_cancelled(self, turn: Turn, order: Order, notice: Notice) -> None:
+        # The same cancel once more: its number tells, so the list need not be read.
         if notice.number in order.cancels:
             return
         if order.is_ended:
@@ -159,12 +162,15 @@ class NoticeIntake:
         ):
             self._readings.schedule(turn, turn.now, "revise")
             return
+        # The old order first: the shares must leave it before they count in the new one.
         turn.record(Revised(turn.now, old.key, notice.qty, order.key, notice.number))
         self._on_accepted(turn, order, notice)
+        # A part traded while the revise was on its way, so fewer shares moved than were asked for.
         if notice.qty < order.leaves:
             turn.record(Cancelled(turn.now, order.key, order.leaves - notice.qty, notice.number))
 
     def _on_refused(self, turn: Turn, order: Order, notice: Notice) -> None:
+        # A refused cancel names the order in ``original``, and has a number of its own.
         if order.number != notice.number:
             turn.record(CancelRefused(turn.now, order.key, "", "the exchange refused the cancel"))
         elif order.state is OrderState.SENT:

@@ -84,6 +84,8 @@ class OrderPath:
         if no is None:
             self.send(turn, self._state.books.orders[intent.key])
             return
+        # The gate's reason first, because it also holds for the next try. A newer price would not
+        # help against it.
         no = self._refusal(turn.now, intent) or no
         turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
 
@@ -111,6 +113,8 @@ class OrderPath:
             or self._hold_back_sell(turn, intent, account)
         ):
             return
+        # Before the gate: a protective sell that waited is cut to the shares that are left, where
+        # the gate would deny it whole.
         if self._shrink_to_sellable(turn, order, account):
             return
         no = self._refusal(turn.now, intent)
@@ -335,6 +339,7 @@ class OrderPath:
         intent, held = order.intent, self._state.held.get(order.key)
         end = self._blackout(turn.now)
         if end is not None:
+            # A second window makes what KIS said after the first one old.
             self._synced.discard(order.key)
             if held is None or held.until < end:
                 self._hold_until(turn, intent, end)

@@ -86,11 +86,15 @@ class Readings:
         """Begin the reading that is due."""
         if self._due is None or turn.now < self._due:
             return
+        # The reply came meanwhile and took its notices, which is the usual case. A reading would
+        # only cost a call.
         if self._why == WAITING and not self._state.early:
             self._due = None
             self.schedule_regular(turn)
             return
         today = kst_day(turn.now)
+        # An order of yesterday whose fate is open is listed under yesterday (KIS document
+        # 일별주문체결 asks for a day).
         days = {today, *(_day_of(order) for order in self._state.books.live.values())}
         for day in sorted(days):
             # A clock that was set back gives a negative age. Then the reading counts as lost.
@@ -107,6 +111,7 @@ class Readings:
     def on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
         """Note the end of a reading. One that lacks something is repeated after a growing pause."""
         query = read.query
+        # A late end of an older reading must not end the newer one.
         if self._asked.get(query.day) == query.asked:
             del self._asked[query.day]
         is_missing = read.page is None or (query.account and read.account is None)

@@ -106,6 +106,7 @@ class Reconciliation:
         claimed = {
             row.ref.number for mine in claims(self._books, page.rows).values() for row in mine
         }
+        # Oldest first, so that a revise from elsewhere finds the order that it revises.
         for row in reversed(page.rows):
             known = self._books.by_number(row.ref.day, row.ref.number)
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
@@ -166,6 +167,8 @@ class Reconciliation:
         gone = _gone(order, row)
         if gone > 0 and not may_move:
             self._repair_gone(turn, order, row, min(gone, order.leaves))
+        # The notice of the acceptance was lost: KIS lists shares that wait, so the exchange has the
+        # order.
         if order.is_open and row.leaves and order.state is OrderState.SENT:
             turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
         if (
@@ -179,6 +182,8 @@ class Reconciliation:
 
     def _repair_fills(self, turn: Turn, order: Order, row: OrderRow) -> None:
         missing = row.filled - order.filled
+        # Both sums are exact. KIS's average is rounded, and is used only where its sum cannot be
+        # right.
         value = row.value - sum(f.qty * f.price for f in order.fills)
         turn.record(DriftFound(turn.now, order.key, "filled", order.filled, row.filled))
         for qty, price in split(missing, value if value >= missing else missing * row.average):

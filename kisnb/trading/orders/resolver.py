@@ -80,8 +80,8 @@ class Resolver:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """The numbers that an order could be, by its key, when a person was warned who says that it
-        was never sent."""
+        """The numbers of which a person was warned who said that an order was never sent, by the
+        order's key. The order could be any of them."""
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
         """Take a person's decision; False when it is refused at once.
@@ -143,6 +143,7 @@ class Resolver:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
         turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
+        # The list proves more than a person can know. A person who decided otherwise is told so.
         if decision is not None and decision.adopt != row.ref.number:
             self._refuse(turn, order.key, text)
         self._decisions.pop(order.key, None)

@@ -38,8 +38,12 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     others = (
         o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key
     )
+    # One change at a time: while the outcome of the first is open, nobody knows how many shares are
+    # left to move.
     if old.cancel_asked or any(o.state in _IN_THE_AIR for o in others):
         return No("another change of the order is under way", "wait until it is confirmed")
+    # At the order's own venue, where a revise stays, and not where the router would send a new
+    # order.
     verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
     if verdict:
         return None

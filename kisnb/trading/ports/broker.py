@@ -24,6 +24,9 @@ from kisnb.terms import Venue
 class Broker(Protocol):
     """The broker as the desk's host needs it. Money in won, quantities in shares."""
 
+    # A field and no argument of ``submit``: the host sets it once, and the broker asks it late,
+    # when the limiter has let the order through. A paper desk may wait there for seconds, because
+    # KIS allows one call a second (KIS notice of 2026-04-20).
     may_send: Callable[[str], Permission]
     """The last permission. The broker asks it with an order's key, behind the limiter and before
     the order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
@@ -59,6 +62,8 @@ class Broker(Protocol):
         """End the connection. Nothing is received after it."""
         ...
 
+    # These three never repeat a POST, whatever went wrong. KIS has no order id of ours, so a second
+    # POST would be a second order.
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Send an order with one POST, never repeated. A lost reply returns ``unknown``."""
         ...
@@ -70,10 +75,14 @@ class Broker(Protocol):
         """
         ...
 
+    # A cancel needs branch, number and venue of its order, so it takes the ref and not the intent
+    # (KIS document 주식주문(정정취소)).
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares, None for all leaves."""
         ...
 
+    # KIS gives this list in pages of 100 rows live and 15 on paper (KIS document 일별주문체결).
+    # When a page fails, a row that is missing proves nothing.
     async def day_orders(self, day: date) -> OrderPage:
         """Return KIS's list of the orders of a day."""
         ...
@@ -96,6 +105,8 @@ class Broker(Protocol):
         """Return the rows of a call that only reads, by block, and whether they are complete."""
         ...
 
+    # The whole set, not a change of it: KIS takes at most 41 registrations a connection, and only
+    # who sees all wants can say which of them keep a slot.
     def want(self, subscriptions: Sequence[Want]) -> None:
         """Set the desired subscriptions. Whether they are confirmed or refused comes as events."""
         ...

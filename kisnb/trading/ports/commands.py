@@ -27,6 +27,8 @@ class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 
     key: str
     qty: int | None = None
+    # A person may have placed an order on the phone on purpose, so a plain cancel leaves it. In an
+    # emergency that does not count.
     kill_switch: bool = False
     """The kill switch asks. It alone cancels orders from elsewhere."""
 
@@ -62,15 +64,21 @@ class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
 
     reason: str
     state: Literal["reducing", "halted"] = "halted"
+    # No state: a flatten is asked for beside the state, and a later pull without it does not end
+    # it.
     flatten: bool = False
 
 
+# The whole set replaces the one before. A session that sends it again after a reconnection changes
+# nothing twice.
 class WatchCodes(SessionMessage, frozen=True, tag=True, array_like=True):
     """Follow these subscriptions, and no others, for this session."""
 
     wants: tuple[Want, ...]
 
 
+# In lockstep the simulated clock moves only when each session has sent this for the newest event. A
+# session that computes keeps the clock still.
 class Idle(SessionMessage, frozen=True, tag=True, array_like=True):
     """Report that a session has handled all events up to ``seq`` and does nothing now.
 
@@ -98,6 +106,9 @@ class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
     agent: str
 
 
+# Queries are not among them. ``ArmDesk`` and ``LiftHalt`` would otherwise reach the core past the
+# desk's checks. ``ShowOrder`` is not either: only the desk knows that a call was answered with an
+# order.
 Command: TypeAlias = (
     Submit
     | CancelOrder
@@ -112,6 +123,7 @@ Command: TypeAlias = (
 """All that a session may send without a reply. The desk refuses any other message in its place."""
 
 
+# No SessionMessage and no tag, so that it cannot even be decoded from a session's bytes.
 class ShowOrder(msgspec.Struct, frozen=True):
     """Journal that a typed call got this order, which stood already. The desk alone submits it."""
 

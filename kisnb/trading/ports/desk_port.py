@@ -31,6 +31,8 @@ class Back(msgspec.Struct, frozen=True):
 
     session: str = ""
     run: str = ""
+    # Events have new numbers with each desk. Rows of the journal keep theirs, so this one says to
+    # the next desk which rows the session lacks.
     published: int = 0
     """Number of the newest journal row that the session has received."""
     agents: tuple[str, ...] = ()
@@ -54,6 +56,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     good."""
     published: int
     """Number of the newest row."""
+    # The bytes go on as they stand in the desk's file. To decode and encode a day of rows again
+    # would keep the desk from its orders.
     journal: bytes
     """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
     leases: tuple[Lease, ...] = ()
@@ -87,6 +91,12 @@ class Batch(Protocol):
         ...
 
 
+# Two threads meet here. The I/O thread receives, and the home thread, which runs the notebook's
+# loop and its agents, applies. Facts change order books in the home thread alone.
+#
+#     I/O thread   receives ──► keeps batches ──► calls the ``wake`` of ``on_ready``
+#     home thread                     drain() ◄── ``wake`` lets it run, when the loop turns
+#     any thread   send(), ask_blocking()         a halt must go out while a cell blocks the loop
 class Desk(Protocol):
     """Commands in, events out, in order, none lost."""
 
@@ -102,7 +112,7 @@ class Desk(Protocol):
 
     @property
     def last_received(self) -> Ns:
-        """The desk's clock at the newest message: what is known is known as of then."""
+        """The desk's clock at the newest message. The session knows nothing that is newer."""
         ...
 
     @property

@@ -29,6 +29,8 @@ from kisnb.terms import Venue
 from kisnb.trading.ports.journal_rows import Row
 
 
+# Effects are plain structs without a tag: core and host share one process, so none of them is ever
+# encoded. Only the rows inside a Persist are.
 class Persist(msgspec.Struct, frozen=True):
     """Write these rows and sync them before the next effect."""
 
@@ -48,6 +50,9 @@ class Send(msgspec.Struct, frozen=True):
     route: Route
 
 
+# KIS has one call for a revise and for a cancel (KIS document 주식주문(정정취소), RVSE_CNCL_DVSN_CD
+# 01 and 02). They are two effects, because a revise makes an order of its own, whose reply comes
+# under the new order's key.
 class Revise(msgspec.Struct, frozen=True):
     """Begin one POST that moves ``intent.qty`` shares of the order ``ref`` to ``intent.price``."""
 
@@ -63,6 +68,8 @@ class Cancel(msgspec.Struct, frozen=True):
     qty: int | None
 
 
+# A type of its own: the key of a SendReply names the order that was sent, and here it names the
+# order that is to be cancelled.
 class CancelReply(msgspec.Struct, frozen=True):
     """The end of a Cancel."""
 
@@ -79,8 +86,12 @@ class OrdersQuery(msgspec.Struct, frozen=True):
     day: date
     why: str
     account: bool = False
+    # It tells the readings of one day apart. A person's decision, and the end of a cancel, need a
+    # list that was asked for after them.
     asked: Ns = 0
     """Moment of the question. A reading may end late, after a newer one."""
+    # When the number has changed by the end of the reading, a fill was booked in between. Then
+    # account, list and order books speak of different moments and are not compared.
     fills: int = 0
     """Number of fills that were booked at that moment."""
 
@@ -115,6 +126,7 @@ class DepthRead(msgspec.Struct, frozen=True):
     depths: tuple[Depth, ...]
 
 
+# Nothing takes a wake back. So each receiver of Woke checks whether its own moment has come.
 class WakeAt(msgspec.Struct, frozen=True):
     """Submit Woke at this moment."""
 

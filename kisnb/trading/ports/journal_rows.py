@@ -42,8 +42,12 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
+# Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
+# the few that it wants.
 DESK_ONLY = (Notice, RouteDecided)
 """Rows that no session receives. All others are published once they are synced."""
+# A set of types, because this question is put for every event, ticks included: a look-up in a set
+# costs least.
 _PUBLISHED: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
 
 _encoder = msgspec.json.Encoder()
@@ -62,6 +66,7 @@ def encode_row(row: Row) -> bytes:
 
 def decode_row(body: bytes) -> Row:
     """Return the row of a JSON array. Raises ConfigError as ``decode_rows`` does."""
+    # Through the list decoder, so that there is one decoder and one wording of its error.
     return decode_rows(array_of([body]))[0]
 
 
@@ -75,6 +80,8 @@ def decode_rows(array: bytes) -> list[Row]:
     try:
         return _decoder.decode(array)
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+        # Never skipped. A state without one row would have lost a fill or a halt, and nobody would
+        # know.
         raise ConfigError(
             f"the journal holds a row that this version of kisnb cannot read ({e})",
             "use the version that wrote it, or move the journal away",
@@ -84,6 +91,7 @@ def decode_rows(array: bytes) -> list[Row]:
 def row_key(row: Row) -> str:
     """Return the key of the order that a row belongs to; empty for rows of desk and account."""
     match row:
+        # A notice has a number and no key: it is journaled just because its order is not known yet.
         case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""
         case _ if isinstance(row, ControlFact):

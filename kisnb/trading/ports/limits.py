@@ -14,6 +14,8 @@ Window: TypeAlias = tuple[int, int]
 86,400."""
 
 
+# A copy of the settings in the gate's own units. A Config reads files and texts. The gate must not
+# depend on it: the back-tester runs the same gate with limits of its own.
 class Limits(msgspec.Struct, frozen=True):
     """Won and shares; None: not limited. ``Config`` says what each means."""
 
@@ -46,6 +48,9 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         config.max_agent_value,
         config.max_account_value,
         config.max_cash_percent,
+        # The age is measured on the desk's clock. At speed 60 a price that took 0.1 s through the
+        # machine is 6 s old there. In lockstep the speed is 0 and nothing ages meanwhile, so the
+        # setting counts as it is.
         int(config.max_quote_age * SECOND * max(speed, 1.0)),
         config.max_day_loss,
         tuple(_window(*map(seconds_since_midnight, window)) for window in config.windows),
@@ -57,4 +62,6 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
 
 
 def _window(start: int, end: int) -> Window:
+    # A window from 23:50 to 00:10 ends on the next day. As 86,400 + 600 its end stays above its
+    # begin, so one comparison does for all windows.
     return start, end if end > start else end + DAY // SECOND

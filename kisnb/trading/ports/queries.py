@@ -34,6 +34,8 @@ class Query(SessionMessage, Generic[R], frozen=True, tag=True, array_like=True):
     @classmethod
     def reply_type(cls) -> type[R]:
         """Return the type of the reply, as the class names it."""
+        # Python drops the type argument of a base class at run time. It survives only here. The
+        # client compares each reply with it, so callers get the right type without an assert.
         (base,) = cls.__orig_bases__  # type: ignore[attr-defined]
         (reply,) = get_args(base)
         return cast("type[R]", reply)
@@ -56,11 +58,15 @@ class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
 class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Let buys pass at live for some minutes, and for so many won. 0 minutes disarm."""
 
+    # Checked at the desk and then blanked, so that no digit of the account can come to light in the
+    # core's outputs.
     tail: str
     """The last digits of the account, as a person typed them. The desk checks them and hands an
     empty tail to its core."""
     minutes: int
     budget: int
+    # The desk's clock sets the end. A session's clock may be another, and a session must not choose
+    # a longer time than was checked.
     until: Ns = 0
     """End of the arming. The desk fills it in when it has checked the other fields; what a session
     gives does not count. A moment that is over disarms."""
@@ -81,6 +87,8 @@ class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
     """The naming of the call, when a person typed it."""
 
 
+# The core takes these in and gives no reply. The desk reads the new state and words the reply
+# itself.
 CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding
 """Queries that the desk submits to its core for a session. None of them is a Command. So a session
 cannot send one to the core past the desk's check."""
@@ -127,6 +135,8 @@ class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
+    # An order answers one call of each run (row O11). The kernel knows at once what its run has
+    # got, and the desk's journal knows it only later.
     answered: tuple[str, ...] = ()
     """Keys of the orders that this run of the cell has got already."""
 
@@ -140,6 +150,8 @@ class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
     requests: tuple[OrderRequest, ...]
 
 
+# The desk waits, not the session: a blocking call in a cell keeps the notebook's loop from
+# receiving the events that would tell.
 class OutcomeOf(Query[OutcomeReply], frozen=True, tag=True, array_like=True):
     """Wait until the order with this key is accepted, filled, refused or unknown."""
 
@@ -152,6 +164,7 @@ class DayOrders(Query[OrdersReply], frozen=True, tag=True, array_like=True):
     day: date
 
 
+# This query only reads. An order through it would pass neither the gate nor the journal.
 class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
     """Ask KIS by the name of a call, all its pages. The desk adds the account.
 
@@ -173,6 +186,8 @@ class StatusNow(Query[StatusReply], frozen=True, tag=True, array_like=True):
     """Ask how the desk stands, and which sessions are attached."""
 
 
+# A query and not a command: the session must not run one handler before it knows that no other
+# session does.
 class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
     """Ask to run this agent here and nowhere else. A refusal names the session that runs it."""
 
@@ -187,6 +202,7 @@ class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
     """Stop the desk process after the reply. Orders in the market stay there."""
 
 
+# The decoder needs each class by name. A query that is missing here is refused as unreadable.
 AnyQuery: TypeAlias = (
     QuoteOf
     | DepthOf

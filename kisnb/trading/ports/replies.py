@@ -15,6 +15,8 @@ class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The outcome of an order, as the desk's order book has it."""
 
     state: OrderState
+    # Only what a blocking caller needs at once. The order itself is current in the session's order
+    # books once the events have been applied.
     number: int | None
     msg_cd: str
     text: str
@@ -24,6 +26,8 @@ class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The outcome of a typed order: sent, shown because it stood already, or refused."""
 
     outcome: Literal["sent", "shown", "refused"]
+    # The intent comes back, because the desk gives the key: the session makes its order from this
+    # one.
     intent: Intent
     """With the key of the order that is sent or shown. Of a refused order: what was asked for."""
     text: str = ""
@@ -37,6 +41,8 @@ class OrdersPlaced(msgspec.Struct, frozen=True, tag=True, array_like=True):
     answers: tuple[PlaceAnswer, ...]
 
 
+# An exception cannot go over a socket. The client raises the class of this name again, so a caller
+# sees the same error as in one process.
 class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The query ended in an error: the name of its class in ``kisnb.errors``, sentence and cure."""
 
@@ -84,6 +90,8 @@ class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The rows of KIS's reply by block, texts as on the wire; ``complete`` when every page came."""
 
     blocks: dict[str, list[dict[str, str]]]
+    # KIS gives its rows in pages, and a later page may fail. The rows that came are worth showing,
+    # but nobody may take them for all.
     complete: bool = True
 
 
@@ -93,6 +101,8 @@ class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
+# Quote and Depth go as the facts that they are, so that a price asked for and a price received are
+# one type.
 Reply: TypeAlias = (
     Quote
     | Depth

@@ -125,6 +125,9 @@ class NamingRule:
         if naming.name:
             return self._by_name(naming)
         request = _Request(naming, answered, _numbered(self._of_wish(naming), naming.number))
+        # The sequence is the rule. (a) comes before (d): a living order of this cell is what the
+        # person means. (d) comes before (b): a dead order of this cell is nearer than a living one
+        # of another. (c) comes last, because it compares another wish.
         return (
             self._shown(request)
             or self._dead_before(request)
@@ -142,6 +145,8 @@ class NamingRule:
             if not self._is_dead(named.key):
                 same = named.naming.wish == naming.wish
                 return ShowKnown(named.key) if same else Refuse("key", named.key)
+        # In this kernel the person saw the order fail, so it is tried again. In a new kernel, a run
+        # of all cells would try it unasked.
         if known and known[-1].naming.place.kernel != naming.place.kernel:
             return Refuse("key", known[-1].key)
         return SendNew(self._free(lambda n: key_of_name(naming.name, self._day, n), 1))
@@ -154,11 +159,15 @@ class NamingRule:
         if naming.number:
             if not here:
                 return None
+            # Two requests of one call with one number are two orders by mistake: one of them would
+            # silently be none.
             twice = here[0] in self._fresh
             return self._refused("g", naming, here[0]) if twice else ShowKnown(here[0].key)
         # An order answers one call without a number of each run.
         free = [named for named in here if not self._has_answered(named, request)]
         call = naming.place.call
+        # An order without a number first, then one of this very call: the nearest to what was
+        # typed.
         best = min(free, key=lambda n: (n.number != 0, not n.is_of_call(call)), default=None)
         return None if best is None else ShowKnown(best.key)
 
@@ -168,6 +177,8 @@ class NamingRule:
         A later order of its number that was good ends that.
         """
         place, good = request.naming.place, set[int]()
+        # From the newest: a later success with the same number ends what an earlier failure had
+        # forbidden.
         for named in reversed(request.known):
             if not self._is_dead(named.key):
                 good.add(named.number)
@@ -206,6 +217,7 @@ class NamingRule:
         return Refuse(letter, named.key, self.first_free(naming))
 
     def _of_wish(self, naming: Naming) -> Sequence[NamedOrder]:
+        # What this call sends is not in the registry before the desk has journaled it.
         fresh = [n for n in self._fresh if n.naming.wish == naming.wish and not n.naming.name]
         return [*self._names.of_wish(self._day, naming.wish), *fresh]
 
@@ -224,11 +236,14 @@ class NamingRule:
 
     def _is_comparable(self, a: Wish, b: Wish) -> bool:
         """Return whether one of two wishes of a call may be the other, with a price that moved."""
+        # An adoption, a new order and a revise never replace one another.
         if a.agent != b.agent or bool(a.revises) != bool(b.revises):
             return False
         return not a.revises or self._root(a.revises) == self._root(b.revises)
 
     def _key(self, naming: Naming) -> str:
+        # With the scope in the digest the same cell gives other keys in another account or
+        # simulator run. With the day in it a key lasts one day.
         told = msgspec.json.encode((self._scope, self._day, naming.wish))
         digest = hashlib.blake2b(told, digest_size=10).hexdigest()
         return self._free(lambda n: f"typed:{digest}:{n}", len(self._of_wish(naming)) + 1)
@@ -236,6 +251,8 @@ class NamingRule:
     def _free(self, key: Callable[[int], str], first: int) -> str:
         fresh = {named.key for named in self._fresh}
         n = first
+        # The count is only where the search begins. A key that is in use must never be given to a
+        # second order.
         while key(n) in fresh or self._is_key(key(n)):
             n += 1
         return key(n)

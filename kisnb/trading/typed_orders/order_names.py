@@ -18,11 +18,14 @@ def key_of_name(name: str, day: date, n: int = 1) -> str:
 
     A name is one order of its day, and the books may hold orders of several days.
     """
+    # The day is in the key, so that a cell with ``key='open'`` sends its order each day and once a
+    # day.
     return f"{name}@{day_number(day)}" + (f"~{n}" if n > 1 else "")
 
 
 def has_name(key: str, name: str) -> bool:
     """Return whether a key was made of this name, on whatever day."""
+    # From the right: a person may use ``@`` in a name.
     return key.rpartition("@")[0] == name != ""
 
 
@@ -31,12 +34,15 @@ def same_cell(a: Place, b: Place) -> bool:
 
     A notebook that is not known counts as the same.
     """
+    # Not every front end gives a cell id. Then equal text in the same notebook is the same cell.
     return _same_notebook(a.notebook, b.notebook) and (
         bool(a.cell and a.cell == b.cell) or not set(a.texts).isdisjoint(b.texts)
     )
 
 
 def _same_notebook(a: str, b: str) -> bool:
+    # A kernel does not always know its notebook. A cell that is run again must find its order even
+    # then, and not be refused as another cell.
     return not a or not b or a == b
 
 
@@ -54,6 +60,8 @@ class NamedOrder:
         # Places without what differs in every run: an order may be shown many times.
         self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
         self._runs: set[tuple[str, int]] = set()
+        # By digest, and apart from the cells: the same call may stand in a cell whose other lines
+        # have changed.
         self._calls: set[str] = set()
         self.add(naming.place)
 
@@ -68,7 +76,7 @@ class NamedOrder:
         return list(self._cells.values())
 
     def add(self, place: Place) -> None:
-        """The order was sent or shown here."""
+        """Add a place at which the order was sent or shown."""
         self._cells.setdefault((place.notebook, place.cell, place.texts), place)
         self._runs.add((place.kernel, place.run))
         self._calls.add(place.call)
@@ -97,12 +105,14 @@ class OrderNames:
     def __init__(self) -> None:
         self._by_key: dict[str, NamedOrder] = {}
         self._by_token: dict[str, str] = {}
+        # All three are by day: an order of yesterday is no repetition of the same cell's order
+        # today.
         self._of_wish = defaultdict[tuple[date, Wish], list[NamedOrder]](list)
         self._of_name = defaultdict[tuple[date, str], list[NamedOrder]](list)
         self._of_call = defaultdict[tuple[date, str], list[NamedOrder]](list)
 
     def add(self, t: Ns, key: str, naming: Naming) -> None:
-        """The desk took a typed order or a typed adoption."""
+        """Add a typed order or a typed adoption that the desk took."""
         if key not in self._by_key:
             self._file(NamedOrder(key, naming, t))
 
@@ -110,17 +120,23 @@ class OrderNames:
         naming = named.naming
         self._by_key[named.key] = named
         if naming.token:
+            # The first answer stays: a command that is handed over again must get the order that it
+            # got before.
             self._by_token.setdefault(naming.token, named.key)
         if naming.name:
             # A name is compared with nothing but the same name.
             self._of_name[named.day, naming.name].append(named)
             return
         self._of_wish[named.day, naming.wish].append(named)
+        # A call that is not known (the empty digest) would match every other such call.
         if naming.place.call:
             self._of_call[named.day, naming.place.call].append(named)
 
     def add_shown(self, key: str, place: Place, token: str = "") -> None:
-        """A call was answered with this order. A key without a naming is ignored."""
+        """Add the place of a call that was answered with this order.
+
+        A key without a naming is ignored.
+        """
         if (named := self._by_key.get(key)) is not None:
             named.add(place)
             if token:
@@ -160,4 +176,6 @@ def has_side(a: Naming, b: Naming) -> bool:
 def first_free_of(*orders: Iterable[NamedOrder]) -> int:
     """The first N of ``--again N`` that none of these orders has."""
     used = {named.number for some in orders for named in some}
+    # The first gap and not the highest plus one: N is a name that a person gives, and need not have
+    # begun at 1.
     return next(n for n in range(1, len(used) + 2) if n not in used)

@@ -47,6 +47,8 @@ def is_dead(books: OrderBooks, key: str) -> bool:
 
 def root_of(books: OrderBooks, key: str) -> str:
     """The first order of the chain of revises that led to this key."""
+    # A revise may be revised again. Two calls on any two links of one chain are about the same
+    # shares.
     while (order := books.orders.get(key)) is not None and order.intent.supersedes:
         key = order.intent.supersedes
     return key
@@ -75,10 +77,14 @@ def place(
     requests: Sequence[OrderRequest],
 ) -> tuple[PlaceAnswer, ...]:
     """Answer the orders of one call, each in its turn. One that is refused refuses them all."""
+    # One rule for the whole call: each answer counts for the next request, so two equal lines of a
+    # batch do not get one key.
     rule, plain = naming_rule(now, known, scope), dict[str, Intent]()
     answers = tuple(_answer(known, rule, plain, request) for request in requests)
     if all(answer.outcome != "refused" for answer in answers):
         return answers
+    # A batch is sent whole or not at all. Otherwise a person who mends the refused line, and runs
+    # the cell again, would meet the orders of the first run.
     return tuple(
         answer if answer.outcome == "refused" else PlaceAnswer("refused", request.intent, KEPT)
         for request, answer in zip(requests, answers, strict=True)
@@ -93,9 +99,12 @@ def commands(
     for request, answer in zip(requests, answers, strict=True):
         intent, naming = answer.intent, request.naming
         if answer.outcome == "refused":
+            # ``place`` has refused all orders of the call together, so nothing of it may be sent.
             return []
         if answer.outcome == "sent":
             wanted.append((ReviseOrder if intent.supersedes else Submit)(intent, naming))
+        # The journal learns each place to which an order was shown. Then the next run there is a
+        # repetition too, also after a restart.
         elif naming is not None and (shown := show(known.names, intent.key, naming)) is not None:
             wanted.append(shown)
     return wanted
@@ -104,6 +113,7 @@ def commands(
 def show(names: OrderNames, key: str, naming: Naming) -> ShowOrder | None:
     """Return the command that journals a shown order; None when the journal has it already."""
     named = names.get(key)
+    # A cell that is run a hundred times must not add a hundred rows.
     if named is None or named.is_known_at(naming.place):
         return None
     return ShowOrder(key, naming.place, naming.token)
@@ -135,6 +145,7 @@ def _answer(
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
     """Answer an order without a naming, which keeps its key: an agent's, or a ticket's."""
     order = known.books.orders.get(intent.key)
+    # ``plain`` has the orders of this very call: they are in no order book yet.
     before = order.intent if order is not None else plain.get(intent.key)
     if before is None:
         plain[intent.key] = intent
