@@ -21,12 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from kisnb.simulator.serve.command import main as sim
 
         return sim(words[1:])
-    parser = argparse.ArgumentParser(prog="kisnb", description=__doc__)
+    # An abbreviated option is a typing error: `kisnb halt --f` must not sell everything.
+    parser = argparse.ArgumentParser(prog="kisnb", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
     # This row only makes `sim` appear in `kisnb --help`.
     verbs.add_parser("sim", help="run the KIS simulator; kisnb sim --help", add_help=False)
-    desk = verbs.add_parser("desk", help="the desk processes of this user")
+    desk = verbs.add_parser("desk", help="the desk processes of this user", allow_abbrev=False)
     desk.add_argument("action", choices=["status", "start", "stop", "restart", "journal"])
     desk.add_argument(
         "file", nargs="?", type=Path, help="journal: an archived file, instead of the newest day's"
@@ -34,18 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     desk.add_argument(
         "-o", "--output", type=Path, help="journal: write it as .parquet, .csv or .ndjson"
     )
-    desk.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    desk.add_argument(
+        "--mode", type=Mode, choices=list(Mode), help="sim, paper or live; without it, what runs"
+    )
     desk.add_argument(
         "--tasks", action="store_true", help="with status: what the desk is doing, by owner"
     )
-    keys = verbs.add_parser("keys", help="keys of paper and live in the system's keyring")
+    keys = verbs.add_parser(
+        "keys", help="keys of paper and live in the system's keyring", allow_abbrev=False
+    )
     keys.add_argument("action", choices=["store", "delete"])
     keys.add_argument("--mode", type=Mode, choices=[Mode.PAPER, Mode.LIVE], required=True)
     lab = verbs.add_parser(
         "lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim"
     )
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
-    halt = verbs.add_parser("halt", help="halt every desk that runs: no new order passes")
+    halt = verbs.add_parser(
+        "halt", help="halt every desk that runs: no new order passes", allow_abbrev=False
+    )
     halt.add_argument(
         "--off",
         action="store_true",
@@ -83,9 +90,30 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         case "keys":
             return _keys(options.action, options.mode)
         case _:
+            modes = [options.mode] if options.mode else _modes_meant(options.action)
             if options.action == "journal":
-                return _journal(options.mode, options.file, options.output)
-            return _desk(options.action, options.mode, tasks=options.tasks)
+                return _journal(modes[0], options.file, options.output)
+            return max(_desk(options.action, mode, tasks=options.tasks) for mode in modes)
+
+
+def _modes_meant(action: str) -> list[Mode]:
+    """Return the modes that a desk command without ``--mode`` is about.
+
+    Raises BadInput when several desks run and the command changes one.
+    """
+    from kisnb.desk.address import is_up
+    from kisnb.desk.life.supervisor import farewell_path
+
+    if action == "start":
+        return [Mode.SIM]
+    running = [mode for mode in reversed(Mode) if is_up(mode)]
+    if action == "status":
+        # A desk that ended left a farewell.
+        ended = [mode for mode in Mode if farewell_path(mode).exists()]
+        return running or ended or [Mode.SIM]
+    if len(running) > 1:
+        raise BadInput(f"{len(running)} desks run: {', '.join(running)}", "name one with --mode")
+    return running or [Mode.SIM]
 
 
 def _keys(action: str, mode: Mode) -> int:

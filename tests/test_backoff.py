@@ -19,7 +19,7 @@ from kisnb.trading.orders.readings import RETRY
     [
         (READ_PAUSES, SECOND, (0.125, 0.25, 0.5, 1)),
         (RECONNECT_PAUSES, SECOND, (1, 2, 4, 8, 16, 32, 60)),
-        (RETRY, SECOND, (1, 2, 4, 8, 16, 30)),
+        (RETRY, SECOND, (2, 4, 8, 16, 30)),
         (safety.PAUSES, 1, (60, 120, 240, 480, 960, 1920, 3600)),
     ],
 )

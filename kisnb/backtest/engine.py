@@ -96,10 +96,13 @@ class RestingOrders:
         """
         if number not in self._orders:
             return 0
-        intent, leaves = self._orders.pop(number)
+        intent, leaves = self._orders[number]
         out = min(qty or leaves, leaves)
         if leaves > out:
+            # The order keeps its place: a smaller quantity does not lose priority.
             self._orders[number] = (intent, leaves - out)
+        else:
+            del self._orders[number]
         return out
 
     def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:

@@ -77,9 +77,9 @@ def session_id(now: Ns) -> SessionId:
 def gives_price(venue: Venue, now: Ns) -> bool:
     """Return True when market data of ``venue`` counts as the price of a stock at ``now``.
 
-    KRX's and SOR's always count. Nextrade's do not count in KRX's regular session: strategies then
-    follow KRX's price, which makes the official close and the next day's base price (brokers'
-    notices of 2026-09). Only the router uses Nextrade's depth then.
+    KRX's and SOR's always count. Nextrade's do not count in KRX's regular session: agents and the
+    day's loss then follow KRX's price, which makes the official close and the next day's base
+    price (brokers' notices of 2026-09). The router uses Nextrade's depth at any time.
     """
     return venue is not Venue.NXT or session_id(now) is not SessionId.KRX_REG
 

@@ -1,6 +1,6 @@
 """``kisnb lab``: serves a folder of notebooks in JupyterLab.
 
-JupyterLab shows no news and no updates. Simulated time runs at 1×.
+JupyterLab shows no news and no updates. Simulated time runs as the setting ``sim_speed`` says.
 """
 
 from __future__ import annotations
@@ -50,9 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if copies := copy_examples(folder):
         print(f"kisnb lab: {folder} was empty; {len(copies)} example notebooks are in it now.")
-    # People watch the day in JupyterLab, so that it runs at its own speed there.
-    # Kernels inherit this environment. A speed that it names already stays.
-    os.environ.setdefault("KISNB_SIM_SPEED", "1")
     os.environ["PATH"] = path_with_ours(os.environ.get("PATH", ""))
     LabApp.launch_instance(argv=arguments)
     return 0

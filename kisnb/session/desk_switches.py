@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from kisnb.errors import Interrupted
+from kisnb.errors import DeskError, DeskLost, Interrupted
 from kisnb.events import HaltStep
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -67,7 +67,17 @@ class DeskSwitches:
         to: Literal["active", "reducing"] = one_of(
             state, ("active", "reducing"), "state after a halt"
         )
-        return (await self._link.ask(LiftHalt(text(reason, "the reason"), to))).text
+        lift = LiftHalt(text(reason, "the reason"), to)
+        try:
+            # Asked once: a desk may end a flatten and die before it replies. The same query would
+            # then find no flatten at the next desk, and lift the halt, which nobody wanted yet.
+            return (await self._link.ask_once(lift)).text
+        except DeskLost:
+            if self._link.state.is_over:
+                raise
+            now = self._state.trading.text
+            why = f"the desk died while it was asked; the next one says: {now}"
+            raise DeskError(why, "look whether that is what you want, and ask again") from None
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live, for ``minutes`` and ``budget`` won. Return a sentence about it.

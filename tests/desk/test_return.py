@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kisnb.clock import SECOND
 from kisnb.desk.record.journal import Journal
 from kisnb.desk.serve.client import DeskClient
-from kisnb.errors import BadInput, DeskLost, Interrupted, OrderDenied, OrderUnknown
+from kisnb.errors import BadInput, DeskError, DeskLost, Interrupted, OrderDenied, OrderUnknown
 from kisnb.events import Accepted, Filled, GapFound, IntentTaken, LinkDown, LinkUp
 from kisnb.orders import OrderState, SendReply
 from kisnb.session.session import Session
@@ -157,6 +157,28 @@ def test_o14_what_a_desk_took_to_its_grave_is_told_to_the_next_and_no_cell_waits
             await waiting
         assert wish != "halt" or session.halt_state == "halted"
         assert wish != "cancel" or "cancel refused" in session.book.orders["k@20261120"].story
+        await session.close()
+        await again.end()
+
+    run(begin())
+
+
+def test_a07_a_lift_that_died_with_its_desk_is_not_asked_for_again(tmp_path: Path):
+    """It may have ended a flatten. Asked again, it would lift the halt too."""
+
+    async def begin() -> None:
+        desk = Served(tmp_path)
+        await desk.start()
+        session = await desk.session(Next())
+        await session.halt("enough")
+        asked: list[object] = []
+        desk.server.queries.receive = lambda *query: asked.append(query)  # type: ignore[method-assign]
+        lifting = asyncio.ensure_future(session.resume("it is clear"))
+        await seen(lambda: bool(asked))
+        again = await restarted(desk, session)
+        with pytest.raises(DeskError, match=r"the next one says.*halted"):
+            await lifting
+        assert session.halt_state == "halted"
         await session.close()
         await again.end()
 

@@ -16,8 +16,9 @@ import yaml
 
 import kisnb
 from kisnb.cli import main
-from kisnb.desk.address import find_desk
+from kisnb.desk.address import desk_lock, find_desk
 from kisnb.desk.life.simulator_process import find_simulator
+from kisnb.desk.locks import Lock
 from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied, TokenError
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
@@ -192,3 +193,34 @@ def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(
     traded(work)
     assert "no new order passes" in capsys.readouterr().out
     assert len(posts()) == 1
+
+
+def test_a_desk_command_without_a_mode_means_the_desk_that_runs(
+    yaml_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody with a live desk in trouble reads that no sim desk runs."""
+    stop_sim_desk()
+
+    async def work() -> None:
+        async with await kisnb.connect("live"):
+            capsys.readouterr()
+            assert await asyncio.to_thread(main, ["desk", "status"]) == 0
+            assert capsys.readouterr().out.startswith("live:")
+            paper = Lock(desk_lock(Mode.PAPER), "this account")
+            assert await asyncio.to_thread(main, ["desk", "stop"]) == 1
+            assert "2 desks run: live, paper. Name one with --mode" in capsys.readouterr().err
+            paper.close(remove=True)
+        assert await asyncio.to_thread(main, ["desk", "stop"]) == 0
+        assert "live desk" in capsys.readouterr().out
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("typed", ["--f", "--flat", "--o"])
+def test_an_abbreviated_option_of_halt_is_refused(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["halt", typed])
+    assert ended.value.code == 2
+    assert "unknown arguments" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,6 +16,7 @@ from kisnb.events import Tick
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
+from kisnb.trading.ports.commands import Command, FastForward
 from tests.session.opening import on_simulated_day, posts, traded
 
 
@@ -128,6 +130,23 @@ def test_two_sessions_drive_a_clock_that_is_switched_between_them(free_running: 
 
     traded(work)
     assert len(posts()) == 10
+
+
+@on_simulated_day()
+async def test_h05_the_end_of_one_wait_does_not_slow_another_one(
+    session: Session, free_running: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk is asked to run ahead until the last wait of the session has ended."""
+    link, ahead = session._parts.link, list[bool]()
+    submit = link.submit
+
+    def noted(commands: Sequence[Command]) -> None:
+        ahead.extend(c.on for c in commands if isinstance(c, FastForward))
+        submit(commands)
+
+    monkeypatch.setattr(link, "submit", noted)
+    await asyncio.gather(session.until("10:02"), session.until("10:20"))
+    assert ahead == [True, True, False]
 
 
 def test_o11_of_two_sessions_with_one_key_one_orders_and_the_other_is_told():

@@ -5,6 +5,7 @@ Row A05.
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from kisnb.clock import SECOND, Ns
@@ -60,6 +61,16 @@ def test_a05_a_buy_whose_agent_has_not_seen_the_newest_price_is_denied():
     desk.say(Submit(_bought("b", seen)), seen + AGE + SECOND // 10)
     assert "is 2.1 s old, and there is a newer one" in denied(desk, "b")
     assert len(desk.sends) == 1
+
+
+def test_a05_a_price_of_nextrade_that_agents_do_not_get_denies_no_buy():
+    """In KRX's regular session agents get KRX's prices alone."""
+    desk = desk_with()
+    seen = desk.now
+    desk.say(depth(seen))
+    desk.say(msgspec.structs.replace(tick(seen + AGE), venue=Venue.NXT), seen + AGE)
+    desk.say(Submit(_bought("a", seen)), seen + AGE + SECOND)
+    assert denied(desk, "a") == ""
 
 
 def test_a05_the_book_is_read_first_when_neither_the_agent_nor_the_desk_has_a_newer_price():

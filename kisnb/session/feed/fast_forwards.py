@@ -35,10 +35,12 @@ class FastForwards:
             await self._pace.until_time(t)
         finally:
             self._waiting -= 1
-            # A desk that is gone runs ahead for nobody. The next one is asked by ``commands``
-            # alone.
-            with suppress(DeskLost):
-                self._link.submit([FastForward(on=False)])
+            # The desk keeps one switch for each session. While another wait of this session still
+            # runs, the day goes on ahead. A desk that is gone runs ahead for nobody, and the next
+            # one is asked by ``commands`` alone.
+            if not self._waiting:
+                with suppress(DeskLost):
+                    self._link.submit([FastForward(on=False)])
 
     def commands(self) -> list[Command]:
         """Return what the next desk needs to know: whether a wait of this session still runs."""

@@ -158,8 +158,7 @@ class SessionState:
     def _apply(self, event: Event) -> tuple[Event, ...]:
         if isinstance(event, _OF_THE_MARKET):
             self.data.add(event)
-            # In KRX's regular session a strategy follows KRX's price. Nextrade's price is for the
-            # router alone.
+            # In KRX's regular session an agent follows KRX's price.
             return (event,) if sessions.gives_price(event.venue, event.t) else ()
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kisnb.events import BreakerTripped, HaltSet, Tick
+from kisnb.market.sessions import gives_price
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -26,7 +27,12 @@ class DayLoss:
         return code in self._state.books.account.positions
 
     def on_tick(self, turn: Turn, tick: Tick) -> None:
-        """Note the price of a held stock, and check the loss when it fell."""
+        """Note the price of a held stock, and check the loss when it fell.
+
+        A price that does not count at this moment (``gives_price``) is passed over.
+        """
+        if not gives_price(tick.venue, tick.t):
+            return
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
         # A price that rises cannot raise the loss, because the account holds no short positions.
         # This spares the sum over all stocks at most ticks.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kisnb.clock import Ns
 from kisnb.events import Depth, Tick
+from kisnb.market.sessions import gives_price
 from kisnb.terms import Venue
 
 
@@ -16,10 +17,15 @@ class LatestDepths:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
         self._received: dict[str, Ns] = {}
+        self._for_agents: dict[str, Ns] = {}
+        """Time of receipt of the newest price that agents get."""
 
     def add(self, event: Tick | Depth) -> None:
         """Take in an event. A trade of an auction shows no depth and is passed over."""
-        self._received[event.code] = event.received or event.t
+        received = event.received or event.t
+        self._received[event.code] = received
+        if gives_price(event.venue, event.t):
+            self._for_agents[event.code] = received
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
         elif event.ask and event.bid:
@@ -28,6 +34,13 @@ class LatestDepths:
     def received(self, code: str) -> Ns:
         """Return when the newest price of the stock was received; 0 when there was none."""
         return self._received.get(code, 0)
+
+    def received_by_agents(self, code: str) -> Ns:
+        """Return when the newest price that agents get was received; 0 when there was none.
+
+        In KRX's regular session they get KRX's prices alone (``gives_price``).
+        """
+        return self._for_agents.get(code, 0)
 
     def price(self, code: str) -> int:
         """Return the best ask of the newest depth, won; 0 when there is none."""
@@ -45,6 +58,8 @@ class LatestDepths:
             # KIS has just confirmed this depth, although nothing in it may have changed for
             # minutes. Without this line a quiet stock could never be bought.
             self._received[depth.code] = now
+            if gives_price(depth.venue, now):
+                self._for_agents[depth.code] = now
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """Return the newest depth per venue. A trade of a later second counts more than a depth."""

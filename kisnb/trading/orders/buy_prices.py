@@ -6,7 +6,7 @@ Sells, exits and cancels never wait for a price.
     when its turn comes    the desk's newest price is old: the depth is read first
     at may_send            the desk's newest price is old: the buy goes back once, and the depth
                            is read; the second time it is denied
-    at both of these       a buy without a price of its own has waited ``PATIENCE`` times as long:
+    then, and at may_send  a buy without a price of its own has waited ``PATIENCE`` times as long:
                            denied
 
 At ``may_send`` the price may be ``PATIENCE`` times as old for a buy that names its own, because it
@@ -52,7 +52,9 @@ class BuyPrices:
         """
         # 0 is an agent that has seen no price, or a person: for them the desk reads the depth
         # itself.
-        unaware = 0 < intent.seen < self._market.received(intent.code)
+        # In KRX's regular session an agent is not shown Nextrade's price, so it cannot be blamed
+        # for not having seen it.
+        unaware = 0 < intent.seen < self._market.received_by_agents(intent.code)
         if intent.side is not Side.BUY or not unaware or not self._gate.stale(now, intent.seen):
             return None
         age = (now - intent.seen) / SECOND

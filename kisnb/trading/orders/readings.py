@@ -19,7 +19,7 @@ from kisnb.trading.turn import Turn
 
 EVERY: Ns = 60 * SECOND
 """Pause between two readings while orders are open."""
-RETRY = Backoff.doubling(SECOND, EVERY // 2)
+RETRY = Backoff.doubling(2 * SECOND, EVERY // 2)
 """Pauses before KIS is asked again for what a reading lacked."""
 IDLE: Ns = 300 * SECOND
 """Pause between two readings while no order is open and a venue is. They find orders from elsewhere
@@ -117,7 +117,7 @@ class Readings:
         is_missing = read.page is None or (query.account and read.account is None)
         self._failures = self._failures + 1 if is_missing else 0
         if is_missing:
-            self._not_before = turn.now + RETRY.pause(self._failures)
+            self._not_before = turn.now + RETRY.pause(self._failures - 1)
             self.schedule(turn, self._not_before, query.why, account=query.account)
 
 
