@@ -41,10 +41,14 @@ lab: setup
 demo: setup
 	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m kisnb.notebook.demo build/report.html
 
+# The notebooks run beside the tests; what they print comes at the end.
 test: setup
-	$(BIN)/pytest -n 3 --dist loadfile tests
-	@$(IN_OWN_STATE); env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
-		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 notebooks
+	@$(IN_OWN_STATE); shown=$$(mktemp); \
+	env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
+		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
+		notebooks >"$$shown" 2>&1 & beside=$$!; \
+	env -u KISNB_STATE $(BIN)/pytest -n 3 --dist loadfile tests; tests=$$?; \
+	wait $$beside; notebooks=$$?; cat "$$shown"; rm -f "$$shown"; exit $$((tests | notebooks))
 
 screenshots: setup
 	@$(IN_OWN_STATE); KISNB_SIM_SPEED=step $(BIN)/python -m tests.browser.screenshots notebooks/images
