@@ -152,9 +152,9 @@ class Naming(msgspec.Struct, frozen=True, gc=False):
     number: int = 0
     """``--again N``: which order of this wish it is, as the person counts them. 0: not given."""
     name: str = ""
-    """``key=``: the name that the person gave the order. Then nothing else is compared.
+    """``key=``: the name that the person gave the order. Empty: not given.
 
-    Empty: not given.
+    With a name, the cell and the ordinal are not compared.
     """
     token: str = ""
     """Mark of the command. A command that is handed over twice stays one order."""

@@ -138,7 +138,7 @@ class BuysBesideTheUnknown(OrderPath):
 
 
 class GivesUpACancel(Turn):
-    """Of a cancel in the air when the desk died nothing is said: it can never be cancelled
+    """Of a cancel in flight when the desk died nothing is said: it can never be cancelled
     again."""
 
     def record(self, row):

@@ -50,7 +50,7 @@ class Wish(msgspec.Struct, frozen=True):
 def wishes(seed: int) -> list[list[Wish]]:
     """What the notebook of a seed orders, group by group.
 
-    The orders of a group are in the air together.
+    The orders of a group are in flight together.
     """
     rng = Random(seed)
     groups, n = [], 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,3 +214,10 @@ def test_h03_the_host_answers_what_is_not_listed_as_lacking_and_nothing_else(
     answered = gateway._repliers.keys() | gateway._pages.keys() | gateway._orders.keys()
     assert answered == set(STOCK_DESK) - UNSERVED
     assert KEYS.product == "01"
+
+
+def test_the_page_states_how_many_calls_are_served() -> None:
+    page = (Path(__file__).parents[2] / "SIMULATOR.md").read_text("utf-8")
+    served = len(STOCK_DESK) - len(UNSERVED | CONDITIONS)
+    assert f"serves {served} of KIS's {len(STOCK_DESK)} REST calls" in page
+    assert f"{len(UNSERVED)} return `OPSQ0002`" in page

@@ -1,4 +1,4 @@
-"""Turns data frames into facts, by channel; keeps the keys that decrypt exec notices."""
+"""Turns data frames into facts, by channel; keeps the keys that decrypt execution notices."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class FrameReader:
         return named_records(parse(text))[-1] if text is not None else {}
 
     def _other(self, text: str, now: Ns) -> list[Event]:
-        """Return the exec notices of a frame that is of no market channel. Raises FrameError."""
+        """Return the execution notices of a frame of another channel. Raises FrameError."""
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)
         if frame.tr_id not in NOTICE_TRS:
@@ -88,7 +88,8 @@ class FrameReader:
             cipher = self._ciphers.get(frame.tr_id)
             if cipher is None:
                 raise FrameError(
-                    "an exec notice came before its key", "the orders of the day tell what it said"
+                    "an execution notice came before its key",
+                    "the desk reads the orders of the day instead",
                 )
             frame = Frame(frame.tr_id, False, frame.count, cipher.decrypt(frame.payload))
         notices = (decode_notice(fields, self._account, now) for fields in records(frame))

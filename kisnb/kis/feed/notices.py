@@ -29,7 +29,7 @@ from kisnb.kis.wire_text import moment_today, order_number
 from kisnb.terms import Mode, OrderKind, Venue
 
 NOTICE_TR = {Mode.LIVE: "H0STCNI0", Mode.PAPER: "H0STCNI9"}
-"""TR id of the exec notices by persona."""
+"""TR id of the execution notices by persona."""
 NOTICE_TRS = frozenset(NOTICE_TR.values())
 Layout: TypeAlias = Literal[23, 26]
 """Columns of a record."""
@@ -115,7 +115,9 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     an HTS id (KIS notice of 2026-04-20).
     """
     if len(fields) < NARROW:
-        raise FrameError(f"an exec notice has {len(fields)} fields", "the feed goes on without it")
+        raise FrameError(
+            f"an execution notice has {len(fields)} fields", "the feed goes on without it"
+        )
     # The account is compared first: a notice of another account is not read, even if it is broken.
     if fields[1].strip() != account:
         return None
@@ -127,7 +129,7 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
         number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
     except ValueError:
         raise FrameError(
-            "an exec notice has a number that is none", "the feed goes on without it"
+            "an execution notice has a malformed number", "the feed goes on without it"
         ) from None
     # A notice states a time and no day. KIS sends it on the day of the order.
     t = moment_today(now, fields[11])
@@ -199,7 +201,8 @@ class Cipher:
 
         if len(key.encode()) != 32 or len(iv.encode()) != 16:
             raise FrameError(
-                "the key of the exec notices has a wrong length", "they are read from REST instead"
+                "the key of the execution notices has a wrong length",
+                "they are read from REST instead",
             )
         self._aes = Aes(algorithms.AES256(key.encode()), modes.CBC(iv.encode()))
         self._padding = PKCS7(128)
@@ -220,5 +223,5 @@ class Cipher:
             return (unpadder.update(padded) + unpadder.finalize()).decode()
         except (ValueError, binascii.Error):
             raise FrameError(
-                "an exec notice cannot be decrypted", "the feed goes on without it"
+                "an execution notice cannot be decrypted", "the feed goes on without it"
             ) from None

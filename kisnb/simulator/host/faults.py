@@ -1,16 +1,16 @@
-"""The faults that a simulated host plays, by script, or by chance with a seed.
+"""The faults that a simulated host injects, by script, or by chance with a seed.
 
 A fault file is TOML: an optional ``seed``, and a ``[[fault]]`` table for each fault with the fields
 of ``Fault``.
 
     [[fault]]
-    on = "order"             # the second order of the day is taken, and its reply never comes
+    on = "order"             # KIS has the second order, but the reply never comes
     what = "cut"
     done = true
     nth = 2
 
     [[fault]]
-    on = "notice"            # one exec notice in twenty is lost between ten and eleven
+    on = "notice"            # one execution notice in twenty is lost between ten and eleven
     what = "drop"
     probability = 0.05
     since = "10:00:00"
@@ -44,8 +44,8 @@ Point: TypeAlias = Literal[
 ]
 """The points at which a fault can strike.
 
-``call`` is a read or an order, ``request`` a text of a client on its socket, ``frame`` a data frame
-of trades, depth and so on.
+``call`` is a read or an order. ``request`` is a message of a client on its socket. ``frame`` is a
+data frame: trades, depth and so on.
 """
 Deed: TypeAlias = Literal[
     "refuse",
@@ -94,13 +94,14 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     - ``error``: an HTTP ``status`` with a body that is no reply of KIS's.
     - ``cut``: the connection ends without a reply.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
-    - ``reject``: the host takes the order, and the exchange's refusal follows as a notice.
-    - ``silence``: the host ignores a text on the socket.
+    - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
+    - ``silence``: the host ignores a message on the socket.
     - ``drop``, ``duplicate``: a frame is lost, or comes twice.
     - ``reorder``: a frame follows the next one of its kind, or comes a second later.
     - ``delay``: a frame comes ``seconds`` of simulated time later.
-    - ``kill``: the socket ends without a handshake. Frames that wait for it are lost.
-    - ``expire``, ``revoke``: all access tokens end, or are forgotten.
+    - ``kill``: the socket ends without a close frame. Frames that wait for it are lost.
+    - ``expire``: all access tokens expire. The next call returns EGW00123.
+    - ``revoke``: the host forgets all access tokens. The next call returns EGW00121.
     """
 
     on: Point
@@ -145,7 +146,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         if self.what == "refuse":
             if self.msg_cd not in CODES:
                 return f"msg_cd {self.msg_cd!r} is no code that kisnb knows"
-            # A socket text gets an OPSP code, an HTTP call any other.
+            # A socket message gets an OPSP code, an HTTP call any other.
             if self.msg_cd.startswith(SOCKET_CODES) != (self.on == "request"):
                 return (
                     f"{self.msg_cd} belongs to {'calls' if self.on == 'request' else 'requests'}"

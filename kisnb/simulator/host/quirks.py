@@ -66,12 +66,12 @@ QUIRKS: dict[str, Quirk] = {
         {"answer_ping_within": 30},
     ),
     "encrypt-n": Quirk(
-        "exec notices are announced with encrypt N, as documented, not Y",
+        "execution notices are announced with encrypt N, as documented, not Y",
         "KIS's workbook",
         {"notice_encrypt": "N"},
     ),
     "notice23": Quirk(
-        "exec notices of 23 columns, not 26", "KIS's own example", {"notice_layout": NARROW}
+        "execution notices of 23 columns, not 26", "KIS's own example", {"notice_layout": NARROW}
     ),
     "notice-kind00": Quirk(
         "fills say kind 00 whatever the order was", _ONE, {"notice_limit_always": True}

@@ -29,7 +29,7 @@ class DayRecorder(recorder.Recorder):
 
 
 def order_line(order: AccountOrder) -> dict[str, Any]:
-    """Return an order as the recording and the control address show it."""
+    """Return an order as the recording and the control API show it."""
     return {
         "number": order.number,
         "original": order.original,

@@ -1,1 +1,1 @@
-"""The simulator's process: command line, REST, WebSocket and control address."""
+"""The simulator's process: command line, REST, WebSocket and control API."""

@@ -85,23 +85,33 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         epilog=_epilog(argv),
     )
     parser.add_argument(
-        "--host", choices=["live", "paper"], default="live", help="the KIS host to be"
+        "--host",
+        choices=["live", "paper"],
+        default="live",
+        help="act as the live or the paper server; default live",
     )
-    parser.add_argument("--port", type=int, default=0, help="REST; 0 takes a free one")
-    parser.add_argument("--ws-port", type=int, default=0, help="WebSocket; 0 takes a free one")
-    parser.add_argument("--date", help="YYYY-MM-DD; the last trading day by default")
-    parser.add_argument("--start", default=DEFAULT_START, help="HH:MM:SS, Korean time")
+    parser.add_argument("--port", type=int, default=0, help="port of REST; default: a free one")
     parser.add_argument(
-        "--speed", default="1", help="simulated seconds per second, or step for lockstep"
+        "--ws-port", type=int, default=0, help="port of the WebSocket; default: a free one"
+    )
+    parser.add_argument("--date", help="YYYY-MM-DD; default: the last trading day")
+    parser.add_argument(
+        "--start", default=DEFAULT_START, help=f"HH:MM:SS, Korean time; default {DEFAULT_START}"
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="the same seed and date give the same day"
+        "--speed", default="1", help="simulated seconds per second, or step; default 1"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed and date give the same day; default 1"
     )
     parser.add_argument(
         "--universe", type=Path, help=f"CSV: {COLUMNS} and, if you like, nxt and halted (0 or 1)"
     )
     parser.add_argument(
-        "--replay", type=Path, metavar="FILE", help="play stored ticks, minute bars or a recording"
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="replay stored ticks, minute bars or a recording",
     )
     parser.add_argument(
         "--faults", type=Path, metavar="FILE", help="TOML: what goes wrong, when and how often"
@@ -110,15 +120,13 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         "--quirks", default="", metavar="LIST", help="variants of KIS's behaviour, by commas"
     )
     parser.add_argument(
-        "--assume", default="", metavar="LIST", help="uncertain market facts taken the other way"
+        "--assume", default="", metavar="LIST", help="uncertain market rules to switch, by commas"
     )
     parser.add_argument(
         "--record", type=Path, help="write every request, reply, frame and order here, masked"
     )
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
-    parser.add_argument(
-        "--check", action="store_true", help="say whether such a day can begin, and end"
-    )
+    parser.add_argument("--check", action="store_true", help="check the arguments, and exit")
     parser.add_argument(
         "--write-config", type=Path, metavar="DIR", help="write a kis_devlp.yaml for KIS clients"
     )
@@ -141,7 +149,7 @@ def _epilog(argv: Sequence[str]) -> str:
     file = "\n".join(
         f"  {line}".rstrip() for line in (faults.__doc__ or "").replace("``", "").splitlines()[2:]
     )
-    return "\n".join(["quirks:", *lines, "", "uncertain facts:", *facts, "", "fault file:", file])
+    return "\n".join(["quirks:", *lines, "", "uncertain rules:", *facts, "", "fault file:", file])
 
 
 def _serve(options: argparse.Namespace) -> int:

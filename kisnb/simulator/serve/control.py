@@ -1,4 +1,4 @@
-"""The control address of a simulator: its clock, trading by hand, the true ledger, and faults.
+"""The control API of a simulator: its clock, trading by hand, the true ledger, and faults.
 
     GET  state     {"now", "speed": "step" | number, "date", "run", "seed",
                     "sockets": [{"port", "frames"}], "closed"}

@@ -149,7 +149,7 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
-        # Loopback only: the control address moves money, and the REST side has made-up keys.
+        # Loopback only: the control API moves money, and the REST side has made-up keys.
         site = web.TCPSite(runner, HOST, port)
         try:
             await site.start()

@@ -54,7 +54,7 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 def may_own(books: OrderBooks, intent: Intent) -> int:
     """Return the most shares that the agent can have to sell, with fills that are not reported yet.
 
-    Only an order in the air can have such fills. A difference to KIS's holdings is found after
+    Only an order in flight can have such fills. A difference to KIS's holdings is found after
     KIS's list of orders has been booked, so what an order with a number has traded is known by
     then. For an order of no agent's it is the order's own quantity, because nobody knows that
     limit.

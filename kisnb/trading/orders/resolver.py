@@ -51,7 +51,7 @@ WINDOW: Ns = 90 * SECOND
 SKEW: Ns = 30 * SECOND
 """KIS's clock and ours may be so far apart."""
 
-_IN_THE_AIR = (OrderState.SENDING, OrderState.UNKNOWN)
+_IN_FLIGHT = (OrderState.SENDING, OrderState.UNKNOWN)
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
 """A row is somebody else's, may be an order, or has all that the order has."""
@@ -206,7 +206,7 @@ class Resolver:
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
-    waiting = [order for order in books.live.values() if order.state in _IN_THE_AIR]
+    waiting = [order for order in books.live.values() if order.state in _IN_FLIGHT]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
 

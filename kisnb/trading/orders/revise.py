@@ -7,12 +7,10 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.market import order_rules
 from kisnb.market.instruments import Instrument
-from kisnb.orders import Intent, Order, OrderState
+from kisnb.orders import PENDING, Intent, Order
 from kisnb.terms import OrderKind
 from kisnb.trading.gate.risk import No
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
-
-_IN_THE_AIR = (OrderState.NEW, OrderState.SENDING, OrderState.UNKNOWN, OrderState.SENT)
 
 
 def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
@@ -40,7 +38,7 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     )
     # One change at a time: while the outcome of the first is open, nobody knows how many shares are
     # left to move.
-    if old.cancel_asked or any(o.state in _IN_THE_AIR for o in others):
+    if old.cancel_asked or any(o.state in PENDING for o in others):
         return No("another change of the order is under way", "wait until it is confirmed")
     # At the order's own venue, where a revise stays, and not where the router would send a new
     # order.

@@ -43,17 +43,17 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
     On a fast clock the seconds that a machine takes count so much more.
     """
     return Limits(
-        config.max_order_value,
-        config.max_stock_value,
-        config.max_agent_value,
-        config.max_account_value,
-        config.max_cash_percent,
+        max_order_value=config.max_order_value,
+        max_stock_value=config.max_stock_value,
+        max_agent_value=config.max_agent_value,
+        max_account_value=config.max_account_value,
+        max_cash_percent=config.max_cash_percent,
         # The age is measured on the desk's clock. At speed 60 a price that took 0.1 s through the
         # machine is 6 s old there. In lockstep the speed is 0 and nothing ages meanwhile, so the
         # setting counts as it is.
-        int(config.max_quote_age * SECOND * max(speed, 1.0)),
-        config.max_day_loss,
-        tuple(_window(*map(seconds_since_midnight, window)) for window in config.windows),
+        max_quote_age=int(config.max_quote_age * SECOND * max(speed, 1.0)),
+        max_day_loss=config.max_day_loss,
+        windows=tuple(_window(*map(seconds_since_midnight, window)) for window in config.windows),
         needs_account=True,
         needs_arming=needs_arming,
         max_armed_budget=config.max_armed_budget,
