@@ -1,13 +1,14 @@
 """Pauses between attempts: each failure in a row makes the next pause longer, up to the last one.
 
-All retries of kisnb whose pause grows use this one class. Each owner keeps its own count of
-failures, and sets the count to 0 when an attempt has succeeded.
+All retries of kisnb whose pause grows use this one class. One is left out: the kill switch asks KIS
+three times, with two fixed pauses (``PAUSES`` in `trading/halt/kill_switch.py`). Each owner keeps
+its own count of failures, and sets the count to 0 when an attempt has succeeded.
 
-| who                             | what is tried again                                     |
+| owner                           | what is tried again                                     |
 |---------------------------------|---------------------------------------------------------|
 | `kis/http/rest.py`              | a read that got no answer, or was too fast              |
 | `kis/feed/stream.py`            | the WebSocket to KIS                                    |
-| `kis/feed/subscriptions.py`     | a registration that KIS refused for a passing reason    |
+| `kis/feed/registrations.py`     | a registration that KIS refused for a passing reason    |
 | `trading/orders/readings.py`    | KIS's list of orders                                    |
 | `trading/halt/flatten.py`       | a sell of a flatten                                     |
 | `desk/life/supervisor.py`       | the start of a desk that died                           |

@@ -199,7 +199,7 @@ def _halt(options: argparse.Namespace) -> int:
         print("no desk runs", file=sys.stderr)
         return 1
     if options.off and options.flatten:
-        raise BadInput("--off sells nothing", "leave --flatten out")
+        raise BadInput("--off cannot be combined with --flatten", "leave one of the two out")
     # Halting one desk too many costs little. Lifting a halt lets orders pass, so a person has to
     # name the desk.
     if options.off and len(wanted) > 1:

@@ -66,7 +66,7 @@ class SimulatedClock:
         # correction of the machine's time does not make simulated time jump.
         self._wall = _time.monotonic_ns()
         self.speed = speed
-        """0 stands; 1 is real time."""
+        """0: the clock does not move. 1: real time."""
         # The number in the middle keeps sleepers of one moment in the order in which they came. It
         # also keeps heapq from comparing futures, which have no order.
         self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
@@ -80,8 +80,9 @@ class SimulatedClock:
         return self._then + int((_time.monotonic_ns() - self._wall) * self.speed)
 
     def set(self, now: Ns, speed: float | None = None) -> None:
-        """Move to ``now``, take on ``speed`` when given, and wake those whose time has come, in
-        order.
+        """Set the clock to ``now``, and its speed when ``speed`` is given.
+
+        Wake the sleepers whose time has come, in the order of their times.
         """
         # Both move together. A new moment with the old `_wall` would add the time that has passed
         # since the last call.
@@ -217,5 +218,5 @@ def parse_time(text: str) -> time:
     """Return ``"9:10"``, ``"09:10"`` or ``"09:10:30"`` as a time of day. Raises ValueError."""
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", text)
     if match is None:
-        raise ValueError(f"{text!r} is no time of day; write it as HH:MM or HH:MM:SS")
+        raise ValueError(f"{text!r} is not a time of day; write it as HH:MM or HH:MM:SS")
     return time(int(match[1]), int(match[2]), int(match[3] or 0))

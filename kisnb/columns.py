@@ -19,7 +19,7 @@ S = TypeVar("S")
 Tone: TypeAlias = Literal["", "up", "down", "bad", "unsure"]
 """What a colour says: rising or buying, falling or selling, refused, not known."""
 Kind: TypeAlias = Literal["text", "number", "signed", "side", "state", "note"]
-"""How a view draws a column. ``number`` and ``signed`` stand at the right, ``note`` may be long."""
+"""How a view draws a column. ``number`` and ``signed`` are right-aligned, ``note`` may be long."""
 Type: TypeAlias = Literal["String", "Int64", "Float64", "Datetime"]
 """The polars type of a column. ``Datetime`` is KST, in microseconds."""
 
@@ -67,7 +67,7 @@ class Column(Generic[S]):
 
     @property
     def is_left(self) -> bool:
-        """True when its cells stand at the left."""
+        """True when its cells are aligned to the left."""
         return self.kind not in ("number", "signed")
 
 
@@ -80,19 +80,19 @@ def text_column(
 
 
 def number_column(name: str, read: Callable[[S], float | None], type_: Type = "Int64") -> Column[S]:
-    """Return a column of shares, won or counts. A None is empty."""
+    """Return a column of shares, won or counts. None is shown as an empty cell."""
     return Column(name, type_, read, lambda s: number(read(s)), "number")
 
 
 def signed_column(name: str, read: Callable[[S], int | None]) -> Column[S]:
-    """Return a column of won with a sign and a colour. A None is empty."""
+    """Return a column of won with a sign and a colour. None is shown as an empty cell."""
     return Column(
         name, "Int64", read, lambda s: signed(read(s)), "signed", lambda s: tone_of(read(s))
     )
 
 
 def time_column(name: str, read: Callable[[S], Ns]) -> Column[S]:
-    """Return a column of times of day, KST. A moment 0 is empty for people."""
+    """Return a column of times of day, KST. People see an empty cell for the moment 0."""
 
     def text(subject: S) -> str:
         t = read(subject)
@@ -102,7 +102,7 @@ def time_column(name: str, read: Callable[[S], Ns]) -> Column[S]:
 
 
 def picked(columns: Sequence[Column[S]], names: str) -> tuple[Column[S], ...]:
-    """Return the columns of these names, which stand in one text, in its order."""
+    """Return the columns of these names, in their order. ``names`` separates them by blanks."""
     by_name = {column.name: column for column in columns}
     return tuple(by_name[name] for name in names.split())
 

@@ -58,7 +58,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
     """Age in seconds above which a price is too old to buy on."""
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
-    """Loss of the day above which the desk goes to reducing, in hundredths of a percent."""
+    """Loss of the day, in hundredths of a percent. Above it the desk is reducing.
+
+    Then only cancels and sells up to the position pass.
+    """
     blackout: str = ""
     """Times of day (KST) in which no order is sent.
 
@@ -95,7 +98,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         # NaN fails this comparison as well, so `sim_speed=nan` is refused.
         if not 0 < speed <= 100_000:
             raise ConfigError(
-                f"sim_speed={self.sim_speed!r} is no speed", "give a number up to 100,000, or step"
+                f"sim_speed={self.sim_speed!r} is not a valid speed",
+                "give a number up to 100,000, or step",
             )
         return speed
 
@@ -155,7 +159,9 @@ MEANINGS = {
         "won", "the most buys may spend after one %kis arm (live)", "100,000,000 won"
     ),
     "max_quote_age": Meaning("s", "no buy on a price that is older", "2 s"),
-    HUNDREDTHS: Meaning("%", "loss of the day above which the desk takes no new buys", "3%"),
+    HUNDREDTHS: Meaning(
+        "%", "loss of the day above which only cancels and reducing sells pass", "3%"
+    ),
     "blackout": Meaning(
         "", "times of day (KST) in which no order is sent", "08:59:50-09:00:10,15:19-15:21"
     ),
@@ -349,7 +355,7 @@ def _window(text: str) -> tuple[time, time]:
         window = parse_time(start.strip()), parse_time(end.strip())
     except ValueError as e:
         raise ConfigError(
-            f"{text!r} is no blackout window: {e}", "write it as 08:59:50-09:00:10"
+            f"{text!r} is not a blackout window: {e}", "write it as 08:59:50-09:00:10"
         ) from None
     seconds = [seconds_since_midnight(at) for at in window]
     # The remainder lets a window go over midnight. With mixed-up ends it would be nearly a day long

@@ -86,8 +86,8 @@ class NotOpen(KisnbError):
 class Interrupted(_OneLine):
     """A person interrupted the cell. Orders that were handed to the desk live on.
 
-    Like KeyboardInterrupt it is no Exception: a loop around ``except Exception`` in the cell must
-    not make the interrupt button useless.
+    Like KeyboardInterrupt it is not an Exception: a loop around ``except Exception`` in the cell
+    must not make the interrupt button useless.
     """
 
 

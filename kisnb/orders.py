@@ -6,7 +6,7 @@ the same facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 we refused it; nothing was sent
      ├────► ACCEPTED                               found in KIS's list: sent by somebody else
-     └────► SENDING ──► NEW | DENIED               may_send kept it; nothing was sent
+     └────► SENDING ──► NEW | DENIED               may_send stopped it; nothing was sent
                │  ├──► REJECTED                    KIS refused it
                │  └──► UNKNOWN ──► REJECTED        KIS's list, or a person, says: never sent
                │          │
@@ -117,12 +117,12 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     """Name of the agent that takes the shares over. Empty: not an adoption."""
 
 
-# The place is no part of the key: a cell that is moved, or run in a new kernel, must find the order
-# that it sent before.
+# The place is not part of the key: a cell that is moved, or run in a new kernel, must find the
+# order that it sent before.
 class Place(msgspec.Struct, frozen=True, gc=False):
     """The place where a call was typed: one run of one cell in one kernel. (Row O11)
 
-    The place is no part of an order's key.
+    The place is not part of an order's key.
     """
 
     kernel: str = ""
@@ -192,7 +192,7 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
     key: str
     """Key of the intent."""
     outcome: Literal["sent", "rejected", "unknown", "kept"]
-    """``kept``: ``may_send`` refused, so no byte of the order went out.
+    """``kept``: ``may_send`` stopped the order, so no byte of it went out.
 
     A lost connection or a timeout is ``unknown``, never ``rejected``: KIS may have the order.
     """

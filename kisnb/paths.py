@@ -70,7 +70,7 @@ def _given_folder(given: str) -> Path:
     folder = _expanded(given)
     if not folder.is_absolute():
         raise ConfigError(
-            f"KISNB_STATE={given} is no full path, and would be another desk in each working "
+            f"KISNB_STATE={given} is not a full path: it would be another desk in each working "
             "folder",
             f"write it in full, for example KISNB_STATE={Path.cwd() / folder}",
         )
@@ -136,7 +136,7 @@ def data_dir() -> Path | None:
     folder = _expanded(given)
     if not folder.is_dir():
         raise ConfigError(
-            f"KISNB_DATA names {folder}, which is no folder", "correct it, or unset it"
+            f"KISNB_DATA names {folder}, which is not a folder", "correct it, or unset it"
         )
     return folder
 

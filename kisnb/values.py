@@ -108,7 +108,7 @@ def whole(value: object, what: str, unit: str = "") -> int:
     number = _whole(value, unit)
     if number is None:
         cure = "give a whole number, such as 10"
-        raise BadInput(f"{what} {shown(value)} is no whole number", cure)
+        raise BadInput(f"{what} {shown(value)} is not a whole number", cure)
     if abs(number) >= MOST:
         raise BadInput(f"{what} {shown(value)} is too large", f"give a number below {MOST:,}")
     return number
@@ -118,7 +118,7 @@ def shares(value: object, what: str = "the quantity") -> int:
     """Return ``value`` as a number of shares, at least 1. Raises BadInput."""
     qty = whole(value, what, SHARES)
     if qty < 1:
-        raise BadInput(f"{what} {qty:,} is no quantity", "give at least 1 share")
+        raise BadInput(f"{what} {qty:,} is not valid", "give at least 1 share")
     return qty
 
 
@@ -135,10 +135,10 @@ def seconds(value: object, what: str) -> float:
     number = _number(value)
     if number is None:
         cure = "give seconds as a number, such as 5"
-        raise BadInput(f"{what} {shown(value)} is no number of seconds", cure)
+        raise BadInput(f"{what} {shown(value)} is not a valid number of seconds", cure)
     if not 0 <= number <= LONGEST:
         cure = "give a number from 0 to about ten years"
-        raise BadInput(f"{what} {shown(value)} is no time to wait", cure)
+        raise BadInput(f"{what} {shown(value)} is not a valid waiting time", cure)
     return float(number)
 
 
@@ -152,11 +152,11 @@ def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
     found = choice(value, choices) if isinstance(value, str) else None
     if found is not None:
         return found
-    raise BadInput(f"{shown(value)} is no {what}", f"choose {' or '.join(choices)}")
+    raise BadInput(f"{shown(value)} is not a valid {what}", f"choose {' or '.join(choices)}")
 
 
 def choice(text: str, choices: Sequence[_Choice]) -> _Choice | None:
-    """Return the choice that ``text`` names, in capitals or not; None when it names none."""
+    """Return the choice that ``text`` names, in capitals or not; None for anything else."""
     spelt = narrow(text).strip().lower()
     return next((choice for choice in choices if spelt == choice.lower()), None)
 
@@ -169,7 +169,7 @@ def ordinal(again: object) -> int:
     number = whole(again, "again")
     if not 0 <= number < MOST_AGAIN:
         cure = f"count from 1 to {MOST_AGAIN - 1}"
-        raise BadInput(f"again={number} is no number of an order", cure)
+        raise BadInput(f"again={number} is not valid", cure)
     return number
 
 
@@ -179,12 +179,12 @@ def order_name(key: object) -> str:
     # A name stands in the journal and in messages of one line, so a line break in it is refused.
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         cure = f"write 1 to {LONGEST_NAME} letters, such as key='monthly'"
-        raise BadInput(f"key={name!r} is no name of an order", cure)
+        raise BadInput(f"key={name!r} is not a valid order name", cure)
     return name
 
 
 def order_number(what: object) -> int | None:
-    """Return the order number that ``12``, ``"12"`` or ``"#12"`` is; None when it is none."""
+    """Return the order number in ``12``, ``"12"`` or ``"#12"``; None for anything else."""
     # KIS pads order numbers differently: 0001569157 in a live reply, 47589 in a paper reply (KIS's
     # workbook; replies seen by public clients). As integers they are equal.
     digits = narrow(str(what)).strip().removeprefix("#")
@@ -202,12 +202,12 @@ def time_of_day(value: object, cure: str) -> time:
 def text(value: object, what: str) -> str:
     """Return ``value``, a text that can be written down, tidy. Raises BadInput for others."""
     if not isinstance(value, str):
-        raise BadInput(f"{what} {shown(value)} is no text", "write it in quotation marks")
+        raise BadInput(f"{what} {shown(value)} is not text", "write it in quotation marks")
     try:
         value.encode()
     except UnicodeEncodeError:
         # Half of a surrogate pair: the desk's wire and journal are UTF-8.
-        raise BadInput(f"{what} {shown(value)} cannot be written", "type it anew") from None
+        raise BadInput(f"{what} {shown(value)} cannot be written", "type it again") from None
     return tidy(str(value))
 
 
@@ -235,7 +235,7 @@ def shown(value: object) -> str:
 
 
 def whole_text(text: str, unit: str = "") -> int | None:
-    """Return the whole number that ``text`` is, of 15 digits at most; None when it is none."""
+    """Return ``text`` as a whole number of up to 15 digits; None when it is not one."""
     # `@70,000` is how `%kis buy 005930 10 @70,000` writes a price.
     plain = narrow(text).strip().removeprefix("@").removesuffix(unit).strip()
     if unit == WON:
@@ -248,7 +248,7 @@ def whole_text(text: str, unit: str = "") -> int | None:
 
 
 def _whole(value: object, unit: str = "") -> int | None:
-    """Return the whole number that ``value`` is; None when it is none."""
+    """Return ``value`` as a whole number; None when it is not one."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -256,13 +256,13 @@ def _whole(value: object, unit: str = "") -> int | None:
     number = _number(value)
     if number is None or isinstance(number, int):
         return number
-    # 10.0 shares of a DataFrame are 10. 10.5 is refused and not rounded: nobody else knows what was
-    # meant.
+    # 10.0 shares of a DataFrame are 10. 10.5 is refused and not rounded, because only the caller
+    # knows what was meant.
     return int(number) if number.is_integer() else None
 
 
 def _number(value: object) -> int | float | None:
-    """Return the number that ``value`` is, of Python's own types; None when it is none."""
+    """Return ``value`` as an int or a float; None when it is not a number."""
     # A bool is an int for Python: True would be 1 share.
     if isinstance(value, bool) or not isinstance(value, SupportsIndex | Real):
         return None

@@ -64,7 +64,9 @@ def find_desk(mode: Mode) -> DeskAddress | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError):
-        raise DeskBusy(f"a {mode} desk runs, but {path} cannot be read", by_hand(mode)) from None
+        raise DeskBusy(
+            f"a {mode} desk runs, but {path} cannot be read", kill_command(mode)
+        ) from None
 
 
 def is_up(mode: Mode) -> bool:
@@ -72,26 +74,26 @@ def is_up(mode: Mode) -> bool:
     return is_held(desk_lock(mode)) or is_held(supervisor_lock(mode))
 
 
-def by_hand(mode: Mode) -> str:
-    """The cure for a desk that does not answer."""
+def kill_command(mode: Mode) -> str:
+    """Return the command that ends a desk which does not answer: ``kill -9`` with its processes."""
     # The supervisor first, or it would start the next desk.
     pids = [
         pid
         for path in (supervisor_lock(mode), desk_lock(mode))
         if (pid := holder(path)) is not None
     ]
-    return f"end it by hand: kill -9 {' '.join(map(str, pids)) or 'PID'}"
+    return f"end it with: kill -9 {' '.join(map(str, pids)) or 'PID'}"
 
 
 def address_file(mode: Mode) -> Path:
-    """The file that holds the address of the desk of a mode."""
+    """Return the path of the file that holds the address of the desk of a mode."""
     return desk_folder(mode) / "address.json"
 
 
 def find_or_wait(mode: Mode) -> DeskAddress | None:
-    """As ``find_desk``, but a desk that is just starting, or has lost its socket, is waited for.
+    """Return the address of the running desk as ``find_desk`` does; None when none runs.
 
-    Raises DeskBusy.
+    Wait for a desk that is just starting or has lost its socket. Raises DeskBusy.
     """
     deadline = time.monotonic() + STARTING_SECONDS
     # A desk takes its lock before it writes its address, and a supervisor takes its own before it
@@ -101,15 +103,15 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
             lost = (
                 f"its socket {running.socket} is gone" if running else "does not tell its address"
             )
-            raise DeskBusy(f"a {mode} desk runs, but {lost}", by_hand(mode))
+            raise DeskBusy(f"a {mode} desk runs, but {lost}", kill_command(mode))
         time.sleep(0.05)
     return running
 
 
 def wait_for_socket(running: DeskAddress) -> DeskAddress:
-    """The address of a desk that runs, once its socket is there; a desk makes a lost one anew.
+    """Wait until the socket of a running desk exists, and return the desk's address.
 
-    Gives ``running`` back when that takes too long.
+    A desk makes a new socket when it has lost one. Return ``running`` when that takes too long.
     """
     deadline = time.monotonic() + SOCKET_SECONDS
     while not _has_socket(running) and time.monotonic() < deadline:

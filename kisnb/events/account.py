@@ -32,7 +32,7 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """
 
 
-# A flatten has rows of its own and is no step of the kill switch: the switch ends after seconds,
+# A flatten has rows of its own and is not a step of the kill switch: the switch ends after seconds,
 # and a flatten may wait for the next market session.
 class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.

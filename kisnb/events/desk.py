@@ -50,7 +50,7 @@ class LinkDown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class LinkUp(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The stream to KIS stands (again)."""
+    """The desk is connected to KIS's WebSocket, for the first time or again."""
 
 
 class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -61,9 +61,9 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # KIS does not signal gaps. The number comes from the accumulated volume of two trades. A
     # session that returns to a new desk has no such pair, and gives 0.
     missing: int
-    """Shares; 0 when it cannot be told."""
+    """Shares; 0 when the number is not known."""
     venue: Venue = Venue.KRX
-    """Whose trades; SOR stands for KRX and NXT together."""
+    """The venue of the trades; SOR means KRX and NXT together."""
 
 
 class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -91,7 +91,7 @@ class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The time in which KIS could list an order of unknown fate is over: a person decides.
+    """The time in which KIS could list an order with unknown outcome is over: a person decides.
 
     ``candidates`` are the numbers in KIS's list that it could be.
     """
@@ -102,7 +102,7 @@ class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A person's decision about an order of unknown fate contradicts KIS's list."""
+    """A person's decision about an order with unknown outcome contradicts KIS's list."""
 
     key: str
     text: str

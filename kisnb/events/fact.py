@@ -17,8 +17,8 @@ from kisnb.clock import Ns
 class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened; ``t`` is when, as far as we can know."""
 
-    # A class variable is no field, so the words are neither journaled nor sent. A later version may
-    # say the same fact in better words.
+    # A class variable is not a field, so the words are neither journaled nor sent. A later version
+    # may say the same fact in better words.
     log_line: ClassVar[str] = ""
     """Line for an order's log, a format of the fact; empty for facts of no order."""
 

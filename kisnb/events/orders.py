@@ -82,7 +82,7 @@ class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ref: OrderRef
 
 
-# A lost reply is no refusal. KIS may have the order, so it is neither sent again nor taken for
+# A lost reply is not a refusal. KIS may have the order, so it is neither sent again nor taken for
 # dead.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """No answer came: the order may live or not."""
@@ -94,7 +94,7 @@ class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Resolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An order of unknown fate is settled: it is the order ``ref``, or (None) it was never sent.
+    """An order with unknown outcome is settled: it is the order ``ref``, or (None) was never sent.
 
     ``evidence`` says how we know.
     """
@@ -237,6 +237,6 @@ _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
 
 def is_order_fact(event: object) -> TypeIs[OrderFact]:
     """Return whether an event is a fact of an order, and so a row of the journal."""
-    # Ticks are the commonest events, and they are no facts of an order. An ``isinstance`` over all
+    # Ticks are the commonest events, and they are not facts of an order. An ``isinstance`` over all
     # these types would cost each tick 3 µs.
     return type(event) in _ORDER_FACTS

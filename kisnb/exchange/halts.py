@@ -55,7 +55,7 @@ class Breaker:
         self._since: Ns | None = None
 
     def receive(self, now: Ns, value: float) -> Level | None:
-        """Receive the value of the index. Return the level that begins now; None when none does.
+        """Receive the value of the index. Return the level that the breaker enters now, else None.
 
         Each level comes at most once a day.
         """

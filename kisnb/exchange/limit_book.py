@@ -133,7 +133,9 @@ class LimitBook:
         level.total += qty
 
     def cancel(self, order_id: int, qty: int | None = None) -> int:
-        """Cancel ``qty`` shares of an order; None: all. Return the number of cancelled shares.
+        """Cancel ``qty`` shares of an order, or all of it when ``qty`` is None.
+
+        Return the number of cancelled shares; 0 for an order that is not in the book.
 
         The order keeps its place in the queue.
         """

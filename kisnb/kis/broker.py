@@ -129,18 +129,20 @@ class KisBroker:
 
     @property
     def frames(self) -> int:
-        """Frames received on the present connection, or on the last one while there is none."""
+        """Frames received on the current connection, or on the last one while there is none."""
         return self._stream.frames
 
     @property
     def local_port(self) -> int | None:
-        """TCP port of our end of the present connection; None without one."""
+        """TCP port of our end of the current connection; None without one."""
         return self._stream.local_port
 
     @property
     def settled(self) -> bool:
-        """True when only the clock can change anything: every subscription is answered, or the
-        stream waits for its next attempt to connect.
+        """True when nothing changes before the clock moves.
+
+        Then KIS has answered every subscription, or the stream waits for its next attempt to
+        connect.
         """
         return self._stream.settled
 
@@ -151,7 +153,7 @@ class KisBroker:
 
     @property
     def confirmed(self) -> frozenset[Want]:
-        """Subscriptions that KIS has confirmed on the present connection."""
+        """Subscriptions that KIS has confirmed on the current connection."""
         return self._stream.confirmed
 
     def last_record(self, want: Want) -> dict[str, str]:
@@ -168,10 +170,11 @@ class KisBroker:
     # orders
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
-        """Post an order once and return the outcome; a lost answer is ``unknown``.
+        """Post an order once and return the outcome. A lost answer is ``unknown``.
 
-        Raises OrderDenied where this connection takes no such order, and TokenError when there is
-        no token: then nothing was sent.
+        Nothing is sent in three cases. It raises OrderDenied when this connection takes no such
+        order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
+        no token.
         """
         self._check_can_order(intent.key)
         # The host would refuse such an order whatever the market does. A refusal here costs no call
@@ -288,7 +291,7 @@ class KisBroker:
         """
         api = APIS.get(name)
         if api is None or api.post:
-            what = "places orders or keys" if api else "is no call of KIS"
+            what = "places orders or keys" if api else "is not a call of KIS"
             raise BadInput(
                 f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs"
             )

@@ -95,7 +95,7 @@ class Api(msgspec.Struct, frozen=True):
 
     @property
     def paged(self) -> bool:
-        """True when further pages are asked for with the keys of the last page."""
+        """True when the call has pages: a request for the next one carries the last page's keys."""
         return bool(self.ctx)
 
     def block(self, name: str) -> Block:

@@ -187,7 +187,7 @@ def read_entries(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeError):
         # The parser's own words would show the line, and with it a key.
         raise ConfigError(
-            f"{path} is no YAML", "compare it with KIS's sample kis_devlp.yaml"
+            f"{path} is not YAML", "compare it with KIS's sample kis_devlp.yaml"
         ) from None
     return entries if isinstance(entries, dict) else {}
 

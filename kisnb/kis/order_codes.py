@@ -111,7 +111,9 @@ def read_venue(code: str) -> Venue:
     try:
         return Venue(code.strip() or "KRX")
     except ValueError:
-        raise FrameError(f"{code[:10]!r} is no venue", "KIS knows KRX, NXT and SOR") from None
+        raise FrameError(
+            f"{code[:10]!r} is not a valid venue", "KIS knows KRX, NXT and SOR"
+        ) from None
 
 
 def executed_at_code(venue: Venue, *, by_router: bool = False) -> str:

@@ -48,17 +48,17 @@ def read_day(text: str) -> date:
     try:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
-        raise FrameError(f"{text[:20]!r} is no date", "ask again") from None
+        raise FrameError(f"{text[:20]!r} is not a date", "ask again") from None
 
 
 def seconds_of(text: str) -> int:
     """Return the seconds since midnight of an HHMMSS. Raises FrameError."""
     if len(text) != 6 or not text.isdecimal():
-        raise FrameError(f"{text[:20]!r} is no time of day", "ask again")
+        raise FrameError(f"{text[:20]!r} is not a time of day", "ask again")
     at = int(text)
     seconds = at // 10_000 * 3600 + at // 100 % 100 * 60 + at % 100
     if at % 100 > 59 or at // 100 % 100 > 59 or seconds > 86_400:
-        raise FrameError(f"{text!r} is no time of day", "ask again")
+        raise FrameError(f"{text!r} is not a time of day", "ask again")
     return seconds
 
 

@@ -26,7 +26,7 @@ def span_of(every: str) -> Ns:
     """
     match = re.fullmatch(r"(\d{1,4})([smh])", every)
     if match is None or not int(match[1]):
-        raise BadInput(f"{every!r} is no bar length", "write it as 20s, 1m, 5m or 1h")
+        raise BadInput(f"{every!r} is not a valid bar length", "write it as 20s, 1m, 5m or 1h")
     return int(match[1]) * _UNITS[match[2]]
 
 

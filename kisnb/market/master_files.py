@@ -216,7 +216,7 @@ def _decoded(line: bytes, where: str) -> str:
     try:
         return line.decode("cp949")
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{where}: byte {e.start + 1} is no cp949", _CURE) from e
+        raise ConfigError(f"{where}: byte {e.start + 1} is not cp949", _CURE) from e
 
 
 def _record(text: str, board: Board, where: str) -> MasterRecord:
@@ -238,10 +238,10 @@ def _record(text: str, board: Board, where: str) -> MasterRecord:
             f"{where}: no {board} record ends like this; the right-hand block is cut wrongly", _CURE
         )
     if not (code.isascii() and code.isalnum()) or not name:
-        raise ConfigError(f"{where}: {code!r} is no code, or it has no name", _CURE)
+        raise ConfigError(f"{where}: {code!r} is not a valid code, or it has no name", _CURE)
     fields = {column.name: block[column.start : column.end].strip() for column in COLUMNS[board]}
     for wrong in (column for column in _NUMBERS if fields[column] and not fields[column].isdigit()):
         raise ConfigError(
-            f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is no number", _CURE
+            f"{where}: {wrong} of {code} is {fields[wrong]!r}, which is not a number", _CURE
         )
     return MasterRecord(code, isin, name, board, fields)

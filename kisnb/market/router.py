@@ -163,7 +163,7 @@ class Router:
         """Return the market code of ranking requests.
 
         It is ``"J"`` in KRX_REG and KR_OFF, ``"NX"`` in Nextrade's sessions. Raises BadInput for a
-        text that is no session id.
+        text that is not a session id.
         """
         found = _RANKING.get(session_id)
         if found is None:
@@ -186,7 +186,7 @@ class Router:
         A spread is missing when it is None, negative or infinite. Liquidity is missing when it is
         not above 0. In KRX_REG, Nextrade is chosen for a strictly tighter spread, or for more
         liquidity when a spread is missing. In the other sessions the default venue is kept.
-        Raises BadInput for a text that is no session id.
+        Raises BadInput for a text that is not a session id.
         """
         default = _DEFAULT.get(session_id)
         if default is None:
@@ -409,7 +409,8 @@ def _refusal(
     item: Instrument, session: SessionId, verdicts: dict[Venue, Verdict]
 ) -> tuple[str, str]:
     if item.halted:
-        return f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
+        why = f"the exchange has halted trading in {item.name} ({item.code})"
+        return why, "wait until the exchange lifts the halt"
     why = "; ".join(verdict.why_not for verdict in verdicts.values())
     # One cure is enough. That of the session id's default venue is the most likely to help.
     able = [v for v in verdicts if v is Venue.KRX or item.nxt] or list(verdicts)
@@ -418,4 +419,6 @@ def _refusal(
 
 
 def _no_session(session_id: object) -> BadInput:
-    return BadInput(f"{session_id!r} is no session id", f"use one of {', '.join(SessionId)}")
+    return BadInput(
+        f"{session_id!r} is not a valid session id", f"use one of {', '.join(SessionId)}"
+    )

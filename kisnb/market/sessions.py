@@ -57,7 +57,10 @@ class _RegularDay(NamedTuple):
 
 
 def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
-    """Return the phase of ``venue`` at ``now``. SOR has that of the more open of KRX and NXT."""
+    """Return the phase of ``venue`` at ``now``.
+
+    The phase of SOR is that of KRX or of NXT, whichever lets more orders match.
+    """
     return _at(now, assumed).phases[venue].at(now, Phase.CLOSED)
 
 

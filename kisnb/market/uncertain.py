@@ -72,7 +72,8 @@ def current() -> Uncertain:
 def read(text: str) -> Uncertain:
     """Return the defaults with the other variant of each named fact.
 
-    ``text`` has names separated by commas. Raises ConfigError for a name that is no fact.
+    ``text`` has names separated by commas. Raises ConfigError for a name that is not an uncertain
+    fact.
     """
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:
@@ -81,6 +82,6 @@ def read(text: str) -> Uncertain:
             near = near_names(name, Uncertain.__struct_fields__)
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"
-            raise ConfigError(f"{name!r} is no uncertain fact", hint)
+            raise ConfigError(f"{name!r} is not an uncertain fact", hint)
     # Every default is False, so the other variant is True.
     return Uncertain(**dict.fromkeys(names, True))

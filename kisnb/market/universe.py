@@ -83,7 +83,7 @@ class Universe:
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
             raise UnknownInstrument(
-                f"{shown(tidy(code))} is no listed code", self._cure(tidy(code))
+                f"{shown(tidy(code))} is not a listed code", self._cure(tidy(code))
             )
         return item
 
@@ -203,7 +203,7 @@ def _plain_code(code: object) -> str:
     """
     if not isinstance(code, str):
         raise UnknownInstrument(
-            f"{shown(code)} is no code", "write it in quotation marks, such as '005930'"
+            f"{shown(code)} is not a valid code", "write it in quotation marks, such as '005930'"
         )
     plain = narrow(code).strip().upper()
     # KIS's own codes of seven characters begin with Q (ETN). The A in front is other programs'.

@@ -85,5 +85,5 @@ def path_with_ours(path: str) -> str:
 def _folder(given: Path | None) -> Path:
     folder = given or (Path("notebooks") if Path("notebooks").is_dir() else Path())
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder", "name the folder that holds your notebooks")
+        raise ConfigError(f"{folder} is not a folder", "name the folder that holds your notebooks")
     return folder.resolve()

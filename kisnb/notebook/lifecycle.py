@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 PATIENCE = 0.6
-"""Seconds of wall time that both ways together may wait for a loop that stands.
+"""Seconds of wall time that both ways together may wait for a loop that does not run.
 
 A kernel has to be gone within 2 seconds.
 """
@@ -39,7 +39,7 @@ class CloseAtExit:
         """The end of all waiting, on the monotonic clock; None before the kernel ends."""
 
     def add(self) -> None:
-        """Close the session from now on when the kernel ends."""
+        """Register the hooks that close the session when the kernel ends."""
         # atexit runs in every orderly end, but only after the main thread is free. `do_shutdown`
         # runs in the control thread, also while a cell blocks the main one.
         atexit.register(self._at_exit)
@@ -49,7 +49,7 @@ class CloseAtExit:
             self._kernel.do_shutdown = self._do_shutdown
 
     def remove(self) -> None:
-        """Leave the end of the kernel to IPython again."""
+        """Remove the hooks."""
         atexit.unregister(self._at_exit)
         if self._kernel is not None:
             # Without the attribute of our own, the method of the class is there again.

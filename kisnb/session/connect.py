@@ -55,10 +55,10 @@ async def connect(
     try:
         wanted = Mode(mode)
     except ValueError:
-        raise BadInput(f"{mode!r} is no mode", "open sim, paper or live") from None
+        raise BadInput(f"{mode!r} is not a valid mode", "open sim, paper or live") from None
     # All values are read before a desk is started: a wrong one must not leave a desk behind.
     if seed is not None and not isinstance(seed, int):
-        raise BadInput(f"{seed!r} is no seed", "give a whole number, such as 7")
+        raise BadInput(f"{seed!r} is not a valid seed", "give a whole number, such as 7")
     day = SimulatedDay(seed, _date(date), _time(start))
     if wanted is not Mode.SIM and (day != SimulatedDay() or fresh):
         raise BadInput(
@@ -108,7 +108,7 @@ def _quotes(mode: Mode, quotes: str | None) -> Mode | None:
     try:
         return check_quotes(mode, Mode(quotes))
     except ValueError:
-        raise BadInput(f"{quotes!r} is no mode", "write quotes='live'") from None
+        raise BadInput(f"{quotes!r} is not a valid mode", "write quotes='live'") from None
 
 
 async def _attached(
@@ -197,7 +197,7 @@ def _date(value: date | str | None) -> str | None:
     try:
         return str(date.fromisoformat(str(value)))
     except ValueError:
-        raise BadInput(f"{value!r} is no date", "write it as YYYY-MM-DD") from None
+        raise BadInput(f"{value!r} is not a date", "write it as YYYY-MM-DD") from None
 
 
 def _time(value: time | str | None) -> str | None:

@@ -26,9 +26,10 @@ class DeskSwitches:
     async def halt(
         self, reason: str, state: Literal["reducing", "halted"], *, flatten: bool
     ) -> list[HaltStep]:
-        """Pull the kill switch. Return its steps when it has ended.
+        """Pull the kill switch, wait until it has ended, and return its steps.
 
-        Raises BadInput. Raises Interrupted when the wait is cancelled; the halt goes on.
+        Raises BadInput. Raises Interrupted when the wait is cancelled; the desk still carries out
+        the halt.
         """
         end: Literal["reducing", "halted"] = one_of(
             state, ("reducing", "halted"), "state of a halt"

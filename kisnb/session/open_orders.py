@@ -67,7 +67,7 @@ class OpenOrders:
         return orders
 
     async def resolve(self, adopt: int | None, what: Order | str | None) -> Order:
-        """Decide what became of an order of unknown fate.
+        """Decide what became of an order with unknown outcome.
 
         ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be None
         when there is just one such order. Raises BadInput, also while KIS's list contradicts it.
@@ -103,19 +103,19 @@ class OpenOrders:
         return may_be_revised(self._state.now, self._state.books, order, item)
 
     def _unknown(self, what: Order | str | None) -> Order:
-        """Return the order of unknown fate that is meant. Raises BadInput."""
+        """Return the order with unknown outcome that ``what`` names. Raises BadInput."""
         books = self._state.books
         unknown = [o for o in books.live.values() if o.state is OrderState.UNKNOWN]
         if what is not None:
             # A name stands for its newest order, which comes last.
             order = orders_named(books, what)[-1]
             if order.state is not OrderState.UNKNOWN:
-                raise BadInput(f"the fate of {named_order(order)} is known: it is {order.state}")
+                raise BadInput(f"the outcome of {named_order(order)} is known: it is {order.state}")
             return order
         if len(unknown) != 1:
             named = ", ".join(f"{o.key} ({o.intent.text})" for o in unknown)
             raise BadInput(
-                f"there are {len(unknown)} orders of unknown fate",
+                f"there are {len(unknown)} orders with unknown outcome",
                 f"name one: {named}" if named else "",
             )
         return unknown[0]

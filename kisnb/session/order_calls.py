@@ -54,9 +54,11 @@ class OrderCalls(SessionCalls):
         """Buy ``qty`` shares. Await it: it returns when the exchange has accepted the order.
 
         Without a price it is a market order. Without a venue the router chooses one. ``stop`` makes
-        it a stop-limit order. The same wish in the same cell is the same order: run again, it sends
-        nothing and returns the order that there is. ``again=1`` is one order more, and a name for
-        it. Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        it a stop-limit order. The same wish in the same cell is the same order: run again, the cell
+        sends nothing and returns the existing order. ``again=1`` sends one more order. The number
+        also names that order, so the cell returns it when it is run again.
+
+        Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """
         return self._order(Side.BUY, code, qty, price, **options)
 
@@ -64,7 +66,7 @@ class OrderCalls(SessionCalls):
     def sell(
         self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Pending[Order]:
-        """Sell ``qty`` shares, as ``buy``."""
+        """Sell ``qty`` shares. Parameters, return value and errors are those of ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
 
     def _order(
@@ -107,8 +109,9 @@ class OrderCalls(SessionCalls):
     ) -> Pending[Order]:
         """Move ``qty`` shares (None: all leaves) of an open order to another price, won.
 
-        Awaited, it returns the order that they become. That order goes to the end of the queue, and
-        its log says so. Raises OrderDenied, OrderRejected, OrderUnknown, as ``buy`` does.
+        Awaited, it returns the new order that replaces the moved shares. The new order may lose its
+        place in the queue, and its log says so. Raises OrderDenied, OrderRejected,
+        OrderUnknown, as ``buy`` does.
         """
         return self.place(read_revise(what, price, qty, key, again))
 
@@ -122,7 +125,7 @@ class OrderCalls(SessionCalls):
 
     @pending
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
-        """Decide what became of an order of unknown fate.
+        """Decide what became of an order with unknown outcome.
 
         ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be left
         out when there is just one. Raises BadInput while KIS's list of orders contradicts it.

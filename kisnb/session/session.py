@@ -103,4 +103,4 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         # A copy in another process would share the socket of this one, and read half of its
         # messages.
-        raise BadInput("a session does not cross a process and cannot be copied", OPEN_HERE)
+        raise BadInput("a session cannot be copied or used in another process", OPEN_HERE)

@@ -141,7 +141,7 @@ class State:
             self.names.add(row.t, order.key, row.naming)
         if type(row) is OrderHeld:
             self.held[row.key] = row
-        # An order that left NEW is held no more. A kept order comes back with a new OrderHeld.
+        # An order that left NEW is held no more. A stopped order comes back with a new OrderHeld.
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
         if (

@@ -55,4 +55,4 @@ def test_a05_an_agent_of_a_stock_that_has_not_traded_yet_buys_nothing():
     engine.frame(NOON + 30 * SECOND, [tick(NOON + 30 * SECOND, PRICE)])
     (order,) = engine.runner.book.orders.values()
     assert order.state is OrderState.DENIED
-    assert "no price of the last seconds to buy on" in order.text
+    assert "the newest price is too old" in order.text

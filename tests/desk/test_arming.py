@@ -70,10 +70,12 @@ def test_n06_after_five_wrong_tails_even_the_right_one_waits(
 ):
     def work(door: Door) -> None:
         assert "not the last four digits" in door.refused(FREE_TRIES - 1)
-        assert door.refused(1).startswith("5 wrong tails were typed. Arm again at ")
-        assert door.arm().startswith("5 wrong tails were typed. Arm again at ")
+        assert door.refused(1).startswith(
+            "Wrong account digits were entered 5 times. Arm again at "
+        )
+        assert door.arm().startswith("Wrong account digits were entered 5 times. Arm again at ")
         door.t += 59
-        assert "wrong tails" in door.arm()
+        assert "rong account digits" in door.arm()
         door.t += 1
         assert door.arm().startswith("live is armed until ")
 
@@ -97,9 +99,9 @@ def test_n06_each_further_wrong_tail_doubles_the_pause_up_to_an_hour(
         door.refused(FREE_TRIES)
         for minutes in (1, 2, 4, 8, 16, 32, 60, 60, 60):
             door.t += minutes * 60 - 1
-            assert "wrong tails" in door.arm()
+            assert "rong account digits" in door.arm()
             door.t += 1
-            assert "wrong tails" in door.refused(1)
+            assert "rong account digits" in door.refused(1)
 
     at_a_desk(tmp_path, clock, work)
 

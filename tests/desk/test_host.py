@@ -77,7 +77,7 @@ def test_an_order_does_not_wait_for_ever_for_a_book_that_cannot_be_read(tmp_path
         await rested.wait()
         assert host.core.state.books.orders["k"].is_ended
         assert any(
-            "the book of 005930 could not be read" in e.text
+            "the depth of 005930 could not be read" in e.text
             for e in heard
             if isinstance(e, Trouble)
         )
@@ -139,7 +139,7 @@ class SlowWire(Wire):
             OrderState.NEW,
             "blackout until 12:01:00: journaled",
         ),
-        (Limits(needs_arming=True), OrderState.DENIED, "is not armed: no buy passes"),
+        (Limits(needs_arming=True), OrderState.DENIED, "is not armed: buys are blocked"),
     ],
 )
 def test_a08_n06_what_waited_in_the_limiter_is_kept_by_what_has_changed_meanwhile(

@@ -112,7 +112,7 @@ def test_a_database_of_something_else_is_refused_and_left_as_it_is(tmp_path: Pat
     path = tmp_path / "journal.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE recipes (name TEXT)")
-    with pytest.raises(ConfigError, match=r"no journal.*Move it away"):
+    with pytest.raises(ConfigError, match=r"not a journal.*Move it away"):
         Journal(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]

@@ -201,10 +201,10 @@ def test_a07_a_folder_that_cannot_be_read_for_a_while_does_not_end_the_watch(
             return real(path)
 
         monkeypatch.setattr(Path, "lstat", unreadable)
-        await seen(lambda: any("cannot be looked at" in text for text in session.troubles))
+        await seen(lambda: any("cannot be checked" in text for text in session.troubles))
         await looked()
-        assert sum("cannot be looked at" in text for text in session.troubles) == 1
-        with pytest.raises(Exception, match="cannot be looked at"):
+        assert sum("cannot be checked" in text for text in session.troubles) == 1
+        with pytest.raises(Exception, match="cannot be checked"):
             await session.resume("x")
         monkeypatch.setattr(Path, "lstat", real)
         halt_file().write_text("later", "utf-8")
@@ -321,6 +321,6 @@ def test_an_event_of_kis_that_cannot_be_handled_is_a_trouble_and_keeps_no_other_
         desk.host.core.step = fails_at_first  # type: ignore[assignment, method-assign]
         desk.host.receive([notice("filled", number, 1), notice("filled", number, 2)])
         await seen(lambda: order.filled == 2)
-        assert any("Notice could not be handled" in text for text in session.troubles)
+        assert any("Notice of KIS could not be handled" in text for text in session.troubles)
 
     run(tmp_path, work)

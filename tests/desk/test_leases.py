@@ -115,7 +115,7 @@ def test_a_class_or_another_object_is_no_agent(tmp_path: Path):
         session = await desk.session()
         with pytest.raises(BadInput, match=r"Watcher is a class.*Watcher\(code="):
             await session.agents.start(Watcher)  # type: ignore[arg-type]
-        with pytest.raises(BadInput, match="no agent"):
+        with pytest.raises(BadInput, match="is not an agent"):
             await session.agents.start(7)  # type: ignore[arg-type]
         await session.close()
 

@@ -37,7 +37,7 @@ def test_k12_a_relative_state_folder_is_refused_with_the_full_path(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KISNB_STATE", "kisnb-state")
     assert status(capsys) == (
-        "KISNB_STATE=kisnb-state is no full path, and would be another desk in each working "
+        "KISNB_STATE=kisnb-state is not a full path: it would be another desk in each working "
         "folder. "
         f"Write it in full, for example KISNB_STATE={tmp_path}/kisnb-state.\n"
     )

@@ -39,7 +39,7 @@ def test_a07_status_says_what_passes_who_is_attached_and_what_is_not_known(
         with pytest.raises(OrderUnknown):
             await session.buy("005930", 3)
         assert (
-            "1 order of unknown fate (buy 3 005930 market): settle them with %kis resolve"
+            "1 order with unknown outcome (buy 3 005930 market): settle them with %kis resolve"
             in await told(capsys)
         )
         await session.halt("a drill", state="reducing")

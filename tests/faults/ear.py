@@ -114,7 +114,7 @@ class Ear:
     def _in_order(self, event: Event) -> None:
         """Every row of the journal comes once, and in order.
 
-        What the session itself found out is no row.
+        What the session itself found out is not a row.
         """
         if not is_published(event):
             return

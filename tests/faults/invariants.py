@@ -436,7 +436,7 @@ class Watch:
 
 
 def is_request(order: AccountOrder) -> bool:
-    """A request to cancel is listed under a number of its own, but is no order."""
+    """A request to cancel is listed under a number of its own, but is not an order."""
     return bool(order.original) and order.state == "confirmed"
 
 

@@ -230,7 +230,7 @@ class Kernel:
         await asyncio.sleep(self.notebooks.rng.uniform(*LOOK_SECONDS))
 
     def _cell(self, work: Callable[[Session], Any]) -> None:
-        """Run a cell in the open session; what it says to people is no failure."""
+        """Run a cell in the open session; what it says to people does not count as a failure."""
 
         async def cell(session: Session) -> None:
             try:

@@ -108,7 +108,7 @@ async def by_hand(session: Session, seed: int) -> None:
         for ended in await asyncio.gather(
             *(trade(session, w) for w in group), return_exceptions=True
         ):
-            # What desk or host refuse, or cannot be asked just now, is no end of a notebook.
+            # What desk or host refuse, or cannot be asked just now, does not end a notebook.
             if isinstance(ended, DeskLost) or (
                 isinstance(ended, BaseException)
                 and not isinstance(ended, OrderRefused | BadInput | LinkLost)

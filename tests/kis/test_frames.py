@@ -158,7 +158,7 @@ def test_k07_nothing_but_typed_errors_comes_out_of_any_payload(payload: str, cou
 
 
 def test_k07_two_records_of_unequal_length_are_refused_as_a_whole() -> None:
-    with pytest.raises(FrameError, match="fields are no 2 records"):
+    with pytest.raises(FrameError, match="fields are not 2 records"):
         decode_ticks(parse(f"0|H0STCNT0|002|{KIS_EXAMPLE}^{KIS_EXAMPLE}^2"), RECEIVED)
 
 

@@ -176,7 +176,7 @@ def test_n11_secrets_are_hidden_wherever_kis_puts_them(
     assert asked == ["inquire-price"] * 4 if token_from_file else ["tokenP", *["inquire-price"] * 4]
     text = file.read_text("utf-8")
     assert [secret for secret in (*SECRETS[:5], "x-x", "y-y") if secret in text] == []
-    assert "bytes that are no JSON" in text
+    assert "bytes that are not JSON" in text
 
 
 def test_what_got_no_reply_is_recorded_as_lost_and_played_back_as_lost(tmp_path: Path) -> None:

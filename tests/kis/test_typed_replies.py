@@ -196,7 +196,7 @@ ANYTHING = (
 
 
 def said(api: Api, data: st.DataObject) -> bytes:
-    """A reply whose rows have wrong, missing and additional fields, or are no rows."""
+    """A reply whose rows have wrong, missing and additional fields, or are not rows."""
     body = encode_reply(api, {})
     for block in api.blocks:
         names = st.sampled_from([*block.empty, "new_field"])

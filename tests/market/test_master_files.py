@@ -186,9 +186,9 @@ def test_m05_a_broken_zip_is_an_error_not_a_crash(folder: Path) -> None:
         (lambda lines: [lines[0], lines[1] + b"0"], "line 2: no KOSPI record"),
         (lambda lines: [lines[0], lines[1][:100]], "line 2 has"),
         (lambda lines: [lines[0].decode("cp949").encode("utf-8")], "line 1"),
-        (lambda lines: [lines[0], b"\xff\xff" + lines[1]], "line 2: byte 1 is no cp949"),
+        (lambda lines: [lines[0], b"\xff\xff" + lines[1]], "line 2: byte 1 is not cp949"),
         (lambda lines: [*lines, lines[0]], "line 9: 005930 is listed twice"),
-        (lambda lines: [b" " * 9 + lines[0][9:]], "line 1: '' is no code"),
+        (lambda lines: [b" " * 9 + lines[0][9:]], "line 1: '' is not a valid code"),
         (lambda lines: [], "is empty"),
     ],
 )

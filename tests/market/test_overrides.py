@@ -138,7 +138,7 @@ def closed_in_the_state_folder(text: str) -> None:
 
 def test_m02_the_file_in_the_state_folder_holds_for_kernel_desk_and_simulator() -> None:
     closed_in_the_state_folder('[closed]\n2026-11-20 = "임시공휴일"\n')
-    with pytest.raises(KisnbError, match=r"2026-11-20 is no trading day.*2026-11-19"):
+    with pytest.raises(KisnbError, match=r"2026-11-20 is not a trading day.*2026-11-19"):
         asyncio.run(kisnb.connect("sim", seed=1, date="2026-11-20"))
     assert not calendar.is_trading_day(date(2026, 11, 20))
     closed_in_the_state_folder('[hour_later]\n2026-11-20 = "exam"\n')

@@ -135,7 +135,7 @@ def test_m05_kind_from_code_and_name(code: str, name: str, kind: Kind) -> None:
 
 @pytest.mark.parametrize("name", [LISTING, DAILY])
 def test_h03_a_missing_or_broken_file_is_named_with_its_cure(folder: Path, name: str) -> None:
-    (folder / name).write_bytes(b"PAR1 this is no table PAR1")
+    (folder / name).write_bytes(b"PAR1 this is not a table PAR1")
     with pytest.raises(ConfigError, match=f"{name} cannot be read.*unset KISNB_DATA"):
         Universe.load(folder, D3)
     (folder / name).unlink()

@@ -110,7 +110,7 @@ def test_r05_a_better_nxt_book_is_set_aside_when_all_is_closed() -> None:
 
 @pytest.mark.parametrize("session", ["KRX", "", "nxt_pre"])
 def test_r01_an_unknown_session_fails_loudly(session: str) -> None:
-    with pytest.raises(BadInput, match="is no session id"):
+    with pytest.raises(BadInput, match="is not a valid session id"):
         Router.resolve_for_ranking(session)
     with pytest.raises(BadInput, match="NXT_PRE, KRX_REG"):
         resolve(session)

@@ -138,7 +138,7 @@ def test_r05_a_book_older_than_a_minute_decides_nothing() -> None:
 def test_r06_a_halted_issue_goes_nowhere() -> None:
     found = route(intent(), view("10:00", msgspec.structs.replace(BOTH, halted=True), KRX=TIGHT))
     assert isinstance(found, NotRouted)
-    assert found.reason == "삼성전자 (005930) is halted"
+    assert found.reason == "the exchange has halted trading in 삼성전자 (005930)"
 
 
 def test_r06_the_view_must_be_of_the_same_issue() -> None:

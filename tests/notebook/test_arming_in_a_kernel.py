@@ -24,10 +24,10 @@ def test_n06_live_is_armed_at_the_keyboard_alone(
     with kernel(state, KISNB_CREDENTIALS=str(keys)) as k:
         k.ok("%load_ext kisnb")
         k.ok("%kis open live")
-        assert k.ok("%kis arm").text.startswith("[LIVE] live is not armed: no buy passes")
+        assert k.ok("%kis arm").text.startswith("[LIVE] live is not armed: buys are blocked")
         nobody = k.run(ARM).error
-        assert nobody.startswith("BadInput: Nobody can be asked here")
-        assert nobody.endswith("Arm from a notebook, by hand.")
+        assert nobody.startswith("BadInput: This front end cannot ask for input")
+        assert nobody.endswith("Run %kis arm in a notebook cell.")
         wrong = k.start(ARM, keyboard=True)
         assert k.answer("0000") == "Last four digits of the account: "
         assert "not the last four digits" in k.finish(wrong).error

@@ -89,9 +89,9 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
         (
             "record",
             "on",
-            "Record is the file that is written to, and 'on' names none. Name a file: %kis config",
+            "'on' is not a file path. Name a file: %kis config",
         ),
-        ("record", "/", "and '/' names none"),
+        ("record", "/", "'/' is not a file path"),
         ("max_order_value", "3 s", "max_order_value cannot be '3 s'."),
         ("max_quote_age", "2 won", "max_quote_age cannot be '2 won'."),
         ("max_cash_percent", "2.5 %", "max_cash_percent cannot be '2.5'."),
@@ -112,9 +112,9 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
         ),
         ("max_day_loss", "much %", "max_day_loss cannot be 'much'."),
         ("max_day_loss", "0%", "Give percent from 0.01 to 100"),
-        ("blackout", "lunch", "'lunch' is no blackout window"),
+        ("blackout", "lunch", "'lunch' is not a blackout window"),
         ("blackout", "09:10-09:00", "ends before it begins"),
-        ("sim_speed", "fast", "is no speed"),
+        ("sim_speed", "fast", "is not a valid speed"),
     ],
 )
 def test_n14_what_makes_no_sense_is_one_sentence_and_nothing_is_written(

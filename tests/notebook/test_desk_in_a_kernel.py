@@ -128,7 +128,7 @@ def test_o11_a_wish_of_a_cell_is_one_order_until_again_says_otherwise(k, sent):
     )
     assert "--again 1 (again=1) sends another" in shown
     assert sent() == 1
-    # The text of a cell is no part of the order: an edited line and a comment change nothing.
+    # The text of a cell is not part of the order: an edited line and a comment change nothing.
     assert number in k.ok("x = 1\n%kis buy 005930 10  # edited", "a").text
     assert sent() == 0
     elsewhere = k.run("o = await session.buy('005930', 10)", "b").error

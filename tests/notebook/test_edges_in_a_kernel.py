@@ -201,10 +201,13 @@ if (child := os.fork()) == 0:
 os.waitpid(child, 0)
 print(os.read(read, 1000).decode())
 """
-    assert "BadInput: A session does not cross a process; nothing was sent." in k.ok(forked).text
+    assert (
+        "BadInput: A session cannot be used in another process; nothing was sent."
+        in k.ok(forked).text
+    )
     for copy in ("import pickle; pickle.dumps(session)", "import copy; copy.deepcopy(session)"):
         assert k.run(copy).error.startswith(
-            "BadInput: A session does not cross a process and cannot be copied"
+            "BadInput: A session cannot be copied or used in another process"
         )
     assert k.ok("print(type(copy.deepcopy(count)).__name__)").text == "Count\n"
 

@@ -49,4 +49,4 @@ def test_n03_a_folder_that_is_none_is_one_line_with_the_cure(
     assert lab.main([str(tmp_path / "missing")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "is no folder. Name the folder that holds your notebooks." in said
+    assert "is not a folder. Name the folder that holds your notebooks." in said

@@ -100,20 +100,20 @@ def test_n02_a_semicolon_before_a_comment_asks_for_silence(line: str):
     ("line", "said"),
     [
         ("buy 005930 –1", "below zero"),
-        ("buy 005930 1 #2", "no whole number"),
+        ("buy 005930 1 #2", "not a whole number"),
         ("buy 005930 1 \\", "ends with a backslash, and nothing follows it"),
         ("buy 005930 1 \\ # the price", "ends with a backslash, and nothing follows it"),
-        ("buy 005930 70,000원 10주", "no whole number"),
-        ("buy 005930 10만주", "no whole number"),
-        ("buy 005930 ₩10", "no whole number"),
-        ("buy 005930 10 70, 000", "no whole number"),
+        ("buy 005930 70,000원 10주", "not a whole number"),
+        ("buy 005930 10만주", "not a whole number"),
+        ("buy 005930 ₩10", "not a whole number"),
+        ("buy 005930 10 70, 000", "not a whole number"),
         ("buy 005930 10 --price 70,000", r"has no option --price\. Write"),
-        ("buy 005930 1²", "no whole number"),
-        ("buy 005930 ½", "no whole number"),
-        ("buy 005930 10 7。000", "no whole number"),
+        ("buy 005930 1²", "not a whole number"),
+        ("buy 005930 ½", "not a whole number"),
+        ("buy 005930 10 7。000", "not a whole number"),
         ("buy 005930 10 −70,000", "below zero"),
-        ("buy 005930 1 –vanue krx", "no whole number"),
-        ("buy “삼성 전자 1", "no whole number"),
+        ("buy 005930 1 –vanue krx", "not a whole number"),
+        ("buy “삼성 전자 1", "not a whole number"),
     ],
 )
 def test_n03_what_is_in_doubt_is_refused_in_one_line(line: str, said: str):
@@ -224,7 +224,7 @@ def test_n02_a_stock_is_found_by_its_name_taken_apart_too(name: str):
 
 @pytest.mark.parametrize("code", [5930, None, nfd("삼성전자"), "\u200b", "005930 삼성전자"])
 def test_n03_a_code_that_is_none_is_refused_with_the_cure(code: object):
-    with pytest.raises(BadInput, match=r"is no (listed )?code\. (Write|Did you|Look)"):
+    with pytest.raises(BadInput, match=r"is not a (valid|listed) code\. (Write|Did you|Look)"):
         UNIVERSE.get(code)  # type: ignore[arg-type]
 
 

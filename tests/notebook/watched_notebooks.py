@@ -186,7 +186,7 @@ class Story:
         return next((n for n in fresh if known[n] == wanted and n not in self.orders), None)
 
     def _position(self, number: int) -> int:
-        assert number in self.orders, f"#{number} is no order of this story: {self.orders}"
+        assert number in self.orders, f"#{number} is not an order of this story: {self.orders}"
         return self.orders.index(number) + 1
 
     def _refusal(self, line: str) -> str:

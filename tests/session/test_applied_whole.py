@@ -195,7 +195,7 @@ def test_a_session_answers_at_once_where_it_cannot_be_used(tmp_path: Path):
             "This session lives in another event loop; nothing was sent" in text for text in said
         )
         assert desk.wire.submitted == []
-        with pytest.raises(BadInput, match="does not cross a process"):
+        with pytest.raises(BadInput, match="be copied or used in another process"):
             pickle.dumps(session)
         await session.close()
         await desk.end()
@@ -233,19 +233,19 @@ def test_in_a_forked_process_a_session_says_so_and_leaves_the_parents_link_alone
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda s: s.buy(CODE, 1.5), "no whole number"),
+        (lambda s: s.buy(CODE, 1.5), "not a whole number"),
         (lambda s: s.buy(CODE, 1, venue="Mars"), "choose KRX or NXT or SOR"),
-        (lambda s: s.buy(CODE, 1, key=5), "is no text"),
+        (lambda s: s.buy(CODE, 1, key=5), "is not text"),
         (lambda s: s.buy(CODE, 1, again=-1), "again"),
-        (lambda s: s.arm("1234", 60, 5.5), "no whole number"),
+        (lambda s: s.arm("1234", 60, 5.5), "not a whole number"),
         (lambda s: s.halt("stop", state="halt"), "choose reducing or halted"),
-        (lambda s: s.halt(7), "is no text"),
+        (lambda s: s.halt(7), "is not text"),
         (lambda s: s.watch(CODE, channels=["trades"]), "choose expected or operation or programs"),
         (lambda s: s.sleep("5"), "give seconds as a number"),
-        (lambda s: s.sleep(None), "no number of seconds"),
-        (lambda s: s.until(930), "is no text"),
-        (lambda s: s.resolve("x"), "no whole number"),
-        (lambda s: s.agents.adopt(Buyer(), CODE, 1.5), "no whole number"),
+        (lambda s: s.sleep(None), "not a valid number of seconds"),
+        (lambda s: s.until(930), "is not text"),
+        (lambda s: s.resolve("x"), "not a whole number"),
+        (lambda s: s.agents.adopt(Buyer(), CODE, 1.5), "not a whole number"),
     ],
 )
 def test_n03_a_wrong_value_is_refused_where_it_is_given_and_the_session_stays(

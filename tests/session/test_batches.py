@@ -97,8 +97,8 @@ def test_o10_a_line_that_cannot_be_read_keeps_the_whole_batch_at_home():
     async def work(session: Session) -> None:
         good = ("buy", CODE, 1)
         for bad, why in (
-            (("byu", CODE, 1), "no side"),
-            (("buy", CODE), "no order"),
+            (("byu", CODE, 1), "not a valid side"),
+            (("buy", CODE), "not an order of a batch"),
             (("buy", CODE, 0), "1 share"),
         ):
             with pytest.raises(BadInput, match=why):

@@ -213,5 +213,5 @@ def test_k13_a_paper_desk_that_runs_with_its_own_quotes_is_not_changed_unasked(
 def test_k13_other_mixtures_are_refused(mode: str, quotes: str) -> None:
     with pytest.raises(ConfigError, match="Paper alone takes those of live"):
         asyncio.run(kisnb.connect(mode, quotes=quotes))
-    with pytest.raises(BadInput, match="no mode"):
+    with pytest.raises(BadInput, match="not a valid mode"):
         asyncio.run(kisnb.connect(mode, quotes="real"))

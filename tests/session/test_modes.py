@@ -57,13 +57,14 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(
             assert quote.price > 0
             assert (await session.balance()).cash == 100_000_000
             with pytest.raises(
-                OrderDenied, match="Live is not armed: no buy passes, exits and cancels do"
+                OrderDenied,
+                match="Live is not armed: buys are blocked; sells and cancels are allowed",
             ) as caught:
                 await session.buy("005930", 1)
             assert "\n" not in str(caught.value)
             with pytest.raises(BadInput, match="not the last four digits"):
                 await session.arm("0000", 30, 5_000_000)
-            assert "not armed: no buy passes" in await shown(capsys)
+            assert "not armed: buys are blocked" in await shown(capsys)
             armed = await session.arm(tail, 30, 100)
             assert "armed until" in armed
             until = armed.split("until ")[1][:8]
@@ -71,9 +72,12 @@ def test_n06_live_refuses_a_buy_in_one_line_until_a_person_has_armed_it(
                 f"armed until {until} KST: buys of 0 won filled of a budget of 100 won"
                 in await shown(capsys)
             )
-            with pytest.raises(OrderDenied, match="above the 100 left of the armed budget"):
+            with pytest.raises(OrderDenied, match="more than the 100 won left of the armed budget"):
                 await session.buy("005930", 1, key="second")
-            assert await session.arm("", 0, 0) == "disarmed: no buy passes, exits and cancels do"
+            assert (
+                await session.arm("", 0, 0)
+                == "disarmed: buys are blocked; sells and cancels are allowed"
+            )
 
     asyncio.run(work())
     assert posts() == []
@@ -156,7 +160,7 @@ def test_mistakes_of_opening_leave_nothing_half_open():
     for options, words in (
         ({"mode": "real"}, "sim, paper or live"),
         ({"date": "someday"}, "YYYY-MM-DD"),
-        ({"start": "25:00"}, "no time of day"),
+        ({"start": "25:00"}, "not a time of day"),
         ({"mode": "live", "seed": 1}, "simulated day"),
     ):
         with pytest.raises(BadInput, match=words):

@@ -65,7 +65,7 @@ def test_o02_the_fate_of_an_order_that_is_known_is_not_for_a_person_to_say():
     async def work(session: Session) -> None:
         quote = await session.quote(CODE)
         order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
-        with pytest.raises(BadInput, match=r"fate of #\d+ buy 5 .* is known: it is accepted"):
+        with pytest.raises(BadInput, match=r"outcome of #\d+ buy 5 .* is known: it is accepted"):
             await session.resolve(None, order)
         assert order.is_open
 
@@ -101,11 +101,11 @@ def test_o02_what_never_reached_kis_is_for_a_person_to_declare():
             await session.resolve(4711)
         await session.sleep(150)
         assert order.state is OrderState.UNKNOWN
-        assert any("of unknown fate" in trouble for trouble in session.troubles)
+        assert any("the outcome of buy 5" in trouble for trouble in session.troubles)
         assert await session.resolve(None) is order
         assert order.state is OrderState.REJECTED
         assert "never sent" in order.log[-1][1]
-        with pytest.raises(BadInput, match="0 orders of unknown fate"):
+        with pytest.raises(BadInput, match="0 orders with unknown outcome"):
             await session.resolve(None)
 
     traded(work)

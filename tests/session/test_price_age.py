@@ -54,7 +54,7 @@ def test_a05_an_agent_whose_frames_are_dropped_buys_on_a_book_that_was_just_read
             assert order.state is OrderState.FILLED
         else:
             assert order.state is OrderState.DENIED
-            assert "no price of the last seconds to buy on, and KIS gave none" in order.text
+            assert "the newest price is too old, and KIS gave no newer one" in order.text
 
     traded(work)
     asked = requests()

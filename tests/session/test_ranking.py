@@ -83,7 +83,7 @@ def test_a_call_by_name_refuses_orders_and_unknown_names(tmp_path: Path) -> None
     async def body(broker: KisBroker) -> None:
         with pytest.raises(BadInput, match="order_cash_buy places orders"):
             await broker.call("order_cash_buy", {})
-        with pytest.raises(BadInput, match="inquire_everything is no call of KIS"):
+        with pytest.raises(BadInput, match="inquire_everything is not a call of KIS"):
             await broker.call("inquire_everything", {})
 
     assert at(Mode.LIVE, tmp_path, body).asked == []

@@ -90,21 +90,21 @@ def test_the_file_that_it_writes_is_read_as_credentials(tmp_path: Path) -> None:
 
 
 BAD = [
-    (["--date", "2026-11-21"], "no trading day"),
+    (["--date", "2026-11-21"], "not a trading day"),
     (["--date", "2018-01-02"], "2019-06-03"),
     (["--date", "tomorrow"], "YYYY-MM-DD"),
     (["--date", "1980-01-04"], "1980"),
     (["--date", "2026-11-20", "--start", "9 o'clock"], "HH:MM:SS"),
     (["--date", "2026-11-20", "--start", "25:00:00"], "HH:MM:SS"),
-    (["--speed", "0"], "no speed"),
-    (["--speed", "nan"], "no speed"),
+    (["--speed", "0"], "not a valid speed"),
+    (["--speed", "nan"], "not a valid speed"),
     (["--quirks", "notice24"], "notice23"),
     (["--quirks", "anything"], "midnight-expiry"),
     (["--assume", "sor_krx_onyl"], "sor_krx_only"),
     (["--faults", "/nowhere/at/all.toml"], "cannot be read"),
     (["--universe", "/nowhere/at/all.csv"], "cannot be read"),
     (["--record", "/nowhere/at/all.jsonl"], "cannot be written"),
-    (["--port", "99999"], "no port"),
+    (["--port", "99999"], "not a valid port"),
 ]
 
 
@@ -173,10 +173,10 @@ def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: 
 ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
 WRONG = [
     (ROW + "\n" + ROW, "line 3: 005930 stands there twice"),
-    (ROW.replace("005930", "5930"), "line 2: '5930' is no stock code"),
+    (ROW.replace("005930", "5930"), "line 2: '5930' is not a stock code"),
     (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
-    (ROW.replace("71000", "dear"), "is no universe"),
-    (ROW.replace("KOSPI", "NYSE"), "is no universe"),
+    (ROW.replace("71000", "dear"), "is not a universe"),
+    (ROW.replace("KOSPI", "NYSE"), "is not a universe"),
     ("", "names no issue"),
 ]
 
@@ -230,7 +230,7 @@ def test_n11_a_file_with_real_keys_is_never_overwritten(
     assert main(["--date", "2026-11-20", "--record", str(real)]) == 2
     assert (
         capsys.readouterr().err
-        == f"{real} is no recording, and would be lost. Name another file for --record.\n"
+        == f"{real} is not a recording and would be lost. Name another file for --record.\n"
     )
     assert real.read_text("utf-8") == 'my_app: "the real appkey"\n'
 

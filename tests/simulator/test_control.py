@@ -179,7 +179,7 @@ BAD = [
     ("POST", "cancel", {"number": 9}, 409, "원주문"),
     ("POST", "trade", {"code": SAMSUNG, "side": "hold", "qty": 1}, 400, "trade"),
     ("POST", "step", {}, 400, "until"),
-    ("POST", "speed", {"speed": 0}, 400, "no speed"),
+    ("POST", "speed", {"speed": 0}, 400, "not a valid speed"),
     ("GET", "step", {}, 404, "unknown"),
     ("POST", "anything", {}, 404, "unknown"),
 ]
@@ -210,7 +210,7 @@ def test_a_halt_and_a_circuit_breaker_are_set_off_from_outside() -> None:
     assert one.ask("POST", "resume", code=SAMSUNG) == {"resumed": SAMSUNG}
     assert one.ask("POST", "break", board="KOSPI", level=3) == {"board": "KOSPI", "level": 3}
     assert one.customer.order("buy", 1, 71_000)["msg_cd"] == "APBK0918"
-    with pytest.raises(ControlRefused, match="no listed code"):
+    with pytest.raises(ControlRefused, match="not a listed code"):
         one.ask("POST", "halt", code="nonsense")
     with pytest.raises(ControlRefused):
         one.ask("POST", "break", board="KOSPI", level=4)

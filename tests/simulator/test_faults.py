@@ -434,14 +434,14 @@ BAD: Sequence[tuple[str, str, str]] = (
     ('what = "cut"', 'what = "cat"', "line 5: Invalid enum value 'cat'"),
     ('what = "drop"', 'what = "cut"', "line 9: notice cannot cut; it can delay, drop"),
     ("probability = 0.05", "probability = 5", "line 12"),
-    ('since = "10:00:00"', 'since = "ten"', "line 9: 'ten' is no time of day"),
+    ('since = "10:00:00"', 'since = "ten"', "line 9: 'ten' is not a time of day"),
     ("nth = 2", "nht = 2", "line 3: Object contains unknown field `nht`"),
-    ("done = true", "done = ", "no TOML"),
+    ("done = true", "done = ", "not TOML"),
     ("seed = 7", "sead = 7", "sead"),
     (
         'on = "order"\nwhat = "cut"',
         'on = "order"\nwhat = "refuse"\nmsg_cd = "EGW9"',
-        "'EGW9' is no code",
+        "'EGW9' is not a code",
     ),
 )
 

@@ -228,7 +228,7 @@ BAD: list[tuple[str, list[Row], str]] = [
         [OK, tick(at("09:02") + 86_400_000_000_000)],
         r"2026-11-20 to 2026-11-21.*one day",
     ),
-    ("a holiday", [tick(kst(date(2026, 11, 21), time(9, 1)))], r"2026-11-21.*no trading day"),
+    ("a holiday", [tick(kst(date(2026, 11, 21), time(9, 1)))], r"2026-11-21.*not a trading day"),
 ]
 
 
@@ -242,7 +242,7 @@ def test_h03_a_wrong_row_is_named_with_its_cure(
 
 
 FILES: list[tuple[str, bytes, str]] = [
-    ("day.parquet", b"PAR1 this is no table PAR1", "cannot be read"),
+    ("day.parquet", b"PAR1 this is not a table PAR1", "cannot be read"),
     ("day.csv", b"code,time\n005930,09:00\n", r"columns code, time.*ticks \(code,time,price,qty"),
     ("day.csv", b"", "cannot be read"),
     ("day.csv", b"code,time,price,qty\n", "no rows"),

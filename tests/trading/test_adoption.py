@@ -147,8 +147,8 @@ def test_a18_a_repeated_call_moves_nothing_and_another_under_its_key_is_refused(
     [
         (21, "mom", "20 shares"),
         (0, "mom", "at least 1"),
-        (5, UNASSIGNED, "no agent"),
-        (5, "", "no agent"),
+        (5, UNASSIGNED, "not an agent"),
+        (5, "", "not an agent"),
     ],
 )
 def test_a18_what_cannot_be_adopted_is_refused_with_its_cure(qty: int, agent: str, why: str):

@@ -318,7 +318,7 @@ def test_n03_an_error_deep_in_a_library_is_traced_to_the_agents_line():
 
     assert failed(Reader()).startswith("Reader.on_tick, line ")
     assert "self.buy(2.5)" in failed(Reader())
-    assert "BadInput: The quantity 2.5 is no whole number" in failed(Reader())
+    assert "BadInput: The quantity 2.5 is not a whole number" in failed(Reader())
 
 
 def test_n03_a_line_whose_source_is_kept_nowhere_is_named_by_its_number():

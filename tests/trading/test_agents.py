@@ -44,7 +44,7 @@ def test_a_misspelt_parameter_gets_a_suggestion():
 def test_texts_are_read_as_the_declared_type():
     agent = VolumeTrigger(code=CODE, qty="1,000", rise="0.01")
     assert (agent.qty, agent.rise) == (1_000, 0.01)
-    with pytest.raises(BadInput, match="is no int"):
+    with pytest.raises(BadInput, match="is not of type int"):
         VolumeTrigger(qty="many")
 
 
@@ -244,7 +244,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
 @pytest.mark.parametrize("taken", ["external", "unassigned", "", " ", "External", 5, None])
 def test_an_agent_does_not_go_by_the_name_of_those_who_are_none(taken: object):
     agent = Raiser()
-    with pytest.raises(BadInput, match=r"(names no agent|is no text)"):
+    with pytest.raises(BadInput, match=r"(names no agent|is not text)"):
         AgentRunner(agent, taken, "run", OrderBooks(), Rules(Universe.packaged(), CAN))  # type: ignore[arg-type]
     assert not hasattr(agent, "host")
 

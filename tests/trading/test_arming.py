@@ -29,7 +29,7 @@ def test_n06_without_arming_buys_are_denied_and_exits_and_cancels_pass():
     desk = live()
     desk.submit("buy")
     assert (
-        "live is not armed: no buy passes, exits and cancels do; arm it with %kis arm"
+        "live is not armed: buys are blocked; sells and cancels are allowed; arm it with %kis arm"
         in desk.order("buy").text
     )
     desk.submit("exit", side=Side.SELL, qty=10)

@@ -170,7 +170,7 @@ def test_a08_an_order_that_the_last_hop_kept_is_as_if_never_begun_for_the_next_d
         0,
         None,
     )
-    assert not again.core.state.books.unresolved_in(CODE)
+    assert not again.core.state.books.unknown_in(CODE)
 
 
 def test_a08_an_order_that_was_cancelled_while_it_waited_in_the_limiter_never_leaves():

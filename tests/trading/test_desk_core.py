@@ -194,7 +194,7 @@ def test_the_gate_refuses_with_reason_and_cure():
     cases = {
         "off the tick grid": {"price": price_of() + 1},
         "outside today's limits": {"price": price_of() * 2},
-        "no quantity": {"qty": 0},
+        "quantity 0 is not valid": {"qty": 0},
         "not a listed issue": {"code": "999999"},
         "above the limit": {"qty": 1_000_000},
         "needs a price": {"price": None},

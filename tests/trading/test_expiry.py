@@ -54,7 +54,7 @@ def test_o07_an_order_expires_at_its_venue_s_end_and_its_cash_is_free_again(
     asks = asked_at(desk, ends)
     assert asks, "KIS is asked when its session has ended"
     desk.say(OrdersRead(asks[-1].query, None), desk.now)
-    assert desk.order().state is OrderState.ACCEPTED, "silence is no confirmation"
+    assert desk.order().state is OrderState.ACCEPTED, "silence is not a confirmation"
     desk.say(OrdersRead(asks[-1].query, OrderPage((row(leaves=0),), complete=True)), desk.now)
     order, state = desk.order(), desk.core.state
     assert (order.state, order.expired, order.leaves) == (OrderState.EXPIRED, 10, 0)

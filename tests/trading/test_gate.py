@@ -134,9 +134,9 @@ def test_a05_a_buy_above_thirty_percent_of_the_cash_is_a_slip_of_the_finger():
 
 def test_a05_limits_of_stock_agent_and_account_count_what_is_held_and_on_order():
     for limit, whose in (
-        ("max_stock_value", CODE),
-        ("max_agent_value", "one"),
-        ("max_account_value", "the account"),
+        ("max_stock_value", f"you would hold {{:,}} won of {CODE}"),
+        ("max_agent_value", "agent one would hold {:,} won"),
+        ("max_account_value", "the account would hold {:,} won"),
     ):
         desk = desk_with(10**12, **{limit: 25 * PRICE})
         desk.submit("a", agent="one")
@@ -145,7 +145,7 @@ def test_a05_limits_of_stock_agent_and_account_count_what_is_held_and_on_order()
         desk.submit("b", agent="one")
         desk.sent("b", 2)
         desk.submit("c", agent="one")
-        assert f"with this order {whose} would hold {30 * PRICE:,} won" in denied(desk, "c"), limit
+        assert f"with this order {whose.format(30 * PRICE)}, above" in denied(desk, "c"), limit
         assert f"raise {limit}" in denied(desk, "c")
 
 

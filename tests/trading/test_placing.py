@@ -309,7 +309,7 @@ def test_o11_a_refused_line_refuses_the_whole_batch_and_nothing_is_journaled(des
     rows = len(desk.rows)
     shown, moved, new = naming(A70, run=2), naming(A71, run=2), Buy("B")
     asked = ((A70, shown), (A71, moved), (new, naming(new, run=2)))
-    # The first line shows the order, so that the second one is no price that moved.
+    # The first line shows the order, so that the second one is not a price that moved.
     assert [a.outcome for a in ask(desk, *asked)] == ["shown", "sent", "sent"]
     again = DeskModel()
     send(again, A70)

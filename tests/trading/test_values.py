@@ -87,7 +87,7 @@ def test_n03_a_term_is_known_in_capitals_or_not():
 
 @pytest.mark.parametrize("given", ["Mars", None, 3, "", ["KRX"]])
 def test_n03_an_unknown_term_is_refused_with_those_that_there_are(given: object):
-    with pytest.raises(BadInput, match=r"is no venue\. Choose KRX or NXT or SOR\."):
+    with pytest.raises(BadInput, match=r"is not a valid venue\. Choose KRX or NXT or SOR\."):
         values.member(Venue, given, "venue")
 
 
@@ -98,7 +98,7 @@ def test_n03_what_cannot_be_written_is_no_text(given: object):
 
 
 def test_n03_a_key_of_another_type_is_refused_before_it_reaches_the_desk():
-    with pytest.raises(BadInput, match="The key 5 is no text"):
+    with pytest.raises(BadInput, match="The key 5 is not text"):
         read_order(Universe.packaged(), Side.BUY, CODE, 1, key=5)  # type: ignore[arg-type]
 
 

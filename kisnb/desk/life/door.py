@@ -101,7 +101,7 @@ class Door:
     def _are_kept(self) -> bool:
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
-            # An error here is no loss: the file is only a little older for the cleaner, and the
+            # An error here is not a loss: the file is only a little older for the cleaner, and the
             # next turn tries again.
             for path in (
                 self._file,

@@ -1,4 +1,4 @@
-"""The kill switch from outside of sessions: for the command line, and for JupyterLab's server."""
+"""Pulls the kill switch without a session: for the command line, and for JupyterLab's server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DYING_SECONDS = 5.0
 
 
 def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
-    """The steps as they are taken, the last one included.
+    """Pull the kill switch, and yield each step as the desk takes it, up to the last one.
 
     Raises BadInput when no such desk runs, DeskBusy or DeskLost when it does not come to an end.
     """
@@ -71,12 +71,18 @@ def halt_by_file(reason: str) -> str:
 
 
 def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") -> str:
-    """Lift the halt; says what was lifted. Raises what the desk answers, and as ``pull``."""
+    """Lift the halt of a desk, and return a sentence about what was lifted.
+
+    Raises the error that the desk answers with, and the errors of ``pull``.
+    """
     return ask(mode, LiftHalt(reason, to))
 
 
 def ask(mode: Mode, question: Query[TextReply]) -> str:
-    """One question that is answered in words. Raises what the desk answers, and as ``pull``."""
+    """Ask the desk a question, and return its answer in words.
+
+    Raises the error that the desk answers with, and the errors of ``pull``.
+    """
     client = attached(mode)
     try:
         reply = client.ask_blocking(question, ASK_SECONDS)

@@ -12,11 +12,11 @@ import msgspec
 import kisnb.errors as tree
 from kisnb.desk.address import (
     DeskAddress,
-    by_hand,
     desk_folder,
     desk_lock,
     find_or_wait,
     is_up,
+    kill_command,
     supervisor_lock,
 )
 from kisnb.desk.life.child_process import FOLDER, environment, python
@@ -191,7 +191,7 @@ def stop_desk(mode: Mode) -> bool:
             stopping[pid] = process
             terminate(process)
         if time.monotonic() > deadline:
-            raise DeskBusy(f"the {mode} desk does not stop", by_hand(mode))
+            raise DeskBusy(f"the {mode} desk does not stop", kill_command(mode))
         time.sleep(0.02)
     # A lock ends a moment before its process does.
     wait_until_gone(stopping.values(), STOP_SECONDS)

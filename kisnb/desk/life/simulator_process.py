@@ -183,7 +183,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
 
 
 def check_startable(day: SimulatedDay) -> None:
-    """Raises ConfigError with the simulator's own words when it would not begin such a day."""
+    """Check whether the simulator can begin this day. Raises ConfigError with its reason if not."""
     checked = subprocess.run(  # noqa: S603
         python("kisnb", "sim", "--check", *_options(day)),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER,
@@ -215,7 +215,7 @@ def stop_simulator() -> bool:
         return False
     terminate(process)
     if not wait_until_gone([process], STOP_SECONDS):
-        raise ConfigError("the simulator does not stop", f"end it by hand: kill -9 {address.pid}")
+        raise ConfigError("the simulator does not stop", f"end it with: kill -9 {address.pid}")
     return True
 
 

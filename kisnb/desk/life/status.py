@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kisnb.desk.address import (
     DeskAddress,
-    by_hand,
     find_desk,
     is_up,
+    kill_command,
     supervisor_lock,
     wait_for_socket,
 )
@@ -41,7 +41,7 @@ def status(mode: Mode) -> tuple[list[str], bool]:
             head,
             f"it does not answer: {unknown}",
             f"{e}",
-            f"if it stays silent, {by_hand(mode)}",
+            f"if it stays silent, {kill_command(mode)}",
         ], False
     attached = "; ".join(stands.sessions) or "nobody"
     return [head, *stands.lines, f"attached: {attached}"], True

@@ -46,10 +46,10 @@ for us now, the disk is full, the state folder does not serve."""
 #   the desk                                      what the supervisor does
 #   ────────────────────────────────────────────  ───────────────────────────────────────────────
 #   exit status 0, or a stop was asked for        ends
-#   exit status RESTART                           starts the next one; that is no death
+#   exit status RESTART                           starts the next one; not a death
 #   any other exit status, or a signal            counts a death; the 5th in a row gives up
 #   no ready line in READY_SECONDS                kills it, and counts a death
-#   a start refused with an error of PASSING      starts again after the pause; that is no death
+#   a start refused with an error of PASSING      starts again after the pause; not a death
 #   a start refused with any other error          gives up with the sentence of that error
 #   the very first start refused, or not ready    ends; whoever started it gets the error
 #   lived longer than HEALTHY_SECONDS             deaths and pauses begin at zero again
@@ -88,7 +88,7 @@ class Supervisor:
                 break
             if time.monotonic() - began > HEALTHY_SECONDS:
                 self._deaths = tries = 0
-            # A start that was refused for what passes by itself is no death.
+            # A start that was refused for a passing cause does not count as a death.
             refused = ready is not None and "error" in ready
             self._deaths += status != RESTART and not refused
             if self._deaths >= MOST_DEATHS:

@@ -66,7 +66,9 @@ class Journal:
             """Number of the newest published row, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):
-                cure = "move it away; a new one will be begun, KIS is asked anew"
+                cure = (
+                    "move it away; the desk begins a new one and reads orders and account from KIS"
+                )
                 raise ConfigError(f"the journal {path} cannot be used: {e}", cure) from e
             raise JournalLost(f"the journal {path} cannot be opened ({e})", _cure(e)) from e
         path.chmod(0o600)
@@ -206,7 +208,10 @@ def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse a file of another kind before SQLite touches it. A torn header is no new journal."""
+    """Refuse a file of another kind before SQLite touches it.
+
+    A file with a torn header is refused too, and does not become a new journal.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
@@ -218,7 +223,8 @@ def _check_kind(path: Path) -> None:
         ) from e
     if head not in (b"", MAGIC):
         raise ConfigError(
-            f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew"
+            f"{path} is not a journal",
+            "move it away; the desk begins a new one and reads orders and account from KIS",
         )
 
 
@@ -240,7 +246,8 @@ def _open(path: Path) -> sqlite3.Connection:
             _begin(db)
         elif "rows" not in tables:
             raise ConfigError(
-                f"{path} is no journal", "move it away; a new one will be begun, KIS is asked anew"
+                f"{path} is not a journal",
+                "move it away; the desk begins a new one and reads orders and account from KIS",
             )
         elif version not in _MIGRATIONS and version != SCHEMA_VERSION:
             cure = (

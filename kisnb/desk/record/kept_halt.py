@@ -1,4 +1,4 @@
-"""A halt that could not be journaled. It is kept beside the journal for the desk's next life."""
+"""A halt that the desk could not journal. A file beside the journal keeps it for the next start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KeptHalt:
         self._flatten = folder / KEPT_FLATTEN
         """An empty file, for a disk that takes no more than names."""
         self._wish: Halt | None = None
-        """The halt to carry out, whether or not it stands in the file."""
+        """The halt to carry out, whether or not the file contains it."""
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
@@ -58,7 +58,7 @@ class KeptHalt:
         return True
 
     def read(self) -> Halt | None:
-        """Return the halt that an earlier life kept; None when there is none.
+        """Return the halt that an earlier desk process kept; None when there is none.
 
         A file that cannot be read counts as a halt.
         """
@@ -72,7 +72,7 @@ class KeptHalt:
             return Halt(LOST, flatten=self._flatten.exists())
 
     def forget(self) -> None:
-        """Forget the halt, which stands in the journal now."""
+        """Forget the halt, because the journal contains it now."""
         self._wish, self._is_written = None, False
         for path in (self._path, self._flatten):
             path.unlink(missing_ok=True)

@@ -32,8 +32,8 @@ from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
-"""A busy session may keep the clock waiting so many seconds of wall time. Then it is named and left
-behind."""
+"""A busy session may keep the clock waiting so many seconds of wall time. Then the clock
+moves on without it, and a trouble names it."""
 POLL = 0.02
 
 
@@ -254,7 +254,8 @@ class Conductor:
                         self._publish(
                             Trouble(
                                 self._clock.now(),
-                                f"session {rider.name} is busy and was left behind",
+                                f"session {rider.name} is busy: the clock moves on without it, and "
+                                "its agents see events late; wait until its cell ends",
                             )
                         )
                 break

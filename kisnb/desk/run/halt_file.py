@@ -1,7 +1,7 @@
-"""The HALT file: while it stands in the state folder, every desk is halted.
+"""The HALT file: while it exists in the state folder, every desk is halted.
 
-Anybody who can write a file can halt so: a script, a person on another machine's shell, and ``kisnb
-halt`` when a desk does not reply.
+Anybody who can write a file can halt the desks in this way: a script, a person at a shell of
+another machine, and ``kisnb halt`` when a desk does not reply.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def halt_file() -> Path:
 
 
 class HaltFile:
-    """Checks the file, and halts the desk as long as the file stands and the desk is not halted.
+    """Checks the file, and halts the desk while the file exists and the desk is not halted.
 
-    It checks what stands there and not what has changed. So a file that was removed and written
-    anew between two checks halts as well.
+    It checks whether the file exists, not whether it has changed. So a file that was removed and
+    written again between two checks halts as well.
     """
 
     def __init__(self, host: DeskHost, publish: Callable[[Trouble], None]) -> None:
@@ -62,15 +62,15 @@ class HaltFile:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def check_absent(self) -> None:
-        """Raise ConfigError when the file stands, or cannot be checked."""
+        """Raise ConfigError when the file exists, or cannot be checked."""
         try:
-            stands = self._stands()
+            exists = self._exists()
         except OSError as e:
             raise ConfigError(
-                f"{self._file} cannot be looked at ({e})", "make the state folder readable"
+                f"{self._file} cannot be checked ({e})", "make the state folder readable"
             ) from e
-        if stands:
-            raise ConfigError(f"the file {self._file} stands", "remove it first")
+        if exists:
+            raise ConfigError(f"the file {self._file} exists", "remove it first")
 
     async def _watch(self) -> None:
         while True:
@@ -85,24 +85,24 @@ class HaltFile:
 
     def _check(self) -> None:
         try:
-            stands = self._stands()
+            exists = self._exists()
         except OSError as e:
             self._report_unseen(str(e))
             return
         if self._unseen:
             self._unseen = ""
-            self._report("the HALT file can be looked at again")
+            self._report("the HALT file can be checked again")
         # A desk that can write keeps nothing: its state alone says whether it is halted.
         if self._host.broken is None:
             self._is_kept = False
-        if stands and not self._is_halted():
+        if exists and not self._is_halted():
             self._is_kept = self._host.broken is not None
             self._host.submit(Halt(self._reason()))
 
-    def _stands(self) -> bool:
-        """Return whether the file stands. Raises OSError when that cannot be known."""
+    def _exists(self) -> bool:
+        """Return True when the file exists. Raises OSError when that cannot be known."""
         try:
-            # A link that points nowhere stands there too, and whoever made it means a halt.
+            # A link that points nowhere counts too: the person who made it means a halt.
             self._file.lstat()
         except FileNotFoundError:
             return False
@@ -117,16 +117,16 @@ class HaltFile:
         try:
             text = self._file.read_text("utf-8", errors="replace").strip()
         except OSError:
-            # A file that stands and cannot be read halts all the same. Only its reason is missing.
+            # A file that exists and cannot be read halts all the same. Only its reason is missing.
             text = ""
-        return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} stands in the state folder"
+        return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} exists in the state folder"
 
     def _report_unseen(self, why: str) -> None:
         """Report that the file cannot be checked, once for each reason."""
         if why != self._unseen:
             self._unseen = why
             self._report(
-                f"the HALT file cannot be looked at ({why}): it would not halt; "
+                f"the HALT file cannot be checked ({why}): it would not halt; "
                 "use kisnb halt or the panel"
             )
 

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
 SETTLE_POLL = 0.002
+LOG = "see the desk's log for the details"
 
 
 class DeskHost:
@@ -120,7 +121,10 @@ class DeskHost:
             except Exception as e:
                 log.exception("an event of KIS could not be handled")
                 self._publish(
-                    Trouble(self.clock.now(), f"{type(event).__name__} could not be handled: {e!r}")
+                    Trouble(
+                        self.clock.now(),
+                        f"{type(event).__name__} of KIS could not be handled: {said(e)}; {LOG}",
+                    )
                 )
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
@@ -152,7 +156,9 @@ class DeskHost:
             await work
 
     async def wait_until_quiet(self) -> None:
-        """Wait until nothing is under way. So a session that attaches always finds the same."""
+        """Wait until nothing is under way, so that a session that attaches finds a settled state.
+
+        Give up after SETTLE_SECONDS of wall time: the session then attaches to a busy desk."""
         await _until(lambda: self.quiet)
 
     def _on_call_ended(self, task: asyncio.Task[None]) -> None:
@@ -267,7 +273,9 @@ class DeskHost:
         """Report a task that failed: what it was to do is not done."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
-            self._publish(Trouble(self.clock.now(), f"{task.get_name()} failed: {error!r}"))
+            self._publish(
+                Trouble(self.clock.now(), f"{task.get_name()} failed: {said(error)}; {LOG}")
+            )
 
     async def _wake_after(self, t: Ns) -> None:
         await self.clock.sleep_until(t)
@@ -327,7 +335,12 @@ class DeskHost:
         except Exception as e:
             # The reading always ends with a message. Else the orders of the stock would wait for
             # ever.
-            self._publish(Trouble(self.clock.now(), f"the book of {code} could not be read: {e!r}"))
+            log.exception("the depth of %s could not be read", code)
+            self._publish(
+                Trouble(
+                    self.clock.now(), f"the depth of {code} could not be read: {said(e)}; {LOG}"
+                )
+            )
         self.submit(DepthRead(code, depths))
 
     async def _ask(self, ask: AskOrders) -> None:
@@ -342,8 +355,12 @@ class DeskHost:
         except Exception as e:
             # An AskOrders always ends, or the core would wait for it.
             if not isinstance(e, KisError):
+                log.exception("the orders of the day could not be read")
                 self._publish(
-                    Trouble(self.clock.now(), f"the orders of the day could not be read: {e!r}")
+                    Trouble(
+                        self.clock.now(),
+                        f"the orders of the day could not be read: {said(e)}; {LOG}",
+                    )
                 )
         # A list that broke off proves nothing: an order that it lacks may stand on its next page.
         whole = page if page is not None and page.complete else None
@@ -352,6 +369,11 @@ class DeskHost:
                 ask.query, whole, account if account is not None and account.complete else None
             )
         )
+
+
+def said(error: BaseException) -> str:
+    """Return the text of an error for a person; its class when the error has no text."""
+    return str(error) or type(error).__name__
 
 
 async def _at_once() -> None:

@@ -30,7 +30,7 @@ MOST_HOURS = 12
 """An arming is for a trading day at most."""
 TAIL_DIGITS = 4
 FREE_TRIES = 5
-"""Wrong tails after which arming pauses: a program must not try all ten thousand."""
+"""Number of wrong entries after which arming pauses. A program must not try all 10,000."""
 PAUSES = Backoff.doubling(60.0, 3600.0)
 """Seconds of wall time. Each further wrong tail doubles the pause."""
 
@@ -50,7 +50,10 @@ class Tries:
         left = self._closed_until - time.monotonic()
         if left > 0:
             until = clock_text(WallClock().now() + int((left + 1) * SECOND))
-            raise BadInput(f"{self._wrong} wrong tails were typed", f"arm again at {until} KST")
+            raise BadInput(
+                f"wrong account digits were entered {self._wrong} times",
+                f"arm again at {until} KST",
+            )
 
     def wrong(self) -> None:
         """Note a wrong tail."""
@@ -66,8 +69,8 @@ class Tries:
 class Safety:
     """Checks a person's decision and submits it to the core.
 
-    ``is_tail`` tells whether these are the last digits of the account; None where no arming is
-    needed.
+    ``is_tail`` returns True for the last digits of the account. It is None for a desk that needs
+    no arming.
     """
 
     def __init__(
@@ -114,19 +117,20 @@ class Safety:
         state, to = self._host.core.state, query.to
         query = msgspec.structs.replace(query, reason=query.reason.strip())
         if not query.reason:
-            cure = "write for example %kis halt off the feed is back"
-            raise BadInput("a halt is lifted with a reason", cure)
+            cure = "give a reason to lift the halt: %kis halt off the feed is back"
+            raise BadInput("no reason was given", cure)
         self._check_writable()
         # A flatten is ended first, and the halt stays. So one call never both stops the sells and
         # lets buys pass.
         if state.flatten_reason is not None:
             return self._end_flatten(query)
-        # A file that stands would halt the desk again at its next check.
+        # A file that still exists would halt the desk again at its next check.
         self._file.check_absent()
-        # The last steps of the kill switch set the state, so they would halt again what is lifted
-        # now.
+        # The last steps of the kill switch set the state. They would undo a lift that comes now.
         if state.halting:
-            raise BadInput("the kill switch is still at work", "wait for its last step, notify")
+            raise BadInput(
+                "the kill switch is still running", "wait until its last step (notify) is shown"
+            )
         if state.halt in ("active", to):
             return f"nothing to lift: the desk is {state.halt}"
         was, why = state.halt, state.halt_reason
@@ -154,7 +158,7 @@ class Safety:
         budget = values.whole(query.budget, "the budget")
         if minutes == 0:
             self._submit(ArmDesk("", 0, 0))
-            return "disarmed: no buy passes, exits and cancels do"
+            return "disarmed: buys are blocked; sells and cancels are allowed"
         self._check_size(minutes, budget)
         self._check_tail(values.text(query.tail, "the tail of the account"))
         until = self._host.clock.now() + minutes * 60 * SECOND
@@ -166,9 +170,11 @@ class Safety:
         """Raise BadInput for a time or a budget that is too small or too large."""
         if not 0 < minutes <= MOST_HOURS * 60:
             cure = f"give 1 to {MOST_HOURS * 60} minutes"
-            raise BadInput(f"{minutes:,} minutes is no time to be armed", cure)
+            raise BadInput(f"{minutes:,} minutes is not a valid arming time", cure)
         if budget <= 0:
-            raise BadInput(f"{budget:,} won is no budget", "give the won that buys may spend")
+            raise BadInput(
+                f"{budget:,} won is not a valid budget", "give the won that buys may spend"
+            )
         most = self._host.core.gate.limits.max_armed_budget
         if most is not None and budget > most:
             cure = f"give {most:,} or less, or {raised('max_armed_budget')}"
@@ -184,7 +190,7 @@ class Safety:
             log.warning("arming: a wrong tail of the account")
             self._tries.check_open()
             wrong = "these are not the last four digits of the account of this desk"
-            raise BadInput(wrong, "look at the account")
+            raise BadInput(wrong, "check the account number and try again")
         self._tries.right()
 
 

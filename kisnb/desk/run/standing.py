@@ -23,7 +23,7 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
 def _arming(state: State, now: Ns) -> str:
     armed = state.armed
     if armed is None or now >= armed.until:
-        return "not armed: no buy passes, exits and cancels do"
+        return "not armed: buys are blocked; sells and cancels are allowed"
     return (
         f"armed until {clock_text(armed.until)} KST: buys of {state.armed_spent:,} won filled "
         f"of a budget of {armed.budget:,} won"
@@ -36,7 +36,7 @@ def _orders(state: State) -> Iterator[str]:
     yield f"{_count(len(live), 'open order')}"
     if unknown:
         texts = ", ".join(order.intent.text for order in unknown)
-        orders = f"{_count(len(unknown), 'order')} of unknown fate"
+        orders = f"{_count(len(unknown), 'order')} with unknown outcome"
         yield f"{orders} ({texts}): settle them with %kis resolve NUMBER|never"
     if held := list(state.held.values()):
         until = clock_text(min(order.until for order in held))

@@ -1,6 +1,6 @@
 """The desk's clock at a real host: the machine's time, made monotonic within a Korean day.
 
-A machine's clock is set back by hand or by a time server, and stands while the machine sleeps.
+A person or a time server may set the machine's clock back, and it stops while the machine sleeps.
 Orders, bars and budgets of a day must not see time go back. So the desk goes on from where it was.
 At the next Korean midnight it takes the machine's time again. Jumps are reported.
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from kisnb.clock import SECOND, Ns, kst_day
 
 BACK: Ns = SECOND // 2
-"""A smaller step back is a time server's correction. Time stands for a moment, and nothing is
-reported."""
+"""A smaller step back is a time server's correction. This clock stops for a moment, and
+nothing is reported."""
 AHEAD: Ns = 5 * SECOND
 """When the wall clock advances by this much more than the processor's clock, the machine slept or
 its clock was set."""
@@ -74,7 +74,7 @@ class SteadyClock:
             await asyncio.sleep(min(left / SECOND, NAP))
 
     def take_jumps(self) -> list[str]:
-        """Return sentences about jumps, oldest first, each once."""
+        """Return sentences about jumps of the machine's clock, oldest first, each once."""
         self.now()
         jumps, self._jumps = self._jumps, []
         return jumps

@@ -139,9 +139,7 @@ class DeskClient:
 
     def _hung(self) -> DeskLost:
         pid = self.address.pid
-        return DeskLost(
-            f"the desk (process {pid}) does not answer", f"end it by hand: kill -9 {pid}"
-        )
+        return DeskLost(f"the desk (process {pid}) does not answer", f"end it with: kill -9 {pid}")
 
     def on_ready(self, wake: Callable[[], object]) -> None:
         """Call ``wake`` from the I/O thread when there is something to drain.

@@ -246,7 +246,7 @@ class DeskServer:
         connection.received_at = asyncio.get_running_loop().time()
         try:
             message = decode_from_session(body)
-        # A text that is no UTF-8, or nested too deep, raises errors of its own.
+        # A text that is not UTF-8, or nested too deep, raises errors of its own.
         except Exception as e:
             self._receive_in_parts(connection, body, e)
             return

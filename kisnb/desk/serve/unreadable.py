@@ -50,7 +50,7 @@ _command = msgspec.msgpack.Decoder(Command)
 
 
 def parts_of(body: bytes) -> RawCommands | RawQuery | None:
-    """Return the message with its parts unread; None when it is no message at all."""
+    """Return the message with its parts unread; None when it is not a message."""
     try:
         message: RawCommands | RawQuery = _parts.decode(body)
     except Exception:
@@ -83,7 +83,7 @@ def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:
 def _piece(raw: msgspec.Raw) -> Piece:
     try:
         command: Command = _command.decode(raw)
-    # A text that is no UTF-8, or nested too deep, raises errors of its own.
+    # A text that is not UTF-8, or nested too deep, raises errors of its own.
     except Exception as e:
         return unreadable(raw, e)
     return command

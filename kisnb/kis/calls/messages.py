@@ -218,7 +218,7 @@ def _decode_rows(api: Api, block: Block, output: object) -> list[dict[str, str]]
     for row in output if isinstance(output, list) else [output] if output else []:
         if not isinstance(row, dict):
             raise FrameError(
-                f"the {block.name} of the reply to {api.name} is no table", "ask again"
+                f"the {block.name} of the reply to {api.name} is not a table", "ask again"
             )
         if row:
             found.append({str(name).lower(): _text(value) for name, value in row.items()})

@@ -93,7 +93,7 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
 
 
 def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
-    """Return ``output`` of order-cash and order-rvsecncl."""
+    """Return the reply block ``output`` that names an order: of order-cash and order-rvsecncl."""
     return {
         "KRX_FWDG_ORD_ORGNO": ref.branch,
         "ODNO": order_number(ref.number),

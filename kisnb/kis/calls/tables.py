@@ -69,7 +69,7 @@ def _decimal(name: str, text: str) -> float | None:
         value = float(text)
     except ValueError:
         value = float("nan")
-    # Only a value that is no number differs from itself. Python reads ``nan`` and ``inf`` as
+    # Only a value that is not a number differs from itself. Python reads ``nan`` and ``inf`` as
     # floats, and a column of prices must not hold them.
     if value != value or value in (float("inf"), float("-inf")):
         raise FrameError(f"the field {name} is {text[:20]!r} and should be a number", "ask again")

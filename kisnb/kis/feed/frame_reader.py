@@ -21,7 +21,7 @@ KEPT_HEADS = 4096
 A stock has one for each channel and number of records.
 """
 LONGEST_HEAD = 40
-"""Letters; a longer head is no stock's, and is not remembered."""
+"""Letters; a longer head belongs to no stock, and is not remembered."""
 
 
 class FrameReader:

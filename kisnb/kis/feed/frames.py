@@ -1,4 +1,4 @@
-"""Data frames of the stream as texts, both ways: ``flag|TR|count|payload``.
+"""Encodes and decodes the text of KIS's data frames: ``flag|TR|count|payload``.
 
 ``market_frames`` makes facts of them. The payload holds count × columns fields, all joined by
 ``^``. The fields of a record are found by division, because KIS appends columns. Times are KST, to
@@ -56,7 +56,7 @@ def parse(text: str) -> Frame:
     parts = text.split("|", 3)
     # The flag is 0 for plain data and 1 for encrypted data (workbook).
     if len(parts) != 4 or parts[0] not in ("0", "1"):
-        raise malformed(f"{text[:40]!r} is no data frame")
+        raise malformed(f"{text[:40]!r} is not a data frame")
     flag, tr_id, count, payload = parts
     return Frame(tr_id, flag == "1", read_count(count), payload)
 
@@ -66,7 +66,7 @@ def read_count(text: str) -> int:
     # KIS writes three digits. The bound on the length keeps ``int`` from a text of a million
     # digits.
     if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_COUNT or not int(text):
-        raise malformed(f"{text[:10]!r} is no number of records")
+        raise malformed(f"{text[:10]!r} is not a valid number of records")
     return int(text)
 
 
@@ -78,7 +78,7 @@ def record_width(tr_id: str, fields: int, count: int) -> int:
     """
     width, rest = divmod(fields, count)
     if rest or width < FEWEST.get(tr_id, 1):
-        raise malformed(f"{tr_id[:10]}: {fields} fields are no {count} records")
+        raise malformed(f"{tr_id[:10]}: {fields} fields are not {count} records")
     return width
 
 

@@ -108,11 +108,11 @@ def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> li
 
 
 def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None:
-    """Return the notice of a record in plain text. Raises FrameError.
+    """Return the notice that a decrypted record contains. Raises FrameError.
 
-    None for a notice of another account, and for a cancel or revise that is not confirmed yet.
-    ``account`` is the ten digits of account and product: KIS sends the notices of every account of
-    an HTS id (KIS notice of 2026-04-20).
+    Return None for a notice of another account, and for a cancel or revise that is not confirmed
+    yet. ``account`` is the ten digits of account and product: KIS sends the notices of every
+    account of an HTS id (KIS notice of 2026-04-20).
     """
     if len(fields) < NARROW:
         raise FrameError(

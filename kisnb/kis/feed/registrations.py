@@ -1,4 +1,4 @@
-"""The registrations of one connection to KIS: one table, one state each, one place that moves them.
+"""The registrations of one connection to KIS: one table, one stage each, one place that moves them.
 
 A registration is one TR id with one key: the trades of a stock at KRX, say, or the exec notices of
 an HTS id. A followed stock changes its channel with the market session. Its old registration then
@@ -26,6 +26,8 @@ stays until the new one is confirmed, so that no trade is missed.
     Wanted again:       REPLACED, RELEASE_DUE ─► SENT or CONFIRMED, as before
                         RELEASING ─► DUE
     Connection lost:    DUE, SENT, CONFIRMED, REFUSED ─► DUE;  the others ─► (none)
+    A late answer:      DUE, REFUSED ─► CONFIRMED or REFUSED
+    Successor changes:  REPLACED ─► REPLACED   it waits for another registration now
 
 The rules of KIS behind it:
 
@@ -61,7 +63,7 @@ Key: TypeAlias = tuple[str, str]
 
 
 class Stage(Enum):
-    """State of a registration; the drawing is in this module's docstring."""
+    """Stage of a registration; the drawing is in this module's docstring."""
 
     DUE = "due"
     SENT = "sent"
@@ -74,15 +76,16 @@ class Stage(Enum):
 
 _S = Stage
 WANTED: Final = frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED})
-"""States of what the desired set contains."""
+"""Stages of registrations in the desired set."""
 ASKED: Final = frozenset({_S.SENT, _S.CONFIRMED})
-"""States of what has to be released when it is not wanted any more."""
+"""Stages of registrations that have to be released when they are not wanted any more."""
 ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
-"""States of what KIS is asked to release. Its events are left out while the stock's other channel
-is confirmed.
+"""Stages of registrations that KIS is asked to release.
+
+Their events are left out while the stock's other channel is confirmed.
 """
 MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
-    # An answer may come late, when the registration is due again, or was given up.
+    # An answer may come late: the registration is due again by then, or counts as refused.
     _S.DUE: frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED}),
     _S.SENT: frozenset({_S.DUE, _S.CONFIRMED, _S.REFUSED, _S.REPLACED, _S.RELEASE_DUE}),
     _S.CONFIRMED: frozenset({_S.DUE, _S.REPLACED, _S.RELEASE_DUE}),
@@ -91,7 +94,7 @@ MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
     _S.RELEASE_DUE: frozenset({_S.SENT, _S.CONFIRMED, _S.RELEASING}),
     _S.RELEASING: frozenset({_S.DUE}),
 }
-"""The arrows of the drawing; each state may also end in (none)."""
+"""The arrows of the drawing, those of late answers included. Each stage may also end in (none)."""
 
 
 class Registration:
@@ -110,7 +113,7 @@ class Registration:
         self.successor: Key | None = None
         """The registration that a REPLACED one waits for."""
         self.stage_before = Stage.DUE
-        """The state to which one that ends returns when it is wanted again."""
+        """The stage to which an ending registration returns when it is wanted again."""
 
     @property
     def is_awaited(self) -> bool:
@@ -127,7 +130,7 @@ class Registrations:
         """``superseded`` as of the last move; None when a move has made it stale."""
 
     def get(self, key: Key) -> Registration | None:
-        """Return the registration of a key in whatever state; None when there is none."""
+        """Return the registration of a key, in any stage; None when there is none."""
         return self._table.get(key)
 
     @property
@@ -161,7 +164,7 @@ class Registrations:
     def place(self, places: Mapping[Key, Want]) -> None:
         """Take a new desired set, in order of priority; begin what is new and end what is gone."""
         old = self._table
-        # The table is built anew, because its order is the order of priority.
+        # The table is rebuilt, because its order is the order of priority.
         self._table = {key: self._placed(key, want) for key, want in places.items()}
         self._superseded = None
         gone = [r for key, r in old.items() if key not in places]
@@ -237,7 +240,7 @@ class Registrations:
             registration.refusals = 0
 
     def _move(self, registration: Registration, stage: Stage) -> None:
-        """Set the state of a registration; nothing else does."""
+        """Set the stage of a registration. No other method sets it."""
         assert stage in MOVES[registration.stage], (registration.stage, stage)
         if registration.stage in ASKED:
             registration.stage_before = registration.stage
@@ -245,7 +248,7 @@ class Registrations:
             registration.successor = None
         registration.stage = stage
         if stage in (Stage.REPLACED, Stage.RELEASE_DUE):
-            # What ends last stands last: releases go out in this order.
+            # The registration that ends last comes last: releases go out in this order.
             self._table.pop(registration.key, None)
             self._table[registration.key] = registration
         self._superseded = None

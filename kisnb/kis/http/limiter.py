@@ -40,7 +40,7 @@ class SlidingWindow:
 
 
 class Limiter:
-    """Callers wait here until they may call. A caller that waits counts as at rest on the clock."""
+    """Makes callers wait until they may call. A waiting caller counts as waiting for the clock."""
 
     def __init__(self, window: SlidingWindow, clock: Clock, activity: Activity) -> None:
         self._window = window
@@ -52,7 +52,7 @@ class Limiter:
         """Set, and replaced, whenever the queue has changed."""
 
     async def enter(self, lane: Lane) -> None:
-        """Return when a call of this lane may go out."""
+        """Wait until a call of this lane may go out."""
         self._count += 1
         ticket = (lane, self._count)
         insort(self._queue, ticket)

@@ -22,7 +22,7 @@ CLOSE_SECONDS = 1.0
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 _Ws: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""A socket that gives texts as bytes: a text that is no UTF-8 must not end the connection."""
+"""A socket that gives texts as bytes: a text that is not UTF-8 must not end the connection."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

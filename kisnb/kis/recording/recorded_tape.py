@@ -41,7 +41,7 @@ def recorded_ticks(
             for number, line in enumerate(file, 1):
                 try:
                     recorded = decode(line)
-                    # Most lines are no trades. Their text is not read at all.
+                    # Most lines are not trades. Their text is not read at all.
                     wanted = recorded.kind == "frame" and recorded.tr_id in channels
                     ticks = (
                         market_frames.decode_ticks(frames.parse(recorded.text), recorded.t)
@@ -50,7 +50,7 @@ def recorded_ticks(
                     )
                 except (msgspec.MsgspecError, FrameError) as e:
                     raise BadInput(
-                        f"line {number} of {path.name} is no line of a recording ({e})",
+                        f"line {number} of {path.name} is not a line of a recording ({e})",
                         "record the day again",
                     ) from e
                 if ticks:

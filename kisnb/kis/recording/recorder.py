@@ -136,7 +136,7 @@ def open_recording(
         ) from e
     if descriptor is None:
         raise ConfigError(
-            f"{path} is no recording, and would be lost", f"name another file for {named}"
+            f"{path} is not a recording and would be lost", f"name another file for {named}"
         )
     # Without a buffer, so that the lines before a crash are in the file.
     return os.fdopen(descriptor, "wb", buffering=0).write
@@ -267,4 +267,4 @@ def _as_json(body: bytes) -> object:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         # Half a reply may hold a whole token.
-        return f"{len(body)} bytes that are no JSON"
+        return f"{len(body)} bytes that are not JSON"

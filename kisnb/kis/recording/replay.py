@@ -64,7 +64,8 @@ def read_recording(path: Path) -> list[Line]:
             lines.append(decode(text))
         except msgspec.MsgspecError as e:
             raise BadInput(
-                f"line {number} of {path.name} is no line of a recording ({e})", "record it again"
+                f"line {number} of {path.name} is not a line of a recording ({e})",
+                "record it again",
             ) from e
     return lines
 

@@ -1,7 +1,7 @@
 """``%kis arm``: lets buys pass at live.
 
-Only a person at the keyboard can do that, and no notebook that runs by itself: the last digits of
-the account have to be typed.
+Only a person at the keyboard can do that. A notebook that runs unattended cannot, because somebody
+has to type the last digits of the account.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ def standing(session: Session) -> str:
     armed = session.status.armed
     # The end of an arming is a moment and no message, so it is compared with the desk's clock.
     if armed is None or session.now >= armed.until:
-        return f"live is not armed: no buy passes, exits and cancels do; arm it with {USAGE}"
+        passes = "buys are blocked; sells and cancels are allowed"
+        return f"live is not armed: {passes}; arm it with {USAGE}"
     return f"live is armed until {clock_text(armed.until)} KST for buys of {armed.budget:,} won"
 
 
 def typed_tail(shell: InteractiveShell) -> str:
     """Ask a person for the last digits, and do not show what is typed.
 
-    Raises BadInput where nobody can be asked.
+    Raises BadInput when the front end cannot ask for input.
     """
     # A terminal's shell has no kernel.
     # The kernel's own getpass asks in the front end, below the cell. Python's would wait for a
@@ -69,5 +70,5 @@ def typed_tail(shell: InteractiveShell) -> str:
     except Exception as error:
         # A front end that cannot ask raises an error of its own.
         raise BadInput(
-            f"nobody can be asked here ({error})", "arm from a notebook, by hand"
+            f"this front end cannot ask for input ({error})", "run %kis arm in a notebook cell"
         ) from error

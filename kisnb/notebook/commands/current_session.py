@@ -31,7 +31,7 @@ class CurrentSession:
     """The session that is open in one shell, and the event loop that it lives in."""
 
     def __init__(self, shell: InteractiveShell, guard: InterruptGuard) -> None:
-        """``guard`` makes an interrupted wait readable."""
+        """Begin without a session. ``guard`` makes the error of an interrupted wait readable."""
         self.session: Session | None = None
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None

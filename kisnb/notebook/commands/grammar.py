@@ -271,7 +271,7 @@ def _read(word: Word, typed: str, cure: str) -> object:
     """Return what ``typed`` means at the place of ``word``. Raises BadInput with ``cure``."""
     # str() makes a plain text of a Quoted one: behind the grammar nobody asks for the marks.
     text = str(typed) if word.kind in FREE else narrow(str(typed))
-    # Literals go before the reader: `close` in TIME|close is no time of day.
+    # Literals go before the reader: `close` in TIME|close is not a time of day.
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:

@@ -74,21 +74,21 @@ class KisMagics(Magics):
     # it, with an error that names the command.
     @no_var_expand
     def line_magic(self, text: str) -> object:
-        """Trade, look, steer agents; ``%kis help`` lists the verbs."""
+        """Place orders, show data and control agents; ``%kis help`` lists the verbs."""
         return self.runner.run_now([self._read(text)])
 
     @cell_magic("kis")  # type: ignore[arg-type]
     @no_var_expand
     def cell_magic(self, line: str, body: str) -> object:
-        """Several commands, one a line."""
+        """Run several commands, one per line."""
         return self.runner.run_now(self._read_cell(line, body))
 
     def line(self, text: str) -> Awaitable[object]:
-        """Run what stands behind ``%kis``, awaited. Raises BadInput at once for wrong words."""
+        """Run the text after ``%kis``, awaited. Raises BadInput at once for wrong words."""
         return self.runner.run([self._read(text)])
 
     def cell(self, line: str, body: str) -> Awaitable[object]:
-        """Run what stands behind ``%%kis``, awaited. Raises BadInput at once for wrong words."""
+        """Run the text after ``%%kis``, awaited. Raises BadInput at once for wrong words."""
         return self.runner.run(self._read_cell(line, body))
 
     def _read(self, text: str) -> Command:

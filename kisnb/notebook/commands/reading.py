@@ -88,6 +88,4 @@ def _expanded(call: str, shell: InteractiveShell) -> str:
         return expanded
     except Exception as error:
         # The expression is the person's own code, so that anything may come out of it.
-        raise BadInput(
-            f"%kis {call}: {error}", "Between braces stand variables of the notebook"
-        ) from None
+        raise BadInput(f"%kis {call}: {error}", "Braces may contain notebook variables") from None

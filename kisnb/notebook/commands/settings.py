@@ -123,9 +123,7 @@ def _file(value: str) -> str:
     cure = "name a file: %kis config record wire.jsonl; %kis config record --default ends it"
     path = Path(value).expanduser().absolute()
     if value.strip().lower() in _SWITCHES or path.is_dir():
-        raise ConfigError(f"record is the file that is written to, and {value!r} names none", cure)
+        raise ConfigError(f"{value!r} is not a file path", cure)
     if not path.parent.is_dir():
-        raise ConfigError(
-            f"there is no folder {path.parent}", "name a file in a folder that there is"
-        )
+        raise ConfigError(f"there is no folder {path.parent}", "name a file in an existing folder")
     return str(path)

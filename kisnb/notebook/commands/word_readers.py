@@ -35,7 +35,7 @@ def _whole(text: str, what: str, unit: str = "") -> int:
         raise ValueError(f"{what} is missing before the price {text}")
     number = whole_text(text, unit)
     if number is None:
-        raise ValueError(f"{text!r} is no whole number, and {what} must be one")
+        raise ValueError(f"{text!r} is not a whole number, and {what} must be one")
     if number < 0:
         raise ValueError(f"{text} is below zero, and {what} must be at least 1")
     return number
@@ -61,7 +61,7 @@ def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise ValueError(f"{text!r} is no date; write it as YYYY-MM-DD") from None
+        raise ValueError(f"{text!r} is not a date; write it as YYYY-MM-DD") from None
 
 
 def _time(text: str) -> str:
@@ -70,7 +70,7 @@ def _time(text: str) -> str:
         # Read only to refuse a wrong one now. The session reads the text again and knows its day.
         time_of_day(text, "")
     except BadInput:
-        raise ValueError(f"{text!r} is no time of day; write it as HH:MM") from None
+        raise ValueError(f"{text!r} is not a time of day; write it as HH:MM") from None
     return text
 
 

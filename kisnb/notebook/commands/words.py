@@ -1,6 +1,6 @@
 """Splits a command into its words: quoted, plain, or a comment.
 
-A paste brings blanks that are none, letters that nobody sees, and curly quotation marks. They are
+Pasted text may contain unusual blanks, invisible characters and curly quotation marks. They are
 read as if they had been typed on a keyboard.
 """
 
@@ -25,13 +25,13 @@ _CONTINUED = re.compile(r"\\[^\S\n]*\n")
 
 
 class Quoted(str):
-    """A word that stood in quotation marks. It is no option, and it begins no comment."""
+    """A word that was typed in quotation marks. It is not an option, and it begins no comment."""
 
     __slots__ = ()
 
 
 class Comment(str):
-    """A comment with its hash. ``#12`` is none, because it is the number of an order."""
+    """A comment with its hash. ``#12`` is not a comment: it is an order number."""
 
     __slots__ = ()
 
@@ -69,13 +69,13 @@ def split(text: str) -> list[str]:
 def goes_on(text: str) -> bool:
     """Return whether a line goes on in the next one.
 
-    It does when it ends with a backslash that stands in no comment.
+    It does when it ends with a backslash outside a comment.
     """
     if not text.rstrip().endswith("\\"):
         return False
     try:
         words = split(text)
     except BadInput:
-        # The command will be refused by itself, with the cure.
+        # The command is refused later, with the cure.
         return False
     return not isinstance(words[-1], Comment)

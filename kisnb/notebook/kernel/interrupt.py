@@ -10,7 +10,7 @@ that computes would run to its end and show no error. What the guard does:
     computing                        raises KeyboardInterrupt
     a command that runs the loop     cancels the command's task; a second one raises
 
-Agents and the desk's link are not touched. It is no kill switch: orders live on.
+Agents and the desk's link are not touched. It is not a kill switch: orders live on.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class InterruptGuard:
         self._held = True
 
     def post_run_cell(self, _result: ExecutionResult) -> None:
-        """Give SIGINT back when the cell has ended."""
+        """Restore the earlier handler of SIGINT when the cell has ended."""
         if threading.current_thread() is threading.main_thread():
             self.release()
 
     def release(self) -> None:
-        """Give SIGINT back to its former handler, unless somebody took it over since."""
+        """Restore the earlier handler of SIGINT, unless other code has set a handler meanwhile."""
         if not self._held:
             return
         self._held = False

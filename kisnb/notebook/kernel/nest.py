@@ -21,7 +21,7 @@ WARNING = (
 
 
 def is_nested() -> bool:
-    """Return True when asyncio is patched to run a loop inside a running one, by whomever."""
+    """Return True when asyncio is patched to run a loop inside a running one, by any library."""
     return hasattr(asyncio, "_nest_patched")
 
 
@@ -43,7 +43,8 @@ def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
         import_module(name).apply()
     except ValueError as error:
         raise BadInput(
-            f"This event loop cannot be made re-entrant: {error}", "Do without"
+            f"This event loop cannot be made re-entrant: {error}",
+            "Await in the cell instead, without %kis nest",
         ) from None
     lines = [f"The event loop is re-entrant now, by {name}.", WARNING]
     if running_agents:

@@ -43,12 +43,15 @@ _AWAITED = re.compile(
 
 
 def as_typed(line: str) -> str:
-    """Return a transformed line as it stands in the cell: ``%kis panel``."""
+    """Return a transformed line as the person typed it: ``%kis panel``."""
     return _AWAITED.sub(lambda found: f"%{found[1]} {ast.literal_eval(found[2])}", line)
 
 
 def plain_magics(lines: list[str]) -> list[str]:
-    """Let lines that begin with ``%kis`` begin with plain letters. Their words stay as they are."""
+    """Replace full-width and invisible letters in the ``%kis`` that begins a line.
+
+    The words after it stay as they are.
+    """
     return [_plain(line) for line in lines]
 
 

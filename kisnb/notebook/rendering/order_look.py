@@ -1,4 +1,4 @@
-"""One order as an output: its state, since when, why, and what comes next."""
+"""One order as an output: its state and time, the reason, and the next step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STYLES: dict[Tone, str] = {
 
 
 def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[str, str]:
-    """Return text and HTML of an order: state, since when; why; what next.
+    """Return an order as text and HTML: its state and time, the reason, and the next step.
 
     The HTML unfolds into the order's whole story. ``movable`` says that the order could be revised
     now.
@@ -47,7 +47,7 @@ def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[st
 def _stands_html(o: Order, stands: str) -> Markup:
     state = str(o.state)
     style = _STYLES.get(state_tone(o), "")
-    # `stands` begins with the state. It is taken off, so that the state stands once, in its colour.
+    # `stands` begins with the state. It is cut off, so that the state is shown once, in its colour.
     return Markup('<b style="{}">{}</b>{}').format(style, state, stands.removeprefix(state))
 
 

@@ -10,17 +10,21 @@ from kisnb.trading.agents.agent import Agent
 
 
 def check_agent(agent: object, universe: Universe) -> None:
-    """Raise BadInput for what is no agent, or an agent without a listed stock."""
+    """Raise BadInput when ``agent`` is not an agent, or has no listed stock."""
     if isinstance(agent, type):
         raise BadInput(
             f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')"
         )
     if not isinstance(agent, Agent):
         cure = "give an instance of a class that derives from kisnb.Agent"
-        raise BadInput(f"{agent!r} is no agent", cure)
+        raise BadInput(f"{agent!r} is not an agent", cure)
+    name = type(agent).__name__
+    if not agent.code:
+        raise BadInput(f"{name} has no stock to trade", "give it one: code='005930'")
     if agent.code not in universe:
         raise BadInput(
-            f"{type(agent).__name__} has no stock to trade", "give it one: code='005930'"
+            f"{agent.code}, the stock of {name}, is not listed",
+            "give it a listed code: code='005930'",
         )
 
 

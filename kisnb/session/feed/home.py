@@ -25,7 +25,9 @@ class Home:
     def check_process(self) -> None:
         """Raise BadInput in a process that did not open the session."""
         if not self.is_this_process:
-            raise BadInput("a session does not cross a process; nothing was sent", OPEN_HERE)
+            raise BadInput(
+                "a session cannot be used in another process; nothing was sent", OPEN_HERE
+            )
 
     def check_loop(self) -> None:
         """Raise BadInput outside the loop of the session, where an await would never end."""

@@ -70,7 +70,7 @@ class SessionState:
         self.troubles: list[str] = []
         """The sentences of the desk that a person should read, oldest first."""
         self.decisions_refused: dict[str, str] = {}
-        """Why the newest decision about an order of unknown fate was refused, by its key."""
+        """Why the newest decision about an order with unknown outcome was refused, by its key."""
         self.leases: dict[str, Lease] = {}
         """The place where each agent of the desk runs, by its id."""
         self.desk = State()

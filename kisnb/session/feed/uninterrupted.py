@@ -1,6 +1,6 @@
-"""A block that an interrupt cannot leave, for applying events.
+"""A block that an interrupt cannot leave. The session applies events in it.
 
-Half a batch in the order books would stay half for ever.
+An interrupt in the middle of a batch would leave the order books with a part of its events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Uninterrupted:
             return
         if self._depth == 0:
             self._noted, self._before = None, get_handler(SIGINT)
-            # None is a handler that was not installed from Python: it could not be given back.
+            # None means a handler that was not installed from Python. It could not be restored.
             if self._before is not None:
                 set_handler(SIGINT, self._note)
         # Increase the count last: an interrupt may leave this method at any call above.

@@ -30,7 +30,7 @@ from kisnb.session.typed_orders.code_places import CallStack
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-# A console's session has a name that is no file.
+# A console's session has a name that is not a file.
 _FILE = re.compile(r"\.[^\W\d]\w*$")
 
 
@@ -249,7 +249,10 @@ class CellRuns:
         return Here(run, (cell_digest(text),))
 
     def kernel_place(self) -> Place:
-        """Return the place of a call whose cell does not count: its kernel and notebook."""
+        """Return the place of a call without a cell: it has the kernel and the notebook alone.
+
+        A thread, a timer and a click on a button order in this way.
+        """
         return Place(kernel=self._kernel, notebook=self._notebook())
 
     def _notebook(self) -> str:

@@ -190,7 +190,7 @@ def _read_line(universe: Universe, line: Line, key: str | None, again: int | boo
     # A text has a length, too: "buy" would be read as three values.
     if isinstance(line, str) or not 3 <= len(line) <= 4:
         raise BadInput(
-            f"{line!r} is no order of a batch",
+            f"{line!r} is not an order of a batch",
             "write (side, code, quantity) or (side, code, quantity, price)",
         )
     side = values.member(Side, line[0], "side")

@@ -120,9 +120,9 @@ class Background:
             self._trade(now, trade, trade.side)
 
     def follow(self, now: Ns, bid: int, ask: int) -> None:
-        """Stand around another venue's bid and ask while both trade continuously.
+        """Quote around another venue's bid and ask while both venues trade continuously.
 
-        Now and then one side stands a tick further out.
+        Sometimes one side is quoted one tick further out.
         """
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)

@@ -189,10 +189,14 @@ def short_sale_of(item: Instrument, day: date, seed: int, volume: int, value: in
 
 
 def credit_of(item: Instrument, day: date, seed: int, standing: int, volume: int) -> CreditBalance:
-    """Return the credit of a day with ``volume`` shares, at whose end ``standing`` shares stand."""
+    """Return the credit balance of a day.
+
+    ``volume`` is the number of shares traded on the day. ``standing`` is the number of shares on
+    credit at its end.
+    """
     rng = stable_random(seed, "credit", item.code, day)
     new, repaid = (int(volume * 0.02 * scattered(rng, 0.4)) for _ in range(2))
-    # No more can be new than stands in the evening.
+    # The new shares on credit cannot be more than the shares on credit in the evening.
     return CreditBalance(day, min(new, standing), repaid, standing)
 
 

@@ -44,7 +44,8 @@ class Market:
     """One day of KRX and Nextrade, from ``start`` on.
 
     ``scripts`` replaces the day of single stocks; ``data`` is a folder with real daily bars. Raises
-    BadInput when ``day`` is no trading day, and ConfigError when the folder's files cannot be read.
+    BadInput when ``day`` is not a trading day, and ConfigError when the folder's files cannot be
+    read.
     Methods raise UnknownInstrument for codes outside the universe.
     """
 
@@ -58,7 +59,7 @@ class Market:
         data: Path | None = None,
     ) -> None:
         if not is_trading_day(day):
-            raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
+            raise BadInput(f"{day} is not a trading day", f"use {last_trading_day(day)}")
         self.universe = universe
         self.day = day
         self.now = start

@@ -101,7 +101,7 @@ class ReplayedDay:
             )
         if not is_trading_day(days[0]):
             raise ConfigError(
-                f"{self.path} is of {days[0]}, which is no trading day", "correct the times: KST"
+                f"{self.path} is of {days[0]}, which is not a trading day", "correct the times: KST"
             )
         return days[0]
 

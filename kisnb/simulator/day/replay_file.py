@@ -40,7 +40,7 @@ def read_trades(path: Path) -> pl.DataFrame:
     Raises ConfigError for a file that cannot be read, with the row and the cure.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} is no file", "name the file that --replay should play")
+        raise ConfigError(f"{path} is not a file", "name the file that --replay should play")
     if path.suffix.lower() in (".jsonl", ".ndjson") and _is_recording(path):
         return _tape(path)
     frame = _table(path)

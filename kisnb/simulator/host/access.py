@@ -232,5 +232,5 @@ class Access:
 
 
 def _bytes(text: str) -> bytes:
-    """Return the bytes of a header, which may hold bytes that are no UTF-8."""
+    """Return the bytes of a header, which may hold bytes that are not UTF-8."""
     return text.encode("utf-8", "surrogatepass")

@@ -161,16 +161,17 @@ class Core:
         return list(self._streams.sockets.open.values())
 
     def socket_opened(self, now: Ns, sid: int, port: int | None = None) -> list[Outgoing]:
-        """Take in that a client has connected; return the frames of the time up to ``now``.
+        """Add the connection of a client, and return the frames that are due up to ``now``.
 
-        ``sid`` is the process's number of the connection, ``port`` the client's TCP port.
+        ``sid`` is the number that the server process gave the connection. ``port`` is the client's
+        TCP port.
         """
         out = self.advance(now)
         self._streams.sockets.add(sid, port)
         return out
 
     def socket_text(self, now: Ns, sid: int, text: str) -> list[Outgoing]:
-        """Handle a text frame of a client, and return the frames up to ``now`` and the reply."""
+        """Handle a text frame of a client. Return the frames that are due, then the reply."""
         out = self.advance(now)
         self._streams.requests.receive(self.now, sid, text)
         return out + self._streams.sockets.drain_frames()

@@ -91,7 +91,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """One thing that goes wrong: where, what, when, how often.
 
     - ``refuse``: the reply carries ``msg_cd``.
-    - ``error``: an HTTP ``status`` with a body that is no reply of KIS's.
+    - ``error``: an HTTP ``status`` with a body that is not a reply of KIS's.
     - ``cut``: the connection ends without a reply.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
     - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
@@ -145,7 +145,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             return f"{self.on} cannot {self.what}; it can {', '.join(sorted(DEEDS[self.on]))}"
         if self.what == "refuse":
             if self.msg_cd not in CODES:
-                return f"msg_cd {self.msg_cd!r} is no code that kisnb knows"
+                return f"msg_cd {self.msg_cd!r} is not a code that kisnb knows"
             # A socket message gets an OPSP code, an HTTP call any other.
             if self.msg_cd.startswith(SOCKET_CODES) != (self.on == "request"):
                 return (
@@ -165,7 +165,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             try:
                 parse_time(text or "00:00:00")
             except ValueError:
-                return f"{text!r} is no time of day; write HH:MM:SS"
+                return f"{text!r} is not a time of day; write HH:MM:SS"
         return ""
 
 

@@ -45,7 +45,7 @@ class RestCall(msgspec.Struct, frozen=True):
     given: Mapping[str, object]
     """The query of a GET, the JSON object of another method."""
     readable: bool = True
-    """False when the body is no JSON object; ``given`` is empty then."""
+    """False when the body is not a JSON object; ``given`` is empty then."""
 
     @property
     def tr_id(self) -> str:
@@ -100,7 +100,7 @@ class Gateway:
     def failed(self, fault: Fault, *, oauth: bool) -> JsonReply:
         """Return the reply to a call that a fault has struck down.
 
-        The body is empty when the reply never arrives or is no JSON.
+        The body is empty when the reply never arrives or is not JSON.
         """
         if fault.what != "refuse":
             return JsonReply({}, fault.status or 502)
@@ -116,7 +116,7 @@ class Gateway:
         """
         try:
             if not call.readable:
-                # OPSQ9997 is the query server's refusal of a body that is no JSON.
+                # OPSQ9997 is the query server's refusal of a body that is not JSON.
                 raise ApiError("json 형식이 아닙니다.", msg_cd="OPSQ9997")
             reply = self._carry_out(call, placed, paced=paced)
             api = self._known(call)

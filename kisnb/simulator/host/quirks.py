@@ -112,7 +112,7 @@ def read_quirks(text: str) -> tuple[str, ...]:
             # A misspelt name is the usual mistake.
             near = near_names(name, QUIRKS)
             hint = f"did you mean {near[0]}" if near else f"take some of {', '.join(QUIRKS)}"
-            raise BadInput(f"{name!r} is no quirk", hint)
+            raise BadInput(f"{name!r} is not a valid quirk", hint)
     return names
 
 

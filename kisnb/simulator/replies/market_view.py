@@ -206,7 +206,7 @@ class MarketView:
         return trade.price, ticks.step(trade.price, -trade.spread, item.kind, self.day, item.board)
 
     def trades_of(self, code: str, day: date, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
-        """Return every trade of this day up to now, or of a day before it."""
+        """Return every trade of ``day``. Of the simulated day it returns those up to now."""
         if day == self.day:
             return self.trades(code, venue)
         trades = self.market.plan.past_schedule(code, day).trades

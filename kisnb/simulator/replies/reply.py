@@ -56,7 +56,10 @@ def _names(api: str, block: str) -> frozenset[str]:
 
 
 def page_of(rows: Sequence[_T], first: int, size: int) -> tuple[Sequence[_T], int]:
-    """Return the rows from ``first`` on, and the row of the next page; 0 when there is none."""
+    """Return up to ``size`` rows from index ``first`` on, and the first index of the next page.
+
+    The index is 0 when there is no next page.
+    """
     end = first + size
     return rows[first:end], end if end < len(rows) else 0
 

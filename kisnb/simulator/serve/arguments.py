@@ -31,14 +31,14 @@ def read_date(text: str | None) -> date:
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=KST).date()
     except ValueError:
-        raise BadInput(f"{text!r} is no date", "write it as YYYY-MM-DD") from None
+        raise BadInput(f"{text!r} is not a date", "write it as YYYY-MM-DD") from None
     # Fees and taxes are booked to the won, so a day needs a known rate.
     if day < TAXES[0].since:
         raise BadInput(
             f"what trading cost on {day} is not known", f"take a day from {TAXES[0].since} on"
         )
     if not is_trading_day(day):
-        raise BadInput(f"{day} is no trading day", f"use {last_trading_day(day)}")
+        raise BadInput(f"{day} is not a trading day", f"use {last_trading_day(day)}")
     return day
 
 
@@ -47,7 +47,7 @@ def read_start(day: date, text: str) -> Ns:
     try:
         return kst(day, parse_time(text))
     except ValueError:
-        raise BadInput(f"{text!r} is no time of day", "write it as HH:MM:SS") from None
+        raise BadInput(f"{text!r} is not a time of day", "write it as HH:MM:SS") from None
 
 
 def read_speed(text: str) -> float:
@@ -63,7 +63,8 @@ def read_speed(text: str) -> float:
         speed = -1.0
     if not 0 < speed <= FASTEST:
         raise BadInput(
-            f"{text!r} is no speed", f"give a number above 0 and up to {FASTEST:,.0f}, or step"
+            f"{text!r} is not a valid speed",
+            f"give a number above 0 and up to {FASTEST:,.0f}, or step",
         )
     return speed
 
@@ -88,7 +89,7 @@ def read_universe(path: Path) -> Universe:
             f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
         ) from e
     except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
-        raise ConfigError(f"{path} is no universe: {e}", f"its columns are {COLUMNS}") from e
+        raise ConfigError(f"{path} is not a universe: {e}", f"its columns are {COLUMNS}") from e
     if not items:
         raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
     # Line 1 is the header.
@@ -108,7 +109,7 @@ def _wrong(item: Instrument, seen: set[str]) -> str:
     """Return what is impossible about an issue; empty when nothing is."""
     # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
     if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
-        return f"{item.code!r} is no stock code; it has six characters"
+        return f"{item.code!r} is not a stock code; it has six characters"
     if item.code in seen:
         return f"{item.code} stands there twice"
     if item.base < 1 or item.shares < 0 or item.volume < 0:

@@ -163,7 +163,8 @@ class SimulatorControl:
     def _speed(self, speed: Literal["step"] | float) -> dict[str, Any]:
         if speed != "step" and not 0 < speed <= FASTEST:
             raise ControlRefused(
-                f"{speed} is no speed; give a number above 0 and up to {FASTEST:,.0f}, or step.",
+                f"{speed} is not a valid speed; "
+                f"give a number above 0 and up to {FASTEST:,.0f}, or step.",
                 400,
             )
         self._send(self._core.advance(self._clock.now()))

@@ -36,9 +36,9 @@ def read_faults(path: Path, day: date) -> Faults:
             f"{path} cannot be read: {e.strerror}", "name a TOML file for --faults"
         ) from e
     except UnicodeError as e:
-        raise ConfigError(f"{path} is no text", "name a TOML file for --faults") from e
+        raise ConfigError(f"{path} is not text", "name a TOML file for --faults") from e
     except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{path} is no TOML: {e}", "a fault begins with a line [[fault]]") from e
+        raise ConfigError(f"{path} is not TOML: {e}", "a fault begins with a line [[fault]]") from e
     except msgspec.ValidationError as e:
         problem, _, where = str(e).partition(" - at ")
         raise ConfigError(f"{path}{_line(text, where)}: {problem}", CURE) from e

@@ -158,11 +158,11 @@ class Server:
                 "is taken" if e.errno == errno.EADDRINUSE else f"cannot be opened: {e.strerror}"
             )
             raise ConfigError(
-                f"port {port} {reason}", "choose another one, or none for a free one"
+                f"port {port} {reason}", "choose another port, or 0 for a free one"
             ) from e
         except OverflowError as e:
             raise ConfigError(
-                f"{port} is no port", "choose one from 1 to 65535, or none for a free one"
+                f"{port} is not a valid port", "choose one from 1 to 65535, or 0 for a free one"
             ) from e
         return int(runner.addresses[0][1])
 

@@ -99,7 +99,7 @@ class Agent:
     """Newest thought of the agent, shown in panels."""
 
     def __init__(self, **parameters: object) -> None:
-        # A subclass may name itself. Ids that the order books keep for owners that are no agents
+        # A subclass may name itself. Ids that the order books keep for owners that are not agents
         # are refused here.
         if self.id:
             checked_id(self.id)
@@ -145,7 +145,10 @@ class Agent:
         """Called once, when the agent starts."""
 
     def on_tick(self, tick: Tick) -> Handled:
-        """Called for each trade of the agent's stock."""
+        """Called for each trade of the agent's stock.
+
+        Nextrade's trades are not delivered in KRX's regular session.
+        """
 
     def on_depth(self, depth: Depth) -> Handled:
         """Called when the depth of the agent's stock changed. Only the newest one is delivered."""
@@ -189,16 +192,20 @@ class Agent:
     ) -> Order:
         """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
 
-        It leaves after the handler returns. The desk denies a buy of an agent that has not seen the
-        newest price of the stock. ``3.0`` and numbers of numpy are taken as they are meant. Raises
-        BadInput for a value that cannot be meant, and outside the agent's handlers.
+        The order is sent after the handler returns. The desk denies a buy when it has a newer price
+        than the agent has seen, and the price that the agent has seen is older than
+        ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises BadInput for
+        other values, and outside the agent's handlers.
         """
         return self._order(Side.BUY, qty, price, code, venue)
 
     def sell(
         self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None
     ) -> Order:
-        """As ``buy``."""
+        """Order the sale of ``qty`` shares. Parameters and errors are those of ``buy``.
+
+        A sell never waits for a price, and is never denied for an old one.
+        """
         return self._order(Side.SELL, qty, price, code, venue)
 
     def cancel(self, order: Order, qty: int | None = None) -> None:
@@ -280,7 +287,7 @@ def _known(order: object) -> Order:
     """The order that was given. Raises BadInput for anything else."""
     if not isinstance(order, Order):
         cure = "give what self.buy or self.sell returned"
-        raise BadInput(f"{values.shown(order)} is no order", cure)
+        raise BadInput(f"{values.shown(order)} is not an order", cure)
     return order
 
 
@@ -295,11 +302,13 @@ def _as(kind: type, name: str, value: object) -> object:
             )
         except ValueError as e:
             raise BadInput(
-                f"{name}={value!r} is no {kind.__name__}", f"give {name} as a number"
+                f"{name}={value!r} is not of type {kind.__name__}", f"give {name} as a number"
             ) from e
     # ``3`` is a good value for a ``float`` parameter, although Python does not call it one.
     if kind is float and isinstance(value, int):
         return float(value)
     if isinstance(kind, type) and not isinstance(value, kind):
-        raise BadInput(f"{name}={value!r} is no {kind.__name__}", f"give {name} as {kind.__name__}")
+        raise BadInput(
+            f"{name}={value!r} is not of type {kind.__name__}", f"give {name} as {kind.__name__}"
+        )
     return value

@@ -54,7 +54,7 @@ Foreign = Callable[[Part, "AgentRunner"], None]
 
 
 def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
-    """The back-tester's answer to ``await`` of something that is no Wait."""
+    """The back-tester's answer to ``await`` of something that is not a Wait."""
     coroutine.close()
     raise TypeError(
         f"{runner.agent!r} awaits what only runs live; "
@@ -346,7 +346,7 @@ class AgentRunner:
             self.close(coroutine)
 
     def _advance(self, coroutine: Part, value: Event | None) -> None:
-        """Let a handler run up to its next wait that is not over."""
+        """Run a handler until it ends or waits for something that has not happened yet."""
         try:
             waits = coroutine.send(value)
             # A wait that is over already, such as ``sleep(0)``, goes on at once. Parked, it would
@@ -430,7 +430,7 @@ def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator
         except StopIteration:
             return
         except BaseException as e:
-            # The roster cancels the tasks of an agent that it stops: that is no failure.
+            # The roster cancels the tasks of an agent that it stops: that is not a failure.
             if isinstance(e, asyncio.CancelledError) and runner.state in _ENDED:
                 raise
             runner.failed(e, coroutine)

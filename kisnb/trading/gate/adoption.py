@@ -32,12 +32,12 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
         )
     if not wish.agent or wish.agent in NOBODY:
         return No(
-            f"{wish.agent or 'nobody'!r} is no agent", "name an agent: %kis agents lists them"
+            f"{wish.agent or 'nobody'!r} is not an agent", "name an agent: %kis agents lists them"
         )
     free = adoptable(books, wish.code)
     qty = free if wish.qty is None else wish.qty
     if wish.qty is not None and wish.qty < 1:
-        return No(f"quantity {wish.qty} is no quantity", "give at least 1 share")
+        return No(f"quantity {wish.qty} is not valid", "give at least 1 share")
     if not 0 < qty <= free:
         has = f"{free:,} shares" if free else "no share"
         rest = "the rest is another agent's, on sale, or not held"

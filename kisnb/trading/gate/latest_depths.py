@@ -21,7 +21,10 @@ class LatestDepths:
         """Time of receipt of the newest price that agents get."""
 
     def add(self, event: Tick | Depth) -> None:
-        """Take in an event. A trade of an auction shows no depth and is passed over."""
+        """Add an event. Its time of receipt counts as that of the newest price.
+
+        A trade of an auction shows no depth, so it changes only this time.
+        """
         received = event.received or event.t
         self._received[event.code] = received
         if gives_price(event.venue, event.t):

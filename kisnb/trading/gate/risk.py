@@ -142,7 +142,7 @@ class Rules:
 class Gate:
     """The checks of an order before it is routed. Prices in won.
 
-    The orders of a stock are checked one after another. Each is weighed against all that is in the
+    The orders of a stock are checked one after another. Each counts with all that is in the
     market or on its way there. An order that has not ended keeps its reservation, so that two buys
     can never spend the same won.
     """
@@ -166,7 +166,7 @@ class Gate:
         if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
             return no
         if intent.qty < 1:
-            return No(f"quantity {intent.qty} is no quantity", "give at least 1 share")
+            return No(f"quantity {intent.qty} is not valid", "give at least 1 share")
         item = self.rules.instrument(intent.code)
         if item is None:
             return No(
@@ -175,10 +175,11 @@ class Gate:
         # Nextrade applies KRX's halts at once, so no other venue is left to try.
         if item.halted:
             return No(
-                f"{item.name} ({item.code}) is halted", "wait until the exchange lifts the halt"
+                f"the exchange has halted trading in {item.name} ({item.code})",
+                "wait until the exchange lifts the halt",
             )
         if (no := self._prices(now, intent, item)) is not None:
-            # A price that fits a kind which no venue takes now would be refused in its turn.
+            # A price that fits a kind which no venue takes now would be refused next.
             return self._not_taken(now, intent) or no
         if intent.side is Side.SELL:
             # A sell that only reduces is never too large: a limit on size must not keep anybody in
@@ -272,7 +273,8 @@ class Gate:
             return None
         if state.armed is None or now >= state.armed.until:
             return No(
-                "live is not armed: no buy passes, exits and cancels do", "arm it with %kis arm"
+                "live is not armed: buys are blocked; sells and cancels are allowed",
+                "arm it with %kis arm",
             )
         # Orders that have not ended count too, or two buys could spend the same budget.
         left = state.armed.budget - state.armed_spent - self._reserved(now, intent, state)
@@ -280,8 +282,8 @@ class Gate:
         if value <= left:
             return None
         return No(
-            f"{value:,} won are above the {max(left, 0):,} left of the armed budget",
-            "arm it anew with %kis arm",
+            f"{value:,} won are more than the {max(left, 0):,} won left of the armed budget",
+            "arm it again with %kis arm",
         )
 
     def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
@@ -305,11 +307,14 @@ class Gate:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
         held = books.account.position(code).cost
-        # What a person orders by hand is no agent's, so an agent's limit does not bind it.
+        # What a person orders by hand belongs to no agent, so an agent's limit does not bind it.
         most_of_agent = limits.max_agent_value if agent else None
         scopes = (
-            ("max_stock_value", limits.max_stock_value, code, held, code, None),
-            ("max_agent_value", most_of_agent, agent, sum(p.cost for p in mine), "", agent),
+            ("max_stock_value", limits.max_stock_value, "you", held, code, None),
+            (
+                "max_agent_value", most_of_agent, f"agent {agent}",
+                sum(p.cost for p in mine), "", agent,
+            ),
             (
                 "max_account_value", limits.max_account_value, "the account",
                 sum(p.cost for p in books.account.positions.values()), "", None,
@@ -324,7 +329,8 @@ class Gate:
                 + self._worth(now, intent)
             )
             if total > most:
-                why = f"with this order {whose} would hold {total:,} won"
+                of_stock = f" of {of_code}" if of_code else ""
+                why = f"with this order {whose} would hold {total:,} won{of_stock}"
                 cure = f"order less, or {raised(name)}"
                 return No(f"{why}, above the limit of {most:,} won", cure)
         return None
@@ -349,7 +355,7 @@ class Gate:
         # refuses what is not there.
         if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
             return None
-        cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the sell that stands"
+        cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the open sell order"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:
             adopt = f"%kis agents adopt {intent.agent} {intent.code}"
             cure += f"; what no agent holds it may take over: {adopt}"
@@ -387,7 +393,7 @@ class Gate:
         kind = intent.kind
         moved = intent.supersedes is not None and intent.price is not None
         if moved and (kind is OrderKind.STOP_LIMIT or not kind.priced):
-            return No(f"a {kind} order cannot be revised", "cancel it and order anew")
+            return No(f"a {kind} order cannot be revised", "cancel it and place a new order")
         if (intent.stop is not None) != (kind is OrderKind.STOP_LIMIT):
             if intent.stop is None:
                 return No(

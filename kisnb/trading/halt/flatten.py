@@ -51,7 +51,7 @@ FIRST_REPORT: Ns = 10 * SECOND
 STALE_LIMIT: Ns = 5 * SECOND
 """A best-opposite order is cancelled after this time. The bid that gave it its price is gone by
 then."""
-CURE = "it is tried again until nothing is held; halt off REASON ends it"
+CURE = "it is tried again until nothing is held; %kis halt off REASON ends it"
 
 
 class _Part:
@@ -178,8 +178,8 @@ class Flatten:
 
     def _sell(self, turn: Turn, agent: str, code: str) -> None:
         part = self._parts.setdefault((agent, code), _Part())
-        # One order at a time: an order of unknown fate counts as live, so its shares are not sold
-        # again.
+        # One order at a time: an order with unknown outcome counts as live, so its shares are not
+        # sold again.
         live = self._live(agent, code)
         if live is not None:
             part.show(live)
@@ -286,7 +286,8 @@ class Flatten:
     def _is_holding(self) -> bool:
         """Return whether the order books hold anything, or may: an order has not ended.
 
-        A buy of unknown fate may still fill after all is sold. So may a buy whose cancel failed.
+        A buy with unknown outcome may still fill after all is sold, and so may a buy whose cancel
+        failed.
         """
         books = self._state.books
         return any(p.qty for p in books.account.positions.values()) or bool(books.live)

@@ -120,7 +120,9 @@ class KillSwitch:
         if self.is_flattening:
             self._end_flatten(turn, command.reason)
         elif self.is_busy:
-            turn.report("the kill switch is still at work: its last step, notify, comes first")
+            turn.report(
+                "the kill switch is still running: wait until its last step (notify) is shown"
+            )
         else:
             turn.record(HaltSet(turn.now, command.to, command.reason))
 
@@ -146,7 +148,7 @@ class KillSwitch:
             self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(turn)
             return
-        # The list may have brought to light orders of unknown fate, and orders from the phone.
+        # The list may have brought to light orders with unknown outcome, and orders from the phone.
         self._cancel_all(turn)
         self._query_again(turn)
 
@@ -172,7 +174,8 @@ class KillSwitch:
     def _cancel_all(self, turn: Turn) -> None:
         """Cancel each open order whose cancel was not requested yet.
 
-        An order of unknown fate has no number to cancel by. It comes up again at the next query.
+        An order with unknown outcome has no number to cancel by. It comes up again at the next
+        query.
         """
         orders = [order for order in self._open if not order.cancel_asked]
         for order in orders:

@@ -47,7 +47,7 @@ UNASSIGNED = "unassigned"
 BY_HAND = ""
 """Owner of what a person orders in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
-"""Owners that are no agents: what they hold may be adopted."""
+"""Owners that are not agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
 """Begin of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
@@ -174,8 +174,11 @@ class OrderBooks:
         key = self._by_number.get((day, number))
         return self.orders[key] if key is not None else None
 
-    def unresolved_in(self, code: str) -> Order | None:
-        """Return an order of unknown fate in this stock, whose buys are then locked; else None."""
+    def unknown_in(self, code: str) -> Order | None:
+        """Return an order of this stock with unknown outcome; None when there is none.
+
+        While there is one, buys of the stock are locked.
+        """
         unknown = (
             o for o in self.live.values() if o.code == code and o.state is OrderState.UNKNOWN
         )

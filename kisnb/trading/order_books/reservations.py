@@ -15,7 +15,7 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
     """Yield the open buys and the shares that each may still buy once ``intent`` is sent.
 
-    A revise takes over its part.
+    A revise takes over the reservation of the shares that it moves.
     """
     return _open(books, intent, Side.BUY)
 
@@ -36,9 +36,9 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
 
 
 def own(books: OrderBooks, intent: Intent) -> int | None:
-    """Return the shares of the agent's own order book that it does not sell already.
+    """Return the shares in the agent's own order book that no open sell of the agent has reserved.
 
-    None for an order of no agent's.
+    None for an order of no agent.
     """
     if intent.agent in NOBODY:
         return None
@@ -52,12 +52,11 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
-    """Return the most shares that the agent can have to sell, with fills that are not reported yet.
+    """Return the most shares that the agent may own, fills that are not reported yet included.
 
-    Only an order in flight can have such fills. A difference to KIS's holdings is found after
-    KIS's list of orders has been booked, so what an order with a number has traded is known by
-    then. For an order of no agent's it is the order's own quantity, because nobody knows that
-    limit.
+    Only an order in flight can have such fills. The desk finds a difference to KIS's holdings after
+    it has booked KIS's list of orders. By then it knows the fills of each order that has a number.
+    For an order of no agent the limit is not known. Then this is the order's own quantity.
     """
     mine = own(books, intent)
     if mine is None:
@@ -76,7 +75,7 @@ def _open(books: OrderBooks, intent: Intent, side: Side) -> Iterator[tuple[Order
         # NEW orders are weighed one by one when their turn comes. If they reserved at once, two of
         # them could deny each other.
         if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
-            # A revise moves shares that are reserved already. Only what stays behind with the old
-            # order counts beside it.
+            # A revise moves shares that are reserved already. Only the shares that stay with the
+            # old order count beside it.
             moves = intent.qty if order.key == intent.supersedes else 0
             yield order, max(order.leaves - moves, 0)

@@ -2,16 +2,16 @@
 
 Sells, exits and cancels never wait for a price.
 
-    when it is taken       an agent saw an old price, and the desk has a newer one: denied
+    when it is taken       an agent decided on an old price, and the desk has a newer one: denied
     when its turn comes    the desk's newest price is old: the depth is read first
     at may_send            the desk's newest price is old: the buy goes back once, and the depth
                            is read; the second time it is denied
     then, and at may_send  a buy without a price of its own has waited ``PATIENCE`` times as long:
                            denied
 
-At ``may_send`` the price may be ``PATIENCE`` times as old for a buy that names its own, because it
-spends at most that. A basket of limit buys waits for half a minute where KIS takes one call a
-second.
+A buy that names a limit price spends at most that price. So at ``may_send`` the market's newest
+price may be ``PATIENCE`` times as old for it. A basket of limit buys waits for half a minute in a
+mode in which KIS takes one call a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATIENCE = 5
 """A buy without a price may wait so many times ``max_quote_age`` for its turn, or behind the rate
 limit. For a buy that names a price, the newest price may be so many times as old behind the rate
 limit."""
-AGAIN = "decide again on the newest price"
+AGAIN = "order again with the current price"
 
 
 class BuyPrices:
@@ -77,7 +77,7 @@ class BuyPrices:
         held = waits_for_window(self._state.held.get(order.key))
         if held or not self._gate.stale(now, since, PATIENCE):
             return None
-        long = f"a buy without a price has waited {(now - since) / SECOND:.1f} s to be sent"
+        long = f"a buy without a price has waited {(now - since) / SECOND:.1f} s"
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
@@ -85,9 +85,12 @@ class BuyPrices:
         if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
             return None
         newest = self._newest(intent)
-        age = f"the newest is {(now - newest) / SECOND:.1f} s old" if newest else "there was none"
-        why = f"there is no price of the last seconds to buy on: {age}"
-        return No(why, "order again when the stock has a price")
+        why = (
+            f"the newest price is {(now - newest) / SECOND:.1f} s old"
+            if newest
+            else "no price has been received yet"
+        )
+        return No(why, "order again when the stock has a current price")
 
     def _newest(self, intent: Intent) -> Ns:
         """Return when the newest price of the stock was received; 0 when there was none."""

@@ -7,7 +7,7 @@
                                  for the end of a blackout window; then it is checked again
 
     Send ─► the limiter ─► may_send ─► sent | rejected | unknown
-                              └─► kept: back to NEW for a window or a price, else Denied
+                              └─► stopped: back to NEW for a window or a price, else Denied
 
 One POST is in flight per stock and side. ``BuyPrices`` decides how old the price of a buy may be.
 """
@@ -102,9 +102,9 @@ class OrderPath:
 
         While a venue's depth is missing, the order waits until KIS has been asked for it; a
         protective one does not wait. A buy also waits for a current price. ``account`` is what KIS
-        stated after the order was taken: a sell then does not wait for depths either, because the
-        statement would grow old. ``before`` is the price that the desk had before it read the
-        depth, won.
+        stated after the order was taken. With it a sell does not wait for depths either, because
+        the figures of the account would be out of date after the wait. ``before`` is the price that
+        the desk had before it read the depth, won.
         """
         intent = order.intent
         if (
@@ -151,7 +151,7 @@ class OrderPath:
         return no or self._why_buys_locked(intent)
 
     def _why_buys_locked(self, intent: Intent) -> No | None:
-        unknown = self._state.books.unresolved_in(intent.code) if intent.side is Side.BUY else None
+        unknown = self._state.books.unknown_in(intent.code) if intent.side is Side.BUY else None
         if unknown is None:
             return None
         what = f"whether {unknown.intent.text} was sent is not known yet"
@@ -185,7 +185,7 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def on_kept(self, turn: Turn, order: Order, why: str) -> None:
-        """``may_send`` kept the order: hold it for a window or a price, else deny it."""
+        """``may_send`` stopped the order: hold it for a window or a price, else deny it."""
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
@@ -193,14 +193,14 @@ class OrderPath:
         elif self._wants_price(turn.now, order):
             self._sent_back.add(order.key)
             self._synced.add(order.key)
-            old = "its price grew old behind the rate limit: the book is read first"
+            old = "its price became too old behind the rate limit: the depth is read first"
             turn.record(OrderHeld(turn.now, order.key, turn.now, old, 0))
             self.send(turn, order)
         else:
             turn.record(Denied(turn.now, order.key, why))
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Return whether a buy that was kept lacks a fresh price and nothing else."""
+        """Return whether a buy that was stopped lacks a fresh price and nothing else."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -246,8 +246,8 @@ class OrderPath:
         """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
-            why = "there is no price of the last seconds to buy on, and KIS gave none"
-            return No(why, "try again when the stock has a price")
+            why = "the newest price is too old, and KIS gave no newer one"
+            return No(why, "order again when the stock has a current price")
         if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
             return no
         held = self._state.held.get(intent.key)
@@ -304,11 +304,11 @@ class OrderPath:
     # what waits for the account, or for the end of a blackout window
 
     def _hold_back_sell(self, turn: Turn, intent: Intent, account: Account | None) -> bool:
-        """Hold back a sell beside an order of unknown fate until KIS confirms the shares.
+        """Hold back a sell beside an order with unknown outcome until KIS confirms the shares.
 
         Deny it when KIS confirms fewer. Return True when the sell does not go on now.
         """
-        unknown = self._state.books.unresolved_in(intent.code)
+        unknown = self._state.books.unknown_in(intent.code)
         if unknown is None or intent.side is Side.BUY:
             return False
         if account is None:

@@ -42,7 +42,7 @@ from kisnb.trading.turn import Turn
 
 
 class Reconciliation:
-    """Brings our order books to what KIS lists, and settles orders of unknown fate by it."""
+    """Brings our order books to what KIS lists, and settles orders with unknown outcome by it."""
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()
@@ -57,7 +57,7 @@ class Reconciliation:
         return self._state.books
 
     def decide(self, turn: Turn, command: ResolveOrder) -> None:
-        """Take a person's decision about an order of unknown fate, and read KIS's list for it."""
+        """Take a person's decision about an order with unknown outcome, and read KIS's list."""
         if self.resolver.decide(turn, self._books, command):
             self._readings.schedule(turn, turn.now, "decision")
 
@@ -121,8 +121,8 @@ class Reconciliation:
     def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
         """Return the keys of orders whose missing shares may live on under a number not known yet.
 
-        A revise of such an order is being sent, or is of unknown fate: it can still come to light,
-        or could be a row of the list.
+        A revise of such an order is being sent, or its outcome is unknown. It can still come to
+        light, or could be a row of the list.
         """
         found = claims(self._books, page.rows)
         in_the_air = [self._books.orders[key] for key in found]
@@ -229,7 +229,7 @@ class Reconciliation:
                 self._readings.schedule(turn, turn.now + pause, "unknown")
             elif self._cancels.is_unconfirmed(order):
                 self._readings.schedule(turn, turn.now + SETTLES, "cancel")
-            elif order.state is OrderState.NEW and self._books.unresolved_in(order.code):
+            elif order.state is OrderState.NEW and self._books.unknown_in(order.code):
                 self._readings.schedule(turn, turn.now + SECOND, "sellable", account=True)
         self._readings.schedule_regular(turn)
 

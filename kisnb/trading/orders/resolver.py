@@ -1,6 +1,6 @@
 """The fate of an order whose reply was lost: KIS's list decides, or a person. Nobody guesses.
 
-KIS has no order id of ours. A row of its list can be an order of unknown fate when all of this
+KIS has no order id of ours. A row of its list can be an order with unknown outcome when all of this
 holds:
 
 - code, side, quantity and price are the same;
@@ -108,7 +108,7 @@ class Resolver:
     def resolve(
         self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
     ) -> None:
-        """Settle the orders of unknown fate of ``day`` by its complete list.
+        """Settle the orders with unknown outcome of ``day`` by its complete list.
 
         The list was read after ``asked``.
         """
@@ -309,5 +309,5 @@ def _unresolved(now: Ns, order: Order, mine: list[OrderRow], books: OrderBooks) 
         else "decide that it was never sent, or look at KIS's app"
     )
     since, could_be = clock_text(order.sent_at), _could_be(order, mine, books)
-    text = f"{order.intent.text} is of unknown fate since {since}: {could_be}; {cure}"
+    text = f"the outcome of {order.intent.text} is unknown since {since}: {could_be}; {cure}"
     return Unresolved(now, order.key, tuple(row.ref.number for row in mine), text)

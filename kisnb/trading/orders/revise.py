@@ -45,7 +45,7 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
     if verdict:
         return None
-    # A revise keeps the kind, so that another kind is no cure.
+    # A revise keeps the kind, so that another kind is not a cure.
     is_open = bool(order_rules.kinds(now, old.ref.venue, item))
     return No(verdict.why_not, f"cancel #{old.number} and order anew" if is_open else verdict.cure)
 

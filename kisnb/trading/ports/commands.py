@@ -46,7 +46,7 @@ class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Apply a person's decision about an order of unknown fate.
+    """Apply a person's decision about an order with unknown outcome.
 
     The order is number ``adopt`` in KIS's list; None says that it was never sent. The desk refuses
     the decision with DecisionRefused while KIS's list contradicts it.

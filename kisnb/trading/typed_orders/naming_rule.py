@@ -1,16 +1,18 @@
-"""The rule that answers a call for an order by the orders that stand already (row O11).
+"""The rule that answers a call for an order from the orders that exist already (row O11).
 
-The rule is pure. It tries the letters of the row in this order, and the first that fits is the
-answer:
+The rule is pure. It tries these letters of the row in this order. The first that fits gives the
+answer. A *dead* order was denied, rejected or declared never sent.
 
-    key=NAME   stands: shown | belongs to another wish: refused | dead: tried again, or refused
+    key=NAME   same wish: shown | another wish: refused | dead: as in (d)
     (a)  same wish, same cell, another run                            → shown
-    (d)  same wish, same cell, dead since an earlier kernel           → refused
+    (d)  same wish, same cell, dead since this kernel                 → tried again
+         same wish, same cell, dead since an earlier kernel           → the refusal is shown
     (b)  same wish, another cell                                      → refused
     (c)  another wish of the same call for this code and side         → refused
     else                                                              → sent
 
-Letters (f) and (g) compare the calls of one run. Only the kernel knows them: ``session.run_calls``.
+Letters (f) and (g) compare the calls of one run. Only the kernel knows these calls:
+``session/typed_orders/run_calls.py``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class SendNew(msgspec.Struct, frozen=True):
 
 
 class ShowKnown(msgspec.Struct, frozen=True):
-    """The call is answered with this order, which stood already."""
+    """The call is answered with this order, which existed already."""
 
     key: str
 
@@ -54,7 +56,7 @@ class Refuse(msgspec.Struct, frozen=True):
     key: str
     """Key of the order that is in the way. Empty while the desk has not given it its key yet."""
     again: int = 0
-    """The number that sends one more: ``--again N``. 0 where no number helps."""
+    """The N of ``--again N`` that sends one more order. 0 when no number helps."""
 
 
 Outcome: TypeAlias = SendNew | ShowKnown | Refuse
@@ -101,15 +103,15 @@ class NamingRule:
         """Key, kernel and run of what this call is shown."""
 
     def named(self, key: str) -> NamedOrder | None:
-        """The order with this key, also one that this call sends."""
+        """Return the order with this key, which may be one that this call sends; else None."""
         return next((n for n in self._fresh if n.key == key), None) or self._names.get(key)
 
     def first_free(self, naming: Naming) -> int:
-        """The first N of ``--again N`` that no order of this wish and none of this call has."""
+        """Return the first N of ``--again N`` that no order of this wish or of this call has."""
         return first_free_of(self._of_wish(naming), self._of_call(naming))
 
     def answer(self, naming: Naming, answered: Iterable[str] = ()) -> Outcome:
-        """Decide one request. ``answered``: keys with which its run has been answered before."""
+        """Decide one request. ``answered`` has the keys that its run was answered with before."""
         outcome = self._decide(naming, frozenset(answered))
         place = naming.place
         if isinstance(outcome, SendNew):
@@ -159,8 +161,8 @@ class NamingRule:
         if naming.number:
             if not here:
                 return None
-            # Two requests of one call with one number are two orders by mistake: one of them would
-            # silently be none.
+            # Two requests of one call with one number are a mistake: only one of them would be
+            # sent, and nobody would see that.
             twice = here[0] in self._fresh
             return self._refused("g", naming, here[0]) if twice else ShowKnown(here[0].key)
         # An order answers one call without a number of each run.
@@ -174,7 +176,7 @@ class NamingRule:
     def _dead_before(self, request: _Request) -> Refuse | None:
         """(d) Same wish, same cell, dead since an earlier kernel.
 
-        A later order of its number that was good ends that.
+        Not when a later order of the same number is not dead.
         """
         place, good = request.naming.place, set[int]()
         # From the newest: a later success with the same number ends what an earlier failure had

@@ -67,7 +67,7 @@ class NamedOrder:
 
     @property
     def number(self) -> int:
-        """Of ``--again N``; 0 without."""
+        """The N of ``--again N``; 0 when it was not given."""
         return self.naming.number
 
     @property
@@ -82,7 +82,7 @@ class NamedOrder:
         self._calls.add(place.call)
 
     def is_known_at(self, place: Place) -> bool:
-        """Return whether the registry would learn nothing from this place."""
+        """Return True when this place is recorded already, with its cell, its run and its call."""
         cell = (place.notebook, place.cell, place.texts)
         return cell in self._cells and self.has_answered(place) and place.call in self._calls
 
@@ -105,7 +105,7 @@ class OrderNames:
     def __init__(self) -> None:
         self._by_key: dict[str, NamedOrder] = {}
         self._by_token: dict[str, str] = {}
-        # All three are by day: an order of yesterday is no repetition of the same cell's order
+        # All three are by day: an order of yesterday is not a repetition of the same cell's order
         # today.
         self._of_wish = defaultdict[tuple[date, Wish], list[NamedOrder]](list)
         self._of_name = defaultdict[tuple[date, str], list[NamedOrder]](list)

@@ -100,7 +100,7 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
         )
     if parameters:
         raise BadInput(
-            f"{name!r} is an agent, no class, so it takes no parameters",
+            f"{name!r} is a running agent, not a class, so it takes no parameters",
             "Set them on the agent itself",
         )
     return known[name]

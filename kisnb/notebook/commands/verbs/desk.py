@@ -71,12 +71,12 @@ async def _halt(context: Context, typed: Typed) -> None:
     from kisnb.trading.halt.halt_words import step_text
 
     session, text = context.session, typed.text(0)
-    # "halt off" is no choice of the grammar, because a reason may begin with any word.
+    # "halt off" is not a choice of the grammar, because a reason may begin with any word.
     first, _, reason = text.partition(" ")
     flatten, reduce = bool(typed.option("flatten", bool)), bool(typed.option("reduce", bool))
     if first == "off":
         if flatten:
-            raise BadInput("halt off sells nothing", "leave --flatten out")
+            raise BadInput("halt off cannot be combined with --flatten", "leave --flatten out")
         context.say(await session.resume(reason, state="reducing" if reduce else "active"))
         return
     state: Literal["reducing", "halted"] = "reducing" if reduce else "halted"

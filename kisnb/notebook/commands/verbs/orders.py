@@ -93,7 +93,7 @@ def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
     number = None if text == "never" else order_number(text)
     if number is None and text != "never":
         raise BadInput(
-            f"{text!r} is no order number", "Write the number that KIS's app shows, or never"
+            f"{text!r} is not an order number", "Write the number that KIS's app shows, or never"
         )
     return context.session.resolve(number, typed.word(1, str))
 
@@ -174,8 +174,8 @@ ORDERS = (
     Verb(
         "resolve",
         usage("NUMBER|never [ID]"),
-        "say what became of an order of unknown fate: KIS's number for it, or that it was never "
-        "sent",
+        "say what became of an order with unknown outcome: KIS's number for it, or that it was "
+        "never sent",
         _resolve,
     ),
     Verb(

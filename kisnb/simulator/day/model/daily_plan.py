@@ -38,9 +38,10 @@ class Dated(NamedTuple):
 
     @property
     def value(self) -> int:
-        """Won traded.
+        """Traded value, won.
 
-        A bar does not tell it, so it is the volume at the mean of the four prices.
+        A bar does not contain it. So it is estimated as the volume times the mean of the four
+        prices.
         """
         return (
             self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
