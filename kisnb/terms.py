@@ -25,7 +25,7 @@ class Venue(StrEnum):
 
     KRX = "KRX"
     NXT = "NXT"
-    # KIS chooses one of the two for a SOR order. Its exec notice says which (field ORD_EXG_GB: 3 is
+    # KIS chooses one of the two for a SOR order. Its notice says which (field ORD_EXG_GB: 3 is
     # SOR to KRX, 4 is SOR to NXT; KIS's sample ccnl_notice).
     SOR = "SOR"
 

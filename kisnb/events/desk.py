@@ -16,7 +16,7 @@ from kisnb.terms import Side, Venue
 # Not published: sessions get the ``Filled`` or ``Cancelled`` that the core makes of it. Journaled
 # only while its order is not known, so that a restart between a notice and its reply loses no fill.
 class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An exec notice as KIS pushed it: an order event or a fill, by order number."""
+    """An execution notice as KIS pushed it: an order event or a fill, by order number."""
 
     kind: Literal["accepted", "filled", "cancelled", "revised", "refused"]
     number: int

@@ -31,7 +31,7 @@ TRS_OF_CHANNEL = {
     "operation": OPERATION_TRS,
     "programs": PROGRAM_TRS,
 }
-"""TR ids by the channel's name in a ``Want``. Exec notices have a TR id of their own."""
+"""TR ids by the channel's name in a ``Want``. Execution notices have a TR id of their own."""
 VENUE_OF_TR = {tr_id: venue for trs in TRS_OF_CHANNEL.values() for venue, tr_id in trs.items()}
 """Venue of each channel of the market by TR id."""
 _CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs.values()}

@@ -89,7 +89,7 @@ class Credentials(msgspec.Struct, frozen=True):
     product: str
     """ACNT_PRDT_CD, two digits."""
     hts_id: Secret
-    """The customer's HTS id, which is the key of the exec notices."""
+    """The customer's HTS id, which is the key of the execution notices."""
 
     @property
     def account_params(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def full_account(self) -> str:
-        """Account and product, ten digits, as exec notices carry them."""
+        """Account and product, ten digits, as execution notices carry them."""
         return self.account.reveal() + self.product
 
     def masking(self) -> Mask:

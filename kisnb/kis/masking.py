@@ -20,7 +20,7 @@ SECRET_FIELDS = frozenset(
         "access_token",
         "approval_key",
         "cano",
-        # These two decrypt the exec notices of a connection.
+        # These two decrypt the execution notices of a connection.
         "key",
         "iv",
     }

@@ -121,5 +121,5 @@ def capability_table(orders: Mode, quotes: Mode) -> list[Served]:
         for channel in TRS_OF_CHANNEL
         for venue in Venue
     ]
-    # Exec notices come from the host that has the orders, also where the quotes come from another.
+    # Notices come from the host that has the orders, also where the quotes come from another.
     return [*calls, Served("notices", orders, offered=True), *channels]

@@ -46,11 +46,11 @@ ORD_DVSN = {kind: code for kind, code, _ in _KINDS}
 KIND_NAME = {kind: name for kind, _, name in _KINDS}
 """Korean name of each order kind."""
 SLL_BUY = {Side.SELL: "01", Side.BUY: "02"}
-"""SLL_BUY_DVSN_CD, and SELN_BYOV_CLS of exec notices."""
+"""SLL_BUY_DVSN_CD, and SELN_BYOV_CLS of execution notices."""
 SIDE_NAME = {Side.SELL: "현금매도", Side.BUY: "현금매수"}
 """The side's Korean name in order lists."""
 ORD_EXG_GB = {"1": Venue.KRX, "2": Venue.NXT, "3": Venue.KRX, "4": Venue.NXT}
-"""The venue that executed, in exec notices; 3 and 4 came there by the smart order router."""
+"""The venue that executed, in execution notices; 3 and 4 came there by the smart order router."""
 EXCG_DVSN = {Venue.KRX: "02", Venue.NXT: "03", Venue.SOR: "04"}
 """``excg_dvsn_cd`` of order lists. KIS's example has 02; the others are its continuation."""
 REVISE, CANCEL = "01", "02"

@@ -1,7 +1,7 @@
 """A whole simulated day of 50 stocks on both venues, through the host that speaks KIS: seconds and
 memory.
 
-All 50 trade; one client has 41 registrations: trades and depth of 20 stocks, and its exec notices.
+All 50 trade; one client has 41 registrations: trades and depth of 20 stocks, and its notices.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ class HostSide:
         return self._sid
 
     def connect(self, sid: int) -> None:
-        """Open a connection and subscribe to the exec notices."""
+        """Open a connection and subscribe to the execution notices."""
         self._sid = sid
         now = self.core.now
         self.outgoing += self.core.socket_opened(now, sid, 40_000 + sid)

@@ -1,4 +1,4 @@
-"""K07: exec notices in 26 and 23 columns, their traps, and their encryption."""
+"""K07: execution notices in 26 and 23 columns, their traps, and their encryption."""
 
 from __future__ import annotations
 

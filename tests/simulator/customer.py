@@ -194,7 +194,7 @@ class Customer:
         return [text.split("|", 2)[1] for text in self.inbox]
 
     def notices(self) -> list[list[str]]:
-        """Columns of the exec notices in the inbox, decrypted; the inbox is empty afterwards."""
+        """Columns of the notices in the inbox, decrypted; the inbox is empty afterwards."""
         assert self.cipher is not None
         read = [frames.parse(text) for text in self.taken() if text[0] in "01"]
         return [self.cipher.decrypt(f.payload).split("^") for f in read if f.encrypted]

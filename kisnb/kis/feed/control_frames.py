@@ -1,6 +1,6 @@
 """Control frames of the stream, JSON both ways: subscribe, release, KIS's answer to them, PINGPONG.
 
-Requests carry no id. An answer is matched by TR id and key. The key of the exec notices is the HTS
+Requests carry no id. An answer is matched by TR id and key. The key of the notices is the HTS
 id, so no frame shows its contents in a repr. Codes: KIS's table of WebSocket codes, as clients
 reproduce it.
 """
@@ -35,7 +35,7 @@ RT_CD_IN_USE = "9"
 CUSTOMER_TYPES = ("P", "B")
 """``custtype``: personal, corporate."""
 MAX_SUBSCRIPTIONS = 41
-"""Registrations of one connection, all channels summed, the exec notice included.
+"""Registrations of one connection, all channels summed, the execution notice included.
 
 KIS notice of 2026-04-20; clients measured that the 42nd is refused. The 40 of KIS's samples counts
 functions, not registrations.

@@ -1,4 +1,4 @@
-"""Exec notices (체결통보) both ways: the encrypted record of 26 or 23 columns, and ``Notice``.
+"""Execution notices (체결통보) both ways: the encrypted record of 26 or 23 columns, and ``Notice``.
 
 KIS documents 26 columns, and its example and several clients show 23. Columns 0 to 17 are the same
 in both layouts. The wide one then has stop price, exchange, popup flag and filler in columns of

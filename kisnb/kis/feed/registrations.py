@@ -1,6 +1,6 @@
 """The registrations of one connection to KIS: one table, one stage each, one place that moves them.
 
-A registration is one TR id with one key: the trades of a stock at KRX, say, or the exec notices of
+A registration is one TR id with one key: the trades of a stock at KRX, say, or the notices of
 an HTS id. A followed stock changes its channel with the market session. Its old registration then
 stays until the new one is confirmed, so that no trade is missed.
 
@@ -31,7 +31,7 @@ stays until the new one is confirmed, so that no trade is missed.
 
 The rules of KIS behind it:
 
-- A connection takes 41 registrations, all channels summed, the exec notice included. The 42nd is
+- A connection takes 41 registrations, all channels summed, the notice included. The 42nd is
   refused with OPSP0008 (KIS notice of 2026-04-20; clients measured the 42nd). So releases are sent
   first, and a predecessor stays only while there is room.
 - Registrations end with the connection (clients' observation). So nothing is released after a loss.

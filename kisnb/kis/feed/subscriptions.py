@@ -49,7 +49,7 @@ class ChannelRequest(NamedTuple):
     """``cf.SUBSCRIBE`` or ``cf.RELEASE``."""
     tr_id: str
     tr_key: str
-    """The stock's code; the HTS id for exec notices."""
+    """The stock's code; the HTS id for execution notices."""
 
 
 class Subscriptions:

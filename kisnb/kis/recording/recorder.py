@@ -1,7 +1,7 @@
 """Recordings of a client or a simulator: one line of JSON per request, reply and frame, in order.
 
 Each line has ``t`` (UTC nanoseconds) and ``kind``. Keys, tokens, account number and HTS id are
-masked. Exec notices are written decrypted, without the keys that would decrypt them.
+masked. Execution notices are written decrypted, without the keys that would decrypt them.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Recorder:
 
     def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
         """Record that a client subscribes or releases."""
-        # The key of the exec notices is the HTS id, in the request and in its answer.
+        # The key of the execution notices is the HTS id, in the request and in its answer.
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
 
@@ -243,7 +243,7 @@ class _RecordingSocket:
         return frame.tr_id, self._recorder.mask.text(text)
 
     def _opened(self, frame: Frame) -> str:
-        """Return an exec notice decrypted, without the customer."""
+        """Return an execution notice decrypted, without the customer."""
         plain = Frame(
             frame.tr_id, False, frame.count, self._ciphers[frame.tr_id].decrypt(frame.payload)
         )

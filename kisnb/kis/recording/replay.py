@@ -3,7 +3,7 @@ order.
 
 For tests, and to look at a day again. A recording holds no secrets. So those of the given customer
 are put where the reader needs them: new keys in the answers to subscriptions, the account in the
-exec notices.
+execution notices.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Persona(msgspec.Struct, frozen=True):
     one_approval: bool = False
     """True when a new approval key ends the connection that was set up with the one before it."""
     registrations: int = MAX_SUBSCRIPTIONS
-    """Subscriptions that one connection may have, exec notices included."""
+    """Subscriptions that one connection may have, execution notices included."""
     lingers: int = 0
     """Seconds for which a lost connection still holds the appkey."""
     in_use_rt_cd: str = RT_CD_IN_USE
@@ -116,9 +116,9 @@ class Persona(msgspec.Struct, frozen=True):
     """Seconds after which the host cuts a connection that does not answer PINGPONG. None waits for
     ever."""
     notice_encrypt: str = "Y"
-    """``encrypt`` in the reply to a subscription of exec notices."""
+    """``encrypt`` in the reply to a subscription of execution notices."""
     notice_layout: Layout = WIDE
-    """Columns of an exec notice: 26 or 23."""
+    """Columns of an execution notice: 26 or 23."""
     notice_limit_always: bool = False
     """True when ODER_KIND of a fill reads 00 whatever the order's kind."""
     columns_of: date | None = None
@@ -132,7 +132,7 @@ class Persona(msgspec.Struct, frozen=True):
 
     @property
     def notice_tr(self) -> str:
-        """TR id of the exec notices."""
+        """TR id of the execution notices."""
         return NOTICE_TR[self.mode]
 
     def rate(self, day: date) -> int:

@@ -1,4 +1,4 @@
-"""Exec notices: each is booked once, and one that may be a repetition is not booked at all.
+"""Execution notices: each is booked once, and one that may be a repetition is not booked at all.
 
 A notice has no id. A fill may equal one that was booked from a notice before: the same second,
 shares, price and venue. It is the same fill, received once more, or a second one like it. Only

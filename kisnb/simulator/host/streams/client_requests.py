@@ -27,7 +27,7 @@ from kisnb.simulator.replies.indices import NAMES as INDICES
 QUOTED = OVERTIME_TRS.union(
     *(trs.values() for trs in (TRADE_TRS, DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS))
 )
-"""Channels whose key is a stock. Exec notices and indices are not among them."""
+"""Channels whose key is a stock. Execution notices and indices are not among them."""
 
 
 class ClientRequests:
@@ -68,7 +68,7 @@ class ClientRequests:
         if isinstance(request, PingPong):
             socket.echoed, socket.unanswered = now, None
             return
-        # The key of exec notices is the HTS ID.
+        # The key of execution notices is the HTS ID.
         secret = request.tr_id in notices.NOTICE_TRS
         params = {"tr_type": request.tr_type, "tr_key": HIDDEN if secret else request.tr_key}
         self._recorder.request(now, "WS", "", request.tr_id, params)
@@ -143,7 +143,7 @@ class ClientRequests:
             return control_frames.ack("OPSP8992", tr_id, tr_key)
         if (tr_id, tr_key) in socket.subscriptions:
             return control_frames.ack(control_frames.ALREADY, tr_id, tr_key)
-        # 41 registrations per session, exec notices counted (KIS's notices); clients have measured
+        # 41 registrations per session, notices counted (KIS's notices); clients have measured
         # it.
         if len(socket.subscriptions) >= self._persona.registrations:
             return control_frames.ack(control_frames.TOO_MANY, tr_id, tr_key)

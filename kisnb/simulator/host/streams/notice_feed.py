@@ -1,4 +1,4 @@
-"""The exec notices (체결통보) of the customer's own orders."""
+"""The execution notices (체결통보) of the customer's own orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kisnb.terms import OrderKind, Venue
 
 
 class NoticeFeed:
-    """Sends an exec notice of each change of an order to the client that has subscribed to them."""
+    """Sends a notice of each change of an order to the client that has subscribed to them."""
 
     def __init__(
         self, sockets: Sockets, outbox: Outbox, keys: Credentials, persona: Persona

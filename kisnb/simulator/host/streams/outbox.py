@@ -14,7 +14,7 @@ from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams.sockets import ClientSocket, Sockets
 
 CODE_AT = 8
-"""Column of an exec notice that names the stock. Other data frames begin with the stock."""
+"""Column of an execution notice that names the stock. Other data frames begin with the stock."""
 
 
 class _Frame:

@@ -57,7 +57,7 @@ class ClientSocket:
         self.indices: set[str] = set()
         """Codes of the indices among the subscriptions."""
         self.cipher: notices.Cipher | None = None
-        """Key of the exec notices; None while the client has not subscribed to them."""
+        """Key of the execution notices; None while the client has not subscribed to them."""
 
 
 class Sockets:
