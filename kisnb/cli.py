@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     halt.add_argument(
         "--reduce", action="store_true", help="sells up to the position still pass (with --off too)"
     )
-    halt.add_argument("reason", nargs="*", help="why; it stands in the journal")
+    halt.add_argument("reason", nargs="*", help="why; the journal keeps it")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
     # Options that are not ours are kept, because `kisnb lab` hands them to JupyterLab. For every
     # other verb they are typing errors, and a mistyped option must not halt a desk.

@@ -55,9 +55,9 @@ class WallClock:
 
 
 class SimulatedClock:
-    """Simulated time: it runs at a speed, or stands until its owner sets it.
+    """Simulated time: it runs at a speed, or does not move until its owner sets it.
 
-    It stands in lockstep, in tests and in the back-tester.
+    It does not move in lockstep, in tests and in the back-tester.
     """
 
     def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:

@@ -21,7 +21,7 @@ class LogFile(RotatingFileHandler):
 
     A crash of the interpreter, and a traceback that no code catches, do not go through ``logging``.
     They go to the descriptors of standard output and error. Those follow the file whenever it is
-    begun anew.
+    started again.
     """
 
     def __init__(self, path: Path, descriptors: Sequence[int] = (1, 2)) -> None:

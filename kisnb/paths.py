@@ -153,7 +153,7 @@ def runtime_dir() -> Path:
 def socket_path(name: str) -> Path:
     """Return a path for the Unix socket ``name`` of this state folder, in a 0700 folder.
 
-    The folder stands under ``XDG_RUNTIME_DIR``, else with the temporary files. The state folder
+    The folder is under ``XDG_RUNTIME_DIR``, else with the temporary files. The state folder
     serves where neither does. Raises ConfigError when none is safe, or all paths are too long.
     """
     state = state_dir()
@@ -247,7 +247,7 @@ def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600 in one step: readers get the old text or the new one."""
-    # The new file stands in the same folder, because a rename is one step only within a disk. The
+    # The new file is in the same folder, because a rename is one step only within a disk. The
     # process id keeps two writers apart.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(

@@ -176,7 +176,7 @@ def ordinal(again: object) -> int:
 def order_name(key: object) -> str:
     """Return the name that ``key=`` gives an order. Raises BadInput."""
     name = text(key, "the key").strip()
-    # A name stands in the journal and in messages of one line, so a line break in it is refused.
+    # A name appears in the journal and in messages of one line, so a line break in it is refused.
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         cure = f"write 1 to {LONGEST_NAME} letters, such as key='monthly'"
         raise BadInput(f"key={name!r} is not a valid order name", cure)

@@ -22,13 +22,13 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
     done: bool
     text: str
-    # The end stands in the first row of a run, because a desk that dies in the middle of it must
+    # The end is in the first row of a run, because a desk that dies in the middle of it must
     # know on its return whether to end in reducing or in halted. A journal of a version before this
     # field gives the empty text, and such a run ends halted.
     ends: Literal["", "reducing", "halted", "flatten"] = ""
     """Of the first step: the trading state in which the run is to end, over restarts too.
 
-    ``flatten`` stands in journals of earlier versions: halted, with a flatten.
+    ``flatten`` occurs in journals of earlier versions: halted, with a flatten.
     """
 
 
@@ -62,7 +62,7 @@ class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """No buy passes any more; exits and cancels do."""
+    """Buys are blocked from now on; sells and cancels are allowed."""
 
     why: str
 

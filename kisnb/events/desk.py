@@ -82,7 +82,7 @@ class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk did not take an order, or the cancel of one.
 
-    It stands in no journal, and nothing was sent.
+    The command is in no journal, and nothing was sent.
     """
 
     key: str
@@ -121,7 +121,7 @@ class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 # Agents that sleep on a simulated clock wake by this fact when the market is silent.
 class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk's clock stands at ``t`` now; nothing else happened."""
+    """The desk's clock moved to ``t``; nothing else happened."""
 
 
 class SpeedSet(Fact, frozen=True, gc=False, tag=True, array_like=True):

@@ -1,6 +1,6 @@
 """Facts of orders, which the journal keeps: an order is the fold of its facts.
 
-``log_line`` is what the order's log says of the fact; ``{0.name}`` stands for a field.
+``log_line`` is what the order's log says of the fact; ``{0.name}`` means a field.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The exchange's time as the notice gave it; 0 when only KIS's list reported the fill."""
 
 
-# The row stands before the bytes, as with an order: a desk that dies here must not think that no
+# The row comes before the bytes, as with an order: a desk that dies here must not think that no
 # cancel is under way.
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Written and synced before the first byte of the cancel leaves.
@@ -191,7 +191,7 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 # At KIS a revise makes a new order, and the old one ends by so many shares (주식주문(정정취소): the
-# reply has a new ODNO). This fact stands in the old order. The new one has its own facts.
+# reply has a new ODNO). This fact belongs to the old order. The new one has its own facts.
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Shares of an order live on as the order ``by``, under its number."""
 

@@ -88,7 +88,7 @@ class Listing:
         self._interrupted = interrupted
         self._call_after = 0
         self._segments: dict[str, Segment] = {}
-        # Before the first span the main segment stands in: somebody may ask for the depth.
+        # Before the first span the main segment is used: somebody may ask for the depth.
         self._current = self._called = self._segment(MAIN)
         self._over = {
             segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)

@@ -46,7 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     def from_yaml(cls, path: Path, mode: Mode) -> Endpoint:
         """Return the host that a ``kis_devlp.yaml`` names for live or paper.
 
-        KIS's own address stands in where the file names none. Raises ConfigError.
+        KIS's own address is used when the file names none. Raises ConfigError.
         """
         entries, own = read_entries(path), HOSTS[mode]
         # The entries of KIS's samples: vps is 모의투자 (paper), prod is 실전투자 (live).

@@ -41,7 +41,7 @@ def explain(msg_cd: str) -> str:
     # Errors show the code in brackets behind KIS's words, and people copy both.
     msg_cd = " ".join(msg_cd.split()).strip("[]").upper()
     if not msg_cd:
-        return "A code of KIS looks like APBK0918; it stands in brackets behind what KIS said."
+        return "A code of KIS looks like APBK0918; it is in brackets after KIS's text."
     code = CODES.get(msg_cd)
     if code is None:
         return f"{msg_cd}: kisnb does not know this code; KIS's own text says what it means."

@@ -105,7 +105,7 @@ class Overrides(msgspec.Struct, frozen=True):
             if day in self.open or day in self.hour_later:
                 other = "open" if day in self.open else "hour_later"
                 raise ConfigError(
-                    f"{day} stands under [closed] and under [{other}]", "keep one of the two"
+                    f"{day} is under [closed] and under [{other}]", "keep one of the two"
                 )
         for day in (*self.closed, *self.open, *self.hour_later):
             _check_known(day.year)
@@ -118,7 +118,7 @@ class Overrides(msgspec.Struct, frozen=True):
         for day in self.hour_later:
             if day not in self.open and (day in CLOSED or day in _holidays(day.year)):
                 raise ConfigError(
-                    f"{day} stands under [hour_later] and is a holiday", "put it under [open] too"
+                    f"{day} is under [hour_later] and is a holiday", "put it under [open] too"
                 )
 
 

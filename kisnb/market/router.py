@@ -360,7 +360,7 @@ def _compared(
 ) -> tuple[Venue, Reason]:
     """Return the venue with the tighter spread, else with more liquidity, else the default."""
     if (
-        # An infinite or negative spread stands for a depth that is broken or empty.
+        # An infinite or negative spread means a depth that is broken or empty.
         spread_krx is not None
         and spread_nxt is not None
         and 0 <= spread_krx < inf

@@ -149,7 +149,7 @@ class EvidenceLog:
         return [
             e
             for e in self._kept
-            # None stands for any value.
+            # None means any value.
             if (code in (None, e.intent.code))
             and (venue in (None, e.venue))
             and (session_id in (None, e.session_id))

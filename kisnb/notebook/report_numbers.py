@@ -129,7 +129,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 def numbers(session: Session) -> Numbers:
-    """Return the numbers of the session's day as it stands."""
+    """Return the numbers of the session's day up to now."""
     orders = list(session.book.orders.values())
     agents = list(session.agents)
     account = _account(session)

@@ -50,7 +50,7 @@ def asked(body: bytes) -> tuple[Mode, str]:
     """Return the mode and the reason that a request names. Raises BadInput."""
     try:
         request = json.loads(body)
-        # The reason stands in the journal and in every panel, so a page cannot make it endless.
+        # The reason appears in the journal and in every panel, so a page cannot make it endless.
         return Mode(request["mode"]), str(request.get("reason") or "from the browser")[:200]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadInput("the request names no desk", 'send {"mode": "sim", "reason": "why"}') from e

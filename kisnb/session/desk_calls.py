@@ -119,7 +119,7 @@ class DeskCalls(SessionCalls):
 
         A flatten that runs is ended first, and the halt stays. ``resume`` once more lifts it.
         Return a sentence that says what was lifted or ended. Raises BadInput without a reason,
-        ConfigError while the HALT file stands, DeskError while the desk cannot write its journal.
+        ConfigError while the HALT file exists, DeskError while the desk cannot write its journal.
         """
         return await self._parts.switches.resume(reason, state)
 

@@ -58,7 +58,7 @@ class Hooks:
         return self._changes.subscribe(callback)
 
     def changed(self) -> None:
-        """Draw the panels anew."""
+        """Draw the panels again."""
         self._changes.publish()
 
     def orders_of_cell(self) -> list[Order]:

@@ -57,7 +57,7 @@ class MarketCalls(SessionCalls):
 
         A stock that is traded is watched anyway. ``channels`` adds expected matches of call
         auctions, market operation (halts, VI) and program trades. Each of them takes one of the 41
-        subscriptions of an appkey. The newest message of each stands in ``data.expected``,
+        subscriptions of an appkey. The newest message of each is in ``data.expected``,
         ``data.operations`` and ``data.programs``. Raises BadInput.
         """
         # A text is a sequence of letters. Each would be refused by itself, which nobody

@@ -107,7 +107,7 @@ class OpenOrders:
         books = self._state.books
         unknown = [o for o in books.live.values() if o.state is OrderState.UNKNOWN]
         if what is not None:
-            # A name stands for its newest order, which comes last.
+            # A name means its newest order, which comes last.
             order = orders_named(books, what)[-1]
             if order.state is not OrderState.UNKNOWN:
                 raise BadInput(f"the outcome of {named_order(order)} is known: it is {order.state}")

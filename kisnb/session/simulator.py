@@ -71,7 +71,7 @@ class Simulator:
     async def _ask(self, verb: str, body: dict[str, object] | None) -> dict[str, Any]:
         if self._mode is not Mode.SIM:
             raise BadInput(f"a {self._mode} desk has no simulator", "open sim")
-        # It is looked up for each call: a simulator that was started anew has other ports.
+        # It is looked up for each call: a simulator that was started again has other ports.
         address = find_simulator(state_dir())
         if address is None:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh")

@@ -110,7 +110,7 @@ class DeskCore:
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """
         # The order of the steps matters. Calls without an end get their row first, so that every
-        # later step sees orders in a state that stands. The kill switch goes on before held orders
+        # later step sees orders in a settled state. The kill switch goes on before held orders
         # are looked at, because it cancels them. The reading comes last and settles what the rows
         # left open.
         turn = self._begin(now)
@@ -267,7 +267,7 @@ class DeskCore:
 
     def _on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
         if read.page is None and read.query.why.startswith(QUERY):
-            # The kill switch asks again by itself, sooner than the regular readings would.
+            # The kill switch asks again, sooner than the regular readings would.
             self._kill_switch.on_orders_read(turn, read.query, complete=False)
             return
         # First the order books are brought to the list. Everything below decides by them:

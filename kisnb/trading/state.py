@@ -129,7 +129,7 @@ class State:
                 self.flatten_left = "" if done else text
             case FlattenSet(on=on, reason=reason):
                 self.flatten_reason, self.flatten_left = reason if on else None, ""
-            # Only the last step ends a run. A desk that died before it begins the run anew.
+            # Only the last step ends a run. A desk that died before it begins the run again.
             case HaltStep(step="notify"):
                 self.halting = ""
 

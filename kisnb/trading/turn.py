@@ -12,7 +12,7 @@ from kisnb.trading.state import State
 class Turn:
     """The moment of one step, its rows and its effects. The core makes one for each step.
 
-    Rows that follow one another become one Persist. It stands before every effect that is emitted
+    Rows that follow one another become one Persist. It comes before every effect that is emitted
     after them, so that the journal is synced before any byte of an order leaves.
     """
 

@@ -275,7 +275,7 @@ def test_o11_an_adoption_that_was_typed_is_carried_out_once(tmp_path: Path):
             assert isinstance(shown, TextReply)
             assert shown.text == (
                 f"the adoption of 5 {CODE} by mom was carried out before, at 12:00:00 from "
-                f"{X.where}; nothing was adopted anew; --again 1 (again=1) adopts once more"
+                f"{X.where}; nothing more was adopted; --again 1 (again=1) adopts once more"
             )
             assert held.position(CODE).qty == 5
             with pytest.raises(OrderDenied, match=r"[Aa]nother cell already"):

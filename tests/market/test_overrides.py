@@ -67,11 +67,11 @@ def test_m02_a_day_may_be_opened_and_shifted(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ('[closed]\n2026-11-24 = "a"\n[open]\n2026-11-24 = "b"\n',
-         r"stands under \[closed\] and under \[open\]"),
+         r"is under \[closed\] and under \[open\]"),
         ('[closed]\n2026-11-24 = "a"\n[hour_later]\n2026-11-24 = "b"\n', r"under \[hour_later\]"),
         ('[open]\n2026-11-21 = "a"\n', "2026-11-21 is a Saturday"),
         ('[hour_later]\n2026-12-25 = "a"\n',
-         "2026-12-25 stands under .hour_later. and is a holiday"),
+         "2026-12-25 is under .hour_later. and is a holiday"),
         ('[closed]\n2031-03-10 = "a"\n', "trading days of 2031 are not known"),
         ('[open]\n2028-01-03 = "a"\n', "trading days of 2028 are not known"),
         ('[closed]\n2026-11-24 = "a"\n2026-11-24 = "b"\n', "cannot be read"),

@@ -446,7 +446,7 @@ def test_halt_lets_no_new_order_pass(k, sent):
 def test_a07_a_halt_is_lifted_with_a_reason_and_says_what_it_cannot_do(k):
     """After the last: the desk is halted."""
     assert "a pull never lowers the state" in k.ok("%kis halt --reduce still careful").text
-    assert "with a reason" in k.run("%kis halt off").error
+    assert "reason to lift the halt" in k.run("%kis halt off").error
     assert "leave --flatten out" in k.run("%kis halt off x --flatten").error.lower()
     assert "up to the position" in k.ok("%kis halt off --reduce the feed is back").text
     said = k.ok("%kis halt --flatten the day is over").text

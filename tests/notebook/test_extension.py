@@ -159,7 +159,7 @@ def test_n14_kis_config_takes_a_value_with_its_unit_as_it_is_typed(shell, capsys
     ):
         shell.value(f"%kis config {line}")
         assert told in capsys.readouterr().out
-    assert "names none" in str(shell.run("%kis config record on").error_in_exec)
+    assert "is not a file path" in str(shell.run("%kis config record on").error_in_exec)
 
 
 def test_n02_where_no_loop_turns_a_command_of_a_function_is_awaited(shell):

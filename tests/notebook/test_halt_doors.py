@@ -131,7 +131,7 @@ def test_a07_the_halt_file_halts_and_keeps_from_lifting():
         with pytest.raises(ConfigError, match="Remove it first"):
             await session.resume("over")
         halt_file().unlink()
-        with pytest.raises(BadInput, match="with a reason"):
+        with pytest.raises(BadInput, match="reason to lift the halt"):
             await session.resume("")
         assert "fire drill" in await session.resume("over")
         await session.buy(CODE, 1)

@@ -172,7 +172,7 @@ def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: 
 
 ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
 WRONG = [
-    (ROW + "\n" + ROW, "line 3: 005930 stands there twice"),
+    (ROW + "\n" + ROW, "line 3: 005930 is listed twice"),
     (ROW.replace("005930", "5930"), "line 2: '5930' is not a stock code"),
     (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
     (ROW.replace("71000", "dear"), "is not a universe"),

@@ -228,10 +228,11 @@ def test_n03_a_kind_without_a_price_of_its_own_is_not_revised_and_the_cure_is_to
 ):
     order = live_order(OrderState.ACCEPTED, kind, Venue.KRX, "")
     with pytest.raises(
-        Exception, match=r"cannot be revised\. Cancel it with %kis cancel 7, and order anew\."
+        Exception,
+        match=r"cannot be revised\. Cancel it with %kis cancel 7, and place a new order\.",
     ):
         check_movable(order)
     moved = msgspec.structs.replace(order.intent, key="r", price=70_100, supersedes="k")
     refusal = GATES[Mode.SIM].check(NOON, moved, State())
     assert refusal is not None
-    assert refusal.cure == "cancel it and order anew"
+    assert refusal.cure == "cancel it and place a new order"

@@ -154,7 +154,7 @@ class BuiltDesk:
     def _check_journal(self) -> None:
         """Try a journal again that could not be written.
 
-        When it can be written, a fresh desk goes on from what stands in it.
+        When it can be written, a fresh desk goes on from its rows.
         """
         try:
             self._host.journal.check()
@@ -257,7 +257,7 @@ async def build_desk(
     # needs the server.
     server.queries.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
-    # The core runs by now and no session can attach yet. So a HALT file that stands already halts
+    # The core runs by now and no session can attach yet. So a HALT file that exists already halts
     # the desk before the first order.
     file.start()
     return BuiltDesk(server, host, connected, secret, file)

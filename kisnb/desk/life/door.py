@@ -1,4 +1,4 @@
-"""The desk's door: its socket, its address on file, its locks; made anew when they were removed.
+"""The desk's door: its socket, its address on file, its locks; restored when they were removed.
 
 A cleaner of temporary files may take the socket, and the runtime folder ends with the user's last
 login. Without a watch the desk would go on, and no kernel, no ``kisnb halt`` would reach it again.
@@ -76,7 +76,7 @@ class Door:
             # A whole state folder that was removed ends the desk: its journal is gone.
             if not self._file.parent.is_dir():
                 continue
-            # A lock that cannot be read must not keep the socket from being made anew.
+            # A lock that cannot be read must not keep the socket from being restored.
             await self._tried("locks", self._keep_locks)
             # A desk that closes gives its socket up on purpose.
             if not self._server.closing.is_set():
@@ -87,7 +87,7 @@ class Door:
             await work()
         except (OSError, ConfigError) as e:
             if str(e) != self._failed.get(what):
-                log.warning("the desk's %s cannot be made anew: %s", what, e)
+                log.warning("the desk's %s cannot be restored: %s", what, e)
             self._failed[what] = str(e)
         else:
             self._failed.pop(what, None)

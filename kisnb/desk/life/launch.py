@@ -105,7 +105,7 @@ def start_desk(
 
 
 def restart_desk(mode: Mode) -> DeskAddress:
-    """Stop a desk and start it again: it reads its settings anew. A simulated day goes on.
+    """Stop a desk and start it again: it reads its settings again. A simulated day goes on.
 
     Raises DeskError when none runs, and the desk's own error.
     """

@@ -179,7 +179,7 @@ def farewell_path(mode: Mode) -> Path:
 
 
 def _write(log: Path, text: str) -> None:
-    """Add a line to the log, which the desk may have begun anew since this process was started."""
+    """Add a line to the log. The desk may have begun a new log since this process started."""
     # On a full disk there is no log, and the desk is started again all the same.
     with suppress(OSError), log.open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")

@@ -332,4 +332,4 @@ def _is_damage(error: Exception) -> bool:
 def _cure(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "put the state folder back, or: kisnb desk stop; then ask KIS for the open orders"
-    return "make room on the disk; the desk goes on by itself"
+    return "make room on the disk; the desk then goes on without a restart"

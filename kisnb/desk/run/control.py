@@ -22,7 +22,7 @@ class SimState(msgspec.Struct, frozen=True):
 
 
 class Stepped(msgspec.Struct, frozen=True):
-    """The end of a step: whether the clock moved, where it stands, and the frames sent."""
+    """The end of a step: whether the clock moved, the clock's time, and the frames sent."""
 
     moved: bool
     now: Ns
@@ -40,7 +40,7 @@ class ControlClient:
         self._http: aiohttp.ClientSession | None = None
 
     async def state(self, port: int | None) -> SimState:
-        """Return where the simulator stands. ``port`` is our end of its socket; None for none."""
+        """Return the simulator's state. ``port`` is our end of its socket; None for none."""
         reply = await self._call("GET", "state")
         sockets = {s["port"]: s["frames"] for s in reply["sockets"]}
         speed = 0.0 if reply["speed"] == "step" else float(reply["speed"])

@@ -346,7 +346,7 @@ class DeskHost:
     async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None
         try:
-            # The account is read before the list. A fill in between stands in the list, so the core
+            # The account is read before the list. A fill in between is in the list, so the core
             # sees that the two do not belong together. The other way round the fill would look like
             # a difference of the account.
             if ask.query.account:

@@ -20,7 +20,7 @@ AHEAD: Ns = 5 * SECOND
 """When the wall clock advances by this much more than the processor's clock, the machine slept or
 its clock was set."""
 NAP = 1.0
-"""Seconds slept at a time. A timer stands while the machine sleeps, so the wall clock is read
+"""Seconds slept at a time. A timer stops while the machine sleeps, so the wall clock is read
 again."""
 
 

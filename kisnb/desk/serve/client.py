@@ -62,7 +62,7 @@ _Receiver: TypeAlias = Callable[[Reply | DeskLost], object]
 """Called with the reply to a query, or with why there is none, in the thread that reads. It must
 not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
-NO_SOCKET = "try again in a few seconds: a desk that runs makes it anew"
+NO_SOCKET = "try again in a few seconds: a running desk makes a new one"
 
 
 class DeskClient:
@@ -382,7 +382,7 @@ def _set_reply(received: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLo
 def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
     """Return the reply as the type that the query names.
 
-    Raises the error that stands in its place.
+    Raises the error that came in its place.
     """
     if isinstance(reply, DeskLost):
         raise reply

@@ -68,7 +68,7 @@ class EventFeed:
         # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):
             order = orders.get(key)
-            # An order that was dropped stands in no order book. Without this its query would wait
+            # A dropped order is in no order book. Without this its query would wait
             # for ever.
             if key in self._host.dropped:
                 outcome = OutcomeReply(OrderState.DENIED, None, "", str(self._host.broken))

@@ -85,7 +85,7 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The desk is there and its clock stands at ``now``. All that came before has been sent."""
+    """The desk lives and its clock is at ``now``. All that came before has been sent."""
 
     now: Ns
 

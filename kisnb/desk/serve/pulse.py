@@ -1,7 +1,7 @@
 """The pulse of a desk: a thread asks again and again whether the desk replies.
 
 Neither the desk's process nor a cell needs to do anything for it. Only silence counts: a desk that
-is busy, or whose clock stands in lockstep, replies.
+is busy, or whose clock waits in lockstep, replies.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ class DeskServer:
         self.feed.flush()
         leases = self.leases.all()
         connection.send(pack(snapshot(self._host, self._name, leases, self.feed.seq, hello)))
-        # No await stands between the snapshot and this line, so no event is missed and none comes
+        # There is no await between the snapshot and this line, so no event is missed and none comes
         # twice.
         self.feed.connections.append(connection)
 

@@ -175,7 +175,7 @@ def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, 
     KIS's documentation and its wire differ in the case of some keys.
     """
     try:
-        # RecursionError stands for a body of thousands of brackets. It must not end the desk.
+        # A body of thousands of brackets raises RecursionError. It must not end the desk.
         entries = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(

@@ -35,7 +35,7 @@ _QUOTE = {
 
 def change_sign(price: int, base: int, upper: int, lower: int) -> str:
     """Return prdy_vrss_sign: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
-    # A limit price of 0 stands for none.
+    # A limit price of 0 means that there is none.
     if price >= upper > 0:
         return "1"
     if 0 < price <= lower:

@@ -41,7 +41,7 @@ class KisConnection:
         """Hand each frame to ``receive`` until the connection ends; return why it ended.
 
         ``work`` runs beside it and is cancelled at the end. Any error, also one of ``receive`` or
-        ``work``, ends the connection and is its reason: the owner connects anew.
+        ``work``, ends the connection and is its reason: the owner connects again.
         """
         tasks = [self._start(work(self._socket), "kis subscriptions")]
         if self._silence:

@@ -265,7 +265,7 @@ class Registrations:
             return Registration(key, want)
         registration.want = want
         if registration.stage is Stage.RELEASING:
-            # KIS has been asked to release it, so it is asked anew.
+            # KIS has been asked to release it, so it is asked again.
             self._ask_again(registration)
         elif registration.stage not in WANTED:
             self._move(registration, registration.stage_before)

@@ -117,7 +117,7 @@ class Subscriptions:
 
     @property
     def next_wake(self) -> Ns | None:
-        """The next moment at which a request comes due by itself; None when none does.
+        """The next moment at which a request comes due by time alone; None when none does.
 
         A refused registration is asked for again, or a followed stock changes its channel.
         """

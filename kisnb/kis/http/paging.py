@@ -1,7 +1,7 @@
 """A walk through the pages of a reply, as a plain object: what to ask next, and what is complete.
 
 KIS pages by position. A row that is entered while pages are read pushes the others along, and one
-of them comes twice. Then the walk begins anew.
+of them comes twice. Then the walk starts again.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _end(reply: dict[str, object], now: Ns) -> Ns:
 
 
 def _owner(endpoint: Endpoint, credentials: Credentials) -> str:
-    """Return the part of a file's name that stands for host, appkey and account."""
+    """Return the part of a file's name that identifies host, appkey and account."""
     # Hashed, because a file's name is the wrong place for an appkey or an account number.
     owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
     return hashlib.sha256(owner.encode()).hexdigest()[:16]

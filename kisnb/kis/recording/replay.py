@@ -84,7 +84,7 @@ class Replay:
         calls: dict[int, Line] = {}
         for line in lines:
             if line.kind == "request":
-                # Numbers begin anew where a recording was appended to.
+                # Numbers start again where a recording was appended to.
                 calls[line.n] = line
             if line.kind in ("reply", "lost"):
                 asked = calls[line.n]

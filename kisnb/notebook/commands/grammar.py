@@ -37,7 +37,7 @@ class Word:
     """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one is read."""
     required: bool
     rest: bool = False
-    """True when it stands for all words that follow."""
+    """True when it takes all words that follow."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Typed:
     options: Mapping[str, object]
     """By name, without hyphens. A switch, and an option without its value, is True."""
     call: str
-    """The command as it stands in the cell, before ``{}`` expansion."""
+    """The command as it is written in the cell, before ``{}`` expansion."""
     silent: bool = False
     """True when a semicolon ends it, before a comment."""
 
@@ -131,7 +131,7 @@ def _value_of(name: str) -> Word:
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
     """Fit ``tokens`` into the grammar of ``verb``. Raises BadInput with the usage line.
 
-    ``call`` is the command as it stands in the cell.
+    ``call`` is the command as it is written in the cell.
     """
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
     # Comment and semicolon go first. Otherwise they would be words too many, or a part of the last

@@ -1,7 +1,7 @@
 """A re-entrant event loop, for people whose other libraries call ``run_until_complete`` in a cell.
 
-kisnb never needs it and never applies it by itself: with ``nest_asyncio`` on ipykernel 7 a queued
-cell was lost, and with either library an interrupt (■) ended a busy agent.
+kisnb never needs it, and applies it only when a person asks for it. With ``nest_asyncio`` on
+ipykernel 7 a queued cell was lost. With either library an interrupt (■) ended a busy agent.
 """
 
 from __future__ import annotations

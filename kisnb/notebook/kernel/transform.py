@@ -68,7 +68,7 @@ def awaits(shell: InteractiveShell) -> bool:
 def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
     """Return the names under which ``%name`` can be typed, those of ``%alias_magic`` included.
 
-    Each has the words that it stands for before those that are typed.
+    Each has the words that it puts before those that are typed.
     """
     names = {name: ""}
     known = shell.magics_manager.magics

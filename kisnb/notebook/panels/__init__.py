@@ -1,4 +1,4 @@
-"""Live panels. Python decides what stands there, JavaScript and CSS draw it.
+"""Live panels. Python decides what they show. JavaScript and CSS draw it.
 
 Nothing is built, and nothing is loaded from outside.
 """

@@ -173,7 +173,7 @@ def tell_blocked(session: Session, where: str) -> None:
     if (panel := _following.get(session)) is not None:
         text = (
             f"the notebook is blocked by {where}; the desk goes on; "
-            f"what stands here is as of {session.status.clock_text()}"
+            f"the figures are as of {session.status.clock_text()}"
         )
         panel.send({"kind": "blocked", "text": text})
 

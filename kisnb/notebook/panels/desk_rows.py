@@ -36,7 +36,7 @@ ORDER_COLUMNS = _panel_columns(order_columns.IN_PANEL, "Cancel what is left of t
 
 
 def header(session: Session, note: str = "") -> dict[str, object]:
-    """Return what stands above the tables.
+    """Return the lines above the tables.
 
     ``note`` says what became of the newest press of a button. The badge is HTML of ours.
     """
@@ -54,8 +54,7 @@ def header(session: Session, note: str = "") -> dict[str, object]:
         "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
         "kill": face(session),
         "ways": other_ways(),
-        "silent": "no news for {n} s: the kernel is busy or gone; "
-        f"what stands here is as of {clock}",
+        "silent": f"no news for {{n}} s: the kernel is busy or gone; the figures are as of {clock}",
     }
 
 

@@ -50,7 +50,7 @@ _FACES: dict[Name, Face] = {
     "halting": Face(
         "halting …",
         "The kill switch is at work.",
-        f"The kill switch is at work; its steps stand below. To begin it anew, {PATIENCE}.",
+        f"The kill switch is running; its steps are shown below. To start it again, {PATIENCE}.",
     ),
     "flattening": Face(
         "flattening …",

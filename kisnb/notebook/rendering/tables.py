@@ -35,7 +35,7 @@ class Cell:
     text: str
     tone: Tone = ""
     left: bool = False
-    """True when it stands at the left of its column."""
+    """True when it is aligned to the left."""
 
 
 def cells_of(columns: Sequence[Column[S]], subjects: Iterable[S]) -> list[list[Cell]]:
@@ -44,7 +44,7 @@ def cells_of(columns: Sequence[Column[S]], subjects: Iterable[S]) -> list[list[C
 
 
 def heads_of(columns: Sequence[Column[S]]) -> list[str]:
-    """Return what stands above the columns."""
+    """Return the row above the columns."""
     return [column.head for column in columns]
 
 

@@ -67,6 +67,6 @@ def _body(kind: type) -> dict[str, object]:
     return {
         name: value.__code__ if isinstance(value, FunctionType) else value
         for name, value in vars(kind).items()
-        # Python writes names such as ``__module__`` and ``__dict__`` into each class anew.
+        # Python writes names such as ``__module__`` and ``__dict__`` into each class.
         if not name.startswith("__")
     }

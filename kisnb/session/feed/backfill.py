@@ -34,7 +34,7 @@ class Backfill:
         self._due: list[Gap] = []
         self._walk: asyncio.Task[None] | None = None
         self._lost: Ns | None = None
-        """The moment when the stream broke. None while it stands."""
+        """The moment when the stream broke. None while it is connected."""
 
     def on_gap(self, event: GapFound) -> None:
         """Note a gap that the desk found."""
@@ -45,7 +45,7 @@ class Backfill:
         self._lost = t if self._lost is None else self._lost
 
     def on_link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
-        """Note that the stream stands again, with a gap for each followed stock and venue."""
+        """Note that the stream is connected again, with a gap for each followed stock and venue."""
         # Also a stock that trades no more today has a gap, which no later trade would show.
         since, self._lost = self._lost, None
         if since is not None:

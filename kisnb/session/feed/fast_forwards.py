@@ -23,7 +23,7 @@ class FastForwards:
         self._waiting = 0
 
     async def until(self, t: Ns) -> None:
-        """Return when the session's clock stands at ``t`` or later. Raises DeskLost."""
+        """Wait until the session's clock is at ``t`` or later. Raises DeskLost."""
         if self._state.mode is not Mode.SIM or self._state.now >= t:
             await self._pace.until_time(t)
             return

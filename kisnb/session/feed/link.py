@@ -189,7 +189,7 @@ class Link:
             return
         self.state.closed = True
         if self.state.returning is not None:
-            # The state is closed by now, so ``_return_ended`` does not begin the return anew.
+            # The state is closed by now, so ``_return_ended`` does not begin the return again.
             self.state.returning.cancel("the session was closed")
         self.state.desk.close()
 
@@ -228,7 +228,7 @@ class Link:
         self.state.returning.add_done_callback(lambda task: self._return_ended(task, find))
 
     def _return_ended(self, task: asyncio.Task[None], find: Find) -> None:
-        """Begin anew when a cell cancelled the task, as one that cancels all tasks does."""
+        """Begin again when a cell cancelled the task, as one that cancels all tasks does."""
         if task.cancelled() and not self.state.closed:
             self._begin_return(find)
 

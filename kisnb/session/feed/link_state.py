@@ -1,4 +1,4 @@
-"""How the link of a session to its desk stands: the facts, and the sentences about them."""
+"""The state of a session's link to its desk: the facts, and the sentences about them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Pace:
             await self._waits.until(over, wake, self._report_soon)
 
     async def until_time(self, t: Ns) -> None:
-        """Return when the session's clock stands at ``t`` or later."""
+        """Wait until the session's clock is at ``t`` or later."""
         while True:
             alarm = self.task(self._ring(t), f"wait until {clock_text(t)}")
             alarm.add_done_callback(lambda _: self._waits.end_over())
@@ -130,7 +130,7 @@ class Pace:
 
     async def _wake_agents(self, t: Ns) -> None:
         await self._state.clock.sleep_until(t)
-        # Before the agents are woken: what they sleep for next sets the alarm anew.
+        # Before the agents are woken: what they sleep for next sets the next alarm.
         self._wake = self._alarm = None
         self.on_alarm()
 

@@ -186,7 +186,7 @@ class Pump:
             case GapFound():
                 self._backfill.on_gap(event)
             case LinkWasLost():
-                # The stream connects again by itself. When the simulator is gone, its desk ends and
+                # The desk reconnects the stream. When the simulator is gone, its desk ends and
                 # says so.
                 self._link.state.stream_lost = self._link.state.stream_lost or event.t
                 self._backfill.on_link_lost(event.t)

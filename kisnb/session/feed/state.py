@@ -188,7 +188,7 @@ class SessionState:
 
     def _keep_run(self, row: Row) -> None:
         match row:
-            # ``block`` is the first step of each pull, so it begins the list anew.
+            # ``block`` is the first step of each pull, so it clears the list.
             case HaltStep(step="block"):
                 self.halt_run = [row]
             case HaltStep(step="flatten"):

@@ -19,7 +19,7 @@ def names_all(what: object) -> bool:
 def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
     """Return the orders that a number, a key, a name or ``"all"`` (the open ones) names.
 
-    A name that was given with ``key=`` stands for its newest order. Raises BadInput when there is
+    A name that was given with ``key=`` means its newest order. Raises BadInput when there is
     no such order.
     """
     if isinstance(what, Order):
@@ -58,7 +58,7 @@ def check_movable(order: Order) -> None:
         return
     # Only an open order can be cancelled, so that only then the cure says so.
     cure = (
-        f"cancel it with %kis cancel {order.number}, and order anew"
+        f"cancel it with %kis cancel {order.number}, and place a new order"
         if order.is_open
         else "see %kis orders"
     )

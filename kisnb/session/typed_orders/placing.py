@@ -108,7 +108,7 @@ class Placing:
         (order,), claims = await self._place([call])
         await self._wait_decided([order], claims)
         check_outcome(order, order.state, order.text, order.msg_cd)
-        # An error says itself what became of the order. So only an order that stands is announced.
+        # An error says itself what became of the order. So only an order that exists is announced.
         self._announce([call], [order])
         return order
 
@@ -246,8 +246,8 @@ class Placing:
     def _found(self, request: OrderRequest, known: PlaceAnswer) -> PlaceAnswer:
         """Return how the desk that died answered a request, by what its journal holds.
 
-        ``known`` is how the next desk would answer. What it would send anew is refused: a person
-        decides whether it is still wanted.
+        ``known`` is how the next desk would answer. An order that it would send again is refused.
+        A person decides whether it is still wanted.
         """
         naming, books = request.naming, self._state.books
         key = (
@@ -311,7 +311,7 @@ class Placing:
 
 
 def check_outcome(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
-    """Return the order. Raises the error that ``state`` stands for.
+    """Return the order. Raises the error that belongs to ``state``.
 
     That is OrderDenied, OrderRejected or OrderUnknown.
     """

@@ -59,7 +59,7 @@ class Background:
 
     @property
     def due(self) -> Ns | None:
-        """Moment at which the background acts next by itself; None when the schedule is done."""
+        """The next moment at which the background acts; None when the schedule is done."""
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
@@ -70,7 +70,7 @@ class Background:
 
     @property
     def touch(self) -> tuple[int, int]:
-        """The bid and the ask that the background stands around, in won."""
+        """The bid and the ask around which the background quotes, in won."""
         return self._touch
 
     def begin_phase(self, now: Ns, around: int = 0) -> None:

@@ -84,7 +84,7 @@ class DayFacts:
         return _bar(self._regular(code, now))
 
     def standings(self, now: Ns) -> Mapping[str, DaySoFar]:
-        """Return where every issue stands, for rankings, by code.
+        """Return the current figures of every issue, for rankings, by code.
 
         During the day the figures are near the quotes; after the close they equal them.
         """
@@ -96,7 +96,7 @@ class DayFacts:
         SOR takes both venues together. The running minute is unfinished.
         """
         whole = self._minutes(code, venue)
-        # The bars of the whole day are made once. Only the running minute is made anew at every
+        # The bars of the whole day are made once. Only the running minute is rebuilt at every
         # call.
         done = [bar for bar in whole if bar.t + MINUTE <= now]
         if len(done) < len(whole) and whole[len(done)].t <= now:

@@ -234,7 +234,7 @@ def _about_hours(day: date, regular: pl.DataFrame) -> dict[str, object]:
     qty = pl.col("qty")
 
     def part(since: Ns) -> float:
-        # The opening auction's print stands at the very start, and is not part of the first half
+        # The opening auction's print is at the very start, and is not part of the first half
         # hour's continuous trading.
         inside = pl.col("t").is_between(since + 1, since + _HALF_HOUR)
         return float(regular.select(qty.filter(inside).sum() / qty.sum() * 100).item())

@@ -115,7 +115,7 @@ class Market:
         Raises ValueError when ``until`` has passed.
         """
         if until < self.now:
-            raise ValueError(f"the market stands at {self.now} and cannot go back to {until}")
+            raise ValueError(f"the market's time is {self.now} and cannot go back to {until}")
         happened: list[Happening] = []
         while (t := self.next_event()) is not None and t <= until:
             self.now = t
@@ -241,7 +241,7 @@ class Market:
     def _act(self, t: Ns) -> list[Happening]:
         due, code, venue = heapq.heappop(self._due)
         background = self._active[code, venue]
-        if background.due != due:  # The event was moved. Its new moment stands in the queue too.
+        if background.due != due:  # The event was moved. Its new moment is in the queue too.
             return []
         background.act(t)
         self._wait_for(code, venue)

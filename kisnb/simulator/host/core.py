@@ -66,7 +66,7 @@ class Core:
         self.persona = persona
         self.account = account or SimulatedAccount(market.day)
         self.free_running = False
-        """True while simulated time moves by itself.
+        """True while simulated time runs without steps.
 
         Then the host sends PINGPONG and limits approval keys to one a second. In lockstep a
         PINGPONG would only stop the clock, and no time passes between two calls of a client.

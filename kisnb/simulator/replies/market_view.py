@@ -197,7 +197,7 @@ class MarketView:
     def touch(self, item: Instrument, trade: PlannedTrade) -> tuple[int, int]:
         """Return the best ask and bid around a trade.
 
-        The taker met one side; the other stands a spread away.
+        The taker met one side; the other is one spread away.
         """
         if trade.side is Side.SELL:
             return ticks.step(

@@ -111,7 +111,7 @@ def _wrong(item: Instrument, seen: set[str]) -> str:
     if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
         return f"{item.code!r} is not a stock code; it has six characters"
     if item.code in seen:
-        return f"{item.code} stands there twice"
+        return f"{item.code} is listed twice"
     if item.base < 1 or item.shares < 0 or item.volume < 0:
         return (
             f"{item.code} has a base price of {item.base}, {item.shares} shares"

@@ -86,7 +86,7 @@ class Host(Protocol):
 class Agent:
     """Base class of strategies.
 
-    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" stands for none.
+    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none.
     """
 
     code: str = ""

@@ -18,7 +18,7 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
     """``"Dip.on_tick, line 3: if tick.prise > 0"``; empty when no line of a person's is involved.
 
     It is the innermost line of the agent's module, else of code that belongs neither to kisnb nor
-    to a library. An error that came between two steps of ``coroutine`` is where that stands.
+    to a library. An error that came between two steps of ``coroutine`` is at the line of that wait.
     """
     # A StopIteration of a coroutine comes as the cause of a RuntimeError, which has no line of
     # its own.

@@ -37,7 +37,7 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
 def drifted(before: int, price: int) -> str:
     """Return a sentence when the price has moved too far while a buy waited; else an empty text.
 
-    Prices in won; 0 stands for a price that is not known.
+    Prices in won; 0 means a price that is not known.
     """
     # A price that is not known proves no move. The gate and the age of the price still stand before
     # the order.

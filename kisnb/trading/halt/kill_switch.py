@@ -37,7 +37,7 @@ PATIENCE: Ns = 10 * SECOND
 """One query may take so long. After that it counts as not replied to."""
 
 
-# One run. Each step is a row, so that a person can follow it, and a restart begins the run anew.
+# One run. Each step is a row, so that a person can follow it, and a restart begins the run again.
 #
 #     pull ─► block ─► cancel ─► query ─► nothing is open ──────────────────► conclude
 #                                  ▲         │                                    ▲
@@ -50,7 +50,7 @@ PATIENCE: Ns = 10 * SECOND
 class KillSwitch:
     """One run of the kill switch at a time.
 
-    Pulled again meanwhile, it begins anew, and the strongest wish counts.
+    A pull during a run starts the run again. The strongest wish counts.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class KillSwitch:
     def go_on(self, turn: Turn) -> None:
         """Go on with the run that was under way when the desk died.
 
-        It runs anew, for the same end.
+        It runs again, for the same end.
         """
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))

@@ -217,7 +217,7 @@ class OrderBooks:
                     order.text = ""
             if order.is_ended:
                 self.live.pop(order.key, None)
-        # Last: a fact that cannot be (``Order.to`` raises) stands in no log.
+        # Last: a fact that cannot be (``Order.to`` raises) is in no log.
         order.facts.append(fact)
         return order
 

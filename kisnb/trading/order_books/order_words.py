@@ -53,7 +53,7 @@ def standing(order: Order) -> str:
 
 
 def next_step(order: Order, *, movable: bool = False) -> str:
-    """Return what happens now by itself, and what a person can do, in one line.
+    """Return the next step that the desk takes, and what a person can do, in one line.
 
     ``movable``: the order could be revised now. A hint that the desk would refuse is not given.
     """

@@ -47,7 +47,7 @@ class Cancels:
             turn.record(CancelRefused(turn.now, key, "", why))
         elif not order.cancel_asked:
             turn.record(CancelStarted(turn.now, key, qty))
-            # Without a number the row stands alone: ``send_deferred`` sends the cancel when the
+            # Without a number only the row is written: ``send_deferred`` sends the cancel when the
             # order's reply has come.
             if order.ref is not None:
                 turn.emit(Cancel(key, order.ref, qty))

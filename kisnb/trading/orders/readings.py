@@ -69,7 +69,7 @@ class Readings:
             turn.emit(WakeAt(at))
 
     def schedule_regular(self, turn: Turn) -> None:
-        """Read once a minute while orders are open or a difference stands.
+        """Read once a minute while orders are open or a difference exists.
 
         Else read once in five minutes while a venue is open.
         """

@@ -19,7 +19,8 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"
         return No(
-            f"nothing to revise: {what} ({intent.supersedes})", "order anew if it is still wanted"
+            f"nothing to revise: {what} ({intent.supersedes})",
+            "place a new order if it is still wanted",
         )
     if old.intent.agent == EXTERNAL:
         return No("the order was not placed from here", "revise it where it was placed")
@@ -47,7 +48,9 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
         return None
     # A revise keeps the kind, so that another kind is not a cure.
     is_open = bool(order_rules.kinds(now, old.ref.venue, item))
-    return No(verdict.why_not, f"cancel #{old.number} and order anew" if is_open else verdict.cure)
+    return No(
+        verdict.why_not, f"cancel #{old.number} and place a new order" if is_open else verdict.cure
+    )
 
 
 def may_be_revised(now: Ns, books: OrderBooks, order: Order, item: Instrument) -> bool:

@@ -127,7 +127,7 @@ class RoutesOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
 
 
 class AccountNow(Query[AccountReply], frozen=True, tag=True, array_like=True):
-    """Ask KIS for the account as it stands."""
+    """Ask KIS for the current account."""
 
 
 class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -183,7 +183,7 @@ class TasksNow(Query[TextReply], frozen=True, tag=True, array_like=True):
 
 
 class StatusNow(Query[StatusReply], frozen=True, tag=True, array_like=True):
-    """Ask how the desk stands, and which sessions are attached."""
+    """Ask for the state of the desk, and which sessions are attached."""
 
 
 # A query and not a command: the session must not run one handler before it knows that no other

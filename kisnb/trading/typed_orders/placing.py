@@ -167,7 +167,7 @@ def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
     named = rule.named(key)
     adopts = naming.wish.side is None
     done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
-    nothing = "nothing was adopted anew" if adopts else "nothing new was sent"
+    nothing = "nothing more was adopted" if adopts else "nothing new was sent"
     told = [f"{done} before{_when(named)}", nothing]
     again = "adopts once more" if adopts else "sends another"
     if naming.name:

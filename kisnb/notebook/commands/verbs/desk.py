@@ -130,7 +130,7 @@ OPENING = (
         needs_session=False,
     ),
 )
-"""The row that stands first in the table."""
+"""The first row of the table."""
 
 DESK = (
     Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),

@@ -47,9 +47,9 @@ class MinutePath(NamedTuple):
     rough: array[float]
     """Standard deviation of the fair price within each minute, in won. It has one item less."""
     high_at: int
-    """Minute at whose end the high stands; -1 when an auction printed it."""
+    """The minute that ends at the high; -1 when an auction printed it."""
     low_at: int
-    """Minute at whose end the low stands; -1 when an auction printed it."""
+    """The minute that ends at the low; -1 when an auction printed it."""
 
     def at(self, now: Ns, day: date) -> tuple[float, float]:
         """Return fair price and part of the volume at a moment.

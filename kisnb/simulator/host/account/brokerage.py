@@ -159,7 +159,7 @@ class Brokerage:
         """
         match happening:
             case OrderAccepted(id=number, venue=venue):
-                # For a SOR order the exchange says here at which venue it stands.
+                # For a SOR order the exchange says here which venue has it.
                 order = self.account.accept(number, venue)
                 return OrderChange(
                     order, self._notice("accepted", happening.t, order, order.qty, order.price)

@@ -92,7 +92,7 @@ class AccountOrder:
         self.venue = venue
         """Venue to which the customer sent the order. It may be SOR."""
         self.at: Venue = Venue.KRX if venue is Venue.SOR else venue
-        """Venue at which the order stands. It is never SOR."""
+        """The venue that has the order. It is never SOR."""
         self.stop = stop
         """Won at which a stop-limit order becomes active; None for other kinds."""
         self.state: State = "entered"

@@ -63,7 +63,7 @@ class TradingReplies:
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
         """Revise or cancel an order (order-rvsecncl).
 
-        The call must name the venue to which the order was sent, or that at which it stands. Raises
+        The call must name the venue to which the order was sent, or the one that has it now. Raises
         AccountRejected, and ApiError for unreadable parameters.
         """
         number = _whole(params, "ORGN_ODNO")

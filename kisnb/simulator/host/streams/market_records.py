@@ -151,7 +151,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
             "STCK_OPRC": opened,
             "STCK_HGPR": high,
             "STCK_LWPR": low,
-            # The first trade of a day opens it, so its own time stands for the missing one.
+            # The first trade of a day opens it, so its own time replaces the missing one.
             "OPRC_HOUR": hhmmss(tally.open_t or trade.t),
             "HGPR_HOUR": hhmmss(tally.high_t or trade.t),
             "LWPR_HOUR": hhmmss(tally.low_t or trade.t),
