@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 
 from kisnb.desk.address import holder
+from kisnb.kis.catalogue import APIS
 from kisnb.terms import Mode
 from tests.notebook.watched_notebooks import Notebooks, Story, notebooks
 
@@ -279,14 +280,20 @@ def test_o11_a_rejected_order_is_tried_again_here_and_refused_in_a_later_kernel(
     assert told(story) == "send #3 / show #3"
 
 
+ORDER_LIST = APIS["inquire_daily_ccld"].tr_live
+"""The TR of KIS's list of the day's orders."""
+
+
 def test_o11_an_order_of_unknown_fate_is_shown_and_never_sent_again(story):
     buy = f"o = await session.buy('{story.a}', {story.shares}, {story.price()})"
     story.ok("await session.simulator.fault('order', 'cut', done=True)")
+    # KIS's list would settle the order at once: while it cannot be read, the order stays unknown.
+    story.ok(f"await session.simulator.fault('read', 'cut', tr_id='{ORDER_LIST}', times=1000)")
     assert "OrderUnknown" in story.quiet(buy).error
     assert story.notebooks.recording.since()[0] == 1
     for which in ("main", "later"):
         assert "OrderUnknown" in story.quiet(buy, "x", which).error
-    story.quiet("await session.sleep(90)")
+    story.quiet("await session.simulator.calm()\nawait session.sleep(90)")
     assert "sent before" in story.quiet(buy).text
     assert "sent before" in story.quiet(buy, "new id", "later").text
     assert story.notebooks.recording.since()[0] == 0
