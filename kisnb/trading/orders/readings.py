@@ -48,6 +48,8 @@ class Readings:
         self._why = ""
         self._asked: dict[date, Ns] = {}
         """Begin of the newest reading of a day. Only readings that have not ended."""
+        self._begun: Ns = 0
+        """Begin of the newest reading."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._not_before: Ns = 0
@@ -68,19 +70,21 @@ class Readings:
             self._due, self._why = at, why
             turn.emit(WakeAt(at))
 
-    def schedule_regular(self, turn: Turn) -> None:
+    def schedule_regular(self, turn: Turn, since: Ns | None = None) -> None:
         """Read once a minute while orders are open or a difference exists.
 
-        Else read once in five minutes while a venue is open.
+        Else read once in five minutes while a venue is open. The time counts from ``since``; None
+        counts it from now.
         """
         if not self.linked:
             return
+        begin = turn.now if since is None else since
         if self._state.books.live or self._state.drifts:
-            self.schedule(turn, turn.now + EVERY, "open orders", account=True)
+            self.schedule(turn, begin + EVERY, "open orders", account=True)
         elif any(
             sessions.phase(venue, turn.now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
         ):
-            self.schedule(turn, turn.now + IDLE, "orders from elsewhere", account=True)
+            self.schedule(turn, begin + IDLE, "orders from elsewhere", account=True)
 
     def on_wake(self, turn: Turn) -> None:
         """Begin the reading that is due."""
@@ -90,7 +94,9 @@ class Readings:
         # only cost a call.
         if self._why == WAITING and not self._state.early:
             self._due = None
-            self.schedule_regular(turn)
+            # From the last reading on: a desk that trades often calls off a reading with each
+            # order, and would otherwise put the regular one off again and again.
+            self.schedule_regular(turn, self._begun)
             return
         today = kst_day(turn.now)
         # An order of yesterday whose fate is open is listed under yesterday (KIS document
@@ -102,7 +108,7 @@ class Readings:
                 return
         self._due = None
         for day in sorted(days):
-            self._asked[day] = turn.now
+            self._asked[day] = self._begun = turn.now
             account = self._account and day == today
             query = OrdersQuery(day, self._why, account, turn.now, self._state.fills)
             turn.emit(AskOrders(query))
