@@ -206,7 +206,7 @@ def shown(name: str, config: Config) -> str:
 
 
 def raised(name: str) -> str:
-    """Return how a person raises a limit, as the end of a cure."""
+    """Return the words that tell a person how to raise a limit. They complete a cure."""
     return f"raise {name}: %kis config {name} NEW, then kisnb desk restart and %kis open"
 
 

@@ -154,7 +154,7 @@ class Link:
     # silence, death and return
 
     def listen(self) -> None:
-        """Begin to call ``on_ready``. For what came before it is called at once."""
+        """Call ``on_ready`` for what has arrived already, and whenever something arrives."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
         # Batches may have come before the callback was set.

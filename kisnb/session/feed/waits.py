@@ -42,7 +42,7 @@ class Waits:
             changed()
 
     def end_over(self) -> None:
-        """End the waits that are over."""
+        """Resume the callers whose condition is met or whose time has passed."""
         for future, (over, _) in list(self._open.items()):
             if over():
                 self._open.pop(future)

@@ -249,7 +249,7 @@ class CellRuns:
         return Here(run, (cell_digest(text),))
 
     def kernel_place(self) -> Place:
-        """Return the place of a call without a cell: it has the kernel and the notebook alone.
+        """Return the place of a call without a cell. Only its kernel and notebook are set.
 
         A thread, a timer and a click on a button order in this way.
         """

@@ -40,7 +40,7 @@ class DayResult(NamedTuple):
     stake: int
 
     def breaks(self, limit: int) -> bool:
-        """Return whether the loss is above ``limit`` hundredths of a percent of the stake."""
+        """Return whether the loss exceeds ``limit``, in hundredths of a percent of the stake."""
         # Whole numbers on both sides: at the limit itself no rounding decides.
         return self.stake > 0 and -self.result * 10_000 > limit * self.stake
 

@@ -73,7 +73,7 @@ def minute_path(
 ) -> MinutePath:
     """Return the path of a day whose bar has a volume. The same arguments give the same path.
 
-    ``common`` None takes the board's made-up day.
+    Without ``common`` the made-up movement of the stock's board on that day is used.
     """
     rng = stable_random(seed, "minutes", item.code, day)
     common, minutes = common or factor(seed, day, item.board), minutes_of(day)

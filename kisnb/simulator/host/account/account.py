@@ -184,7 +184,7 @@ class SimulatedAccount:
             raise AccountRejected("cash")
 
     def revise(self, t: Ns, number: int, original: int, qty: int, price: int) -> AccountOrder:
-        """Book that ``qty`` shares of ``original`` go on under ``number`` at ``price`` won.
+        """Move ``qty`` shares of ``original`` to a new order ``number`` at ``price`` won.
 
         Returns the new order.
         """

@@ -94,7 +94,7 @@ class MarketFeed:
     def send_depth(self, now: Ns, code: str, changed: Collection[Venue]) -> None:
         """Send the depth of one stock on the ``changed`` venues.
 
-        While a call auction runs, the match that it expects goes ahead of the depth.
+        During a call auction, the expected match is sent before the depth.
         """
         for socket, venue in self._followers(EXPECTED_TRS, code):
             expected = self._expected(code, venue)
