@@ -84,8 +84,15 @@ def stop_sim_desk() -> None:
 
 def recording() -> list[dict[str, Any]]:
     """The lines of the simulator's record of this test, oldest first."""
-    text = recording_path().read_text("utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in whole_lines(recording_path())]
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file to which a process may be writing one: that line is waited for."""
+    while True:
+        text = path.read_text("utf-8")
+        if not text or text.endswith("\n"):
+            return text.splitlines()
 
 
 def recording_path() -> Path:

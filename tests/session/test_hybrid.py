@@ -23,6 +23,7 @@ from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, ConfigError
 from kisnb.market.calendar import next_trading_day
 from kisnb.terms import Mode
+from tests.session.opening import whole_lines
 from tests.waiting import until
 
 SPEED = "60"
@@ -47,7 +48,7 @@ class Host:
         )
 
     def requests(self) -> list[dict[str, Any]]:
-        lines = (json.loads(line) for line in self.recording.read_text("utf-8").splitlines())
+        lines = (json.loads(line) for line in whole_lines(self.recording))
         return [line for line in lines if line["kind"] == "request"]
 
     def stop(self) -> None:
@@ -131,8 +132,8 @@ def test_n11_k13_both_desks_record_what_they_say_and_hear_and_no_secret_of_eithe
             await until(lambda: len(session.ticks(CODE)) > 0)
 
     asyncio.run(work())
+    lines = [json.loads(line) for line in whole_lines(file)]
     text = file.read_text("utf-8")
-    lines = [json.loads(line) for line in text.splitlines()]
     assert {"H0STCNT0", "H0STCNI0", "H0STCNI9", "VTTC8434R"} <= {
         line.get("tr_id") for line in lines
     }
