@@ -167,7 +167,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     kind: OrderKind
     """The kind that the venue takes in this phase. It may differ from the intent's kind."""
     reason: str
-    """A sentence for people."""
+    """The router's code, such as ``dual_listing_spread``. Of a revise, a sentence that says what
+    happens to the order's place in the queue."""
 
 
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
