@@ -21,6 +21,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         from kisnb.simulator.serve.command import main as sim
 
         return sim(words[1:])
+    parser = _parser()
+    # Options that are not ours are kept, because `kisnb lab` hands them to JupyterLab. For every
+    # other verb they are typing errors, and a mistyped option must not halt a desk.
+    options, rest = parser.parse_known_args(words)
+    if rest and options.verb != "lab":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    try:
+        return _run(options, rest)
+    except KisnbError as e:
+        print(e, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs but `sim`, which has its own."""
     # An abbreviated option is a typing error: `kisnb halt --f` must not sell everything.
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
@@ -66,16 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     halt.add_argument("reason", nargs="*", help="why; the journal keeps it")
     halt.add_argument("--mode", type=Mode, choices=list(Mode), help="this one alone")
-    # Options that are not ours are kept, because `kisnb lab` hands them to JupyterLab. For every
-    # other verb they are typing errors, and a mistyped option must not halt a desk.
-    options, rest = parser.parse_known_args(words)
-    if rest and options.verb != "lab":
-        parser.error(f"unknown arguments: {' '.join(rest)}")
-    try:
-        return _run(options, rest)
-    except KisnbError as e:
-        print(e, file=sys.stderr)
-        return 1
+    return parser
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
@@ -96,17 +102,24 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             return max(_desk(options.action, mode, tasks=options.tasks) for mode in modes)
 
 
+def _running_modes() -> list[Mode]:
+    """Return the modes whose desks run, real money first."""
+    from kisnb.desk.address import is_up
+
+    # Mode lists sim, paper, live.
+    return [mode for mode in reversed(Mode) if is_up(mode)]
+
+
 def _modes_meant(action: str) -> list[Mode]:
     """Return the modes that a desk command without ``--mode`` is about.
 
     Raises BadInput when several desks run and the command changes one.
     """
-    from kisnb.desk.address import is_up
     from kisnb.desk.life.supervisor import farewell_path
 
     if action == "start":
         return [Mode.SIM]
-    running = [mode for mode in reversed(Mode) if is_up(mode)]
+    running = _running_modes()
     if action == "status":
         # A desk that ended left a farewell.
         ended = [mode for mode in Mode if farewell_path(mode).exists()]
@@ -191,10 +204,7 @@ def _halt(options: argparse.Namespace) -> int:
     Live desks come before the others, so that a person in a hurry types no more than ``kisnb
     halt``.
     """
-    from kisnb.desk.address import is_up
-
-    # Mode lists sim, paper, live, so the reversed order halts real money first.
-    wanted = [options.mode] if options.mode else [mode for mode in reversed(Mode) if is_up(mode)]
+    wanted = [options.mode] if options.mode else _running_modes()
     if not wanted:
         print("no desk runs", file=sys.stderr)
         return 1

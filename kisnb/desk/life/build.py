@@ -359,7 +359,7 @@ async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
 
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
-    given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240 - no I/O
+    given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240
     # The locks are taken before anything is asked of KIS. A second session with the same appkey is
     # refused with OPSP8996 (KIS's notices), and it would share the rate limit of the first.
     locks = CustomerLocks(mode, credentials)

@@ -109,7 +109,7 @@ class StartingSimulator:
         arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
         arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
         with self._log.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments are checked there
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
                 python("kisnb", "sim", *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -59,10 +59,8 @@ class Journal:
             self._before = self._fact("before")
             self._whole_from = self._fact("whole_from")
             """From this row on none is missing in this file."""
-            self.published: int = (
-                self._before
-                + self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}").fetchone()[0]  # noqa: S608
-            )
+            counted = self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}")  # noqa: S608
+            self.published: int = self._before + counted.fetchone()[0]
             """Number of the newest published row, those of archived files included."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):

@@ -70,7 +70,7 @@ class SteadyClock:
 
     async def sleep_until(self, t: Ns) -> None:
         """Sleep until ``t`` on this clock, also when the machine sleeps meanwhile."""
-        while (left := t - self.now()) > 0:  # noqa: ASYNC110 - the machine tells nobody of its sleep
+        while (left := t - self.now()) > 0:  # noqa: ASYNC110 - sleep has no event
             await asyncio.sleep(min(left / SECOND, NAP))
 
     def take_jumps(self) -> list[str]:

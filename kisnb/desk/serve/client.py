@@ -127,7 +127,7 @@ class DeskClient:
         return snapshot
 
     def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
-        """As ``attach``, without a loop."""
+        """Attach as ``attach`` does, without a loop."""
         self._connect()
         try:
             # The caller waits in its own thread: it has no loop, or its loop must not be needed.

@@ -169,7 +169,8 @@ class _Finder(ast.NodeVisitor):
         self._visit_scope(node, may_await=False)
 
     visit_FunctionDef = visit_ClassDef = visit_Lambda = _visit_closed  # noqa: N815
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_closed  # noqa: N815
+    visit_ListComp = visit_SetComp = _visit_closed  # noqa: N815
+    visit_DictComp = visit_GeneratorExp = _visit_closed  # noqa: N815
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not (isinstance(node.value, ast.Call) and self._rewrite(node.value, shown=True)):

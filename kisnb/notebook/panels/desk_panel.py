@@ -18,8 +18,8 @@ from anywidget import AnyWidget
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import (
-    AGENT_COLUMNS,
-    ORDER_COLUMNS,
+    AGENT_PANEL_COLUMNS,
+    ORDER_PANEL_COLUMNS,
     agent_rows,
     header,
     order_rows,
@@ -61,7 +61,7 @@ class DeskPanel(AnyWidget):
         super().__init__(kill={"mode": str(session.mode), "words": WORDS, "face": face(session)})
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._feed = TableFeed({"agents": AGENT_COLUMNS, "orders": ORDER_COLUMNS})
+        self._feed = TableFeed({"agents": AGENT_PANEL_COLUMNS, "orders": ORDER_PANEL_COLUMNS})
         self._pending: asyncio.TimerHandle | None = None
         self._note = ""
         # asyncio keeps only a weak reference to a task. Without this set, the action of a button

@@ -29,10 +29,10 @@ def _panel_columns(columns: Sequence[Column[S]], tip: str) -> tuple[PanelColumn,
     return (*shown, PanelColumn("", "action", tip))
 
 
-AGENT_COLUMNS = _panel_columns(
+AGENT_PANEL_COLUMNS = _panel_columns(
     agent_columns.IN_OUTPUT, "Stop this agent and cancel its open orders"
 )
-ORDER_COLUMNS = _panel_columns(order_columns.IN_PANEL, "Cancel what is left of this order")
+ORDER_PANEL_COLUMNS = _panel_columns(order_columns.IN_PANEL, "Cancel what is left of this order")
 
 
 def header(session: Session, note: str = "") -> dict[str, object]:

@@ -269,7 +269,7 @@ class Looks:
 
     def _shown(self, look: Look) -> Callable[..., Bundle]:
         # IPython passes include and exclude by name to every function that makes a bundle.
-        def show(value: object, include: object = None, exclude: object = None) -> Bundle:  # noqa: ARG001
+        def show(value: object, **_: object) -> Bundle:
             ours = type(value).__module__.startswith("kisnb.") or self._is_ours(value)
             # An empty bundle lets IPython go on with its usual look.
             return self._look(look, value) if ours else {}

@@ -182,7 +182,8 @@ def spelt_out(call: _Call) -> _Call:
     ]
     returned = inspect.signature(call).return_annotation
     # Tools read this attribute before the real signature. Type checkers know only the real one.
-    call.__signature__ = inspect.Signature([*plain, *options], return_annotation=returned)  # type: ignore[attr-defined]
+    signature = inspect.Signature([*plain, *options], return_annotation=returned)
+    call.__signature__ = signature  # type: ignore[attr-defined]
     return call
 
 

@@ -25,10 +25,7 @@ class LatestDepths:
 
         A trade of an auction shows no depth, so it changes only this time.
         """
-        received = event.received or event.t
-        self._received[event.code] = received
-        if gives_price(event.venue, event.t):
-            self._for_agents[event.code] = received
+        self._note_received(event, event.t, event.received or event.t)
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
         elif event.ask and event.bid:
@@ -60,9 +57,7 @@ class LatestDepths:
             self.add(depth)
             # KIS has just confirmed this depth, although nothing in it may have changed for
             # minutes. Without this line a quiet stock could never be bought.
-            self._received[depth.code] = now
-            if gives_price(depth.venue, now):
-                self._for_agents[depth.code] = now
+            self._note_received(depth, now, now)
 
     def of(self, code: str) -> tuple[Depth, ...]:
         """Return the newest depth per venue. A trade of a later second counts more than a depth."""
@@ -77,6 +72,12 @@ class LatestDepths:
             elif depth is not None:
                 found.append(depth)
         return tuple(found)
+
+    def _note_received(self, event: Tick | Depth, at: Ns, received: Ns) -> None:
+        """Note when a price that counts at ``at`` was received."""
+        self._received[event.code] = received
+        if gives_price(event.venue, at):
+            self._for_agents[event.code] = received
 
 
 def _top(trade: Tick) -> Depth:
