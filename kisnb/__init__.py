@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb import errors as errors
-    from kisnb.backtest.engine import backtest as backtest
+    from kisnb.backtesting.engine import backtest as backtest
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
@@ -43,7 +43,7 @@ _PUBLIC = {
     "Router": "kisnb.market.router",
     "Session": "kisnb.session.session",
     "Tick": "kisnb.events",
-    "backtest": "kisnb.backtest.engine",
+    "backtest": "kisnb.backtesting.engine",
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
 }
@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
     value = getattr(import_module(module), attribute or name)
-    # Importing kisnb.backtest.engine binds the package to the name that the function is to have.
+    # Importing kisnb.backtesting.engine binds the package to the name that the function is to have.
     globals()[name] = value
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kisnb.backtest.engine import RestingOrders
+from kisnb.backtesting.engine import RestingOrders
 from kisnb.clock import kst
 from kisnb.events import Tick
 from kisnb.terms import Side, Venue

@@ -5,10 +5,7 @@ Row A05.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
-import kisnb
+from kisnb.backtesting.engine import Engine
 from kisnb.clock import SECOND, Ns
 from kisnb.events import Tick
 from kisnb.market.universe import Universe
@@ -31,10 +28,9 @@ class Clockwork(Agent):
         self.buy(1)
 
 
-def engine_of(agent: Agent) -> Any:
+def engine_of(agent: Agent) -> Engine:
     limits = Limits(max_quote_age=2 * SECOND)
-    engine = import_module(kisnb.backtest.__module__).Engine
-    return engine(agent, Universe.packaged(), NOON, limits)
+    return Engine(agent, Universe.packaged(), NOON, limits)
 
 
 def tick(t: Ns, price: int) -> Tick:
