@@ -26,6 +26,8 @@ RATE_LIMITED = frozenset({"EGW00201", "EGW00215"})
 """More calls in a second than KIS takes: at the gateway, and at the ledger (clients' answers)."""
 TRY_AGAIN = RATE_LIMITED | {"EGW00316", "OPSQ1002"}
 """A read that gets one of these is asked again."""
+ROWS_CHANGED = "SYDB0050"
+"""The rows have changed since the first page was read. The query starts again."""
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 """KIS does not take the token any more: the next one is fetched."""
 

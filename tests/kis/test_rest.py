@@ -319,6 +319,34 @@ def test_k05_pages_that_break_off_are_flagged(tmp_path: Path) -> None:
     assert with_server(tmp_path, body) is False
 
 
+def test_k05_a_full_last_page_whose_follower_is_refused_is_complete(tmp_path: Path) -> None:
+    async def body(b: Bench) -> tuple[int, bool]:
+        page = encode_reply(BALANCE, {"output1": [{"pdno": f"{n:06d}"} for n in range(50)]})
+        b.kis.script["inquire_balance"].extend(
+            [Scripted(page, tr_cont="M"), refusal("SYDB0050", 200)]
+        )
+        pages, complete = await b.rest.read_pages(BALANCE, dict.fromkeys(BALANCE.params, ""))
+        return sum(len(page.rows("output1")) for page in pages), complete
+
+    assert with_server(tmp_path, body) == (50, True)
+
+
+@pytest.mark.parametrize(("changes", "complete"), [(1, True), (9, False)])
+def test_k05_rows_that_changed_between_two_pages_are_read_again_from_the_first(
+    tmp_path: Path, changes: int, *, complete: bool
+) -> None:
+    async def body(b: Bench) -> bool:
+        first = encode_reply(BALANCE, {"output1": [{"pdno": "000000"}]}, ctx=("query", "key"))
+        script = b.kis.script["inquire_balance"]
+        for _ in range(changes):
+            script.extend([Scripted(first, tr_cont="M"), refusal("SYDB0050", 200)])
+        last = encode_reply(BALANCE, {"output1": [{"pdno": "000001"}]})
+        script.extend([Scripted(first, tr_cont="M"), Scripted(last, tr_cont="D")])
+        return (await b.rest.read_pages(BALANCE, dict.fromkeys(BALANCE.params, "")))[1]
+
+    assert with_server(tmp_path, body) is complete
+
+
 # N11
 
 

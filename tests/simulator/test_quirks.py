@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from kisnb.clock import DAY as ONE_DAY
@@ -132,6 +133,16 @@ def order_output(one: Customer) -> object:
     return number, listed
 
 
+def page_after_the_only_holding(one: Customer) -> object:
+    """The one page is full: one holding a page."""
+    persona = msgspec.structs.replace(one.core.persona, balance_page=1)
+    owner = trader(persona=persona)
+    owner.order("buy", 1, None)
+    first = owner.ask("inquire_balance", BALANCE)
+    second = owner.ask("inquire_balance", BALANCE, tr_cont="N")
+    return first.headers["tr_cont"], owner.said(second)["msg_cd"]
+
+
 CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
     ("midnight-expiry", midnight_expiry, "MCA00000", "EGW00123"),
     ("one-token", one_token, "MCA00000", "EGW00121"),
@@ -139,6 +150,7 @@ CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
     ("token200", token_status, 500, 200),
     ("new-customer", calls_in_a_second, 18, 3),
     ("ledger", account_calls, 0, 2),
+    ("full-page", page_after_the_only_holding, ("D", "KIOK0510"), ("M", "SYDB0050")),
     ("no-old-trs", old_order, "0", "1"),
     ("approval-ends-socket", second_approval, False, True),
     ("three-registrations", registrations, "OPSP0000", "OPSP0008"),

@@ -169,6 +169,11 @@ QUERY_SERVER: dict[str, Code] = {
     "OPSQ9997": Code("json 형식이 아닙니다.", "no JSON", REPORT),
     "OPSQ9998": Code("seq_no를 찾을 수 없습니다.", "no seq_no", REPORT),
     "OPSQ9999": Code("tr_id를 찾을 수 없습니다.", "no tr_id", REPORT),
+    "SYDB0050": Code(
+        "조회이후에 자료가 변경되었습니다.(다시 조회하세요)",
+        "the rows have changed since the first page",
+        "ask again from the first page",
+    ),
     "MCA05918": Code(
         "종목코드 오류입니다.", "wrong stock code", "write six characters, such as 005930"
     ),

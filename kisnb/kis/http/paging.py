@@ -1,7 +1,11 @@
 """A walk through the pages of a reply, as a plain object: what to ask next, and what is complete.
 
-KIS pages by position. A row that is entered while pages are read pushes the others along, and one
-of them comes twice. Then the walk starts again.
+KIS pages by position. A row that is entered while pages are read pushes the others along. Then one
+of them comes twice, or KIS refuses the next page (SYDB0050), and the walk starts again.
+
+A last page that is just full says that more pages follow, and its ctx keys are blank. KIS refuses
+the page after it with SYDB0050, each time (seen by a client with exactly 50 holdings). So this
+refusal ends the walk, and the rows are complete.
 """
 
 from __future__ import annotations
@@ -49,15 +53,26 @@ class Paging:
         keys = dict(zip(self._api.ctx, reply.ctx, strict=True))
         if not reply.has_more:
             self.done = self.complete = True
-        # Keys that do not move would ask for the same page for ever.
-        elif len(self.pages) == MOST_PAGES or self.params == {**self._first, **keys}:
+        # Keys that do not move would ask for the same page for ever. Blank ones are asked once.
+        elif len(self.pages) == MOST_PAGES or self._asked_before(keys):
             self.done = True
         else:
+            self._after_full_page = not any(key.strip() for key in keys.values())
             self.params, self.tr_cont = {**self._first, **keys}, NEXT
+
+    def receive_change(self) -> None:
+        """Take KIS's word that the rows have changed since the first page (SYDB0050)."""
+        if self._after_full_page:
+            self.done = self.complete = True
+        else:
+            self._restart()
 
     def break_off(self) -> None:
         """End the walk, incomplete: the next page did not come."""
         self.done = True
+
+    def _asked_before(self, keys: Mapping[str, str]) -> bool:
+        return self.tr_cont == NEXT and self.params == {**self._first, **keys}
 
     def _key(self, row: Mapping[str, str]) -> tuple[str, ...]:
         # A call without a key of its own takes the whole row, in an order that does not depend on
@@ -74,4 +89,5 @@ class Paging:
     def _begin(self) -> None:
         self.params, self.tr_cont = self._first, ""
         self.pages = []
+        self._after_full_page = False
         self._seen: set[tuple[str, ...]] = set()

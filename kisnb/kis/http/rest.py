@@ -20,7 +20,7 @@ from kisnb.kis.calls.messages import ApiReply, decode_object, decode_reply, enco
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import TOKEN_EXPIRED, TRY_AGAIN
+from kisnb.kis.error_codes import ROWS_CHANGED, TOKEN_EXPIRED, TRY_AGAIN
 from kisnb.kis.http.limiter import Lane, Limiter, SlidingWindow
 from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile
@@ -141,9 +141,12 @@ class Rest:
         while not walk.done:
             try:
                 walk.receive(await self.read(api, walk.params, tr_cont=walk.tr_cont))
-            except KisError:
+            except KisError as e:
                 if not walk.pages:
                     raise
+                if isinstance(e, ApiError) and e.msg_cd == ROWS_CHANGED:
+                    walk.receive_change()
+                    continue
                 # Some pages are better than none, if the caller learns that others are missing.
                 walk.break_off()
         return walk.pages, walk.complete

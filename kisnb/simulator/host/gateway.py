@@ -12,6 +12,7 @@ from kisnb.kis import catalogue
 from kisnb.kis.calls.messages import decode_params, encode_error, encode_reply
 from kisnb.kis.catalogue import OAUTH, Api
 from kisnb.kis.credentials import Credentials
+from kisnb.kis.error_codes import CODES, ROWS_CHANGED
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal, Sort
 from kisnb.simulator.host.account.account import AccountRejected
@@ -23,7 +24,7 @@ from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.repliers import order_repliers, repliers
 from kisnb.simulator.host.streams.streams import Streams
 from kisnb.simulator.replies.market_view import MarketView
-from kisnb.simulator.replies.reply import Params
+from kisnb.simulator.replies.reply import Page, Params
 from kisnb.terms import Mode
 
 ACCOUNT_PATHS = "/uapi/domestic-stock/v1/trading/"
@@ -226,9 +227,22 @@ class Gateway:
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0
         page = self._pages[api.name](params, first)
         following = str(page.next_row) if page.next_row else ""
+        if self._persona.full_page_says_more and api.name == "inquire_balance" and not following:
+            return self._last_holdings(api, page, asked_on=tr_cont == "N" and not given)
         # Clients have seen M on all pages but the last, and D or E on the last.
         more = ("M" if following else "D") if api.tr_cont else ""
         return JsonReply(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
+
+    def _last_holdings(self, api: Api, page: Page, *, asked_on: bool) -> JsonReply:
+        """Return the last page of holdings of a host whose full last page says that more follow.
+
+        ``asked_on`` is True when the client has followed that word.
+        """
+        if asked_on:
+            raise ApiError(CODES[ROWS_CHANGED].korean, msg_cd=ROWS_CHANGED)
+        rows = page.blocks[api.row_block]
+        full = len(rows) == self._persona.balance_page
+        return JsonReply(encode_reply(api, page.blocks), tr_cont="M" if full else "D")
 
 
 def refusal_body(refusal: GatewayRefusal) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class Persona(msgspec.Struct, frozen=True):
     channels: frozenset[str] | None = None
     """TR ids of the quote channels that this host has. None means all."""
 
+    full_page_says_more: bool = False
+    """True when a last page of holdings that is just full says that more pages follow."""
     old_trs: bool = True
     """True when the host takes the TR ids of before 2025 too."""
     ledger_rate: int | None = None

@@ -47,6 +47,11 @@ QUIRKS: dict[str, Quirk] = {
     "ledger": Quirk(
         "more than 10 account calls a second get EGW00215", _SEVERAL, {"ledger_rate": 10}
     ),
+    "full-page": Quirk(
+        "a full last page of holdings says that more follow; the next page gets SYDB0050",
+        _ONE,
+        {"full_page_says_more": True},
+    ),
     "no-old-trs": Quirk(
         "TR ids of before 2025 are refused", "KIS's workbook: may be blocked", {"old_trs": False}
     ),
