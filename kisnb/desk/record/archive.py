@@ -32,7 +32,7 @@ from kisnb.trading.state import State
 
 ARCHIVE = "archive"
 REPLACED = "replaced"
-"""Begins the name of a file whose rows all stand in the journal again."""
+"""Begins the name of a file whose rows are all back in the journal."""
 NEVER = 99991231
 
 
@@ -93,7 +93,7 @@ def _archived_since(folder: Path, today: date) -> Iterator[Path]:
     """
     for path in folder.glob("*.sqlite"):
         # A name without a date, such as one that begins with REPLACED, belongs to a file whose rows
-        # all stand in the journal.
+        # are all in the journal.
         with suppress(ValueError):
             if date.fromisoformat(path.name[: len("2026-11-20")]) >= today:
                 yield path
@@ -198,7 +198,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
 
 
 def _is_flat(state: State, code: str) -> bool:
-    """Return whether nobody holds the stock and no order of it is open."""
+    """Return whether no shares of the stock are held and no order of it is open."""
     books = (state.books.account, *state.books.agents.values())
     return not any(b.position(code).qty for b in books) and not any(
         o.code == code for o in state.books.live.values()

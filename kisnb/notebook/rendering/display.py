@@ -208,7 +208,7 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
-"""The looks by module and class. The names stand as text, so that nothing is imported for them."""
+"""The looks by module and class. The names are texts, so that nothing is imported for them."""
 DATED = ("Quote", "Depth", "Fill", "Evidence")
 """Classes whose values carry their own time.
 
@@ -250,7 +250,7 @@ class Looks:
         # Registered once more, over the row of LOOKS: this look also knows whether the order can be
         # revised now.
         self._formatter.for_type_by_name("kisnb.orders", "Order", self._shown(self._look_order))
-        # IPython prints lists by itself, and its printer goes before our bundle.
+        # IPython has its own printer for lists, which goes before our bundle.
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:

@@ -84,7 +84,7 @@ def width(text: str) -> int:
 def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return aligned columns with two blanks between them.
 
-    A column whose cells all stand at the left has its head at the left.
+    A column whose cells are all aligned left has its head at the left.
     """
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
     widths = [max([width(h), *(width(row[i].text) for row in rows)]) for i, h in enumerate(head)]

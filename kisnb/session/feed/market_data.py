@@ -202,7 +202,7 @@ class MarketData:
 
 
 def _replaced(bars: pl.DataFrame, mended: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
-    """Return one-minute bars in which KIS's minutes stand in the place of our own."""
+    """Return one-minute bars in which KIS's minutes replace our own."""
     import polars as pl
 
     kinds = dict.fromkeys(("start", *_BAR), pl.Int64)

@@ -3,8 +3,8 @@
     link ──► apply a whole batch ──► deliver each event ──► end the waits that are over
              to the state            to the agents          and draw the panels
 
-Applying is never interrupted and calls nobody. So the order books are those of the desk, whatever a
-handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
+Applying is never interrupted and calls no handler. So the order books are those of the desk,
+whatever a handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
 goes on (``catch_up``).
 """
 

@@ -1,6 +1,6 @@
 """The state of a session: the fold of the desk's rows, and the market data it has received.
 
-Applying an event calls nobody. Handlers of agents, panels and waits come after the whole batch.
+Applying an event calls no handler. Handlers of agents, panels and waits come after the whole batch.
 """
 
 from __future__ import annotations

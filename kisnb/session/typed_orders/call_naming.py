@@ -56,7 +56,7 @@ def named_call(
     nobody can say where the call is typed.
     """
     if cells is None:
-        # Outside IPython a call has no cell. Without a name each call is an order of its own.
+        # Outside IPython a call has no cell. Without a name each call is another order.
         return Call(intent, Naming(wish, Place(PROCESS), ordinal, name) if name else None)
     if (agent := acting_agent()) and not name:
         # It would be the order of the cell that happens to run, or of none.
@@ -73,7 +73,7 @@ def named_call(
         naming = Naming(wish, cells.kernel_place(), ordinal, name)
         return Call(intent, naming, asked=intent.text)
     if isinstance(origin, Ticket):
-        # Each click is an order of its own, unless a name says otherwise.
+        # Each click is another order, unless a name says otherwise.
         return Call(intent, Naming(wish, cells.kernel_place(), ordinal, name) if name else None)
     displayed = line.shown or line.silent or origin.shown or origin.silent
     naming = Naming(wish, origin.place, ordinal, name)

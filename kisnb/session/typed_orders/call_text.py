@@ -54,7 +54,7 @@ def cell_digest(text: str) -> str:
 
     Blanks at the ends of lines and blank lines at the end of the cell do not count.
     """
-    # A change of blanks that nobody sees must not make it another cell.
+    # A change of invisible blanks must not make it another cell.
     return digest("\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n"))
 
 
@@ -106,7 +106,7 @@ def command_text(words: str) -> str:
     position = 0
     while position < len(all_words):
         word = all_words[position]
-        # --again may stand without a number. A word that is none belongs to the order.
+        # --again needs no number. A next word that is not a number belongs to the order.
         following = all_words[position + 1] if position + 1 < len(all_words) else ""
         position += 1
         if word == "--key" or (word == "--again" and _NUMBER.fullmatch(following)):
@@ -117,14 +117,14 @@ def command_text(words: str) -> str:
 
 
 def is_typed_in(words: str, argument: str) -> bool:
-    """Return whether ``words`` stand in what was typed behind a magic, not expanded yet."""
+    """Return whether ``words`` are part of what was typed behind a magic, before expansion."""
     return " ".join(_plain(words).split()) in " ".join(_plain(argument).split())
 
 
 def _plain(words: str) -> str:
     """Return words as if they were typed plainly.
 
-    They are tidy, stand on one line, and have two hyphens before ``again`` and ``key``.
+    They are tidy, fit on one line, and have two hyphens before ``again`` and ``key``.
     """
     return _DASHED.sub("--", tidy(_CONTINUED.sub(" ", words)))
 
@@ -180,7 +180,7 @@ class _Cell:
         line = statement.end_lineno or 0
         if b";" not in self._lines[line - 1][statement.end_col_offset :]:
             return False
-        # Several statements may stand on one line: the last of them decides.
+        # One line may hold several statements: the last of them decides.
         ends = [
             node.end_col_offset or 0
             for node in ast.walk(self._tree)
@@ -262,7 +262,7 @@ def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
 
 
 def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
-    """Return ``node``, or the code around the outermost comprehension or lambda that it stands in.
+    """Return ``node``, or the code around the outermost comprehension or lambda that holds it.
 
     That is the nearest call around it, else the comprehension itself. So the answer is the same
     whether comprehensions have frames of their own, as on Python 3.11, or not.
@@ -303,7 +303,7 @@ def _normalised(node: ast.AST) -> str:
 def _magic(node: ast.AST) -> tuple[str | None, str]:
     """Return the name and the argument of the magic that ``node`` runs.
 
-    It stands there as IPython writes it, or as ``%kis`` is awaited.
+    The cell has it as IPython writes it, or awaits ``%kis``.
     """
     match node:
         case ast.Call(

@@ -189,7 +189,7 @@ class CellRuns:
             _current.set(ended[0].outer)
 
     def _start(self, info: ExecutionInfo, count: int | None) -> None:
-        # A cell that a running cell runs, as by %rerun, adds its text. It begins no run of its own.
+        # A cell that a running cell runs, as by %rerun, adds its text. It begins no other run.
         outer, text = self.context(), str(info.raw_cell)
         here: Here | None = None
         if isinstance(outer, Here) and self.is_running(outer.run):

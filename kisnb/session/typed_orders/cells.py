@@ -147,7 +147,7 @@ class Cells:
         stack = CallStack.of_caller()
         if stack.is_timed:
             raise BadInput("%timeit would buy many times", _CURE)
-        # A task keeps the context of the cell that began it. A thread has none of its own.
+        # A task keeps the context of the cell that began it. A thread has no context.
         context = self._runs.context()
         if isinstance(context, Click):
             return Ticket(f"a click (process {os.getpid()})")
@@ -164,7 +164,7 @@ class Cells:
         shell, run = self._runs.shell, here.run
         is_cell_thread = self._runs.is_cell_thread()
         if is_cell_thread and not self._runs.is_running(run, threading.get_ident()):
-            # Above the event loop stands code of another cell, which only lets this task go on.
+            # The code above the event loop is of another cell, which only lets this task go on.
             stack = stack.in_task()
         in_cell = stack.up_to_cell(shell.user_ns)
         if in_cell is not None:

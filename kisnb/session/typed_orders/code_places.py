@@ -90,8 +90,8 @@ _places: dict[int, tuple[CodeType, dict[int, _Place]]] = {}
 def _place(frame: FrameType) -> _Place:
     """Return file, function and source span of what ``frame`` executes.
 
-    The span stands for the instruction. Code objects do not do: IPython compiles each statement of
-    a cell by itself, and ``exec`` compiles its text in each round. Offsets do not do: a call that
+    The span identifies the instruction. Code objects cannot: IPython compiles each statement of a
+    cell alone, and ``exec`` compiles its text in each round. Offsets do not do: a call that
     Python has specialised may report another one than in the first round.
     """
     code, offset = frame.f_code, frame.f_lasti

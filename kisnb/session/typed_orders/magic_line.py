@@ -17,7 +17,7 @@ class MagicLine(NamedTuple):
     words: str
     """As typed, before ``{}`` expansion."""
     before: int = 0
-    """The number of commands that stand before it in its cell."""
+    """The number of commands before it in its cell."""
     shown: bool = False
     """True when the magic itself shows the result."""
     silent: bool = False

@@ -32,7 +32,7 @@ class Pending(Coroutine[Any, Any, T_co]):
         self._begin = begin
         self._running: Coroutine[Any, Any, T_co] | None = None
         self._known = False
-        """True once it was awaited, closed, or shown. Then nobody is warned."""
+        """True once it was awaited, closed, or shown. Then no warning follows."""
 
     def _started(self) -> Coroutine[Any, Any, T_co]:
         if self._running is None:
@@ -82,7 +82,7 @@ def pending(call: Callable[P, Coroutine[Any, Any, T_co]]) -> Callable[P, Pending
 
     @wraps(call)
     def begin(*args: P.args, **kwargs: P.kwargs) -> Pending[T_co]:
-        # Wrong arguments raise where the call stands, as those of any function do.
+        # Wrong arguments raise at the call, as those of any function do.
         arguments.bind(*args, **kwargs)
         given = [shown(value) for value in args[1 if "self" in arguments.parameters else 0 :]]
         given += [f"{name}={shown(value)}" for name, value in kwargs.items()]

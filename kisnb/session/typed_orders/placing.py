@@ -52,7 +52,7 @@ class Placing:
         self.catch_up: Callable[[], None]
         """Apply what has come while a cell blocks the loop."""
         self.say: Callable[[str], object] | None = None
-        """Print a line for a person below the cell that ordered; None where nobody reads along."""
+        """Print a line for a person below the cell that ordered; None when no person reads it."""
         self._link = link
         self._state = state
         self._pace = pace

@@ -216,7 +216,7 @@ class RunCalls:
     def _lost_claim(self, naming: Naming, day: date | None) -> Claim | None:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
-        # A claim of the own run goes before those of other runs of the cell: a retry stands there.
+        # A claim of this run goes before those of other runs of the cell, because a retry is in it.
         own = [c for c in lost if c.naming.place.run == place.run]
         near = own or self._claims_of_leavers(naming, day)
         near = near or [c for c in lost if same_cell(c.naming.place, place)]

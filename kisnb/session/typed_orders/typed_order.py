@@ -2,7 +2,7 @@
 
 There are two doors. ``%kis`` reads its words by its grammar and makes a ``TypedOrder`` of them.
 Python calls come in by ``read_order``, ``read_batch`` and ``read_revise``. Both doors read each
-value with ``kisnb.values``. Behind them nobody parses a text or checks a type again.
+value with ``kisnb.values``. After them no code parses a text or checks a type again.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class DayFacts:
         times, volumes, values, prices = self._running(code)
         done = bisect_right(times, now)
         volume, value = (volumes[done - 1], values[done - 1]) if done else (0, 0)
-        # Flows count the regular session; outside of it they stand still.
+        # Flows count the regular session. Outside of it they do not change.
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
         change = prices[done - 1] / item.base - 1 if done else 0.0
         return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
@@ -221,7 +221,7 @@ class DayFacts:
 def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
     """Return the minute bars of trades in the order of time.
 
-    The closing auction's print has a minute of its own, as at KIS.
+    The closing auction's print is a separate minute, as at KIS.
     """
     bars: list[MinuteTrades] = []
     minute: list[PlannedTrade] = []

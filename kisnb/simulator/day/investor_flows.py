@@ -81,7 +81,7 @@ class ShortSale(msgspec.Struct, frozen=True, gc=False):
 
 
 class CreditBalance(msgspec.Struct, frozen=True, gc=False):
-    """Shares of a stock that stand bought on credit (신용융자) at the end of a day.
+    """Shares of a stock that are held on credit (신용융자) at the end of a day.
 
     ``new`` and ``repaid`` are the day's changes.
     """

@@ -115,10 +115,10 @@ def _fitted(
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
     lean = [r + drift * c for r, c in zip(free, clock, strict=True)]
     inner = lean[1:last]
-    # The free path decides at which minute the bar's high and low stand.
+    # The free path decides which minutes get the bar's high and low.
     high_at = inner.index(max(inner)) + 1 if bar.high > max(bar.open, bar.close) else -1
     if high_at > 0:
-        # High and low cannot stand at the same minute.
+        # One minute cannot get both.
         inner[high_at - 1] = math.inf
     low_at = inner.index(min(inner)) + 1 if bar.low < min(bar.open, bar.close) else -1
     anchors: dict[int, float] = {0: bar.open, last: bar.close}

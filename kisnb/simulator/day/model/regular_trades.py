@@ -245,7 +245,7 @@ def _quoted(
         if at != before:
             side, before = Side.BUY if at > before else Side.SELL, at
         spread = spread_of(rng, wide * path.rough[offset // _MINUTE])
-        # At the day's high nobody asks less, so the trade is a purchase at it.
+        # No sell order is above the day's high, so the trade at it is a purchase.
         if value >= high:
             yield high, Side.BUY, spread
         elif value <= low:
