@@ -4,8 +4,8 @@
              to the state            to the agents          and draw the panels
 
 Applying is never interrupted and calls no handler. So the order books are those of the desk,
-whatever a handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
-goes on (``catch_up``).
+whatever a handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only
+applying goes on (``catch_up``).
 """
 
 from __future__ import annotations
