@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from kisnb.terms import Board, Kind
@@ -18,15 +20,21 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     shares: int
     """Listed shares; 0 when unknown."""
     base: int
-    """Base price: the previous close on the tick grid."""
+    """Base price: the previous close on the tick grid; 0 when not known."""
     volume: int
-    """A typical day's volume."""
+    """A typical day's volume; 0 when not known."""
     halted: bool = False
     """True: trading is halted (거래정지)."""
     nxt: bool = False
     """True: Nextrade lists it. False also when that is unknown."""
     preferred: bool = False
     """True: a preferred share (우선주)."""
+
+
+def is_code(text: str) -> bool:
+    """Return whether ``text`` has the form of a stock code: ``005930``, ``0004V0``, ``Q530036``."""
+    # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
+    return re.fullmatch(r"[0-9][0-9A-Z]{5}|Q[0-9]{6}", text) is not None
 
 
 def is_preferred(code: str, kind: Kind) -> bool:

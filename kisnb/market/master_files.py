@@ -60,7 +60,7 @@ _LAST = (
     "grp_code:3 co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
 )
 
-_KINDS = {
+KINDS = {
     "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK,
     "DR": Kind.STOCK, "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
 }  # fmt: skip
@@ -112,7 +112,7 @@ class MasterRecord(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Kind | None:
         """Stock, ETF or ETN; None for a kind that kisnb does not trade."""
-        return _KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
+        return KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
 
     def instrument(self, nxt: bool) -> Instrument:
         """Return the issue as the order rules need it. ``nxt``: Nextrade lists it.
@@ -172,6 +172,14 @@ def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
         if _holds(folder, FILES[Board.KOSPI]):
             return folder
     return None
+
+
+def dated(folder: Path) -> date | None:
+    """Return the day that the name of a folder of master files states; None when it states none."""
+    try:
+        return date.fromisoformat(folder.name)
+    except ValueError:
+        return None
 
 
 def _copies(root: Path) -> Iterator[Path]:

@@ -94,7 +94,8 @@ async def _opened(
     try:
         # The day is the desk's: a simulated day has the issues and the prices of its own date. The
         # file is large and is read beside the loop.
-        universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
+        load = Universe.load if mode is Mode.SIM else Universe.for_kis
+        universe = await asyncio.to_thread(load, data_dir(), kst_day(snapshot.now))
         return Session(client, snapshot, universe, partial(next_desk, mode), cells)
     except BaseException:
         # Nobody else knows this client: its threads would run on.

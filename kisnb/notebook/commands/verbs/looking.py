@@ -37,9 +37,7 @@ def _chart(context: Context, typed: Typed) -> object:
     bars = session.bars(code, every=typed.option("every", str) or context.every)
     # A chart marks every fill it gets, so the orders of other stocks are left out here.
     orders = [o for o in session.book.orders.values() if o.code == code]
-    return chart(
-        bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
-    )
+    return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.name(code)}")
 
 
 def _search(context: Context, typed: Typed) -> pl.DataFrame:
