@@ -231,11 +231,8 @@ class Gate:
         # 주식주문(현금)).
         if price is None:
             item = self.rules.instrument(code)
-            _, price = (
-                (0, 0)
-                if item is None
-                else ticks.limits(item.base, item.kind, kst_day(now), item.board)
-            )
+            limits = None if item is None else ticks.limits_of(item, kst_day(now))
+            price = 0 if limits is None else limits.upper
         return qty * price
 
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
@@ -410,18 +407,20 @@ class Gate:
             return No(f"a {kind} order has no stop price", cure)
         # The order would be sent with the price "0" (KIS document 주식주문(현금), ORD_UNPR). A
         # person who gives a price here believes in a limit that KIS would not see.
+        limits = ticks.limits_of(item, kst_day(now))
         if not kind.priced:
-            return (
-                None
-                if intent.price is None
-                else No(f"a {kind} order has no price", "leave the price out")
-            )
+            if intent.price is not None:
+                return No(f"a {kind} order has no price", "leave the price out")
+            if intent.side is Side.BUY and limits is None:
+                return No(
+                    f"{item.name} has no upper limit price today, so nothing bounds the cost of a"
+                    " buy without a price",
+                    "order with a price",
+                )
+            return None
         if intent.price is None:
-            lower, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
-            return No(
-                f"a {kind} order needs a price above 0",
-                f"give a price within {lower:,} to {upper:,}",
-            )
+            within = f" within {limits.lower:,} to {limits.upper:,}" if limits else ""
+            return No(f"a {kind} order needs a price above 0", f"give a price{within}")
         of_price = self._price(now, intent, item, intent.price, "")
         of_stop = (
             None
@@ -438,12 +437,12 @@ class Gate:
         self, now: Ns, intent: Intent, item: Instrument, price: int, place: str
     ) -> No | None:
         day = kst_day(now)
-        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+        limits = ticks.limits_of(item, day)
         # Before the grid: the nearest price on the grid may be one that the day does not allow.
-        if not lower <= price <= upper:
+        if limits is not None and not limits.lower <= price <= limits.upper:
             return No(
                 f"{price:,} is outside today's limits of {item.name}",
-                f"stay within {lower:,} to {upper:,}",
+                f"stay within {limits.lower:,} to {limits.upper:,}",
             )
         if not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)

@@ -257,7 +257,7 @@ class Flatten:
             # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
             # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
             # notice of 2026-09-09).
-            price = ticks.limits(item.base, item.kind, kst_day(now), item.board)[0]
+            price = ticks.lowest_price(item, kst_day(now))
         # The moment makes the key new for each try. A part has one order at a time, so no two share
         # it.
         key = f"{FLATTEN}{now}:{agent}:{code}"
