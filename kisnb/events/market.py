@@ -113,7 +113,9 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
     volume: int
     value: int
     upper: int
+    """Upper limit price of the day; 0 when the issue has none (liquidation trading)."""
     lower: int
+    """Lower limit price of the day; 0 when the issue has none."""
     tick: int
     """Tick size at the current price."""
     halted: bool

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.market.instruments import Instrument
+from kisnb.market.instruments import Instrument, multiple_of
 from kisnb.terms import Board, Kind
 
 FOLDER = "master"
@@ -26,8 +26,11 @@ FOLDER = "master"
 # The archives at https://new.real.download.dws.co.kr/common/master hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
-_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
-"""Fields that are whole numbers: base price (won), previous volume, listed shares (thousands)."""
+_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn", "po_prc")
+"""Fields that are whole numbers.
+
+Base price (won), previous volume, listed shares (thousands), offer price (won).
+"""
 _CURE = "download the master file again"
 _CODE, _HEAD = 9, 21
 
@@ -120,23 +123,34 @@ class MasterRecord(msgspec.Struct, frozen=True):
         The file gives listed shares in thousands, so the number is rounded. An issue without a
         base price counts as halted, because its limit prices are not known.
         """
-        base = self._whole("stck_sdpr")
+        base, kind = self._whole("stck_sdpr"), self.kind or Kind.STOCK
         return Instrument(
             self.code,
             self.name,
             self.board,
-            self.kind or Kind.STOCK,
+            kind,
             self._whole("lstn_stcn") * 1_000,
             base,
             self._whole("prdy_vol"),
             self.fields.get("trht_yn") == "Y" or not base,
             nxt,
             self.fields.get("prst_cls_code", "0") not in ("", "0"),
+            multiple_of(kind, self.name),
+            self._date("stck_lstn_date"),
+            self._whole("po_prc"),
+            self.fields.get("sltr_yn") == "Y",
         )
 
     def _whole(self, name: str) -> int:
         # A new listing, or an ETF, may have a blank instead of a number.
         return int(self.fields.get(name) or 0)
+
+    def _date(self, name: str) -> date | None:
+        try:
+            return date.fromisoformat(self.fields.get(name, ""))
+        except ValueError:
+            # Blank, or zeros: KIS does not state it.
+            return None
 
 
 def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:

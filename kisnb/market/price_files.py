@@ -11,7 +11,7 @@ import msgspec
 
 from kisnb.errors import ConfigError
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument, is_preferred
+from kisnb.market.instruments import Instrument, is_preferred, multiple_of
 from kisnb.terms import Board, Kind
 
 if TYPE_CHECKING:
@@ -144,7 +144,18 @@ def _instrument(
 ) -> Instrument:
     price = ticks.nearest(base, kind, day, board)
     preferred = is_preferred(code, kind)
-    return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
+    return Instrument(
+        code,
+        name,
+        board,
+        kind,
+        shares,
+        price,
+        volume,
+        halted,
+        preferred=preferred,
+        multiple=multiple_of(kind, name),
+    )
 
 
 def snapped(

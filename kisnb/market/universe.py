@@ -12,13 +12,15 @@ from pathlib import Path
 import msgspec
 
 from kisnb.errors import UnknownInstrument
-from kisnb.market.instruments import Instrument, is_code, is_preferred
+from kisnb.market.instruments import Instrument, is_code, is_preferred, multiple_of
 from kisnb.market.master_files import FOLDER, dated, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
 from kisnb.values import narrow, near_names, shown, tidy
 
+_MASTER_ALONE = ("nxt", "preferred", "listed_on", "offer", "liquidation")
+"""Facts of an issue that price files do not have."""
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
 
@@ -84,7 +86,10 @@ class Universe:
         ConfigError as ``load`` does.
         """
         listed = Universe.load(data, day)
-        items = (msgspec.structs.replace(item, base=0, volume=0, halted=False) for item in listed)
+        items = (
+            msgspec.structs.replace(item, base=0, volume=0, halted=False, liquidation=False)
+            for item in listed
+        )
         return Universe(items, source=listed.source, day=listed.day, is_complete=False)
 
     def add(self, item: Instrument) -> None:
@@ -106,14 +111,14 @@ class Universe:
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
         """Return these issues and those of ``priced`` as one universe.
 
-        An issue in both has the facts of ``priced``. It keeps its Nextrade listing and its mark as
-        a preferred share, because price files do not have them.
+        An issue in both has the facts of ``priced``. It keeps those that only master files have:
+        Nextrade listing, preferred share, listing date, offer price and liquidation.
         """
         merged = dict(self._by_code)
         for item in priced:
             known = merged.get(item.code, item)
             merged[item.code] = msgspec.structs.replace(
-                item, nxt=known.nxt, preferred=known.preferred
+                item, **{name: getattr(known, name) for name in _MASTER_ALONE}
             )
         return Universe(merged.values(), source=self.source, day=self.day)
 
@@ -265,6 +270,7 @@ def _packaged_row(row: dict[str, str]) -> Instrument:
         volume=int(row["volume"]),
         nxt=row["nxt"] == "1",
         preferred=is_preferred(row["code"], kind),
+        multiple=multiple_of(kind, row["name"]),
     )
 
 

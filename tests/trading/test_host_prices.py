@@ -98,8 +98,8 @@ def test_m06_a05_an_unknown_limit_refuses_a_buy_without_a_price_and_no_other_ord
     assert [s.intent.key for s in desk.sends] == ["sell", "limit"]
     text = desk.order("market").text
     assert desk.order("market").state is OrderState.DENIED
-    assert "has not stated that of 005930 today (KIS did not answer)" in text
-    assert "give a price" in text
+    assert "not stated the limit prices of 삼성전자 today (KIS did not answer)" in text
+    assert "order with a price" in text
 
 
 def test_m06_what_was_stated_on_another_day_counts_as_not_known():
@@ -165,7 +165,7 @@ def test_m06_liquidation_trading_has_no_limits_and_a_buy_needs_a_price():
     desk = desk_at_kis()
     state(desk, limits=None, liquidation=True)
     desk.submit("market", kind=OrderKind.MARKET, price=None)
-    assert "is in liquidation trading" in desk.order("market").text
+    assert "삼성전자 has no upper limit price today" in desk.order("market").text
     desk.submit("limit", price=BASE * 3)
     assert [s.intent.key for s in desk.sends] == ["limit"]
 

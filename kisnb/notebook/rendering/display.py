@@ -69,10 +69,12 @@ def _price_line(q: Quote) -> str:
 
 
 def _day_line(q: Quote) -> str:
+    # KIS writes 0 for a limit price that does not exist.
+    limits = f"limits {number(q.lower)} to {number(q.upper)}" if q.upper else "no limit prices"
     return (
         f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}"
         f"  volume {number(q.volume)}"
-        f"  limits {number(q.lower)} to {number(q.upper)}  tick {number(q.tick)}"
+        f"  {limits}  tick {number(q.tick)}"
     )
 
 

@@ -99,7 +99,7 @@ def issue_fields(item: Instrument) -> Row:
         "mang_issu_yn": "N",
         "short_over_yn": "N",
         "invt_caful_yn": "N",
-        "sltr_yn": "N",
+        "sltr_yn": "Y" if item.liquidation else "N",
         "insn_pbnt_yn": "N",
         "stange_runup_yn": "N",
         "ssts_hot_yn": "N",

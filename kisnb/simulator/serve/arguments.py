@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kisnb.market.universe import Universe
 
 COLUMNS = "code,name,board,kind,shares,base,volume"
-"""Columns of a universe file. ``nxt`` and ``halted`` may follow."""
+"""Columns of a universe file. The other facts of an ``Instrument`` may follow, such as ``nxt``."""
 
 
 def read_date(text: str | None) -> date:
@@ -78,11 +78,13 @@ def read_universe(path: Path) -> Universe:
 
     import msgspec
 
-    from kisnb.market.instruments import Instrument, is_preferred
+    from kisnb.market.instruments import Instrument, is_preferred, multiple_of
     from kisnb.market.universe import Universe
 
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        lines = csv.DictReader(path.read_text("utf-8").splitlines())
+        # An empty cell states nothing, so the fact keeps its default.
+        rows = [{name: cell for name, cell in row.items() if cell} for row in lines]
         items = msgspec.convert(rows, list[Instrument], strict=False)
     except OSError as e:
         raise ConfigError(
@@ -99,9 +101,13 @@ def read_universe(path: Path) -> Universe:
         if wrong:
             raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
         seen.add(item.code)
+    derived = [
+        {"preferred": is_preferred(i.code, i.kind), "multiple": multiple_of(i.kind, i.name)}
+        for i in items
+    ]
     return Universe(
-        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
-        for item in items
+        msgspec.structs.replace(item, **{name: facts[name] for name in facts.keys() - row.keys()})
+        for item, row, facts in zip(items, rows, derived, strict=True)
     )
 
 

@@ -248,8 +248,8 @@ class Gate:
             why = self.rules.days.why_not(code) or "KIS has not stated what it is"
             return No(f"{code} is in no list of stocks: {why}", "check the code, and order again")
         if self.worth(now, code, intent.qty, intent.price) is None:
-            counts = "a buy without a price counts at the upper limit price"
-            return No(f"{counts}, and {self._unlimited(now, code)}", "give a price")
+            unbound = "nothing bounds the cost of a buy without a price"
+            return No(f"{self._unlimited(now, code)}, so {unbound}", "order with a price")
         for order, qty in reservations.buys(state.books, intent):
             if self.worth(now, order.code, qty, order.intent.price) is None:
                 why = f"the cost of {order.intent.text} is not known"
@@ -259,12 +259,10 @@ class Gate:
 
     def _unlimited(self, now: Ns, code: str) -> str:
         """Return the reason why no upper limit price is known."""
-        today = self.rules.stock_day(now, code)
-        if today is not None:
-            why = "is in liquidation trading" if today.liquidation else "has no limits today"
-            return f"{code} {why}"
-        why = self.rules.days.why_not(code)
-        return f"KIS has not stated that of {code} today{f' ({why})' if why else ''}"
+        name, why = self.rules.universe.name(code), self.rules.days.why_not(code)
+        if self.rules.stock_day(now, code) is not None:
+            return f"{name} has no upper limit price today"
+        return f"KIS has not stated the limit prices of {name} today{f' ({why})' if why else ''}"
 
     def _value(self, now: Ns, code: str, qty: int, price: int | None) -> int:
         """Return the value of a buy, won. ``_unvalued`` comes before it."""

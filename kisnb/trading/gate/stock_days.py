@@ -15,7 +15,7 @@ from kisnb.clock import Ns, kst_day
 from kisnb.errors import UnknownInstrument
 from kisnb.events import StockDay
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument, is_code, is_preferred
+from kisnb.market.instruments import Instrument, is_code, is_preferred, multiple_of
 from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind
 
@@ -88,16 +88,41 @@ class StockDays:
         if day is None:
             return item
         return msgspec.structs.replace(
-            item, base=day.base, halted=day.halted, shares=day.shares or item.shares
+            item,
+            base=day.base,
+            halted=day.halted,
+            liquidation=day.liquidation,
+            shares=day.shares or item.shares,
         )
+
+    def lowest_price(self, now: Ns, code: str) -> int | None:
+        """Return the lowest price at which a sell may be ordered today, won.
+
+        It is the lower limit price, or one tick in liquidation trading, which has no limits. None
+        when it is not known.
+        """
+        today, item = self.of(now, code), self.instrument(code)
+        if today is None or item is None:
+            return None
+        if today.limits is not None:
+            return today.limits[0]
+        return ticks.tick_size(0, item.kind, today.day, item.board) if today.liquidation else None
 
 
 def _of_list(now: Ns, universe: Universe, code: str) -> StockDay | None:
     if code not in universe:
         return None
     item = universe.get(code)
-    limits = ticks.limits(item.base, item.kind, kst_day(now), item.board)
-    return StockDay(now, code, item.base, limits, item.base, item.halted, False, item.shares)
+    return StockDay(
+        now,
+        code,
+        item.base,
+        ticks.limits_of(item, kst_day(now)),
+        item.base,
+        item.halted,
+        item.liquidation,
+        item.shares,
+    )
 
 
 def _named(stated: StockDay) -> Instrument:
@@ -113,4 +138,5 @@ def _named(stated: StockDay) -> Instrument:
         0,
         nxt=stated.nxt or False,
         preferred=is_preferred(stated.code, kind),
+        multiple=multiple_of(kind, stated.name),
     )

@@ -251,14 +251,11 @@ class Flatten:
         return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
 
     def _intent(self, now: Ns, agent: str, code: str, qty: int, kind: OrderKind) -> Intent:
-        today = self._gate.rules.stock_day(now, code)
-        price = None
-        # Without a known limit price the gate passes over this kind, and the others sell.
-        if kind.priced and today is not None and today.limits is not None:
-            # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
-            # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
-            # notice of 2026-09-09).
-            price = today.limits[0]
+        # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
+        # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
+        # notice of 2026-09-09). While the limit is not known, the gate refuses this kind, and
+        # another kind sells.
+        price = self._gate.rules.days.lowest_price(now, code) if kind.priced else None
         # The moment makes the key new for each try. A part has one order at a time, so no two share
         # it.
         key = f"{FLATTEN}{now}:{agent}:{code}"
