@@ -23,7 +23,7 @@ from kisnb.terms import Board, Kind
 
 FOLDER = "master"
 """Name of the folder with master files, or with a folder of them for each day (``2026-11-20``)."""
-# The archives at https://new.real.download.dws.co.kr/common/master hold files of these names.
+# The archives at the setting ``master_url`` hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn", "po_prc")
@@ -216,6 +216,11 @@ def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:
             yield record.instrument(record.code in on_nxt)
+
+
+def count_rows(folder: Path, name: str, board: Board) -> int:
+    """Return the number of records of one master file. Raises ConfigError when it is broken."""
+    return len(_read(folder, name, board))
 
 
 def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:
