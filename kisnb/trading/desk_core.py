@@ -305,7 +305,7 @@ class DeskCore:
         #     flatten        nothing is held only if the account says so too
         #     held orders    a sell may use the shares that KIS has just confirmed
         account = self.reconciliation.on_orders_read(turn, read)
-        self._day_loss.on_account(account)
+        self._day_loss.on_account(turn, read.account)
         self._day_loss.check(turn)
         self._kill_switch.on_orders_read(turn, read.query, complete=read.page is not None)
         self._flatten.on_account_read(turn, read.query.asked, read.account)
@@ -335,7 +335,6 @@ class DeskCore:
             self.orders.sync_after_blackout(turn)
         self._kill_switch.on_wake(turn)
         self.readings.on_wake(turn)
-        self.stocks.on_wake(turn)
 
     def _on_boundary(self, turn: Turn) -> None:
         now, ended = turn.now, self._boundary

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from kisnb.market.calendar import next_trading_day
 from kisnb.market.universe import Universe
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
+from kisnb.session.stock_list import list_trouble
 from kisnb.terms import Board, Kind
 from tests.waiting import until
 
@@ -127,6 +128,17 @@ def test_m06_n06_the_list_of_the_host_is_downloaded_and_its_absence_ends(
         assert session.stock_day("042700") is None
 
     asyncio.run(opened(work))
+
+
+def test_n06_an_old_list_is_said_with_its_day_and_the_cure_and_a_fresh_one_is_not() -> None:
+    today, items = date(2026, 11, 23), list(Universe.packaged())
+    for day, is_old in ((None, True), (date(2026, 11, 20), True), (today, False)):
+        universe = Universe(items, source="files", day=day, is_complete=False)
+        trouble = list_trouble(universe, today)
+        assert ("Get KIS's list with: kisnb master download" in trouble) is is_old
+    assert list_trouble(Universe.packaged(), today) == "", "at sim the list is the host's own"
+    sunday = Universe(items, source="files", day=date(2026, 11, 20), is_complete=False)
+    assert list_trouble(sunday, date(2026, 11, 22)) == "", "it is of the newest trading day"
 
 
 def test_m06_a_download_that_fails_leaves_nothing_behind(

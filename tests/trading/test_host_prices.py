@@ -150,6 +150,8 @@ def test_m06_a_code_that_kis_does_not_know_is_refused_with_its_words():
     desk.say(StockRead(NEW, None, "종목코드 오류입니다 [MCA05918]"))
     assert desk.order().state is OrderState.DENIED
     assert "종목코드 오류입니다" in desk.order().text
+    desk.say(Woke(desk.now + MINUTE), desk.now + MINUTE)
+    assert asked(desk) == [NEW], "a typing error is not asked for again and again"
 
 
 def test_m06_what_kisnb_does_not_trade_is_not_bought_and_can_be_sold():
@@ -244,3 +246,19 @@ def test_a06_a_stock_from_the_phone_counts_at_the_price_of_the_balance():
     assert desk.core.state.books.account.position(NEW).qty == 10
     assert desk.core.state.halt == "active"
     assert asked(desk) == [NEW]
+
+
+def test_a06_the_last_price_of_yesterday_is_not_the_price_of_today():
+    """A split over night: the base falls to a fifth, and the old price says nothing."""
+    desk = desk_at_kis((CODE, 10, 10 * BASE), max_day_loss=300)
+    state(desk)
+    desk.say(tick(BASE, desk.now + SECOND))
+    desk.now = MONDAY
+    state(desk, base=5 * BASE)
+    assert desk.core.state.halt == "active"
+
+
+def test_m06_a_sell_of_a_stock_that_no_list_has_is_not_judged_by_a_guessed_tick():
+    desk = desk_at_kis((NEW, 10, 100_000))
+    desk.submit("sell", code=NEW, side=Side.SELL, price=10_005)
+    assert [s.intent.price for s in desk.sends] == [10_005]

@@ -481,7 +481,9 @@ class Gate:
                 f"{price:,} is outside today's limits of {item.name}",
                 f"stay within {limits[0]:,} to {limits[1]:,}",
             )
-        if not ticks.on_grid(price, item.kind, day, item.board):
+        # The grid depends on the kind of the issue, which is not known for one that no list has.
+        is_known = item.code in self.rules.universe
+        if is_known and not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)
             size = ticks.tick_size(price, item.kind, day, item.board)
             return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}{place}")

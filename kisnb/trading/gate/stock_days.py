@@ -95,6 +95,13 @@ class StockDays:
             shares=day.shares or item.shares,
         )
 
+    def base(self, now: Ns, code: str) -> int | None:
+        """Return the base price of a stock today, won; None when it is not known."""
+        if self.universe.is_complete:
+            return self.universe.get(code).base if code in self.universe else None
+        today = self.of(now, code)
+        return None if today is None else today.base
+
     def lowest_price(self, now: Ns, code: str) -> int | None:
         """Return the lowest price at which a sell may be ordered today, won.
 

@@ -5,7 +5,8 @@
         ▼
     AskStock ─► one reading at a time per stock ─► StockRead
                                                      ├─ facts: known until the next day, published
-                                                     └─ none: why, and asked again after PAUSE
+                                                     └─ none: why; after PAUSE it is asked again
+                                                        when it is held or ordered
 
 A list that is the host's own (simulator, back-test) needs no reading.
 """
@@ -63,11 +64,10 @@ class StockReadings:
             return
         self._rules.days.note_unread(read.code, read.why)
         self._again_at[read.code] = turn.now + PAUSE
+        if read.code not in self._rules.universe:
+            # It may be a typing error. A stock that is held is wanted again with every step.
+            self._wanted.pop(read.code, None)
         turn.emit(WakeAt(turn.now + PAUSE))
-
-    def on_wake(self, turn: Turn) -> None:
-        """Ask again for what KIS did not state."""
-        self.want(turn, [code for code, at in self._again_at.items() if turn.now >= at])
 
     def on_boundary(self, turn: Turn, boundary: Ns) -> None:
         """Ask for everything again when a day, or its first market session, has begun.

@@ -65,7 +65,7 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
 
 
 def _base(context: Context, code: str) -> int | None:
-    """Return the base price of today, won. None, shown as null, when KIS has not stated it."""
+    """Return the base price of today, won; None, shown as null, when it is not known."""
     today = context.session.stock_day(code)
     return None if today is None else today.base
 
