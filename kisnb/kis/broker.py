@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
-from kisnb.events import Depth, Event, Quote
+from kisnb.events import Depth, Event, Quote, StockDay
 from kisnb.kis.calls.account_messages import balance_params, orderable_params, read_account
-from kisnb.kis.calls.messages import encode_params
+from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.calls.order_messages import (
     cancel_body,
     day_orders_api,
@@ -23,6 +23,8 @@ from kisnb.kis.calls.order_messages import (
     revise_body,
 )
 from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.calls.stock_day import read_stock_day
+from kisnb.kis.calls.stock_messages import read_stock, stock_params
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -267,11 +269,26 @@ class KisBroker:
         """Return the current price at KRX. Its ``name`` is empty: KIS's reply has none. Raises
         KisError.
         """
+        return read_quote(await self._price(code), code, Venue.KRX, self._clock.now())
+
+    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
+        """Return the facts of a stock today: base price, limits, halts.
+
+        Without ``is_listed`` also name, board and venues; paper does not state those. Raises
+        KisError when KIS states no base price, as for a code that it does not know.
+        """
+        quote, info = await self._price(code), None
+        # search-stock-info is not offered at the paper host (workbook).
+        if not is_listed and self._endpoint.persona is Mode.LIVE:
+            info = read_stock(await self._rest.read(*stock_params(code)), code)
+        return read_stock_day(quote, info, code, self._clock.now())
+
+    async def _price(self, code: str) -> ApiReply:
         api = APIS["inquire_price"]
         params = encode_params(
             api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
         )
-        return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
+        return await self._rest.read(api, params)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         """Return bids and asks of a stock at a venue. Raises KisError."""

@@ -21,9 +21,9 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     shares: int
     """Listed shares; 0 when unknown."""
     base: int
-    """Base price: the previous close on the tick grid."""
+    """Base price: the previous close on the tick grid; 0 when not known."""
     volume: int
-    """A typical day's volume."""
+    """A typical day's volume; 0 when not known."""
     halted: bool = False
     """True: trading is halted (거래정지)."""
     nxt: bool = False
@@ -59,6 +59,12 @@ def multiple_of(kind: Kind, name: str) -> float:
     if stated is not None:
         return float(stated.group(1))
     return 2.0 if "레버리지" in name else 1.0
+
+
+def is_code(text: str) -> bool:
+    """Return whether ``text`` has the form of a stock code: ``005930``, ``0004V0``, ``Q530036``."""
+    # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
+    return re.fullmatch(r"[0-9][0-9A-Z]{5}|Q[0-9]{6}", text) is not None
 
 
 def is_preferred(code: str, kind: Kind) -> bool:

@@ -23,7 +23,7 @@ from kisnb.terms import Board, Kind
 
 FOLDER = "master"
 """Name of the folder with master files, or with a folder of them for each day (``2026-11-20``)."""
-# The archives at https://new.real.download.dws.co.kr/common/master hold files of these names.
+# The archives at the setting ``master_url`` hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn", "po_prc")
@@ -63,7 +63,7 @@ _LAST = (
     "grp_code:3 co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
 )
 
-_KINDS = {
+KINDS = {
     "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK,
     "DR": Kind.STOCK, "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
 }  # fmt: skip
@@ -115,7 +115,7 @@ class MasterRecord(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Kind | None:
         """Stock, ETF or ETN; None for a kind that kisnb does not trade."""
-        return _KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
+        return KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
 
     def instrument(self, nxt: bool) -> Instrument:
         """Return the issue as the order rules need it. ``nxt``: Nextrade lists it.
@@ -188,6 +188,14 @@ def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
     return None
 
 
+def dated(folder: Path) -> date | None:
+    """Return the day that the name of a folder of master files states; None when it states none."""
+    try:
+        return date.fromisoformat(folder.name)
+    except ValueError:
+        return None
+
+
 def _copies(root: Path) -> Iterator[Path]:
     return (entry for entry in root.glob("????-??-??") if entry.is_dir())
 
@@ -208,6 +216,11 @@ def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:
             yield record.instrument(record.code in on_nxt)
+
+
+def count_rows(folder: Path, name: str, board: Board) -> int:
+    """Return the number of records of one master file. Raises ConfigError when it is broken."""
+    return len(_read(folder, name, board))
 
 
 def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:

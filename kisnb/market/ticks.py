@@ -168,17 +168,6 @@ def limits_of(item: Instrument, day: date) -> PriceLimits | None:
     return limits(item.base, item.kind, day, item.board, item.multiple) if item.base else None
 
 
-def lowest_price(item: Instrument, day: date) -> int | None:
-    """Return the lowest price at which a sell may be ordered on ``day``, won.
-
-    It is the lower limit price, or one tick without limits. None when the limits are not known.
-    """
-    found = limits_of(item, day)
-    if found is not None:
-        return found.lower
-    return tick_size(0, item.kind, day, item.board) if item.liquidation else None
-
-
 @lru_cache(maxsize=4096)
 def limits(
     base: int,

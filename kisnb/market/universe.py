@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from kisnb.errors import UnknownInstrument
-from kisnb.market.instruments import Instrument, is_preferred, multiple_of
-from kisnb.market.master_files import FOLDER, folder_of, read_issues
+from kisnb.market.instruments import Instrument, is_code, is_preferred, multiple_of
+from kisnb.market.master_files import FOLDER, dated, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
@@ -31,8 +31,22 @@ class Universe:
     They are looked up by code, and searched by code, name or initial consonants (초성).
     """
 
-    def __init__(self, items: Iterable[Instrument]) -> None:
+    def __init__(
+        self,
+        items: Iterable[Instrument],
+        *,
+        source: str = "",
+        day: date | None = None,
+        is_complete: bool = True,
+    ) -> None:
         self._by_code = {item.code: item for item in items}
+        self.source = source
+        """Where the list comes from, for people."""
+        self.day = day
+        """The day of the list; None when it has none."""
+        self.is_complete = is_complete
+        """True: the list is the host's own. Its prices hold, and a code that it lacks does not
+        exist. False at paper and live: KIS states the prices of a stock, and may know more."""
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -42,7 +56,8 @@ class Universe:
         Their base prices and volumes are round and not real.
         """
         text = files("kisnb.market").joinpath("universe.csv").read_text(encoding="utf-8")
-        return Universe(_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+        rows = (_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+        return Universe(rows, source="the list that comes with kisnb")
 
     @staticmethod
     def load(data: Path | None, day: date) -> Universe:
@@ -58,9 +73,40 @@ class Universe:
         if data is None:
             return listed or Universe.packaged()
         if listed is None:
-            return Universe(read_instruments(data, day))
+            return Universe(read_instruments(data, day), source=f"the price files in {data}")
         # The folder may hold master files alone.
         return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
+
+    @staticmethod
+    def for_kis(data: Path | None, day: date) -> Universe:
+        """Return the issues that a paper or live desk knows on ``day`` before it has asked KIS.
+
+        Names, boards and kinds are those of ``load``. Base prices, volumes and halts are left out:
+        those of a file are of its own day, and those of the packaged list are made up. Raises
+        ConfigError as ``load`` does.
+        """
+        listed = Universe.load(data, day)
+        items = (
+            msgspec.structs.replace(item, base=0, volume=0, halted=False, liquidation=False)
+            for item in listed
+        )
+        return Universe(items, source=listed.source, day=listed.day, is_complete=False)
+
+    def add(self, item: Instrument) -> None:
+        """Add an issue that KIS has named, or replace it."""
+        self._by_code[item.code] = item
+        self.__dict__.pop("_spelt", None)
+
+    def spell(self, code: object) -> str:
+        """Return a code as KIS writes it.
+
+        A list that is not complete lets each text pass that may be a code: KIS decides. Raises
+        UnknownInstrument, with the codes that may have been meant.
+        """
+        plain = _plain_code(code)
+        if not self.is_complete and is_code(plain):
+            return plain
+        return self.get(plain).code
 
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
         """Return these issues and those of ``priced`` as one universe.
@@ -74,7 +120,7 @@ class Universe:
             merged[item.code] = msgspec.structs.replace(
                 item, **{name: getattr(known, name) for name in _MASTER_ALONE}
             )
-        return Universe(merged.values())
+        return Universe(merged.values(), source=self.source, day=self.day)
 
     def get(self, code: str) -> Instrument:
         """Return the issue with this code.
@@ -233,4 +279,7 @@ def read_universe(folder: Path) -> Universe:
 
     Raises ConfigError as ``read_issues`` does.
     """
-    return Universe(issue for board in Board for issue in read_issues(folder, board))
+    day = dated(folder)
+    of_day = f"of {day}" if day is not None else f"in {folder}, whose day is not known"
+    issues = (issue for board in Board for issue in read_issues(folder, board))
+    return Universe(issues, source=f"KIS's master files {of_day}", day=day)

@@ -90,7 +90,6 @@ def test_m06_limits_that_are_not_known_are_none_and_no_number() -> None:
     # Until 2023-06-25 the opening auction of the listing day made the base price.
     before = date(2023, 6, 23)
     assert ticks.limits_of(issue(26_000, listed_on=before, offer=26_000), before) is None
-    assert ticks.lowest_price(issue(0), TODAY) is None
 
 
 def test_m06_an_etf_has_the_usual_limits_on_its_listing_day() -> None:
@@ -100,7 +99,6 @@ def test_m06_an_etf_has_the_usual_limits_on_its_listing_day() -> None:
 
 def test_m06_liquidation_trading_has_no_limits() -> None:
     assert ticks.limits_of(issue(71_000, liquidation=True), TODAY) is None
-    assert ticks.lowest_price(issue(71_000, liquidation=True), TODAY) == 1
 
 
 @given(st.integers(1, 3_000_000), kinds, days, boards, multiples)

@@ -251,7 +251,7 @@ def test_m06_a_flatten_sells_an_issue_without_limits_at_the_lowest_price_of_its_
     one = desk(30, Capabilities((Venue.KRX, Venue.NXT), both, can_order=True))
     rules = one.core.gate.rules
     item = msgspec.structs.replace(rules.universe.get(CODE), liquidation=True)
-    rules.universe = Universe([item])
+    rules.days.universe = Universe([item])
     one.now = kst(DAY, time(8, 10))
     one.say(Halt("enough", flatten=True))
     answer(one)

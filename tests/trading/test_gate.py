@@ -130,7 +130,7 @@ def of_special_issue(**facts: object) -> Desk:
     desk = desk_with(10**9, held=7)
     rules = desk.core.gate.rules
     item = msgspec.structs.replace(rules.universe.get(CODE), **facts)
-    rules.universe = Universe([item])
+    rules.days.universe = Universe([item])
     return desk
 
 

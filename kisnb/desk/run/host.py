@@ -12,8 +12,17 @@ from typing import Any
 from kisnb.clock import Activity, Clock, Ns, clock_text
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
-from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
+from kisnb.errors import ConfigError, KisError, KisnbError, OrderDenied, TokenError
+from kisnb.events import (
+    CommandDropped,
+    Depth,
+    Event,
+    HaltStep,
+    IntentTaken,
+    StockDay,
+    Tick,
+    Trouble,
+)
 from kisnb.orders import Permission, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
@@ -22,6 +31,7 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
+    AskStock,
     Cancel,
     CancelReply,
     DepthRead,
@@ -31,6 +41,7 @@ from kisnb.trading.ports.effects import (
     Publish,
     Revise,
     Send,
+    StockRead,
     WakeAt,
     Woke,
 )
@@ -184,6 +195,8 @@ class DeskHost:
                     self.call(self._ask(effect))
                 case AskDepth(code=code, venues=venues):
                     self.call(self._ask_depth(code, venues))
+                case AskStock():
+                    self.call(self._ask_stock(effect))
                 case WakeAt(t=t):
                     self._wake_at(t)
 
@@ -342,6 +355,31 @@ class DeskHost:
                 )
             )
         self.submit(DepthRead(code, depths))
+
+    async def stock_day(self, code: str) -> StockDay:
+        """Return the facts of a stock today: those that the core knows, else KIS's.
+
+        Raises KisError as ``Broker.stock_day`` does.
+        """
+        rules = self.core.rules
+        known = rules.stock_day(self.clock.now(), code)
+        if known is not None:
+            return known
+        stated = await self.broker.stock_day(code, is_listed=code in rules.universe)
+        self.submit(StockRead(code, stated))
+        return stated
+
+    async def _ask_stock(self, ask: AskStock) -> None:
+        stated, why = None, ""
+        try:
+            stated = await self.broker.stock_day(ask.code, is_listed=ask.is_listed)
+        except KisnbError as e:
+            why = e.text
+        except Exception as e:
+            # The reading always ends with a message, because buys wait for it.
+            log.exception("the facts of %s could not be read", ask.code)
+            why = f"{said(e)}; {LOG}"
+        self.submit(StockRead(ask.code, stated, why))
 
     async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None

@@ -18,25 +18,19 @@ class DeskWants:
     def __init__(self, host: DeskHost, feed: EventFeed) -> None:
         self._host = host
         self._feed = feed
-        self._holds: list[str] = []
-        """The stocks that the account held when the broker got its wants last."""
+        self._held: list[Want] = []
+        """The wants for the holdings when the broker got its wants last."""
 
     def wants(self) -> list[Want]:
         """Return notices, then the trades of all that the account holds, then what sessions watch.
 
         The circuit breaker needs the prices of holdings, whoever is attached.
         """
-        core = self._host.core
-        self._holds = core.state.books.account.holds
-        held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
-        # KIS takes 41 subscriptions of a session and refuses the next with OPSP0008 (KIS notice of
-        # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT
-        # trades of the first.
-        held.sort(key=lambda want: want.venue is not Venue.KRX)
+        self._held = self._of_holdings()
         # A dict is a set in the order in which sessions asked. What two sessions watch is
         # subscribed to once.
         watched = {want: None for c in self._feed.connections for want in c.wants}
-        return [Want("notices", priority=0), *held, *watched]
+        return [Want("notices", priority=0), *self._held, *watched]
 
     def update(self) -> None:
         """Give the broker the wants of this moment."""
@@ -44,6 +38,19 @@ class DeskWants:
         self._feed.wake_conductor(calls=True)
 
     def follow_holdings(self) -> None:
-        """Update when the account holds other stocks than at the last update."""
-        if self._host.core.state.books.account.holds != self._holds:
+        """Update when the holdings need other channels than at the last update.
+
+        The account may hold other stocks, or KIS has named the venues of one.
+        """
+        if self._of_holdings() != self._held:
             self.update()
+
+    def _of_holdings(self) -> list[Want]:
+        core = self._host.core
+        codes = core.state.books.account.holds
+        held = [want for code in codes for want in core.rules.trade_channels(code, HELD)]
+        # KIS takes 41 subscriptions of a session and refuses the next with OPSP0008 (KIS notice of
+        # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT
+        # trades of the first.
+        held.sort(key=lambda want: want.venue is not Venue.KRX)
+        return held

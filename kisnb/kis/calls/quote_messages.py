@@ -5,6 +5,8 @@ Won and shares.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kisnb.clock import Ns, hhmmss
 from kisnb.events import Depth, Quote
 from kisnb.kis.calls.messages import ApiReply
@@ -62,11 +64,15 @@ def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
 
     Raises FrameError.
     """
-    row = reply.one()
-    # Either field may report it (workbook).
-    halted = row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
+    row, halted = reply.one(), is_halted(reply.one())
     numbers = {attribute: whole(row, field) for attribute, field in _QUOTE.items()}
     return Quote(t=now, code=code, name="", venue=venue, halted=halted, received=now, **numbers)
+
+
+def is_halted(row: Mapping[str, str]) -> bool:
+    """Return whether a row of inquire-price says that trading is halted."""
+    # Either field may report it (workbook).
+    return row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
 
 
 def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:

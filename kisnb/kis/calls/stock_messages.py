@@ -20,7 +20,8 @@ from kisnb.kis.calls.tables import typed_frame
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.wire_text import read_day, whole, yyyymmdd
 from kisnb.market.calendar import Overrides, is_trading_day
-from kisnb.terms import Board, Venue
+from kisnb.market.master_files import KINDS
+from kisnb.terms import Board, Kind, Venue
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +39,8 @@ class StockFacts(msgspec.Struct, frozen=True):
     name: str
     board: Board | None
     """None when KIS names neither KOSPI nor KOSDAQ."""
+    kind: Kind | None
+    """None for a kind that kisnb does not trade."""
     shares: int
     """Listed shares."""
     previous_close: int
@@ -63,6 +66,7 @@ def read_stock(reply: ApiReply, code: str) -> StockFacts:
         code,
         row.get("prdt_abrv_name", "").strip() or row.get("prdt_name", "").strip(),
         _BOARDS.get(row.get("mket_id_cd", "").strip()),
+        KINDS.get(row.get("scty_grp_id_cd", "").strip()),
         whole(row, "lstg_stqt"),
         whole(row, "bfdy_clpr"),
         row.get("tr_stop_yn") == "Y",

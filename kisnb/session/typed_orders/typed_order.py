@@ -116,7 +116,7 @@ def read_order(
     """Read the arguments of a call that orders. Raises BadInput with the cure."""
     venue, kind, stop = options.get("venue"), options.get("kind"), options.get("stop")
     # The values are read in the order of the call, so that the first wrong one is named.
-    listed = universe.get(code).code
+    listed = universe.spell(code)
     shares = values.shares(qty)
     won = None if price is None else values.price(price)
     trigger = None if stop is None else values.price(stop, "the stop price")

@@ -26,6 +26,7 @@ from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams.sockets import ClientSocket, Outgoing
 from kisnb.simulator.host.streams.streams import Streams
+from kisnb.simulator.replies.master_archives import master_archive
 
 PING_EVERY: Ns = 10 * SECOND
 """Simulated time between two PINGPONGs. KIS does not document its own interval."""
@@ -250,6 +251,10 @@ class Core:
             lost=what == "cut",
             delay=delay,
         )
+
+    def master_archive(self, path: str) -> bytes | None:
+        """Return an archive of a master file; None when KIS has none at ``path``."""
+        return master_archive(self._market.universe, path)
 
     def unreadable(self, now: Ns) -> ServedReply:
         """Answer a request that is too large, broken off or badly packed."""

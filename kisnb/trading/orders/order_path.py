@@ -4,7 +4,8 @@
                               │        │
                               │        └─► Denied
                               └─ waits: for the POST before it, for a depth, for the account,
-                                 for the end of a blackout window; then it is checked again
+                                 for the facts of its stock, for the end of a blackout window;
+                                 then it is checked again
 
     Send ─► the limiter ─► may_send ─► sent | rejected | unknown
                               └─► stopped: back to NEW for a window or a price, else Denied
@@ -35,9 +36,11 @@ from kisnb.terms import Side, Venue
 from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, window_end
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
+from kisnb.trading.order_books import reservations
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.orders.readings import Readings
 from kisnb.trading.orders.revise import place_lost, why_not_revised
+from kisnb.trading.orders.stock_readings import StockReadings
 from kisnb.trading.ports.effects import AskDepth, DepthRead, Revise, Send, WakeAt
 from kisnb.trading.ports.journal_rows import RouteDecided
 from kisnb.trading.state import State
@@ -54,12 +57,14 @@ class OrderPath:
         state: State,
         depths: LatestDepths,
         readings: Readings,
+        stocks: StockReadings,
     ) -> None:
         self._rules = rules
         self.gate = gate
         self._state = state
         self._depths = depths
         self._readings = readings
+        self._stocks = stocks
         self._prices = BuyPrices(gate, state, depths)
         self._reading: dict[str, int] = {}
         """Stocks whose depth is being read, each with its price before, won. Their orders wait in
@@ -355,7 +360,26 @@ class OrderPath:
         ):
             self._readings.schedule(turn, turn.now, "account", account=True)
             return True
-        return False
+        return self._hold_back_for_facts(turn, intent)
+
+    def _hold_back_for_facts(self, turn: Turn, intent: Intent) -> bool:
+        """Hold back a buy until KIS has stated the limits that it counts with today.
+
+        Those are the limits of its own stock, and of each open buy without a price. A sell does not
+        wait: nothing may keep anybody in a position.
+        """
+        if intent.side is Side.SELL:
+            return False
+        open_buys = (order.intent for order, _ in reservations.buys(self._state.books, intent))
+        codes = [intent.code, *(open_.code for open_ in open_buys if open_.price is None)]
+        self._stocks.want(turn, codes)
+        return any(self._stocks.is_waiting(turn.now, code) for code in codes)
+
+    def on_stock_read(self, turn: Turn) -> None:
+        """Check the buys that waited for the facts of a stock."""
+        for order in list(self._state.books.live.values()):
+            if order.state is OrderState.NEW and order.side is Side.BUY:
+                self.send(turn, order)
 
     def _hold_until(self, turn: Turn, intent: Intent, end: Ns) -> None:
         """Record that an order is held until ``end``, or deny it when too many are."""

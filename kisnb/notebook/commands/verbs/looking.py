@@ -37,9 +37,7 @@ def _chart(context: Context, typed: Typed) -> object:
     bars = session.bars(code, every=typed.option("every", str) or context.every)
     # A chart marks every fill it gets, so the orders of other stocks are left out here.
     orders = [o for o in session.book.orders.values() if o.code == code]
-    return chart(
-        bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
-    )
+    return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.name(code)}")
 
 
 def _search(context: Context, typed: Typed) -> pl.DataFrame:
@@ -62,9 +60,14 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
             f"None of the {len(universe):,} issues known here has {text!r} in its code or name"
             f"{near} Write a part of the Korean name, its initial consonants, or the code."
         )
-    return pl.DataFrame(
-        [(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row"
-    )
+    rows = [(i.code, i.name, i.board, i.kind, _base(context, i.code)) for i in found]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _base(context: Context, code: str) -> int | None:
+    """Return the base price of today, won. None, shown as null, when KIS has not stated it."""
+    today = context.session.stock_day(code)
+    return None if today is None else today.base
 
 
 def _why(_context: Context, typed: Typed) -> None:

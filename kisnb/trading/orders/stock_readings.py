@@ -1,0 +1,89 @@
+"""The readings of the day's facts of stocks: base price, limits, halts.
+
+    a session watches a stock, the account holds it, a buy needs it
+        │
+        ▼
+    AskStock ─► one reading at a time per stock ─► StockRead
+                                                     ├─ facts: known until the next day, published
+                                                     └─ none: why, and asked again after PAUSE
+
+A list that is the host's own (simulator, back-test) needs no reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.market import sessions
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.effects import AskStock, StockRead, WakeAt
+from kisnb.trading.turn import Turn
+
+PAUSE: Ns = 30 * SECOND
+"""Pause before KIS is asked again for what it did not state."""
+
+
+class StockReadings:
+    """Asks for the day's facts of stocks, each once, and keeps what is stated in the rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._wanted: dict[str, None] = {}
+        """Stocks that are held or watched, or that a buy needed: asked again each day."""
+        self._asked: set[str] = set()
+        """Stocks whose reading is under way."""
+        self._again_at: dict[str, Ns] = {}
+        """Moments before which a stock is not asked for again, because KIS stated nothing."""
+
+    def is_waiting(self, now: Ns, code: str) -> bool:
+        """Return whether a buy must wait for the facts of this stock.
+
+        It does not wait for a stock of which KIS has just stated nothing.
+        """
+        return self._is_missing(now, code) and now >= self._again_at.get(code, 0)
+
+    def want(self, turn: Turn, codes: Iterable[str]) -> None:
+        """Ask for the facts of these stocks that are not known, now and on each later day."""
+        if self._rules.universe.is_complete:
+            return
+        for code in codes:
+            self._wanted[code] = None
+            if self.is_waiting(turn.now, code) and code not in self._asked:
+                self._asked.add(code)
+                turn.emit(AskStock(code, code in self._rules.universe))
+
+    def on_read(self, turn: Turn, read: StockRead) -> None:
+        """Take in the end of a reading, and publish the facts."""
+        self._asked.discard(read.code)
+        if read.stated is not None:
+            self._again_at.pop(read.code, None)
+            self._rules.days.learn(read.stated)
+            turn.publish(read.stated)
+            return
+        self._rules.days.note_unread(read.code, read.why)
+        self._again_at[read.code] = turn.now + PAUSE
+        turn.emit(WakeAt(turn.now + PAUSE))
+
+    def on_wake(self, turn: Turn) -> None:
+        """Ask again for what KIS did not state."""
+        self.want(turn, [code for code, at in self._again_at.items() if turn.now >= at])
+
+    def on_boundary(self, turn: Turn, boundary: Ns) -> None:
+        """Ask for everything again when a day, or its first market session, has begun.
+
+        KIS does not document when it states the base price of a new day. At midnight it may still
+        state the one of the day before.
+        """
+        if not self._rules.universe.is_complete and boundary <= _first(boundary):
+            self._rules.days.forget()
+            self._again_at.clear()
+            self.want(turn, list(self._wanted))
+
+    def _is_missing(self, now: Ns, code: str) -> bool:
+        return not self._rules.universe.is_complete and self._rules.stock_day(now, code) is None
+
+
+def _first(t: Ns) -> Ns:
+    """Return the first boundary of the market sessions of the day of ``t``; ``t`` without one."""
+    return next(iter(sessions.boundaries(kst_day(t))), t)
