@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kisnb.errors import ConfigError
 from kisnb.market import ticks
 from kisnb.market.universe import Universe
 from kisnb.simulator.serve.arguments import read_universe
@@ -199,10 +200,21 @@ WRONG = [
     (ROW + "\n" + ROW, "line 3: 005930 is listed twice"),
     (ROW.replace("005930", "5930"), "line 2: '5930' is not a stock code"),
     (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
-    (ROW.replace("71000", "dear"), "is not a universe"),
-    (ROW.replace("KOSPI", "NYSE"), "is not a universe"),
+    (ROW.replace("71000", "dear"), "line 2 is not an issue of a universe"),
+    (ROW.replace("KOSPI", "NYSE"), "line 2 is not an issue of a universe"),
+    (",,,,,,\n" + ROW + ",1,2", "line 3 has more cells than the header"),
     ("", "names no issue"),
 ]
+
+
+def test_h03_a_universe_file_is_read_as_excel_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "excel.csv"
+    text = f"code,name,board,kind,shares,base,volume\r\n{ROW}\r\n,,,,,,\r\n"
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert [item.code for item in read_universe(file)] == ["005930"]
+    file.write_bytes(text.encode("cp949"))
+    with pytest.raises(ConfigError, match=r"is not in UTF-8.*Save it as CSV UTF-8"):
+        read_universe(file)
 
 
 @pytest.mark.parametrize(("rows", "words"), WRONG, ids=[words[:20] for _, words in WRONG])

@@ -66,11 +66,14 @@ class ReplayedDay:
         schedules: dict[str, Schedule] = {}
         for (code, *_), trades in self._trades.group_by("code", maintain_order=True):
             if str(code) not in universe:
-                self._refuse(
-                    trades["row"][0],
-                    f"the unknown code {code}",
-                    "give the issue with --universe, or drop it",
+                # Excel drops the zeros at the front of a code.
+                full = str(code).zfill(6)
+                cure = (
+                    f"write {full}"
+                    if full in universe
+                    else "give the issue with --universe, or drop it"
                 )
+                self._refuse(trades["row"][0], f"the unknown code {code}", cure)
             item = universe.get(str(code))
             # Everything is checked before the day begins. An error in the middle of it would stop
             # the market for all clients.
