@@ -96,3 +96,21 @@ print('polars' in sys.modules)"""
         ).stdout
         == "False\n"
     )
+
+
+def test_m06_at_paper_and_live_a_list_has_names_and_no_prices() -> None:
+    listed = Universe.for_kis(None, date(2026, 11, 20))
+    assert {(item.base, item.volume, item.halted) for item in listed} == {(0, 0, False)}
+    assert listed.name("005930") == "삼성전자"
+    assert Universe.packaged().get("005930").base > 0, "the list of sim is another one"
+
+
+def test_m06_a_list_that_is_not_complete_lets_each_code_pass_and_no_name() -> None:
+    listed = Universe.for_kis(None, date(2026, 11, 20))
+    assert listed.spell("0099z0") == "0099Z0"
+    assert listed.spell("Q530036") == "Q530036"
+    for wrong in ("삼성", "00593", "0059300", "ABCDEF"):
+        with pytest.raises(UnknownInstrument):
+            listed.spell(wrong)
+    with pytest.raises(UnknownInstrument):
+        Universe.packaged().spell("0099Z0")

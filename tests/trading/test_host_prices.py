@@ -134,6 +134,19 @@ def test_m06_what_kis_did_not_state_is_asked_again_after_a_pause():
     assert asked(desk) == [CODE, CODE]
 
 
+def test_m06_a_buy_is_asked_for_before_the_holdings_and_one_at_a_time():
+    held = tuple((code, 10, 10 * BASE) for code in ("000660", "005380", "035420"))
+    desk = desk_at_kis(*held)
+    assert asked(desk) == ["000660"]
+    desk.submit(price=BASE)
+    assert asked(desk) == ["000660"]
+    state(desk, "000660")
+    assert asked(desk) == ["000660", CODE]
+    state(desk)
+    state(desk, "005380")
+    assert asked(desk) == ["000660", CODE, "005380", "035420"]
+
+
 def test_m06_a_stock_that_no_list_has_is_asked_for_and_becomes_known():
     desk = desk_at_kis()
     desk.submit(code=NEW, price=BASE)

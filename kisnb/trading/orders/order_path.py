@@ -372,7 +372,7 @@ class OrderPath:
             return False
         open_buys = (order.intent for order, _ in reservations.buys(self._state.books, intent))
         codes = [intent.code, *(open_.code for open_ in open_buys if open_.price is None)]
-        self._stocks.want(turn, codes)
+        self._stocks.want(turn, codes, first=True)
         return any(self._stocks.is_waiting(turn.now, code) for code in codes)
 
     def on_stock_read(self, turn: Turn) -> None:

@@ -3,12 +3,14 @@
     a session watches a stock, the account holds it, a buy needs it
         │
         ▼
-    AskStock ─► one reading at a time per stock ─► StockRead
-                                                     ├─ facts: known until the next day, published
-                                                     └─ none: why; after PAUSE it is asked again
-                                                        when it is held or ordered
+    the queue, buys first ─► AskStock, one at a time ─► StockRead
+                                  ├─ facts: known until the next day, published
+                                  └─ none: why; after PAUSE it is asked again when it is held or
+                                     ordered
 
-A list that is the host's own (simulator, back-test) needs no reading.
+One at a time, because paper takes one call a second: the depth that an order needs must not wait
+behind the facts of all holdings. A list that is the host's own (simulator, back-test) needs no
+reading.
 """
 
 from __future__ import annotations
@@ -32,8 +34,10 @@ class StockReadings:
         self._rules = rules
         self._wanted: dict[str, None] = {}
         """Stocks that are held or watched, or that a buy needed: asked again each day."""
-        self._asked: set[str] = set()
-        """Stocks whose reading is under way."""
+        self._queue: list[str] = []
+        """Stocks that are to be asked for, in this order."""
+        self._asked = ""
+        """The stock whose reading is under way; empty when none is."""
         self._again_at: dict[str, Ns] = {}
         """Moments before which a stock is not asked for again, because KIS stated nothing."""
 
@@ -44,24 +48,36 @@ class StockReadings:
         """
         return self._is_missing(now, code) and now >= self._again_at.get(code, 0)
 
-    def want(self, turn: Turn, codes: Iterable[str]) -> None:
-        """Ask for the facts of these stocks that are not known, now and on each later day."""
+    def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
+        """Ask for the facts of these stocks that are not known, now and on each later day.
+
+        ``first``: an order waits for them, so they are asked for before the others.
+        """
         if self._rules.universe.is_complete:
             return
         for code in codes:
             self._wanted[code] = None
-            if self.is_waiting(turn.now, code) and code not in self._asked:
-                self._asked.add(code)
-                turn.emit(AskStock(code, code in self._rules.universe))
+            if code == self._asked or not self.is_waiting(turn.now, code):
+                continue
+            if first and code in self._queue:
+                self._queue.remove(code)
+            if code not in self._queue:
+                self._queue.insert(0 if first else len(self._queue), code)
+        self._ask_next(turn)
 
     def on_read(self, turn: Turn, read: StockRead) -> None:
         """Take in the end of a reading, and publish the facts."""
-        self._asked.discard(read.code)
         if read.stated is not None:
             self._again_at.pop(read.code, None)
             self._rules.days.learn(read.stated)
             turn.publish(read.stated)
-            return
+        else:
+            self._note_unread(turn, read)
+        if read.code == self._asked:
+            self._asked = ""
+            self._ask_next(turn)
+
+    def _note_unread(self, turn: Turn, read: StockRead) -> None:
         self._rules.days.note_unread(read.code, read.why)
         self._again_at[read.code] = turn.now + PAUSE
         if read.code not in self._rules.universe:
@@ -79,6 +95,15 @@ class StockReadings:
             self._rules.days.forget()
             self._again_at.clear()
             self.want(turn, list(self._wanted))
+
+    def _ask_next(self, turn: Turn) -> None:
+        """Begin the next reading, unless one is under way."""
+        while self._queue and not self._asked:
+            code = self._queue.pop(0)
+            # A session's question may have brought the facts meanwhile.
+            if self.is_waiting(turn.now, code):
+                self._asked = code
+                turn.emit(AskStock(code, code in self._rules.universe))
 
     def _is_missing(self, now: Ns, code: str) -> bool:
         return not self._rules.universe.is_complete and self._rules.stock_day(now, code) is None
