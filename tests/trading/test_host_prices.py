@@ -190,9 +190,21 @@ def test_m06_a_halt_is_that_of_the_host_today():
     state(desk, halted=True)
     desk.submit(price=BASE)
     assert "has halted trading" in desk.order().text
+    desk.submit("later", price=BASE)
+    assert "has halted trading" in desk.order("later").text
+    desk.now += MINUTE
+    desk.submit("anew", price=BASE)
+    assert asked(desk) == [CODE], "an old halt is asked for again"
+    state(desk)
+    assert [s.intent.key for s in desk.sends] == ["anew"]
+
+
+def test_m06_a_halt_of_long_ago_does_not_keep_anybody_in_a_position():
     held = desk_at_kis((CODE, 10, 10 * BASE))
     state(held, halted=True)
-    held.now = MONDAY
+    held.submit("now", side=Side.SELL, price=BASE)
+    assert "has halted trading" in held.order("now").text
+    held.now += MINUTE
     held.submit("sell", side=Side.SELL, price=BASE)
     assert [s.intent.key for s in held.sends] == ["sell"]
 

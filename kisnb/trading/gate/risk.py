@@ -180,9 +180,8 @@ class Gate:
             return No(
                 f"{intent.code} is not a listed issue", "look the code up with %kis search NAME"
             )
-        today = self.rules.stock_day(now, intent.code)
         # Nextrade applies KRX's halts at once, so no other venue is left to try.
-        if today is not None and today.halted:
+        if self.rules.days.is_halted(now, intent.code):
             return No(
                 f"the exchange has halted trading in {item.name} ({item.code})",
                 "wait until the exchange lifts the halt",

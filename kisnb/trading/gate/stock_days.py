@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import msgspec
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import MINUTE, Ns, kst_day
 from kisnb.errors import UnknownInstrument
 from kisnb.events import StockDay
 from kisnb.market import ticks
 from kisnb.market.instruments import Instrument, is_code, is_preferred, multiple_of
 from kisnb.market.universe import Universe
 from kisnb.terms import Board, Kind
+
+HALT_AGE: Ns = MINUTE
+"""A halt that was stated longer ago counts as not known.
+
+The exchange may have lifted it, and nothing may keep anybody in a position.
+"""
 
 
 class StockDays:
@@ -63,6 +69,18 @@ class StockDays:
             return stated
         return _of_list(now, self.universe, code) if self.universe.is_complete else None
 
+    def is_halted(self, now: Ns, code: str) -> bool:
+        """Return whether trading of a stock is halted, as far as that is known now."""
+        today = self.of(now, code)
+        return today is not None and today.halted and now - today.t < HALT_AGE
+
+    def is_missing(self, now: Ns, code: str) -> bool:
+        """Return whether the host should be asked for the facts of a stock, at first or again."""
+        if self.universe.is_complete:
+            return False
+        today = self.of(now, code)
+        return today is None or (today.halted and not self.is_halted(now, code))
+
     def instrument(self, code: str) -> Instrument | None:
         """Return the issue of a code; None when there is none.
 
@@ -90,7 +108,7 @@ class StockDays:
         return msgspec.structs.replace(
             item,
             base=day.base,
-            halted=day.halted,
+            halted=self.is_halted(now, code),
             liquidation=day.liquidation,
             shares=day.shares or item.shares,
         )

@@ -4,7 +4,7 @@
         │
         ▼
     the queue, buys first ─► AskStock, one at a time ─► StockRead
-                                  ├─ facts: known until the next day, published
+                                  ├─ facts: known until the next day, a halt for a minute
                                   └─ none: why; after PAUSE it is asked again when it is held or
                                      ordered
 
@@ -46,7 +46,8 @@ class StockReadings:
 
         It does not wait for a stock of which KIS has just stated nothing.
         """
-        return self._is_missing(now, code) and now >= self._again_at.get(code, 0)
+        is_missing = self._rules.days.is_missing(now, code)
+        return is_missing and now >= self._again_at.get(code, 0)
 
     def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
         """Ask for the facts of these stocks that are not known, now and on each later day.
@@ -104,9 +105,6 @@ class StockReadings:
             if self.is_waiting(turn.now, code):
                 self._asked = code
                 turn.emit(AskStock(code, code in self._rules.universe))
-
-    def _is_missing(self, now: Ns, code: str) -> bool:
-        return not self._rules.universe.is_complete and self._rules.stock_day(now, code) is None
 
 
 def _first(t: Ns) -> Ns:
