@@ -27,8 +27,11 @@ from kisnb.session.stock_list import list_trouble
 from kisnb.terms import Board, Kind
 from tests.waiting import until
 
+PRICE = "FHKST01010100"
+"""TR id of inquire-price."""
 STOCKS = """code,name,board,kind,shares,base,volume,nxt
 005930,삼성전자,KOSPI,stock,5900000000,272000,12000000,1
+000660,SK하이닉스,KOSPI,stock,700000000,400000,900000,1
 042700,한미반도체,KOSPI,stock,97000000,101000,900000,1
 247540,에코프로비엠,KOSDAQ,stock,97000000,140000,900000,1
 999999,없는종목,KOSDAQ,etf,1000000,10000,900000,0
@@ -93,6 +96,11 @@ def test_m06_n06_a_live_desk_takes_prices_limits_and_stocks_from_its_host(host: 
         assert session.universe.get("999999").kind is Kind.ETF
         with pytest.raises(OrderDenied, match="종목코드 오류입니다"):
             await session.buy("0000X0", 1, 10_000)
+        host.control("fault", on="call", what="refuse", msg_cd="IGW00009", tr_id=PRICE,
+                     code="000660", times=9)  # fmt: skip
+        with pytest.raises(OrderDenied, match=r"not stated the limit prices of SK하이닉스.*price"):
+            await session.buy("000660", 1)
+        await session.buy("000660", 1, 280_500)
         host.control("trade", code="247540", side="buy", qty=10)
         await until(lambda: session.book.position("247540").qty == 10)
         await until(lambda: session.stock_day("247540") is not None)
@@ -111,11 +119,11 @@ def test_m06_n06_the_list_of_the_host_is_downloaded_and_its_absence_ends(
 ) -> None:
     assert main(["master", "download"]) == 0
     said = capsys.readouterr().out
-    assert "kospi_code.mst.zip: 2 rows" in said
+    assert "kospi_code.mst.zip: 3 rows" in said
     assert "nxt_kosdaq_code.mst.zip: 1 rows" in said
     day = next_trading_day(datetime.now(KST).date())
     listed = Universe.load(None, day)
-    assert (len(listed), listed.day) == (4, day)
+    assert (len(listed), listed.day) == (5, day)
     item = listed.get("042700")
     assert (item.name, item.base, item.nxt) == ("한미반도체", 101_000, True)
     assert main(["master", "download"]) == 0, "a second download of a day replaces the first"

@@ -18,34 +18,14 @@ class DeskWants:
     def __init__(self, host: DeskHost, feed: EventFeed) -> None:
         self._host = host
         self._feed = feed
-        self._held: list[Want] = []
-        """The wants for the holdings when the broker got its wants last."""
+        self._given: list[Want] = []
+        """The wants that the broker got last."""
 
     def wants(self) -> list[Want]:
         """Return notices, then the trades of all that the account holds, then what sessions watch.
 
         The circuit breaker needs the prices of holdings, whoever is attached.
         """
-        self._held = self._of_holdings()
-        # A dict is a set in the order in which sessions asked. What two sessions watch is
-        # subscribed to once.
-        watched = {want: None for c in self._feed.connections for want in c.wants}
-        return [Want("notices", priority=0), *self._held, *watched]
-
-    def update(self) -> None:
-        """Give the broker the wants of this moment."""
-        self._host.broker.want(self.wants())
-        self._feed.wake_conductor(calls=True)
-
-    def follow_holdings(self) -> None:
-        """Update when the holdings need other channels than at the last update.
-
-        The account may hold other stocks, or KIS has named the venues of one.
-        """
-        if self._of_holdings() != self._held:
-            self.update()
-
-    def _of_holdings(self) -> list[Want]:
         core = self._host.core
         codes = core.state.books.account.holds
         held = [want for code in codes for want in core.rules.trade_channels(code, HELD)]
@@ -53,4 +33,27 @@ class DeskWants:
         # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT
         # trades of the first.
         held.sort(key=lambda want: want.venue is not Venue.KRX)
-        return held
+        # A dict is a set in the order in which sessions asked. What two sessions watch is
+        # subscribed to once.
+        watched = {want: None for c in self._feed.connections for want in c.wants}
+        if not core.rules.universe.is_complete:
+            # A session that watches a stock which no list has does not know that Nextrade trades
+            # it. KIS may have named its venues since.
+            followed = [want.code for want in watched if want.channel == "ticks"]
+            also = (want for code in followed for want in core.rules.trade_channels(code))
+            watched |= dict.fromkeys(also)
+        return [Want("notices", priority=0), *held, *watched]
+
+    def update(self) -> None:
+        """Give the broker the wants of this moment."""
+        self._given = self.wants()
+        self._host.broker.want(self._given)
+        self._feed.wake_conductor(calls=True)
+
+    def follow(self) -> None:
+        """Update when the broker needs other wants than at the last update.
+
+        The account may hold other stocks, or KIS has named the venues of one.
+        """
+        if self.wants() != self._given:
+            self.update()

@@ -116,7 +116,7 @@ class DeskServer:
         # The first two change what the account holds, the third may name a venue of a holding. A
         # desk that closes subscribes to nothing any more.
         if isinstance(event, Filled | AccountOpened | StockDay) and not self.closing.is_set():
-            self.subscriptions.follow_holdings()
+            self.subscriptions.follow()
 
     def on_call_ended(self) -> None:
         """A call to the broker ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from kisnb.market.instruments import is_code
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kisnb.events import Depth, Quote
+    from kisnb.market.universe import Universe
 
 
 def _quote(context: Context, typed: Typed) -> Quote | Awaitable[Quote]:
@@ -56,12 +58,18 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
         # `did_you_mean` ends with a question mark. Without a near name the sentence needs its full
         # stop.
         near = did_you_mean(text, [item.name for item in universe]) or "."
+        asks = f" KIS may know it: %kis quote {text}." if _may_exist(universe, text) else ""
         context.say(
             f"None of the {len(universe):,} issues known here has {text!r} in its code or name"
-            f"{near} Write a part of the Korean name, its initial consonants, or the code."
+            f"{near} Write a part of the Korean name, its initial consonants, or the code.{asks}"
         )
     rows = [(i.code, i.name, i.board, i.kind, _base(context, i.code)) for i in found]
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _may_exist(universe: Universe, text: str) -> bool:
+    """Return whether a code that the list lacks may be one that KIS knows."""
+    return not universe.is_complete and is_code(text)
 
 
 def _base(context: Context, code: str) -> int | None:
