@@ -26,8 +26,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     """A typical day's volume; 0 when not known."""
     halted: bool = False
     """True: trading is halted (거래정지)."""
-    nxt: bool = False
-    """True: Nextrade lists it. False also when that is unknown."""
+    nxt: bool | None = False
+    """True: Nextrade lists it. None: not known; orders then go to KRX alone, as for False."""
     preferred: bool = False
     """True: a preferred share (우선주)."""
     multiple: float = 1.0
