@@ -26,11 +26,8 @@ FOLDER = "master"
 # The archives at the setting ``master_url`` hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
-_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn", "po_prc")
-"""Fields that are whole numbers.
-
-Base price (won), previous volume, listed shares (thousands), offer price (won).
-"""
+_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
+"""Fields that are whole numbers: base price (won), previous volume, listed shares (thousands)."""
 _CURE = "download the master file again"
 _CODE, _HEAD = 9, 21
 
@@ -137,13 +134,19 @@ class MasterRecord(msgspec.Struct, frozen=True):
             self.fields.get("prst_cls_code", "0") not in ("", "0"),
             multiple_of(kind, self.name),
             self._date("stck_lstn_date"),
-            self._whole("po_prc"),
+            self._offer,
             self.fields.get("sltr_yn") == "Y",
         )
 
     def _whole(self, name: str) -> int:
         # A new listing, or an ETF, may have a blank instead of a number.
         return int(self.fields.get(name) or 0)
+
+    @property
+    def _offer(self) -> int:
+        # Needed on the listing day alone, so another text does not make the file unreadable.
+        text = self.fields.get("po_prc", "")
+        return int(text) if text.isdecimal() else 0
 
     def _date(self, name: str) -> date | None:
         try:

@@ -133,14 +133,16 @@ def test_m06_a_master_file_states_what_decides_the_limits() -> None:
         record("0126Z0", "새상장", stck_lstn_date="20261120", po_prc="26000"),
         record("000020", "정리기업", sltr_yn="Y", stck_lstn_date="00000000"),
         record("122630", "KODEX 레버리지", group="EF"),
+        record("000030", "옛종목", po_prc="-"),
     ]
-    old, new, ending, twofold = (
+    old, new, ending, twofold, odd = (
         found.instrument(nxt=False) for found in read_master(write_master(rows, KOSPI), KOSPI)
     )
     assert (old.listed_on, old.offer, old.liquidation) == (date(1975, 6, 11), 0, False)
     assert (new.listed_on, new.offer) == (date(2026, 11, 20), 26_000)
     assert (ending.listed_on, ending.liquidation) == (None, True)
     assert (old.multiple, twofold.multiple) == (1.0, 2.0)
+    assert odd.offer == 0, "a field of the listing day alone does not make a file unreadable"
 
 
 def test_m05_universe_of_both_boards(folder: Path) -> None:
