@@ -43,7 +43,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     """True: in liquidation trading (정리매매), which has no limit prices."""
 
 
-_STATED_MULTIPLE = re.compile(r"(?<![\d.])(\d(?:\.\d)?)X", re.IGNORECASE)
+# KRX lists multiples up to 3 (ETN on bonds, since 2022-12).
+_STATED_MULTIPLE = re.compile(r"(?<![\d.])([0-3](?:\.\d)?)X(?![A-Z])", re.IGNORECASE)
 
 
 def multiple_of(kind: Kind, name: str) -> float:
