@@ -26,8 +26,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     """A typical day's volume; 0 when not known."""
     halted: bool = False
     """True: trading is halted (거래정지)."""
-    nxt: bool = False
-    """True: Nextrade lists it. False also when that is unknown."""
+    nxt: bool | None = False
+    """True: Nextrade lists it. None: not known; orders then go to KRX alone, as for False."""
     preferred: bool = False
     """True: a preferred share (우선주)."""
     multiple: float = 1.0
@@ -43,7 +43,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     """True: in liquidation trading (정리매매), which has no limit prices."""
 
 
-_STATED_MULTIPLE = re.compile(r"(?<![\d.])(\d(?:\.\d)?)X", re.IGNORECASE)
+# KRX lists multiples up to 3 (ETN on bonds, since 2022-12).
+_STATED_MULTIPLE = re.compile(r"(?<![\d.])([0-3](?:\.\d)?)X(?![A-Z])", re.IGNORECASE)
 
 
 def multiple_of(kind: Kind, name: str) -> float:

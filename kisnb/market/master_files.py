@@ -26,11 +26,8 @@ FOLDER = "master"
 # The archives at the setting ``master_url`` hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
-_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn", "po_prc")
-"""Fields that are whole numbers.
-
-Base price (won), previous volume, listed shares (thousands), offer price (won).
-"""
+_NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
+"""Fields that are whole numbers: base price (won), previous volume, listed shares (thousands)."""
 _CURE = "download the master file again"
 _CODE, _HEAD = 9, 21
 
@@ -117,8 +114,8 @@ class MasterRecord(msgspec.Struct, frozen=True):
         """Stock, ETF or ETN; None for a kind that kisnb does not trade."""
         return KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
 
-    def instrument(self, nxt: bool) -> Instrument:
-        """Return the issue as the order rules need it. ``nxt``: Nextrade lists it.
+    def instrument(self, nxt: bool | None) -> Instrument:
+        """Return the issue as the order rules need it. ``nxt``: Nextrade lists it, None: unknown.
 
         The file gives listed shares in thousands, so the number is rounded. An issue without a
         base price counts as halted, because its limit prices are not known.
@@ -137,13 +134,19 @@ class MasterRecord(msgspec.Struct, frozen=True):
             self.fields.get("prst_cls_code", "0") not in ("", "0"),
             multiple_of(kind, self.name),
             self._date("stck_lstn_date"),
-            self._whole("po_prc"),
+            self._offer,
             self.fields.get("sltr_yn") == "Y",
         )
 
     def _whole(self, name: str) -> int:
         # A new listing, or an ETF, may have a blank instead of a number.
         return int(self.fields.get(name) or 0)
+
+    @property
+    def _offer(self) -> int:
+        # Needed on the listing day alone, so another text does not make the file unreadable.
+        text = self.fields.get("po_prc", "")
+        return int(text) if text.isdecimal() else 0
 
     def _date(self, name: str) -> date | None:
         try:
@@ -207,15 +210,19 @@ def _holds(folder: Path, name: str) -> bool:
 def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
     """Return the issues of a board in the master files of ``folder``.
 
-    Each file may be there as ``.mst`` or as ``.mst.zip``. An issue that only the Nextrade file
-    lists is left out: KIS does not make the files of a morning in the same minute. Raises
-    ConfigError for a missing or broken file.
+    Each file may be there as ``.mst`` or as ``.mst.zip``. Without both Nextrade files it is not
+    known which issues Nextrade lists. An issue that only the Nextrade file lists is left out: KIS
+    does not make the files of a morning in the same minute. Raises ConfigError for a missing or
+    broken file.
     """
-    # No field of KRX's files says that Nextrade trades an issue. Being in its file does.
-    on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
+    # No field of KRX's files says that Nextrade trades an issue. Being in its file does. KIS's
+    # samples do not download Nextrade's files, so many folders have neither.
+    on_nxt = None
+    if any(_holds(folder, name) for name in NXT_FILES.values()):
+        on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:
-            yield record.instrument(record.code in on_nxt)
+            yield record.instrument(None if on_nxt is None else record.code in on_nxt)
 
 
 def count_rows(folder: Path, name: str, board: Board) -> int:

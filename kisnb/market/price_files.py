@@ -171,6 +171,7 @@ def _instrument(
         price,
         volume,
         halted or not price,
+        nxt=None,
         preferred=preferred,
         multiple=multiple_of(kind, name),
     )

@@ -17,7 +17,7 @@ from kisnb.market.master_files import FOLDER, dated, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
-from kisnb.values import narrow, near_names, shown, tidy
+from kisnb.values import narrow, near_names, numbered_code, shown, tidy
 
 _MASTER_ALONE = ("nxt", "preferred", "listed_on", "offer", "liquidation")
 """Facts of an issue that price files do not have."""
@@ -130,9 +130,8 @@ class Universe:
         # Nearly every code is written as KIS writes it; the slower reading comes second.
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
-            raise UnknownInstrument(
-                f"{shown(tidy(code))} is not a listed code", self._cure(tidy(code))
-            )
+            typed = tidy(code) if isinstance(code, str) else _plain_code(code)
+            raise UnknownInstrument(f"{shown(typed)} is not a listed code", self._cure(typed))
         return item
 
     def name(self, code: str) -> str:
@@ -141,8 +140,13 @@ class Universe:
         return code if item is None else item.name
 
     def on_nxt(self, code: str) -> bool:
-        """Return True when Nextrade lists the issue. False for a code that is not known."""
-        return code in self._by_code and self._by_code[code].nxt
+        """Return True when Nextrade lists the issue. False when it does not, or nobody knows."""
+        return code in self._by_code and self._by_code[code].nxt is True
+
+    @property
+    def lacks_nxt(self) -> bool:
+        """True: of some issues it is not known whether Nextrade lists them."""
+        return any(item.nxt is None for item in self)
 
     def search(self, text: str) -> list[Instrument]:
         """Return the issues that ``text`` may mean, the closest first.
@@ -248,8 +252,12 @@ def _plain_code(code: object) -> str:
     """Return a code as KIS writes it.
 
     Pasted text has ``"００５９３０"``, other programs have ``"A005930"``, people type ``"0004v0"``.
+    A DataFrame may have the number 5930.
     """
     if not isinstance(code, str):
+        numbered = numbered_code(code)
+        if numbered is not None:
+            return numbered
         raise UnknownInstrument(
             f"{shown(code)} is not a valid code", "write it in quotation marks, such as '005930'"
         )

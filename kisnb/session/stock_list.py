@@ -16,13 +16,18 @@ def list_text(universe: Universe) -> str:
 
 
 def list_trouble(universe: Universe, today: date) -> str:
-    """Return a sentence when there is no list of stocks of KIS's, or an old one; else empty.
+    """Return a sentence when the list of stocks is not KIS's, is old, or has no list of NXT's.
 
-    At sim the list is the host's own, so there is nothing to say.
+    Empty otherwise. At sim the list is the host's own, so there is nothing to say.
     """
-    if universe.is_complete or (
-        universe.day is not None and universe.day >= last_trading_day(today)
-    ):
+    if universe.is_complete:
         return ""
-    missing = "KIS is asked for each stock that it lacks, which takes a call"
-    return f"{list_text(universe)} It is not of today: {missing}. {CURE}"
+    lacks = []
+    if universe.day is None or universe.day < last_trading_day(today):
+        missing = "KIS is asked for each stock that it lacks, which takes a call"
+        lacks.append(f"It is not of today: {missing}.")
+    if universe.lacks_nxt:
+        lacks.append(
+            "It does not say which stocks NXT trades: orders of those stocks go to KRX alone."
+        )
+    return " ".join([list_text(universe), *lacks, CURE]) if lacks else ""

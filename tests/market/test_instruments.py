@@ -3,7 +3,10 @@
 import subprocess
 import sys
 from datetime import date
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from kisnb.errors import UnknownInstrument
@@ -75,6 +78,30 @@ def test_m05_an_unknown_code_says_what_may_have_been_meant(
     universe: Universe, wrong: str, meant: str
 ) -> None:
     with pytest.raises(UnknownInstrument, match=f"Did you mean .*{meant}"):
+        universe.get(wrong)
+
+
+@pytest.mark.parametrize("number", [5930, 5930.0, np.int64(5930), pl.Series([5930])[0]])
+def test_m05_a_number_is_read_as_the_code_of_six_digits(universe: Universe, number: Any) -> None:
+    assert universe.get(number).code == "005930"
+    assert universe.spell(number) == "005930"
+
+
+@pytest.mark.parametrize("number", [0, -5930, 5930.5, 1_005_930, True, None, [5930]])
+def test_m05_a_value_that_is_no_code_is_refused_with_the_cure(
+    universe: Universe, number: Any
+) -> None:
+    with pytest.raises(UnknownInstrument, match=r"is not a valid code.*in quotation marks"):
+        universe.spell(number)
+
+
+def test_m05_a_number_that_is_not_listed_says_what_may_have_been_meant(
+    universe: Universe,
+) -> None:
+    wrong: Any = 5931
+    with pytest.raises(
+        UnknownInstrument, match=r"'005931' is not a listed code. Did you mean 0059"
+    ):
         universe.get(wrong)
 
 

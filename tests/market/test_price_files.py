@@ -228,6 +228,10 @@ def test_h03_stocks_of_konex_are_left_out_and_count_for_no_other_board(folder: P
     assert "0004V0" in universe
 
 
+def test_m05_price_files_do_not_say_what_nextrade_lists(folder: Path) -> None:
+    assert {item.nxt for item in Universe.load(folder, D3)} == {None}
+
+
 def test_m06_a_listed_stock_without_a_price_is_halted_and_has_no_base(folder: Path) -> None:
     listing = pl.read_parquet(folder / LISTING)
     listing.with_columns(Close=pl.Series([281_500, 0, 83_800])).write_parquet(folder / LISTING)

@@ -13,7 +13,7 @@ from kisnb.market.costs import BANKIS
 from kisnb.market.order_rules import RULES, legal
 from kisnb.market.router import Router
 from kisnb.market.session_table import LABELS, SPANS
-from kisnb.market.ticks import FUND_GRIDS, LIMITS, STOCK_GRIDS
+from kisnb.market.ticks import FUND_GRIDS, LIMITS, LISTING_DAY, STOCK_GRIDS
 from kisnb.market.uncertain import Uncertain
 from kisnb.market.universe import Universe
 from kisnb.terms import Kind, OrderKind, Phase, SessionId, Venue
@@ -106,7 +106,7 @@ def test_m04_costs_are_floored_on_the_order_or_on_each_fill() -> None:
 
 
 ROWS = (
-    *SPANS, *LABELS, *RULES, *LIMITS, *FUND_GRIDS,
+    *SPANS, *LABELS, *RULES, *LIMITS, *LISTING_DAY, *FUND_GRIDS,
     *(grid for grids in STOCK_GRIDS.values() for grid in grids),
     *costs.TAXES, *costs.COMMISSIONS,
 )  # fmt: skip

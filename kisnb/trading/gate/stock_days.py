@@ -161,7 +161,7 @@ def _named(stated: StockDay) -> Instrument:
         stated.shares,
         0,
         0,
-        nxt=stated.nxt or False,
+        nxt=stated.nxt,
         preferred=is_preferred(stated.code, kind),
         multiple=multiple_of(kind, stated.name),
     )
