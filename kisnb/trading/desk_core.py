@@ -311,7 +311,7 @@ class DeskCore:
         self._flatten.on_account_read(turn, read.query.asked, read.account)
         if read.page is None:
             self.orders.on_orders_unread(turn)
-        self.orders.resume_waiting(turn, read.query.asked, account)
+        self.orders.resume_waiting(turn, read.query, account)
         # A reading that fell due while this one was under way begins now.
         self.readings.on_wake(turn)
 

@@ -20,7 +20,8 @@ PRICE = {"stck_sdpr": "272000", "stck_mxpr": "353500", "stck_llam": "190500", "s
          "aspr_unit": "500", "lstn_stcn": "5969782550", "temp_stop_yn": "N", "sltr_yn": "N",
          "iscd_stat_cls_code": "55", "rprs_mrkt_kor_name": "KOSPI200"}  # fmt: skip
 INFO = {"prdt_abrv_name": "새회사", "mket_id_cd": "KSQ", "scty_grp_id_cd": "ST",
-        "cptt_trad_tr_psbl_yn": "Y", "nxt_tr_stop_yn": "N"}  # fmt: skip
+        "cptt_trad_tr_psbl_yn": "Y", "nxt_tr_stop_yn": "N",
+        "lstg_stqt": "1000000", "bfdy_clpr": ""}  # fmt: skip
 
 
 def read(info: dict[str, str] | None = None, code: str = "005930", **changes: Any) -> StockDay:

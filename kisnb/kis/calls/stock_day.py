@@ -5,17 +5,20 @@ Won and shares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import FrameError
 from kisnb.events import StockDay
 from kisnb.kis.calls.messages import ApiReply
 from kisnb.kis.calls.quote_messages import is_halted
+from kisnb.kis.calls.row_fields import Message, RowFields
 from kisnb.kis.calls.stock_messages import StockFacts
-from kisnb.kis.wire_text import whole
 from kisnb.market.ticks import tick_size
 from kisnb.terms import Board, Kind
+
+_PRICE = Message(
+    "inquire_price",
+    present=frozenset({"stck_sdpr", "stck_llam", "stck_mxpr", "stck_prpr"}),
+)
 
 
 def read_stock_day(quote: ApiReply, info: StockFacts | None, code: str, now: Ns) -> StockDay:
@@ -23,24 +26,24 @@ def read_stock_day(quote: ApiReply, info: StockFacts | None, code: str, now: Ns)
 
     Raises FrameError when KIS states no base price.
     """
-    row = quote.one()
-    base, lower, upper = (whole(row, f) for f in ("stck_sdpr", "stck_llam", "stck_mxpr"))
+    row = _PRICE.fields(quote.one())
+    base, lower, upper = (row.number(f) for f in ("stck_sdpr", "stck_llam", "stck_mxpr"))
     if base <= 0:
         # KIS answers some wrong codes with zeros and rt_cd 0.
         raise FrameError(
             f"KIS states no base price of {code}", "check the code with %kis search NAME"
         )
-    liquidation = row.get("sltr_yn") == "Y"
+    liquidation = row.text("sltr_yn") == "Y"
     is_limited = 0 < lower <= upper and not liquidation
     return StockDay(
         now,
         code,
         base,
         (lower, upper) if is_limited else None,
-        whole(row, "stck_prpr"),
+        row.number("stck_prpr"),
         is_halted(row),
         liquidation,
-        whole(row, "lstn_stcn"),
+        row.number("lstn_stcn"),
         info.name if info is not None else "",
         info.board if info is not None else _board_of(row),
         info.kind if info is not None else _kind_of(row, code, now),
@@ -49,19 +52,19 @@ def read_stock_day(quote: ApiReply, info: StockFacts | None, code: str, now: Ns)
     )
 
 
-def _board_of(row: Mapping[str, str]) -> Board | None:
+def _board_of(row: RowFields) -> Board | None:
     """Return the board that inquire-price names, such as ``KOSPI200``; None for another text."""
-    text = row.get("rprs_mrkt_kor_name", "").strip().upper()
+    text = row.text("rprs_mrkt_kor_name").upper()
     return next((board for board in Board if text.startswith(board)), None)
 
 
-def _kind_of(row: Mapping[str, str], code: str, now: Ns) -> Kind | None:
+def _kind_of(row: RowFields, code: str, now: Ns) -> Kind | None:
     """Return ETN or ETF where the reply proves it; None else."""
     # inquire-price has no field for it. Codes of ETNs begin with Q (KIS's master files), and the
     # tick of an ETF stays at 5 won where that of a share grows.
     if code.startswith("Q"):
         return Kind.ETN
-    price, unit = whole(row, "stck_prpr"), whole(row, "aspr_unit")
+    price, unit = row.number("stck_prpr"), row.number("aspr_unit")
     if price <= 0 or unit <= 0:
         return None
     is_fund = (
