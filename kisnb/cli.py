@@ -1,4 +1,4 @@
-"""The command ``kisnb``: sim, desk, keys, lab, halt."""
+"""The command ``kisnb``: sim, desk, keys, master, lab, halt."""
 
 from __future__ import annotations
 
@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     keys.add_argument("action", choices=["store", "delete"])
     keys.add_argument("--mode", type=Mode, choices=[Mode.PAPER, Mode.LIVE], required=True)
+    master = verbs.add_parser(
+        "master", help="KIS's list of stocks, for paper and live", allow_abbrev=False
+    )
+    master.add_argument("action", choices=["download"])
     lab = verbs.add_parser(
         "lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim"
     )
@@ -95,6 +99,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             return _halt(options)
         case "keys":
             return _keys(options.action, options.mode)
+        case "master":
+            return _download_master()
         case _:
             modes = [options.mode] if options.mode else _modes_meant(options.action)
             if options.action == "journal":
@@ -127,6 +133,22 @@ def _modes_meant(action: str) -> list[Mode]:
     if len(running) > 1:
         raise BadInput(f"{len(running)} desks run: {', '.join(running)}", "name one with --mode")
     return running or [Mode.SIM]
+
+
+def _download_master() -> int:
+    """Download the list of stocks of today, a line a file; return the exit status."""
+    from kisnb.clock import WallClock, kst_day
+    from kisnb.config import load_config
+    from kisnb.kis.master_download import download_master
+    from kisnb.market.master_files import FOLDER
+    from kisnb.paths import state_dir
+
+    root, day = state_dir() / FOLDER, kst_day(WallClock().now())
+    for file in download_master(load_config().master_url, root, day):
+        print(f"{file.name}: {file.rows:,} rows, {day}", flush=True)
+    print(f"the list of stocks of {day} is in {root / str(day)}")
+    print("a desk reads it when it starts: kisnb desk restart, then %kis open")
+    return 0
 
 
 def _keys(action: str, mode: Mode) -> int:

@@ -83,6 +83,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     credentials: str = ""
     """Path of a ``kis_devlp.yaml`` with the keys for paper and live."""
+    # KIS's samples (stocks_info) take the master files from here. No login is needed.
+    master_url: str = "https://new.real.download.dws.co.kr/common/master"
+    """Address of the folder with KIS's master files, for ``kisnb master download``."""
     record: str = ""
     """File to which a desk writes all its traffic with KIS, masked, a JSON line each."""
 
@@ -176,6 +179,11 @@ MEANINGS = {
     ),
     "credentials": Meaning(
         "", "path of a kis_devlp.yaml with the keys for paper and live", "~/KIS/kis_devlp.yaml"
+    ),
+    "master_url": Meaning(
+        "",
+        "address of KIS's master files, for kisnb master download",
+        "http://127.0.0.1:8080/common/master",
     ),
     "record": Meaning(
         "", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"

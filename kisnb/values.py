@@ -127,6 +127,16 @@ def price(value: object, what: str = "the price") -> int:
     return whole(value, what, WON)
 
 
+def numbered_code(value: object) -> str | None:
+    """Return the stock code that a number means: ``5930`` gives ``"005930"``.
+
+    Spreadsheets and DataFrames drop the zeros at the front of a code. None for anything else, a
+    text too.
+    """
+    number = None if isinstance(value, str) else _whole(value)
+    return f"{number:06d}" if number is not None and 0 < number < 10**6 else None
+
+
 def seconds(value: object, what: str) -> float:
     """Return ``value`` as seconds: a number from 0 to about ten years. Raises BadInput.
 

@@ -17,6 +17,7 @@ from kisnb.clock import Ns, day_number, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
 from kisnb.kis.recording.recorded_tape import recorded_ticks
+from kisnb.market.instruments import is_code
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
 from kisnb.paths import data_dir
@@ -118,11 +119,22 @@ class RestingOrders:
 
 
 class Engine:
-    """Runs one core and one agent over one tape; ``start`` is the moment of the first frame."""
+    """Runs one core and one agent over one tape; ``start`` is the moment of the first frame.
+
+    Raises BadInput for an agent whose code is not written as a stock code.
+    """
 
     def __init__(
         self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None
     ) -> None:
+        # No trade of the tape has such a code, so the agent would see nothing without a word.
+        code = str(agent.code)
+        if not isinstance(agent.code, str) or not is_code(code):
+            full = code.zfill(6) if code.isdecimal() else "005930"
+            raise BadInput(
+                f"{agent.code!r}, the stock of {type(agent).__name__}, is not a stock code",
+                f"write it in full: code={full!r}",
+            )
         rules = Rules(universe, CAN)
         self.now = start
         """Simulated time, UTC nanoseconds."""
@@ -258,8 +270,8 @@ def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = Non
     """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
 
     Orders fill at the next trade's price, latency 0; fee and tax are those of the day. Raises
-    BadInput for a file without trades, and RuntimeError with the agent's traceback when the agent
-    fails.
+    BadInput for a file without trades and for an agent without a stock code, and RuntimeError with
+    the agent's traceback when the agent fails.
     """
     engine: Engine | None = None
     for t, ticks in recorded_ticks(Path(recording)):

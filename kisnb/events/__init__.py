@@ -4,7 +4,7 @@ Facts of orders are also the rows of the desk's journal: what is written, what i
 is folded into an order book is the same object. Times are UTC nanoseconds, prices won, quantities
 shares.
 
-    Fact ── market    Tick, Depth, Quote, Bar …          published
+    Fact ── market    Tick, Depth, StockDay, Bar …       published
          ├─ orders    IntentTaken, Sent, Filled …        journaled and published
          ├─ account   HaltSet, Armed, DriftFound …       journaled and published
          └─ desk      Notice                             journaled, not published
@@ -44,6 +44,8 @@ from kisnb.events.desk import (
     LinkUp,
     Notice,
     PhaseChanged,
+    ReadingsFailed,
+    ReadingsGood,
     SpeedSet,
     SubscriptionChanged,
     Trouble,
@@ -58,6 +60,7 @@ from kisnb.events.market import (
     MarketOperation,
     ProgramTrades,
     Quote,
+    StockDay,
     Tick,
 )
 from kisnb.events.orders import (
@@ -130,6 +133,8 @@ __all__ = [
     "PhaseChanged",
     "ProgramTrades",
     "Quote",
+    "ReadingsFailed",
+    "ReadingsGood",
     "Rejected",
     "Resolved",
     "Revised",
@@ -137,6 +142,7 @@ __all__ = [
     "SendUnknown",
     "Sent",
     "SpeedSet",
+    "StockDay",
     "SubscriptionChanged",
     "Tick",
     "Trouble",

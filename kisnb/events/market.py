@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TypeAlias
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, kst_day
 from kisnb.events.fact import Fact
-from kisnb.terms import Side, Venue
+from kisnb.terms import Board, Kind, Side, Venue
 
 
 class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -112,7 +113,9 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
     volume: int
     value: int
     upper: int
+    """Upper limit price of the day; 0 when the issue has none (liquidation trading)."""
     lower: int
+    """Lower limit price of the day; 0 when the issue has none."""
     tick: int
     """Tick size at the current price."""
     halted: bool
@@ -128,6 +131,43 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
     def change_pct(self) -> float:
         """Change from the base price, percent; 0 without a base price."""
         return self.change / self.base * 100 if self.base else 0.0
+
+
+# Not journaled: it holds for a day, and a desk that restarts asks again.
+class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The facts of a stock on one day, as its host states them: base price, limits, halts.
+
+    ``t`` is the moment of the reading. The facts hold on its Korean day.
+    """
+
+    code: str
+    base: int
+    """Base price of the day, won."""
+    limits: tuple[int, int] | None
+    """Lower and upper limit price, won. None: there are none (정리매매), or none were stated."""
+    price: int
+    """Newest price at that moment, won."""
+    halted: bool
+    """True: trading is halted (거래정지)."""
+    liquidation: bool
+    """True: the stock is in liquidation trading (정리매매)."""
+    shares: int
+    """Listed shares; 0 when not stated."""
+    name: str = ""
+    """Name of the stock; empty when not stated. Only a stock that no list has is asked for it."""
+    board: Board | None = None
+    """None: not stated."""
+    kind: Kind | None = None
+    """None: not stated."""
+    nxt: bool | None = None
+    """True: Nextrade trades it today. None: not stated."""
+    is_tradable: bool = True
+    """False: an issue of a kind that kisnb does not trade, such as a right or an ELW."""
+
+    @property
+    def day(self) -> date:
+        """The Korean day on which the facts hold."""
+        return kst_day(self.t)
 
 
 class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -149,4 +189,6 @@ class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
         return self.t + self.span
 
 
-MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote
+MarketFact: TypeAlias = (
+    Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades | Quote | StockDay
+)

@@ -73,10 +73,11 @@ class Listing:
         self.tape = Tape(item.code, venue, happenings)
         self.own: dict[int, ExchangeOrder] = {}
         """Live own orders by id."""
-        self.lower, self.upper = ticks.limits(item.base, item.kind, day, item.board)
+        self.limits = ticks.limits_of(item, day)
+        """The day's limit prices, won; None: any price."""
         self.close = 0
         """The official close, won; 0 before it."""
-        self.vi = ViWatch(venue, day, item.base, kospi200=kospi200)
+        self.vi = ViWatch(venue, day, item.base, kospi200=kospi200, exempt=item.liquidation)
         self.state: State = "open"
         self.until: Ns = 0
         """The end of the call or halt; 0: not known."""
@@ -490,7 +491,7 @@ class Listing:
     def _uncross(self, t: Ns, segment: Segment) -> None:
         # Only the opening auction allots (동시호가): on KRX, before the first trade of the day.
         opens = segment.name == MAIN and self.venue is Venue.KRX and not self.tally.open
-        price = segment.uncross(t, self._last, (self.lower, self.upper) if opens else None)
+        price = segment.uncross(t, self._last, self.limits if opens else None)
         # Each auction's price is the new reference of the static VI (KRX rule of 2015-06-15).
         if price is not None and segment.name != SINGLE_PRICE:
             self.vi.reference = price
@@ -543,10 +544,11 @@ class Listing:
         item = self.item
         if price is None or not ticks.on_grid(price, item.kind, self._day, item.board):
             return "tick"
-        lower, upper = self.lower, self.upper
+        if self.limits is not None and not self.limits.lower <= price <= self.limits.upper:
+            return "limit"
         if segment.name == SINGLE_PRICE:
             close = self.close or self._last
             # 시간외 단일가: ±10 % of today's close, within the daily limits.
-            lower = max(lower, -(-close * (100 - SINGLE_PRICE_PERCENT) // 100))
-            upper = min(upper, close * (100 + SINGLE_PRICE_PERCENT) // 100)
-        return None if lower <= price <= upper else "limit"
+            if abs(price - close) * 100 > close * SINGLE_PRICE_PERCENT:
+                return "limit"
+        return None

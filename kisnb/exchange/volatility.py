@@ -77,13 +77,16 @@ def _around(reference: int, percent: int) -> Bounds:
 class ViWatch:
     """Computes the prices at which one stock on one venue is interrupted next."""
 
-    def __init__(self, venue: Venue, day: date, base: int, *, kospi200: bool) -> None:
+    def __init__(
+        self, venue: Venue, day: date, base: int, *, kospi200: bool, exempt: bool = False
+    ) -> None:
         self.reference = base
         """Reference price of the static VI: the last auction's price, else the base price."""
         self._venue = venue
         self._day = day
         self._kospi200 = kospi200
-        self._interrupts = static_bounds(venue, day, base) is not None
+        self._exempt = exempt
+        self._interrupts = not exempt and static_bounds(venue, day, base) is not None
         self._known: tuple[int, int] | None = None
         self._bounds: Bounds | None = None
 
@@ -111,6 +114,9 @@ class ViWatch:
 
         ``when`` None: only the static VI counts, as at the end of the opening auction.
         """
+        # KRX rule: liquidation trading has no VI.
+        if self._exempt:
+            return None
         static = static_bounds(self._venue, self._day, self.reference)
         dynamic = self._dynamic(when, last)
         if static is None or dynamic is None:

@@ -7,22 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
-from kisnb.events import Depth, Event, Quote
+from kisnb.events import Depth, Event, Quote, StockDay
 from kisnb.kis.calls.account_messages import balance_params, orderable_params, read_account
-from kisnb.kis.calls.messages import encode_params
+from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.calls.order_messages import (
     cancel_body,
     day_orders_api,
     day_orders_params,
     order_api,
     order_body,
-    read_order,
+    read_orders,
     read_ref,
     revise_body,
 )
 from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.calls.stock_day import read_stock_day
+from kisnb.kis.calls.stock_messages import read_stock, stock_params
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -239,16 +243,15 @@ class KisBroker:
 
     async def day_orders(self, day: date) -> OrderPage:
         """Return all orders of a day, newest first. Raises KisError when not even the first page
-        came.
+        came. A row that cannot be read is named in ``bad``, and the page is then not complete.
         """
         # Without ALL, orders at NXT and by SOR are missing; paper knows KRX alone (workbook).
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
         api = day_orders_api(day, kst_day(self._clock.now()))
         pages, complete = await self._rest.read_pages(api, params)
-        return OrderPage(
-            tuple(read_order(row) for page in pages for row in page.rows("output1")), complete
-        )
+        rows, bad = read_orders(row for page in pages for row in page.rows("output1"))
+        return OrderPage(rows, complete and not bad, self._masked(bad))
 
     async def account(self) -> Account:
         """Return cash and holdings. Raises KisError."""
@@ -259,7 +262,12 @@ class KisBroker:
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )
-        return read_account(pages, orderable, complete=complete)
+        account = read_account(pages, orderable, complete=complete)
+        return msgspec.structs.replace(account, bad=self._masked(account.bad))
+
+    def _masked(self, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        # They quote what KIS sent, and a column that has moved may hold the account's number.
+        return tuple(self._rest.mask.text(text) for text in sentences)
 
     # prices
 
@@ -267,11 +275,26 @@ class KisBroker:
         """Return the current price at KRX. Its ``name`` is empty: KIS's reply has none. Raises
         KisError.
         """
+        return read_quote(await self._price(code), code, Venue.KRX, self._clock.now())
+
+    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
+        """Return the facts of a stock today: base price, limits, halts.
+
+        Without ``is_listed`` also name, board and venues; paper does not state those. Raises
+        KisError when KIS states no base price, as for a code that it does not know.
+        """
+        quote, info = await self._price(code), None
+        # search-stock-info is not offered at the paper host (workbook).
+        if not is_listed and self._endpoint.persona is Mode.LIVE:
+            info = read_stock(await self._rest.read(*stock_params(code)), code)
+        return read_stock_day(quote, info, code, self._clock.now())
+
+    async def _price(self, code: str) -> ApiReply:
         api = APIS["inquire_price"]
         params = encode_params(
             api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
         )
-        return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
+        return await self._rest.read(api, params)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         """Return bids and asks of a stock at a venue. Raises KisError."""

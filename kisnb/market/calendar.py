@@ -80,7 +80,9 @@ EXAM_DAYS: frozenset[date] = frozenset(
         (2027, 11, 18),
     )
 )
-"""Days of the college entrance exam (수능), on which all hours are an hour later.
+"""Days of the college entrance exam (수능), on which KRX opens and closes an hour later.
+
+``sessions`` says what else moves.
 
 Source: exchange_calendars 4.13 up to 2020, then the ministry of education. The year 2017 has two:
 an earthquake moved the exam by a week after the hours of both days had been announced.
@@ -98,7 +100,7 @@ class Overrides(msgspec.Struct, frozen=True):
     open: dict[date, str] = {}
     """Days on which KRX trades, although the table says otherwise."""
     hour_later: dict[date, str] = {}
-    """Days on which all hours are an hour later."""
+    """Days on which KRX opens and closes an hour later, as on an exam day."""
 
     def __post_init__(self) -> None:
         for day in self.closed:
@@ -195,7 +197,7 @@ def is_trading_day(day: date) -> bool:
 
 
 def is_hour_later(day: date) -> bool:
-    """Return True when all hours of ``day`` are an hour later, as on the college entrance exam."""
+    """Return True when KRX opens and closes an hour later, as on the college entrance exam."""
     return day in EXAM_DAYS or day in _local.hour_later
 
 

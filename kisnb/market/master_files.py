@@ -18,12 +18,12 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.errors import ConfigError
-from kisnb.market.instruments import Instrument
+from kisnb.market.instruments import Instrument, multiple_of
 from kisnb.terms import Board, Kind
 
 FOLDER = "master"
 """Name of the folder with master files, or with a folder of them for each day (``2026-11-20``)."""
-# The archives at https://new.real.download.dws.co.kr/common/master hold files of these names.
+# The archives at the setting ``master_url`` hold files of these names.
 FILES = {Board.KOSPI: "kospi_code.mst", Board.KOSDAQ: "kosdaq_code.mst"}
 NXT_FILES = {Board.KOSPI: "nxt_kospi_code.mst", Board.KOSDAQ: "nxt_kosdaq_code.mst"}
 _NUMBERS = ("stck_sdpr", "prdy_vol", "lstn_stcn")
@@ -60,7 +60,7 @@ _LAST = (
     "grp_code:3 co_crdt_limt_over_yn:1 secu_lend_able_yn:1 stln_able_yn:1"
 )
 
-_KINDS = {
+KINDS = {
     "ST": Kind.STOCK, "MF": Kind.STOCK, "RT": Kind.STOCK, "SC": Kind.STOCK, "IF": Kind.STOCK,
     "DR": Kind.STOCK, "FS": Kind.STOCK, "EF": Kind.ETF, "FE": Kind.ETF, "EN": Kind.ETN,
 }  # fmt: skip
@@ -112,31 +112,48 @@ class MasterRecord(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Kind | None:
         """Stock, ETF or ETN; None for a kind that kisnb does not trade."""
-        return _KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
+        return KINDS.get(self.fields.get("scrt_grp_cls_code", ""))
 
-    def instrument(self, nxt: bool) -> Instrument:
-        """Return the issue as the order rules need it. ``nxt``: Nextrade lists it.
+    def instrument(self, nxt: bool | None) -> Instrument:
+        """Return the issue as the order rules need it. ``nxt``: Nextrade lists it, None: unknown.
 
         The file gives listed shares in thousands, so the number is rounded. An issue without a
         base price counts as halted, because its limit prices are not known.
         """
-        base = self._whole("stck_sdpr")
+        base, kind = self._whole("stck_sdpr"), self.kind or Kind.STOCK
         return Instrument(
             self.code,
             self.name,
             self.board,
-            self.kind or Kind.STOCK,
+            kind,
             self._whole("lstn_stcn") * 1_000,
             base,
             self._whole("prdy_vol"),
             self.fields.get("trht_yn") == "Y" or not base,
             nxt,
             self.fields.get("prst_cls_code", "0") not in ("", "0"),
+            multiple_of(kind, self.name),
+            self._date("stck_lstn_date"),
+            self._offer,
+            self.fields.get("sltr_yn") == "Y",
         )
 
     def _whole(self, name: str) -> int:
         # A new listing, or an ETF, may have a blank instead of a number.
         return int(self.fields.get(name) or 0)
+
+    @property
+    def _offer(self) -> int:
+        # Needed on the listing day alone, so another text does not make the file unreadable.
+        text = self.fields.get("po_prc", "")
+        return int(text) if text.isdecimal() else 0
+
+    def _date(self, name: str) -> date | None:
+        try:
+            return date.fromisoformat(self.fields.get(name, ""))
+        except ValueError:
+            # Blank, or zeros: KIS does not state it.
+            return None
 
 
 def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:
@@ -174,6 +191,14 @@ def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
     return None
 
 
+def dated(folder: Path) -> date | None:
+    """Return the day that the name of a folder of master files states; None when it states none."""
+    try:
+        return date.fromisoformat(folder.name)
+    except ValueError:
+        return None
+
+
 def _copies(root: Path) -> Iterator[Path]:
     return (entry for entry in root.glob("????-??-??") if entry.is_dir())
 
@@ -185,15 +210,24 @@ def _holds(folder: Path, name: str) -> bool:
 def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
     """Return the issues of a board in the master files of ``folder``.
 
-    Each file may be there as ``.mst`` or as ``.mst.zip``. An issue that only the Nextrade file
-    lists is left out: KIS does not make the files of a morning in the same minute. Raises
-    ConfigError for a missing or broken file.
+    Each file may be there as ``.mst`` or as ``.mst.zip``. Without both Nextrade files it is not
+    known which issues Nextrade lists. An issue that only the Nextrade file lists is left out: KIS
+    does not make the files of a morning in the same minute. Raises ConfigError for a missing or
+    broken file.
     """
-    # No field of KRX's files says that Nextrade trades an issue. Being in its file does.
-    on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
+    # No field of KRX's files says that Nextrade trades an issue. Being in its file does. KIS's
+    # samples do not download Nextrade's files, so many folders have neither.
+    on_nxt = None
+    if any(_holds(folder, name) for name in NXT_FILES.values()):
+        on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}
     for record in _read(folder, FILES[board], board):
         if record.kind is not None:
-            yield record.instrument(record.code in on_nxt)
+            yield record.instrument(None if on_nxt is None else record.code in on_nxt)
+
+
+def count_rows(folder: Path, name: str, board: Board) -> int:
+    """Return the number of records of one master file. Raises ConfigError when it is broken."""
+    return len(_read(folder, name, board))
 
 
 def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:

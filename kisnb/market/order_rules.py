@@ -176,7 +176,12 @@ def legal(
     # The reason that lasts longest comes first: not listed, then closed, then the kind. A person
     # told to wait for a venue that never lists the stock would wait in vain.
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
-        why = f"NXT does not list {instrument.name} ({instrument.code})"
+        named = f"{instrument.name} ({instrument.code})"
+        why = (
+            f"it is not known whether NXT lists {named}"
+            if instrument.nxt is None
+            else f"NXT does not list {named}"
+        )
         return Verdict(None, why, _at_krx(now, kind, instrument, assumed, offered))
     active = _active(now, venue, instrument, assumed)
     if not active:
@@ -280,8 +285,8 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> 
 
 def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
     return (
-        instrument.nxt
-        or venue is Venue.KRX
+        venue is Venue.KRX
+        or instrument.nxt is True
         or (venue is Venue.SOR and _chosen(assumed).sor_krx_only)
     )
 

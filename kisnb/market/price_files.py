@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import msgspec
 
 from kisnb.errors import ConfigError
 from kisnb.market import ticks
-from kisnb.market.instruments import Instrument, is_preferred
+from kisnb.market.instruments import Instrument, is_preferred, multiple_of
+from kisnb.market.parquet_tables import Content, read_table
 from kisnb.terms import Board, Kind
 
 if TYPE_CHECKING:
@@ -27,6 +28,22 @@ DAILY = "krx_daily.parquet"
 
 Adjusted prices do not lie on the tick grid.
 """
+_LISTED: dict[str, Content] = {
+    "Code": "text",
+    "Name": "text",
+    "Market": "text",
+    "Close": "number",
+    "Volume": "whole",
+    "Stocks": "whole",
+}
+_PRICES: dict[str, Content] = dict.fromkeys(("open", "high", "low", "close"), "number")
+_DAYS: dict[str, Content] = {
+    "code": "text",
+    "name": "text",
+    "date": "date",
+    **_PRICES,
+    "volume": "whole",
+}
 _TYPICAL_DAYS = 20
 """Trading days, about a month, whose median volume is an issue's typical volume."""
 # First words of the names of ETFs. The daily bars do not say which issues are ETFs.
@@ -66,14 +83,14 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     Where daily bars reach to the day, they give base price, volume and halt. An issue that is not
     in the listing is there from its first bar on. Raises ConfigError for a missing or broken file.
     """
-    listing = read(folder, LISTING, ("Code", "Name", "Market", "Close", "Volume", "Stocks"))
     today = bars_of(folder, day)
     known = _known(daily(folder), day)
-    for code, name, market, close, volume, shares in listing.iter_rows():
-        board = _board(market)
+    for code, name, market, close, volume, shares in listing(folder).iter_rows():
         # What is left in ``known`` afterwards are issues that the listing does not have, such as
         # ETF.
-        past = known.pop(code, None)
+        past, board = known.pop(code, None), _board(market)
+        if board is None:
+            continue
         # Daily bars that end before the day are older than the listing. Its close is the better
         # base.
         base, typical = past[1:] if past and code in today else (close, volume)
@@ -106,7 +123,7 @@ def kind_of(code: str, name: str) -> Kind:
     return Kind.ETF if name.split(" ")[0] in _FUND_BRANDS else Kind.STOCK
 
 
-def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, int, int]]:
+def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, float, int]]:
     """Return name, base price and median volume on ``day`` by code.
 
     On an issue's first day, its own open and volume are used.
@@ -137,30 +154,43 @@ def _instrument(
     board: Board,
     kind: Kind,
     shares: int,
-    base: int,
+    base: float,
     volume: int,
     halted: bool,
     day: date,
 ) -> Instrument:
-    price = ticks.nearest(base, kind, day, board)
+    # Without a base price no limit prices are known, so the issue counts as halted.
+    price = ticks.nearest(base, kind, day, board) if base > 0 else 0
     preferred = is_preferred(code, kind)
-    return Instrument(code, name, board, kind, shares, price, volume, halted, preferred=preferred)
+    return Instrument(
+        code,
+        name,
+        board,
+        kind,
+        shares,
+        price,
+        volume,
+        halted or not price,
+        nxt=None,
+        preferred=preferred,
+        multiple=multiple_of(kind, name),
+    )
 
 
 def snapped(
     kind: Kind,
     day: date,
     board: Board,
-    opened: int,
-    high: int,
-    low: int,
-    close: int,
+    opened: float,
+    high: float,
+    low: float,
+    close: float,
     volume: int,
 ) -> DailyBar:
     """Return a bar with its prices on the day's grid. Without volume all are the close."""
     if not volume or not opened:
-        close = ticks.nearest(close, kind, day, board)
-        return DailyBar(close, close, close, close, 0)
+        flat = ticks.nearest(close, kind, day, board)
+        return DailyBar(flat, flat, flat, flat, 0)
     o, h, lo, c = (ticks.nearest(price, kind, day, board) for price in (opened, high, low, close))
     # Each price is rounded by itself, with the tick of its own band. So the high might end up below
     # the open.
@@ -168,40 +198,41 @@ def snapped(
 
 
 def boards_of(folder: Path) -> dict[str, Board]:
-    """Return the board of each listed stock by code."""
-    return {
-        code: _board(market)
-        for code, market in read(folder, LISTING, ("Code", "Market")).iter_rows()
-    }
+    """Return the board of each listed stock by code. Stocks of KONEX are left out."""
+    boards = ((code, _board(market)) for code, _, market, *_ in listing(folder).iter_rows())
+    return {code: board for code, board in boards if board is not None}
 
 
-def _board(market: str) -> Board:
+def _board(market: str) -> Board | None:
+    """Return the board of a market; None for KONEX, whose rules kisnb does not know."""
+    if market == "KONEX":
+        return None
     # The listing has "KOSDAQ GLOBAL" as well, a segment of KOSDAQ.
     return Board.KOSDAQ if market.startswith("KOSDAQ") else Board.KOSPI
 
 
+def listing(folder: Path) -> pl.DataFrame:
+    """Return the listing as the file has it. Raises ConfigError as ``read_table`` does.
+
+    Raises ConfigError for an unknown market, too.
+    """
+    frame = read(folder, LISTING, _LISTED, ("Code",))
+    for row, market in enumerate(frame["Market"], start=1):
+        if market.split(" ")[0] not in ("KOSPI", "KOSDAQ", "KONEX"):
+            raise ConfigError(
+                f"row {row} of {folder / LISTING} has the market {market!r}",
+                "write KOSPI, KOSDAQ or KONEX, or drop the row",
+            )
+    return frame
+
+
 def daily(folder: Path) -> pl.DataFrame:
     """Return all real daily bars as the file has them. Raises ConfigError as ``read`` does."""
-    return read(folder, DAILY, ("code", "name", "date", "open", "high", "low", "close", "volume"))
+    return read(folder, DAILY, _DAYS, ("code", "date"))
 
 
-def read(folder: Path, name: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    """Return some columns of a file in the folder.
-
-    Raises ConfigError when the file is missing or broken.
-    """
-    import polars as pl
-
-    path = folder / name
-    if not path.is_file():
-        raise ConfigError(
-            f"{path} is missing", "put it there, or unset KISNB_DATA to use the packaged universe"
-        )
-    try:
-        return pl.read_parquet(path, columns=list(columns))
-    except (pl.exceptions.PolarsError, OSError) as e:
-        reason = str(e).splitlines()[0]
-        raise ConfigError(
-            f"{path} cannot be read: {reason}",
-            "fetch it again, or unset KISNB_DATA to use the packaged universe",
-        ) from e
+def read(
+    folder: Path, name: str, columns: Mapping[str, Content], key: tuple[str, ...]
+) -> pl.DataFrame:
+    """Return some columns of a file in the folder. Raises ConfigError as ``read_table`` does."""
+    return read_table(folder / name, columns, key, "unset KISNB_DATA to use the packaged universe")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from kisnb.market.parquet_tables import Content
 from kisnb.market.price_files import LISTING, DailyBar, boards_of, daily, kind_of, read, snapped
 from kisnb.terms import Board
 
@@ -20,6 +21,14 @@ INDEX = "index_daily.parquet"
 
 The file may be missing.
 """
+_POINTS: dict[str, Content] = dict.fromkeys(("open", "high", "low", "close"), "number")
+_INDEX: dict[str, Content] = {
+    "index": "text",
+    "date": "date",
+    **_POINTS,
+    "volume": "whole",
+    "turnover": "whole",
+}
 IndexName: TypeAlias = Literal["KOSPI", "KOSDAQ", "KOSPI200"]
 
 
@@ -93,7 +102,8 @@ class PricePast:
 
         if not {"High", "Low"} <= pl.read_parquet_schema(self.folder / LISTING).keys():
             return {}
-        rows = read(self.folder, LISTING, ("Code", "High", "Low")).iter_rows()
+        columns: dict[str, Content] = {"Code": "text", "High": "number", "Low": "number"}
+        rows = read(self.folder, LISTING, columns, ("Code",)).iter_rows()
         # A stock that did not trade has 0 in both columns.
         return {code: high / low - 1 for code, high, low in rows if low}
 
@@ -103,15 +113,13 @@ class PricePast:
 
         if not (self.folder / INDEX).is_file():
             return {}
-        columns = ("index", "date", "open", "high", "low", "close", "volume", "turnover")
         known: dict[str, list[IndexDay]] = {}
         rows = (
-            read(self.folder, INDEX, columns)
+            read(self.folder, INDEX, _INDEX, ("index", "date"))
             # The day itself is kept: ``index_that_day`` needs it, and ``index`` leaves it out.
             .filter(pl.col("date") <= self.day)
             .sort("date")
-            .select(columns)
         )
         for name, then, o, h, lo, c, volume, value in rows.iter_rows():
-            known.setdefault(name, []).append(IndexDay(then, o, h, lo, c, int(volume), int(value)))
+            known.setdefault(name, []).append(IndexDay(then, o, h, lo, c, volume, value))
         return known

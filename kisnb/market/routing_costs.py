@@ -55,13 +55,17 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
 
     That is so for a venue in an auction, a depth with one side only, and unknown sizes.
     """
-    fee: int = 0
-    tax: int = 0
+    fee: int | None = 0
+    """None when no price of the stock is known."""
+    tax: int | None = 0
+    """None as for ``fee``."""
 
     @property
     def cost(self) -> int | None:
-        """Slippage, fee and tax; None when the slippage is not known."""
-        return None if self.slippage is None else self.slippage + self.fee + self.tax
+        """Slippage, fee and tax; None when one of them is not known."""
+        if self.slippage is None or self.fee is None or self.tax is None:
+            return None
+        return self.slippage + self.fee + self.tax
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
@@ -199,6 +203,8 @@ def _line(
     # Shares that wait pay their fee later: at the limit, else near the middle of the market.
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
+        if not price:
+            return WhatIf(venue, kind, phase, "", at_once, rest, None, None, None)
         paid = [*taken, _Level(price, rest, parts[0])]
     value = sum(level.price * level.qty for level in paid)
     fee = sum(costs.fee(level.price * level.qty, level.venue, item.kind) for level in paid)

@@ -61,9 +61,9 @@ REFORM = date(2026, 9, 14)
 OPENING = frozenset({"opening auction", "pre-open closing price"})
 """Spans whose start and end move when KRX opens later. Of ``regular`` only the start moves."""
 EVENING = frozenset({"single price", "after-market"})
-"""The last spans of a day.
+"""The last spans of a day. They end at their usual time on the exam day, too.
 
-A field of ``Uncertain`` says whether they end at their usual time on the exam day.
+One variant of ``Uncertain`` moves their end.
 """
 
 _KRX, _NXT = Venue.KRX, Venue.NXT

@@ -170,9 +170,14 @@ def _rows(day: date, assumed: Uncertain) -> list[Span]:
             # A later row takes the place of the earlier one in the dict. So the table's order
             # stays, and with it the span that gives the phase.
             newest[row.name, row.venue] = row
-    # Nextrade had no pre-market on 2025-11-13 and 2026-01-02 (press): one variant of Uncertain.
-    shut = {"pre-market"} if assumed.special_days_of_2025 and _opens_later(day) else set()
-    return [row for row in newest.values() if row.start < row.end and row.name not in shut]
+    if not _has_pre_market(day, assumed):
+        newest.pop(("pre-market", Venue.NXT), None)
+    return [row for row in newest.values() if row.start < row.end]
+
+
+def _has_pre_market(day: date, assumed: Uncertain) -> bool:
+    # Nextrade had no pre-market on 2025-11-13 and 2026-01-02 (press reports of those days).
+    return assumed.special_days_all_later or not _opens_later(day)
 
 
 def _later(day: date) -> Ns:
@@ -187,29 +192,29 @@ def _hours(row: Span, day: date, assumed: Uncertain) -> Hours:
     """Return a row with its moments on ``day``.
 
     On the first trading day of a year only the spans up to the opening move, by an hour. On the
-    exam day all spans move (KRX rule).
+    exam day all spans move (KRX rule), and the last ones end as usual (press reports of
+    2025-11-13).
     """
     begins = _opens_later(day) if row.name == "regular" or row.name in OPENING else _later(day)
     ends = _opens_later(day) if row.name in OPENING else _later(day)
-    if assumed.special_days_of_2025 and row.name in EVENING:
+    if row.name in EVENING and not assumed.special_days_all_later:
         ends = 0
     return Hours(row, kst(day, row.start) + begins, kst(day, row.end) + ends)
 
 
 def _labels(day: date, assumed: Uncertain) -> _Track[SessionId]:
     newest: dict[SessionId, Label] = {row.session_id: row for row in LABELS if row.since <= day}
-    as_in_2025 = assumed.special_days_of_2025
-    if as_in_2025 and _opens_later(day):
+    if not _has_pre_market(day, assumed):
         newest.pop(SessionId.NXT_PRE, None)
     holds: dict[Ns, SessionId] = {}
     # By start, because one label may begin when another ends, as at 15:30. The later label then
     # overwrites KR_OFF.
     for row in sorted(newest.values(), key=lambda row: row.start):
-        # Nextrade's hours move on the exam day, and not on the first trading day of a year.
+        # After the open, Nextrade's hours move on the exam day alone, as KRX's close does.
         begins = _opens_later(day) if row.session_id is SessionId.KRX_REG else _later(day)
         holds[kst(day, row.start) + begins] = row.session_id
-        ends = 0 if as_in_2025 and row.session_id is SessionId.NXT_AFTER else _later(day)
-        holds[kst(day, row.end) + ends] = SessionId.KR_OFF
+        evening = row.session_id is SessionId.NXT_AFTER and not assumed.special_days_all_later
+        holds[kst(day, row.end) + (0 if evening else _later(day))] = SessionId.KR_OFF
     return _Track(list(holds), list(holds.values()))
 
 

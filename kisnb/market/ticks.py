@@ -11,6 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
+from kisnb.market.instruments import Instrument
 from kisnb.market.session_table import Certainty
 from kisnb.terms import Board, Kind, Side
 
@@ -64,7 +65,7 @@ class Band(NamedTuple):
     since: date
     """First day of the rule."""
     percent: int
-    """Percent of the base price, up and down."""
+    """Percent of the base price, up and down. It is multiplied by an ETF's or ETN's multiple."""
     source: str
     certainty: Certainty = "A"
 
@@ -72,8 +73,34 @@ class Band(NamedTuple):
 # Nextrade's limits are KRX's: both start from KRX's previous close.
 LIMITS: tuple[Band, ...] = (
     Band(date.min, 15, "KRX rule until 2015-06-12"),
-    Band(date(2015, 6, 15), 30, "KRX rule since 2015-06-15"),
+    Band(date(2015, 6, 15), 30, "KRX rule since 2015-06-15; replies of 2026-10-07 show the cut"),
 )
+
+
+class ListingBand(NamedTuple):
+    """The limit prices of a stock's listing day, from the offer price (공모가)."""
+
+    since: date
+    """First day of the rule."""
+    lower_percent: int
+    """Percent of the offer price."""
+    upper_percent: int
+    """Percent of the offer price."""
+    source: str
+    certainty: Certainty = "A"
+
+
+# Before the first row the opening auction made the base price, so no limits are known before it.
+LISTING_DAY: tuple[ListingBand, ...] = (
+    ListingBand(date(2023, 6, 26), 60, 400, "KRX rule since 2023-06-26"),
+)
+
+
+class PriceLimits(NamedTuple):
+    """The lower and upper limit price (하한가, 상한가) of an issue on a day, won."""
+
+    lower: int
+    upper: int
 
 
 def tick_size(price: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI) -> int:
@@ -126,19 +153,61 @@ def step(
     return price
 
 
+def limits_of(item: Instrument, day: date) -> PriceLimits | None:
+    """Return the limit prices of an issue on ``day``, won. Both are on the tick grid.
+
+    None when it has none, as in liquidation trading (정리매매). None also when they are not known:
+    without a base price, and on a listing day without an offer price or before the rule of
+    ``LISTING_DAY``.
+    """
+    if item.liquidation:
+        return None
+    # An ETF or ETN starts from its net value with the usual limits.
+    if item.listed_on == day and item.kind is Kind.STOCK:
+        return _on_listing_day(item, day)
+    return limits(item.base, item.kind, day, item.board, item.multiple) if item.base else None
+
+
 @lru_cache(maxsize=4096)
 def limits(
-    base: int, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
-) -> tuple[int, int]:
-    """Return the lower and upper limit price (하한가, 상한가) of a day with base price ``base``.
+    base: int,
+    kind: Kind,
+    day: date | None = None,
+    board: Board = Board.KOSPI,
+    multiple: float = 1.0,
+) -> PriceLimits:
+    """Return the limit prices of a usual day with base price ``base``, won.
 
-    Both are rounded to the grid, toward the base.
+    The width is the percentage of the base, cut down to the tick of the base (KIS states it as
+    rstc_wdth_prc). The lower limit is the base less the width, the upper limit the base plus the
+    width. Then each is cut to its own tick, toward the base.
     """
-    # Fractions of a won do not exist: the exact limit is cut toward the base, then put on the grid.
+    # The lower limit needs that cut only for a base off the grid: its tick is never larger than
+    # the base's, and each tick of a grid is a multiple of the smaller ones.
     percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
-    lower = snap(-(-base * (100 - percent) // 100), Side.SELL, kind, day, board)
-    upper = snap(base * (100 + percent) // 100, Side.BUY, kind, day, board)
-    return lower, upper
+    # Multiples below one have the usual limits (KRX rule for ETN, 2022-12).
+    width = base * int(percent * max(multiple, 1.0)) // 100
+    width -= width % tick_size(base, kind, day, board)
+    return PriceLimits(
+        snap(max(base - width, 1), Side.SELL, kind, day, board),
+        snap(base + width, Side.BUY, kind, day, board),
+    )
+
+
+def _on_listing_day(item: Instrument, day: date) -> PriceLimits | None:
+    band = next((band for band in reversed(LISTING_DAY) if band.since <= day), None)
+    if band is None or not item.offer:
+        return None
+    # Fractions of a won do not exist: the limit is cut toward the offer price, then put on the
+    # grid.
+    lower, upper = (
+        -(-item.offer * band.lower_percent // 100),
+        item.offer * band.upper_percent // 100,
+    )
+    return PriceLimits(
+        snap(lower, Side.SELL, item.kind, day, item.board),
+        snap(upper, Side.BUY, item.kind, day, item.board),
+    )
 
 
 @lru_cache(maxsize=256)

@@ -30,11 +30,12 @@ class Uncertain(msgspec.Struct, frozen=True):
     """
     nxt_mid_and_stop_all_day: bool = False
     """Nextrade takes mid-price and stop-limit orders in its pre-market and after-market, too."""
-    special_days_of_2025: bool = False
-    """Exam days and first trading days are as the press reported 2025-11-13 and 2026-01-02.
+    special_days_all_later: bool = False
+    """On an exam day every phase is an hour later, Nextrade's pre-market and the evening too.
 
-    Nextrade has no pre-market then, and the last spans end at 18:00 or 20:00 as usual. Else all
-    hours of an exam day are an hour later.
+    On the first trading day of a year Nextrade then has its usual pre-market. Else both days are
+    as the press reported 2025-11-13 and 2026-01-02: Nextrade has no pre-market, and the last spans
+    end at 18:00 or 20:00 as usual.
     """
     krx_conditional_at_close: bool = False
     """KRX takes new conditional orders in the closing auction. They become market orders there."""

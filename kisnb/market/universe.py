@@ -12,13 +12,15 @@ from pathlib import Path
 import msgspec
 
 from kisnb.errors import UnknownInstrument
-from kisnb.market.instruments import Instrument, is_preferred
-from kisnb.market.master_files import FOLDER, folder_of, read_issues
+from kisnb.market.instruments import Instrument, is_code, is_preferred, multiple_of
+from kisnb.market.master_files import FOLDER, dated, folder_of, read_issues
 from kisnb.market.price_files import has_prices, read_instruments
 from kisnb.paths import state_dir
 from kisnb.terms import Board, Kind
-from kisnb.values import narrow, near_names, shown, tidy
+from kisnb.values import narrow, near_names, numbered_code, shown, tidy
 
+_MASTER_ALONE = ("nxt", "preferred", "listed_on", "offer", "liquidation")
+"""Facts of an issue that price files do not have."""
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _FIRST_SYLLABLE, _LAST_SYLLABLE, _PER_INITIAL = ord("가"), ord("힣"), 588
 
@@ -29,8 +31,22 @@ class Universe:
     They are looked up by code, and searched by code, name or initial consonants (초성).
     """
 
-    def __init__(self, items: Iterable[Instrument]) -> None:
+    def __init__(
+        self,
+        items: Iterable[Instrument],
+        *,
+        source: str = "",
+        day: date | None = None,
+        is_complete: bool = True,
+    ) -> None:
         self._by_code = {item.code: item for item in items}
+        self.source = source
+        """Where the list comes from, for people."""
+        self.day = day
+        """The day of the list; None when it has none."""
+        self.is_complete = is_complete
+        """True: the list is the host's own. Its prices hold, and a code that it lacks does not
+        exist. False at paper and live: KIS states the prices of a stock, and may know more."""
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -40,7 +56,8 @@ class Universe:
         Their base prices and volumes are round and not real.
         """
         text = files("kisnb.market").joinpath("universe.csv").read_text(encoding="utf-8")
-        return Universe(_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+        rows = (_packaged_row(row) for row in csv.DictReader(text.splitlines()))
+        return Universe(rows, source="the list that comes with kisnb")
 
     @staticmethod
     def load(data: Path | None, day: date) -> Universe:
@@ -56,23 +73,54 @@ class Universe:
         if data is None:
             return listed or Universe.packaged()
         if listed is None:
-            return Universe(read_instruments(data, day))
+            return Universe(read_instruments(data, day), source=f"the price files in {data}")
         # The folder may hold master files alone.
         return listed.with_prices(read_instruments(data, day)) if has_prices(data) else listed
+
+    @staticmethod
+    def for_kis(data: Path | None, day: date) -> Universe:
+        """Return the issues that a paper or live desk knows on ``day`` before it has asked KIS.
+
+        Names, boards and kinds are those of ``load``. Base prices, volumes and halts are left out:
+        those of a file are of its own day, and those of the packaged list are made up. Raises
+        ConfigError as ``load`` does.
+        """
+        listed = Universe.load(data, day)
+        items = (
+            msgspec.structs.replace(item, base=0, volume=0, halted=False, liquidation=False)
+            for item in listed
+        )
+        return Universe(items, source=listed.source, day=listed.day, is_complete=False)
+
+    def add(self, item: Instrument) -> None:
+        """Add an issue that KIS has named, or replace it."""
+        self._by_code[item.code] = item
+        self.__dict__.pop("_spelt", None)
+
+    def spell(self, code: object) -> str:
+        """Return a code as KIS writes it.
+
+        A list that is not complete lets each text pass that may be a code: KIS decides. Raises
+        UnknownInstrument, with the codes that may have been meant.
+        """
+        plain = _plain_code(code)
+        if not self.is_complete and is_code(plain):
+            return plain
+        return self.get(plain).code
 
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
         """Return these issues and those of ``priced`` as one universe.
 
-        An issue in both has the facts of ``priced``. It keeps its Nextrade listing and its mark as
-        a preferred share, because price files do not have them.
+        An issue in both has the facts of ``priced``. It keeps those that only master files have:
+        Nextrade listing, preferred share, listing date, offer price and liquidation.
         """
         merged = dict(self._by_code)
         for item in priced:
             known = merged.get(item.code, item)
             merged[item.code] = msgspec.structs.replace(
-                item, nxt=known.nxt, preferred=known.preferred
+                item, **{name: getattr(known, name) for name in _MASTER_ALONE}
             )
-        return Universe(merged.values())
+        return Universe(merged.values(), source=self.source, day=self.day)
 
     def get(self, code: str) -> Instrument:
         """Return the issue with this code.
@@ -82,9 +130,8 @@ class Universe:
         # Nearly every code is written as KIS writes it; the slower reading comes second.
         item = self._by_code.get(code) or self._by_code.get(_plain_code(code))
         if item is None:
-            raise UnknownInstrument(
-                f"{shown(tidy(code))} is not a listed code", self._cure(tidy(code))
-            )
+            typed = tidy(code) if isinstance(code, str) else _plain_code(code)
+            raise UnknownInstrument(f"{shown(typed)} is not a listed code", self._cure(typed))
         return item
 
     def name(self, code: str) -> str:
@@ -93,8 +140,13 @@ class Universe:
         return code if item is None else item.name
 
     def on_nxt(self, code: str) -> bool:
-        """Return True when Nextrade lists the issue. False for a code that is not known."""
-        return code in self._by_code and self._by_code[code].nxt
+        """Return True when Nextrade lists the issue. False when it does not, or nobody knows."""
+        return code in self._by_code and self._by_code[code].nxt is True
+
+    @property
+    def lacks_nxt(self) -> bool:
+        """True: of some issues it is not known whether Nextrade lists them."""
+        return any(item.nxt is None for item in self)
 
     def search(self, text: str) -> list[Instrument]:
         """Return the issues that ``text`` may mean, the closest first.
@@ -200,8 +252,12 @@ def _plain_code(code: object) -> str:
     """Return a code as KIS writes it.
 
     Pasted text has ``"００５９３０"``, other programs have ``"A005930"``, people type ``"0004v0"``.
+    A DataFrame may have the number 5930.
     """
     if not isinstance(code, str):
+        numbered = numbered_code(code)
+        if numbered is not None:
+            return numbered
         raise UnknownInstrument(
             f"{shown(code)} is not a valid code", "write it in quotation marks, such as '005930'"
         )
@@ -222,6 +278,7 @@ def _packaged_row(row: dict[str, str]) -> Instrument:
         volume=int(row["volume"]),
         nxt=row["nxt"] == "1",
         preferred=is_preferred(row["code"], kind),
+        multiple=multiple_of(kind, row["name"]),
     )
 
 
@@ -230,4 +287,7 @@ def read_universe(folder: Path) -> Universe:
 
     Raises ConfigError as ``read_issues`` does.
     """
-    return Universe(issue for board in Board for issue in read_issues(folder, board))
+    day = dated(folder)
+    of_day = f"of {day}" if day is not None else f"in {folder}, whose day is not known"
+    issues = (issue for board in Board for issue in read_issues(folder, board))
+    return Universe(issues, source=f"KIS's master files {of_day}", day=day)

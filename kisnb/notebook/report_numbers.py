@@ -215,6 +215,6 @@ def _fills(orders: Iterable[Order]) -> list[OrderFill]:
 
 
 def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockChart:
-    title = f"{code} {session.universe.get(code).name}"
+    title = f"{code} {session.universe.name(code)}"
     bars = candles(session.bars(code, CHART_SPAN))
     return StockChart(title, bars, marks(order for order in orders if order.code == code))

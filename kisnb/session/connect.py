@@ -22,6 +22,7 @@ from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.session.kernel import KernelSessions
 from kisnb.session.session import Session
+from kisnb.session.stock_list import list_trouble
 from kisnb.session.typed_orders.cells import Cells, running_shell
 from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Mode
@@ -94,8 +95,12 @@ async def _opened(
     try:
         # The day is the desk's: a simulated day has the issues and the prices of its own date. The
         # file is large and is read beside the loop.
-        universe = await asyncio.to_thread(Universe.load, data_dir(), kst_day(snapshot.now))
-        return Session(client, snapshot, universe, partial(next_desk, mode), cells)
+        load = Universe.load if mode is Mode.SIM else Universe.for_kis
+        universe = await asyncio.to_thread(load, data_dir(), kst_day(snapshot.now))
+        session = Session(client, snapshot, universe, partial(next_desk, mode), cells)
+        if trouble := list_trouble(universe, kst_day(snapshot.now)):
+            session.troubles.append(trouble)
+        return session
     except BaseException:
         # Nobody else knows this client: its threads would run on.
         client.close()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from kisnb.errors import BadInput
+from kisnb.events import StockDay
 from kisnb.kis.calls.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
 from kisnb.market.router import Router
@@ -73,6 +74,15 @@ class MarketCalls(SessionCalls):
         self._parts.watched.want(
             [Want(channel, self._parts.code(code), None) for code in codes for channel in named]
         )
+
+    def stock_day(self, code: str) -> StockDay | None:
+        """Return base price, limits (won) and halt of a stock today.
+
+        None when they are not known. At paper and live KIS states them when a stock is watched,
+        held or bought. Raises UnknownInstrument.
+        """
+        state = self._parts.state
+        return state.stocks.of(state.now, self._parts.code(code))
 
     def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
         """Return the trades of a venue since the stock was watched.

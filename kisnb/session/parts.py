@@ -41,7 +41,7 @@ class Parts:
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities)
         self.link = Link(desk, find)
-        self.state = SessionState(snapshot)
+        self.state = SessionState(snapshot, self.rules.days)
         self.pace = Pace(self.link, self.state)
         self.changes = Changes(self.state)
         self.watched = WatchedStocks(self.link, self.rules)
@@ -96,8 +96,8 @@ class Parts:
         self.hooks.on_close(stopped)
 
     def code(self, code: str) -> str:
-        """Return the code of a listed stock as the universe spells it. Raises UnknownInstrument."""
-        return self.universe.get(code).code
+        """Return the code of a stock as KIS spells it. Raises UnknownInstrument."""
+        return self.universe.spell(code)
 
     def _link_changed(self, trouble: str) -> None:
         self.state.troubles.append(trouble)

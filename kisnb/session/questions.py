@@ -50,11 +50,11 @@ class Questions:
 
     def quote(self, code: str) -> TypedQuery[Quote, Quote]:
         """Ask KIS for the current price. Raises UnknownInstrument, ApiError, DeskLost."""
-        return TypedQuery(QuoteOf(self._universe.get(code).code), self._named)
+        return TypedQuery(QuoteOf(self._universe.spell(code)), self._named)
 
     def depth(self, code: str) -> TypedQuery[Depth, Depth]:
         """Ask KIS for bids and asks. Raises UnknownInstrument, ApiError, DeskLost."""
-        return TypedQuery(DepthOf(self._universe.get(code).code), _noted_for_agent)
+        return TypedQuery(DepthOf(self._universe.spell(code)), _noted_for_agent)
 
     def balance(self) -> TypedQuery[AccountReply, Account]:
         """Ask KIS for cash (won) and holdings (shares). Raises ApiError, DeskLost."""
@@ -97,7 +97,7 @@ class Questions:
         """Return a quote with the name of the stock, which KIS's reply lacks."""
         # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
-        return msgspec.structs.replace(quote, name=self._universe.get(quote.code).name)
+        return msgspec.structs.replace(quote, name=self._universe.name(quote.code))
 
 
 def _noted_for_agent(depth: Depth) -> Depth:

@@ -9,6 +9,7 @@ Each part takes the ``Turn`` of the step. A part knows the parts above it, never
     Readings                 when KIS's orders and account are read
     Cancels                  takes orders out of the market
     Reconciliation           brings the order books to what KIS lists
+    StockReadings            asks for the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
@@ -50,6 +51,7 @@ from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.readings import AFTER_BOUNDARY, Readings
 from kisnb.trading.orders.reconciliation import Reconciliation, expiry
+from kisnb.trading.orders.stock_readings import StockReadings
 from kisnb.trading.ports.commands import (
     CancelOrder,
     Halt,
@@ -64,6 +66,8 @@ from kisnb.trading.ports.effects import (
     Effect,
     OrdersRead,
     Publish,
+    StockRead,
+    StocksWanted,
     WakeAt,
     Woke,
 )
@@ -75,7 +79,16 @@ from kisnb.trading.turn import Turn
 _OrderCommand: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder
 _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
-    _OrderCommand | _Control | Event | SendReply | CancelReply | OrdersRead | DepthRead | Woke
+    _OrderCommand
+    | _Control
+    | Event
+    | SendReply
+    | CancelReply
+    | OrdersRead
+    | DepthRead
+    | StockRead
+    | StocksWanted
+    | Woke
 )
 """All that goes into a core."""
 
@@ -97,7 +110,8 @@ class DeskCore:
         self.cancels = Cancels(state, self.readings)
         self.reconciliation = Reconciliation(rules, state, self.readings, self.cancels)
         self._notices = NoticeIntake(rules, state, self.readings)
-        self.orders = OrderPath(rules, self.gate, state, self.depths, self.readings)
+        self.stocks = StockReadings(rules)
+        self.orders = OrderPath(rules, self.gate, state, self.depths, self.readings, self.stocks)
         self._day_loss = DayLoss(self.gate, state)
         self._flatten = Flatten(
             state, self.gate, self.depths, self.orders, self.cancels, self.readings
@@ -125,6 +139,7 @@ class DeskCore:
             self.orders.sync_after_blackout(turn)
         if self.state.books.live:
             self.readings.schedule(turn, now, "restart", account=True)
+        self.stocks.want(turn, self.state.books.account.holds)
         return turn.take_effects()
 
     def step(self, now: Ns, message: CoreMessage) -> list[Effect]:
@@ -134,6 +149,8 @@ class DeskCore:
             return self._on_price(now, message)
         turn = self._begin(now)
         self._receive(turn, message)
+        # Any of them may have changed what the account holds.
+        self.stocks.want(turn, self.state.books.account.holds)
         # Any message but a price may have ended an order or freed shares that the flatten sells.
         if self._kill_switch.is_flattening:
             self._kill_switch.proceed(turn)
@@ -191,14 +208,25 @@ class DeskCore:
                 self._on_wake(turn)
             case OrdersRead():
                 self._on_orders_read(turn, message)
-            case DepthRead():
-                self.orders.on_depth_read(turn, message)
+            case DepthRead() | StockRead() | StocksWanted():
+                self._on_stock(turn, message)
             case LinkUp():
                 turn.publish(message)
                 self.readings.linked = True
                 self.readings.schedule(turn, turn.now, "link", account=True)
             case _:
                 turn.publish(message)
+
+    def _on_stock(self, turn: Turn, message: DepthRead | StockRead | StocksWanted) -> None:
+        match message:
+            case DepthRead():
+                self.orders.on_depth_read(turn, message)
+            case StocksWanted(codes=codes):
+                self.stocks.want(turn, codes)
+            case StockRead(stated=stated):
+                self.stocks.on_read(turn, message)
+                self._day_loss.on_stated(turn, stated)
+                self.orders.on_stock_read(turn)
 
     # commands
 
@@ -277,12 +305,13 @@ class DeskCore:
         #     flatten        nothing is held only if the account says so too
         #     held orders    a sell may use the shares that KIS has just confirmed
         account = self.reconciliation.on_orders_read(turn, read)
+        self._day_loss.on_account(turn, read.account)
         self._day_loss.check(turn)
         self._kill_switch.on_orders_read(turn, read.query, complete=read.page is not None)
         self._flatten.on_account_read(turn, read.query.asked, read.account)
         if read.page is None:
             self.orders.on_orders_unread(turn)
-        self.orders.resume_waiting(turn, read.query.asked, account)
+        self.orders.resume_waiting(turn, read.query, account)
         # A reading that fell due while this one was under way begins now.
         self.readings.on_wake(turn)
 
@@ -312,6 +341,7 @@ class DeskCore:
         phase = str(sessions.phase(Venue.KRX, now))
         turn.publish(PhaseChanged(now, str(sessions.session_id(now)), Venue.KRX, phase))
         self._schedule_boundary(turn)
+        self.stocks.on_boundary(turn, ended)
         live = self.state.books.live.values()
         # Orders end with their market session without a notice (KRX has cancelled regular orders at
         # 15:30 since 2026-09-14). Only KIS's list shows it.

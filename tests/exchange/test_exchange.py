@@ -21,7 +21,7 @@ from kisnb.exchange.happenings import (
 )
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
-from kisnb.terms import Board, Kind, OrderKind, Side
+from kisnb.terms import Board, Kind, OrderKind, Phase, Side, Venue
 
 DAY = date(2026, 11, 20)
 BUY, SELL = Side.BUY, Side.SELL
@@ -82,6 +82,28 @@ def test_h03_an_order_that_breaks_a_rule_is_refused_with_the_reason(
 @pytest.mark.parametrize("price", [92_300, 49_700])
 def test_h03_limit_prices_themselves_are_taken(exchange: Exchange, price: int) -> None:
     assert exchange.enter(NINE, SAMSUNG, 1, BUY, LIMIT, 1, price)[0] == OrderAccepted(NINE, 1)
+
+
+def test_m06_liquidation_trading_has_neither_limits_nor_interruptions() -> None:
+    ending = Instrument(
+        SAMSUNG, "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 1, liquidation=True
+    )
+    exchange = Exchange(Universe([ending]), DAY, NINE)
+    exchange.enter(NINE, SAMSUNG, 1, SELL, LIMIT, 1, 3)
+    assert OrderFilled(NINE, 2, 1, 3, Venue.KRX) in exchange.enter(
+        NINE, SAMSUNG, 2, BUY, LIMIT, 1, 900_000
+    )
+    assert exchange.phase(SAMSUNG) is Phase.CONTINUOUS
+
+
+def test_m06_the_exchange_keeps_the_wider_limits_of_a_leveraged_etf() -> None:
+    fund = Instrument(SAMSUNG, "KODEX 레버리지", Board.KOSPI, Kind.ETF, 1, 17_310, 1, multiple=2.0)
+    exchange = Exchange(Universe([fund]), DAY, NINE)
+    refusals = [
+        exchange.why_not(NINE, SAMSUNG, BUY, LIMIT, 1, price)
+        for price in (6_920, 6_925, 27_695, 27_700)
+    ]
+    assert refusals == ["limit", None, None, "limit"]
 
 
 def test_h03_a_trade_prints_fills_both_own_sides_and_counts(exchange: Exchange) -> None:

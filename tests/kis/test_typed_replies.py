@@ -105,6 +105,7 @@ def test_m05_the_stock_information_of_kis_is_read(customer: Customer) -> None:
         SAMSUNG,
         item.name,
         Board.KOSPI,
+        item.kind,
         item.shares,
         item.base,
         halted=False,

@@ -25,22 +25,22 @@ DAYS: dict[str, dict[str, str]] = {
         "NXT": "080000c085000 090030c152000 153000e154000 154000c200000",
         "id": "080000p085000 090000r153000 153000n200000",
     },
-    # first trading day of the year: opening an hour later, close as usual, still with the
-    # single-price session
+    # first trading day of the year: opening an hour later, no pre-market, close as usual, still
+    # with the single-price session
     "2026-01-02": {
         "KRX": (
             "093000a100000 100000c152000 152000a153000 153000e154000 154000c160000 160000a180000"
         ),
-        "NXT": "080000c085000 100030c152000 153000e154000 154000c200000",
-        "id": "080000p085000 100000r153000 153000n200000",
+        "NXT": "100030c152000 153000e154000 154000c200000",
+        "id": "100000r153000 153000n200000",
     },
-    # college entrance exam: everything an hour later
+    # college entrance exam: everything an hour later, no pre-market, end as usual
     "2026-11-19": {
         "KRX": (
-            "093000a100000 100000c162000 162000a163000 163000e164000 164000c170000 170000c210000"
+            "093000a100000 100000c162000 162000a163000 163000e164000 164000c170000 170000c200000"
         ),
-        "NXT": "090000c095000 100030c162000 163000e164000 164000c210000",
-        "id": "090000p095000 100000r163000 163000n210000",
+        "NXT": "100030c162000 163000e164000 164000c200000",
+        "id": "100000r163000 163000n200000",
     },
 }
 

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 from datetime import date
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from kisnb.errors import UnknownInstrument
@@ -78,6 +81,30 @@ def test_m05_an_unknown_code_says_what_may_have_been_meant(
         universe.get(wrong)
 
 
+@pytest.mark.parametrize("number", [5930, 5930.0, np.int64(5930), pl.Series([5930])[0]])
+def test_m05_a_number_is_read_as_the_code_of_six_digits(universe: Universe, number: Any) -> None:
+    assert universe.get(number).code == "005930"
+    assert universe.spell(number) == "005930"
+
+
+@pytest.mark.parametrize("number", [0, -5930, 5930.5, 1_005_930, True, None, [5930]])
+def test_m05_a_value_that_is_no_code_is_refused_with_the_cure(
+    universe: Universe, number: Any
+) -> None:
+    with pytest.raises(UnknownInstrument, match=r"is not a valid code.*in quotation marks"):
+        universe.spell(number)
+
+
+def test_m05_a_number_that_is_not_listed_says_what_may_have_been_meant(
+    universe: Universe,
+) -> None:
+    wrong: Any = 5931
+    with pytest.raises(
+        UnknownInstrument, match=r"'005931' is not a listed code. Did you mean 0059"
+    ):
+        universe.get(wrong)
+
+
 def test_m05_an_unknown_code_without_neighbours_has_a_cure_too() -> None:
     universe = Universe([Instrument("005930", "삼성전자", Board.KOSPI, Kind.STOCK, 1, 71_000, 1)])
     with pytest.raises(UnknownInstrument, match="%kis search"):
@@ -96,3 +123,21 @@ print('polars' in sys.modules)"""
         ).stdout
         == "False\n"
     )
+
+
+def test_m06_at_paper_and_live_a_list_has_names_and_no_prices() -> None:
+    listed = Universe.for_kis(None, date(2026, 11, 20))
+    assert {(item.base, item.volume, item.halted) for item in listed} == {(0, 0, False)}
+    assert listed.name("005930") == "삼성전자"
+    assert Universe.packaged().get("005930").base > 0, "the list of sim is another one"
+
+
+def test_m06_a_list_that_is_not_complete_lets_each_code_pass_and_no_name() -> None:
+    listed = Universe.for_kis(None, date(2026, 11, 20))
+    assert listed.spell("0099z0") == "0099Z0"
+    assert listed.spell("Q530036") == "Q530036"
+    for wrong in ("삼성", "00593", "0059300", "ABCDEF"):
+        with pytest.raises(UnknownInstrument):
+            listed.spell(wrong)
+    with pytest.raises(UnknownInstrument):
+        Universe.packaged().spell("0099Z0")

@@ -5,7 +5,7 @@ And what a broken file says.
 
 import shutil
 import zipfile
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kisnb.clock import kst
 from kisnb.errors import ConfigError
 from kisnb.market.master_files import (
     COLUMNS,
@@ -23,9 +24,10 @@ from kisnb.market.master_files import (
     MasterRecord,
     read_master,
 )
+from kisnb.market.order_rules import legal
 from kisnb.market.universe import Universe, read_universe
 from kisnb.paths import state_dir
-from kisnb.terms import Board, Kind
+from kisnb.terms import Board, Kind, OrderKind, Venue
 from tests.market.master_writer import write_master
 
 KOSPI, KOSDAQ = Board.KOSPI, Board.KOSDAQ
@@ -125,6 +127,24 @@ def test_m05_fields_lie_where_the_layout_says() -> None:
     )
 
 
+def test_m06_a_master_file_states_what_decides_the_limits() -> None:
+    rows = [
+        record("005930", "삼성전자", stck_lstn_date="19750611"),
+        record("0126Z0", "새상장", stck_lstn_date="20261120", po_prc="26000"),
+        record("000020", "정리기업", sltr_yn="Y", stck_lstn_date="00000000"),
+        record("122630", "KODEX 레버리지", group="EF"),
+        record("000030", "옛종목", po_prc="-"),
+    ]
+    old, new, ending, twofold, odd = (
+        found.instrument(nxt=False) for found in read_master(write_master(rows, KOSPI), KOSPI)
+    )
+    assert (old.listed_on, old.offer, old.liquidation) == (date(1975, 6, 11), 0, False)
+    assert (new.listed_on, new.offer) == (date(2026, 11, 20), 26_000)
+    assert (ending.listed_on, ending.liquidation) == (None, True)
+    assert (old.multiple, twofold.multiple) == (1.0, 2.0)
+    assert odd.offer == 0, "a field of the listing day alone does not make a file unreadable"
+
+
 def test_m05_universe_of_both_boards(folder: Path) -> None:
     universe = read_universe(folder)
     samsung = universe.get("005930")
@@ -164,6 +184,19 @@ def test_m05_zipped_files_are_read(folder: Path) -> None:
             archive.write(folder / name, name)
         (folder / name).unlink()
     assert sorted(item.code for item in read_universe(folder)) == plain
+
+
+def test_m05_without_nextrades_files_it_is_not_known_what_nextrade_lists(folder: Path) -> None:
+    for name in NXT_FILES.values():
+        (folder / name).unlink()
+    universe = read_universe(folder)
+    samsung = universe.get("005930")
+    assert universe.lacks_nxt
+    assert (samsung.nxt, universe.on_nxt("005930")) == (None, False)
+    now = kst(date(2026, 11, 20), time(8, 10))
+    verdict = legal(now, Venue.NXT, OrderKind.LIMIT, samsung)
+    assert verdict.why_not == "it is not known whether NXT lists 삼성전자 (005930)"
+    assert legal(now, Venue.NXT, OrderKind.LIMIT, msgspec.structs.replace(samsung, nxt=True)).rule
 
 
 def test_m05_a_missing_file_says_which(folder: Path) -> None:

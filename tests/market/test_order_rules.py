@@ -172,9 +172,9 @@ def test_o07_unfilled_orders_end_at_the_times_of_the_table(
     assert expires(at(clock), venue, kind) == at(ends)
 
 
-def test_o07_on_the_exam_day_everything_ends_an_hour_later() -> None:
+def test_o07_on_the_exam_day_krx_ends_an_hour_later_and_nextrade_as_usual() -> None:
     assert expires(at("10:30", EXAM), KRX, K.LIMIT) == at("16:30", EXAM)
-    assert expires(at("10:30", EXAM), NXT, K.LIMIT) == at("21:00", EXAM)
+    assert expires(at("10:30", EXAM), NXT, K.LIMIT) == at("20:00", EXAM)
     assert expires(at("16:30", BEFORE), KRX, K.SINGLE_PRICE) == at("18:00", BEFORE)
 
 

@@ -1,6 +1,7 @@
 """M05, H03: the folder with real prices."""
 
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -147,6 +148,95 @@ def test_h03_a_file_without_its_columns_is_named(folder: Path) -> None:
     pl.DataFrame({"Code": ["005930"]}).write_parquet(folder / LISTING)
     with pytest.raises(ConfigError, match=LISTING):
         Universe.load(folder, D3)
+
+
+AS_PANDAS_WRITES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "midnights": lambda f: f.with_columns(pl.col("date").cast(pl.Datetime("ns"))),
+    "midnights in a zone": lambda f: f.with_columns(
+        pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("Asia/Seoul")
+    ),
+    "floats": lambda f: f.with_columns(pl.col("open", "close", "volume").cast(pl.Float64)),
+    "categories": lambda f: f.with_columns(pl.col("code", "name").cast(pl.Categorical)),
+    "an index": lambda f: f.with_row_index("__index_level_0__"),
+}
+
+
+@pytest.mark.parametrize("written", AS_PANDAS_WRITES)
+def test_h03_price_files_are_read_as_pandas_writes_them(folder: Path, written: str) -> None:
+    def found() -> tuple[object, ...]:
+        past = PricePast(folder, D3)
+        return list(Universe.load(folder, D3)), bars_of(folder, D3), past.bars("005930")
+
+    plain = found()
+    AS_PANDAS_WRITES[written](pl.read_parquet(folder / DAILY)).write_parquet(folder / DAILY)
+    listing = pl.read_parquet(folder / LISTING)
+    listing.with_columns(pl.col("Close", "Volume", "Stocks").cast(pl.Float64)).write_parquet(
+        folder / LISTING
+    )
+    assert found() == plain
+
+
+WRONG_TABLES: dict[str, tuple[str, Callable[[pl.DataFrame], pl.DataFrame], str]] = {
+    "a code twice": (
+        LISTING,
+        lambda f: pl.concat([f, f.head(1).with_columns(pl.col("Close") + 9_000)]),
+        f"Row 4 of .*{LISTING} has 005930 again. Keep one row",
+    ),
+    "a day twice": (
+        DAILY,
+        lambda f: pl.concat([f, f.head(1)]),
+        f"Row 7 of .*{DAILY} has 005930 {D1} again. Keep one row",
+    ),
+    "codes as numbers": (
+        LISTING,
+        lambda f: f.with_columns(Code=pl.Series([5_930, 4, 880])),
+        f'column Code of .*{LISTING} has values of type Int64. Store text: "005930" and not 5930',
+    ),
+    "dates as text": (
+        DAILY,
+        lambda f: f.with_columns(pl.col("date").cast(pl.String)),
+        f"column date of .*{DAILY} has values of type String. Store dates",
+    ),
+    "a missing price": (
+        DAILY,
+        lambda f: f.with_columns(close=pl.Series([1.0, 2.0, float("nan"), 4.0, 5.0, 6.0])),
+        f"Row 3 of .*{DAILY} has no close that can be read. Write the value",
+    ),
+    "another market": (
+        LISTING,
+        lambda f: f.with_columns(Market=pl.Series(["KOSPI", "NYSE", "KOSPI"])),
+        f"Row 2 of .*{LISTING} has the market 'NYSE'. Write KOSPI, KOSDAQ or KONEX",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TABLES)
+def test_h03_a_wrong_price_file_is_refused_with_file_row_and_cure(folder: Path, wrong: str) -> None:
+    name, change, words = WRONG_TABLES[wrong]
+    change(pl.read_parquet(folder / name)).write_parquet(folder / name)
+    with pytest.raises(ConfigError, match=words):
+        Universe.load(folder, D3)
+
+
+def test_h03_stocks_of_konex_are_left_out_and_count_for_no_other_board(folder: Path) -> None:
+    listing = pl.read_parquet(folder / LISTING)
+    listing.with_columns(Market=pl.Series(["KONEX", "KOSDAQ", "KOSPI"])).write_parquet(
+        folder / LISTING
+    )
+    universe = Universe.load(folder, D3)
+    assert "005930" not in universe
+    assert "0004V0" in universe
+
+
+def test_m05_price_files_do_not_say_what_nextrade_lists(folder: Path) -> None:
+    assert {item.nxt for item in Universe.load(folder, D3)} == {None}
+
+
+def test_m06_a_listed_stock_without_a_price_is_halted_and_has_no_base(folder: Path) -> None:
+    listing = pl.read_parquet(folder / LISTING)
+    listing.with_columns(Close=pl.Series([281_500, 0, 83_800])).write_parquet(folder / LISTING)
+    item = Universe.load(folder, date(2026, 11, 20)).get("0004V0")
+    assert (item.base, item.halted) == (0, True)
 
 
 class TestRealPrices:

@@ -1,5 +1,6 @@
 """M01: session ids and phases at every boundary of a day."""
 
+from collections.abc import Iterator
 from datetime import date, time
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import MINUTE, SECOND, kst
-from kisnb.market import sessions
+from kisnb.market import sessions, uncertain
 from kisnb.market.session_table import LABELS, SPANS
 from kisnb.market.uncertain import Uncertain
 from kisnb.terms import Phase, SessionId, Venue
@@ -79,9 +80,43 @@ def test_m01_the_last_day_before_the_reform(
     check(BEFORE, at, label, krx, nxt, regular)
 
 
+@pytest.fixture
+def all_later() -> Iterator[None]:
+    uncertain.use(Uncertain(special_days_all_later=True))
+    yield
+    uncertain.use(Uncertain())
+
+
 @pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
-def test_m01_exam_day_is_an_hour_later(row: tuple[str, SessionId, Phase, Phase, Phase]) -> None:
+def test_m01_an_exam_day_is_an_hour_later_in_the_other_variant(
+    row: tuple[str, SessionId, Phase, Phase, Phase], all_later: None
+) -> None:
     check(EXAM, *row, hours=1)
+
+
+@pytest.mark.parametrize("row", DAY, ids=[row[0] for row in DAY])
+def test_m01_an_exam_day_is_an_hour_later_without_a_pre_market_and_ends_as_usual(
+    row: tuple[str, SessionId, Phase, Phase, Phase],
+) -> None:
+    at, label, krx, nxt, regular = row
+    if label is PRE:
+        label, nxt = OFF, C
+    if at == "19:59:59":
+        label, krx, nxt = OFF, C, C
+    check(EXAM, at, label, krx, nxt, regular, hours=1)
+    check(EXAM, "19:59:59", LATE, N, N, C)
+
+
+def test_m01_nextrade_on_the_exam_day_of_2025_as_the_press_reported_it() -> None:
+    day = date(2025, 11, 13)
+    assert [(h.span.name, h.start, h.end) for h in sessions.hours(Venue.NXT, day)] == [
+        ("regular", kst(day, time(10, 0, 30)), kst(day, time(16, 20))),
+        ("after-market entry", kst(day, time(16, 30)), kst(day, time(16, 40))),
+        ("after-market", kst(day, time(16, 40)), kst(day, time(20))),
+    ]
+    single_price = sessions.hours(Venue.KRX, day)[-1]
+    assert single_price.span.name == "single price"
+    assert (single_price.start, single_price.end) == (kst(day, time(17)), kst(day, time(18)))
 
 
 @pytest.mark.parametrize(

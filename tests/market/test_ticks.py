@@ -74,21 +74,6 @@ def test_m03_steps_change_size_where_the_grid_does() -> None:
     assert ticks.step(1, -1, Kind.STOCK) == 0
 
 
-@pytest.mark.parametrize(
-    ("base", "lower", "upper"),
-    [(71_000, 49_700, 92_300), (10_010, 7_010, 13_010), (2_005, 1_404, 2_605), (1_000, 700, 1_300)],
-)
-def test_m03_limits_are_thirty_percent_rounded_toward_the_base(
-    base: int, lower: int, upper: int
-) -> None:
-    assert ticks.limits(base, Kind.STOCK) == (lower, upper)
-
-
-def test_m03_limits_were_fifteen_percent_before_june_2015() -> None:
-    assert ticks.limits(10_000, Kind.STOCK, date(2015, 6, 12)) == (8_500, 11_500)
-    assert ticks.limits(10_000, Kind.STOCK, date(2015, 6, 15)) == (7_000, 13_000)
-
-
 @given(prices, kinds, days)
 def test_m03_snapping_is_on_the_grid_and_never_worse(
     price: int, kind: Kind, day: date | None
@@ -109,16 +94,3 @@ def test_m03_steps_go_back_the_way_they_came(
     up = ticks.step(start, n, kind, day)
     assert ticks.on_grid(up, kind, day)
     assert ticks.step(up, -n, kind, day) == start
-
-
-@given(st.integers(100, 3_000_000), kinds, days)
-def test_m03_limits_stand_on_the_grid_around_the_base(
-    price: int, kind: Kind, day: date | None
-) -> None:
-    base = ticks.snap(price, Side.SELL, kind, day)
-    lower, upper = ticks.limits(base, kind, day)
-    assert lower <= base <= upper
-    assert ticks.on_grid(lower, kind, day)
-    assert ticks.on_grid(upper, kind, day)
-    assert base * 70 <= lower * 100
-    assert upper * 100 <= base * 130

@@ -13,7 +13,7 @@ from kisnb.market.costs import BANKIS
 from kisnb.market.order_rules import RULES, legal
 from kisnb.market.router import Router
 from kisnb.market.session_table import LABELS, SPANS
-from kisnb.market.ticks import FUND_GRIDS, LIMITS, STOCK_GRIDS
+from kisnb.market.ticks import FUND_GRIDS, LIMITS, LISTING_DAY, STOCK_GRIDS
 from kisnb.market.uncertain import Uncertain
 from kisnb.market.universe import Universe
 from kisnb.terms import Kind, OrderKind, Phase, SessionId, Venue
@@ -55,7 +55,7 @@ def phases(day: date, clock: str) -> tuple[Phase, Phase, SessionId]:
 
 
 @pytest.mark.parametrize(
-    ("day", "clock", "as_the_rule", "as_announced"),
+    ("day", "clock", "all_later", "as_reported"),
     [
         (
             EXAM,
@@ -83,15 +83,15 @@ def phases(day: date, clock: str) -> tuple[Phase, Phase, SessionId]:
         (PLAIN, "19:59:59", (Phase.CONTINUOUS, Phase.CONTINUOUS, "NXT_AFTER"), None),
     ],
 )
-def test_m01_special_days_by_the_rule_or_as_the_press_told_of_2025(
+def test_m01_special_days_are_as_the_press_reported_them_or_all_later(
     day: date,
     clock: str,
-    as_the_rule: tuple[Phase, Phase, str],
-    as_announced: tuple[Phase, Phase, str] | None,
+    all_later: tuple[Phase, Phase, str],
+    as_reported: tuple[Phase, Phase, str] | None,
 ) -> None:
-    assert phases(day, clock) == as_the_rule
-    uncertain.use(Uncertain(special_days_of_2025=True))
-    assert phases(day, clock) == (as_announced or as_the_rule)
+    assert phases(day, clock) == (as_reported or all_later)
+    uncertain.use(Uncertain(special_days_all_later=True))
+    assert phases(day, clock) == all_later
 
 
 def test_m04_costs_are_floored_on_the_order_or_on_each_fill() -> None:
@@ -106,7 +106,7 @@ def test_m04_costs_are_floored_on_the_order_or_on_each_fill() -> None:
 
 
 ROWS = (
-    *SPANS, *LABELS, *RULES, *LIMITS, *FUND_GRIDS,
+    *SPANS, *LABELS, *RULES, *LIMITS, *LISTING_DAY, *FUND_GRIDS,
     *(grid for grids in STOCK_GRIDS.values() for grid in grids),
     *costs.TAXES, *costs.COMMISSIONS,
 )  # fmt: skip

@@ -23,7 +23,9 @@ def test_n06_live_is_armed_at_the_keyboard_alone(
     tail = yaml.safe_load(keys.read_text("utf-8"))["my_acct_stock"][4:8]
     with kernel(state, KISNB_CREDENTIALS=str(keys)) as k:
         k.ok("%load_ext kisnb")
-        k.ok("%kis open live")
+        opened = k.ok("%kis open live").text
+        assert "[LIVE] List of stocks: the list that comes with kisnb, 26 stocks." in opened
+        assert "kisnb master download" in opened
         assert k.ok("%kis arm").text.startswith("[LIVE] live is not armed: buys are blocked")
         nobody = k.run(ARM).error
         assert nobody.startswith("BadInput: This front end cannot ask for input")

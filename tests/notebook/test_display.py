@@ -61,6 +61,12 @@ def test_a_quote_reads_in_two_lines():
     )
 
 
+def test_m06_an_issue_without_limit_prices_shows_none():
+    assert "no limit prices  tick 100" in quote_text(
+        msgspec.structs.replace(QUOTE, upper=0, lower=0)
+    )
+
+
 def test_rising_is_red_and_falling_is_blue_as_in_korea():
     assert "kisnb-rise" in quote_html(QUOTE)
     falling = msgspec.structs.replace(QUOTE, price=70_000)

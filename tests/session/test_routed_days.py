@@ -53,12 +53,13 @@ def test_r08_an_order_held_over_a_boundary_is_routed_by_the_session_in_which_it_
     assert sent() == [(str(venue), "00")]
 
 
-def test_m01_the_exam_day_is_traded_an_hour_later() -> None:
+def test_m01_the_exam_day_is_traded_an_hour_later_without_a_pre_market() -> None:
     async def work(session: Session) -> None:
         low, only = await price_of(session, DUAL), await price_of(session, KRX_ONLY)
         with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
             await session.buy(KRX_ONLY, 1, only)
-        pre = await session.buy(DUAL, 1, low)
+        with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
+            await session.buy(DUAL, 1, low)
         await session.until("09:40")
         auction = await session.buy(KRX_ONLY, 1, only)
         await session.until("10:05")
@@ -70,11 +71,11 @@ def test_m01_the_exam_day_is_traded_an_hour_later() -> None:
         entry = await session.buy(DUAL, 1, low)
         await session.until("17:30")
         after = await session.buy(KRX_ONLY, 1, only)
-        labels = [(await session.route(o)).session_id for o in (pre, auction, market, entry, after)]
-        assert labels == ["NXT_PRE", "NXT_PRE", "KRX_REG", "NXT_AFTER", "NXT_AFTER"]
+        labels = [(await session.route(o)).session_id for o in (auction, market, entry, after)]
+        assert labels == ["KR_OFF", "KRX_REG", "NXT_AFTER", "NXT_AFTER"]
 
     traded(work, date="2026-11-19", start="09:10")
-    assert sent() == [("NXT", "00"), ("KRX", "00"), ("KRX", "01"), ("NXT", "00"), ("KRX", "41")]
+    assert sent() == [("KRX", "00"), ("KRX", "01"), ("NXT", "00"), ("KRX", "41")]
 
 
 def test_m01_the_first_trading_day_opens_at_ten_and_closes_as_usual() -> None:

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from kisnb.errors import ConfigError
+from kisnb.market import ticks
 from kisnb.market.universe import Universe
 from kisnb.simulator.serve.arguments import read_universe
 from kisnb.simulator.serve.command import main
@@ -170,15 +173,48 @@ def test_h03_a_preferred_share_of_a_universe_file_is_told_by_its_code(tmp_path: 
     assert (common.code, common.nxt, common.preferred) == ("005930", True, False)
 
 
+def test_m06_a_universe_file_states_what_decides_the_limits(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    rows = (
+        "122630,KODEX 레버리지,KOSPI,etf,100,17310,5000,,,,",
+        "500001,새상장,KOSDAQ,stock,100,26000,5000,,2026-11-20,26000,",
+        "500002,정리기업,KOSDAQ,stock,100,500,5000,,,,1",
+        "Q50003,절반 ETN,KOSPI,etn,100,10000,5000,1.5,,,".replace("Q50003", "Q500003"),
+    )
+    more = "multiple,listed_on,offer,liquidation"
+    file.write_text(
+        "\n".join([f"code,name,board,kind,shares,base,volume,{more}", *rows, ""]), "utf-8"
+    )
+    day = date(2026, 11, 20)
+    limits = {item.code: ticks.limits_of(item, day) for item in read_universe(file)}
+    assert limits == {
+        "122630": (6_925, 27_695),
+        "500001": (15_600, 104_000),
+        "500002": None,
+        "Q500003": (5_500, 14_500),
+    }
+
+
 ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
 WRONG = [
     (ROW + "\n" + ROW, "line 3: 005930 is listed twice"),
     (ROW.replace("005930", "5930"), "line 2: '5930' is not a stock code"),
     (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
-    (ROW.replace("71000", "dear"), "is not a universe"),
-    (ROW.replace("KOSPI", "NYSE"), "is not a universe"),
+    (ROW.replace("71000", "dear"), "line 2 is not an issue of a universe"),
+    (ROW.replace("KOSPI", "NYSE"), "line 2 is not an issue of a universe"),
+    (",,,,,,\n" + ROW + ",1,2", "line 3 has more cells than the header"),
     ("", "names no issue"),
 ]
+
+
+def test_h03_a_universe_file_is_read_as_excel_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "excel.csv"
+    text = f"code,name,board,kind,shares,base,volume\r\n{ROW}\r\n,,,,,,\r\n"
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert [item.code for item in read_universe(file)] == ["005930"]
+    file.write_bytes(text.encode("cp949"))
+    with pytest.raises(ConfigError, match=r"is not in UTF-8.*Save it as CSV UTF-8"):
+        read_universe(file)
 
 
 @pytest.mark.parametrize(("rows", "words"), WRONG, ids=[words[:20] for _, words in WRONG])

@@ -1,6 +1,7 @@
 """H03, H05: the simulated market, event by event."""
 
 from datetime import date, time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.day.market_day import ScriptedDay
-from kisnb.simulator.day.model.daily_plan import plan_day
+from kisnb.simulator.day.model.daily_plan import past_days, plan_day
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 
 DAY = date(2026, 11, 20)
@@ -267,6 +268,23 @@ def test_h03_a_halted_stock_has_no_depth_and_takes_no_order() -> None:
     assert trades(m.advance(at("10:00"))) == []
     assert (m.depth(FROZEN).asks, m.depth(FROZEN).bids) == ((), ())
     assert m.enter(FROZEN, 1, BUY, LIMIT, 1, 50_000) == [OrderNotAccepted(m.now, 1, "halted")]
+
+
+@pytest.mark.parametrize("facts", [{"liquidation": True}, {"listed_on": DAY}])
+def test_m06_an_issue_without_limits_trades_and_states_none(facts: dict[str, Any]) -> None:
+    item = Instrument(
+        SAMSUNG, "정리", Board.KOSPI, Kind.STOCK, 10**7, 5_000, 10**5, nxt=True, **facts
+    )
+    m = Market(Universe([item]), DAY, 1, at("08:00"))
+    m.activate(SAMSUNG)
+    m.advance(at("10:00"))
+    quote = m.quote(SAMSUNG)
+    assert (quote.lower, quote.upper) == (0, 0)
+    assert quote.volume > 0
+    assert m.depth(SAMSUNG).bids
+    m.advance(at("20:00"))
+    assert m.trades(SAMSUNG, Venue.NXT)
+    assert len(list(past_days(item, DAY, 1))) > 200
 
 
 def test_h03_nothing_trades_on_a_board_that_a_circuit_breaker_has_closed_for_the_day() -> None:

@@ -3,6 +3,8 @@ other. Row H03."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -237,6 +239,45 @@ def test_an_index_stands_where_its_bars_end(morning: Customer) -> None:
         float(now["bstp_nmix_prpr"]), rel=0.001
     )
     assert minutes[0]["bsop_hour"] == "110000"
+
+
+@pytest.mark.parametrize(
+    ("period", "of"),
+    [("W", lambda day: day.isocalendar()[:2]), ("M", lambda day: (day.year, day.month))],
+)
+def test_a_week_or_month_of_an_index_holds_its_days(
+    evening: Customer, period: str, of: Callable[[date], object]
+) -> None:
+    _, whole, before, *_ = index_bars(evening, period, "20260601")
+    days = [row for row in index_bars(evening, "D", "20260901") if of(_day(row)) == of(_day(whole))]
+    assert whole["stck_bsop_date"] == days[0]["stck_bsop_date"]
+    assert whole["bstp_nmix_prpr"] == days[0]["bstp_nmix_prpr"]
+    assert whole["bstp_nmix_oprc"] == days[-1]["bstp_nmix_oprc"]
+    assert float(whole["bstp_nmix_hgpr"]) == max(float(row["bstp_nmix_hgpr"]) for row in days)
+    assert int(whole["acml_vol"]) == sum(int(row["acml_vol"]) for row in days)
+    until = {"FID_INPUT_DATE_1": "20261120", "FID_PERIOD_DIV_CODE": period}
+    rows = ask(evening, "inquire_index_daily_price", INDEX, until).rows("output2")
+    assert rows[1]["acml_vol"] == whole["acml_vol"]
+    change = float(whole["bstp_nmix_prpr"]) - float(before["bstp_nmix_prpr"])
+    assert float(rows[1]["bstp_nmix_prdy_vrss"]) == pytest.approx(change, abs=0.02)
+
+
+def test_a_year_of_an_index_is_one_bar(evening: Customer) -> None:
+    years = [_day(row).year for row in index_bars(evening, "Y", "20230101")]
+    assert years == [2026, 2025, 2024, 2023]
+
+
+def index_bars(one: Customer, period: str, since: str) -> Sequence[Mapping[str, str]]:
+    window = {
+        "FID_INPUT_DATE_1": since,
+        "FID_INPUT_DATE_2": "20261120",
+        "FID_PERIOD_DIV_CODE": period,
+    }
+    return ask(one, "inquire_daily_indexchartprice", INDEX, window).rows("output2")
+
+
+def _day(row: Mapping[str, str]) -> date:
+    return date.fromisoformat(row["stck_bsop_date"])
 
 
 # wrong parameters

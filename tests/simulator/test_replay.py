@@ -291,6 +291,42 @@ def test_h03_a_bar_whose_high_is_not_its_highest_is_named(tmp_path: Path) -> Non
         ReplayedDay(path)
 
 
+BARS = "code,time,open,high,low,close,volume\n"
+A_BAR = "005930,2026-11-20 09:01:00,71000,71200,71000,71200,40\n"
+
+
+@pytest.mark.parametrize("silent", ["0,0,0,71200,0", ",,,,0", "71200,71200,71200,71200,0.0"])
+def test_h03_a_halted_or_silent_minute_has_no_trades(silent: str, tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text(f"{BARS}005930,2026-11-20 09:00:00,{silent}\n{A_BAR}", "utf-8-sig")
+    trades = ReplayedDay(path).schedules(UNIVERSE)[SAMSUNG].trades
+    assert [(t.price, t.qty) for t in trades] == [
+        (71_000, 10),
+        (71_000, 10),
+        (71_200, 10),
+        (71_200, 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BARS + A_BAR.replace("71000", "71000.5"), "Row 1 .*no open.*whole won"),
+        (BARS + A_BAR + A_BAR.replace(",40", ",40.5"), "Row 2 .*no volume.*whole won"),
+        (BARS + A_BAR.replace(",40", ",0"), "no trades: the volume of each bar is 0"),
+        (BARS + A_BAR.replace("005930", "5930"), "Row 1 .*unknown code 5930. Write 005930"),
+        ("이름," + BARS + "삼성전자," + A_BAR, "cannot be read.*Save it as CSV UTF-8"),
+    ],
+)
+def test_h03_a_wrong_file_of_bars_is_refused_with_its_cure(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text(text, "cp949")
+    with pytest.raises(KisnbError, match=words):
+        ReplayedDay(path).schedules(UNIVERSE)
+
+
 def test_h03_another_date_than_the_files_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,12 +27,16 @@ class Desk:
     """A core whose effects are kept: what was persisted, sent and published."""
 
     def __init__(
-        self, rows: list[Row] | None = None, limits: Limits | None = None, can: Capabilities = CAN
+        self,
+        rows: list[Row] | None = None,
+        limits: Limits | None = None,
+        can: Capabilities = CAN,
+        universe: Universe | None = None,
     ) -> None:
         self.rows: list[Row] = list(rows or [])
         self.effects: list[Effect] = []
         self.now = NOON
-        rules = Rules(Universe.packaged(), can)
+        rules = Rules(universe or Universe.packaged(), can)
         self.core = DeskCore(rules, limits or Limits(), State.fold(self.rows))
 
     def say(self, said: object, at: Ns | None = None) -> list[Effect]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import time
 
+import msgspec
 import pytest
 
 from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Holding, Intent, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import Halt, Submit
@@ -242,6 +244,19 @@ def test_a07_a_stock_that_krx_alone_lists_is_sold_in_its_after_market():
     answer(one)
     (sent,) = one.sends
     assert (sent.route.venue, sent.route.kind) == (Venue.KRX, OrderKind.AFTER_LIMIT_IOC)
+
+
+def test_m06_a_flatten_sells_an_issue_without_limits_at_the_lowest_price_of_its_grid():
+    both = (OrderKind.LIMIT, OrderKind.MARKET)
+    one = desk(30, Capabilities((Venue.KRX, Venue.NXT), both, can_order=True))
+    rules = one.core.gate.rules
+    item = msgspec.structs.replace(rules.universe.get(CODE), liquidation=True)
+    rules.days.universe = Universe([item])
+    one.now = kst(DAY, time(8, 10))
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    (sent,) = one.sends
+    assert (sent.route.venue, sent.intent.price) == (Venue.NXT, 1)
 
 
 def test_a07_when_all_venues_are_closed_it_says_so_and_sells_in_the_morning():

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from kisnb.clock import SECOND
 from kisnb.events import AccountOpened, Depth
 from kisnb.market.costs import CostModel
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, OrderPage, OrderState, SendReply
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Kind, OrderKind, Side, Venue
 from kisnb.trading.ports.effects import AskOrders, DepthRead, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
-from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
+from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of, ref
 
 PRICE = price_of()
 OTHER = "000660"
@@ -122,6 +123,39 @@ def test_a05_cash_less_what_is_reserved_is_never_negative(plan: list[tuple[int, 
         reserved = gate._reserved(desk.now, msgspec.structs.replace(probe, key="probe"), state)
         assert state.cash is not None
         assert state.cash - reserved >= 0
+
+
+def of_special_issue(**facts: object) -> Desk:
+    """A desk that holds 7 shares of an issue with these facts, and all cash."""
+    desk = desk_with(10**9, held=7)
+    rules = desk.core.gate.rules
+    item = msgspec.structs.replace(rules.universe.get(CODE), **facts)
+    rules.days.universe = Universe([item])
+    return desk
+
+
+@pytest.mark.parametrize("facts", [{"liquidation": True}, {"listed_on": DAY}])
+def test_m06_without_limit_prices_any_price_passes_and_a_buy_needs_one(facts: dict[str, object]):
+    desk = of_special_issue(**facts)
+    desk.submit("market", kind=OrderKind.MARKET, price=None)
+    assert "삼성전자 has no upper limit price today" in denied(desk, "market")
+    assert "order with a price" in denied(desk, "market")
+    desk.submit("none", price=None)
+    assert "give a price" in denied(desk, "none")
+    desk.submit("buy", qty=1, price=900_000)
+    desk.submit("sell", side=Side.SELL, qty=2, price=3)
+    desk.submit("out", side=Side.SELL, qty=2, kind=OrderKind.MARKET, price=None)
+    assert [s.intent.key for s in desk.sends] == ["buy", "sell"]
+    desk.sent("sell", 2)
+    assert [s.intent.key for s in desk.sends] == ["buy", "sell", "out"]
+
+
+def test_m06_the_gate_keeps_the_wider_limits_of_a_leveraged_etf():
+    desk = of_special_issue(kind=Kind.ETF, base=17_310, multiple=2.0)
+    desk.submit("below", qty=1, price=6_920)
+    assert "stay within 6,925 to 27,695" in denied(desk, "below")
+    desk.submit("at", qty=1, price=6_925)
+    assert [s.intent.key for s in desk.sends] == ["at"]
 
 
 def test_a05_a_buy_above_thirty_percent_of_the_cash_is_a_slip_of_the_finger():

@@ -55,7 +55,7 @@ def test_a05_what_a_person_buys_by_hand_is_under_no_agent_s_limit():
 def test_a05_a_halted_stock_takes_no_order():
     desk = desk_with(10**9, 10)
     halted = msgspec.structs.replace(desk.core.rules.universe.get(CODE), halted=True)
-    desk.core.rules.universe = Universe([halted])
+    desk.core.rules.days.universe = Universe([halted])
     for side in Side:
         desk.submit(side, side=side)
         why = denied(desk, side)

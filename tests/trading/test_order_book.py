@@ -55,6 +55,13 @@ def test_o13_the_summary_adds_up_to_the_won():
     assert everything["bought"] is None
 
 
+def test_m05_a_position_is_found_by_the_number_of_its_code():
+    books, number = OrderBooks(), 5930
+    trade(books, "b", Side.BUY, 10, 70_000, fee=98)
+    assert books.account.position(number).qty == 10  # type: ignore[arg-type]
+    assert books.account.position(660).code == "000660"  # type: ignore[arg-type]
+
+
 def test_o13_an_empty_book_sums_to_nothing():
     (everything,) = OrderBooks().account.summary().to_dicts()
     assert (

@@ -369,7 +369,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
     endpoint = Endpoint.from_yaml(given, mode) if given else Endpoint.of(mode)
-    universe = Universe.load(data_dir(), kst_day(clock.now()))
+    universe = Universe.for_kis(data_dir(), kst_day(clock.now()))
     own = (endpoint.limited(config.calls_per_second), credentials, clock, activity)
     # Tokens are kept across starts. KIS issues one a minute for an appkey and refuses the next with
     # EGW00133 (README of KIS's samples), so a desk that is restarted needs the old one.

@@ -12,9 +12,18 @@ from typing import Any
 from kisnb.clock import Activity, Clock, Ns, clock_text
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
-from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
-from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
-from kisnb.orders import Permission, SendReply
+from kisnb.errors import ConfigError, KisError, KisnbError, OrderDenied, TokenError
+from kisnb.events import (
+    CommandDropped,
+    Depth,
+    Event,
+    HaltStep,
+    IntentTaken,
+    StockDay,
+    Tick,
+    Trouble,
+)
+from kisnb.orders import Account, OrderPage, Permission, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
@@ -22,6 +31,7 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
+    AskStock,
     Cancel,
     CancelReply,
     DepthRead,
@@ -31,6 +41,7 @@ from kisnb.trading.ports.effects import (
     Publish,
     Revise,
     Send,
+    StockRead,
     WakeAt,
     Woke,
 )
@@ -184,6 +195,8 @@ class DeskHost:
                     self.call(self._ask(effect))
                 case AskDepth(code=code, venues=venues):
                     self.call(self._ask_depth(code, venues))
+                case AskStock():
+                    self.call(self._ask_stock(effect))
                 case WakeAt(t=t):
                     self._wake_at(t)
 
@@ -343,17 +356,46 @@ class DeskHost:
             )
         self.submit(DepthRead(code, depths))
 
+    async def stock_day(self, code: str) -> StockDay:
+        """Return the facts of a stock today: those that the core knows, else KIS's.
+
+        Raises KisError as ``Broker.stock_day`` does.
+        """
+        rules = self.core.rules
+        known = rules.stock_day(self.clock.now(), code)
+        if known is not None:
+            return known
+        stated = await self.broker.stock_day(code, is_listed=code in rules.universe)
+        self.submit(StockRead(code, stated))
+        return stated
+
+    async def _ask_stock(self, ask: AskStock) -> None:
+        stated, why = None, ""
+        try:
+            stated = await self.broker.stock_day(ask.code, is_listed=ask.is_listed)
+        except KisnbError as e:
+            why = e.text
+        except Exception as e:
+            # The reading always ends with a message, because buys wait for it.
+            log.exception("the facts of %s could not be read", ask.code)
+            why = f"{said(e)}; {LOG}"
+        self.submit(StockRead(ask.code, stated, why))
+
     async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None
+        lacks: list[str] = []
         try:
             # The account is read before the list. A fill in between is in the list, so the core
             # sees that the two do not belong together. The other way round the fill would look like
             # a difference of the account.
             if ask.query.account:
                 account = await self.broker.account()
+                lacks += _missing("account", account)
             page = await self.broker.day_orders(ask.query.day)
+            lacks += _missing("list of orders", page)
         except Exception as e:
             # An AskOrders always ends, or the core would wait for it.
+            lacks.append(said(e))
             if not isinstance(e, KisError):
                 log.exception("the orders of the day could not be read")
                 self._publish(
@@ -366,9 +408,20 @@ class DeskHost:
         whole = page if page is not None and page.complete else None
         self.submit(
             OrdersRead(
-                ask.query, whole, account if account is not None and account.complete else None
+                ask.query,
+                whole,
+                account if account is not None and account.complete else None,
+                page if whole is None else None,
+                tuple(lacks),
             )
         )
+
+
+def _missing(what: str, stated: OrderPage | Account) -> list[str]:
+    """Return a sentence on each thing that KIS's statement lacks."""
+    if stated.complete:
+        return []
+    return list(stated.bad) or [f"KIS did not give all pages of the {what}"]
 
 
 def said(error: BaseException) -> str:

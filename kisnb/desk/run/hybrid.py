@@ -25,6 +25,7 @@ from kisnb.events import (
     MarketOperation,
     ProgramTrades,
     Quote,
+    StockDay,
     SubscriptionChanged,
     Tick,
     Trouble,
@@ -39,7 +40,7 @@ from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.commands import WatchCodes
 from kisnb.trading.ports.desk_port import Desk
-from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R
+from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R, StockOf
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,10 @@ class QuotesDesk:
     async def quote(self, code: str) -> Quote:
         """Return the current price of a stock."""
         return await self._asked(QuoteOf(code))
+
+    async def stock_day(self, code: str) -> StockDay:
+        """Return the facts of a stock today."""
+        return await self._asked(StockOf(code))
 
     async def depth(self, code: str, venue: Venue) -> Depth:
         """Return the depth of a stock at a venue."""
@@ -234,6 +239,10 @@ class HybridBroker(KisBroker):
     async def quote(self, code: str) -> Quote:
         """Return the current price of a stock, from the quotes' desk."""
         return await self._quotes.quote(code)
+
+    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:  # noqa: ARG002 - a port
+        """Return the facts of a stock today, from the quotes' desk, which knows its own list."""
+        return await self._quotes.stock_day(code)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
         """Return the depth of a stock at a venue, from the quotes' desk."""

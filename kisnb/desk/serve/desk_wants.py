@@ -18,8 +18,8 @@ class DeskWants:
     def __init__(self, host: DeskHost, feed: EventFeed) -> None:
         self._host = host
         self._feed = feed
-        self._holds: list[str] = []
-        """The stocks that the account held when the broker got its wants last."""
+        self._given: list[Want] = []
+        """The wants that the broker got last."""
 
     def wants(self) -> list[Want]:
         """Return notices, then the trades of all that the account holds, then what sessions watch.
@@ -27,8 +27,8 @@ class DeskWants:
         The circuit breaker needs the prices of holdings, whoever is attached.
         """
         core = self._host.core
-        self._holds = core.state.books.account.holds
-        held = [want for code in self._holds for want in core.rules.trade_channels(code, HELD)]
+        codes = core.state.books.account.holds
+        held = [want for code in codes for want in core.rules.trade_channels(code, HELD)]
         # KIS takes 41 subscriptions of a session and refuses the next with OPSP0008 (KIS notice of
         # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT
         # trades of the first.
@@ -36,14 +36,24 @@ class DeskWants:
         # A dict is a set in the order in which sessions asked. What two sessions watch is
         # subscribed to once.
         watched = {want: None for c in self._feed.connections for want in c.wants}
+        if not core.rules.universe.is_complete:
+            # A session that watches a stock which no list has does not know that Nextrade trades
+            # it. KIS may have named its venues since.
+            followed = [want.code for want in watched if want.channel == "ticks"]
+            also = (want for code in followed for want in core.rules.trade_channels(code))
+            watched |= dict.fromkeys(also)
         return [Want("notices", priority=0), *held, *watched]
 
     def update(self) -> None:
         """Give the broker the wants of this moment."""
-        self._host.broker.want(self.wants())
+        self._given = self.wants()
+        self._host.broker.want(self._given)
         self._feed.wake_conductor(calls=True)
 
-    def follow_holdings(self) -> None:
-        """Update when the account holds other stocks than at the last update."""
-        if self._host.core.state.books.account.holds != self._holds:
+    def follow(self) -> None:
+        """Update when the broker needs other wants than at the last update.
+
+        The account may hold other stocks, or KIS has named the venues of one.
+        """
+        if self.wants() != self._given:
             self.update()

@@ -49,7 +49,7 @@ from kisnb.desk.serve.snapshot import DeskName, snapshot
 from kisnb.desk.serve.typed_requests import TypedRequests
 from kisnb.desk.serve.unreadable import RawCommands, RawQuery, Unreadable, parts_of, unreadable
 from kisnb.errors import DeskBusy, KisnbError
-from kisnb.events import AccountOpened, Event, Filled, Trouble
+from kisnb.events import AccountOpened, Event, Filled, StockDay, Trouble
 from kisnb.trading.ports.replies import Failed
 
 HELLO_SECONDS = 5.0
@@ -113,10 +113,10 @@ class DeskServer:
     def publish(self, event: Event) -> None:
         """Give an event to all sessions, and follow the holdings that it changes."""
         self.feed.publish(event)
-        # Only these two change what the account holds. A desk that closes subscribes to nothing any
-        # more.
-        if isinstance(event, Filled | AccountOpened) and not self.closing.is_set():
-            self.subscriptions.follow_holdings()
+        # The first two change what the account holds, the third may name a venue of a holding. A
+        # desk that closes subscribes to nothing any more.
+        if isinstance(event, Filled | AccountOpened | StockDay) and not self.closing.is_set():
+            self.subscriptions.follow()
 
     def on_call_ended(self) -> None:
         """A call to the broker ended."""

@@ -23,6 +23,7 @@ from kisnb.trading.ports.commands import (
     Submit,
     WatchCodes,
 )
+from kisnb.trading.ports.effects import StocksWanted
 
 CHECK = "check the values of the call; after an update of kisnb restart the kernel"
 
@@ -57,6 +58,8 @@ class SessionCommands:
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self._subscriptions.update()
+                codes = dict.fromkeys(want.code for want in wants if want.code)
+                self._host.submit(StocksWanted(tuple(codes)))
             case Idle():
                 self._on_idle(connection, command)
             case FastForward(on=on):

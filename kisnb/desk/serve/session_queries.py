@@ -32,6 +32,7 @@ from kisnb.trading.ports.queries import (
     RouteOf,
     RoutesOf,
     StatusNow,
+    StockOf,
     TasksNow,
 )
 from kisnb.trading.ports.replies import (
@@ -130,6 +131,8 @@ class SessionQueries:
         match query:
             case QuoteOf(code=code):
                 return await broker.quote(code)
+            case StockOf(code=code):
+                return await self._host.stock_day(code)
             case DepthOf(code=code, venue=venue):
                 return await broker.depth(code, venue)
             case RouteOf(intent=intent):
@@ -150,6 +153,8 @@ class SessionQueries:
     async def _preview(self, intent: Intent) -> Reply:
         """Route an order that is not sent, on depths that are read first where none was shown."""
         core, now = self._host.core, self._host.clock.now()
+        if intent.code not in core.rules.universe:
+            await self._host.stock_day(intent.code)
         missing = core.rules.blank(now, intent.code, core.depths.of(intent.code))
         for depth in await self._host.read_depths(intent.code, missing):
             core.depths.add(depth)

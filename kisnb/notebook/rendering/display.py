@@ -69,10 +69,12 @@ def _price_line(q: Quote) -> str:
 
 
 def _day_line(q: Quote) -> str:
+    # KIS writes 0 for a limit price that does not exist.
+    limits = f"limits {number(q.lower)} to {number(q.upper)}" if q.upper else "no limit prices"
     return (
         f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}"
         f"  volume {number(q.volume)}"
-        f"  limits {number(q.lower)} to {number(q.upper)}  tick {number(q.tick)}"
+        f"  {limits}  tick {number(q.tick)}"
     )
 
 
@@ -142,8 +144,10 @@ def _look_account(account: Account, mode: Mode | None) -> Bundle:
         f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
         f"  orderable {number(account.orderable)} won"
     )
-    # Holdings come in pages from KIS. A page that fails makes a list that looks whole.
-    partial = "" if account.complete else "  incomplete: KIS did not send all pages"
+    # Holdings come in pages from KIS. A page that fails, or a row that cannot be read, makes a list
+    # that looks whole.
+    missing = "; ".join(account.bad) or "KIS did not send all pages"
+    partial = "" if account.complete else f"  incomplete: {missing}"
     return _table(mode, cash + partial, holding_columns.IN_OUTPUT, account.holdings)
 
 

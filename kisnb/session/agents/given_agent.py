@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from kisnb.errors import BadInput
+from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.market.universe import Universe
 from kisnb.trading.agents.agent import Agent
 
@@ -21,7 +21,11 @@ def check_agent(agent: object, universe: Universe) -> None:
     name = type(agent).__name__
     if not agent.code:
         raise BadInput(f"{name} has no stock to trade", "give it one: code='005930'")
-    if agent.code not in universe:
+    try:
+        is_spelt = universe.spell(agent.code) == agent.code
+    except UnknownInstrument:
+        is_spelt = False
+    if not is_spelt:
         raise BadInput(
             f"{agent.code}, the stock of {name}, is not listed",
             "give it a listed code: code='005930'",

@@ -26,7 +26,10 @@ from kisnb.events import (
     MarketOperation,
     OrderFact,
     ProgramTrades,
+    ReadingsFailed,
+    ReadingsGood,
     SpeedSet,
+    StockDay,
     SubscriptionChanged,
     Tick,
     Trouble,
@@ -36,6 +39,7 @@ from kisnb.market import sessions
 from kisnb.orders import OrderState
 from kisnb.session.feed.market_data import MarketData
 from kisnb.terms import Mode
+from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.halt.halt_words import Trading, trading
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
@@ -50,7 +54,7 @@ log = logging.getLogger(__name__)
 class SessionState:
     """Order books, market data and the desk's state as of the newest event. Shares and won."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, stocks: StockDays) -> None:
         self.mode = snapshot.mode
         self.run = snapshot.run
         """The simulated day; at paper and live a digest of the account."""
@@ -61,6 +65,9 @@ class SessionState:
             else WallClock()
         )
         self.data = MarketData()
+        self.stocks = stocks
+        """The list of stocks, and what KIS has stated of them."""
+        self._learn(snapshot)
         self.published = snapshot.published
         """The number of the newest journal row that was applied."""
         self.halt_steps: list[HaltStep] = []
@@ -69,6 +76,8 @@ class SessionState:
         """The steps of the newest run of the kill switch. Empty once its halt is lifted."""
         self.troubles: list[str] = []
         """The sentences of the desk that a person should read, oldest first."""
+        self.readings_failed: ReadingsFailed | None = None
+        """The failed readings of KIS's orders and account. None while they can be read."""
         self.decisions_refused: dict[str, str] = {}
         """Why the newest decision about an order with unknown outcome was refused, by its key."""
         self.leases: dict[str, Lease] = {}
@@ -116,6 +125,10 @@ class SessionState:
         """Replace all leases by those of a snapshot."""
         self.leases = {lease.agent: lease for lease in leases}
 
+    def _learn(self, snapshot: Snapshot) -> None:
+        for stated in snapshot.stocks:
+            self.stocks.learn(stated)
+
     def apply_batch(self, batch: Batch) -> list[Event]:
         """Apply all events of a batch. Return what agents get of them, in order."""
         # In lockstep time moves with the batches alone. A clock that runs free is set only when its
@@ -131,6 +144,9 @@ class SessionState:
         if isinstance(self.clock, SimulatedClock):
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
+        self._learn(snapshot)
+        # The next desk counts its own readings.
+        self.readings_failed = None
         # DESK_ONLY rows are not in a snapshot, so that every row is an event as well.
         applied = [
             fact
@@ -162,6 +178,10 @@ class SessionState:
             return (event,) if sessions.gives_price(event.venue, event.t) else ()
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)
+        if isinstance(event, StockDay):
+            # For people and for the desk. Agents follow prices.
+            self.stocks.learn(event)
+            return ()
         if is_published(event):
             self.desk.apply(event)
             self._keep_run(event)
@@ -180,6 +200,13 @@ class SessionState:
                 self.leases.pop(agent, None)
             case Trouble(t=t, text=text) | Unresolved(t=t, text=text):
                 self.troubles.append(_dated(t, text))
+            case ReadingsFailed():
+                if self.readings_failed is None:
+                    self.troubles.append(_dated(event.t, event.text))
+                self.readings_failed = event
+            case ReadingsGood(t=t):
+                self.readings_failed = None
+                self.troubles.append(_dated(t, "KIS's orders and account can be read again"))
             case DecisionRefused(key=key, text=text):
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):

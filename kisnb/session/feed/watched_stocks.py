@@ -26,7 +26,7 @@ class WatchedStocks:
         Trades come from every venue that lists the stock, because the router compares venues.
         Depth comes from the venue whose market session it is.
         """
-        known = [self._rules.universe.get(code).code for code in codes]
+        known = [self._rules.universe.spell(code) for code in codes]
         self.want(
             [
                 want

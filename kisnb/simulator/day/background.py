@@ -276,11 +276,12 @@ class Background:
         """Return the prices of one side, best first. It is a dictionary, for fast look-ups."""
         ladder = self._ladders.get((side, best))
         if ladder is None:
-            lower, upper = self._listing.lower, self._listing.upper
+            limits = self._listing.limits
             direction = 1 if side is Side.SELL else -1
             prices = [best]
             while len(prices) < LEVELS:
                 prices.append(self._step(prices[-1], direction))
+            lower, upper = limits or (1, prices[-1] + prices[0])
             ladder = dict.fromkeys(p for p in prices if lower <= p <= upper)
             self._ladders[side, best] = ladder
         return ladder

@@ -200,7 +200,8 @@ class Market:
         """
         item = self.universe.get(code)
         tally = self.tally(code, venue)
-        lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
+        # KIS writes 0 for a limit price that does not exist.
+        lower, upper = ticks.limits_of(item, self.day) or (0, 0)
         price = tally.last or item.base
         return Quote(
             self.now,

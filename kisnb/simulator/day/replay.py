@@ -66,11 +66,14 @@ class ReplayedDay:
         schedules: dict[str, Schedule] = {}
         for (code, *_), trades in self._trades.group_by("code", maintain_order=True):
             if str(code) not in universe:
-                self._refuse(
-                    trades["row"][0],
-                    f"the unknown code {code}",
-                    "give the issue with --universe, or drop it",
+                # Excel drops the zeros at the front of a code.
+                full = str(code).zfill(6)
+                cure = (
+                    f"write {full}"
+                    if full in universe
+                    else "give the issue with --universe, or drop it"
                 )
+                self._refuse(trades["row"][0], f"the unknown code {code}", cure)
             item = universe.get(str(code))
             # Everything is checked before the day begins. An error in the middle of it would stop
             # the market for all clients.
@@ -116,7 +119,7 @@ class ReplayedDay:
                     f"the {name} {wrong[name][0]}",
                     "write a number above 0, or drop the row",
                 )
-        lower, upper = ticks.limits(item.base, item.kind, self.day, item.board)
+        limits = ticks.limits_of(item, self.day)
         for price, row in trades.group_by("price").agg(pl.col("row").min()).sort("row").iter_rows():
             # A price off the grid shows a wrong file, or prices adjusted for a later split.
             if not ticks.on_grid(price, item.kind, self.day, item.board):
@@ -126,11 +129,11 @@ class ReplayedDay:
                     f"{price:,} won, which {item.code} cannot trade at",
                     f"the nearest price is {near:,}",
                 )
-            if not lower <= price <= upper:
+            if limits is not None and not limits.lower <= price <= limits.upper:
                 self._refuse(
                     row,
                     f"{price:,} won for {item.code}, outside the day's limits"
-                    f" {lower:,} to {upper:,}",
+                    f" {limits.lower:,} to {limits.upper:,}",
                     f"give its base price of that day with --universe; it is {item.base:,} here",
                 )
 

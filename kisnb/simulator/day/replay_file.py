@@ -79,7 +79,9 @@ def _table(path: Path) -> pl.DataFrame:
         # A file may be large and have many other columns. Those are never read.
         return lazy.select([name for name in names if name in wanted]).collect()
     except (pl.exceptions.PolarsError, OSError) as e:
-        raise ConfigError(f"{path} cannot be read: {str(e).splitlines()[0][:200]}", _CURE) from e
+        why = str(e).splitlines()[0][:200]
+        cure = "save it as CSV UTF-8" if "utf-8" in why else _CURE
+        raise ConfigError(f"{path} cannot be read: {why}", cure) from e
 
 
 def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataFrame:
@@ -93,11 +95,16 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
         raise ConfigError(f"{path} has numbers as codes", 'store codes as text: "005930", not 5930')
     numbers = [name for name in _NUMBERS if name in needed]
     typed = frame.with_columns(
-        *(pl.col(name).cast(pl.Int64, strict=False) for name in numbers),
+        *(_whole(frame[name]).alias(name) for name in numbers),
         _times(path, frame["time"]).alias("t"),
         _side(frame).alias("side"),
+        _has_side(frame).alias("has_side"),
         _venue(frame).alias("venue"),
     )
+    if "volume" in needed:
+        # A silent or halted minute has no trades. Files write its prices as zeros or leave them
+        # out.
+        typed = typed.filter(pl.col("volume").is_null() | (pl.col("volume") != 0))
     for name in ("code", *numbers):
         _refuse(
             path,
@@ -111,18 +118,12 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
         "no time that can be read",
         "write 2026-11-20 09:00:01.5",
     )
-    given = (
-        frame["side"].is_not_null() & (frame["side"] != "")
-        if "side" in frame.columns
-        else pl.Series([False])
+    _refuse(
+        path,
+        typed.filter(pl.col("has_side") & pl.col("side").is_null()),
+        "an unknown side",
+        "write buy, sell or nothing",
     )
-    if given.any():
-        _refuse(
-            path,
-            typed.filter(given & pl.col("side").is_null()),
-            "an unknown side",
-            "write buy, sell or nothing",
-        )
     venues = [Venue.KRX.value, Venue.NXT.value]
     _refuse(
         path,
@@ -130,6 +131,8 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
         "an unknown venue",
         "write KRX, NXT or nothing",
     )
+    if typed.is_empty():
+        raise ConfigError(f"{path} has no trades: the volume of each bar is 0", _CURE)
     return typed.select("row", "t", *(name for name in needed if name != "time"), "side", "venue")
 
 
@@ -166,6 +169,23 @@ def _side(frame: pl.DataFrame) -> pl.Expr:
     return pl.col("side").cast(pl.String).str.to_lowercase().replace_strict(words, default=None)
 
 
+def _has_side(frame: pl.DataFrame) -> pl.Expr:
+    import polars as pl
+
+    if "side" not in frame.columns:
+        return pl.lit(value=False)
+    return pl.col("side").cast(pl.String).fill_null("") != ""
+
+
+def _whole(column: pl.Series) -> pl.Series:
+    """Return whole numbers. What is none, such as half a won, is null."""
+    import polars as pl
+
+    if column.dtype.is_float():
+        column = column.set(column != column.floor(), None)
+    return column.cast(pl.Int64, strict=False)
+
+
 def _venue(frame: pl.DataFrame) -> pl.Expr:
     import polars as pl
 
@@ -195,11 +215,7 @@ def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
         "a high below, or a low above",
         "correct the bar: the high is its highest price and the low its lowest",
     )
-    rows = [
-        trade
-        for bar in bars.filter(pl.col("volume") != 0).iter_rows(named=True)
-        for trade in _of_bar(bar)
-    ]
+    rows = [trade for bar in bars.iter_rows(named=True) for trade in _of_bar(bar)]
     return pl.DataFrame(rows, schema=_schema(), orient="row")
 
 

@@ -105,7 +105,7 @@ class Tapes:
         return [trade for trade in passed if trade.venue is venue]
 
     def _unified(self, code: str, now: Ns) -> Tally:
-        """Add up both venues. Nextrade's pre-market opens the day when it has traded."""
+        """Add up both venues. The venue that traded first opens the day."""
         venues = venues_of(self._universe.get(code))
         tallies = {venue: self.tally(code, venue, now) for venue in venues}
         traded = {venue: tally for venue, tally in tallies.items() if tally.last}
@@ -113,8 +113,7 @@ class Tapes:
         both.volume = sum(tally.volume for tally in tallies.values())
         both.value = sum(tally.value for tally in tallies.values())
         if traded:
-            # Nextrade's pre-market begins an hour before KRX opens.
-            first = traded.get(Venue.NXT) or traded[Venue.KRX]
+            first = min(traded.values(), key=lambda tally: tally.open_t)
             highest = max(traded.values(), key=lambda tally: tally.high)
             lowest = min(traded.values(), key=lambda tally: tally.low)
             both.open, both.high, both.low = first.open, highest.high, lowest.low

@@ -5,12 +5,13 @@ Won and shares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from itertools import accumulate
-from typing import NamedTuple
+from itertools import accumulate, groupby
+from typing import NamedTuple, TypeVar
 
 from kisnb.clock import Ns
+from kisnb.market.price_past import IndexDay
 
 YEAR_DAYS, WEEKS_52 = 250, 364
 """Trading days, and calendar days, of a year."""
@@ -52,6 +53,38 @@ class DayBar(NamedTuple):
     close: int
     volume: int
     value: int
+
+
+PERIODS: dict[str, Callable[[date], object]] = {
+    "D": lambda day: day,
+    # The year of ISO goes with the week: the last days of December may belong to the first week of
+    # the next year.
+    "W": lambda day: day.isocalendar()[:2],
+    "M": lambda day: (day.year, day.month),
+    "Y": lambda day: day.year,
+}
+"""Periods of a chart by KIS's FID_PERIOD_DIV_CODE. Days of one period have an equal value."""
+_Bar = TypeVar("_Bar", DayBar, IndexDay)
+
+
+def joined(days: Sequence[_Bar], period: str) -> list[_Bar]:
+    """Return days, newest first, as bars of a period. Each has the date of its newest day."""
+    if period == "D":
+        return list(days)
+    # The days are in order, so those of one week or month stand together.
+    groups = [list(group) for _, group in groupby(days, key=lambda bar: PERIODS[period](bar.day))]
+    return [
+        type(group[0])(
+            group[0].day,
+            group[-1].open,
+            max(day.high for day in group),
+            min(day.low for day in group),
+            group[0].close,
+            sum(day.volume for day in group),
+            sum(day.value for day in group),
+        )
+        for group in groups
+    ]
 
 
 class Extreme(NamedTuple):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import groupby
 
 from kisnb.clock import hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market.calendar import previous_trading_day
-from kisnb.simulator.replies.bars import DayBar, MinuteBar
+from kisnb.simulator.replies.bars import PERIODS, DayBar, MinuteBar, joined
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
@@ -42,15 +41,6 @@ PAST_ROWS = 120
 """Rows of inquire-time-dailychartprice (KIS's workbook)."""
 TAKER_DAYS = 10
 """Days of volume by taker. Each day is played again to count it, so there are few."""
-
-_PERIODS: dict[str, Callable[[date], object]] = {
-    "D": lambda day: day,
-    # The year of ISO goes with the week: the last days of December may belong to the first week of
-    # the next year.
-    "W": lambda day: day.isocalendar()[:2],
-    "M": lambda day: (day.year, day.month),
-    "Y": lambda day: day.year,
-}
 
 
 class Charts:
@@ -85,7 +75,7 @@ class Charts:
     def inquire_daily_itemchartprice(self, params: Params) -> Blocks:
         """Return at most 100 bars of a window, the newest (국내주식기간별시세)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
-        period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIODS)
+        period = one_of(params, "FID_PERIOD_DIV_CODE", *PERIODS)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
         # A bar before the window stays in the list, because the oldest row is compared with it.
         bars = [bar for bar in self._bars(code, venue, period, first) if bar.day <= last]
@@ -154,20 +144,11 @@ class Charts:
         return {"output1": {**whole}, "output2": rows}
 
     def _bars(self, code: str, venue: Venue, period: str, first: date) -> list[DayBar]:
-        """Return bars back to ``first``, newest first.
-
-        A longer period has the date of its last day.
-        """
+        """Return bars back to ``first``, newest first."""
         # Two days more than the window: one for the change of the oldest row, and one for this day,
         # which may have no bar yet.
         days = self._view.days(code, self._view.trading_days_since(first) + 2, venue)
-        if period == "D":
-            return days
-        return [
-            _joined(list(group))
-            # The days are in order, so those of one week or month stand together.
-            for _, group in groupby(days, key=lambda bar: _PERIODS[period](bar.day))
-        ]
+        return joined(days, period)
 
     def _rows(self, api: str, block: str, bars: Sequence[DayBar]) -> list[Row]:
         """Return rows of bars.
@@ -205,16 +186,3 @@ class Charts:
             "output1": pick(api, "output1", stock_fields(self._view, code, venue)),
             "output2": rows,
         }
-
-
-def _joined(days: Sequence[DayBar]) -> DayBar:
-    """Return several days, newest first, as one bar."""
-    return DayBar(
-        days[0].day,
-        days[-1].open,
-        max(day.high for day in days),
-        min(day.low for day in days),
-        days[0].close,
-        sum(day.volume for day in days),
-        sum(day.value for day in days),
-    )

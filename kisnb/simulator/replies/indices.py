@@ -5,7 +5,6 @@ Points, shares, and million won.
 
 from __future__ import annotations
 
-from datetime import date
 from itertools import pairwise
 
 from kisnb.clock import MINUTE, SECOND, Ns, hhmmss, kst_day
@@ -13,6 +12,7 @@ from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.market_index import IndexPoint
+from kisnb.simulator.replies.bars import PERIODS, joined
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
@@ -70,29 +70,31 @@ class IndexReplies:
         return {"output": pick("inquire_index_price", "output", self._head(_name(params)))}
 
     def inquire_index_daily_price(self, params: Params) -> Blocks:
-        """Return the days up to FID_INPUT_DATE_1, newest first (국내업종 일자별지수)."""
-        one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
+        """Return the days, weeks or months up to FID_INPUT_DATE_1, newest first.
+
+        (국내업종 일자별지수)
+        """
+        period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
         api = "inquire_index_daily_price"
-        # W and M are accepted, and answered with days: the simulated index has nothing else.
-        days = [day for day in self._days(name) if day.day <= last][:DAILY_ROWS]
-        closes = [day.close for day in self._days(name)]
+        bars = [bar for bar in joined(self._days(name), period) if bar.day <= last]
+        closes = [bar.close for bar in bars]
         rows = []
-        for place, fields in enumerate(self._day_rows(name, days)):
-            # The average of twenty days back from each row's day.
+        for place, fields in enumerate(_bar_rows(bars[:DAILY_ROWS], bars)):
+            # The average of twenty bars back from each row's.
             month = closes[place : place + 20]
             disparity = closes[place] / (sum(month) / len(month)) * 100
             rows.append(pick(api, "output2", fields, {"d20_dsrt": disparity}))
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def inquire_daily_indexchartprice(self, params: Params) -> Blocks:
-        """Return at most fifty days of a window, the newest (국내주식업종기간별시세)."""
-        one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M", "Y")
-        name = _name(params)
+        """Return at most fifty bars of a window, the newest (국내주식업종기간별시세)."""
+        period, name = one_of(params, "FID_PERIOD_DIV_CODE", *PERIODS), _name(params)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
-        days = [day for day in self._days(name) if first <= day.day <= last][:WINDOW_ROWS]
+        bars = joined(self._days(name), period)
+        shown = [bar for bar in bars if first <= bar.day <= last][:WINDOW_ROWS]
         api = "inquire_daily_indexchartprice"
-        rows = [pick(api, "output2", fields) for fields in self._day_rows(name, days)]
+        rows = [pick(api, "output2", fields) for fields in _bar_rows(shown, bars)]
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def inquire_time_indexchartprice(self, params: Params) -> Blocks:
@@ -234,10 +236,6 @@ class IndexReplies:
         p = self._view.facts.index(name, self._view.now)
         return [IndexDay(self._view.day, p.open, p.high, p.low, p.level, p.volume, p.value), *past]
 
-    def _day_rows(self, name: IndexName, days: list[IndexDay]) -> list[Row]:
-        known: dict[date, IndexDay] = {day.day: day for day in self._days(name)}
-        return [index_fields(day, known) | {"acml_tr_pbmn": day.value // MILLION} for day in days]
-
     def _points(self, name: IndexName, span: Ns, rows: int) -> list[IndexPoint]:
         """Return the index at the ends of the last spans, oldest first."""
         opened, closed = (
@@ -287,6 +285,12 @@ def point_fields(point: IndexPoint) -> Row:
         "stnr_issu_cnt": point.steady,
         "down_issu_cnt": point.falling,
     }
+
+
+def _bar_rows(shown: list[IndexDay], bars: list[IndexDay]) -> list[Row]:
+    """Return rows of bars. ``bars`` contains the one before each, for its change."""
+    known = {bar.day: bar for bar in bars}
+    return [index_fields(bar, known) | {"acml_tr_pbmn": bar.value // MILLION} for bar in shown]
 
 
 def _name(params: Params) -> IndexName:

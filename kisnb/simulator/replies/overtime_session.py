@@ -90,17 +90,15 @@ def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     prices = [trade.price for trade in overtime.trades]
     price, close = overtime.price, overtime.close
     change = price - close if price else 0
-    lower, upper = ticks.limits(item.base, item.kind, day, item.board)
-    # The narrower of the day's limits and the session's counts.
     # A price is cut to the grid towards the close, so both limits lie inside the ten percent.
-    upper = min(
-        upper,
-        ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board),
+    upper = ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board)
+    lower = ticks.snap(
+        -(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board
     )
-    lower = max(
-        lower,
-        ticks.snap(-(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board),
-    )
+    limits = ticks.limits_of(item, day)
+    if limits is not None:
+        # The narrower of the day's limits and the session's counts.
+        lower, upper = max(lower, limits.lower), min(upper, limits.upper)
     # KIS marks a price at a limit with signs of its own.
     at_limit = {upper: "1", lower: "4"}.get(price, sign_of(change))
     expected = overtime.trades[-1].qty if overtime.trades else 0

@@ -99,7 +99,7 @@ def issue_fields(item: Instrument) -> Row:
         "mang_issu_yn": "N",
         "short_over_yn": "N",
         "invt_caful_yn": "N",
-        "sltr_yn": "N",
+        "sltr_yn": "Y" if item.liquidation else "N",
         "insn_pbnt_yn": "N",
         "stange_runup_yn": "N",
         "ssts_hot_yn": "N",
@@ -135,7 +135,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
 
 
 def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
-    """Return a day of an index. ``days`` contains the day before it, for the change."""
+    """Return a bar of an index. ``days`` contains the bar before it, for the change."""
     before = max((d for d in days if d < day.day), default=None)
     # The oldest day that is known has none before it. Its change is measured from its open.
     base = days[before].close if before else day.open

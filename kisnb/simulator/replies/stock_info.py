@@ -93,8 +93,8 @@ class StockInfo:
             "elec_scty_yn": "Y",
             "crfd_item_yn": "N",
             "etf_etn_ivst_heed_item_yn": "N",
-            "cptt_trad_tr_psbl_yn": item.nxt,
-            "nxt_tr_stop_yn": item.nxt and item.halted,
+            "cptt_trad_tr_psbl_yn": bool(item.nxt),
+            "nxt_tr_stop_yn": bool(item.nxt) and item.halted,
         }
         return {"output": pick("search_stock_info", "output", _names(item), known)}
 

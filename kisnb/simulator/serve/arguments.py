@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kisnb.market.universe import Universe
 
 COLUMNS = "code,name,board,kind,shares,base,volume"
-"""Columns of a universe file. ``nxt`` and ``halted`` may follow."""
+"""Columns of a universe file. The other facts of an ``Instrument`` may follow, such as ``nxt``."""
 
 
 def read_date(text: str | None) -> date:
@@ -76,42 +76,69 @@ def read_universe(path: Path) -> Universe:
     """
     import csv
 
-    import msgspec
-
-    from kisnb.market.instruments import Instrument, is_preferred
     from kisnb.market.universe import Universe
 
+    items: dict[str, Instrument] = {}
     try:
-        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
-        items = msgspec.convert(rows, list[Instrument], strict=False)
+        # Excel begins a UTF-8 file with a mark (BOM).
+        lines = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+        for cells in lines:
+            # Excel writes an empty row as commas alone.
+            if not any(cells.values()):
+                continue
+            item = _issue(cells, f"{path}, line {lines.line_num}")
+            if item.code in items:
+                raise ConfigError(
+                    f"{path}, line {lines.line_num}: {item.code} is listed twice",
+                    "correct that line",
+                )
+            items[item.code] = item
     except OSError as e:
         raise ConfigError(
             f"{path} cannot be read: {e.strerror}", "name a CSV file for --universe"
         ) from e
-    except (UnicodeError, csv.Error, msgspec.ValidationError) as e:
+    except UnicodeError as e:
+        raise ConfigError(f"{path} is not in UTF-8: {e}", "save it as CSV UTF-8") from e
+    except csv.Error as e:
         raise ConfigError(f"{path} is not a universe: {e}", f"its columns are {COLUMNS}") from e
     if not items:
         raise ConfigError(f"{path} names no issue", f"its columns are {COLUMNS}")
-    # Line 1 is the header.
-    seen: set[str] = set()
-    for line, item in enumerate(items, start=2):
-        wrong = _wrong(item, seen)
-        if wrong:
-            raise ConfigError(f"{path}, line {line}: {wrong}", "correct that line")
-        seen.add(item.code)
-    return Universe(
-        msgspec.structs.replace(item, preferred=is_preferred(item.code, item.kind))
-        for item in items
+    return Universe(items.values())
+
+
+def _issue(cells: dict[str, str], where: str) -> Instrument:
+    """Return the issue of one line. Raises ConfigError that begins with ``where``."""
+    import msgspec
+
+    from kisnb.market.instruments import Instrument, is_preferred, multiple_of
+
+    # An empty cell states nothing, so the fact keeps its default.
+    row = {name: cell for name, cell in cells.items() if cell}
+    if None in row:
+        raise ConfigError(f"{where} has more cells than the header", "correct that line")
+    try:
+        item = msgspec.convert(row, Instrument, strict=False)
+    except msgspec.ValidationError as e:
+        raise ConfigError(
+            f"{where} is not an issue of a universe: {e}", f"its columns are {COLUMNS}"
+        ) from e
+    wrong = _wrong(item)
+    if wrong:
+        raise ConfigError(f"{where}: {wrong}", "correct that line")
+    derived = {
+        "preferred": is_preferred(item.code, item.kind),
+        "multiple": multiple_of(item.kind, item.name),
+    }
+    return msgspec.structs.replace(
+        item, **{name: derived[name] for name in derived.keys() - row.keys()}
     )
 
 
-def _wrong(item: Instrument, seen: set[str]) -> str:
+def _wrong(item: Instrument) -> str:
     """Return what is impossible about an issue; empty when nothing is."""
     # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
     if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
         return f"{item.code!r} is not a stock code; it has six characters"
-    if item.code in seen:
-        return f"{item.code} is listed twice"
     if item.base < 1 or item.shares < 0 or item.volume < 0:
         return (
             f"{item.code} has a base price of {item.base}, {item.shares} shares"

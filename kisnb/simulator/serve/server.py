@@ -21,6 +21,7 @@ from kisnb.clock import MINUTE, SECOND, Ns, SimulatedClock
 from kisnb.errors import ConfigError
 from kisnb.simulator.host.core import Core, ServedReply
 from kisnb.simulator.host.streams.sockets import Outgoing
+from kisnb.simulator.replies.master_archives import PATH
 from kisnb.simulator.serve.control import ControlRefused, Day, SimulatorControl
 
 HOST = "127.0.0.1"
@@ -168,6 +169,9 @@ class Server:
 
     async def _rest(self, request: web.BaseRequest) -> web.Response:
         self._last_used = asyncio.get_running_loop().time()
+        if request.path.startswith(PATH):
+            archive = self.core.master_archive(request.path)
+            return web.Response(status=404) if archive is None else web.Response(body=archive)
         reply = await self._reply_to(request)
         # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
         # of its notices.

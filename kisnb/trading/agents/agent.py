@@ -304,6 +304,9 @@ def _as(kind: type, name: str, value: object) -> object:
             raise BadInput(
                 f"{name}={value!r} is not of type {kind.__name__}", f"give {name} as a number"
             ) from e
+    # A list of codes from a DataFrame may have numbers.
+    if name == "code" and (numbered := values.numbered_code(value)) is not None:
+        return numbered
     # ``3`` is a good value for a ``float`` parameter, although Python does not call it one.
     if kind is float and isinstance(value, int):
         return float(value)

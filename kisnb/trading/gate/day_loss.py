@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from kisnb.events import BreakerTripped, HaltSet, Tick
+from datetime import date
+
+from kisnb.clock import kst_day
+from kisnb.events import BreakerTripped, HaltSet, StockDay, Tick
 from kisnb.market.sessions import gives_price
+from kisnb.orders import Account
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -20,7 +24,13 @@ class DayLoss:
         self._gate = gate
         self._state = state
         self._prices: dict[str, int] = {}
-        """The newest price of the stocks that are held, won."""
+        """The price of the newest trade of the stocks that are held, won."""
+        self._stated: dict[str, int] = {}
+        """The newest price that KIS stated of a stock, won. It counts where no trade was seen."""
+        self._day: date | None = None
+        """The Korean day of these prices."""
+        self._left_out: set[str] = set()
+        """Stocks that a person knows not to be counted."""
 
     def is_held(self, code: str) -> bool:
         """True for a stock of the account: its price changes what the day has lost."""
@@ -33,11 +43,25 @@ class DayLoss:
         """
         if not gives_price(tick.venue, tick.t):
             return
+        self._begin_day(turn)
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
         # A price that rises cannot raise the loss, because the account holds no short positions.
         # This spares the sum over all stocks at most ticks.
         if before is None or tick.price < before:
             self.check(turn)
+
+    def on_account(self, turn: Turn, account: Account | None) -> None:
+        """Note the prices at which KIS values the holdings (``prpr``)."""
+        self._begin_day(turn)
+        if account is not None:
+            self._stated |= {h.code: h.price for h in account.holdings if h.price > 0}
+
+    def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
+        """Note the price that KIS states of a stock, and check the loss."""
+        self._begin_day(turn)
+        if stated is not None and stated.price > 0:
+            self._stated[stated.code] = stated.price
+        self.check(turn)
 
     def check(self, turn: Turn) -> None:
         """Trip when the loss is above its limit. Only an active desk can trip."""
@@ -47,11 +71,15 @@ class DayLoss:
         # The first tick of a day may come before its first row. Without this the loss of yesterday
         # would count.
         day.roll(turn.now, self._state.books)
+        self._begin_day(turn)
+        books, rules = self._state.books, self._gate.rules
         # Stocks that were sold today are in the opening alone, and their loss counts.
-        codes = {*self._state.books.account.positions, *day.opening}
-        instrument = self._gate.rules.instrument
-        bases = {code: item.base for code in codes if (item := instrument(code)) is not None}
-        standing = day.standing(self._state.books, bases, self._prices)
+        codes = {*books.account.positions, *day.opening}
+        stated = ((code, rules.days.base(turn.now, code)) for code in codes)
+        bases = {code: base for code, base in stated if base is not None}
+        prices = self._stated | self._prices
+        self._report_left_out(turn, day.uncounted(books, bases, prices))
+        standing = day.standing(books, bases, prices)
         if standing.breaks(limit * (day.trips + 1)):
             turn.record(BreakerTripped(turn.now, -standing.result, standing.stake))
             percent = standing.result * 100 / standing.stake
@@ -60,3 +88,22 @@ class DayLoss:
             # Reducing and not halted: exits must pass, or the loss could only grow.
             turn.record(HaltSet(turn.now, "reducing", why))
             turn.report(f"circuit breaker: {why}; only cancels and reducing sells pass")
+
+    def _begin_day(self, turn: Turn) -> None:
+        """Forget the prices of another day: its last price may be before a split."""
+        if (day := kst_day(turn.now)) != self._day:
+            self._day = day
+            self._prices.clear()
+            self._stated.clear()
+
+    def _report_left_out(self, turn: Turn, codes: set[str]) -> None:
+        """Report once which stocks the breaker does not count."""
+        # A reading of the stock is under way at first, and brings what is missing.
+        new = {c for c in codes - self._left_out if self._gate.rules.days.why_not(c)}
+        self._left_out |= new
+        for code in sorted(new):
+            why = self._gate.rules.days.why_not(code)
+            turn.report(
+                f"the circuit breaker does not count {code}: its value at the opening is not "
+                f"known ({why})"
+            )

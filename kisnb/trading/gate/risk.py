@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from kisnb.clock import Ns, kst_day
 from kisnb.config import raised
-from kisnb.errors import UnknownInstrument
-from kisnb.events import Depth
+from kisnb.events import Depth, StockDay
 from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument
@@ -15,6 +14,7 @@ from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
+from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.ledger import Position
 from kisnb.trading.order_books.order_book import NOBODY, is_of_flatten
@@ -35,17 +35,31 @@ class Rules:
     def __init__(
         self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None
     ) -> None:
-        self.universe = universe
+        self.days = StockDays(universe)
         self.capabilities = capabilities
         self.costs = costs or CostModel()
         self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
 
+    @property
+    def universe(self) -> Universe:
+        """The list of stocks."""
+        return self.days.universe
+
     def instrument(self, code: str) -> Instrument | None:
-        """Return the instrument of a code; None when the code is not a listed issue."""
-        try:
-            return self.universe.get(code)
-        except UnknownInstrument:
-            return None
+        """Return the instrument of a code; None when the code is not a listed issue.
+
+        At paper and live a code that the list lacks counts as a share of KOSPI (``StockDays``).
+        """
+        return self.days.instrument(code)
+
+    def stock_day(self, now: Ns, code: str) -> StockDay | None:
+        """Return base price, limits and halt of a stock today; None when they are not known."""
+        return self.days.of(now, code)
+
+    def _view(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> MarketSnapshot:
+        """Return what the router sees. Raises UnknownInstrument."""
+        item = self.days.today(now, code) or self.universe.get(code)
+        return MarketSnapshot(now, item, depths)
 
     def trade_channels(self, code: str, priority: int = 2) -> list[Want]:
         """Return the subscriptions that show every trade of a stock, one per venue.
@@ -109,25 +123,19 @@ class Rules:
 
         ``depths`` are the newest depths of the stock.
         """
-        return self.router.route(
-            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
-        )
+        return self.router.route(intent, self._view(now, intent.code, depths))
 
     def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
         """Return what ``route`` would return. Nothing is decided."""
-        return self.router.preview(
-            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
-        )
+        return self.router.preview(intent, self._view(now, intent.code, depths))
 
     def blank(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Return the venues that trade a stock now and have shown no depth of it."""
-        return self.router.blank(MarketSnapshot(now, self.universe.get(code), depths))
+        return self.router.blank(self._view(now, code, depths))
 
     def unseen(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
         """Return the venues whose depth is missing and would decide where the order goes."""
-        return self.router.unseen(
-            intent, MarketSnapshot(now, self.universe.get(intent.code), depths)
-        )
+        return self.router.unseen(intent, self._view(now, intent.code, depths))
 
 
 # The checks in their order. The first that fails is the answer, so the graver reason comes first,
@@ -173,7 +181,7 @@ class Gate:
                 f"{intent.code} is not a listed issue", "look the code up with %kis search NAME"
             )
         # Nextrade applies KRX's halts at once, so no other venue is left to try.
-        if item.halted:
+        if self.rules.days.is_halted(now, intent.code):
             return No(
                 f"the exchange has halted trading in {item.name} ({item.code})",
                 "wait until the exchange lifts the halt",
@@ -186,7 +194,8 @@ class Gate:
             # a position.
             return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
-            self._size(now, intent)
+            self._unvalued(now, intent, state)
+            or self._size(now, intent)
             or self._armed(now, intent, state)
             or self._cash(now, intent, state)
             or self._exposure(now, intent, state)
@@ -219,27 +228,52 @@ class Gate:
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
-    def _worth(self, now: Ns, intent: Intent) -> int:
-        return self.worth(now, intent.code, intent.qty, intent.price)
-
-    def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int:
+    def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int | None:
         """Return the value of an order, won: at its price, else at the upper limit price.
 
-        0 when the upper limit price is not known.
+        None when it has no price and the upper limit price is not known.
         """
+        if price is not None:
+            return qty * price
         # KIS reserves cash at the upper limit price for an order without a price (KIS document
         # 주식주문(현금)).
-        if price is None:
-            item = self.rules.instrument(code)
-            _, price = (
-                (0, 0)
-                if item is None
-                else ticks.limits(item.base, item.kind, kst_day(now), item.board)
-            )
-        return qty * price
+        today = self.rules.stock_day(now, code)
+        return None if today is None or today.limits is None else qty * today.limits[1]
+
+    def _unvalued(self, now: Ns, intent: Intent, state: State) -> No | None:
+        """Return why nobody knows what a buy, or an open buy, may cost; None when it is known."""
+        code = intent.code
+        if code not in self.rules.universe:
+            why = self.rules.days.why_not(code) or "KIS has not stated what it is"
+            return No(f"{code} is in no list of stocks: {why}", "check the code, and order again")
+        if self.worth(now, code, intent.qty, intent.price) is None:
+            unbound = "nothing bounds the cost of a buy without a price"
+            return No(f"{self._unlimited(now, code)}, so {unbound}", "order with a price")
+        for order, qty in reservations.buys(state.books, intent):
+            if self.worth(now, order.code, qty, order.intent.price) is None:
+                why = f"the cost of {order.intent.text} is not known"
+                cure = "cancel that order, or order again in some seconds"
+                return No(f"{why}: {self._unlimited(now, order.code)}", cure)
+        return None
+
+    def _unlimited(self, now: Ns, code: str) -> str:
+        """Return the reason why no upper limit price is known."""
+        name, why = self.rules.universe.name(code), self.rules.days.why_not(code)
+        if self.rules.stock_day(now, code) is not None:
+            return f"{name} has no upper limit price today"
+        return f"KIS has not stated the limit prices of {name} today{f' ({why})' if why else ''}"
+
+    def _value(self, now: Ns, code: str, qty: int, price: int | None) -> int:
+        """Return the value of a buy, won. ``_unvalued`` comes before it."""
+        value = self.worth(now, code, qty, price)
+        assert value is not None, f"nobody knows the value of a buy of {code}"
+        return value
+
+    def _worth(self, now: Ns, intent: Intent) -> int:
+        return self._value(now, intent.code, intent.qty, intent.price)
 
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
-        value = self.worth(now, intent.code, qty, intent.price)
+        value = self._value(now, intent.code, qty, intent.price)
         item = self.rules.instrument(intent.code)
         return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
 
@@ -253,14 +287,17 @@ class Gate:
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
         """Return the value of open buys, won; of one stock or of one agent when that is given."""
         return sum(
-            self.worth(now, order.code, qty, order.intent.price)
+            self._value(now, order.code, qty, order.intent.price)
             for order, qty in reservations.buys(state.books, intent)
             if (not code or order.code == code) and (agent is None or order.intent.agent == agent)
         )
 
     def _size(self, now: Ns, intent: Intent) -> No | None:
-        value, most = self._worth(now, intent), self.limits.max_order_value
-        if value <= most:
+        value = self.worth(now, intent.code, intent.qty, intent.price)
+        most = self.limits.max_order_value
+        # Only a sell may have no known value here. A limit on size must not keep anybody in a
+        # position.
+        if value is None or value <= most:
             return None
         counted = " (without a price it counts at the upper limit)" if intent.price is None else ""
         return No(
@@ -417,11 +454,9 @@ class Gate:
                 else No(f"a {kind} order has no price", "leave the price out")
             )
         if intent.price is None:
-            lower, upper = ticks.limits(item.base, item.kind, kst_day(now), item.board)
-            return No(
-                f"a {kind} order needs a price above 0",
-                f"give a price within {lower:,} to {upper:,}",
-            )
+            limits = self._limits(now, intent)
+            within = f" within {limits[0]:,} to {limits[1]:,}" if limits is not None else ""
+            return No(f"a {kind} order needs a price above 0", f"give a price{within}")
         of_price = self._price(now, intent, item, intent.price, "")
         of_stop = (
             None
@@ -437,16 +472,22 @@ class Gate:
     def _price(
         self, now: Ns, intent: Intent, item: Instrument, price: int, place: str
     ) -> No | None:
-        day = kst_day(now)
-        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
+        day, limits = kst_day(now), self._limits(now, intent)
         # Before the grid: the nearest price on the grid may be one that the day does not allow.
-        if not lower <= price <= upper:
+        # Where the limits are not known, the exchange checks them.
+        if limits is not None and not limits[0] <= price <= limits[1]:
             return No(
                 f"{price:,} is outside today's limits of {item.name}",
-                f"stay within {lower:,} to {upper:,}",
+                f"stay within {limits[0]:,} to {limits[1]:,}",
             )
-        if not ticks.on_grid(price, item.kind, day, item.board):
+        # The grid depends on the kind of the issue, which is not known for one that no list has.
+        is_known = item.code in self.rules.universe
+        if is_known and not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)
             size = ticks.tick_size(price, item.kind, day, item.board)
             return No(f"{price:,} is off the tick grid of {size:,} won", f"use {good:,}{place}")
         return None
+
+    def _limits(self, now: Ns, intent: Intent) -> tuple[int, int] | None:
+        today = self.rules.stock_day(now, intent.code)
+        return None if today is None else today.limits

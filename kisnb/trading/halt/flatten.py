@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kisnb.backoff import Backoff
-from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.clock import SECOND, Ns
 from kisnb.events import FlattenSet, HaltStep
-from kisnb.market import sessions, ticks
+from kisnb.market import sessions
 from kisnb.market.router import NotRouted
 from kisnb.orders import Account, Intent, Order, OrderState
 from kisnb.terms import OrderKind, Phase, Side, Venue
@@ -251,13 +251,11 @@ class Flatten:
         return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
 
     def _intent(self, now: Ns, agent: str, code: str, qty: int, kind: OrderKind) -> Intent:
-        item = self._gate.rules.instrument(code)
-        price = None
-        if kind.priced and item is not None:
-            # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
-            # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
-            # notice of 2026-09-09).
-            price = ticks.limits(item.base, item.kind, kst_day(now), item.board)[0]
+        # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
+        # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
+        # notice of 2026-09-09). While the limit is not known, the gate refuses this kind, and
+        # another kind sells.
+        price = self._gate.rules.days.lowest_price(now, code) if kind.priced else None
         # The moment makes the key new for each try. A part has one order at a time, so no two share
         # it.
         key = f"{FLATTEN}{now}:{agent}:{code}"

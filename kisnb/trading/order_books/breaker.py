@@ -5,8 +5,9 @@
     stake  = value of the holdings at the opening + what was bought today
 
 Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price
-(previous close) at the opening, and so do those that no order explains. A worked day, fee and tax
-in won:
+(previous close) at the opening, and so do those that no order explains. A stock counts with all of
+its parts or with none: where its base price or its present price is not known, its holdings, its
+fills and its buys are left out. A worked day, fee and tax in won:
 
 | event                                | holdings   | flow so far | result   | stake      | lost   |
 |--------------------------------------|------------|-------------|----------|------------|--------|
@@ -52,10 +53,10 @@ class TradingDay:
         self.day: date | None = None
         self.opening: dict[str, int] = {}
         """Shares held before the first fill of the day."""
-        self.flow = 0
-        """Won that the day's fills brought, after fee and tax."""
-        self.bought = 0
-        """Won of the day's buys, before fees."""
+        self.flows: dict[str, int] = {}
+        """Won that the day's fills of a stock brought, after fee and tax."""
+        self.bought: dict[str, int] = {}
+        """Won of the day's buys of a stock, before fees."""
         self.trips = 0
         self._ends: Ns = 0
         """Begin of the next Korean day."""
@@ -71,7 +72,12 @@ class TradingDay:
             # Taken from the fold and not from KIS, so that a desk which restarts during the day
             # finds the same opening.
             self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
-            self.flow = self.bought = self.trips = 0
+            self.flows, self.bought, self.trips = {}, {}, 0
+
+    def add_fill(self, code: str, flow: int, bought: int) -> None:
+        """Count a fill: what it brought after fee and tax, and what it bought before fees, won."""
+        self.flows[code] = self.flows.get(code, 0) + flow
+        self.bought[code] = self.bought.get(code, 0) + bought
 
     def adopt(self, row: AccountOpened) -> None:
         """Count shares that no order explains as held all day."""
@@ -85,12 +91,32 @@ class TradingDay:
     ) -> DayResult:
         """Return the result of the day at ``prices`` (won, by code).
 
-        A stock without a price counts at its base price.
+        A stock without a price counts at its base price. ``uncounted`` is left out.
         """
-        held = {
-            code: p.qty for code, p in books.account.positions.items() if p.qty and code in bases
+        result = stake = 0
+        for code in self._codes(books) - self.uncounted(books, bases, prices):
+            qty, opening = books.account.position(code).qty, self.opening.get(code, 0)
+            now = qty * prices.get(code, bases.get(code, 0)) if qty else 0
+            before = opening * bases[code] if opening else 0
+            result += now - before + self.flows.get(code, 0)
+            stake += before + self.bought.get(code, 0)
+        return DayResult(result, stake)
+
+    def uncounted(
+        self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
+    ) -> set[str]:
+        """Return the stocks whose value at the opening or now is not known."""
+        return {
+            code
+            for code in self._codes(books)
+            if code not in bases
+            and (
+                self.opening.get(code, 0)
+                or (books.account.position(code).qty and code not in prices)
+            )
         }
-        now = sum(qty * prices.get(code, bases[code]) for code, qty in held.items())
-        # A code without a base price, such as a right, is left out of both sums.
-        opening = sum(qty * bases[code] for code, qty in self.opening.items() if code in bases)
-        return DayResult(now - opening + self.flow, opening + self.bought)
+
+    def _codes(self, books: OrderBooks) -> set[str]:
+        """Return the stocks that are held, were held at the opening, or were traded today."""
+        held = {code for code, p in books.account.positions.items() if p.qty}
+        return held | self.opening.keys() | self.flows.keys()

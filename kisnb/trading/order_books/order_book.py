@@ -36,6 +36,7 @@ from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderSt
 from kisnb.terms import Side
 from kisnb.trading.order_books import book_summary, order_columns
 from kisnb.trading.order_books.ledger import Position
+from kisnb.values import numbered_code
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,8 +72,13 @@ class OrderBook:
 
     def position(self, code: str) -> Position:
         """The position in ``code``; an empty one when nothing was traded."""
+        found = self.positions.get(code)
+        if found is not None:
+            return found
+        # The number of a DataFrame must not look like a stock that was never traded.
+        full = numbered_code(code) or code
         # Not kept: to ask for a stock must not make it one that the book has traded.
-        return self.positions.get(code) or Position(code)
+        return self.positions.get(full) or Position(full)
 
     @property
     def holds(self) -> list[str]:

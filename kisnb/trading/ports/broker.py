@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
-from kisnb.events import Depth, Event, Quote
+from kisnb.events import Depth, Event, Quote, StockDay
 from kisnb.orders import (
     Account,
     Capabilities,
@@ -93,6 +93,14 @@ class Broker(Protocol):
 
     async def quote(self, code: str) -> Quote:
         """Return the current price of a stock."""
+        ...
+
+    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
+        """Return the facts of a stock today: base price, limits, halts.
+
+        Without ``is_listed`` also its name, board and venues, as far as this host states them.
+        Raises KisError when KIS states no base price, as for a code that it does not know.
+        """
         ...
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.events import Event
+from kisnb.events import Event, StockDay
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.ports.commands import Command
@@ -61,6 +61,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     journal: bytes
     """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
     leases: tuple[Lease, ...] = ()
+    stocks: tuple[StockDay, ...] = ()
+    """What KIS has stated of stocks; the journal does not keep it."""
 
     def rows(self) -> list[Row]:
         """Return the rows. Raises ConfigError for a row that this version cannot read."""

@@ -9,6 +9,7 @@
 | Cancel      | cancels an order                       | CancelReply |
 | AskOrders   | reads the orders, with the account     | OrdersRead  |
 | AskDepth    | reads depths that no channel has shown | DepthRead   |
+| AskStock    | reads the day's facts of a stock       | StockRead   |
 | WakeAt      | waits until a moment                   | Woke        |
 
 The host runs effects strictly in order. It begins a call to KIS and goes on with the next effect;
@@ -23,7 +24,7 @@ from typing import TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.events import Depth, Event
+from kisnb.events import Depth, Event, StockDay
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.ports.journal_rows import Row
@@ -110,6 +111,12 @@ class OrdersRead(msgspec.Struct, frozen=True):
     """None when KIS did not list everything."""
     account: Account | None = None
     """None when it was not asked for, or when KIS did not state everything."""
+    part: OrderPage | None = None
+    """The rows that could be read of a list that is not complete; None when there are none. They
+    prove what they say. What they lack proves nothing."""
+    lacks: tuple[str, ...] = ()
+    """A sentence on each thing that is missing, such as an unreadable row; none when all is there.
+    """
 
 
 class AskDepth(msgspec.Struct, frozen=True):
@@ -126,6 +133,30 @@ class DepthRead(msgspec.Struct, frozen=True):
     depths: tuple[Depth, ...]
 
 
+class AskStock(msgspec.Struct, frozen=True):
+    """Begin reading the day's facts of a stock."""
+
+    code: str
+    is_listed: bool
+    """False: no list has the stock, so its name, board and venues are asked for too."""
+
+
+class StockRead(msgspec.Struct, frozen=True):
+    """The end of an AskStock."""
+
+    code: str
+    stated: StockDay | None
+    """None: KIS stated nothing."""
+    why: str = ""
+    """The reason why KIS stated nothing, in its own words."""
+
+
+class StocksWanted(msgspec.Struct, frozen=True):
+    """These stocks are held, or a session watches them, so the day's facts of them are needed."""
+
+    codes: tuple[str, ...]
+
+
 # Nothing takes a wake back. So each receiver of Woke checks whether its own moment has come.
 class WakeAt(msgspec.Struct, frozen=True):
     """Submit Woke at this moment."""
@@ -139,4 +170,6 @@ class Woke(msgspec.Struct, frozen=True):
     t: Ns = 0
 
 
-Effect: TypeAlias = Persist | Send | Revise | Cancel | AskOrders | AskDepth | Publish | WakeAt
+Effect: TypeAlias = (
+    Persist | Send | Revise | Cancel | AskOrders | AskDepth | AskStock | Publish | WakeAt
+)

@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast, get_args
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.events import Depth, Quote
+from kisnb.events import Depth, Quote, StockDay
 from kisnb.orders import Intent, Naming
 from kisnb.terms import Venue
 from kisnb.trading.ports.commands import SessionMessage
@@ -99,6 +99,12 @@ cannot send one to the core past the desk's check."""
 
 class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
     """Ask KIS for the current price of a stock."""
+
+    code: str
+
+
+class StockOf(Query[StockDay], frozen=True, tag=True, array_like=True):
+    """Ask for the facts of a stock today: base price, limits, halts. KIS is asked once a day."""
 
     code: str
 
@@ -205,6 +211,7 @@ class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
 # The decoder needs each class by name. A query that is missing here is refused as unreadable.
 AnyQuery: TypeAlias = (
     QuoteOf
+    | StockOf
     | DepthOf
     | RouteOf
     | RoutesOf

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from kisnb.events import Depth, Quote
+from kisnb.events import Depth, Quote, StockDay
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Account, Intent, OrderPage, OrderState
 
@@ -105,6 +105,7 @@ class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 # one type.
 Reply: TypeAlias = (
     Quote
+    | StockDay
     | Depth
     | AccountReply
     | OrdersReply

@@ -100,4 +100,4 @@ class Context:
             raise BadInput(
                 f"{text!r} may be any of {len(exact)} issues", f"Write the code: {shown}"
             )
-        return exact[0].code if exact else universe.get(text).code
+        return exact[0].code if exact else universe.spell(text)

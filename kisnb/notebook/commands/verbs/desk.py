@@ -36,6 +36,11 @@ async def _open(context: Context, typed: Typed) -> Session:
         fresh=bool(typed.option("fresh", bool)),
     )
     context.console.say_when_agents_stand_still()
+    if not session.universe.is_complete:
+        from kisnb.session.stock_list import list_text, list_trouble
+
+        trouble = list_trouble(session.universe, session.today)
+        context.say(trouble or list_text(session.universe))
     return session
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from kisnb.market.instruments import is_code
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kisnb.events import Depth, Quote
+    from kisnb.market.universe import Universe
 
 
 def _quote(context: Context, typed: Typed) -> Quote | Awaitable[Quote]:
@@ -37,9 +39,7 @@ def _chart(context: Context, typed: Typed) -> object:
     bars = session.bars(code, every=typed.option("every", str) or context.every)
     # A chart marks every fill it gets, so the orders of other stocks are left out here.
     orders = [o for o in session.book.orders.values() if o.code == code]
-    return chart(
-        bars, orders, f"{badge_text(session.mode)}{code} {session.universe.get(code).name}"
-    )
+    return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.name(code)}")
 
 
 def _search(context: Context, typed: Typed) -> pl.DataFrame:
@@ -58,13 +58,24 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
         # `did_you_mean` ends with a question mark. Without a near name the sentence needs its full
         # stop.
         near = did_you_mean(text, [item.name for item in universe]) or "."
+        asks = f" KIS may know it: %kis quote {text}." if _may_exist(universe, text) else ""
         context.say(
             f"None of the {len(universe):,} issues known here has {text!r} in its code or name"
-            f"{near} Write a part of the Korean name, its initial consonants, or the code."
+            f"{near} Write a part of the Korean name, its initial consonants, or the code.{asks}"
         )
-    return pl.DataFrame(
-        [(i.code, i.name, i.board, i.kind, i.base) for i in found], schema=schema, orient="row"
-    )
+    rows = [(i.code, i.name, i.board, i.kind, _base(context, i.code)) for i in found]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _may_exist(universe: Universe, text: str) -> bool:
+    """Return whether a code that the list lacks may be one that KIS knows."""
+    return not universe.is_complete and is_code(text)
+
+
+def _base(context: Context, code: str) -> int | None:
+    """Return the base price of today, won; None, shown as null, when it is not known."""
+    today = context.session.stock_day(code)
+    return None if today is None else today.base
 
 
 def _why(_context: Context, typed: Typed) -> None:

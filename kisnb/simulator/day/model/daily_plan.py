@@ -86,8 +86,8 @@ def past_days(
     before it. The bars end where the calendar ends.
     """
     traits = character or character_of(item)
-    # A halt of the day to come says nothing about the days before it.
-    item = msgspec.structs.replace(item, halted=False)
+    # What is special about the day to come says nothing about the days before it.
+    item = msgspec.structs.replace(item, halted=False, listed_on=None, liquidation=False)
     # The days are made backwards, so that the newest one closes at the base price.
     close, day = item.base, before
     while (day := _day_before(day)).year > FIRST_YEAR:
@@ -124,7 +124,10 @@ def _day_before(day: date) -> date:
 
 
 def _limited(bar: DailyBar, base: int, item: Instrument, day: date) -> DailyBar:
-    lower, upper = ticks.limits(base, item.kind, day, item.board)
+    limits = ticks.limits_of(msgspec.structs.replace(item, base=base), day)
+    if limits is None:
+        return bar
+    lower, upper = limits
     o, h, lo, c = (
         min(max(price, lower), upper) for price in (bar.open, bar.high, bar.low, bar.close)
     )

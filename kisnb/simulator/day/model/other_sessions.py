@@ -20,6 +20,7 @@ from kisnb.market import order_rules, sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.sessions import Hours
+from kisnb.market.ticks import PriceLimits
 from kisnb.simulator.day.market_day import PlannedTrade
 from kisnb.simulator.day.model.character import Character
 from kisnb.simulator.day.model.draws import draw, exp, normal, stable_random
@@ -101,8 +102,7 @@ class OtherSessions:
     ) -> None:
         self._item, self._day, self._seed, self._bar, self._traits = item, day, seed, bar, traits
         self._regular = regular
-        lower, upper = ticks.limits(item.base, item.kind, day, item.board)
-        self._ladder = Ladder(item, day, lower, upper)
+        self._ladder = Ladder(item, day, *_price_range(item, day, bar))
         self._sigma = traits.sigma * day_volatility(seed, day)
         self._evening = _Evening(item, day, seed, bar.close, self._sigma)
 
@@ -232,3 +232,15 @@ class OtherSessions:
             # No two trades share a millisecond, and all of them lie inside the session.
             rising.append(min(max(offset, earliest), latest - (count - i)))
         return [hours.start + offset * _MS for offset in rising]
+
+
+def _price_range(item: Instrument, day: date, bar: DailyBar) -> PriceLimits:
+    """Return the prices that these sessions may have: the day's limits.
+
+    An issue without limits gets a usual width around the regular session.
+    """
+    limits = ticks.limits_of(item, day)
+    if limits is not None:
+        return limits
+    low, high = (ticks.limits(price, item.kind, day, item.board) for price in (bar.low, bar.high))
+    return PriceLimits(low.lower, high.upper)

@@ -149,8 +149,14 @@ class Brokerage:
         return order, meant
 
     def upper_limit(self, item: Instrument) -> int:
-        """Return the highest price of the day of an issue, in won."""
-        return ticks.limits(item.base, item.kind, self._market.day, item.board)[1]
+        """Return the highest price of the day of an issue, in won.
+
+        Raises AccountRejected for an issue without limit prices: no cash could be reserved.
+        """
+        limits = ticks.limits_of(item, self._market.day)
+        if limits is None:
+            raise AccountRejected("kind")
+        return limits.upper
 
     def apply(self, happening: Happening) -> OrderChange | None:
         """Book what happened to an order of this account.

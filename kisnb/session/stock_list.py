@@ -1,0 +1,33 @@
+"""The list of stocks of a paper or live session in words: its source, its day, its cure."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from kisnb.market.calendar import last_trading_day
+from kisnb.market.universe import Universe
+
+CURE = "Get KIS's list with: kisnb master download; then kisnb desk restart and %kis open."
+
+
+def list_text(universe: Universe) -> str:
+    """Return where the list of stocks comes from, and how many it has."""
+    return f"List of stocks: {universe.source}, {len(universe):,} stocks."
+
+
+def list_trouble(universe: Universe, today: date) -> str:
+    """Return a sentence when the list of stocks is not KIS's, is old, or has no list of NXT's.
+
+    Empty otherwise. At sim the list is the host's own, so there is nothing to say.
+    """
+    if universe.is_complete:
+        return ""
+    lacks = []
+    if universe.day is None or universe.day < last_trading_day(today):
+        missing = "KIS is asked for each stock that it lacks, which takes a call"
+        lacks.append(f"It is not of today: {missing}.")
+    if universe.lacks_nxt:
+        lacks.append(
+            "It does not say which stocks NXT trades: orders of those stocks go to KRX alone."
+        )
+    return " ".join([list_text(universe), *lacks, CURE]) if lacks else ""

@@ -1,0 +1,112 @@
+"""The readings of the day's facts of stocks: base price, limits, halts.
+
+    a session watches a stock, the account holds it, a buy needs it
+        │
+        ▼
+    the queue, buys first ─► AskStock, one at a time ─► StockRead
+                                  ├─ facts: known until the next day, a halt for a minute
+                                  └─ none: why; after PAUSE it is asked again when it is held or
+                                     ordered
+
+One at a time, because paper takes one call a second: the depth that an order needs must not wait
+behind the facts of all holdings. A list that is the host's own (simulator, back-test) needs no
+reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.market import sessions
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.effects import AskStock, StockRead, WakeAt
+from kisnb.trading.turn import Turn
+
+PAUSE: Ns = 30 * SECOND
+"""Pause before KIS is asked again for what it did not state."""
+
+
+class StockReadings:
+    """Asks for the day's facts of stocks, each once, and keeps what is stated in the rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._wanted: dict[str, None] = {}
+        """Stocks that are held or watched, or that a buy needed: asked again each day."""
+        self._queue: list[str] = []
+        """Stocks that are to be asked for, in this order."""
+        self._asked = ""
+        """The stock whose reading is under way; empty when none is."""
+        self._again_at: dict[str, Ns] = {}
+        """Moments before which a stock is not asked for again, because KIS stated nothing."""
+
+    def is_waiting(self, now: Ns, code: str) -> bool:
+        """Return whether a buy must wait for the facts of this stock.
+
+        It does not wait for a stock of which KIS has just stated nothing.
+        """
+        is_missing = self._rules.days.is_missing(now, code)
+        return is_missing and now >= self._again_at.get(code, 0)
+
+    def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
+        """Ask for the facts of these stocks that are not known, now and on each later day.
+
+        ``first``: an order waits for them, so they are asked for before the others.
+        """
+        if self._rules.universe.is_complete:
+            return
+        for code in codes:
+            self._wanted[code] = None
+            if code == self._asked or not self.is_waiting(turn.now, code):
+                continue
+            if first and code in self._queue:
+                self._queue.remove(code)
+            if code not in self._queue:
+                self._queue.insert(0 if first else len(self._queue), code)
+        self._ask_next(turn)
+
+    def on_read(self, turn: Turn, read: StockRead) -> None:
+        """Take in the end of a reading, and publish the facts."""
+        if read.stated is not None:
+            self._again_at.pop(read.code, None)
+            self._rules.days.learn(read.stated)
+            turn.publish(read.stated)
+        else:
+            self._note_unread(turn, read)
+        if read.code == self._asked:
+            self._asked = ""
+            self._ask_next(turn)
+
+    def _note_unread(self, turn: Turn, read: StockRead) -> None:
+        self._rules.days.note_unread(read.code, read.why)
+        self._again_at[read.code] = turn.now + PAUSE
+        if read.code not in self._rules.universe:
+            # It may be a typing error. A stock that is held is wanted again with every step.
+            self._wanted.pop(read.code, None)
+        turn.emit(WakeAt(turn.now + PAUSE))
+
+    def on_boundary(self, turn: Turn, boundary: Ns) -> None:
+        """Ask for everything again when a day, or its first market session, has begun.
+
+        KIS does not document when it states the base price of a new day. At midnight it may still
+        state the one of the day before.
+        """
+        if not self._rules.universe.is_complete and boundary <= _first(boundary):
+            self._rules.days.forget()
+            self._again_at.clear()
+            self.want(turn, list(self._wanted))
+
+    def _ask_next(self, turn: Turn) -> None:
+        """Begin the next reading, unless one is under way."""
+        while self._queue and not self._asked:
+            code = self._queue.pop(0)
+            # A session's question may have brought the facts meanwhile.
+            if self.is_waiting(turn.now, code):
+                self._asked = code
+                turn.emit(AskStock(code, code in self._rules.universe))
+
+
+def _first(t: Ns) -> Ns:
+    """Return the first boundary of the market sessions of the day of ``t``; ``t`` without one."""
+    return next(iter(sessions.boundaries(kst_day(t))), t)
