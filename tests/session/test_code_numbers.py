@@ -26,4 +26,6 @@ async def test_m05_a_number_is_read_where_it_can_only_be_a_code_and_refused_in_a
         await session.buy(NUMBER, 10, quote.price)
     with pytest.raises(BadInput, match="The code 20 is a number"):
         await session.buy(20, 5930, quote.price)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="The code 5930 is a number"):
+        await session.agents.adopt(VolumeTrigger(code="000660"), NUMBER)
     assert posts() == []

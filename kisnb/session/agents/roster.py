@@ -26,6 +26,7 @@ from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.open_orders import OpenOrders
 from kisnb.session.typed_orders.pending import pending
 from kisnb.session.typed_orders.placing import Placing
+from kisnb.session.typed_orders.typed_order import read_code
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
@@ -201,7 +202,8 @@ class Roster:
         # A known agent stays as it is, running or paused.
         known = self._runner(agent) if isinstance(agent, str) else self._runners.get(id_of(agent))
         runner = known or self._new(agent)  # type: ignore[arg-type]
-        wish = Wish(code or runner.agent.code, qty=qty, agent=runner.id)
+        listed = read_code(self._rules.universe, code) if code else runner.agent.code
+        wish = Wish(listed, qty=qty, agent=runner.id)
         await self._placing.adopt(wish, key, again)
         self._runners.setdefault(runner.id, runner)
         self._changes.publish()

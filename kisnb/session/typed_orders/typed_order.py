@@ -105,6 +105,17 @@ def plain_kind(price: int | None, stop: int | None) -> OrderKind:
     return OrderKind.MARKET if price is None else OrderKind.LIMIT
 
 
+def read_code(universe: Universe, code: object) -> str:
+    """Read the stock of a call that orders or adopts. Raises BadInput, for a number too."""
+    # A number may be a quantity or a price in the wrong place, and an order must not guess.
+    numbered = values.numbered_code(code)
+    if numbered is not None:
+        raise BadInput(
+            f"the code {values.shown(code)} is a number", f"write it as text: {numbered!r}"
+        )
+    return universe.spell(code)
+
+
 def read_order(
     universe: Universe,
     side: Side,
@@ -115,14 +126,8 @@ def read_order(
 ) -> TypedOrder:
     """Read the arguments of a call that orders. Raises BadInput with the cure."""
     venue, kind, stop = options.get("venue"), options.get("kind"), options.get("stop")
-    # A number may be a quantity or a price in the wrong place, and an order must not guess.
-    numbered = values.numbered_code(code)
-    if numbered is not None:
-        raise BadInput(
-            f"the code {values.shown(code)} is a number", f"write it as text: {numbered!r}"
-        )
     # The values are read in the order of the call, so that the first wrong one is named.
-    listed = universe.spell(code)
+    listed = read_code(universe, code)
     shares = values.shares(qty)
     won = None if price is None else values.price(price)
     trigger = None if stop is None else values.price(stop, "the stop price")
