@@ -313,6 +313,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """The reason that a refused call gets."""
     quotes: Mode | None = None
     """Mode of the KIS that gives the prices and market channels. None: this connection's own."""
+    priced: tuple[Venue, ...] = tuple(Venue)
+    """Venues whose price and depth can be asked for."""
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):

@@ -263,18 +263,19 @@ class KisBroker:
 
     # prices
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price at KRX. Its ``name`` is empty: KIS's reply has none. Raises
-        KisError.
+    async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price at a venue. Its ``name`` is empty: KIS's reply has none.
+
+        Raises NotOffered for a venue whose prices this host lacks, and KisError.
         """
+        self._endpoint.rules.check_price(venue)
         api = APIS["inquire_price"]
-        params = encode_params(
-            api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
-        )
-        return read_quote(await self._rest.read(api, params), code, Venue.KRX, self._clock.now())
+        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
+        return read_quote(await self._rest.read(api, params), code, venue, self._clock.now())
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return bids and asks of a stock at a venue. Raises KisError."""
+        """Return bids and asks of a stock at a venue. Raises NotOffered and KisError."""
+        self._endpoint.rules.check_price(venue)
         api = APIS["inquire_asking_price_exp_ccn"]
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
         return read_depth(await self._rest.read(api, params), code, venue, self._clock.now())

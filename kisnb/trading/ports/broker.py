@@ -91,8 +91,8 @@ class Broker(Protocol):
         """Return KIS's statement of the account."""
         ...
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price of a stock."""
+    async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price of a stock at a venue."""
         ...
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
