@@ -298,6 +298,8 @@ class Account(msgspec.Struct, frozen=True):
     holdings: tuple[Holding, ...]
     complete: bool
     """False: a page is missing, so that holdings may be missing."""
+    costs: int | None = None
+    """Fees and taxes of today's trades, as KIS has booked them; None when KIS does not say."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.http.transport import Network, Transport
 from kisnb.kis.recording.recorder import Recording, open_recording
 from kisnb.market import calendar, uncertain
+from kisnb.market.costs import read_fees
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
@@ -241,9 +242,8 @@ async def build_desk(
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
     # The state is the fold of the rows and of nothing else. So a desk that died goes on from what
     # was on the disk, and not from what it had planned.
-    core = DeskCore(
-        Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows)
-    )
+    rules = Rules(connected.universe, connected.broker.capabilities, read_fees(config.fees))
+    core = DeskCore(rules, limits, State.fold(rows))
 
     def publish(event: Event) -> None:
         """Log the event where it is a step of the kill switch, and publish it."""
@@ -310,7 +310,7 @@ async def _simulated(
         if again:
             # A new day would come in place of the one that the sessions and their orders belong to.
             raise ConfigError(*SIMULATOR_GONE)
-        simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
+        simulator = simulator or StartingSimulator(state, day, config)
         # These two wait for a pipe and move files, so they do not run on the loop. The journals of
         # earlier days move only once the new day is certain.
         address = await asyncio.to_thread(simulator.ready)

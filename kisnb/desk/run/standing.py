@@ -8,6 +8,7 @@ from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
 from kisnb.orders import OrderState
 from kisnb.trading.halt.halt_words import trading
+from kisnb.trading.orders.cash_words import gap_text
 from kisnb.trading.ports.replies import StatusReply
 from kisnb.trading.state import State
 
@@ -17,7 +18,9 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    return StatusReply((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
+    return StatusReply(
+        (*broken, trading(state).text, *arming, *_orders(state, now)), tuple(sessions)
+    )
 
 
 def _arming(state: State, now: Ns) -> str:
@@ -30,7 +33,7 @@ def _arming(state: State, now: Ns) -> str:
     )
 
 
-def _orders(state: State) -> Iterator[str]:
+def _orders(state: State, now: Ns) -> Iterator[str]:
     live = list(state.books.live.values())
     unknown = [order for order in live if order.state is OrderState.UNKNOWN]
     yield f"{_count(len(live), 'open order')}"
@@ -41,6 +44,8 @@ def _orders(state: State) -> Iterator[str]:
     if held := list(state.held.values()):
         until = clock_text(min(order.until for order in held))
         yield f"{_count(len(held), 'order')} held back until {until} KST or later: {held[0].why}"
+    if gap := state.unexplained(now):
+        yield gap_text(gap)
     if state.drifts:
         yield f"{_count(len(state.drifts), 'difference')} between KIS's figures and the desk's"
 

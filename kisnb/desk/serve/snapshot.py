@@ -41,4 +41,5 @@ def snapshot(
         host.journal.published,
         rows,
         leases,
+        host.core.rules.costs,
     )

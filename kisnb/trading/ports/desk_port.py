@@ -9,6 +9,7 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.events import Event
+from kisnb.market.costs import BANKIS, CostModel
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.ports.commands import Command
@@ -61,6 +62,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     journal: bytes
     """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
     leases: tuple[Lease, ...] = ()
+    costs: CostModel = BANKIS
+    """Commission and tax as the desk books them."""
 
     def rows(self) -> list[Row]:
         """Return the rows. Raises ConfigError for a row that this version cannot read."""
