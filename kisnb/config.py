@@ -72,6 +72,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Names with commas: ``nxt_after_call,sor_krx_only``.
     """
+    routing: Literal["spread", "cost"] = "spread"
+    """What chooses between KRX and Nextrade when both take an order.
+
+    ``spread``: the tighter spread, then the shares shown. ``cost``: the lower expected cost first.
+    """
     fees: str = "bankis"
     """Commission plan of the account: the name of a plan, or own rates in percent.
 
@@ -172,6 +177,11 @@ MEANINGS = {
     ),
     "assume": Meaning(
         "", "uncertain facts of the market, taken the other way", "nxt_after_call,sor_krx_only"
+    ),
+    "routing": Meaning(
+        "",
+        "what chooses between KRX and NXT: spread (the tighter), or cost (the lower whole cost)",
+        "cost",
     ),
     "fees": Meaning(
         "",

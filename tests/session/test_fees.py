@@ -36,7 +36,7 @@ def test_o08_a_host_that_charges_another_plan_is_noticed_and_named(
     traded(bought)
 
 
-def test_m04_one_setting_reaches_the_desk_its_sessions_and_its_simulator(
+def test_m04_r10_fees_and_routing_reach_the_desk_its_sessions_and_its_simulator(
     monkeypatch: pytest.MonkeyPatch,
 ):
     async def bought(session: Session) -> None:
@@ -49,6 +49,9 @@ def test_m04_one_setting_reaches_the_desk_its_sessions_and_its_simulator(
         krx = next(row for row in evidence.alternatives if row.venue is Venue.KRX)
         assert krx.fee > BRANCH.krx * 10 * 60_000 // 10**9
         assert (session.troubles, session.status.cash_gap) == ([], "")
+        limit = await session.route_of("buy", CODE, 10, fill.price - fill.price % 5_000)
+        assert limit.reason == "dual_listing_cost"
 
     monkeypatch.setenv("KISNB_FEES", "branch")
+    monkeypatch.setenv("KISNB_ROUTING", "cost")
     traded(bought)

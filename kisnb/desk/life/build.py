@@ -242,7 +242,12 @@ async def build_desk(
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
     # The state is the fold of the rows and of nothing else. So a desk that died goes on from what
     # was on the disk, and not from what it had planned.
-    rules = Rules(connected.universe, connected.broker.capabilities, read_fees(config.fees))
+    rules = Rules(
+        connected.universe,
+        connected.broker.capabilities,
+        read_fees(config.fees),
+        by_cost=config.routing == "cost",
+    )
     core = DeskCore(rules, limits, State.fold(rows))
 
     def publish(event: Event) -> None:

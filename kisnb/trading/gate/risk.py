@@ -33,12 +33,20 @@ class Rules:
     """The market's rules as the desk knows them, and what its broker connection can do."""
 
     def __init__(
-        self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None
+        self,
+        universe: Universe,
+        capabilities: Capabilities,
+        costs: CostModel | None = None,
+        *,
+        by_cost: bool = False,
     ) -> None:
+        """``costs``: None takes BanKIS's. ``by_cost`` routes by the whole cost first."""
         self.universe = universe
         self.capabilities = capabilities
         self.costs = costs or CostModel()
-        self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
+        self.router = Router(
+            self.costs, venues=capabilities.venues, kinds=capabilities.kinds, by_cost=by_cost
+        )
 
     def instrument(self, code: str) -> Instrument | None:
         """Return the instrument of a code; None when the code is not a listed issue."""

@@ -70,8 +70,11 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
 
 def _why(_context: Context, typed: Typed) -> None:
     from kisnb.kis.error_codes import explain
+    from kisnb.market.router import REASONS
 
-    print(explain(typed.text(0)))
+    text = typed.text(0)
+    meaning = REASONS.get(text.lower())
+    print(explain(text) if meaning is None else f"{text.lower()}: {meaning}")
 
 
 LOOKING = (
@@ -92,7 +95,7 @@ LOOKING = (
     Verb(
         "why",
         usage("CODE"),
-        "what a message code of KIS means",
+        "what a message code of KIS, or the code of a venue's choice, means",
         _why,
         needs_session=False,
         blocking=True,
