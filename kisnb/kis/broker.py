@@ -23,6 +23,13 @@ from kisnb.kis.calls.order_messages import (
     revise_body,
 )
 from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.calls.reserved_messages import (
+    cancel_reserved_body,
+    read_reserved,
+    read_reserved_number,
+    reserve_body,
+    reserved_params,
+)
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
@@ -38,6 +45,7 @@ from kisnb.orders import (
     OrderPage,
     OrderRef,
     Permission,
+    ReservedRow,
     Route,
     SendReply,
     Want,
@@ -180,6 +188,9 @@ class KisBroker:
         # The host would refuse such an order whatever the market does. A refusal here costs no call
         # of the rate limit.
         self._endpoint.rules.check_order(intent, route)
+        if intent.day:
+            body = reserve_body(intent, route, self._account)
+            return await self._post(intent.key, APIS["order_resv"], body, Lane.ORDER, route.venue)
         body = order_body(intent, route, self._account)
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
 
@@ -192,6 +203,17 @@ class KisBroker:
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, ref.venue)
+
+    async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
+        """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD). Its reply has no number.
+
+        Raises OrderDenied and TokenError; then nothing was sent.
+        """
+        self._check_can_order(key)
+        body = cancel_reserved_body(number, day, self._account)
+        return await self._post(
+            key, APIS["order_resv_rvsecncl_cancel"], body, Lane.CANCEL, Venue.KRX
+        )
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
         """Move ``qty`` shares to ``price`` (won). The reply has the number under which they live
@@ -211,6 +233,10 @@ class KisBroker:
             # A cancel only lowers what is at risk, so nothing may hold it back.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
             reply = await self._rest.send_order(api, body, lane, may_send)
+            if api.name == "order_resv":
+                return SendReply(key, "sent", reserved_as=read_reserved_number(reply))
+            if api.name == "order_resv_rvsecncl_cancel":
+                return SendReply(key, "sent")
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
             if was_not_placed(e.msg_cd, e.status):
@@ -249,6 +275,13 @@ class KisBroker:
         return OrderPage(
             tuple(read_order(row) for page in pages for row in page.rows("output1")), complete
         )
+
+    async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
+        """Return the reserved orders of some days; None when a page is missing. Raises KisError."""
+        params = reserved_params(first, last, self._account)
+        pages, complete = await self._rest.read_pages(APIS["order_resv_ccnl"], params)
+        rows = tuple(read_reserved(row) for page in pages for row in page.rows())
+        return rows if complete else None
 
     async def account(self) -> Account:
         """Return cash and holdings. Raises KisError."""

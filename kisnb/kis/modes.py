@@ -35,7 +35,14 @@ class HostRules(msgspec.Struct, frozen=True):
 
     def capabilities(self, *, can_order: bool, why_not: str = "") -> Capabilities:
         """Return the rules as the desk uses them."""
-        return Capabilities(self.venues, self.kinds, can_order, why_not, priced=self.stream_venues)
+        return Capabilities(
+            self.venues,
+            self.kinds,
+            can_order,
+            why_not,
+            reserves=self.offers(APIS["order_resv"]),
+            priced=self.stream_venues,
+        )
 
     def offers(self, api: Api) -> bool:
         """True when the host has this call."""
@@ -56,7 +63,9 @@ class HostRules(msgspec.Struct, frozen=True):
 
     def check_order(self, intent: Intent, route: Route) -> None:
         """Raises OrderDenied for an order that the host refuses whatever the market does."""
-        if route.venue not in self.venues:
+        if intent.day and not self.offers(APIS["order_resv"]):
+            refusal = (f"{self.mode} reserves no orders", ELSEWHERE)
+        elif route.venue not in self.venues:
             refusal = (
                 f"{self.mode} orders go to {' and '.join(self.venues)} only",
                 f"order at {self.venues[0]}",

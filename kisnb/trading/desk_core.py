@@ -28,6 +28,7 @@ from kisnb.events import (
     Event,
     LinkUp,
     Notice,
+    OrderReserved,
     OrderShown,
     PhaseChanged,
     Rejected,
@@ -64,6 +65,7 @@ from kisnb.trading.ports.effects import (
     Effect,
     OrdersRead,
     Publish,
+    ReservedRead,
     WakeAt,
     Woke,
 )
@@ -75,7 +77,15 @@ from kisnb.trading.turn import Turn
 _OrderCommand: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder
 _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
-    _OrderCommand | _Control | Event | SendReply | CancelReply | OrdersRead | DepthRead | Woke
+    _OrderCommand
+    | _Control
+    | Event
+    | SendReply
+    | CancelReply
+    | OrdersRead
+    | ReservedRead
+    | DepthRead
+    | Woke
 )
 """All that goes into a core."""
 
@@ -191,6 +201,8 @@ class DeskCore:
                 self._on_wake(turn)
             case OrdersRead():
                 self._on_orders_read(turn, message)
+            case ReservedRead():
+                self.reconciliation.reserved.on_read(turn, message)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
             case LinkUp():
@@ -243,7 +255,9 @@ class DeskCore:
 
     def _on_send_reply(self, turn: Turn, reply: SendReply) -> None:
         now, order = turn.now, self.state.books.orders[reply.key]
-        if reply.outcome == "sent" and reply.ref is not None:
+        if reply.outcome == "sent" and reply.reserved_as:
+            turn.record(OrderReserved(now, reply.key, reply.reserved_as))
+        elif reply.outcome == "sent" and reply.ref is not None:
             # Read before Sent is recorded: applying that row drops the notices that wait for it.
             early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             turn.record(Sent(now, reply.key, reply.ref))

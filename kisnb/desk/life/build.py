@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
+from kisnb.clock import Activity, Clock, SimulatedClock, day_number, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder
 from kisnb.desk.life.launch import start_desk
@@ -147,7 +147,10 @@ class BuiltDesk:
         now = self._connected.clock.now()
         # The list of a day's orders and their numbers belong to the day. An order that is still
         # open is followed to its end by the desk that sent it.
-        rests = self._host.quiet and not self._host.core.state.books.live
+        today = day_number(now)
+        # KIS keeps a reserved order. The desk of its day goes on with it.
+        live = self._host.core.state.books.live.values()
+        rests = self._host.quiet and all(order.intent.day >= today for order in live)
         if self._connected.control is None and kst_day(now) > self._day and rests:
             self._status = RESTART
             self.server.closing.set()

@@ -22,13 +22,16 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
+    AskReserved,
     Cancel,
     CancelReply,
+    CancelReserved,
     DepthRead,
     Effect,
     OrdersRead,
     Persist,
     Publish,
+    ReservedRead,
     Revise,
     Send,
     WakeAt,
@@ -180,8 +183,12 @@ class DeskHost:
                     self.call(self._send(effect))
                 case Cancel():
                     self.call(self._cancel(effect))
+                case CancelReserved():
+                    self.call(self._cancel_reserved(effect))
                 case AskOrders():
                     self.call(self._ask(effect))
+                case AskReserved():
+                    self.call(self._ask_reserved(effect))
                 case AskDepth(code=code, venues=venues):
                     self.call(self._ask_depth(code, venues))
                 case WakeAt(t=t):
@@ -316,6 +323,25 @@ class DeskHost:
             reply = SendReply(cancel.key, "unknown", text=str(e))
         # A cancel without an answer may have worked. The notice, or KIS's list, says so.
         self.submit(CancelReply(reply))
+
+    async def _cancel_reserved(self, cancel: CancelReserved) -> None:
+        try:
+            reply = await self.broker.cancel_reserved(cancel.key, cancel.number, cancel.day)
+        except Exception as e:
+            reply = SendReply(cancel.key, "unknown", text=str(e))
+        self.submit(CancelReply(reply))
+
+    async def _ask_reserved(self, ask: AskReserved) -> None:
+        rows = None
+        try:
+            rows = await self.broker.reserved_orders(ask.first, ask.last)
+        except Exception as e:
+            # As for the orders of a day: it always ends with a message.
+            if not isinstance(e, KisError):
+                log.exception("the reserved orders could not be read")
+                why = f"the reserved orders could not be read: {said(e)}; {LOG}"
+                self._publish(Trouble(self.clock.now(), why))
+        self.submit(ReservedRead(ask, rows))
 
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
         """Return the depth of a stock at these venues, from KIS.

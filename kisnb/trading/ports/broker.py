@@ -14,6 +14,7 @@ from kisnb.orders import (
     OrderPage,
     OrderRef,
     Permission,
+    ReservedRow,
     Route,
     SendReply,
     Want,
@@ -79,6 +80,14 @@ class Broker(Protocol):
     # (KIS document 주식주문(정정취소)).
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares, None for all leaves."""
+        ...
+
+    async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
+        """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD) with one POST."""
+        ...
+
+    async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
+        """Return KIS's list of reserved orders of some days; None when it is not complete."""
         ...
 
     # KIS gives this list in pages of 100 rows live and 15 on paper (KIS document 일별주문체결).
