@@ -185,6 +185,16 @@ def day_number(day: date | Ns) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
+def date_of(number: int) -> date:
+    """Return the date that is written as a number, such as 20261120."""
+    return date(number // 10_000, number // 100 % 100, number % 100)
+
+
+def date_text(number: int) -> str:
+    """Return a date that is a number, such as 20261120, as ``"2026-11-20"``."""
+    return date_of(number).isoformat()
+
+
 def seconds_since_midnight(at: time) -> int:
     """Return a time of day as whole seconds since midnight."""
     return at.hour * 3600 + at.minute * 60 + at.second

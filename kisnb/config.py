@@ -72,6 +72,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Names with commas: ``nxt_after_call,sor_krx_only``.
     """
+    routing: Literal["spread", "cost"] = "spread"
+    """What chooses between KRX and Nextrade when both take an order.
+
+    ``spread``: the tighter spread, then the shares shown. ``cost``: the lower expected cost first.
+    """
+    fees: str = "bankis"
+    """Commission plan of the account: the name of a plan, or own rates in percent.
+
+    Such as ``krx=0.0140527,nxt=0.0130527,fund=0.0146527``.
+    """
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
     """Seconds of wall time after which an order without an answer counts as unknown."""
     # KIS allows 18 calls a second at live and 1 at paper (KIS notice of 2026-04-20). 15 leaves room
@@ -170,6 +180,16 @@ MEANINGS = {
     ),
     "assume": Meaning(
         "", "uncertain facts of the market, taken the other way", "nxt_after_call,sor_krx_only"
+    ),
+    "routing": Meaning(
+        "",
+        "what chooses between KRX and NXT: spread (the tighter), or cost (the lower whole cost)",
+        "cost",
+    ),
+    "fees": Meaning(
+        "",
+        "commission plan of the account: bankis, agencies, branch, paper, or rates in percent",
+        "krx=0.0140527,nxt=0.0130527,fund=0.0146527",
     ),
     "order_timeout": Meaning(
         "s", "an order without an answer counts as unknown after this", "10 s"

@@ -8,13 +8,16 @@ the same facts with the same function, so they cannot disagree about an order.
      ├────► ACCEPTED                               found in KIS's list: sent by somebody else
      └────► SENDING ──► NEW | DENIED               may_send stopped it; nothing was sent
                │  ├──► REJECTED                    KIS refused it
-               │  └──► UNKNOWN ──► REJECTED        KIS's list, or a person, says: never sent
+               │  ├──► RESERVED ──► SENT | REJECTED | CANCELLED | EXPIRED    waits for its day
+               │  └──► UNKNOWN ──► REJECTED | RESERVED    KIS's list, or a person, settles it
                │          │
                ▼          ▼  a row of KIS's list is this order
               SENT ◄──────┘
                ├──► REJECTED                       the exchange refused it
                ├──► ACCEPTED ──► FILLED | CANCELLED | EXPIRED
                └──► FILLED | CANCELLED | EXPIRED   no notice reported that it was accepted
+
+A reserved order (예약주문) is RESERVED until KIS has made it an order of its day.
 
 A notice may arrive before the reply. It then waits under its order number until the reply, or KIS's
 list, shows which order has that number.
@@ -30,7 +33,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from kisnb.clock import Ns, clock_text
+from kisnb.clock import Ns, clock_text, date_text
 from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
@@ -70,6 +73,8 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
     0: the agent had seen no price, or a person ordered.
     """
+    day: int = 0
+    """YYYYMMDD: KIS is to reserve the order for this trading day (예약주문). 0: it is sent now."""
 
     @property
     def text(self) -> str:
@@ -81,7 +86,8 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
         price = [] if self.price is None else [f"@ {self.price:,}"]
         kind = [] if self.kind is OrderKind.LIMIT else [str(self.kind)]
         stop = [] if self.stop is None else [f"at {self.stop:,}"]
-        return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop])
+        day = [f"for {date_text(self.day)}"] if self.day else []
+        return " ".join([str(self.side), f"{self.qty:,}", self.code, *price, *kind, *stop, *day])
 
 
 def same_wish(a: Intent, b: Intent) -> bool:
@@ -115,6 +121,8 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     """Key of the order that a revise moves. Empty: not a revise."""
     agent: str = ""
     """Name of the agent that takes the shares over. Empty: not an adoption."""
+    day: int = 0
+    """YYYYMMDD: the trading day for which the order is to be reserved. 0: it is sent now."""
 
 
 # The place is not part of the key: a cell that is moved, or run in a new kernel, must find the
@@ -203,6 +211,8 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
     """KIS's message code."""
     text: str = ""
     """KIS's message, or our reason."""
+    reserved_as: int = 0
+    """Of a reserved order that was sent: its number among the reserved ones (RSVN_ORD_SEQ)."""
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -259,6 +269,28 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
         return self.qty - self.filled - self.leaves
 
 
+class ReservedRow(msgspec.Struct, frozen=True, gc=False):
+    """One reserved order as KIS lists it (주식예약주문조회). Shares and won."""
+
+    day: int
+    """YYYYMMDD: the trading day for which it is reserved."""
+    number: int
+    """RSVN_ORD_SEQ."""
+    code: str
+    side: Side
+    kind: OrderKind
+    qty: int
+    price: int
+    """0 for a kind without a price."""
+    t: Ns
+    """The moment at which KIS received it."""
+    order: int = 0
+    """Number of the order that it has become (ODNO); 0 before."""
+    cancelled: bool = False
+    refused: str = ""
+    """Why KIS made no order of it; empty else."""
+
+
 class OrderPage(msgspec.Struct, frozen=True):
     """The orders of a day, newest first."""
 
@@ -303,6 +335,8 @@ class Account(msgspec.Struct, frozen=True):
     """False: a page is missing or a row was unreadable, so that holdings may be missing."""
     bad: tuple[str, ...] = ()
     """A sentence about each row that was unreadable: which row, which field, of which call."""
+    costs: int | None = None
+    """Fees and taxes of today's trades, as KIS has booked them; None when KIS does not say."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):
@@ -318,6 +352,10 @@ class Capabilities(msgspec.Struct, frozen=True):
     """The reason that a refused call gets."""
     quotes: Mode | None = None
     """Mode of the KIS that gives the prices and market channels. None: this connection's own."""
+    reserves: bool = True
+    """True: the host reserves orders for the next trading day."""
+    priced: tuple[Venue, ...] = tuple(Venue)
+    """Venues whose price and depth can be asked for."""
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
@@ -339,6 +377,8 @@ class OrderState(StrEnum):
     DENIED = "denied"
     SENDING = "sending"
     UNKNOWN = "unknown"
+    RESERVED = "reserved"
+    """KIS keeps the order for a later trading day."""
     SENT = "sent"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -355,9 +395,10 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     # already.
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
     # NEW: ``may_send`` holds the order for a window or a price, and it is checked again.
-    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED}),
+    _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED, _S.RESERVED}),
     # A lost reply never leads back to NEW: nothing is sent twice while KIS may have the first one.
-    _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED}),
+    _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED, _S.RESERVED}),
+    _S.RESERVED: frozenset({_S.SENT, _S.REJECTED, _S.CANCELLED, _S.EXPIRED}),
     # A notice of the end may overtake the one of the acceptance, so every end is reached from here.
     _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
     _S.ACCEPTED: _ENDS,
@@ -369,7 +410,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 }
 
 PENDING = frozenset({_S.NEW, _S.SENDING, _S.UNKNOWN, _S.SENT})
-OPEN = PENDING | {_S.ACCEPTED}
+OPEN = PENDING | {_S.ACCEPTED, _S.RESERVED}
 ENDED = frozenset(OrderState) - OPEN
 
 
@@ -429,6 +470,7 @@ class Order:
         "msg_cd",
         "ref",
         "repeated",
+        "reserved_as",
         "revised_by",
         "route",
         "sent_at",
@@ -450,6 +492,8 @@ class Order:
         # The reply brings it, else a row of KIS's list. A notice waits under its number until then.
         self.ref: OrderRef | None = None
         """KIS's name of the order. None until it is known."""
+        self.reserved_as = 0
+        """Number of a reserved order (RSVN_ORD_SEQ); 0 for others, and until KIS has given it."""
         self.sent_at: Ns = 0
         """The moment at which its POST began; 0 before."""
         self.after = 0
@@ -520,6 +564,10 @@ class Order:
         """Average fill price in won; None without fills."""
         return sum(f.qty * f.price for f in self.fills) / self.filled if self.fills else None
 
+    def waits_for_day(self, today: int) -> bool:
+        """Return whether KIS keeps the order for a day after ``today`` (YYYYMMDD)."""
+        return self.ref is None and self.intent.day > today
+
     @property
     def is_open(self) -> bool:
         """True while shares of the order may still be filled."""
@@ -566,7 +614,8 @@ class Order:
         self.state = state
 
     def __repr__(self) -> str:
-        number = f"#{self.number} " if self.ref else ""
+        reserved = f"R{self.reserved_as} " if self.reserved_as else ""
+        number = f"#{self.number} " if self.ref else reserved
         done = f", {self.filled:,} of {self.quantity:,} filled" if self.fills else ""
         at = f" at {self.average:,.0f}" if self.fills else ""
         since = f" since {clock_text(self.since)}" if self.since else ""

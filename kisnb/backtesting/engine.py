@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from kisnb.clock import Ns, day_number, kst_day
+from kisnb.config import load_config
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
 from kisnb.kis.recording.recorded_tape import recorded_ticks
+from kisnb.market.costs import BANKIS, CostModel, read_fees
 from kisnb.market.instruments import is_code
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
@@ -125,7 +127,12 @@ class Engine:
     """
 
     def __init__(
-        self, agent: Agent, universe: Universe, start: Ns, limits: Limits | None = None
+        self,
+        agent: Agent,
+        universe: Universe,
+        start: Ns,
+        limits: Limits | None = None,
+        costs: CostModel = BANKIS,
     ) -> None:
         # No trade of the tape has such a code, so the agent would see nothing without a word.
         code = str(agent.code)
@@ -135,7 +142,7 @@ class Engine:
                 f"{agent.code!r}, the stock of {type(agent).__name__}, is not a stock code",
                 f"write it in full: code={full!r}",
             )
-        rules = Rules(universe, CAN)
+        rules = Rules(universe, CAN, costs)
         self.now = start
         """Simulated time, UTC nanoseconds."""
         self.rows: list[Row] = []
@@ -266,19 +273,27 @@ class Engine:
         return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
 
 
-def backtest(agent: Agent, recording: str | Path, *, limits: Limits | None = None) -> Result:
+def backtest(
+    agent: Agent,
+    recording: str | Path,
+    *,
+    limits: Limits | None = None,
+    costs: CostModel | None = None,
+) -> Result:
     """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
 
-    Orders fill at the next trade's price, latency 0; fee and tax are those of the day. Raises
-    BadInput for a file without trades and for an agent without a stock code, and RuntimeError with
-    the agent's traceback when the agent fails.
+    Orders fill at the next trade's price, latency 0. The tax is that of the day. The commission is
+    that of ``costs``; left out, that of the setting ``fees``. Raises ConfigError for a wrong
+    setting, BadInput for a file without trades and for an agent without a stock code, and
+    RuntimeError with the agent's traceback when the agent fails.
     """
     engine: Engine | None = None
+    charged = read_fees(load_config().fees) if costs is None else costs
     for t, ticks in recorded_ticks(Path(recording)):
         if engine is None:
             # The day of the tape is known with its first frame, and the issues and limits are those
             # of that day.
-            engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits)
+            engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits, charged)
         engine.frame(t, ticks)
     if engine is None:
         raise BadInput(f"{recording} holds no trades", "record a day in which stocks were watched")

@@ -82,6 +82,18 @@ class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
     ref: OrderRef
 
 
+class OrderReserved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS keeps the order for its trading day, under this number (RSVN_ORD_SEQ).
+
+    ``Sent`` follows on that day, when KIS has made it an order.
+    """
+
+    log_line: ClassVar[str] = "reserved as R{0.number}"
+
+    key: str
+    number: int
+
+
 # A lost reply is not a refusal. KIS may have the order, so it is neither sent again nor taken for
 # dead.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -219,6 +231,7 @@ OrderFact: TypeAlias = (
     | Denied
     | SendStarted
     | Sent
+    | OrderReserved
     | SendUnknown
     | Resolved
     | ExternalFound

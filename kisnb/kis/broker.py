@@ -25,6 +25,13 @@ from kisnb.kis.calls.order_messages import (
     revise_body,
 )
 from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
+from kisnb.kis.calls.reserved_messages import (
+    cancel_reserved_body,
+    read_reserved_number,
+    read_reserved_orders,
+    reserve_body,
+    reserved_params,
+)
 from kisnb.kis.calls.stock_day import read_stock_day
 from kisnb.kis.calls.stock_messages import read_stock, stock_params
 from kisnb.kis.catalogue import APIS, Api
@@ -42,6 +49,7 @@ from kisnb.orders import (
     OrderPage,
     OrderRef,
     Permission,
+    ReservedRow,
     Route,
     SendReply,
     Want,
@@ -184,6 +192,9 @@ class KisBroker:
         # The host would refuse such an order whatever the market does. A refusal here costs no call
         # of the rate limit.
         self._endpoint.rules.check_order(intent, route)
+        if intent.day:
+            body = reserve_body(intent, route, self._account)
+            return await self._post(intent.key, APIS["order_resv"], body, Lane.ORDER, route.venue)
         body = order_body(intent, route, self._account)
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
 
@@ -196,6 +207,17 @@ class KisBroker:
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, ref.venue)
+
+    async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
+        """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD). Its reply has no number.
+
+        Raises OrderDenied and TokenError; then nothing was sent.
+        """
+        self._check_can_order(key)
+        body = cancel_reserved_body(number, day, self._account)
+        return await self._post(
+            key, APIS["order_resv_rvsecncl_cancel"], body, Lane.CANCEL, Venue.KRX
+        )
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
         """Move ``qty`` shares to ``price`` (won). The reply has the number under which they live
@@ -215,6 +237,10 @@ class KisBroker:
             # A cancel only lowers what is at risk, so nothing may hold it back.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
             reply = await self._rest.send_order(api, body, lane, may_send)
+            if api.name == "order_resv":
+                return SendReply(key, "sent", reserved_as=read_reserved_number(reply))
+            if api.name == "order_resv_rvsecncl_cancel":
+                return SendReply(key, "sent")
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
             if was_not_placed(e.msg_cd, e.status):
@@ -253,6 +279,16 @@ class KisBroker:
         rows, bad = read_orders(row for page in pages for row in page.rows("output1"))
         return OrderPage(rows, complete and not bad, self._masked(bad))
 
+    async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
+        """Return the reserved orders of some days; None when not all of them can be read.
+
+        Raises KisError.
+        """
+        params = reserved_params(first, last, self._account)
+        pages, complete = await self._rest.read_pages(APIS["order_resv_ccnl"], params)
+        rows, bad = read_reserved_orders(row for page in pages for row in page.rows())
+        return rows if complete and not bad else None
+
     async def account(self) -> Account:
         """Return cash and holdings. Raises KisError."""
         pages, complete = await self._rest.read_pages(
@@ -271,11 +307,13 @@ class KisBroker:
 
     # prices
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price at KRX. Its ``name`` is empty: KIS's reply has none. Raises
-        KisError.
+    async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price at a venue. Its ``name`` is empty: KIS's reply has none.
+
+        Raises NotOffered for a venue whose prices this host lacks, and KisError.
         """
-        return read_quote(await self._price(code), code, Venue.KRX, self._clock.now())
+        self._endpoint.rules.check_price(venue)
+        return read_quote(await self._price(code, venue), code, venue, self._clock.now())
 
     async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
         """Return the facts of a stock today: base price, limits, halts.
@@ -283,21 +321,20 @@ class KisBroker:
         Without ``is_listed`` also name, board and venues; paper does not state those. Raises
         KisError when KIS states no base price, as for a code that it does not know.
         """
-        quote, info = await self._price(code), None
+        quote, info = await self._price(code, Venue.KRX), None
         # search-stock-info is not offered at the paper host (workbook).
         if not is_listed and self._endpoint.persona is Mode.LIVE:
             info = read_stock(await self._rest.read(*stock_params(code)), code)
         return read_stock_day(quote, info, code, self._clock.now())
 
-    async def _price(self, code: str) -> ApiReply:
+    async def _price(self, code: str, venue: Venue) -> ApiReply:
         api = APIS["inquire_price"]
-        params = encode_params(
-            api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[Venue.KRX], FID_INPUT_ISCD=code
-        )
+        params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
         return await self._rest.read(api, params)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return bids and asks of a stock at a venue. Raises KisError."""
+        """Return bids and asks of a stock at a venue. Raises NotOffered and KisError."""
+        self._endpoint.rules.check_price(venue)
         api = APIS["inquire_asking_price_exp_ccn"]
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
         return read_depth(await self._rest.read(api, params), code, venue, self._clock.now())

@@ -29,13 +29,20 @@ class HostRules(msgspec.Struct, frozen=True):
     """Venues that take orders, the usual one first."""
     kinds: tuple[OrderKind, ...]
     stream_venues: tuple[Venue, ...]
-    """Whose channels the host streams; SOR is the unified one."""
+    """Whose channels the host streams, and whose prices it gives; SOR is the unified one."""
     lowest_price: int = 0
     """The lowest price of a limit order, won; 0 where there is no such rule."""
 
     def capabilities(self, *, can_order: bool, why_not: str = "") -> Capabilities:
         """Return the rules as the desk uses them."""
-        return Capabilities(self.venues, self.kinds, can_order, why_not)
+        return Capabilities(
+            self.venues,
+            self.kinds,
+            can_order,
+            why_not,
+            reserves=self.offers(APIS["order_resv"]),
+            priced=self.stream_venues,
+        )
 
     def offers(self, api: Api) -> bool:
         """True when the host has this call."""
@@ -47,9 +54,18 @@ class HostRules(msgspec.Struct, frozen=True):
         if not self.offers(api):
             raise NotOffered(f"{self.mode} has no {api.name}", ELSEWHERE)
 
+    def check_price(self, venue: Venue) -> None:
+        """Raises NotOffered when the host gives no price and no depth of this venue."""
+        if venue not in self.stream_venues:
+            raise NotOffered(
+                f"{self.mode} has no prices of {venue}", f"leave the venue out, or {ELSEWHERE}"
+            )
+
     def check_order(self, intent: Intent, route: Route) -> None:
         """Raises OrderDenied for an order that the host refuses whatever the market does."""
-        if route.venue not in self.venues:
+        if intent.day and not self.offers(APIS["order_resv"]):
+            refusal = (f"{self.mode} reserves no orders", ELSEWHERE)
+        elif route.venue not in self.venues:
             refusal = (
                 f"{self.mode} orders go to {' and '.join(self.venues)} only",
                 f"order at {self.venues[0]}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from kisnb.market import ticks
 from kisnb.market.session_table import Certainty
 from kisnb.market.uncertain import current
 from kisnb.terms import Board, Kind, Side, Venue
+from kisnb.values import near_names
 
 _PPB = 1_000_000_000
 
@@ -116,6 +118,8 @@ class CostModel(msgspec.Struct, frozen=True):
 class CommissionRow(NamedTuple):
     """Commission of a kind of account, on each side, in parts per billion of the value."""
 
+    plan: str
+    """The name that the setting ``fees`` takes."""
     account: str
     """Kind of account, in words."""
     krx: int
@@ -133,8 +137,9 @@ class CommissionRow(NamedTuple):
 
 _FEE_PAGE = "KIS's fee page"
 COMMISSIONS: tuple[CommissionRow, ...] = (
-    CommissionRow("BanKIS, online, all-in", 140_527, 130_527, 146_527, _FEE_PAGE),
+    CommissionRow("bankis", "BanKIS, online, all-in", 140_527, 130_527, 146_527, _FEE_PAGE),
     CommissionRow(
+        "agencies",
         "waived commission: the agencies' share alone (유관기관제비용)",
         36_396,
         31_833,
@@ -142,6 +147,7 @@ COMMISSIONS: tuple[CommissionRow, ...] = (
         _FEE_PAGE,
     ),
     CommissionRow(
+        "branch",
         "opened at a branch, ordered online",
         1_470_000,
         1_470_000,
@@ -149,9 +155,64 @@ COMMISSIONS: tuple[CommissionRow, ...] = (
         f"{_FEE_PAGE}: about",
         "C",
     ),
-    CommissionRow("paper trading (모의투자)", 142_000, 142_000, 142_000, "one public client"),
+    CommissionRow(
+        "paper", "paper trading (모의투자)", 142_000, 142_000, 142_000, "one public client"
+    ),
 )
 BANKIS, AGENCY_ONLY, BRANCH, PAPER = (row.model for row in COMMISSIONS)
+PLANS = {row.plan: row.model for row in COMMISSIONS}
+"""The commission plans by name."""
+_PARTS = ("krx", "nxt", "fund")
+_HIGHEST = Decimal(1)
+"""Percent. KIS charges no online commission above it, so a higher rate is a typing error."""
+
+
+def read_fees(text: str) -> CostModel:
+    """Return the commission plan that the setting ``fees`` names.
+
+    ``text`` is the name of a plan, or own rates in percent of the traded value:
+    ``krx=0.0140527,nxt=0.0130527,fund=0.0146527`` (KRX and Nextrade for stocks, fund for ETF and
+    ETN). A rate that is left out equals that of KRX. Raises ConfigError.
+    """
+    named = PLANS.get(text.strip().lower())
+    if named is not None:
+        return named
+    rates: dict[str, int] = {}
+    for part in text.replace(",", " ").split():
+        name, equals, percent = part.partition("=")
+        if not equals or name not in _PARTS or name in rates:
+            raise _no_plan(text)
+        rates[name] = _rate(text, percent)
+    if "krx" not in rates:
+        raise _no_plan(text)
+    return CostModel(rates["krx"], rates.get("nxt", rates["krx"]), rates.get("fund", rates["krx"]))
+
+
+def _rate(text: str, percent: str) -> int:
+    """Return a rate in parts per billion. Raises ConfigError."""
+    try:
+        exact = Decimal(percent.removesuffix("%"))
+    except InvalidOperation:
+        raise _no_plan(text) from None
+    if not exact.is_finite() or not 0 <= exact <= _HIGHEST:
+        raise ConfigError(
+            f"a commission of {percent} percent is not valid", f"give 0 to {_HIGHEST} percent"
+        )
+    # A percent has ten million parts per billion.
+    parts = exact * (_PPB // 100)
+    if parts != int(parts):
+        raise ConfigError(f"{percent} has too many digits", "give at most seven behind the point")
+    return int(parts)
+
+
+def _no_plan(text: str) -> ConfigError:
+    near = near_names(text.strip().lower(), PLANS)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"{text!r} is not a commission plan",
+        f"{meant}take {', '.join(PLANS)}, or own rates in percent: "
+        "krx=0.0140527,nxt=0.0130527,fund=0.0146527",
+    )
 
 
 def added(cost_of: Callable[[int], int], before: int, value: int) -> int:

@@ -8,6 +8,7 @@ the order.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from math import inf
 from typing import Literal, Protocol, TypeAlias, get_args
 
@@ -31,11 +32,27 @@ log = logging.getLogger("kisnb.routing")
 Reason: TypeAlias = Literal[
     "dual_listing_spread",
     "dual_listing_liquidity",
+    "dual_listing_cost",
     "fallback_data_unavailable",
     "session_default",
     "only_legal_venue",
     "venue_given",
 ]
+
+REASONS: dict[str, str] = {
+    "dual_listing_spread": "both venues take the order, and this one has the tighter spread; "
+    "with equal spreads it is the usual venue of this part of the day",
+    "dual_listing_liquidity": "both venues take the order, the spreads cannot be compared, and "
+    "this one shows more shares",
+    "dual_listing_cost": "both venues take the order, and slippage, fee and tax together are lower "
+    "at this one (setting routing)",
+    "fallback_data_unavailable": "both venues take the order, and bids and asks of both were not "
+    "known or too old; it is the usual venue of this part of the day",
+    "session_default": "it is the usual venue of this part of the day, and nothing else decided",
+    "only_legal_venue": "it alone takes the order now",
+    "venue_given": "the order names it",
+}
+"""What each reason means, for people."""
 
 # Venue by session id when nothing else decides.
 _DEFAULT: dict[str, Venue] = {
@@ -103,6 +120,11 @@ class Routed(Route, frozen=True):
         """The route without its evidence. The journal keeps the two apart."""
         return Route(self.venue, self.kind, self.reason)
 
+    @property
+    def sentence(self) -> str:
+        """The sentence of the decision: what decided, and what the other venue would cost."""
+        return self.evidence.sentence
+
     def __repr__(self) -> str:
         return f"<Route {self.venue} {self.kind}: {self.reason}>"
 
@@ -132,9 +154,11 @@ class Router:
     1. The venue that the intent names. It is kept or refused, never replaced.
     2. The only venue that takes the order now.
     3. The session id's default venue, when a venue does not trade continuously now.
-    4. The tighter spread.
-    5. The larger number of shares within the levels that both venues show.
-    6. The session id's default venue.
+    4. With ``by_cost``: the lower whole cost (slippage, fee, tax), when both venues show fresh
+       depth and match the same number of shares at once.
+    5. The tighter spread.
+    6. The larger number of shares within the levels that both venues show.
+    7. The session id's default venue.
     """
 
     def __init__(
@@ -146,6 +170,7 @@ class Router:
         kept: int = 1_000,
         venues: tuple[Venue, ...] = (Venue.KRX, Venue.NXT),
         kinds: Offered = None,
+        by_cost: bool = False,
     ) -> None:
         self.costs = costs
         self.assumed = assumed
@@ -153,6 +178,8 @@ class Router:
         """Venues to choose from. SOR is used only when an intent names it."""
         self.kinds = kinds
         """Kinds that can be sent over the connection; None: all. A cure names no others."""
+        self.by_cost = by_cost
+        """True: the lower whole cost goes before spread and shares (setting ``routing``)."""
         self.stale_after = stale_after
         """Nanoseconds. An older depth counts as missing and decides nothing."""
         self.decisions = EvidenceLog(kept)
@@ -300,6 +327,10 @@ class Router:
             return default, "session_default"
         depths = self._fresh(view.now, _depths(view))
         krx, nxt = depths.get(Venue.KRX), depths.get(Venue.NXT)
+        if self.by_cost and krx is not None and nxt is not None:
+            table = self.what_if(intent, view)
+            if (cheaper := _cheaper(default, table)) is not None:
+                return cheaper, "dual_listing_cost"
         # A venue that shows more levels is not deeper for that alone.
         shown = min(_levels(krx, intent.side), _levels(nxt, intent.side))
         return _compared(
@@ -375,6 +406,19 @@ def _compared(
     ):
         return _less(liquidity_nxt, liquidity_krx, default), "dual_listing_liquidity"
     return default, "fallback_data_unavailable"
+
+
+def _cheaper(default: Venue, table: Iterable[WhatIf]) -> Venue | None:
+    """Return the venue with the lower whole cost, ``default`` when both cost the same.
+
+    None when the costs cannot be compared: one is not known, or fewer shares match at once at one
+    of the venues. Shares that wait cost nothing yet, so that venue would only seem cheaper.
+    """
+    rows = {row.venue: row for row in table}
+    krx, nxt = rows[Venue.KRX], rows[Venue.NXT]
+    if krx.cost is None or nxt.cost is None or krx.at_once != nxt.at_once:
+        return None
+    return _less(krx.cost, nxt.cost, default)
 
 
 def _less(krx: float, nxt: float, tie: Venue) -> Venue:

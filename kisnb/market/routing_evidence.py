@@ -11,6 +11,7 @@ import msgspec
 from kisnb.clock import SECOND, Ns, clock_text, kst_day
 from kisnb.events import Depth
 from kisnb.market.routing_costs import Score, WhatIf, score
+from kisnb.market.routing_sentences import decision_sentence
 from kisnb.orders import Fill, Intent
 from kisnb.terms import SessionId, Venue
 
@@ -74,11 +75,23 @@ class Evidence(msgspec.Struct, frozen=True):
         return score(self.alternatives, self.venue, self.reference, self.intent, fills)
 
     @property
+    def sentence(self) -> str:
+        """The decision: what decided, what the order costs there and at the other venue, won.
+
+        Of a refused order it is the reason.
+        """
+        if self.venue is None:
+            return self.reason
+        spreads = {d.venue: d.asks[0][0] - d.bids[0][0] for d in self.seen if d.asks and d.bids}
+        return decision_sentence(self.venue, self.reason, self.alternatives, spreads)
+
+    @property
     def text(self) -> str:
-        """The decision as one line: time, session id, order, venue, reason."""
-        where = self.venue or "refused"
+        """The decision as one line: time, session id, order, venue, sentence, the reason's code."""
         when = f"{kst_day(self.t)} {clock_text(self.t)} {self.session_id}"
-        return f"{when} {self.intent.text} → {where}: {self.reason}"
+        code = f" ({self.reason})" if self.venue is not None else ""
+        where = "" if self.venue is not None else "refused: "
+        return f"{when} {self.intent.text} → {where}{self.sentence}{code}"
 
     def __repr__(self) -> str:
         return f"<Evidence {self.text}>"

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from kisnb.market.routing_evidence import Evidence
 from kisnb.orders import Order, Orders
 from kisnb.session.parts import SessionCalls
 from kisnb.session.questions import Questions, awaited
 from kisnb.session.typed_orders.pending import Pending, pending
+from kisnb.session.typed_orders.reserved_frame import reserved_frame
 from kisnb.session.typed_orders.typed_order import (
     Line,
     OrderOptions,
     TypedOrder,
     TypedRevise,
+    for_next_day,
     read_batch,
     read_order,
     read_revise,
     spelt_out,
 )
-from kisnb.terms import Side
+from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.queries import RoutesOf
+from kisnb.values import member
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class OrderCalls(SessionCalls):
@@ -68,6 +74,46 @@ class OrderCalls(SessionCalls):
     ) -> Pending[Order]:
         """Sell ``qty`` shares. Parameters, return value and errors are those of ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
+
+    def reserve(
+        self,
+        side: Side | str,
+        code: str,
+        qty: int,
+        price: int | None = None,
+        *,
+        kind: OrderKind | str | None = None,
+        key: str | None = None,
+        again: int | bool = False,
+    ) -> Pending[Order]:
+        """Let KIS keep an order until the next trading day (예약주문).
+
+        Await it: it returns when KIS has reserved the order, in state ``reserved``. KIS takes such
+        orders from 15:40 to 7:30, except from 23:40 to 0:10, and only at live and sim. In the
+        morning KIS sends it to KRX, and the order goes on as any other. ``kind`` is limit, market,
+        conditional or pre-close. The same wish for the same day in the same cell is the same order.
+
+        Raises BadInput outside these hours, and what ``buy`` raises.
+        """
+        options = OrderOptions(kind=kind, key=key, again=again)
+        sided = member(Side, side, "side")
+        return self.place_reserved(
+            read_order(self._parts.universe, sided, code, qty, price, **options)
+        )
+
+    def place_reserved(self, typed: TypedOrder) -> Pending[Order]:
+        """Reserve an order whose values are read. ``reserve`` and ``%kis`` call it."""
+        return self.place(for_next_day(typed, self._parts.state.now))
+
+    @pending
+    async def reserved(self) -> pl.DataFrame:
+        """Return KIS's list of reserved orders for today and the next 30 days, newest first.
+
+        Columns: number (of the reserved order), day (YYYYMMDD), side, code, quantity (shares),
+        price (won), order (its number once KIS has sent it; 0 before), result (KIS's words).
+        Orders from the phone are among them. Raises NotOffered at paper, KisError.
+        """
+        return await reserved_frame(self._parts.link, self._parts.state.now)
 
     def _order(
         self, side: Side, code: str, qty: int, price: int | None, **options: Unpack[OrderOptions]

@@ -39,7 +39,7 @@ class Parts:
         # Each part is made after those that it calls. What goes the other way is a callback, so
         # that no part holds the whole session.
         self.universe = universe
-        self.rules = Rules(universe, snapshot.capabilities)
+        self.rules = Rules(universe, snapshot.capabilities, snapshot.costs)
         self.link = Link(desk, find)
         self.state = SessionState(snapshot, self.rules.days)
         self.pace = Pace(self.link, self.state)

@@ -18,11 +18,11 @@ from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.pending import Pending, pending
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
-from kisnb.terms import Side
+from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent_runner import agent_saw
 from kisnb.trading.ports.queries import AccountNow, DepthOf, Query, QuoteOf, RouteOf, RoutesOf
 from kisnb.trading.ports.replies import AccountReply, RoutesReply
-from kisnb.values import member
+from kisnb.values import member, one_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,13 +48,18 @@ class Questions:
         """Ask the desk a question and read the reply. Raises what the desk names, and DeskLost."""
         return question.read(await self._link.ask(question.query))
 
-    def quote(self, code: str) -> TypedQuery[Quote, Quote]:
-        """Ask KIS for the current price. Raises UnknownInstrument, ApiError, DeskLost."""
-        return TypedQuery(QuoteOf(self._universe.spell(code)), self._named)
+    def quote(self, code: str, venue: Venue | str | None = None) -> TypedQuery[Quote, Quote]:
+        """Ask KIS for the current price at KRX, NXT or SOR (both together).
 
-    def depth(self, code: str) -> TypedQuery[Depth, Depth]:
-        """Ask KIS for bids and asks. Raises UnknownInstrument, ApiError, DeskLost."""
-        return TypedQuery(DepthOf(self._universe.spell(code)), _noted_for_agent)
+        Without a venue it is the one that is open for the stock: KRX when both are, NXT when only
+        NXT is. The quote names its venue. Raises UnknownInstrument, BadInput, NotOffered (paper
+        has KRX alone), ApiError, DeskLost.
+        """
+        return TypedQuery(QuoteOf(self._universe.spell(code), _venue(venue)), self._named)
+
+    def depth(self, code: str, venue: Venue | str | None = None) -> TypedQuery[Depth, Depth]:
+        """Ask KIS for bids and asks. Venue and errors are those of ``quote``."""
+        return TypedQuery(DepthOf(self._universe.spell(code), _venue(venue)), _noted_for_agent)
 
     def balance(self) -> TypedQuery[AccountReply, Account]:
         """Ask KIS for cash (won) and holdings (shares). Raises ApiError, DeskLost."""
@@ -98,6 +103,11 @@ class Questions:
         # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.name(quote.code))
+
+
+def _venue(venue: Venue | str | None) -> Venue | None:
+    """Return the venue that a call names. Raises BadInput."""
+    return None if venue is None else one_of(venue, tuple(Venue), "venue")
 
 
 def _noted_for_agent(depth: Depth) -> Depth:

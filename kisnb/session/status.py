@@ -9,6 +9,7 @@ from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.session.open_orders import OpenOrders
 from kisnb.trading.halt.halt_words import Trading
+from kisnb.trading.orders.cash_words import gap_text
 
 
 class SessionStatus:
@@ -79,6 +80,12 @@ class SessionStatus:
         """
         failed = self._state.readings_failed
         return failed.text if failed is not None else ""
+
+    @property
+    def cash_gap(self) -> str:
+        """The cash of today that no fill explains, in a sentence. Empty when all is explained."""
+        gap = self._state.desk.unexplained(self._state.now)
+        return gap_text(gap) if gap else ""
 
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""

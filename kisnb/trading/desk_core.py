@@ -29,6 +29,7 @@ from kisnb.events import (
     Event,
     LinkUp,
     Notice,
+    OrderReserved,
     OrderShown,
     PhaseChanged,
     Rejected,
@@ -66,6 +67,7 @@ from kisnb.trading.ports.effects import (
     Effect,
     OrdersRead,
     Publish,
+    ReservedRead,
     StockRead,
     StocksWanted,
     WakeAt,
@@ -85,6 +87,7 @@ CoreMessage: TypeAlias = (
     | SendReply
     | CancelReply
     | OrdersRead
+    | ReservedRead
     | DepthRead
     | StockRead
     | StocksWanted
@@ -208,6 +211,8 @@ class DeskCore:
                 self._on_wake(turn)
             case OrdersRead():
                 self._on_orders_read(turn, message)
+            case ReservedRead():
+                self.reconciliation.reserved.on_read(turn, message)
             case DepthRead() | StockRead() | StocksWanted():
                 self._on_stock(turn, message)
             case LinkUp():
@@ -271,7 +276,9 @@ class DeskCore:
 
     def _on_send_reply(self, turn: Turn, reply: SendReply) -> None:
         now, order = turn.now, self.state.books.orders[reply.key]
-        if reply.outcome == "sent" and reply.ref is not None:
+        if reply.outcome == "sent" and reply.reserved_as:
+            turn.record(OrderReserved(now, reply.key, reply.reserved_as))
+        elif reply.outcome == "sent" and reply.ref is not None:
             # Read before Sent is recorded: applying that row drops the notices that wait for it.
             early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             turn.record(Sent(now, reply.key, reply.ref))

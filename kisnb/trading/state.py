@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from kisnb.clock import day_number
+from kisnb.clock import Ns, day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -74,6 +74,7 @@ class State:
         """Won that all fills brought, after fee and tax."""
         self.opened: int | None = None
         """Cash (D+2) that no fill explains; None until the account was read for the first time."""
+        self._unexplained = (0, 0)
         self.drifts: dict[tuple[str, str], DriftFound] = {}
         """Differences that stand, by subject and what."""
 
@@ -98,6 +99,9 @@ class State:
                 self.day.adopt(row)
                 # Added and not set: the first row opens the account, and each later one books a
                 # difference that has stood.
+                if self.opened is not None:
+                    day = day_number(row.t)
+                    self._unexplained = day, self.unexplained(row.t) + row.cash
                 self.opened = (self.opened or 0) + row.cash
                 self.books.apply_holdings(row)
             case HoldingAdopted():
@@ -177,6 +181,14 @@ class State:
         None before KIS has stated it.
         """
         return None if self.opened is None else self.opened + self.flow
+
+    def unexplained(self, now: Ns) -> int:
+        """Return the won of cash that came today and that no fill explains; negative: it went.
+
+        It is what stood for a minute and was booked after the account's opening.
+        """
+        day, won = self._unexplained
+        return won if day == day_number(now) else 0
 
     def note_number(self, day: int, number: int) -> None:
         """Note an order number that KIS has given out."""

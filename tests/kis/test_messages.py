@@ -345,11 +345,12 @@ def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
             price=WON,
         )
     ),
+    WON,
 )
 def test_an_account_goes_round(
-    cash: int, d1: int, d2: int, orderable: int, holdings: list[Holding]
+    cash: int, d1: int, d2: int, orderable: int, holdings: list[Holding], costs: int
 ) -> None:
-    account = Account(cash, d1, d2, orderable, tuple(holdings), complete=True)
+    account = Account(cash, d1, d2, orderable, tuple(holdings), complete=True, costs=costs)
     balance = through_the_wire(
         "inquire_balance",
         {

@@ -131,6 +131,15 @@ def test_k13_a_ranking_is_asked_elsewhere(tmp_path: Path, mode: Mode) -> None:
     assert len(at(mode, tmp_path, body).calls("volume_rank")) == 1
 
 
+def test_k13_paper_has_no_prices_of_nextrade_and_asks_for_none(tmp_path: Path) -> None:
+    async def body(broker: KisBroker) -> None:
+        for ask in (broker.quote, broker.depth):
+            with pytest.raises(NotOffered, match=r"has no prices of NXT\. Leave the venue out"):
+                await ask("005930", Venue.NXT)
+
+    assert at(Mode.PAPER, tmp_path, body).asked == []
+
+
 def test_k13_only_paper_lacks_calls() -> None:
     refused = {mode: {a.name for a in APIS.values() if not _offered(mode, a.name)} for mode in Mode}
     assert refused[Mode.SIM] == refused[Mode.LIVE] == set()

@@ -128,3 +128,37 @@ def test_m04_break_even_is_the_lowest_price_that_covers(
         assert brings(lower) < cost
         lower = ticks.step(lower, -1, kind, DAY)
     assert ticks.snap(price, Side.BUY, kind, DAY) == price
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("bankis", costs.BANKIS),
+        (" Branch ", costs.BRANCH),
+        ("agencies", costs.AGENCY_ONLY),
+        ("krx=0.0140527,nxt=0.0130527,fund=0.0146527", costs.BANKIS),
+        ("krx=0.015% nxt=0", CostModel(150_000, 0, 150_000)),
+        ("krx=0.015", CostModel(150_000, 150_000, 150_000)),
+    ],
+)
+def test_m04_the_commission_is_a_named_plan_or_own_rates(text: str, model: CostModel):
+    assert costs.read_fees(text) == model
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is not a commission plan"),
+        ("banks", r"Did you mean bankis\? take bankis, agencies, branch, paper, or own rates"),
+        ("nxt=0.01", "is not a commission plan"),
+        ("krx=0.01,krx=0.02", "is not a commission plan"),
+        ("krx=a lot", "is not a commission plan"),
+        ("krx=nan", "is not valid"),
+        ("krx=-0.01", "is not valid"),
+        ("krx=14", r"A commission of 14 percent is not valid\. Give 0 to 1 percent"),
+        ("krx=0.01405271", "too many digits"),
+    ],
+)
+def test_m04_a_wrong_commission_is_refused_with_the_cure(text: str, why: str):
+    with pytest.raises(ConfigError, match=why):
+        costs.read_fees(text)

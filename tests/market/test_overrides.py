@@ -13,6 +13,7 @@ import pytest
 
 import kisnb
 from kisnb.clock import kst
+from kisnb.config import Config
 from kisnb.desk.life.launch import start_desk
 from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import ConfigError, KisnbError, OrderRefused
@@ -160,4 +161,4 @@ def test_m02_a_contradictory_file_stops_kernel_desk_and_simulator_with_its_name(
     with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
         start_desk(Mode.SIM, SimulatedDay())
     with pytest.raises(ConfigError, match=r"calendar\.toml contradicts itself"):
-        StartingSimulator(state_dir(), SimulatedDay(), "step").ready()
+        StartingSimulator(state_dir(), SimulatedDay(), Config(sim_speed="step")).ready()

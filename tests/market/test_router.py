@@ -200,7 +200,8 @@ def test_r07_the_evidence_shows_venues_prices_ages_and_the_choice() -> None:
     html = route(intent(), view("10:00", KRX=WIDE, NXT=TIGHT))._repr_html_()
     for text in (
         "KRX_REG",
-        "buy 10 005930 @ 71,100 → NXT: dual_listing_spread",
+        "buy 10 005930 @ 71,100 → NXT, because its spread is tighter: 100 won, at KRX 200 won",
+        "(dual_listing_spread)",
         "71,000 × 10",
         "1.0 s",
         "chosen",

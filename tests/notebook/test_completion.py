@@ -42,6 +42,8 @@ def complete(ip):
             "%kis agents start volume_trigger --code 000660",
         ),
         ("%kis agents start volume_trigger --q|", "%kis agents start volume_trigger --qty"),
+        ("%kis quote 005930 --venue |", "%kis quote 005930 --venue NXT"),
+        ("%kis depth 005930 --venue N|", "%kis depth 005930 --venue NXT"),
         ("%kis until cl|", "%kis until close"),
         ("%kis help unt|", "%kis help until"),
         ("%%kis\nbuy 00593|", "%%kis\nbuy 005930"),

@@ -84,6 +84,12 @@ def test_n14_an_edit_is_kept_for_its_owner_alone_and_taken_back():
             "sor_krx_onyl",
             "Did you mean sor_krx_only? take some of opening_auction_from_0820, ",
         ),
+        (
+            "fees",
+            "bankiss",
+            "'bankiss' is not a commission plan. Did you mean bankis? take bankis, ",
+        ),
+        ("fees", "krx=14", "A commission of 14 percent is not valid. Give 0 to 1 percent."),
         ("credentials", "/no/such/kis_devlp.yaml", "cannot be read: No such file"),
         ("record", "/no/such/folder/wire.jsonl", "There is no folder /no/such/folder"),
         (

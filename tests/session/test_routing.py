@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import kisnb
+from kisnb.config import Config
 from kisnb.desk.life.launch import start_desk
 from kisnb.desk.life.simulator_process import SimulatedDay, StartingSimulator
 from kisnb.errors import BadInput, ConfigError, OrderDenied
@@ -169,4 +170,6 @@ def test_an_assumption_that_is_none_stops_kernel_desk_and_simulator(
     with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
         start_desk(Mode.SIM, SimulatedDay())
     with pytest.raises(ConfigError, match="Did you mean nxt_after_call"):
-        StartingSimulator(state_dir(), SimulatedDay(), "step", "nxt_after_cal").ready()
+        StartingSimulator(
+            state_dir(), SimulatedDay(), Config(sim_speed="step", assume="nxt_after_cal")
+        ).ready()

@@ -11,7 +11,7 @@ from kisnb.kis.http.paging import Paging
 from kisnb.market.costs import BANKIS
 from kisnb.terms import Board, Kind, Venue
 
-from .customer import ACCOUNT, DAY, SAMSUNG, Customer, trader
+from .customer import ACCOUNT, DAY, SAMSUNG, Customer, at, trader
 
 PERIOD = {"INQR_STRT_DT": "20261101", "INQR_END_DT": "20261130"}
 EVENING = "16:00:00"
@@ -23,7 +23,7 @@ RESERVATION = {
     "ORD_DVSN_CD": "00",
     "ORD_OBJT_CBLC_DVSN_CD": "10",
 }
-LISTED = {"RSVN_ORD_ORD_DT": "20261120", "RSVN_ORD_END_DT": "20261120", "TMNL_MDIA_KIND_CD": "00"}
+LISTED = {"RSVN_ORD_ORD_DT": "20261120", "RSVN_ORD_END_DT": "20261123", "TMNL_MDIA_KIND_CD": "00"}
 
 
 def ask(one: Customer, name: str, params: dict[str, str] | None = None, **headers: str) -> ApiReply:
@@ -179,6 +179,23 @@ def test_reservations_are_taken_in_the_evening_listed_changed_and_cancelled() ->
     )
     assert sum(walk(one, "order_resv_ccnl", LISTED | {"CNCL_YN": "Y"})[0]) == 20
     assert one.core.account.orders == {}
+
+
+def test_a_reserved_order_becomes_an_order_when_the_opening_auction_begins() -> None:
+    one = trader("07:00:00")
+    ask(one, "order_resv", RESERVATION, custtype="P")
+    ask(one, "order_resv", RESERVATION | {"ORD_UNPR": "70001"}, custtype="P")
+    assert one.core.account.orders == {}
+    one.receive(one.core.advance(at("08:31")))
+    (order,) = one.core.account.orders.values()
+    assert (order.qty, order.price, order.state) == (3, 70_000, "accepted")
+    rows = {row["rsvn_ord_seq"]: row for row in ask(one, "order_resv_ccnl", LISTED).rows()}
+    assert (int(rows["1"]["odno"]), rows["1"]["prcs_rslt"]) == (order.number, "처리")
+    assert (rows["2"]["odno"], rows["2"]["prcs_rslt"]) == ("", "거부")
+    assert rows["2"]["rjct_rson2"].startswith("주식주문호가단위")
+    api = APIS["order_resv_rvsecncl_cancel"]
+    given = dict.fromkeys(api.params, "") | ACCOUNT | {"RSVN_ORD_SEQ": "1"}
+    assert one.said(one.ask(api.name, given))["msg_cd"] == "APBK0927"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,11 @@ def live_order(state: OrderState, kind: OrderKind, venue: Venue, agent: str) -> 
         )
     )
     order.state = state
-    if state not in (OrderState.NEW, OrderState.DENIED, OrderState.SENDING, OrderState.UNKNOWN):
+    if state is OrderState.RESERVED:
+        # An order from elsewhere is never reserved here.
+        order.intent = msgspec.structs.replace(order.intent, day=20261123, agent="")
+        order.reserved_as = 3
+    elif state not in (OrderState.NEW, OrderState.DENIED, OrderState.SENDING, OrderState.UNKNOWN):
         order.ref = OrderRef(20261120, "06010", 7, venue)
         order.route = Route(venue, kind, "venue_given")
     if state is OrderState.REJECTED:
@@ -201,8 +205,10 @@ def test_n03_every_command_that_an_order_names_would_be_taken(
         elif name == "resolve":
             assert order.state is OrderState.UNKNOWN
         else:
-            assert typed.text(0) == str(order.number)
-            assert (order.state, order.cancel_asked, agent) == (OrderState.ACCEPTED, False, "")
+            named = "R3" if order.state is OrderState.RESERVED else str(order.number)
+            assert typed.text(0) == named
+            assert order.state in (OrderState.ACCEPTED, OrderState.RESERVED)
+            assert (order.cancel_asked, order.intent.agent) == (False, "")
         if name == "revise":
             check_movable(order)
             moved = msgspec.structs.replace(

@@ -5,13 +5,16 @@ Row O11.
 
 from __future__ import annotations
 
+from datetime import date, time
+
+import msgspec
 import pytest
 
-from kisnb.clock import DAY, kst_day
+from kisnb.clock import DAY, MINUTE, kst, kst_day
 from kisnb.desk.record.archive import still_counting
 from kisnb.errors import BadInput
-from kisnb.events import AccountOpened
-from kisnb.orders import OrderState
+from kisnb.events import AccountOpened, OrderReserved
+from kisnb.orders import OrderState, Wish
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.terms import Side
 from kisnb.trading.ports.commands import Submit
@@ -84,3 +87,26 @@ def test_o11_a_name_is_part_of_its_key_with_whatever_letters():
     assert not has_name("typed:abc:1", "typed:abc")
     with pytest.raises(BadInput, match="no order"):
         orders_named(desk.core.state.books, "monthly")
+
+
+def test_o11_a_reserved_order_is_one_order_of_the_day_that_it_is_for():
+    """Friday evening, Saturday and Monday morning ask for the same Monday."""
+    friday = kst(date(2026, 11, 20), time(16))
+    desk = Desk([AccountOpened(NOON, 10**9, ())])
+
+    def asks(now: int, run: int) -> tuple[str, str]:
+        order = intent("", day=20261123)
+        wish = Wish("005930", Side.BUY, 10, order.kind, order.price, day=20261123)
+        named = msgspec.structs.replace(naming(Buy("005930", 10), run=run), wish=wish)
+        desk.now = now
+        (found,) = place(now, desk.core.state, SCOPE, [OrderRequest(order, named)])
+        if found.outcome == "sent":
+            desk.say(Submit(found.intent, named))
+        return found.outcome, found.intent.key
+
+    outcome, key = asks(friday, 1)
+    assert outcome == "sent"
+    assert asks(friday + DAY, 2) == ("shown", key)
+    desk = Desk(still_counting([*desk.rows, OrderReserved(friday, key, 3)]))
+    assert asks(friday + 2 * DAY + 15 * 60 * MINUTE, 3) == ("shown", key)
+    assert desk.order(key).state is OrderState.RESERVED

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from kisnb.clock import Activity, Clock, SimulatedClock, kst_day
+from kisnb.clock import Activity, Clock, SimulatedClock, day_number, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder
 from kisnb.desk.life.launch import start_desk
@@ -45,6 +45,7 @@ from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.http.transport import Network, Transport
 from kisnb.kis.recording.recorder import Recording, open_recording
 from kisnb.market import calendar, uncertain
+from kisnb.market.costs import read_fees
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir, private_dir, state_dir
 from kisnb.terms import Mode
@@ -146,7 +147,10 @@ class BuiltDesk:
         now = self._connected.clock.now()
         # The list of a day's orders and their numbers belong to the day. An order that is still
         # open is followed to its end by the desk that sent it.
-        rests = self._host.quiet and not self._host.core.state.books.live
+        today = day_number(now)
+        # KIS keeps a reserved order. The desk of its day goes on with it.
+        live = self._host.core.state.books.live.values()
+        rests = self._host.quiet and all(order.intent.day >= today for order in live)
         if self._connected.control is None and kst_day(now) > self._day and rests:
             self._status = RESTART
             self.server.closing.set()
@@ -241,9 +245,13 @@ async def build_desk(
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
     # The state is the fold of the rows and of nothing else. So a desk that died goes on from what
     # was on the disk, and not from what it had planned.
-    core = DeskCore(
-        Rules(connected.universe, connected.broker.capabilities), limits, State.fold(rows)
+    rules = Rules(
+        connected.universe,
+        connected.broker.capabilities,
+        read_fees(config.fees),
+        by_cost=config.routing == "cost",
     )
+    core = DeskCore(rules, limits, State.fold(rows))
 
     def publish(event: Event) -> None:
         """Log the event where it is a step of the kill switch, and publish it."""
@@ -310,7 +318,7 @@ async def _simulated(
         if again:
             # A new day would come in place of the one that the sessions and their orders belong to.
             raise ConfigError(*SIMULATOR_GONE)
-        simulator = simulator or StartingSimulator(state, day, config.sim_speed, config.assume)
+        simulator = simulator or StartingSimulator(state, day, config)
         # These two wait for a pipe and move files, so they do not run on the loop. The journals of
         # earlier days move only once the new day is certain.
         address = await asyncio.to_thread(simulator.ready)

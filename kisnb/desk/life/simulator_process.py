@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kisnb.config import load_config
+from kisnb.config import Config, load_config
 from kisnb.desk.life.child_process import FOLDER, environment, python
 from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
@@ -93,21 +93,21 @@ def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
         stop_simulator()
     elif find_simulator(state) is not None:
         return None
-    config = load_config()
-    return StartingSimulator(state, day, config.sim_speed, config.assume)
+    return StartingSimulator(state, day, load_config())
 
 
 class StartingSimulator:
     """A simulator that has been started, in a process group of its own. ``ready`` waits for it."""
 
-    def __init__(self, state: Path, day: SimulatedDay, speed: str, assume: str = "") -> None:
+    def __init__(self, state: Path, day: SimulatedDay, config: Config) -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
         # Until the address is on file nobody but this object can find the process.
         self._is_on_file = False
         recording = self._folder / "recording.jsonl"
-        arguments = ["--speed", speed, "--write-config", str(self._folder), "--log", str(self._log)]
-        arguments += ["--record", str(recording), "--assume", assume, *_options(day)]
+        arguments = ["--speed", config.sim_speed, "--write-config", str(self._folder)]
+        arguments += ["--log", str(self._log), "--record", str(recording)]
+        arguments += ["--assume", config.assume, "--fees", config.fees, *_options(day)]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
                 python("kisnb", "sim", *arguments),

@@ -31,14 +31,18 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
+    AskReserved,
     AskStock,
     Cancel,
     CancelReply,
+    CancelReserved,
     DepthRead,
     Effect,
+    KisCall,
     OrdersRead,
     Persist,
     Publish,
+    ReservedRead,
     Revise,
     Send,
     StockRead,
@@ -187,18 +191,28 @@ class DeskHost:
                     # The effects behind these rows would leave without them.
                     if not self._persist(rows):
                         return
-                case Send() | Revise():
-                    self.call(self._send(effect))
-                case Cancel():
-                    self.call(self._cancel(effect))
-                case AskOrders():
-                    self.call(self._ask(effect))
-                case AskDepth(code=code, venues=venues):
-                    self.call(self._ask_depth(code, venues))
-                case AskStock():
-                    self.call(self._ask_stock(effect))
                 case WakeAt(t=t):
                     self._wake_at(t)
+                case _:
+                    self.call(self._call_of(effect))
+
+    def _call_of(self, effect: KisCall) -> Coroutine[Any, Any, None]:
+        """Return the call to KIS that an effect wants."""
+        match effect:
+            case Send() | Revise():
+                return self._send(effect)
+            case Cancel():
+                return self._cancel(effect)
+            case CancelReserved():
+                return self._cancel_reserved(effect)
+            case AskOrders():
+                return self._ask(effect)
+            case AskReserved():
+                return self._ask_reserved(effect)
+            case AskDepth(code=code, venues=venues):
+                return self._ask_depth(code, venues)
+            case AskStock():
+                return self._ask_stock(effect)
 
     def _persist(self, rows: Sequence[Row]) -> bool:
         """Sync rows to the disk. Return whether they are there.
@@ -329,6 +343,25 @@ class DeskHost:
             reply = SendReply(cancel.key, "unknown", text=str(e))
         # A cancel without an answer may have worked. The notice, or KIS's list, says so.
         self.submit(CancelReply(reply))
+
+    async def _cancel_reserved(self, cancel: CancelReserved) -> None:
+        try:
+            reply = await self.broker.cancel_reserved(cancel.key, cancel.number, cancel.day)
+        except Exception as e:
+            reply = SendReply(cancel.key, "unknown", text=str(e))
+        self.submit(CancelReply(reply))
+
+    async def _ask_reserved(self, ask: AskReserved) -> None:
+        rows = None
+        try:
+            rows = await self.broker.reserved_orders(ask.first, ask.last)
+        except Exception as e:
+            # As for the orders of a day: it always ends with a message.
+            if not isinstance(e, KisError):
+                log.exception("the reserved orders could not be read")
+                why = f"the reserved orders could not be read: {said(e)}; {LOG}"
+                self._publish(Trouble(self.clock.now(), why))
+        self.submit(ReservedRead(ask, rows))
 
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
         """Return the depth of a stock at these venues, from KIS.

@@ -35,7 +35,7 @@ from kisnb.kis.catalogue import APIS
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.http.transport import Transport
-from kisnb.kis.modes import of_account
+from kisnb.kis.modes import HOST_RULES, of_account
 from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.commands import WatchCodes
@@ -97,9 +97,9 @@ class QuotesDesk:
         if self._client is not None and not self._client.lost:
             self._client.send([WatchCodes(self._wants)])
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price of a stock."""
-        return await self._asked(QuoteOf(code))
+    async def quote(self, code: str, venue: Venue) -> Quote:
+        """Return the current price of a stock at a venue."""
+        return await self._asked(QuoteOf(code, venue))
 
     async def stock_day(self, code: str) -> StockDay:
         """Return the facts of a stock today."""
@@ -206,7 +206,9 @@ class HybridBroker(KisBroker):
             transport=transport,
         )
         self._quotes = quotes
-        self.capabilities = msgspec.structs.replace(self.capabilities, quotes=quotes.mode)
+        self.capabilities = msgspec.structs.replace(
+            self.capabilities, quotes=quotes.mode, priced=HOST_RULES[quotes.mode].stream_venues
+        )
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
         """Call ``on_events`` with the events of both desks."""
@@ -236,9 +238,9 @@ class HybridBroker(KisBroker):
         super().want([want for want in subscriptions if want.channel == "notices"])
         self._quotes.want([want for want in subscriptions if want.channel != "notices"])
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price of a stock, from the quotes' desk."""
-        return await self._quotes.quote(code)
+    async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price of a stock at a venue, from the quotes' desk."""
+        return await self._quotes.quote(code, venue)
 
     async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:  # noqa: ARG002 - a port
         """Return the facts of a stock today, from the quotes' desk, which knows its own list."""

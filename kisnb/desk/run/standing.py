@@ -8,6 +8,7 @@ from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
 from kisnb.orders import OrderState
 from kisnb.trading.halt.halt_words import trading
+from kisnb.trading.orders.cash_words import gap_text
 from kisnb.trading.ports.replies import StatusReply
 from kisnb.trading.state import State
 
@@ -19,7 +20,7 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
     failed = host.core.readings.failed
     unread = [failed.text] if failed is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    lines = (*broken, trading(state).text, *unread, *arming, *_orders(state))
+    lines = (*broken, trading(state).text, *unread, *arming, *_orders(state, now))
     return StatusReply(lines, tuple(sessions))
 
 
@@ -33,7 +34,7 @@ def _arming(state: State, now: Ns) -> str:
     )
 
 
-def _orders(state: State) -> Iterator[str]:
+def _orders(state: State, now: Ns) -> Iterator[str]:
     live = list(state.books.live.values())
     unknown = [order for order in live if order.state is OrderState.UNKNOWN]
     yield f"{_count(len(live), 'open order')}"
@@ -44,6 +45,8 @@ def _orders(state: State) -> Iterator[str]:
     if held := list(state.held.values()):
         until = clock_text(min(order.until for order in held))
         yield f"{_count(len(held), 'order')} held back until {until} KST or later: {held[0].why}"
+    if gap := state.unexplained(now):
+        yield gap_text(gap)
     if state.drifts:
         yield f"{_count(len(state.drifts), 'difference')} between KIS's figures and the desk's"
 

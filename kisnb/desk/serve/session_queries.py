@@ -11,9 +11,11 @@ from kisnb.desk.serve.connection import Connection
 from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.published_leases import PublishedLeases
 from kisnb.desk.serve.typed_requests import TypedRequests
-from kisnb.errors import DeskBusy, DeskError, KisnbError
+from kisnb.errors import BadInput, DeskBusy, DeskError, KisnbError
 from kisnb.events import Trouble
+from kisnb.market.price_venue import price_venue
 from kisnb.orders import Intent
+from kisnb.terms import Venue
 from kisnb.trading.ports.queries import (
     AccountNow,
     AdoptHolding,
@@ -129,12 +131,12 @@ class SessionQueries:
     async def _read_from_kis(self, query: AnyQuery) -> Reply:
         broker = self._host.broker
         match query:
-            case QuoteOf(code=code):
-                return await broker.quote(code)
+            case QuoteOf(code=code, venue=venue):
+                return await broker.quote(code, self._price_venue(code, venue))
             case StockOf(code=code):
                 return await self._host.stock_day(code)
             case DepthOf(code=code, venue=venue):
-                return await broker.depth(code, venue)
+                return await broker.depth(code, self._price_venue(code, venue))
             case RouteOf(intent=intent):
                 return await self._preview(intent)
             case RoutesOf(key=key, code=code):
@@ -149,6 +151,23 @@ class SessionQueries:
                 return OrdersReply(await broker.day_orders(day))
             case _:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
+
+    def _price_venue(self, code: str, named: Venue | None) -> Venue:
+        """Return the venue whose price is asked for. Raises BadInput when it lists no such stock.
+
+        Without a name it is one of the venues to which this desk sends orders, so that an order
+        goes to the market whose price was shown.
+        """
+        rules, can = self._host.core.rules, self._host.broker.capabilities
+        item = rules.instrument(code)
+        if named is None:
+            venues = tuple(venue for venue in can.venues if venue in can.priced)
+            now = self._host.clock.now()
+            return Venue.KRX if item is None else price_venue(now, item, venues)
+        if named is Venue.NXT and item is not None and not item.nxt:
+            # KIS answers such a question with a price of 0.
+            raise BadInput(f"NXT does not list {item.name} ({code})", "leave the venue out")
+        return named
 
     async def _preview(self, intent: Intent) -> Reply:
         """Route an order that is not sent, on depths that are read first where none was shown."""

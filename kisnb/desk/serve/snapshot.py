@@ -42,4 +42,5 @@ def snapshot(
         rows,
         leases,
         host.core.rules.days.all(),
+        host.core.rules.costs,
     )

@@ -77,6 +77,7 @@ def deposit_row(account: Account) -> dict[str, object]:
         "dnca_tot_amt": account.cash,
         "nxdy_excc_amt": account.cash_d1,
         "prvs_rcdl_excc_amt": account.cash_d2,
+        "thdt_tlex_amt": account.costs,
         "scts_evlu_amt": value,
         # Trades settle two days later (T+2). Today's deposit still holds the money of shares that
         # were bought, so the sum takes the deposit of D+2.
@@ -149,4 +150,7 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
         tuple(holding for holding in held if holding is not None),
         complete and not bad,
         bad,
+        # The list of orders has an estimate as well (prsm_tlex_smtl). This one is of the same
+        # moment as the cash above. KIS may leave it empty.
+        deposit.number("thdt_tlex_amt") if deposit.text("thdt_tlex_amt") else None,
     )

@@ -59,6 +59,7 @@ class KisMatcher:
     def _complete(self, before: list[str], fragment: str) -> Iterator[SimpleCompletion]:
         # Loading the extension imports no verbs: the first Tab or the first command does.
         from kisnb.notebook.commands.verbs.table import VERBS
+        from kisnb.notebook.commands.word_readers import CHOICES
 
         if not before:
             yield from _starting(VERBS, fragment, "verb")
@@ -70,12 +71,13 @@ class KisMatcher:
         # the verb.
         last = verb.usage.options.get(before[-1])
         if last is not None:
-            yield from _starting(last.choices, fragment, "value")
+            known = (*last.choices, *CHOICES.get(last.kind or "", ()))
+            yield from _starting(known, fragment, "value")
         elif before[-1] == "--code":
             yield from self._codes(fragment)
         elif fragment.startswith("-"):
-            known = [*verb.usage.options, *self._parameters(before)]
-            yield from _starting([o for o in known if o not in before], fragment, "option")
+            options = [*verb.usage.options, *self._parameters(before)]
+            yield from _starting([o for o in options if o not in before], fragment, "option")
         else:
             yield from self._word(verb, before[1:], fragment)
 

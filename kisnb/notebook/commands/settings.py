@@ -21,6 +21,7 @@ from kisnb.config import (
 from kisnb.errors import BadInput, ConfigError
 from kisnb.kis.credentials import Credentials
 from kisnb.market import uncertain
+from kisnb.market.costs import read_fees
 from kisnb.notebook.commands.grammar import did_you_mean
 from kisnb.notebook.rendering.tables import Cell, card, html_table, text_table
 
@@ -102,6 +103,8 @@ def _checked(name: str, value: str) -> str:
         )
     if name == "assume":
         uncertain.read(value)
+    elif name == "fees":
+        read_fees(value)
     elif name == "credentials" and value:
         # KIS's own file holds keys for live, for paper, or for both.
         path = Path(value).expanduser()

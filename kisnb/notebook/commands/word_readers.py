@@ -86,6 +86,8 @@ def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
     return read
 
 
+CHOICES: dict[str, tuple[str, ...]] = {"V": tuple(Venue), "K": tuple(OrderKind)}
+"""The values of the kinds that take one of a fixed set. Tab offers them."""
 READERS: dict[str, Callable[[str], object]] = {
     "QTY": _quantity,
     "PRICE": _price,

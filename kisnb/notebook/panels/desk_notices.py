@@ -48,7 +48,8 @@ def notices(session: Session, note: str = "") -> list[PanelNotice]:
     if session.trading.name == "flattening":
         # The banner says what is not sold yet, so that its steps would say it twice.
         run = [step for step in run if step.done or step.step != "flatten"]
-    doubt = [PanelNotice("now", session.status.doubt)] if session.status.doubt else []
+    standing = (session.status.doubt, session.status.cash_gap)
+    doubt = [PanelNotice("now", text) for text in standing if text]
     noted = [PanelNotice("failed", note)] if note else []
     # The newest one first. The full list stays in `session.troubles`.
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]

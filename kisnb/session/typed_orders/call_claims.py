@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from kisnb.clock import kst_day
 from kisnb.errors import OrderDenied
 from kisnb.session.feed.state import SessionState
 from kisnb.session.typed_orders.call_naming import Call
 from kisnb.session.typed_orders.run_calls import Claim, RunCalls, stays
 from kisnb.trading.ports.queries import OrderRequest
 from kisnb.trading.typed_orders.naming_rule import Refuse
+from kisnb.trading.typed_orders.order_names import trading_day
 from kisnb.trading.typed_orders.placing import is_dead, naming_rule, refusal
 
 
@@ -99,13 +99,14 @@ class CallClaims:
         if call.naming is None:
             return None
         now, known, naming = self._state.now, self._state.desk, call.naming
+        day = trading_day(naming, now)
         found = self._runs.begin(
             naming,
             call.position,
             uuid.uuid4().hex,
             lambda key: is_dead(known.books, key),
-            day=kst_day(now),
-            first_free=lambda asked: known.names.first_free(kst_day(now), asked),
+            day=day,
+            first_free=lambda asked: known.names.first_free(day, asked),
             has_left=has_left,
         )
         if isinstance(found, Refuse):

@@ -26,20 +26,36 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
         return Orders([what])
     if names_all(what):
         return Orders(books.live.values())
-    number = values.order_number(what)
-    found = Orders(
-        o
-        for o in books.orders.values()
-        # KIS pads the number of one order differently in its replies (KIS's workbook), so numbers
-        # are compared as integers.
-        if o.key == what or (number is not None and o.number == number)
-    )
+    if (reserved := _reserved_number(what)) is not None:
+        of_number = [o for o in books.orders.values() if o.reserved_as == reserved]
+        # KIS's numbers of reserved orders may begin anew: the newest order is meant.
+        found = Orders(of_number[-1:])
+    else:
+        found = _numbered(books, what)
     # The same name may be given again on another day: the newest order is meant.
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
         raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
     return found
+
+
+def _reserved_number(what: int | str) -> int | None:
+    """Return the number of a reserved order, which is written ``R3``; None for anything else."""
+    text = values.narrow(what).strip() if isinstance(what, str) else ""
+    return int(text[1:]) if text[:1] in ("R", "r") and text[1:].isdecimal() else None
+
+
+def _numbered(books: OrderBooks, what: int | str) -> Orders:
+    """Return the orders with this number or key."""
+    number = values.order_number(what)
+    return Orders(
+        o
+        for o in books.orders.values()
+        # KIS pads the number of one order differently in its replies (KIS's workbook), so numbers
+        # are compared as integers.
+        if o.key == what or (number is not None and o.number == number)
+    )
 
 
 def check_leaves(order: Order) -> None:

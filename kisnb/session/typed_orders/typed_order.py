@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack
 import msgspec
 
 from kisnb import values
+from kisnb.clock import Ns, day_number
 from kisnb.errors import BadInput
+from kisnb.market.reserved_orders import reserved_for, why_not_taken
 from kisnb.orders import Intent, Order, Wish
 from kisnb.terms import OrderKind, Side, Venue
 
@@ -48,11 +50,16 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
     """Given with ``key=``. Empty: the cell and the call name the order."""
     ordinal: int = 0
     """Given with ``again=``; 0 without it."""
+    day: int = 0
+    """YYYYMMDD: the trading day for which it is to be reserved. 0: it is sent now."""
 
     @property
     def wish(self) -> Wish:
         """The part of it that row O11 compares."""
-        return Wish(self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop)
+        return Wish(
+            self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop,
+            day=self.day,
+        )  # fmt: skip
 
     def intent(self, key: str) -> Intent:
         """Return the order as it is to be sent under ``key``."""
@@ -66,6 +73,7 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
             price=self.price,
             venue=self.venue,
             stop=self.stop,
+            day=self.day,
         )
 
 
@@ -142,6 +150,18 @@ def read_order(
         ordinal=values.ordinal(options.get("again")),
         name=read_name(options.get("key")),
     )
+
+
+def for_next_day(order: TypedOrder, now: Ns) -> TypedOrder:
+    """Return the order as one that KIS reserves for the next trading day. Raises BadInput.
+
+    KIS takes such orders from 15:40 to 7:30 KST (workbook: order-resv).
+    """
+    if (no := why_not_taken(now)) is not None:
+        raise BadInput(*no)
+    day = reserved_for(now)
+    assert day is not None
+    return msgspec.structs.replace(order, day=day_number(day))
 
 
 def read_batch(

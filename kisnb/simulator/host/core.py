@@ -106,7 +106,13 @@ class Core:
         """Return when something happens next of itself; None after the day's last event."""
         # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
-        dues = (self._market.next_event(), ping, self._streams.next_due(), self.faults.due())
+        dues = (
+            self._market.next_event(),
+            self._gateway.reservations.due(),
+            ping,
+            self._streams.next_due(),
+            self.faults.due(),
+        )
         return min((due for due in dues if due is not None), default=None)
 
     def advance(self, until: Ns) -> list[Outgoing]:
@@ -133,6 +139,10 @@ class Core:
     def _run(self, t: Ns) -> None:
         t = max(t, self.now)
         self._publisher.publish(self._market.advance(t))
+        reserved = self._gateway.reservations.due()
+        if reserved is not None and reserved <= t:
+            for order in self._gateway.reservations.send():
+                self._publisher.publish(order.happenings)
         self._streams.release(t)
         # Frames of the moment go ahead of a fault that ends the socket in it.
         for fault in self.faults.timed(t):

@@ -17,6 +17,7 @@ from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.access import Access, GatewayRefusal, Sort
 from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
+from kisnb.simulator.host.account.reservations import Reservations
 from kisnb.simulator.host.account.trading_replies import TradingReplies
 from kisnb.simulator.host.faults import Fault, Point
 from kisnb.simulator.host.personas import OLD_TRS, Persona
@@ -89,7 +90,10 @@ class Gateway:
         self._recorder = recorder
         trading = TradingReplies(market, brokerage, persona)
         self._orders = order_repliers(trading)
-        self._repliers, self._pages = repliers(MarketView(market), trading, brokerage, persona)
+        view = MarketView(market)
+        self.reservations = Reservations(view, brokerage)
+        """The reserved orders. The core sends them to the exchange when they are due."""
+        self._repliers, self._pages = repliers(view, trading, brokerage, self.reservations, persona)
 
     def points(self, call: RestCall) -> tuple[Point, ...]:
         """Return the names that fault files have for this call."""

@@ -186,7 +186,7 @@ class Persona(msgspec.Struct, frozen=True):
         output = shaped.get("output")
         if api.is_order and isinstance(output, dict):
             # A public client has seen order numbers without zeros in replies of the paper host.
-            if not self.pads_numbers:
+            if not self.pads_numbers and "ODNO" in output:
                 output = output | {"ODNO": str(output["ODNO"]).lstrip("0")}
             shaped["output"] = (
                 {k.lower(): v for k, v in output.items()} if self.order_keys_lower else output

@@ -34,10 +34,14 @@ OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
 
 
 def repliers(
-    view: MarketView, trading: TradingReplies, brokerage: Brokerage, persona: Persona
+    view: MarketView,
+    trading: TradingReplies,
+    brokerage: Brokerage,
+    reservations: Reservations,
+    persona: Persona,
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
     """Return the calls that are answered at once, and those answered page by page, by name."""
-    info, reservations, flows = StockInfo(view), Reservations(view), FlowDays(view)
+    info, flows = StockInfo(view), FlowDays(view)
     queries = AccountQueries(view, brokerage, persona)
     answers = (
         Quotations(view).answers(),

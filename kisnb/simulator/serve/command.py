@@ -123,6 +123,13 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         "--assume", default="", metavar="LIST", help="uncertain market rules to switch, by commas"
     )
     parser.add_argument(
+        "--fees",
+        default="bankis",
+        metavar="PLAN",
+        help="commission that the host charges: bankis, agencies, branch, paper, or own rates in "
+        "percent, such as krx=0.0140527,nxt=0.0130527,fund=0.0146527; default bankis",
+    )
+    parser.add_argument(
         "--record", type=Path, help="write every request, reply, frame and order here, masked"
     )
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
@@ -197,10 +204,12 @@ def build_core(
     Raises KisnbError.
     """
     from kisnb.kis.recording.recorder import open_recording
+    from kisnb.market.costs import read_fees
     from kisnb.market.price_files import has_prices
     from kisnb.market.universe import Universe
     from kisnb.paths import data_dir
     from kisnb.simulator.day.market import Market
+    from kisnb.simulator.host.account.account import SimulatedAccount
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.host.personas import PERSONAS
     from kisnb.simulator.host.quirks import read_quirks, with_quirks
@@ -218,8 +227,9 @@ def build_core(
     market = Market(
         universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None
     )
+    account = SimulatedAccount(day, costs=read_fees(options.fees))
     recorder = DayRecorder(open_recording(options.record) if options.record else None)
-    return Core(market, keys, persona=persona, recorder=recorder, faults=faults)
+    return Core(market, keys, persona=persona, account=account, recorder=recorder, faults=faults)
 
 
 async def _run(

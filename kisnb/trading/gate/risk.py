@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns, date_text, day_number, kst_day
 from kisnb.config import raised
 from kisnb.events import Depth, StockDay
 from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument
+from kisnb.market.reserved_orders import KINDS, reserved_for, why_not_taken
 from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
@@ -33,12 +34,20 @@ class Rules:
     """The market's rules as the desk knows them, and what its broker connection can do."""
 
     def __init__(
-        self, universe: Universe, capabilities: Capabilities, costs: CostModel | None = None
+        self,
+        universe: Universe,
+        capabilities: Capabilities,
+        costs: CostModel | None = None,
+        *,
+        by_cost: bool = False,
     ) -> None:
+        """``costs``: None takes BanKIS's. ``by_cost`` routes by the whole cost first."""
         self.days = StockDays(universe)
         self.capabilities = capabilities
         self.costs = costs or CostModel()
-        self.router = Router(self.costs, venues=capabilities.venues, kinds=capabilities.kinds)
+        self.router = Router(
+            self.costs, venues=capabilities.venues, kinds=capabilities.kinds, by_cost=by_cost
+        )
 
     @property
     def universe(self) -> Universe:
@@ -186,7 +195,10 @@ class Gate:
                 f"the exchange has halted trading in {item.name} ({item.code})",
                 "wait until the exchange lifts the halt",
             )
-        if (no := self._prices(now, intent, item)) is not None:
+        if intent.day:
+            if (no := self._why_not_reserved(now, intent, item)) is not None:
+                return no
+        elif (no := self._prices(now, intent, item)) is not None:
             # A price that fits a kind which no venue takes now would be refused next.
             return self._not_taken(now, intent) or no
         if intent.side is Side.SELL:
@@ -417,6 +429,31 @@ class Gate:
                 else "leave the venue out"
             )
         return No("; ".join(why), ", and ".join(cures)) if why else None
+
+    def _why_not_reserved(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
+        """Return why KIS would not reserve the order now; None when it would.
+
+        The price limits of the day are not known before it. KIS refuses the order then.
+        """
+        if not self.rules.capabilities.reserves:
+            return No("this connection reserves no orders", "use live or sim for it")
+        if (hours := why_not_taken(now)) is not None:
+            return No(*hours)
+        day = reserved_for(now)
+        if day is None or intent.day != day_number(day):
+            return No(
+                f"KIS reserves orders for {day} now, not for {date_text(intent.day)}",
+                "order again: the call takes the day of KIS",
+            )
+        if intent.kind not in KINDS:
+            return No(f"a {intent.kind} order cannot be reserved", f"use {' or '.join(KINDS)}")
+        if intent.kind.priced is not (intent.price is not None):
+            has = "needs a price" if intent.kind.priced else "has no price"
+            return No(f"a {intent.kind} order {has}", "give its price, or leave it out")
+        if intent.price is None or ticks.on_grid(intent.price, item.kind, day, item.board):
+            return None
+        good = ticks.snap(intent.price, intent.side, item.kind, day, item.board)
+        return No(f"{intent.price:,} is off the tick grid", f"use {good:,}")
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
         """Return why no venue takes an order of this kind now; None when one does."""

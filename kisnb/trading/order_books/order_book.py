@@ -25,6 +25,7 @@ from kisnb.events import (
     IntentTaken,
     OrderFact,
     OrderHeld,
+    OrderReserved,
     Rejected,
     Resolved,
     Revised,
@@ -52,6 +53,7 @@ NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 FLATTEN = "flatten:"
 """Begin of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
+_BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """A caller waits until its order leaves these states. UNKNOWN is not one of them: no waiting makes
 it known."""
@@ -237,10 +239,8 @@ class OrderBooks:
                 order.text = ""
             # A notice or KIS's list may have moved the order on before the reply came. Then the
             # reply brings its number and nothing more.
-            case Sent(ref=ref):
-                self._assign_number(order, ref)
-                if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
-                    order.to(OrderState.SENT)
+            case Sent() | OrderReserved():
+                self._apply_number(order, fact)
             case Accepted(ref=ref):
                 self._assign_number(order, ref)
                 if order.state in PENDING:
@@ -258,6 +258,15 @@ class OrderBooks:
                 _apply_removal(order, fact)
             case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
                 _apply_refusal(order, fact)
+
+    def _apply_number(self, order: Order, fact: Sent | OrderReserved) -> None:
+        if isinstance(fact, OrderReserved):
+            order.reserved_as, order.text = fact.number, ""
+            order.to(OrderState.RESERVED)
+            return
+        self._assign_number(order, fact.ref)
+        if order.state in _BEFORE_SENT:
+            order.to(OrderState.SENT)
 
     def _assign_number(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref

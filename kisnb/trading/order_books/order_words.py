@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kisnb.clock import clock_text
+from kisnb.clock import clock_text, date_text
 from kisnb.orders import Order, OrderState
 from kisnb.trading.order_books.order_book import EXTERNAL
 
@@ -12,7 +12,9 @@ def named_order(order: Order) -> str:
 
     Without a number when KIS gave none.
     """
-    return order.intent.text if order.number is None else f"#{order.number} {order.intent.text}"
+    reserved = f"R{order.reserved_as} " if order.reserved_as else ""
+    number = reserved if order.number is None else f"#{order.number} "
+    return f"{number}{order.intent.text}"
 
 
 def why(order: Order) -> str:
@@ -64,6 +66,11 @@ def next_step(order: Order, *, movable: bool = False) -> str:
             return "nothing was sent; change it, or run it again when the reason is gone"
         case OrderState.SENDING:
             return "KIS has been told and has not answered yet"
+        case OrderState.RESERVED:
+            sends = f"KIS sends it on {date_text(order.intent.day)}"
+            if order.cancel_asked:
+                return f"{sends}, unless it takes it back: it was asked to"
+            return f"{sends}; %kis cancel R{order.reserved_as}"
         case OrderState.SENT:
             return "KIS has it; the exchange has not confirmed it yet"
         case OrderState.UNKNOWN:

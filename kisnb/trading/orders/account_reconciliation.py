@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from kisnb.clock import SECOND, Ns
+from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import AccountOpened, DriftCleared, DriftFound
 from kisnb.orders import Account, OrderState
 from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.orders.cash_words import booked_text
 from kisnb.trading.orders.readings import SETTLES, Readings
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -73,13 +74,18 @@ class AccountReconciliation:
             turn, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2
         )
         if stands:
-            self._record_unexplained(
-                turn, account.cash_d2 - self._state.opened - self._state.flow, {}
-            )
+            gap = account.cash_d2 - self._state.opened - self._state.flow
+            turn.report(booked_text(gap, self._costs(turn.now), account.costs))
+            self._record_unexplained(turn, gap, {})
         for code in sorted({*stated, *self._books.account.positions}):
             ours, (theirs, cost) = self._books.account.position(code).qty, stated.get(code, (0, 0))
             if self._track_drift(turn, asked, code, "holding", ours, theirs):
                 self._record_unexplained(turn, 0, {code: (theirs, cost)})
+
+    def _costs(self, now: Ns) -> int:
+        """Return fees and taxes of today's fills, as they are booked here, won."""
+        today, fills = kst_day(now), self._books.account.fills
+        return sum(fill.fee + fill.tax for _, fill in fills if kst_day(fill.t) == today)
 
     def _track_drift(
         self,

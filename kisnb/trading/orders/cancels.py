@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kisnb.clock import Ns
-from kisnb.events import CancelRefused, CancelStarted, Denied, Trouble
+from kisnb.events import Cancelled, CancelRefused, CancelStarted, Denied, Trouble
 from kisnb.orders import Order, OrderRow, OrderState, SendReply
 from kisnb.trading.order_books.order_book import EXTERNAL
 from kisnb.trading.orders.readings import SETTLES, Readings
-from kisnb.trading.ports.effects import Cancel
+from kisnb.trading.ports.effects import Cancel, CancelReserved
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
@@ -36,6 +36,14 @@ class Cancels:
         elif order.intent.agent == EXTERNAL and not kill_switch:
             why = "it was not placed from here: only the kill switch cancels it"
             turn.record(CancelRefused(turn.now, key, "", why))
+        elif order.state is OrderState.RESERVED:
+            # The reserved order has a number of its own, and KIS a call of its own to cancel it.
+            if qty is not None and qty != order.leaves:
+                why = "a reserved order is cancelled as a whole"
+                turn.record(CancelRefused(turn.now, key, "", why))
+            elif not order.cancel_asked:
+                turn.record(CancelStarted(turn.now, key, None))
+                turn.emit(CancelReserved(key, order.reserved_as, order.intent.day))
         elif order.state is OrderState.NEW:
             why = "it was cancelled before it was sent"
             turn.record(Denied(turn.now, key, why, "order again if it is still wanted"))
@@ -56,6 +64,8 @@ class Cancels:
         """Send the cancel that was requested while the order itself was being sent."""
         if order.ref is not None:
             turn.emit(Cancel(order.key, order.ref, None))
+        elif order.state is OrderState.RESERVED:
+            turn.emit(CancelReserved(order.key, order.reserved_as, order.intent.day))
         else:
             turn.record(CancelRefused(turn.now, order.key, "", "the order has no number"))
 
@@ -64,6 +74,10 @@ class Cancels:
         order = self._state.books.orders[reply.key]
         # The order may have ended while its cancel was on the way: then the reply changes nothing.
         if not order.is_open:
+            return
+        if reply.outcome == "sent" and order.state is OrderState.RESERVED:
+            # KIS answers when it has carried the cancel out (NRML_PRCS_YN), and sends no notice.
+            turn.record(Cancelled(turn.now, reply.key, order.leaves))
             return
         if reply.outcome == "sent":
             self._accepted[reply.key] = turn.now

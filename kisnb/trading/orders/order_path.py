@@ -125,13 +125,16 @@ class OrderPath:
         if self._shrink_to_sellable(turn, order, account):
             return
         no = self._refusal(turn.now, intent)
-        if no is None:
+        # Nobody knows the price of a later day. A reserved order waits for none.
+        if no is None and not intent.day:
             if may_read and (venues := self._venues_to_read(turn.now, intent, account)):
                 self._ask_depth(turn, intent.code, venues)
                 return
             no = self._why_unpriced(turn.now, order, may_read=may_read, before=before)
         if no is not None:
             turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
+        elif intent.day:
+            self._reserve(turn, intent)
         elif intent.supersedes is not None:
             self._revise(turn, intent, self._state.books.orders[intent.supersedes])
         else:
@@ -201,6 +204,9 @@ class OrderPath:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
             return No(f"blackout until {clock_text(end)}", "order again after it")
+        if order.intent.day:
+            # The gate checks the hours of reserved orders itself.
+            return self._refusal(now, order.intent)
         no = (
             self._refusal(now, order.intent)
             or self._prices.waited(now, order)
@@ -297,6 +303,12 @@ class OrderPath:
         # The row before the bytes: a desk that dies between the two finds the order in its journal.
         self._start(turn, intent, routed.plain)
         turn.emit(Send(intent, routed.plain))
+
+    def _reserve(self, turn: Turn, intent: Intent) -> None:
+        # KIS sends reserved orders to KRX (workbook: order-resv names no venue).
+        route = Route(Venue.KRX, intent.kind, "reserved for its day")
+        self._start(turn, intent, route)
+        turn.emit(Send(intent, route))
 
     def _revise(self, turn: Turn, intent: Intent, old: Order) -> None:
         assert old.ref is not None

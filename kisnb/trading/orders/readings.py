@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from kisnb.backoff import Backoff
-from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.clock import SECOND, Ns, date_of, day_number, kst_day
 from kisnb.events import ReadingsFailed, ReadingsGood
 from kisnb.market import sessions
 from kisnb.orders import Order
@@ -86,7 +86,11 @@ class Readings:
         if not self.linked:
             return
         begin = turn.now if since is None else since
-        if self._state.books.live or self._state.drifts:
+        today = day_number(turn.now)
+        # What KIS keeps for a later day cannot change much before it.
+        if self._state.drifts or any(
+            not order.waits_for_day(today) for order in self._state.books.live.values()
+        ):
             self.schedule(turn, begin + EVERY, "open orders", account=True)
         elif any(
             sessions.phase(venue, turn.now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
@@ -108,7 +112,7 @@ class Readings:
         today = kst_day(turn.now)
         # An order of yesterday whose fate is open is listed under yesterday (KIS document
         # 일별주문체결 asks for a day).
-        days = {today, *(_day_of(order) for order in self._state.books.live.values())}
+        days = {today, *(_day_of(order, today) for order in self._state.books.live.values())}
         for day in sorted(days):
             # A clock that was set back gives a negative age. Then the reading counts as lost.
             if 0 <= turn.now - self._asked.get(day, turn.now - UNANSWERED) < UNANSWERED:
@@ -166,7 +170,10 @@ class Readings:
             turn.publish(self.failed)
 
 
-def _day_of(order: Order) -> date:
+def _day_of(order: Order, today: date) -> date:
+    if order.ref is None and order.intent.day:
+        # No list of a day holds it before its day.
+        return min(date_of(order.intent.day), today)
     if order.ref is None:
         return kst_day(order.sent_at or order.t)
-    return date(order.ref.day // 10_000, order.ref.day // 100 % 100, order.ref.day % 100)
+    return date_of(order.ref.day)

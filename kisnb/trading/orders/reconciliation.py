@@ -34,6 +34,7 @@ from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.account_reconciliation import AccountReconciliation
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.readings import EVERY, SETTLES, Readings
+from kisnb.trading.orders.reserved_orders import ReservedOrders
 from kisnb.trading.orders.resolver import WINDOW, Resolver, claims, ref_of
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.ports.effects import OrdersRead
@@ -46,6 +47,7 @@ class Reconciliation:
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()
+        self.reserved = ReservedOrders(state, readings)
         self._rules = rules
         self._state = state
         self._readings = readings
@@ -58,6 +60,8 @@ class Reconciliation:
 
     def decide(self, turn: Turn, command: ResolveOrder) -> None:
         """Take a person's decision about an order with unknown outcome, and read KIS's list."""
+        if self.reserved.decide(turn, command):
+            return
         if self.resolver.decide(turn, self._books, command):
             self._readings.schedule(turn, turn.now, "decision")
 
@@ -67,6 +71,7 @@ class Reconciliation:
         None when the account was not read, or when KIS did not list everything.
         """
         self._readings.on_orders_read(turn, read)
+        self.reserved.ask(turn)
         day, asked, page = read.query.day, read.query.asked, read.page
         if page is None:
             self.resolver.on_orders_unread(turn)
@@ -106,6 +111,7 @@ class Reconciliation:
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
         # Before orders from elsewhere are looked for: a row that is adopted is not external.
+        self.reserved.adopt(turn, page)
         self.resolver.resolve(turn, asked, number, self._books, page.rows)
         self._find_external(turn, page)
         rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
@@ -128,7 +134,7 @@ class Reconciliation:
     def _find_external(self, turn: Turn, page: OrderPage) -> None:
         claimed = {
             row.ref.number for mine in claims(self._books, page.rows).values() for row in mine
-        }
+        } | self.reserved.could_be(page)
         # Oldest first, so that a revise from elsewhere finds the order that it revises.
         for row in reversed(page.rows):
             known = self._books.by_number(row.ref.day, row.ref.number)

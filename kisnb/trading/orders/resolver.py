@@ -206,7 +206,10 @@ class Resolver:
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
     free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
-    waiting = [order for order in books.live.values() if order.state in _IN_FLIGHT]
+    # A reserved order is in another list of KIS's (``reserved_orders``).
+    waiting = [
+        order for order in books.live.values() if order.state in _IN_FLIGHT and not order.intent.day
+    ]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
 

@@ -14,6 +14,7 @@ from kisnb.orders import (
     OrderPage,
     OrderRef,
     Permission,
+    ReservedRow,
     Route,
     SendReply,
     Want,
@@ -81,6 +82,14 @@ class Broker(Protocol):
         """Cancel ``qty`` shares, None for all leaves."""
         ...
 
+    async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
+        """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD) with one POST."""
+        ...
+
+    async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
+        """Return KIS's list of reserved orders of some days; None when it is not complete."""
+        ...
+
     # KIS gives this list in pages of 100 rows live and 15 on paper (KIS document 일별주문체결).
     # When a page fails, a row that is missing proves nothing.
     async def day_orders(self, day: date) -> OrderPage:
@@ -91,8 +100,8 @@ class Broker(Protocol):
         """Return KIS's statement of the account."""
         ...
 
-    async def quote(self, code: str) -> Quote:
-        """Return the current price of a stock."""
+    async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
+        """Return the current price of a stock at a venue."""
         ...
 
     async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:

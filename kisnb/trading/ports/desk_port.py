@@ -9,6 +9,7 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.events import Event, StockDay
+from kisnb.market.costs import BANKIS, CostModel
 from kisnb.orders import Capabilities
 from kisnb.terms import Mode
 from kisnb.trading.ports.commands import Command
@@ -63,6 +64,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     leases: tuple[Lease, ...] = ()
     stocks: tuple[StockDay, ...] = ()
     """What KIS has stated of stocks; the journal does not keep it."""
+    costs: CostModel = BANKIS
+    """Commission and tax as the desk books them."""
 
     def rows(self) -> list[Row]:
         """Return the rows. Raises ConfigError for a row that this version cannot read."""

@@ -1,16 +1,18 @@
 """Effects: what the core wants done, and the messages that bring their ends back to it.
 
-| effect      | what the host does                     | its end     |
-|-------------|----------------------------------------|-------------|
-| Persist     | writes rows and syncs them             |             |
-| Publish     | gives an event to all sessions         |             |
-| Send        | sends an order                         | SendReply   |
-| Revise      | moves shares to another price          | SendReply   |
-| Cancel      | cancels an order                       | CancelReply |
-| AskOrders   | reads the orders, with the account     | OrdersRead  |
-| AskDepth    | reads depths that no channel has shown | DepthRead   |
-| AskStock    | reads the day's facts of a stock       | StockRead   |
-| WakeAt      | waits until a moment                   | Woke        |
+| effect         | what the host does                     | its end      |
+|----------------|----------------------------------------|--------------|
+| Persist        | writes rows and syncs them             |              |
+| Publish        | gives an event to all sessions         |              |
+| Send           | sends or reserves an order             | SendReply    |
+| Revise         | moves shares to another price          | SendReply    |
+| Cancel         | cancels an order                       | CancelReply  |
+| CancelReserved | cancels a reserved order               | CancelReply  |
+| AskOrders      | reads the orders, with the account     | OrdersRead   |
+| AskReserved    | reads the reserved orders              | ReservedRead |
+| AskDepth       | reads depths that no channel has shown | DepthRead    |
+| AskStock       | reads the day's facts of a stock       | StockRead    |
+| WakeAt         | waits until a moment                   | Woke         |
 
 The host runs effects strictly in order. It begins a call to KIS and goes on with the next effect;
 the call's end comes later as a message.
@@ -25,7 +27,7 @@ import msgspec
 
 from kisnb.clock import Ns
 from kisnb.events import Depth, Event, StockDay
-from kisnb.orders import Account, Intent, OrderPage, OrderRef, Route, SendReply
+from kisnb.orders import Account, Intent, OrderPage, OrderRef, ReservedRow, Route, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.ports.journal_rows import Row
 
@@ -119,6 +121,31 @@ class OrdersRead(msgspec.Struct, frozen=True):
     """
 
 
+class CancelReserved(msgspec.Struct, frozen=True):
+    """Begin one POST that cancels a reserved order. Its end is a CancelReply."""
+
+    key: str
+    number: int
+    """RSVN_ORD_SEQ."""
+    day: int
+    """YYYYMMDD."""
+
+
+class AskReserved(msgspec.Struct, frozen=True):
+    """Begin one reading of the reserved orders from ``first`` to ``last``."""
+
+    first: date
+    last: date
+    asked: Ns
+
+
+class ReservedRead(msgspec.Struct, frozen=True):
+    """The end of an AskReserved. ``rows`` is None when KIS did not list everything."""
+
+    query: AskReserved
+    rows: tuple[ReservedRow, ...] | None
+
+
 class AskDepth(msgspec.Struct, frozen=True):
     """Begin reading the depth of a stock at these venues, because no channel has shown it."""
 
@@ -170,6 +197,8 @@ class Woke(msgspec.Struct, frozen=True):
     t: Ns = 0
 
 
-Effect: TypeAlias = (
-    Persist | Send | Revise | Cancel | AskOrders | AskDepth | AskStock | Publish | WakeAt
+KisCall: TypeAlias = (
+    Send | Revise | Cancel | CancelReserved | AskOrders | AskReserved | AskDepth | AskStock
 )
+"""The effects that are one call to KIS, or some. Each has an end."""
+Effect: TypeAlias = Persist | Publish | WakeAt | KisCall

@@ -98,9 +98,11 @@ cannot send one to the core past the desk's check."""
 
 
 class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
-    """Ask KIS for the current price of a stock."""
+    """Ask KIS for the current price of a stock at a venue."""
 
     code: str
+    venue: Venue | None = None
+    """None: the desk takes the venue that is open for the stock."""
 
 
 class StockOf(Query[StockDay], frozen=True, tag=True, array_like=True):
@@ -113,7 +115,8 @@ class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
     """Ask KIS for the depth of a stock at a venue."""
 
     code: str
-    venue: Venue = Venue.KRX
+    venue: Venue | None = None
+    """None: the desk takes the venue that is open for the stock."""
 
 
 class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns
 from kisnb.orders import Naming, Wish
 from kisnb.trading.typed_orders.order_names import (
     NamedOrder,
@@ -31,6 +31,7 @@ from kisnb.trading.typed_orders.order_names import (
     first_free_of,
     has_side,
     key_of_name,
+    trading_day,
 )
 
 Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
@@ -91,7 +92,6 @@ class NamingRule:
         ``root`` gives the first order of the chain of revises that led to a key.
         """
         self._now = now
-        self._day = kst_day(now)
         self._names = names
         self._scope = scope
         self._is_dead = is_dead
@@ -142,7 +142,8 @@ class NamingRule:
 
     def _by_name(self, naming: Naming) -> Outcome:
         """``key=``: one order of the trading day, from anywhere."""
-        known = [*self._names.of_name(self._day, naming.name), *_of_name(self._fresh, naming.name)]
+        day = trading_day(naming, self._now)
+        known = [*self._names.of_name(day, naming.name), *_of_name(self._fresh, naming.name)]
         for named in known:
             if not self._is_dead(named.key):
                 same = named.naming.wish == naming.wish
@@ -151,7 +152,7 @@ class NamingRule:
         # of all cells would try it unasked.
         if known and known[-1].naming.place.kernel != naming.place.kernel:
             return Refuse("key", known[-1].key)
-        return SendNew(self._free(lambda n: key_of_name(naming.name, self._day, n), 1))
+        return SendNew(self._free(lambda n: key_of_name(naming.name, day, n), 1))
 
     def _shown(self, request: _Request) -> Outcome | None:
         """(a) Same wish, same cell, another run."""
@@ -221,7 +222,7 @@ class NamingRule:
     def _of_wish(self, naming: Naming) -> Sequence[NamedOrder]:
         # What this call sends is not in the registry before the desk has journaled it.
         fresh = [n for n in self._fresh if n.naming.wish == naming.wish and not n.naming.name]
-        return [*self._names.of_wish(self._day, naming.wish), *fresh]
+        return [*self._names.of_wish(trading_day(naming, self._now), naming.wish), *fresh]
 
     def _of_call(self, naming: Naming) -> Sequence[NamedOrder]:
         call = naming.place.call
@@ -229,7 +230,7 @@ class NamingRule:
             return ()
         fresh = [n for n in self._fresh if not n.naming.name and n.naming.place.call == call]
         sided = (n for n in fresh if has_side(n.naming, naming))
-        return [*self._names.of_call(self._day, naming), *sided]
+        return [*self._names.of_call(trading_day(naming, self._now), naming), *sided]
 
     def _has_answered(self, named: NamedOrder, request: _Request) -> bool:
         place = request.naming.place
@@ -246,7 +247,10 @@ class NamingRule:
     def _key(self, naming: Naming) -> str:
         # With the scope in the digest the same cell gives other keys in another account or
         # simulator run. With the day in it a key lasts one day.
-        told = msgspec.json.encode((self._scope, self._day, naming.wish))
+        # It is the day that the order is for: the same cell reserves one order for a Monday,
+        # whether it runs on Friday evening or on Sunday.
+        day = trading_day(naming, self._now)
+        told = msgspec.json.encode((self._scope, day, naming.wish))
         digest = hashlib.blake2b(told, digest_size=10).hexdigest()
         return self._free(lambda n: f"typed:{digest}:{n}", len(self._of_wish(naming)) + 1)
 

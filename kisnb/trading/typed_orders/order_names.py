@@ -9,8 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from kisnb.clock import Ns, day_number, kst_day
+from kisnb.clock import Ns, date_of, day_number, kst_day
 from kisnb.orders import Naming, Place, Wish
+
+
+def trading_day(naming: Naming, now: Ns) -> date:
+    """Return the trading day that a call's order is for: today's, or that of a reserved order."""
+    return date_of(naming.wish.day) if naming.wish.day else kst_day(now)
 
 
 def key_of_name(name: str, day: date, n: int = 1) -> str:
@@ -56,7 +61,8 @@ class NamedOrder:
         self.naming = naming
         self.t = t
         """The moment at which the desk took it."""
-        self.day = kst_day(t)
+        self.day = trading_day(naming, t)
+        """The trading day that it is for."""
         # Places without what differs in every run: an order may be shown many times.
         self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
         self._runs: set[tuple[str, int]] = set()

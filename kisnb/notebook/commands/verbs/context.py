@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from kisnb.orders import Account, Order, Orders
     from kisnb.session.session import Session
     from kisnb.session.typed_orders.typed_order import TypedOrder
+    from kisnb.terms import Venue
     from kisnb.trading.order_books.order_book import OrderBook
 
 
 class Calls(Protocol):
     """The calls that a session answers awaited, and ``session.blocking`` at once."""
 
-    def quote(self, code: str) -> Quote | Awaitable[Quote]:
-        """Ask KIS for the current price."""
+    def quote(self, code: str, venue: Venue | None = None) -> Quote | Awaitable[Quote]:
+        """Ask KIS for the current price; None: at the venue that is open for the stock."""
 
-    def depth(self, code: str) -> Depth | Awaitable[Depth]:
-        """Ask KIS for bids and asks."""
+    def depth(self, code: str, venue: Venue | None = None) -> Depth | Awaitable[Depth]:
+        """Ask KIS for bids and asks; the venue as for a quote."""
 
     def balance(self) -> Account | Awaitable[Account]:
         """Ask KIS for cash and holdings."""

@@ -10,6 +10,7 @@ from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
 from kisnb.notebook.rendering.tables import badge_text
+from kisnb.terms import Venue
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def _quote(context: Context, typed: Typed) -> Quote | Awaitable[Quote]:
-    return context.calls.quote(context.code(typed.text(0)))
+    return context.calls.quote(context.code(typed.text(0)), typed.option("venue", Venue))
 
 
 def _depth(context: Context, typed: Typed) -> Depth | Awaitable[Depth]:
-    return context.calls.depth(context.code(typed.text(0)))
+    return context.calls.depth(context.code(typed.text(0)), typed.option("venue", Venue))
 
 
 def _bars(context: Context, typed: Typed) -> pl.DataFrame:
@@ -80,12 +81,21 @@ def _base(context: Context, code: str) -> int | None:
 
 def _why(_context: Context, typed: Typed) -> None:
     from kisnb.kis.error_codes import explain
+    from kisnb.market.router import REASONS
 
-    print(explain(typed.text(0)))
+    text = typed.text(0)
+    meaning = REASONS.get(text.lower())
+    print(explain(text) if meaning is None else f"{text.lower()}: {meaning}")
 
 
 LOOKING = (
-    Verb("quote", usage("CODE"), "price, change and limits of a stock", _quote, blocking=True),
+    Verb(
+        "quote",
+        usage("CODE [--venue V]"),
+        "price, change and limits of a stock, at the venue that is open for it",
+        _quote,
+        blocking=True,
+    ),
     Verb(
         "search",
         usage("TEXT"),
@@ -96,12 +106,18 @@ LOOKING = (
     Verb(
         "why",
         usage("CODE"),
-        "what a message code of KIS means",
+        "what a message code of KIS, or the code of a venue's choice, means",
         _why,
         needs_session=False,
         blocking=True,
     ),
-    Verb("depth", usage("CODE"), "bids and asks", _depth, blocking=True),
+    Verb(
+        "depth",
+        usage("CODE [--venue V]"),
+        "bids and asks, at the venue that is open for the stock",
+        _depth,
+        blocking=True,
+    ),
     Verb(
         "bars",
         usage("CODE [--every SPAN]"),

@@ -51,6 +51,25 @@ def _sell(context: Context, typed: Typed) -> Order | Awaitable[Order]:
     return _order(context, Side.SELL, typed)
 
 
+def _reserve(context: Context, typed: Typed) -> Awaitable[Order]:
+    side, code = Side(typed.text(0)), context.code(typed.text(1))
+    price = typed.word(3, int)
+    order = TypedOrder(
+        side=side,
+        code=code,
+        qty=typed.number(2),
+        price=price,
+        kind=typed.option("kind", OrderKind) or plain_kind(price, None),
+        name=typed.option("key", str) or "",
+        ordinal=ordinal(typed.option("again", int)),
+    )
+    return context.session.place_reserved(order)
+
+
+def _reserved(context: Context, _typed: Typed) -> Awaitable[pl.DataFrame]:
+    return context.session.reserved()
+
+
 def _order(context: Context, side: Side, typed: Typed) -> Order | Awaitable[Order]:
     text, qty = typed.text(0), typed.number(1)
     code = context.code(text)
@@ -157,6 +176,13 @@ ORDERS = (
     ),
     Verb("sell", usage(_TERMS), "sell shares, as buy", _sell, blocking=True),
     Verb(
+        "reserve",
+        usage("buy|sell CODE QTY [PRICE] [--kind K] [--key KEY] [--again [N]]"),
+        "let KIS keep an order until the next trading day; 15:40 to 7:30, live and sim",
+        _reserve,
+    ),
+    Verb("reserved", usage(""), "the orders that KIS keeps, as a polars frame", _reserved),
+    Verb(
         "route",
         usage("ID|CODE [QTY] [PRICE] [--sell] [--venue V] [--kind K] [--stop PRICE]"),
         "why an order went where it went (by its number), or where one would go and what it may "
@@ -181,7 +207,7 @@ ORDERS = (
     Verb(
         "cancel",
         usage("ID|all"),
-        "cancel an order by its number, or all of them",
+        "cancel an order by its number (R3: a reserved one), or all of them",
         _cancel,
         blocking=True,
     ),

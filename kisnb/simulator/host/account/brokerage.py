@@ -232,6 +232,7 @@ class Brokerage:
             max(account.orderable, 0),
             holdings,
             complete=True,
+            costs=account.fees + account.taxes,
         )
 
     def refusal(self, rejected: AccountRejected) -> Refusal:

@@ -1,16 +1,20 @@
 """Orders reserved for the next day (예약주문): placed, listed, revised and cancelled.
 
-Won and shares. The simulated day ends before any of them is due, so all of them stay waiting.
+Won and shares. Those for the simulated day become orders when KRX's opening auction begins. The day
+ends before the others are due, so they stay waiting.
 """
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 
-from kisnb.clock import Ns, hhmmss, kst
-from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY
-from kisnb.kis.wire_text import yyyymmdd
+from kisnb.clock import Ns, hhmmss, kst, kst_day
+from kisnb.kis.order_codes import KIND_NAME, ORD_DVSN, SLL_BUY, read_side
+from kisnb.kis.wire_text import order_number, yyyymmdd
+from kisnb.market.reserved_orders import KINDS as KINDS_TAKEN
+from kisnb.market.reserved_orders import reserved_for, why_not_taken
 from kisnb.simulator.host.account.account import AccountRejected
+from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.replies.market_view import MarketView
 from kisnb.simulator.replies.reply import (
     Answer,
@@ -26,13 +30,10 @@ from kisnb.terms import OrderKind, Side
 
 PAGE = 20
 """Rows of a page of order-resv-ccnl (workbook)."""
-OPENS, REST_BEGINS, REST_ENDS, CLOSES = time(15, 40), time(23, 40), time(0, 10), time(7, 30)
-"""KIS takes reservations from 15:40 until 7:30, except between 23:40 and 0:10 (workbook:
-order-resv)."""
-KINDS = {
-    ORD_DVSN[kind]: kind
-    for kind in (OrderKind.LIMIT, OrderKind.MARKET, OrderKind.CONDITIONAL, OrderKind.PRE_CLOSE)
-}
+SENT_AT = time(8, 30)
+"""Reserved orders go to KRX then. KIS does not say when it sends them; KRX's opening auction takes
+orders from then on."""
+KINDS = {ORD_DVSN[kind]: kind for kind in KINDS_TAKEN}
 """Kinds of orders that can be reserved, by their ORD_DVSN_CD."""
 _SIDES = frozenset(SLL_BUY.values())
 
@@ -40,17 +41,32 @@ _SIDES = frozenset(SLL_BUY.values())
 class Reserved:
     """One reserved order. ``side`` is KIS's code, ``price`` is in won, ``qty`` in shares."""
 
-    __slots__ = ("cancelled_at", "code", "kind", "price", "qty", "side", "t")
+    __slots__ = (
+        "cancelled_at", "code", "day", "kind", "number", "price", "qty", "refused", "side", "t",
+    )  # fmt: skip
 
-    def __init__(self, t: Ns, code: str, side: str, kind: OrderKind, qty: int, price: int) -> None:
+    def __init__(
+        self, t: Ns, day: date, code: str, side: str, kind: OrderKind, qty: int, price: int
+    ) -> None:
         self.t = t
+        self.day = day
+        """The trading day for which it is reserved."""
         self.code = code
         self.side = side
         self.kind = kind
         self.qty = qty
         self.price = price
         self.cancelled_at: Ns = 0
-        """0 while the order waits."""
+        """0 unless the customer has cancelled it."""
+        self.number = 0
+        """The number of the order that it has become; 0 before."""
+        self.refused = ""
+        """Why it could not become an order; empty else."""
+
+    @property
+    def waits(self) -> bool:
+        """True until it becomes an order, is refused or cancelled."""
+        return not (self.cancelled_at or self.number or self.refused)
 
 
 class Reservations:
@@ -59,9 +75,31 @@ class Reservations:
     Each call raises AccountRejected for an order that cannot be reserved.
     """
 
-    def __init__(self, view: MarketView) -> None:
+    def __init__(self, view: MarketView, brokerage: Brokerage) -> None:
         self._view = view
+        self._brokerage = brokerage
         self._orders: list[Reserved] = []
+
+    def due(self) -> Ns | None:
+        """Return when orders are due to be sent to the exchange; None when none is."""
+        day = self._view.day
+        return kst(day, SENT_AT) if any(o.waits and o.day == day for o in self._orders) else None
+
+    def send(self) -> list[PlacedNumber]:
+        """Place the orders that are reserved for this day. KIS sends no notice of a refusal."""
+        placed = []
+        for order in self._orders:
+            if not order.waits or order.day != self._view.day:
+                continue
+            side = read_side(order.side)
+            try:
+                one = self._brokerage.place(order.code, side, order.kind, order.qty, order.price)
+            except AccountRejected as e:
+                order.refused = self._brokerage.refusal(e).msg1
+            else:
+                order.number = one.number
+                placed.append(one)
+        return placed
 
     def answers(self) -> dict[str, Answer]:
         """Return the calls that are answered at once, by name."""
@@ -95,14 +133,15 @@ class Reservations:
     def order_resv_ccnl(self, params: Params, first: int) -> Page:
         """Return a page of the reserved orders, newest first.
 
-        PRCS_DVSN_CD 1 asks for those that have become orders. There are none.
+        PRCS_DVSN_CD 1 asks for those that KIS has processed, 2 for those that wait.
         """
-        today = yyyymmdd(self._view.day)
         wanted = [
             (number, order)
             for number, order in enumerate(self._orders, start=1)
-            if params["RSVN_ORD_ORD_DT"] <= today <= (params["RSVN_ORD_END_DT"].strip() or today)
-            and params["PRCS_DVSN_CD"] != "1"
+            if params["RSVN_ORD_ORD_DT"]
+            <= yyyymmdd(order.day)
+            <= (params["RSVN_ORD_END_DT"].strip() or "99999999")
+            and params["PRCS_DVSN_CD"] != ("1" if order.waits else "2")
             and (params["CNCL_YN"] != "Y" or not order.cancelled_at)
             and params["PDNO"].strip() in ("", order.code)
             and params["SLL_BUY_DVSN_CD"].strip() in ("", "00", order.side)
@@ -112,7 +151,8 @@ class Reservations:
         return Page({"output": [self._row(number, order) for number, order in rows]}, next_row)
 
     def _read(self, params: Params) -> Reserved:
-        if not self._taking():
+        day = reserved_for(self._view.now)
+        if day is None or why_not_taken(self._view.now) is not None:
             raise AccountRejected("closed")
         code, kind, side = (
             params["PDNO"],
@@ -126,29 +166,26 @@ class Reservations:
             raise AccountRejected("kind")
         if qty < 1:
             raise AccountRejected("quantity")
-        return Reserved(self._view.now, code, side, kind, qty, price)
+        return Reserved(self._view.now, day, code, side, kind, qty, price)
 
     def _waiting(self, params: Params) -> Reserved:
         number = number_of(params, "RSVN_ORD_SEQ", 0)
         if not 0 < number <= len(self._orders):
             raise AccountRejected("no order")
         order = self._orders[number - 1]
-        if order.cancelled_at:
+        if not order.waits:
             raise AccountRejected("no leaves")
         return order
 
-    def _taking(self) -> bool:
-        now, day = self._view.now, self._view.day
-        evening = kst(day, OPENS) <= now < kst(day, REST_BEGINS)
-        return evening or kst(day, REST_ENDS) <= now < kst(day, CLOSES)
-
     def _row(self, number: int, order: Reserved) -> Row:
-        today = yyyymmdd(self._view.day)
-        cancelled = order.cancelled_at
+        received, cancelled = yyyymmdd(kst_day(order.t)), order.cancelled_at
+        done = "취소" if cancelled else "거부" if order.refused else "처리" if order.number else ""
         return {
             "rsvn_ord_seq": str(number),
-            "rsvn_ord_ord_dt": today,
-            "rsvn_ord_rcit_dt": today,
+            "rsvn_ord_ord_dt": yyyymmdd(order.day),
+            "rsvn_ord_rcit_dt": received,
+            "odno": order_number(order.number) if order.number else "",
+            "rjct_rson2": order.refused,
             "rsvn_ord_rcit_tmd": hhmmss(order.t),
             "ord_tmd": hhmmss(order.t),
             "pdno": order.code,
@@ -159,8 +196,8 @@ class Reservations:
             "ord_rsvn_qty": order.qty,
             "ord_rsvn_unpr": order.price,
             "sll_buy_dvsn_cd": order.side,
-            "cncl_ord_dt": today if cancelled else "",
+            "cncl_ord_dt": yyyymmdd(kst_day(cancelled)) if cancelled else "",
             "cncl_rcit_tmd": hhmmss(cancelled) if cancelled else "",
-            "prcs_rslt": "취소" if cancelled else "미처리",
+            "prcs_rslt": done or "미처리",
             "tmnl_mdia_kind_cd": "31",
         }

@@ -93,7 +93,6 @@ class TradingReplies:
         flows = {
             "thdt_buy_amt": account.buy_value,
             "thdt_sll_amt": account.sell_value,
-            "thdt_tlex_amt": account.fees + account.taxes,
         }
         return Page({"output1": rows, "output2": [deposit_row(statement) | flows]}, next_row)
 
