@@ -26,6 +26,8 @@ TRADES, DEPTH = TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]
 """KRX's trade channel; ``DEPTH`` is KRX's depth channel."""
 _LONGEST_COUNT = 6
 """Digits of the longest number of records that is believed."""
+PLAIN, ENCRYPTED = "0", "1"
+"""The flag of a frame (workbook)."""
 NOTHING = "(null)"
 """An empty field of a market operation frame."""
 _ASK_LEVELS = tuple((f"ASKP{i}", f"ASKP_RSQN{i}") for i in range(1, LEVELS + 1))
@@ -54,11 +56,15 @@ def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     # Three splits at most, because the payload may hold a bar of its own.
     parts = text.split("|", 3)
-    # The flag is 0 for plain data and 1 for encrypted data (workbook).
-    if len(parts) != 4 or parts[0] not in ("0", "1"):
+    if len(parts) != 4 or parts[0] not in (PLAIN, ENCRYPTED):
         raise malformed(f"{text[:40]!r} is not a data frame")
     flag, tr_id, count, payload = parts
-    return Frame(tr_id, flag == "1", read_count(count), payload)
+    return Frame(tr_id, flag == ENCRYPTED, read_count(count), payload)
+
+
+def unparse(frame: Frame) -> str:
+    """Return the text of a frame; the opposite of ``parse``."""
+    return f"{int(frame.encrypted)}|{frame.tr_id}|{frame.count:03d}|{frame.payload}"
 
 
 def read_count(text: str) -> int:
@@ -88,7 +94,7 @@ def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False
     An encrypted frame has a single row of a single text, the base64.
     """
     payload = "^".join("^".join(row) for row in rows)
-    return f"{int(encrypted)}|{tr_id}|{len(rows):03d}|{payload}"
+    return unparse(Frame(tr_id, encrypted, len(rows), payload))
 
 
 def records(frame: Frame) -> list[list[str]]:
@@ -98,6 +104,9 @@ def records(frame: Frame) -> list[list[str]]:
     """
     fields = frame.payload.split("^")
     width = record_width(frame.tr_id, len(fields), frame.count)
+    # An execution notice comes alone.
+    if width == len(fields):
+        return [fields]
     return [fields[i : i + width] for i in range(0, len(fields), width)]
 
 
