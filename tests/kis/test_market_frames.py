@@ -55,7 +55,7 @@ def test_k07_every_channel_of_the_desk_has_a_table_and_a_reader() -> None:
     widths = {tr_id: (FEWEST[tr_id], len(names)) for tr_id, names in COLUMNS.items()}
     documented = {
         **{TRADE_TRS[v]: (46, 47) for v in (K, N, U)},
-        DEPTH_TRS[K]: (59, 60), DEPTH_TRS[N]: (65, 65), DEPTH_TRS[U]: (65, 66),
+        DEPTH_TRS[K]: (59, 63), DEPTH_TRS[N]: (62, 62), DEPTH_TRS[U]: (65, 66),
         EXPECTED_TRS[K]: (45, 45), EXPECTED_TRS[N]: (46, 46), EXPECTED_TRS[U]: (46, 46),
         OPERATION_TRS[K]: (11, 11), OPERATION_TRS[N]: (11, 11), OPERATION_TRS[U]: (10, 10),
         **{PROGRAM_TRS[v]: (11, 11) for v in (K, N, U)},
