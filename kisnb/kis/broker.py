@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
 from kisnb.events import Depth, Event, Quote
@@ -18,7 +20,7 @@ from kisnb.kis.calls.order_messages import (
     day_orders_params,
     order_api,
     order_body,
-    read_order,
+    read_orders,
     read_ref,
     revise_body,
 )
@@ -26,7 +28,7 @@ from kisnb.kis.calls.quote_messages import MARKET_DIV, read_depth, read_quote
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.error_codes import outcome_of
 from kisnb.kis.feed.stream import ACK_SECONDS, Stream
 from kisnb.kis.http.limiter import Lane
 from kisnb.kis.http.rest import Rest, always_may_send
@@ -156,6 +158,14 @@ class KisBroker:
         """Subscriptions that KIS has confirmed on the current connection."""
         return self._stream.confirmed
 
+    @property
+    def pace(self) -> str:
+        """The calls a second that KIS takes from this appkey, in a sentence.
+
+        Empty while KIS has refused none for its speed.
+        """
+        return self._rest.pace
+
     def last_record(self, want: Want) -> dict[str, str]:
         """Return all columns of the channel's newest record as KIS sent them, unknown ones as
         ``COLUMN_<index>``. It is empty before the first record, and for notices.
@@ -171,6 +181,8 @@ class KisBroker:
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Post an order once and return the outcome. A lost answer is ``unknown``.
+
+        ``again`` means that KIS turned the call away for its speed or token. The caller decides.
 
         Nothing is sent in three cases. It raises OrderDenied when this connection takes no such
         order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
@@ -213,11 +225,12 @@ class KisBroker:
             reply = await self._rest.send_order(api, body, lane, may_send)
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
-            if was_not_placed(e.msg_cd, e.status):
-                return SendReply(key, "rejected", msg_cd=e.msg_cd, text=str(e))
-            # The code does not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
+            # Some codes do not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
             # come after KIS took the order: its text asks to check the last transaction.
-            return SendReply(key, "unknown", msg_cd=e.msg_cd, text=str(e))
+            outcome = outcome_of(e.msg_cd, e.status)
+            # The cure of such a code is to wait, which the desk does itself.
+            text = e.text if outcome == "again" else str(e)
+            return SendReply(key, outcome, msg_cd=e.msg_cd, text=text)
         # Unreachable is a LinkLost, so it has to be caught before it.
         except Unreachable as e:
             # No connection came about, so no byte of the order went out.
@@ -239,16 +252,15 @@ class KisBroker:
 
     async def day_orders(self, day: date) -> OrderPage:
         """Return all orders of a day, newest first. Raises KisError when not even the first page
-        came.
+        came. A row that cannot be read is named in ``bad``, and the page is then not complete.
         """
         # Without ALL, orders at NXT and by SOR are missing; paper knows KRX alone (workbook).
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
         api = day_orders_api(day, kst_day(self._clock.now()))
         pages, complete = await self._rest.read_pages(api, params)
-        return OrderPage(
-            tuple(read_order(row) for page in pages for row in page.rows("output1")), complete
-        )
+        rows, bad = read_orders(row for page in pages for row in page.rows("output1"))
+        return OrderPage(rows, complete and not bad, self._masked(bad))
 
     async def account(self) -> Account:
         """Return cash and holdings. Raises KisError."""
@@ -259,7 +271,12 @@ class KisBroker:
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )
-        return read_account(pages, orderable, complete=complete)
+        account = read_account(pages, orderable, complete=complete)
+        return msgspec.structs.replace(account, bad=self._masked(account.bad))
+
+    def _masked(self, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        # They quote what KIS sent, and a column that has moved may hold the account's number.
+        return tuple(self._rest.mask.text(text) for text in sentences)
 
     # prices
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 from kisnb.clock import DAY, KST_SHIFT, SECOND, Ns, day_number, kst
@@ -18,12 +17,12 @@ _ns_of: dict[str, Ns] = {}
 """Nanoseconds since midnight by HHMMSS, as ``on_day_of`` has found them."""
 
 
-def whole(row: Mapping[str, str], field: str) -> int:
-    """Return a field as won or shares; 0 when it is empty. Raises FrameError.
+def whole(text: str) -> int:
+    """Return a text as won or shares; 0 when it is empty. Raises FrameError.
 
     KIS pads numbers with zeros or blanks, writes the sign in front, and some with zero decimals.
     """
-    text = row.get(field, "").strip()
+    text = text.strip()
     if not text:
         return 0
     try:
@@ -33,7 +32,7 @@ def whole(row: Mapping[str, str], field: str) -> int:
         # No text may stand for BOUND, so the check below refuses this text in the same words.
         number = BOUND
     if not -BOUND < number < BOUND:
-        raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again")
+        raise FrameError(f"{text[:20]!r} is not a number", "ask again")
     return number
 
 

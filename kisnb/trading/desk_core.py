@@ -257,6 +257,8 @@ class DeskCore:
                 self.readings.schedule(turn, now, "revise refused", account=True)
         elif reply.outcome == "kept":
             self.orders.on_kept(turn, order, reply.text)
+        elif reply.outcome == "again":
+            self.orders.on_turned_away(turn, order, reply.text)
         else:
             turn.record(SendUnknown(now, reply.key, reply.text))
             self.readings.schedule(turn, now, "unknown")
@@ -282,7 +284,7 @@ class DeskCore:
         self._flatten.on_account_read(turn, read.query.asked, read.account)
         if read.page is None:
             self.orders.on_orders_unread(turn)
-        self.orders.resume_waiting(turn, read.query.asked, account)
+        self.orders.resume_waiting(turn, read.query, account)
         # A reading that fell due while this one was under way begins now.
         self.readings.on_wake(turn)
 

@@ -114,6 +114,8 @@ class Channel(Generic[F]):
         if len(parts) != 4 or parts[:2] != [PLAIN, self.tr_id]:
             raise malformed(f"{start[:40]!r} begins no frame of {self.tr_id}")
         count, first = parts[2:]
+        if not first.strip():
+            raise malformed(f"{self.tr_id}: a record without the code of its stock")
         layout = self._layouts.get((fields, count)) or self._lay_out(fields, count)
         head = first, fields, layout
         if len(self._heads) >= KEPT_HEADS:
@@ -159,6 +161,11 @@ def read_numbers(texts: Sequence[str]) -> list[int]:
     except msgspec.MsgspecError:
         numbers = []
     return numbers if len(numbers) == len(texts) else read_each(texts)
+
+
+def read_stated(texts: Sequence[str]) -> list[int]:
+    """Return whole numbers of which none may be empty. Raises ValueError."""
+    return read_each(texts, (True,))
 
 
 def read_each(texts: Sequence[str], needed: Sequence[bool] = (False,)) -> list[int]:

@@ -70,6 +70,8 @@ class Reconciliation:
         day, asked, page = read.query.day, read.query.asked, read.page
         if page is None:
             self.resolver.on_orders_unread(turn)
+            if read.part is not None:
+                self._book_part(turn, read.part)
             return None
         self._reconcile_day(turn, asked, day, page)
         if read.account is not None and day == kst_day(turn.now):
@@ -77,6 +79,27 @@ class Reconciliation:
             self._account.reconcile(turn, asked, read.account, consistent=is_consistent)
         self._schedule_again(turn)
         return read.account
+
+    def _book_part(self, turn: Turn, part: OrderPage) -> None:
+        """Book what a list that is not complete says of our orders.
+
+        Fills and the acceptance of an order are proved by its own row. A cancel, an expiry, a
+        revise and the fate of an unknown order are not: another row could say otherwise.
+        """
+        for row in part.rows:
+            self._state.note_number(row.ref.day, row.ref.number)
+            order = self._books.by_number(row.ref.day, row.ref.number)
+            if (
+                order is None
+                or not order.is_open
+                or (order.code, order.side) != (row.code, row.side)
+            ):
+                continue
+            # More than the order has left cannot be its fills. The complete list decides.
+            if 0 < row.filled - order.filled <= order.leaves:
+                self._repair_fills(turn, order, row)
+            if order.is_open and row.leaves and order.state is OrderState.SENT:
+                turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
 
     def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> None:
         number = day_number(day)
