@@ -6,7 +6,7 @@ the same facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 we refused it; nothing was sent
      ├────► ACCEPTED                               found in KIS's list: sent by somebody else
-     └────► SENDING ──► NEW | DENIED               may_send stopped it; nothing was sent
+     └────► SENDING ──► NEW | DENIED               may_send stopped it, or KIS turned it away
                │  ├──► REJECTED                    KIS refused it
                │  ├──► RESERVED ──► SENT | REJECTED | CANCELLED | EXPIRED    waits for its day
                │  └──► UNKNOWN ──► REJECTED | RESERVED    KIS's list, or a person, settles it
@@ -200,8 +200,11 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
 
     key: str
     """Key of the intent."""
-    outcome: Literal["sent", "rejected", "unknown", "kept"]
+    outcome: Literal["sent", "rejected", "unknown", "kept", "again"]
     """``kept``: ``may_send`` stopped the order, so no byte of it went out.
+
+    ``again``: KIS turned the call away before it read it, for its speed or its token. That proves
+    that nothing was placed, and the order may be sent again.
 
     A lost connection or a timeout is ``unknown``, never ``rejected``: KIS may have the order.
     """
@@ -394,7 +397,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     # ACCEPTED: an order from elsewhere is announced by KIS's list, when it is in the market
     # already.
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
-    # NEW: ``may_send`` holds the order for a window or a price, and it is checked again.
+    # NEW: ``may_send`` holds the order for a window or a price, or KIS turned it away for its speed
+    # or its token. It is checked again.
     _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED, _S.RESERVED}),
     # A lost reply never leads back to NEW: nothing is sent twice while KIS may have the first one.
     _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED, _S.RESERVED}),

@@ -37,7 +37,7 @@ from kisnb.kis.calls.stock_messages import read_stock, stock_params
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.error_codes import outcome_of
 from kisnb.kis.feed.stream import ACK_SECONDS, Stream
 from kisnb.kis.http.limiter import Lane
 from kisnb.kis.http.rest import Rest, always_may_send
@@ -168,6 +168,14 @@ class KisBroker:
         """Subscriptions that KIS has confirmed on the current connection."""
         return self._stream.confirmed
 
+    @property
+    def pace(self) -> str:
+        """The calls a second that KIS takes from this appkey, in a sentence.
+
+        Empty while KIS has refused none for its speed.
+        """
+        return self._rest.pace
+
     def last_record(self, want: Want) -> dict[str, str]:
         """Return all columns of the channel's newest record as KIS sent them, unknown ones as
         ``COLUMN_<index>``. It is empty before the first record, and for notices.
@@ -183,6 +191,8 @@ class KisBroker:
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Post an order once and return the outcome. A lost answer is ``unknown``.
+
+        ``again`` means that KIS turned the call away for its speed or token. The caller decides.
 
         Nothing is sent in three cases. It raises OrderDenied when this connection takes no such
         order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
@@ -243,11 +253,12 @@ class KisBroker:
                 return SendReply(key, "sent")
             return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
         except ApiError as e:
-            if was_not_placed(e.msg_cd, e.status):
-                return SendReply(key, "rejected", msg_cd=e.msg_cd, text=str(e))
-            # The code does not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
+            # Some codes do not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
             # come after KIS took the order: its text asks to check the last transaction.
-            return SendReply(key, "unknown", msg_cd=e.msg_cd, text=str(e))
+            outcome = outcome_of(e.msg_cd, e.status)
+            # The cure of such a code is to wait, which the desk does itself.
+            text = e.text if outcome == "again" else str(e)
+            return SendReply(key, outcome, msg_cd=e.msg_cd, text=text)
         # Unreachable is a LinkLost, so it has to be caught before it.
         except Unreachable as e:
             # No connection came about, so no byte of the order went out.

@@ -7,6 +7,8 @@ own text comes with each reply.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from kisnb.kis.codes.code import Code
 from kisnb.kis.codes.gateway import DONE, GATEWAY, QUERY_SERVER
 from kisnb.kis.codes.orders import LIVE_ORDERS, PAPER_ORDERS
@@ -30,6 +32,9 @@ ROWS_CHANGED = "SYDB0050"
 """The rows have changed since the first page was read. The query starts again."""
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 """KIS does not take the token any more: the next one is fetched."""
+AT_THE_GATE = RATE_LIMITED | TOKEN_EXPIRED
+"""The gateway or the ledger turned the call away before it was read. An order with such an answer
+was not placed, and nothing is wrong with it: it may be sent again."""
 
 
 def cure_of(msg_cd: str) -> str:
@@ -49,6 +54,13 @@ def explain(msg_cd: str) -> str:
         return f"{msg_cd}: kisnb does not know this code; KIS's own text says what it means."
     cure = f" {code.cure[0].upper()}{code.cure[1:]}." if code.cure else ""
     return f"{msg_cd}: {code.korean} — {code.english}.{cure}"
+
+
+def outcome_of(msg_cd: str, status: int) -> Literal["again", "rejected", "unknown"]:
+    """Return the outcome of an order, revise or cancel that KIS answered with an error."""
+    if msg_cd in AT_THE_GATE:
+        return "again"
+    return "rejected" if was_not_placed(msg_cd, status) else "unknown"
 
 
 def was_not_placed(msg_cd: str, status: int) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
-from kisnb.clock import SECOND, Ns, day_number, kst, kst_day
+from kisnb.clock import DAY, KST_SHIFT, SECOND, Ns, day_number, kst
 from kisnb.errors import FrameError
 
 ODNO_WIDTH = 10
 """Digits of an order number on the wire."""
 BOUND = 1 << 63
 """No number of the wire reaches it: the desk counts in 64 bits."""
+_KEPT = 256
+"""Times of day that are remembered before all are forgotten."""
+_ns_of: dict[str, Ns] = {}
+"""Nanoseconds since midnight by HHMMSS, as ``on_day_of`` has found them."""
 
 
 def whole(text: str) -> int:
@@ -69,6 +73,18 @@ def moment(day: date, hhmmss: str, *, fallback: Ns) -> Ns:
     return kst(day, seconds_of(hhmmss)) if hhmmss.strip() else fallback
 
 
+def on_day_of(now: Ns, hhmmss: str) -> Ns:
+    """Return the moment of an HHMMSS on the Korean day of ``now``. Raises FrameError."""
+    ns = _ns_of.get(hhmmss)
+    if ns is None:
+        if len(_ns_of) >= _KEPT:
+            _ns_of.clear()
+        ns = _ns_of[hhmmss] = seconds_of(hhmmss) * SECOND
+    # Arithmetic instead of dates: this runs for each depth and each execution notice. Korea has no
+    # summer time.
+    return now - (now + KST_SHIFT) % DAY + ns
+
+
 def moment_today(now: Ns, hhmmss: str) -> Ns:
     """Return the moment of an HHMMSS on the Korean day of ``now``, or ``now`` to the second.
 
@@ -76,4 +92,4 @@ def moment_today(now: Ns, hhmmss: str) -> Ns:
     """
     # KIS's times have whole seconds, so the fallback has too. Else it would come after a time that
     # KIS states for the same second.
-    return moment(kst_day(now), hhmmss, fallback=now // SECOND * SECOND)
+    return on_day_of(now, hhmmss) if hhmmss.strip() else now // SECOND * SECOND

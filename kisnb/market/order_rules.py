@@ -44,6 +44,7 @@ class Rule(NamedTuple):
     """Name of a field of ``Uncertain``. The rule holds only when the field is True."""
 
 
+_IN_ORDER = tuple(OrderKind)
 _ALL = frozenset(Kind)
 _STOCK = frozenset({Kind.STOCK})
 _FUNDS = _ALL - _STOCK
@@ -215,16 +216,12 @@ def kinds(
     if not _listed(venue, instrument, assumed):
         return ()
     rules = _holding(kst_day(now), _chosen(assumed))
-    rows = [
-        rule
-        for row in _active(now, venue, instrument, assumed)
-        for rule in rules.get((venue, row.span.name), ())
-    ]
-    return tuple(
-        kind
-        for kind in OrderKind
-        if any(kind in r.kinds and instrument.kind in r.issues for r in rows)
-    )
+    taken: set[OrderKind] = set()
+    for row in _active(now, venue, instrument, assumed):
+        for rule in rules.get((venue, row.span.name), ()):
+            if instrument.kind in rule.issues:
+                taken |= rule.kinds
+    return tuple(kind for kind in _IN_ORDER if kind in taken)
 
 
 def taken_as(

@@ -15,7 +15,8 @@ from kisnb.errors import ConfigError
 from kisnb.values import near_names
 
 
-class Uncertain(msgspec.Struct, frozen=True):
+# Caches have it in their keys, several times for each order: its hash is computed once.
+class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
     """The variants that are assumed. Each default is the better supported one."""
 
     opening_auction_from_0820: bool = False

@@ -292,6 +292,8 @@ class DeskCore:
                 self.readings.schedule(turn, now, "revise refused", account=True)
         elif reply.outcome == "kept":
             self.orders.on_kept(turn, order, reply.text)
+        elif reply.outcome == "again":
+            self.orders.on_turned_away(turn, order, reply.text)
         else:
             turn.record(SendUnknown(now, reply.key, reply.text))
             self.readings.schedule(turn, now, "unknown")

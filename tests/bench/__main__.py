@@ -44,12 +44,28 @@ def in_fresh_python(code: str) -> tuple[float, float]:
 
 
 async def open_to_quote() -> float:
+    """Seconds from the call to the first price, of a new day."""
     import kisnb
 
     began = time.perf_counter()
     async with await kisnb.connect("sim", seed=1, fresh=True) as session:
         await session.quote("005930")
         return time.perf_counter() - began
+
+
+def opened() -> tuple[float, float]:
+    """Median of opening a day while nothing runs, and of putting a new day in the place of one."""
+    from kisnb.desk.life.launch import stop_desk
+    from kisnb.desk.life.simulator_process import stop_simulator
+    from kisnb.terms import Mode
+
+    first, instead = [], []
+    for _ in range(3):
+        stop_desk(Mode.SIM)
+        stop_simulator()
+        first.append(asyncio.run(open_to_quote()))
+        instead.append(asyncio.run(open_to_quote()))
+    return statistics.median(first), statistics.median(instead)
 
 
 def main() -> None:
@@ -65,8 +81,9 @@ def main() -> None:
     compiled_book.show()
     print("\nthe simulated host over loopback")
     simulator.show()
-    opened = statistics.median(asyncio.run(open_to_quote()) for _ in range(3))
-    print(f"%kis open sim → first quote        {opened * 1000:8.0f} ms   target < 3000 ms")
+    first, instead = opened()
+    print(f"%kis open sim → first quote        {first * 1000:8.0f} ms   target ≤ 500 ms")
+    print(f"the same, in place of a day        {instead * 1000:8.0f} ms")
     hops.show()
     desk.show()
     wire.report()

@@ -68,6 +68,7 @@ class CutWire:
     frames = 0
     local_port = None
     settled = True
+    pace = ""
 
     def __init__(self) -> None:
         self.left: asyncio.Future[int] | None = None

@@ -37,6 +37,7 @@ class Wire:
     frames = 0
     local_port = None
     settled = True
+    pace = ""
     capabilities: Capabilities = CAN
 
     host: DeskHost

@@ -24,7 +24,7 @@ from kisnb.kis.calls.order_messages import (
 )
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials, Secret
-from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.error_codes import outcome_of
 from kisnb.kis.feed import control_frames, frames, notices
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, SendReply
@@ -165,8 +165,7 @@ class HostSide:
         try:
             return SendReply(key, "sent", read_ref(self._call(api, body), venue, self.core.now))
         except ApiError as e:
-            outcome = "rejected" if was_not_placed(e.msg_cd, e.status) else "unknown"
-            return SendReply(key, outcome, msg_cd=e.msg_cd, text=str(e))  # type: ignore[arg-type]
+            return SendReply(key, outcome_of(e.msg_cd, e.status), msg_cd=e.msg_cd, text=str(e))
 
     def _pages(self, api: Api, params: Mapping[str, str]) -> list[ApiReply]:
         pages = [self._call(api, params)]

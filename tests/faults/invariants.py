@@ -161,6 +161,12 @@ class Watch:
         """Nothing of the order left: it may be sent yet."""
         self._sent.discard(key)
 
+    def turned_away(self, key: str) -> None:
+        """KIS did not read the order: it may be sent once more, after a row of its own."""
+        self._sent.discard(key)
+        self._left.discard(key)
+        self._started.discard(key)
+
     def leaves(self, key: str) -> None:
         """The last hop: bytes leave once, for a venue that takes them, and only while all that let
         them pass holds.

@@ -9,7 +9,7 @@ from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.revise import place_lost
-from kisnb.trading.ports.effects import Revise
+from kisnb.trading.ports.effects import Revise, Send
 from kisnb.trading.turn import Turn
 
 from .campaign import Make
@@ -87,6 +87,13 @@ class DropsAtTheLastHop(OrderPath):
         turn.record(Denied(turn.now, order.key, why))
 
 
+class RepeatsThePost(OrderPath):
+    """What KIS turned away for its speed is posted again at once, and no row says so."""
+
+    def on_turned_away(self, turn, order, why):
+        turn.emit(Send(order.intent, order.route))
+
+
 PATH_DEFECTS: dict[str, Make] = {
     "sends two orders of a stock and side at once": with_part("orders", OneEach),
     "sends a revise before its row": with_part("orders", RevisesFirst),
@@ -95,4 +102,5 @@ PATH_DEFECTS: dict[str, Make] = {
     "forgets at a restart what was sent and cancelled": NamesOneOfTwo,
     "refuses for good what a blackout keeps": with_part("orders", DropsAtTheLastHop),
     "lets an order out when its session is over": with_part("orders", OldRules),
+    "posts again without a row": with_part("orders", RepeatsThePost),
 }

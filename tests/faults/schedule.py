@@ -72,6 +72,7 @@ Ill: TypeAlias = Literal[
     "code",
     "code, done",
     "waits",
+    "too fast",
 ]
 
 
@@ -198,6 +199,8 @@ def make(seed: int) -> Schedule:
     # Here, for scenes are made of what this module defines.
     from .scenes import scenes
 
+    faults += _too_fast(seed)
+
     steps += scenes(seed, codes)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed)))
 
@@ -219,6 +222,14 @@ def _of_mood(rng: Random, mood: str) -> list[Fault]:
             return [Fault("post", n, "waits", rng.randrange(SECOND, 20 * SECOND)) for n in range(8)]
         case _:
             return []
+
+
+def _too_fast(seed: int) -> list[Fault]:
+    """In every tenth seed KIS turns most calls away for their speed."""
+    rng = Random(seed ^ 0x59EED)
+    if rng.random() >= 0.1:
+        return []
+    return [Fault("post", n, "too fast") for n in range(24) if rng.random() < 0.6]
 
 
 def _do(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kisnb.clock import SECOND, Ns
-from kisnb.kis.error_codes import was_not_placed
+from kisnb.kis.error_codes import outcome_of
 from kisnb.orders import SendReply
 from kisnb.trading.ports.effects import CancelReply
 
@@ -70,7 +70,7 @@ class Post:
                 # It reaches KIS when the desk has given it up, or shortly before.
                 self._run.after(TIMEOUT - 4 * SECOND + amount, lambda: self._arrive(self._call))
                 self._end(TIMEOUT, self._lost)
-            case "5xx" | "refused" | "code" | "code, done":
+            case "5xx" | "refused" | "code" | "code, done" | "too fast":
                 self._refuse(ill, amount)
             case _:
                 self._go(ill, amount)
@@ -85,21 +85,25 @@ class Post:
 
         def arrive() -> None:
             reply = self._arrive(call)
-            self._end(back, self._lost if ill == "cut after" else reply)
+            self._end(back, self._lost if ill == "cut after" else self._known(reply))
 
         self._run.after(self._there, arrive)
 
     def _refuse(self, ill: str, amount: int) -> None:
-        msg_cd = {"5xx": "EGW00002", "refused": "APBK0918"}.get(
+        msg_cd = {"5xx": "EGW00002", "refused": "APBK0918", "too fast": "EGW00201"}.get(
             ill, REFUSALS[amount % len(REFUSALS)]
         )
-        not_placed = was_not_placed(msg_cd, 500)
-        reply = SendReply(
-            self._key, "rejected" if not_placed else "unknown", msg_cd=msg_cd, text=msg_cd
-        )
-        if ill == "code, done" and not not_placed:
+        outcome = outcome_of(msg_cd, 500)
+        reply = SendReply(self._key, outcome, msg_cd=msg_cd, text=msg_cd)
+        if ill == "code, done" and outcome == "unknown":
             self._run.after(self._there, lambda: self._arrive(self._call))
-        self._end(self._there + self._back, reply)
+        self._end(self._there + self._back, self._known(reply))
+
+    def _known(self, reply: SendReply) -> SendReply:
+        """The reply that reaches the desk. One that turned the order away lets it be sent again."""
+        if reply.outcome == "again" and not self._cancel:
+            self._run.watch.turned_away(self._key)
+        return reply
 
     def _arrive(self, call: Callable[[], SendReply]) -> SendReply:
         reply = call()

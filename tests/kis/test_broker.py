@@ -14,7 +14,7 @@ from kisnb.errors import ApiError, OrderDenied
 from kisnb.events import Depth, Notice, Tick
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import CODES, explain, was_not_placed
+from kisnb.kis.error_codes import AT_THE_GATE, CODES, explain, was_not_placed
 from kisnb.orders import Intent, OrderRef, Route, SendReply
 from kisnb.terms import Mode, OrderKind, Side, Venue
 from tests.kis.scripted_kis import (
@@ -170,9 +170,8 @@ AMBIGUOUS = [
     Scripted({"rt_cd": "0"}),
     Scripted({"rt_cd": "0", "output": {"ODNO": "x"}}),
 ]
+TURNED_AWAY = [refusal(code) for code in sorted(AT_THE_GATE)]
 CERTAIN = [
-    refusal("EGW00201"),
-    refusal("EGW00123"),
     refusal("APBK0918", 200),
     refusal("APBK0952", 200, "7"),
     refusal("NEWCODE1", 200),
@@ -203,6 +202,26 @@ def test_o03_a_refusal_at_the_door_is_rejected_and_nothing_is_sent_again(
     reply, kis = on_script(tmp_path, body)
     assert (reply.outcome, reply.msg_cd) == ("rejected", scripted.body["msg_cd"])
     assert len(kis.calls("order_rvsecncl")) == 1
+
+
+@pytest.mark.parametrize("scripted", TURNED_AWAY)
+@pytest.mark.parametrize("call", ["submit", "cancel", "revise"])
+def test_k17_a_call_that_kis_turned_away_may_be_sent_again_and_the_broker_does_not(
+    scripted: Scripted, call: str, tmp_path: Path
+) -> None:
+    async def body(broker: KisBroker, kis: ScriptedKis) -> SendReply:
+        for name in ("order_cash_buy", "order_rvsecncl"):
+            kis.script[name].append(scripted)
+        ref = OrderRef(20261120, "06010", 7)
+        if call == "submit":
+            return await broker.submit(intent(Side.BUY, 1, 71_900), LIMIT)
+        if call == "cancel":
+            return await broker.cancel("k", ref, None)
+        return await broker.revise("k", ref, 1, 71_000)
+
+    reply, kis = on_script(tmp_path, body)
+    assert (reply.outcome, reply.msg_cd) == ("again", scripted.body["msg_cd"])
+    assert len(kis.calls("order_cash_buy")) + len(kis.calls("order_rvsecncl")) == 1
 
 
 def test_an_order_that_never_left_is_rejected_with_the_reason(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from kisnb.clock import kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, Tick
 from kisnb.kis.channels import DEPTH_TRS, TRADE_TRS, feed_venue
-from kisnb.kis.feed.columns import columns
+from kisnb.kis.feed.columns import LAYOUTS, WORKBOOK, Dated, columns, names_of
 from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.kis.feed.frames import encode, encode_depth, encode_tick, named_records, parse
 from kisnb.kis.feed.subscriptions import ChannelRequest, Subscriptions
@@ -60,17 +61,70 @@ def test_k09_each_venue_has_a_channel_of_trades_and_one_of_books() -> None:
     assert DEPTH_TRS == {K: "H0STASP0", N: "H0NXASP0", U: "H0UNASP0"}
 
 
-@pytest.mark.parametrize(
-    ("venue", "trades", "book"),
-    [(K, (46, 47), (59, 60)), (N, (46, 47), (65, 65)), (U, (46, 47), (65, 66))],
-)
-def test_k07_the_columns_of_each_channel_before_and_since_2026_09_14(
-    venue: Venue, trades: tuple[int, int], book: tuple[int, int]
+MARKET, MIDDLE = ("MARKET_CLS_CODE",), ("MID_PRC", "MIDP_TOTAL_RSQN", "MIDP_CLS_CODE")
+NXT_MIDDLE = ("NMID_PRC", "NMID_TOTAL_RSQN", "NMID_CLS_CODE")
+MIDDLES = ("KMID_PRC", "KMID_TOTAL_RSQN", "KMID_CLS_CODE", *NXT_MIDDLE)
+GROWN = (*MIDDLES, "ANTC_EXCH_CLS_CODE")
+SEEN: list[tuple[Venue, date, tuple[str, ...]]] = [
+    (K, date(2026, 6, 26), ()), (K, date(2026, 6, 29), MIDDLE), (K, date(2026, 9, 11), MIDDLE),
+    (K, date(2026, 9, 14), (*MIDDLE, *MARKET)), (K, DAY, (*MIDDLE, *MARKET)),
+    (N, date(2026, 6, 26), NXT_MIDDLE), (N, DAY, NXT_MIDDLE),
+    (U, date(2026, 9, 11), MIDDLES), (U, date(2026, 9, 14), GROWN), (U, DAY, GROWN),
+]  # fmt: skip
+DOCUMENTED = [
+    (K, BEFORE, ()), (K, DAY, MARKET), (N, BEFORE, MIDDLES), (N, DAY, MIDDLES),
+    (U, BEFORE, MIDDLES), (U, DAY, GROWN),
+]  # fmt: skip
+EVERY = [(v, day, LAYOUTS, last) for v, day, last in SEEN] + [
+    (v, day, WORKBOOK, last) for v, day, last in DOCUMENTED
+]
+
+
+@pytest.mark.parametrize("venue", [K, N, U])
+def test_k07_trades_had_46_columns_and_have_47_since_2026_09_14(venue: Venue) -> None:
+    for day, width in ((BEFORE, 46), (date(2026, 9, 14), 47), (DAY, 47)):
+        names = columns(TRADE_TRS[venue], day)
+        assert len(names) == len(encode_tick(tick(venue, day))) == width
+        assert names[46:] == MARKET[: width - 46]
+
+
+@pytest.mark.parametrize(("venue", "day", "layouts", "last"), EVERY)
+def test_k07_depths_have_the_columns_of_their_day_and_every_layout_is_read_and_named(
+    venue: Venue, day: date, layouts: dict[str, Dated], last: tuple[str, ...]
 ) -> None:
-    for day, width in zip((BEFORE, DAY), trades, strict=True):
-        assert len(columns(TRADE_TRS[venue], day)) == len(encode_tick(tick(venue, day))) == width
-    for day, width in zip((BEFORE, DAY), book, strict=True):
-        assert len(columns(DEPTH_TRS[venue], day)) == len(encode_depth(depth(venue, day))) == width
+    tr_id, received = DEPTH_TRS[venue], kst(day, time(12))
+    names = columns(tr_id, day, layouts)
+    assert names[59:] == last
+    said, reader = depth(venue, day), FrameReader("")
+    row = encode_depth(said, {name: f"its {name}" for name in last}, names)
+    assert len(row) == 59 + len(last)
+    facts = reader.read(encode(tr_id, [row, row]), received)
+    assert facts == [msgspec.structs.replace(said, received=received)] * 2
+    kept = reader.last_record(tr_id)
+    assert tuple(kept) == names
+    assert [kept[name] for name in last] == [f"its {name}" for name in last]
+
+
+@pytest.mark.parametrize(
+    ("tr_id", "width", "named", "last"),
+    [
+        ("H0STASP0", 65, 63, "COLUMN_64"),
+        # Between two layouts: 60 columns end with the market, 62 with the middle price.
+        ("H0STASP0", 61, 59, "COLUMN_60"),
+        ("H0NXASP0", 63, 59, "COLUMN_62"),
+        ("H0NXASP0", 66, 65, "COLUMN_65"),
+        ("H0UNASP0", 68, 66, "COLUMN_67"),
+        ("H0STCNT0", 50, 47, "COLUMN_49"),
+        ("H0STMBC0", 2, 0, "COLUMN_1"),
+    ],
+)
+def test_k07_only_the_columns_that_are_certain_have_a_name(
+    tr_id: str, width: int, named: int, last: str
+) -> None:
+    names = names_of(tr_id, width)
+    assert len(names) == len(set(names)) == width
+    assert names[-1] == last
+    assert sum(not name.startswith("COLUMN_") for name in names) == named
 
 
 def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them() -> None:
@@ -79,16 +133,6 @@ def test_k07_the_columns_that_differ_between_venues_are_named_as_kis_names_them(
         "CNTG_CLS_CODE",
         "CNTG_CLS_CODE",
     ]
-    assert columns(DEPTH_TRS[K], DAY)[-1] == "MARKET_CLS_CODE"
-    assert columns(DEPTH_TRS[N], DAY)[59:] == (
-        "KMID_PRC",
-        "KMID_TOTAL_RSQN",
-        "KMID_CLS_CODE",
-        "NMID_PRC",
-        "NMID_TOTAL_RSQN",
-        "NMID_CLS_CODE",
-    )
-    assert columns(DEPTH_TRS[U], DAY)[-1] == "ANTC_EXCH_CLS_CODE"
 
 
 @given(st.sampled_from([K, N, U]), st.sampled_from([BEFORE, DAY]), MORE)
@@ -114,7 +158,7 @@ def test_k09_k07_books_of_every_venue_go_round_in_every_layout(
 
 
 @pytest.mark.parametrize(
-    ("tr_id", "fields"), [("H0STASP0", 58), ("H0NXASP0", 64), ("H0UNASP0", 64), ("H0NXCNT0", 45)]
+    ("tr_id", "fields"), [("H0STASP0", 58), ("H0NXASP0", 61), ("H0UNASP0", 64), ("H0NXCNT0", 45)]
 )
 def test_k07_fewer_columns_than_a_channel_ever_had_are_a_typed_error(
     tr_id: str, fields: int

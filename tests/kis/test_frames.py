@@ -69,8 +69,8 @@ def test_k07_kis_example_of_a_trade() -> None:
 
 
 def test_k07_columns_were_appended_on_2026_09_14() -> None:
-    assert [len(columns(tr, OLD)) for tr in (TRADES, DEPTH)] == [46, 59]
-    assert [len(columns(tr, NEW)) for tr in (TRADES, DEPTH)] == [47, 60]
+    assert [len(columns(tr, OLD)) for tr in (TRADES, DEPTH)] == [46, 62]
+    assert [len(columns(tr, NEW)) for tr in (TRADES, DEPTH)] == [47, 63]
     assert COLUMNS[TRADES][-1] == COLUMNS[DEPTH][-1] == "MARKET_CLS_CODE"
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND, Activity, Ns, SimulatedClock
-from kisnb.kis.http.limiter import Lane, Limiter, SlidingWindow
+from kisnb.kis.http.limiter import PAUSE, RECOVERS, Lane, LearnedRate, Limiter, SlidingWindow
 
 
 def most_in_any_window(times: Sequence[Ns], span: Ns) -> int:
@@ -57,7 +57,7 @@ def test_k03_concurrent_callers_stay_under_the_limit(
 ) -> None:
     async def main() -> list[Ns]:
         clock, taken = SimulatedClock(), []
-        limiter = Limiter(SlidingWindow(limit), clock, Activity())
+        limiter = Limiter(limit, clock, Activity())
 
         async def call(lane: Lane, at: Ns) -> None:
             await clock.sleep_until(at)
@@ -75,7 +75,7 @@ def test_k03_concurrent_callers_stay_under_the_limit(
 def test_k03_cancels_and_orders_overtake_queued_reads() -> None:
     async def main() -> list[str]:
         clock, order = SimulatedClock(), []
-        limiter = Limiter(SlidingWindow(1), clock, Activity())
+        limiter = Limiter(1, clock, Activity())
 
         async def call(name: str, lane: Lane) -> None:
             await limiter.enter(lane)
@@ -94,7 +94,7 @@ def test_k03_cancels_and_orders_overtake_queued_reads() -> None:
 def test_a_call_that_waits_counts_as_rest_and_one_that_gives_up_blocks_no_other() -> None:
     async def main() -> None:
         clock, activity = SimulatedClock(), Activity()
-        limiter = Limiter(SlidingWindow(1), clock, activity)
+        limiter = Limiter(1, clock, activity)
         await limiter.enter(Lane.READ)
         first = asyncio.create_task(limiter.enter(Lane.READ))
         second = asyncio.create_task(limiter.enter(Lane.READ))
@@ -106,3 +106,70 @@ def test_a_call_that_waits_counts_as_rest_and_one_that_gives_up_blocks_no_other(
         assert clock.now() == SECOND
 
     asyncio.run(main())
+
+
+# the rate that the host's refusals show
+
+
+def test_k17_a_burst_of_refusals_halves_the_rate_once() -> None:
+    rate = LearnedRate(15)
+    assert [rate.on_refused(0, 1 + n) for n in range(12)] == [True] + [False] * 11
+    assert (rate.limit(SECOND), rate.refusals) == (7, 12)
+    assert rate.on_refused(2 * SECOND, 2 * SECOND)
+    assert rate.limit(2 * SECOND) == 3
+
+
+def test_k17_the_rate_recovers_step_by_step_and_never_passes_its_first_value() -> None:
+    rate = LearnedRate(4)
+    rate.on_refused(0, 0)
+    limits = [rate.limit(n * RECOVERS) for n in range(4)]
+    assert limits == [2, 3, 4, 4]
+    assert rate.on_refused(4 * RECOVERS, 4 * RECOVERS)
+    assert rate.limit(4 * RECOVERS) == 2
+
+
+def test_k17_the_rate_never_falls_below_one_call_a_second() -> None:
+    rate = LearnedRate(1)
+    assert not rate.on_refused(0, 0)
+    assert rate.limit(0) == 1
+    assert "1 calls a second go out now, of 1 at most" in rate.text(0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 18), st.integers(1, 18))
+def test_k17_fifty_concurrent_callers_all_pass_a_host_of_any_rate(most: int, takes: int) -> None:
+    """Each call that the host refuses comes back, and the host takes ``takes`` calls a second."""
+
+    async def main() -> tuple[int, int]:
+        clock, host = SimulatedClock(), SlidingWindow(takes)
+        limiter = Limiter(most, clock, Activity())
+        accepted: list[Ns] = []
+
+        async def call() -> None:
+            while True:
+                left = await limiter.enter(Lane.READ)
+                if host.earliest(left) <= left:
+                    host.record_call(left)
+                    accepted.append(left)
+                    return
+                limiter.on_refused(left)
+
+        await run_out(clock, [asyncio.create_task(call()) for _ in range(50)])
+        assert most_in_any_window(accepted, SECOND) <= takes
+        return len(accepted), limiter.rate.refusals
+
+    accepted, refused = asyncio.run(main())
+    assert accepted == 50
+    assert refused == 0 if most <= takes else refused <= 3 * most + 60
+
+
+def test_k17_nothing_goes_out_for_an_eighth_of_a_second_after_a_refusal() -> None:
+    async def main() -> Ns:
+        clock = SimulatedClock()
+        limiter = Limiter(18, clock, Activity())
+        limiter.on_refused(await limiter.enter(Lane.ORDER))
+        task = asyncio.create_task(limiter.enter(Lane.CANCEL))
+        await run_out(clock, [task])  # type: ignore[list-item]
+        return await task
+
+    assert asyncio.run(main()) == PAUSE

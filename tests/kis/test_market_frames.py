@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kisnb.clock import kst
 from kisnb.errors import FrameError
-from kisnb.events import Event, ExpectedMatch, MarketOperation, ProgramTrades
+from kisnb.events import Depth, Event, ExpectedMatch, MarketOperation, ProgramTrades
 from kisnb.kis.channels import (
     DEPTH_TRS,
     EXPECTED_TRS,
@@ -26,7 +26,13 @@ from kisnb.kis.channels import (
 )
 from kisnb.kis.feed.columns import COLUMNS, FEWEST, columns
 from kisnb.kis.feed.frame_reader import FrameReader
-from kisnb.kis.feed.frames import encode, encode_expected, encode_operation, encode_record
+from kisnb.kis.feed.frames import (
+    encode,
+    encode_depth,
+    encode_expected,
+    encode_operation,
+    encode_record,
+)
 from kisnb.kis.feed.market_frames import CHANNELS
 from kisnb.terms import Venue
 
@@ -49,7 +55,7 @@ def test_k07_every_channel_of_the_desk_has_a_table_and_a_reader() -> None:
     widths = {tr_id: (FEWEST[tr_id], len(names)) for tr_id, names in COLUMNS.items()}
     documented = {
         **{TRADE_TRS[v]: (46, 47) for v in (K, N, U)},
-        DEPTH_TRS[K]: (59, 60), DEPTH_TRS[N]: (65, 65), DEPTH_TRS[U]: (65, 66),
+        DEPTH_TRS[K]: (59, 63), DEPTH_TRS[N]: (62, 62), DEPTH_TRS[U]: (65, 66),
         EXPECTED_TRS[K]: (45, 45), EXPECTED_TRS[N]: (46, 46), EXPECTED_TRS[U]: (46, 46),
         OPERATION_TRS[K]: (11, 11), OPERATION_TRS[N]: (11, 11), OPERATION_TRS[U]: (10, 10),
         **{PROGRAM_TRS[v]: (11, 11) for v in (K, N, U)},
@@ -154,6 +160,59 @@ def test_k07_padded_and_signed_numbers_are_read_as_they_are_meant(text: str) -> 
     row = encode_record("H0STCNT0", DAY, _least("H0STCNT0"))
     row[2] = text
     assert read("H0STCNT0", row)[0].price == 71_900  # type: ignore[union-attr]
+
+
+WRITTEN = st.sampled_from(["{}", "00{}", "+{}", " {}", "{} "])
+SIZES = st.lists(st.one_of(st.just(0), st.integers(1, 10**9)), min_size=40, max_size=40)
+
+
+@given(st.sampled_from([K, N, U]), SIZES, st.lists(WRITTEN, min_size=40, max_size=40), MORE)
+def test_k07_a_depth_is_the_same_however_its_numbers_are_written(
+    venue: Venue, numbers: list[int], written: list[str], more: list[str]
+) -> None:
+    head, tail = ["005930", "120000", "0"], ["0"] * 30
+    plain = [*head, *map(str, numbers), *tail, *more]
+    odd = [*head, *(w.format(n) for w, n in zip(written, numbers, strict=True)), *tail, *more]
+    levels = list(zip(numbers[:20], numbers[20:], strict=True))
+    asks, bids = (
+        tuple(level for level in side if all(level)) for side in (levels[:10], levels[10:])
+    )
+    said = Depth(NOON, "005930", venue, asks, bids, NOON)
+    reader = FrameReader("")
+    for rows in ([plain], [odd], [plain], [plain, odd], [plain]):
+        assert reader.read(encode(DEPTH_TRS[venue], rows), NOON) == [said] * len(rows)
+
+
+def test_k07_depths_are_read_while_their_width_changes_from_frame_to_frame() -> None:
+    said = Depth(NOON, "005930", K, ((71_900, 5),), ((71_800, 7),), NOON)
+    row, reader = [*encode_depth(said)[:59], *["1"] * 5], FrameReader("")
+    for width in (59, 59, 64, 60, 60, 62, 63, 59, 63):
+        assert reader.read(encode("H0STASP0", [row[:width]]), NOON) == [said]
+
+
+@pytest.mark.parametrize("text", ["1,2", "", "x", "7.5", "1e3", "[1]", "null", "1 2"])
+def test_k07_a_depth_with_a_broken_field_is_a_typed_error_also_when_others_came_before(
+    text: str,
+) -> None:
+    good = encode_depth(Depth(NOON, "005930", K, ((71_900, 5),), ((71_800, 7),), NOON))[:59]
+    reader = FrameReader("")
+    for _ in range(2):
+        reader.read(encode("H0STASP0", [good]), NOON)
+    for place in (3, 22, 42):
+        with pytest.raises(FrameError, match="H0STASP0"):
+            # One field too few, so that a comma inside a field makes up for it.
+            reader.read(encode("H0STASP0", [[*good[:place], text, *good[place + 2 :]]]), NOON)
+    assert len(reader.read(encode("H0STASP0", [good]), NOON)) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["0|H0STCNT01|001|005930", "1|H0STCNT0|001|005930", "00H0STCNT0|001|005930|", "0|H0STCNT0"],
+)
+def test_k07_a_frame_of_trades_with_a_wrong_head_is_a_typed_error(head: str) -> None:
+    row = encode_record("H0STCNT0", DAY, _least("H0STCNT0"))
+    with pytest.raises(FrameError):
+        FrameReader("").read("^".join([head, *row[1:]]), NOON)
 
 
 def test_k07_a_market_frame_of_gigantic_or_silly_counts_is_refused_at_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from datetime import date, time
 
 import pytest
@@ -138,6 +140,20 @@ def test_encryption_is_aes_256_cbc_with_pkcs7_and_base64() -> None:
 def test_k07_what_cannot_be_decrypted_is_a_typed_error(payload: str) -> None:
     with pytest.raises(FrameError):
         Cipher(KEY, IV).decrypt(payload)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=50), st.text(max_size=50)), max_size=6))
+def test_k07_a_notice_that_cannot_be_decrypted_does_not_spoil_the_next(
+    texts: list[bytes | str],
+) -> None:
+    cipher = Cipher(KEY, IV)
+    for text in texts:
+        if isinstance(text, str):
+            assert cipher.decrypt(cipher.encrypt(text)) == text
+            continue
+        with contextlib.suppress(FrameError):
+            cipher.decrypt(base64.b64encode(text).decode())
+    assert cipher.decrypt(cipher.encrypt("the next")) == "the next"
 
 
 def test_a_key_of_a_wrong_length_is_a_typed_error() -> None:

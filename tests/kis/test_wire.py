@@ -18,8 +18,10 @@ from kisnb.kis.catalogue import APIS
 from kisnb.kis.channels import feed_venue
 from kisnb.kis.endpoint import Endpoint
 from kisnb.kis.http.rest import Rest
-from kisnb.orders import Intent, OrderRef, Route, Want
+from kisnb.orders import Intent, OrderRef, Route, SendReply, Want
 from kisnb.simulator.host.keys import write_configuration
+from kisnb.simulator.host.personas import LIVE
+from kisnb.simulator.host.quirks import with_quirks
 from kisnb.terms import OrderKind, SessionId, Side, Venue
 from tests.kis.simulated import CODE, DAY, START, WANTS, Desk, on_simulator
 
@@ -245,9 +247,42 @@ def test_k03_reads_that_were_too_fast_are_asked_again_with_growing_pauses(
         pauses = [
             later["t"] - earlier["t"] for earlier, later in pairwise(d.calls("inquire-price"))
         ]
-        assert pauses == [SECOND // 8, SECOND // 4, SECOND // 2]
+        # The learned rate of 1 call a second makes the later ones longer than the read's own pause.
+        least = [SECOND // 8, SECOND // 4, SECOND // 2]
+        assert all(pause >= own for pause, own in zip(pauses, least, strict=True))
+        assert sum(pauses) == 2 * SECOND
+        assert "KIS refused 3 calls for speed" in d.broker.pace
+        (trouble,) = d.troubles()
+        assert f"KIS takes fewer calls than it should [{msg_cd}]" in trouble
 
     on_simulator(tmp_path, body, wants=())
+
+
+NEW_CUSTOMER = with_quirks(LIVE, ("new-customer",))
+
+
+def test_k17_the_orders_of_a_new_customer_all_pass_and_the_rate_is_learned(tmp_path: Path) -> None:
+    """KIS takes 3 calls a second, and kisnb begins with 15."""
+
+    async def one(d: Desk, n: int) -> SendReply:
+        intent = Intent(f"k{n}", "", CODE, Side.BUY, 1, OrderKind.LIMIT, 60_000)
+        while (reply := await d.broker.submit(intent, LIMIT)).outcome == "again":
+            pass
+        return reply
+
+    async def body(d: Desk) -> None:
+        work = asyncio.gather(
+            *(one(d, n) for n in range(15)), *(d.broker.quote(CODE) for _ in range(5))
+        )
+        replies = await d.stepped(work)
+        assert [reply.outcome for reply in replies[:15]] == ["sent"] * 15
+        assert len(d.server.core.account.orders) == 15
+        assert " 3 calls a second go out now, of 15 at most" in d.broker.pace
+        d.lines.clear()
+        await d.stepped(asyncio.gather(*(d.broker.quote(CODE) for _ in range(12))))
+        assert d.refusals() == []
+
+    on_simulator(tmp_path, body, wants=(), persona=NEW_CUSTOMER)
 
 
 # K05

@@ -69,3 +69,14 @@ async def test_k16_an_order_reply_without_a_sign_of_success_is_unknown_until_the
     assert (order.state, order.filled) == (OrderState.FILLED, 10)
     assert any(words.startswith("unknown: ") for _, words in order.log)
     assert {h.code: h.qty for h in (await session.balance()).holdings} == {"005930": 10}
+
+
+@on_simulated_day()
+async def test_k16_a_call_does_not_wait_for_ever_for_an_order_that_kis_does_not_list(
+    session: Session,
+) -> None:
+    await session.simulator.fault("notice", "drop", times=ALWAYS)
+    await session.simulator.fault("read", "error", tr_id=LIST, times=ALWAYS)
+    order = await session.buy("005930", 10)
+    assert order.state is OrderState.SENT
+    assert session.status.readings.startswith("5 readings of KIS's orders and account have failed")

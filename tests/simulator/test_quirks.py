@@ -109,6 +109,7 @@ def kind_of_fill(one: Customer) -> object:
 
 def widths(one: Customer) -> object:
     one.subscribe("H0UNASP0", SAMSUNG)
+    one.subscribe("H0NXASP0", SAMSUNG)
     one.advance("09:01:00")
     return {f.tr_id: len(frames.records(f)[0]) for f in map(frames.parse, one.taken())}
 
@@ -163,8 +164,14 @@ CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
     (
         "old-columns",
         widths,
-        {"H0STCNT0": 47, "H0STASP0": 60, "H0UNASP0": 66},
-        {"H0STCNT0": 46, "H0STASP0": 59, "H0UNASP0": 65},
+        {"H0STCNT0": 47, "H0STASP0": 63, "H0NXASP0": 62, "H0UNASP0": 66},
+        {"H0STCNT0": 46, "H0STASP0": 59, "H0NXASP0": 65, "H0UNASP0": 65},
+    ),
+    (
+        "workbook-columns",
+        widths,
+        {"H0STCNT0": 47, "H0STASP0": 63, "H0NXASP0": 62, "H0UNASP0": 66},
+        {"H0STCNT0": 47, "H0STASP0": 60, "H0NXASP0": 65, "H0UNASP0": 66},
     ),
     ("unpadded-msg1", padding, [True, True], [False, False]),
     (

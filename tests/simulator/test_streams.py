@@ -1,6 +1,6 @@
 """The WebSocket of the simulated host: subscriptions, limits, and the order of frames.
 
-Rows H03, K06, K08, K12.
+Rows H03, K06, K07, K08, K12.
 """
 
 import json
@@ -9,10 +9,13 @@ from datetime import date, time
 import pytest
 
 from kisnb.clock import kst
+from kisnb.events import Depth, Tick
 from kisnb.kis.feed import control_frames, frames, market_frames
+from kisnb.kis.feed.frame_reader import FrameReader
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.personas import LIVE
 from kisnb.simulator.host.streams.market_records import INDEX_COLUMNS
 from kisnb.simulator.host.streams.overtime_records import (
     OVERTIME_DEPTH_COLUMNS,
@@ -24,7 +27,7 @@ from kisnb.simulator.host.streams.overtime_records import (
 )
 from kisnb.terms import Side
 
-from .customer import HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
+from .customer import HYNIX, KEYS, SAMSUNG, SCRIPT, Customer, at, host, trader
 
 
 def connected() -> Customer:
@@ -127,6 +130,34 @@ def test_ticks_carry_the_state_of_the_day() -> None:
     (tick,) = market_frames.decode_ticks(frames.parse(one.taken()[0]), 0)
     assert (tick.t, tick.price, tick.qty, tick.volume) == (at("09:01"), 71_100, 10, 510)
     assert tick.value == 500 * 71_000 + 10 * 71_100
+
+
+@pytest.mark.parametrize(
+    ("day", "widths", "last"),
+    [
+        (date(2026, 6, 26), (46, 59, 62, 65), {}),
+        (date(2026, 6, 29), (46, 62, 62, 65), {"MID_PRC": "71050"}),
+        (date(2026, 9, 14), (47, 63, 62, 66), {"MID_PRC": "71050", "MARKET_CLS_CODE": "2"}),
+    ],
+)
+def test_k07_frames_have_the_columns_of_the_simulated_day_and_a_client_reads_them(
+    day: date, widths: tuple[int, ...], last: dict[str, str]
+) -> None:
+    channels = ("H0STCNT0", "H0STASP0", "H0NXASP0", "H0UNASP0")
+    market = Market(Universe.packaged(), day, 1, kst(day, time(9, 0, 31)), {SAMSUNG: SCRIPT})
+    one = Customer(Core(market, KEYS, persona=LIVE))
+    one.log_in()
+    one.connect()
+    for tr_id in channels:
+        one.subscribe(tr_id, SAMSUNG)
+    one.receive(one.core.advance(kst(day, time(9, 1))))
+    reader, texts = FrameReader(""), one.taken()
+    facts = [fact for text in texts for fact in reader.read(text, one.core.now)]
+    assert {type(fact) for fact in facts} == {Tick, Depth}
+    assert all(fact.asks and fact.bids for fact in facts if isinstance(fact, Depth))
+    assert tuple(len(reader.last_record(tr_id)) for tr_id in channels) == widths
+    depth, of_a_day = reader.last_record("H0STASP0"), ("MID_PRC", "MARKET_CLS_CODE")
+    assert {name: depth[name] for name in of_a_day if name in depth} == last
 
 
 def test_only_what_is_subscribed_is_sent() -> None:

@@ -19,8 +19,9 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     failed = host.core.readings.failed
     unread = [failed.text] if failed is not None else []
+    pace = [host.broker.pace] if host.broker.pace else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    lines = (*broken, trading(state).text, *unread, *arming, *_orders(state, now))
+    lines = (*broken, trading(state).text, *unread, *pace, *arming, *_orders(state, now))
     return StatusReply(lines, tuple(sessions))
 
 

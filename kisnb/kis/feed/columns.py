@@ -1,28 +1,37 @@
 """Columns of the stream's channels, by name and day.
 
 KIS appends columns. So a record's width is found by division and never relied on; this table names
-what is known. Columns that an earlier day did not have stand at the end. Source: KIS's workbook,
-and its notice of 2026-09-09.
+what is known. All layouts of a channel begin alike, and the desk reads facts from that part alone.
+Sources: KIS's workbook, its notice of 2026-09-09, and frames that clients recorded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
+from itertools import takewhile
+from typing import TypeAlias
 
 from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.terms import Venue
 
+Columns: TypeAlias = tuple[str, ...]
+Dated: TypeAlias = tuple[tuple[date, Columns], ...]
+"""The columns of one channel, each with the first day on which they hold; oldest first."""
+MIDDLES_FROM = date(2026, 6, 29)
+"""KRX's depths had the middle price on this day (a client's recording). Since when is not known."""
 NEW_COLUMNS_FROM = date(2026, 9, 14)
 """The trade channels and two of the depth channels got one more column on this day."""
 LEVELS = 10
 """Price levels on each side of a depth."""
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _names(text: str) -> Columns:
     return tuple(text.split())
 
 
-def _levels(*names: str) -> tuple[str, ...]:
+def _levels(*names: str) -> Columns:
     return tuple(f"{name}{i}" for name in names for i in range(1, LEVELS + 1))
 
 
@@ -34,7 +43,7 @@ _TRADE = _names(
     " HGPR_VRSS_PRPR_SIGN HGPR_VRSS_PRPR LWPR_HOUR LWPR_VRSS_PRPR_SIGN LWPR_VRSS_PRPR BSOP_DATE"
     " NEW_MKOP_CLS_CODE TRHT_YN ASKP_RSQN1 BIDP_RSQN1 TOTAL_ASKP_RSQN TOTAL_BIDP_RSQN VOL_TNRT"
     " PRDY_SMNS_HOUR_ACML_VOL PRDY_SMNS_HOUR_ACML_VOL_RATE HOUR_CLS_CODE MRKT_TRTM_CLS_CODE"
-    " VI_STND_PRC MARKET_CLS_CODE"
+    " VI_STND_PRC"
 )
 TAKER_COLUMN = {Venue.KRX: "CCLD_DVSN", Venue.NXT: "CNTG_CLS_CODE", Venue.SOR: "CNTG_CLS_CODE"}
 """The column of a trade that names its taker: one column, two names."""
@@ -51,9 +60,11 @@ _DEPTH = (
         " STCK_DEAL_CLS_CODE"
     ),
 )
-_MID_PRICES = _names(
-    "KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE"
-)
+_KRX_MIDDLE = _names("MID_PRC MIDP_TOTAL_RSQN MIDP_CLS_CODE")
+_NXT_MIDDLE = _names("NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE")
+_MIDDLES = (*_names("KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE"), *_NXT_MIDDLE)
+_MARKET, _EXCHANGE = "MARKET_CLS_CODE", "ANTC_EXCH_CLS_CODE"
+"""The columns that were new on ``NEW_COLUMNS_FROM``."""
 # An expected match has the columns of a trade up to MRKT_TRTM_CLS_CODE. Nextrade and the unified
 # channel append VI_STND_PRC (workbook).
 _EXPECTED = _NXT_TRADE[:45]
@@ -65,27 +76,53 @@ _PROGRAM = _names(
     "MKSC_SHRN_ISCD STCK_CNTG_HOUR SELN_CNQN SELN_TR_PBMN SHNU_CNQN SHNU_TR_PBMN NTBY_CNQN"
     " NTBY_TR_PBMN SELN_RSQN SHNU_RSQN WHOL_NTBY_QTY"
 )
-COLUMNS: dict[str, tuple[str, ...]] = {
-    TRADE_TRS[Venue.KRX]: _TRADE,
-    TRADE_TRS[Venue.NXT]: _NXT_TRADE,
-    TRADE_TRS[Venue.SOR]: _NXT_TRADE,
-    DEPTH_TRS[Venue.KRX]: (*_DEPTH, "MARKET_CLS_CODE"),
-    DEPTH_TRS[Venue.NXT]: (*_DEPTH, *_MID_PRICES),
-    DEPTH_TRS[Venue.SOR]: (*_DEPTH, *_MID_PRICES, "ANTC_EXCH_CLS_CODE"),
-    EXPECTED_TRS[Venue.KRX]: _EXPECTED,
-    EXPECTED_TRS[Venue.NXT]: (*_EXPECTED, "VI_STND_PRC"),
-    EXPECTED_TRS[Venue.SOR]: (*_EXPECTED, "VI_STND_PRC"),
-    OPERATION_TRS[Venue.KRX]: (*_OPERATION, "EXCH_CLS_CODE"),
-    OPERATION_TRS[Venue.NXT]: (*_OPERATION, "EXCH_CLS_CODE"),
+
+
+def _always(*names: str) -> Dated:
+    return ((date.min, names),)
+
+
+def _grown(names: Columns, more: str) -> Dated:
+    return (date.min, names), (NEW_COLUMNS_FROM, (*names, more))
+
+
+LAYOUTS: dict[str, Dated] = {
+    TRADE_TRS[Venue.KRX]: _grown(_TRADE, _MARKET),
+    TRADE_TRS[Venue.NXT]: _grown(_NXT_TRADE, _MARKET),
+    TRADE_TRS[Venue.SOR]: _grown(_NXT_TRADE, _MARKET),
+    # Recorded by clients: 59 columns, then 62, then 63. H0NXASP0 has 62.
+    DEPTH_TRS[Venue.KRX]: (
+        (date.min, _DEPTH),
+        (MIDDLES_FROM, (*_DEPTH, *_KRX_MIDDLE)),
+        (NEW_COLUMNS_FROM, (*_DEPTH, *_KRX_MIDDLE, _MARKET)),
+    ),
+    DEPTH_TRS[Venue.NXT]: _always(*_DEPTH, *_NXT_MIDDLE),
+    DEPTH_TRS[Venue.SOR]: _grown((*_DEPTH, *_MIDDLES), _EXCHANGE),
+    EXPECTED_TRS[Venue.KRX]: _always(*_EXPECTED),
+    EXPECTED_TRS[Venue.NXT]: _always(*_EXPECTED, "VI_STND_PRC"),
+    EXPECTED_TRS[Venue.SOR]: _always(*_EXPECTED, "VI_STND_PRC"),
+    OPERATION_TRS[Venue.KRX]: _always(*_OPERATION, "EXCH_CLS_CODE"),
+    OPERATION_TRS[Venue.NXT]: _always(*_OPERATION, "EXCH_CLS_CODE"),
     # The workbook lists EXCH_CLS_CODE and no stock code. The frames of 2026-09-21 begin with the
     # code and end before EXCH_CLS_CODE (a client's recording).
-    OPERATION_TRS[Venue.SOR]: _OPERATION,
-    **dict.fromkeys(PROGRAM_TRS.values(), _PROGRAM),
+    OPERATION_TRS[Venue.SOR]: _always(*_OPERATION),
+    **dict.fromkeys(PROGRAM_TRS.values(), _always(*_PROGRAM)),
 }
+"""Columns of each channel by TR id, as they were seen on the wire."""
+WORKBOOK: dict[str, Dated] = LAYOUTS | {
+    DEPTH_TRS[Venue.KRX]: _grown(_DEPTH, _MARKET),
+    DEPTH_TRS[Venue.NXT]: _always(*_DEPTH, *_MIDDLES),
+}
+"""Columns of each channel by TR id, as KIS's workbook has them."""
+COLUMNS = {tr_id: dated[-1][1] for tr_id, dated in LAYOUTS.items()}
 """Columns of each channel by TR id, as of today."""
-_GREW = {*TRADE_TRS.values(), DEPTH_TRS[Venue.KRX], DEPTH_TRS[Venue.SOR]}
-FEWEST = {tr_id: len(names) - (tr_id in _GREW) for tr_id, names in COLUMNS.items()}
-"""Number of columns of each channel before ``NEW_COLUMNS_FROM``."""
+_KNOWN: dict[str, Sequence[Columns]] = {
+    tr_id: [names for _, names in (*dated, *WORKBOOK[tr_id])] for tr_id, dated in LAYOUTS.items()
+}
+FEWEST = {tr_id: min(map(len, known)) for tr_id, known in _KNOWN.items()}
+"""Number of columns of each channel in its narrowest layout."""
+EVERY_NAME = {tr_id: frozenset().union(*known) for tr_id, known in _KNOWN.items()}
+"""Names of all columns that each channel has in any layout."""
 TEXTS = frozenset(
     _names(
         "MKSC_SHRN_ISCD STCK_CNTG_HOUR BSOP_HOUR BSOP_DATE CCLD_DVSN CNTG_CLS_CODE TRHT_YN"
@@ -97,6 +134,30 @@ TEXTS = frozenset(
 """Columns that are empty, and not 0, when they have no value."""
 
 
-def columns(tr_id: str, day: date) -> tuple[str, ...]:
-    """Return the columns that a channel has on a day. Raises KeyError for an unknown TR id."""
-    return COLUMNS[tr_id] if day >= NEW_COLUMNS_FROM else COLUMNS[tr_id][: FEWEST[tr_id]]
+def columns(tr_id: str, day: date, layouts: dict[str, Dated] = LAYOUTS) -> Columns:
+    """Return the columns that a channel has on a day. Raises KeyError for an unknown TR id.
+
+    ``layouts`` is ``LAYOUTS`` or ``WORKBOOK``.
+    """
+    return next(names for since, names in reversed(layouts[tr_id]) if since <= day)
+
+
+def _are_one(names: Sequence[str]) -> bool:
+    return len(set(names)) == 1
+
+
+@lru_cache
+def names_of(tr_id: str, width: int) -> Columns:
+    """Return one name for each column of a record with ``width`` columns.
+
+    Every known layout of a channel has a number of columns of its own, so the number tells the
+    layout. A column without a known name is ``COLUMN_<index>``.
+    """
+    known = _KNOWN.get(tr_id, ((),))
+    layout: Sequence[str] = next((names for names in known if len(names) == width), ())
+    if not layout:
+        # KIS appends: a record that is wider than all layouts begins like the widest one. Between
+        # two layouts, only the names that all of them have are certain.
+        widest, agreed = max(known, key=len), takewhile(_are_one, zip(*known, strict=False))
+        layout = widest if width > len(widest) else [names[0] for names in agreed]
+    return (*layout, *(f"COLUMN_{i}" for i in range(len(layout), width)))

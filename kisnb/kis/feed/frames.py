@@ -18,7 +18,16 @@ from kisnb.errors import FrameError
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, Tick
 from kisnb.kis.calls.quote_messages import HALTED
 from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, TRADE_TRS
-from kisnb.kis.feed.columns import COLUMNS, FEWEST, LEVELS, TAKER_COLUMN, TEXTS, columns
+from kisnb.kis.feed.columns import (
+    EVERY_NAME,
+    FEWEST,
+    LEVELS,
+    TAKER_COLUMN,
+    TEXTS,
+    Columns,
+    columns,
+    names_of,
+)
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.terms import Side, Venue
 
@@ -26,6 +35,8 @@ TRADES, DEPTH = TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]
 """KRX's trade channel; ``DEPTH`` is KRX's depth channel."""
 _LONGEST_COUNT = 6
 """Digits of the longest number of records that is believed."""
+PLAIN, ENCRYPTED = "0", "1"
+"""The flag of a frame (workbook)."""
 NOTHING = "(null)"
 """An empty field of a market operation frame."""
 _ASK_LEVELS = tuple((f"ASKP{i}", f"ASKP_RSQN{i}") for i in range(1, LEVELS + 1))
@@ -54,11 +65,15 @@ def parse(text: str) -> Frame:
     """Split a frame. Raises FrameError."""
     # Three splits at most, because the payload may hold a bar of its own.
     parts = text.split("|", 3)
-    # The flag is 0 for plain data and 1 for encrypted data (workbook).
-    if len(parts) != 4 or parts[0] not in ("0", "1"):
+    if len(parts) != 4 or parts[0] not in (PLAIN, ENCRYPTED):
         raise malformed(f"{text[:40]!r} is not a data frame")
     flag, tr_id, count, payload = parts
-    return Frame(tr_id, flag == "1", read_count(count), payload)
+    return Frame(tr_id, flag == ENCRYPTED, read_count(count), payload)
+
+
+def unparse(frame: Frame) -> str:
+    """Return the text of a frame; the opposite of ``parse``."""
+    return f"{int(frame.encrypted)}|{frame.tr_id}|{frame.count:03d}|{frame.payload}"
 
 
 def read_count(text: str) -> int:
@@ -88,7 +103,7 @@ def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False
     An encrypted frame has a single row of a single text, the base64.
     """
     payload = "^".join("^".join(row) for row in rows)
-    return f"{int(encrypted)}|{tr_id}|{len(rows):03d}|{payload}"
+    return unparse(Frame(tr_id, encrypted, len(rows), payload))
 
 
 def records(frame: Frame) -> list[list[str]]:
@@ -98,6 +113,9 @@ def records(frame: Frame) -> list[list[str]]:
     """
     fields = frame.payload.split("^")
     width = record_width(frame.tr_id, len(fields), frame.count)
+    # An execution notice comes alone.
+    if width == len(fields):
+        return [fields]
     return [fields[i : i + width] for i in range(0, len(fields), width)]
 
 
@@ -106,31 +124,37 @@ def named_records(frame: Frame) -> list[dict[str, str]]:
 
     Raises FrameError.
     """
-    names = COLUMNS.get(frame.tr_id, ())
-    return [
-        {names[i] if i < len(names) else f"COLUMN_{i}": text for i, text in enumerate(row)}
-        for row in records(frame)
-    ]
+    rows = records(frame)
+    names = names_of(frame.tr_id, len(rows[0]))
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def encode_record(tr_id: str, day: date, values: Mapping[str, object]) -> list[str]:
-    """Return one record with all columns of the day. Raises KeyError for an unknown column.
+def encode_record(
+    tr_id: str, day: date, values: Mapping[str, object], names: Columns = ()
+) -> list[str]:
+    """Return one record with all columns of the day, or with the columns ``names``.
 
-    A column without a value is ``0``, or empty for texts.
+    A column without a value is ``0``, or empty for texts. Raises KeyError for a column that the
+    channel has in no layout.
     """
-    empty = _empty_record(tr_id, day)
+    empty = _empty_record(names or columns(tr_id, day))
     row = {**empty, **values}
     if len(row) > len(empty):
-        if unknown := values.keys() - set(COLUMNS[tr_id]):
+        if unknown := values.keys() - EVERY_NAME[tr_id]:
             raise KeyError(f"{tr_id} has no column {', '.join(sorted(unknown))}")
-        # A column that KIS added later is left out on an earlier day. A name that no day has is a
-        # mistake of the caller.
+        # A column that another layout has is left out. A name that no layout has is a mistake of
+        # the caller.
         row = {name: row[name] for name in empty}
     return list(map(str, row.values()))
 
 
-def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[str]:
-    """Return one record of the venue's trade channel; ``more`` are further columns by name."""
+def encode_tick(
+    tick: Tick, more: Mapping[str, object] | None = None, names: Columns = ()
+) -> list[str]:
+    """Return one record of the venue's trade channel; ``more`` are further columns by name.
+
+    ``names`` are the columns of the record; without them it has those of the trade's day.
+    """
     day, tr_id = kst_day(tick.t), TRADE_TRS[tick.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": tick.code,
@@ -151,11 +175,16 @@ def encode_tick(tick: Tick, more: Mapping[str, object] | None = None) -> list[st
         "HOUR_CLS_CODE": "0",
         "MARKET_CLS_CODE": "2",
     }
-    return encode_record(tr_id, day, values | (dict(more) if more else {}))
+    return encode_record(tr_id, day, values | (dict(more) if more else {}), names)
 
 
-def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list[str]:
-    """Return one record of the venue's depth channel; ``more`` are further columns by name."""
+def encode_depth(
+    depth: Depth, more: Mapping[str, object] | None = None, names: Columns = ()
+) -> list[str]:
+    """Return one record of the venue's depth channel; ``more`` are further columns by name.
+
+    ``names`` are the columns of the record; without them it has those of the depth's day.
+    """
     tr_id = DEPTH_TRS[depth.venue]
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
@@ -164,13 +193,13 @@ def encode_depth(depth: Depth, more: Mapping[str, object] | None = None) -> list
         "TOTAL_ASKP_RSQN": sum(size for _, size in depth.asks),
         "TOTAL_BIDP_RSQN": sum(size for _, size in depth.bids),
     }
-    for names, side in ((_ASK_LEVELS, depth.asks), (_BID_LEVELS, depth.bids)):
-        for (price_name, size_name), (price, size) in zip(names, side, strict=False):
+    for level_names, side in ((_ASK_LEVELS, depth.asks), (_BID_LEVELS, depth.bids)):
+        for (price_name, size_name), (price, size) in zip(level_names, side, strict=False):
             values[price_name] = price
             values[size_name] = size
     if depth.venue is Venue.KRX:
         values["MARKET_CLS_CODE"] = "2"
-    return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}))
+    return encode_record(tr_id, kst_day(depth.t), values | (dict(more) if more else {}), names)
 
 
 def encode_expected(match: ExpectedMatch, more: Mapping[str, object] | None = None) -> list[str]:
@@ -206,5 +235,5 @@ def encode_operation(state: MarketOperation, more: Mapping[str, object] | None =
 
 
 @lru_cache(maxsize=64)
-def _empty_record(tr_id: str, day: date) -> dict[str, object]:
-    return {name: "" if name in TEXTS else "0" for name in columns(tr_id, day)}
+def _empty_record(names: Columns) -> dict[str, object]:
+    return {name: "" if name in TEXTS else "0" for name in names}

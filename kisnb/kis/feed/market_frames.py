@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from types import GenericAlias
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -17,18 +18,17 @@ from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, T
 from kisnb.kis.calls.quote_messages import HALTED
 from kisnb.kis.channels import DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS, TRADE_TRS
 from kisnb.kis.feed.columns import LEVELS, TAKER_COLUMN
-from kisnb.kis.feed.frames import NOTHING, Frame, malformed
+from kisnb.kis.feed.frames import NOTHING, Frame, malformed, unparse
 from kisnb.kis.feed.record_reader import (
     Channel,
     Layout,
-    known_moments,
     moment,
     read_each,
     read_list,
     read_numbers,
     read_stated,
-    today,
 )
+from kisnb.kis.wire_text import on_day_of
 from kisnb.terms import Side, Venue
 
 C = TypeVar("C")
@@ -49,15 +49,17 @@ class Trades(Channel[Tick]):
     def __init__(self, tr_id: str, venue: Venue) -> None:
         self.texts = ("MKSC_SHRN_ISCD", "BSOP_DATE", "STCK_CNTG_HOUR", TAKER_COLUMN[venue])
         super().__init__(tr_id, venue)
+        self._last: tuple[str, str, Ns] = "", "", 0
+        """Date, time and moment of the newest trade."""
 
-    def decode(self, fields: Sequence[str], count: str, received: Ns) -> list[Tick]:
-        """Return the trades of a payload in order. Raises FrameError, then none counts."""
+    def decode(self, text: str, received: Ns) -> list[Tick]:
+        """Return the trades of a frame in order. Raises FrameError, then none counts."""
         # All records at once and in one function: a call for each costs a fifth of the time.
-        layout = self._layouts.get((len(fields), count)) or self._lay_out(len(fields), count)
+        fields = text.split("^")
+        layout = self._layout(fields)
         venue, side_of = self.venue, SIDES.get
         ticks: list[Tick] = []
-        last_day = last_at = ""
-        when = 0
+        last_day, last_at, when = self._last
         try:
             texts, numbers = layout[0]
             picked = numbers(fields)
@@ -67,21 +69,18 @@ class Trades(Channel[Tick]):
                 # JSON takes no padded or empty number, and no plus sign. ``read_each`` then reads
                 # them one by one.
                 read = []
-            t, n = (
-                iter(texts(fields)),
-                iter(read if len(read) == len(picked) else read_each(picked, self.needed)),
-            )
+            if len(read) != len(picked):
+                read = read_each(picked, self.needed)
+            t, n = iter(texts(fields)), iter(read)
             # Both iterators serve several targets: a record takes four texts and eight numbers.
             records = zip(t, t, t, t, n, n, n, n, n, n, n, n)  # noqa: B905 - as many each
             for code, day, at, taker, price, qty, volume, value, ask, bid, asks, bids in records:
-                # Most frames hold the trades of one second; to compare is cheaper than to look up.
+                # Most trades are of the second of the one before. To compare is cheaper than to
+                # look up.
                 if at != last_at or day != last_day:
-                    last_day, last_at, when = (
-                        day,
-                        at,
-                        known_moments.get((day, at)) or moment(day, at),
-                    )
-                side = side_of(taker)
+                    when = moment(day, at)
+                    last_day, last_at = day, at
+                    self._last = last_day, last_at, when
                 ticks.append(
                     Tick(
                         when,
@@ -89,7 +88,7 @@ class Trades(Channel[Tick]):
                         venue,
                         price,
                         qty,
-                        side,
+                        side_of(taker),
                         volume,
                         value,
                         ask,
@@ -112,6 +111,16 @@ class Trades(Channel[Tick]):
         )
 
 
+Levels: TypeAlias = tuple[tuple[int, int], ...]
+"""(price, shares) of one side, best first."""
+read_levels: Callable[[str], tuple[int, ...]] = msgspec.json.Decoder(
+    GenericAlias(tuple, (int,) * (4 * LEVELS))
+).decode
+"""The 40 whole numbers of a depth, from a JSON list of exactly as many. Raises MsgspecError."""
+_LEVELS_END = 3 + 4 * LEVELS
+"""The first column behind the levels."""
+
+
 class Depths(Channel[Depth]):
     """Depth of ten levels: H0STASP0, H0NXASP0, H0UNASP0. Won and shares.
 
@@ -125,20 +134,54 @@ class Depths(Channel[Depth]):
         for i in range(1, LEVELS + 1)
     )
 
+    def decode(self, text: str, received: Ns) -> list[Depth]:
+        """Return the depths of a frame in order. Raises FrameError, then none counts."""
+        # Nearly every frame is one record of plain numbers, as wide as the one before it. Then only
+        # the ends are split off, and JSON reads at once what lies between them.
+        try:
+            start, at, _, rest = text.split("^", 3)
+            code, fields, layout = self._heads[start]
+            levels = rest.rsplit("^", fields - _LEVELS_END)[0]
+            # A comma of KIS's would be taken for one of ours, and move the columns.
+            if len(layout) == 1 and "," not in levels:
+                asks, bids = _sides(read_levels(f"[{levels.replace('^', ',')}]"))
+                return [Depth(on_day_of(received, at), code, self.venue, asks, bids, received)]
+        except (KeyError, ValueError, FrameError):
+            # A new head, another width, a padded number, or no depth at all. The way below tells
+            # them apart. MsgspecError is a ValueError.
+            pass
+        return super().decode(text, received)
+
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> Depth:
         """Return one record as a fact; empty levels are left out. Raises FrameError, ValueError."""
         code, at, _ = texts
-        n = read_numbers(numbers)
-        # KIS sends all ask prices, all bid prices, all ask sizes and all bid sizes (workbook).
-        levels = tuple(zip(n[: 2 * LEVELS], n[2 * LEVELS :]))  # noqa: B905 - as many each
-        asks, bids = levels[:LEVELS], levels[LEVELS:]
-        # Most depths are full. One search for a 0 is cheaper than a look at each level.
-        if 0 in n:
-            asks, bids = _filled(asks), _filled(bids)
-        return Depth(today(received, at), code, self.venue, asks, bids, received)
+        asks, bids = _sides(read_numbers(numbers))
+        return Depth(on_day_of(received, at), code, self.venue, asks, bids, received)
 
 
-def _filled(levels: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+def _sides(n: Sequence[int]) -> tuple[Levels, Levels]:
+    """Return asks and bids of a depth's 40 numbers, without the empty levels."""
+    # KIS sends all ask prices, all bid prices, all ask sizes and all bid sizes (workbook).
+    # Written out, because slices and ``zip`` take half as long again for each depth.
+    (
+        a1, a2, a3, a4, a5, a6, a7, a8, a9, a10,
+        b1, b2, b3, b4, b5, b6, b7, b8, b9, b10,
+        r1, r2, r3, r4, r5, r6, r7, r8, r9, r10,
+        s1, s2, s3, s4, s5, s6, s7, s8, s9, s10,
+    ) = n  # fmt: skip
+    asks = (
+        (a1, r1), (a2, r2), (a3, r3), (a4, r4), (a5, r5),
+        (a6, r6), (a7, r7), (a8, r8), (a9, r9), (a10, r10),
+    )  # fmt: skip
+    bids = (
+        (b1, s1), (b2, s2), (b3, s3), (b4, s4), (b5, s5),
+        (b6, s6), (b7, s7), (b8, s8), (b9, s9), (b10, s10),
+    )  # fmt: skip
+    # Most depths are full. One search for a 0 is cheaper than a look at each level.
+    return (asks, bids) if all(n) else (_filled(asks), _filled(bids))
+
+
+def _filled(levels: Levels) -> Levels:
     """Return the levels without the empty ones, which KIS writes as price 0, or 0 shares."""
     return tuple(level for level in levels if level[0] and level[1])
 
@@ -215,7 +258,7 @@ class Programs(Channel[ProgramTrades]):
         code, at = texts
         sold, sold_value, bought, bought_value, net, net_value = read_stated(numbers)
         return ProgramTrades(
-            today(received, at),
+            on_day_of(received, at),
             code,
             self.venue,
             sold,
@@ -243,7 +286,7 @@ CHANNELS: dict[str, MarketChannel] = {
 
 def decode_ticks(frame: Frame, received: Ns) -> list[Tick]:
     """Return the trades of a frame of a trade channel, in order. Raises FrameError."""
-    return _of(_TRADES, frame).decode(frame.payload.split("^"), str(frame.count), received)
+    return _of(_TRADES, frame).decode(unparse(frame), received)
 
 
 def decode_depth(frame: Frame, received: Ns) -> list[Depth]:
@@ -251,7 +294,7 @@ def decode_depth(frame: Frame, received: Ns) -> list[Depth]:
 
     Raises FrameError.
     """
-    return _of(_DEPTHS, frame).decode(frame.payload.split("^"), str(frame.count), received)
+    return _of(_DEPTHS, frame).decode(unparse(frame), received)
 
 
 def _of(channels: Mapping[str, C], frame: Frame) -> C:

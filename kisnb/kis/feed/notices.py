@@ -49,8 +49,10 @@ _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
     "refused": ("1", "1", "1", NORMAL),
 }
 """RFUS_YN, CNTG_YN, ACPT_YN and RCTF_CLS of each kind."""
-
-
+_BLOCK = 16
+"""Bytes of a block of AES."""
+_PADDINGS = tuple(bytes([n]) * n for n in range(_BLOCK + 1))
+"""What PKCS7 appends, by its number of bytes. A text of whole blocks gets one block more."""
 _PERSONAL = frozenset({0, 1, 17})
 """Columns of CUST_ID, ACNT_NO and ACNT_NAME."""
 
@@ -126,7 +128,8 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
         return None
     try:
         # A fill's own quantity and price: reading ORDER_QTY would count partial fills twice.
-        number, original, qty, price = (int(fields[i].strip() or 0) for i in (2, 3, 9, 10))
+        number, original = int(fields[2].strip() or 0), int(fields[3].strip() or 0)
+        qty, price = int(fields[9].strip() or 0), int(fields[10].strip() or 0)
     except ValueError:
         raise FrameError(
             "an execution notice has a malformed number", "the feed goes on without it"
@@ -215,31 +218,45 @@ class Cipher:
         """Raises FrameError when key or iv has a wrong length."""
         from cryptography.hazmat.primitives.ciphers import Cipher as Aes
         from cryptography.hazmat.primitives.ciphers import algorithms, modes
-        from cryptography.hazmat.primitives.padding import PKCS7
 
-        if len(key.encode()) != 32 or len(iv.encode()) != 16:
+        self._iv = iv.encode()
+        if len(key.encode()) != 32 or len(self._iv) != _BLOCK:
             raise FrameError(
                 "the key of the execution notices has a wrong length",
                 "they are read from REST instead",
             )
-        self._aes = Aes(algorithms.AES256(key.encode()), modes.CBC(iv.encode()))
-        self._padding = PKCS7(128)
+        aes = algorithms.AES256(key.encode())
+        self._aes = Aes(aes, modes.CBC(self._iv))
+        # Every notice begins anew with the same iv, and a CBC decryptor serves one text only. To
+        # make one takes longer than all the rest. So ``decrypt`` does CBC's part itself, and one
+        # decryptor of single blocks serves all notices.
+        self._blocks = Aes(aes, modes.ECB()).decryptor()  # noqa: S305 - a part of CBC
 
     def encrypt(self, text: str) -> str:
         """Return the base64 of the encrypted text."""
-        padder, encryptor = self._padding.padder(), self._aes.encryptor()
-        padded = padder.update(text.encode()) + padder.finalize()
+        plain = text.encode()
+        encryptor = self._aes.encryptor()
+        padded = plain + _PADDINGS[_BLOCK - len(plain) % _BLOCK]
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
 
     def decrypt(self, payload: str) -> str:
         """Return the text of a base64 payload. Raises FrameError."""
-        decryptor, unpadder = self._aes.decryptor(), self._padding.unpadder()
         try:
-            padded = (
-                decryptor.update(base64.b64decode(payload, validate=True)) + decryptor.finalize()
-            )
-            return (unpadder.update(padded) + unpadder.finalize()).decode()
-        except (ValueError, binascii.Error):
+            secret = binascii.a2b_base64(payload, strict_mode=True)
+            size = len(secret)
+            # Half a block would stay in the decryptor, and spoil the next notice.
+            if not size or size % _BLOCK:
+                raise ValueError
+            # CBC: each block was combined (XOR) with the encrypted block before it, the first one
+            # with the iv.
+            before = int.from_bytes(self._iv + secret[:-_BLOCK])
+            padded = (int.from_bytes(self._blocks.update(secret)) ^ before).to_bytes(size)
+            padding = padded[-1]
+            if not 0 < padding <= _BLOCK or not padded.endswith(_PADDINGS[padding]):
+                raise ValueError
+            return padded[:-padding].decode()
+        # The errors of base64 and of UTF-8 are ValueErrors, too.
+        except ValueError:
             raise FrameError(
                 "an execution notice cannot be decrypted", "the feed goes on without it"
             ) from None

@@ -13,11 +13,11 @@ from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from kisnb.clock import DAY, KST_SHIFT, SECOND, Ns, kst
+from kisnb.clock import Ns, kst
 from kisnb.errors import FrameError
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
 from kisnb.kis.feed.columns import COLUMNS
-from kisnb.kis.feed.frames import malformed, read_count, record_width
+from kisnb.kis.feed.frames import PLAIN, malformed, read_count, record_width
 from kisnb.kis.wire_text import read_day, seconds_of
 from kisnb.terms import Venue
 
@@ -27,14 +27,26 @@ Pick: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 Layout: TypeAlias = tuple[tuple[Pick, Pick], ...]
 """For each record of a frame, or for all of them: one picks the texts, one the numbers."""
 
+Head: TypeAlias = tuple[str, int, Layout]
+"""Of the newest frame with this head: its first field, its number of fields, and their layout.
+
+The head is the part of a frame before its first caret. It holds flag, TR id, number of records, and
+the first field.
+"""
 KEPT = 256
 """Layouts and times that are remembered before all are forgotten; a quiet day needs a handful."""
+KEPT_HEADS = 4096
+"""Heads that each channel remembers before it forgets all of them.
+
+A stock has one for each number of records.
+"""
+LONGEST_HEAD = 40
+"""Letters; a longer head belongs to no stock, and is not remembered."""
 
 read_list = msgspec.json.Decoder(list[int]).decode
 """Whole numbers from a JSON list. Raises MsgspecError."""
-known_moments: dict[tuple[str, str], Ns] = {}
+_moments: dict[tuple[str, str], Ns] = {}
 """Moments by YYYYMMDD and HHMMSS, as ``moment`` has found them."""
-_seconds: dict[str, Ns] = {}
 
 
 class Channel(Generic[F]):
@@ -51,14 +63,19 @@ class Channel(Generic[F]):
     def __init__(self, tr_id: str, venue: Venue) -> None:
         self.tr_id = tr_id
         self.venue = venue
+        self._heads: dict[str, Head] = {}
         self._layouts: dict[tuple[int, str], Layout] = {}
         names = COLUMNS[tr_id]
         self._text_at = [names.index(name) for name in self.texts]
         self._number_at = [names.index(name) for name in self.numbers]
 
-    def decode(self, fields: Sequence[str], count: str, received: Ns) -> list[F]:
-        """Return the facts of all records of a payload. Raises FrameError, then none counts."""
-        layout = self._layouts.get((len(fields), count)) or self._lay_out(len(fields), count)
+    def decode(self, text: str, received: Ns) -> list[F]:
+        """Return the facts of all records of a frame, in order.
+
+        Raises FrameError for a record that cannot be read: then none of the frame counts.
+        """
+        fields = text.split("^")
+        layout = self._layout(fields)
         read = self.read
         try:
             return [read(texts(fields), numbers(fields), received) for texts, numbers in layout]
@@ -78,8 +95,38 @@ class Channel(Generic[F]):
             (_picking(self._text_at, start), _picking(self._number_at, start)) for start in starts
         )
 
+    def _layout(self, fields: list[str]) -> Layout:
+        """Return where the fields of a frame's records lie. Raises FrameError.
+
+        The first of ``fields`` holds the frame's head. It becomes the first field of the payload.
+        """
+        # A busy stock sends the same head thousands of times a day. One look-up then replaces the
+        # splitting and the checks of it.
+        start = fields[0]
+        fields[0], width, layout = self._heads.get(start) or self._learn_head(start, len(fields))
+        # KIS appends columns (KIS notice of 2026-09-09).
+        if width != len(fields):
+            layout = self._learn_head(start, len(fields))[2]
+        return layout
+
+    def _learn_head(self, start: str, fields: int) -> Head:
+        parts = start.split("|", 3)
+        if len(parts) != 4 or parts[:2] != [PLAIN, self.tr_id]:
+            raise malformed(f"{start[:40]!r} begins no frame of {self.tr_id}")
+        count, first = parts[2:]
+        if not first.strip():
+            raise malformed(f"{self.tr_id}: a record without the code of its stock")
+        layout = self._layouts.get((fields, count)) or self._lay_out(fields, count)
+        head = first, fields, layout
+        if len(self._heads) >= KEPT_HEADS:
+            self._heads.clear()
+        # A frame of noise may have a head of any length. Those must not fill the memory.
+        if len(start) <= LONGEST_HEAD:
+            self._heads[start] = head
+        return head
+
     def _lay_out(self, fields: int, count: str) -> Layout:
-        # KIS appends columns (KIS notice of 2026-09-09), so the width is found by division.
+        # KIS appends columns, so the width is found by division.
         records = read_count(count)
         layout = self._arranged(range(0, fields, record_width(self.tr_id, fields, records)))
         if len(self._layouts) >= KEPT:
@@ -132,18 +179,9 @@ def read_each(texts: Sequence[str], needed: Sequence[bool] = (False,)) -> list[i
 
 def moment(day: str, at: str) -> Ns:
     """Return the moment of YYYYMMDD and HHMMSS (KST). Raises FrameError."""
-    if len(known_moments) >= KEPT:
-        known_moments.clear()
-    t = known_moments[day, at] = kst(read_day(day), seconds_of(at))
+    t = _moments.get((day, at))
+    if t is None:
+        if len(_moments) >= KEPT:
+            _moments.clear()
+        t = _moments[day, at] = kst(read_day(day), seconds_of(at))
     return t
-
-
-def today(received: Ns, at: str) -> Ns:
-    """Return the moment of HHMMSS on the Korean day of ``received``. Raises FrameError."""
-    seconds = _seconds.get(at)
-    if seconds is None:
-        if len(_seconds) >= KEPT:
-            _seconds.clear()
-        seconds = _seconds[at] = seconds_of(at) * SECOND
-    # Arithmetic instead of dates: this runs for each depth. Korea has no summer time.
-    return received - (received + KST_SHIFT) % DAY + seconds

@@ -1,6 +1,9 @@
 """The rate limit of a host: a sliding window, with lanes in which orders overtake reads.
 
-KIS counts all REST calls of an appkey in any second (KIS notice of 2026-04-20 on rate limits).
+KIS counts all REST calls of an appkey in any second (KIS notice of 2026-04-20 on rate limits). It
+does not say how many it takes from this one: a new customer has 3 a second for three days (KIS
+notice of 2026-03-20), and a server may take less than the notice says. So the rate is learned from
+the calls that KIS refuses for their speed.
 """
 
 from __future__ import annotations
@@ -10,7 +13,13 @@ from bisect import insort
 from collections import deque
 from enum import IntEnum
 
-from kisnb.clock import SECOND, Activity, Clock, Ns
+from kisnb.clock import SECOND, Activity, Clock, Ns, clock_text
+
+PAUSE: Ns = SECOND // 8
+"""No call goes out for so long after a refusal: KIS advises 100 to 150 ms (KIS notice of
+2026-04-20)."""
+RECOVERS: Ns = 20 * SECOND
+"""After so long without a refusal, one more call a second is tried."""
 
 
 class Lane(IntEnum):
@@ -26,24 +35,80 @@ class SlidingWindow:
 
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
+        """The caller may lower it, and raise it up to its first value."""
         self.span = span
         # Of the last ``limit`` calls the oldest decides: a second after it, one more call fits.
         self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
         """Return when the next call may go out; ``now`` when at once."""
-        return max(now, self._calls[0] + self.span) if len(self._calls) == self.limit else now
+        calls = self._calls
+        return max(now, calls[-self.limit] + self.span) if len(calls) >= self.limit else now
 
     def record_call(self, now: Ns) -> None:
         """Note that a call goes out."""
         self._calls.append(now)
 
 
+class LearnedRate:
+    """Calls a second that the host takes from this appkey, as its refusals show.
+
+        most ──refused──► half of it ──refused──► … ──► 1
+                 ▲               │
+                 └── one more ◄──┘ after each 20 s without a refusal
+
+    It is remembered for the life of this object: as long as the desk runs.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """The rate that KIS documents for this host, or that is configured."""
+        self.refusals = 0
+        """Calls that were refused for their speed."""
+        self.newest: Ns = 0
+        """The moment of the newest refusal; 0 before the first."""
+        self._limit = most
+        self._since: Ns | None = None
+        """The moment at which the rate has changed."""
+
+    def limit(self, now: Ns) -> int:
+        """Return the calls a second that may go out now."""
+        while self._limit < self.most and self._since is not None and now >= self._since + RECOVERS:
+            self._limit, self._since = self._limit + 1, self._since + RECOVERS
+        return self._limit
+
+    def on_refused(self, left: Ns, now: Ns) -> bool:
+        """Note that KIS refused a call that left at ``left``. Return True when the rate is lower.
+
+        The refusals of one burst lower it once: only a call that left after the last change shows
+        that the new rate is too high.
+        """
+        self.refusals, self.newest = self.refusals + 1, now
+        if self._since is not None and left <= self._since:
+            return False
+        lower = max(self.limit(now) // 2, 1)
+        is_lower, self._limit, self._since = lower < self._limit, lower, now
+        return is_lower
+
+    def text(self, now: Ns) -> str:
+        """Return the rate in a sentence; empty while KIS has refused nothing."""
+        if not self.refusals:
+            return ""
+        calls = f"{self.refusals:,} call{'s' if self.refusals > 1 else ''}"
+        return (
+            f"KIS refused {calls} for speed, the last at {clock_text(self.newest)}: "
+            f"{self.limit(now)} calls a second go out now, of {self.most} at most"
+        )
+
+
 class Limiter:
     """Makes callers wait until they may call. A waiting caller counts as waiting for the clock."""
 
-    def __init__(self, window: SlidingWindow, clock: Clock, activity: Activity) -> None:
-        self._window = window
+    def __init__(self, most: int, clock: Clock, activity: Activity) -> None:
+        """``most`` is the number of calls a second before KIS has refused any."""
+        self.rate = LearnedRate(most)
+        self._window = SlidingWindow(most)
+        self._not_before: Ns = 0
         self._clock = clock
         self._activity = activity
         self._queue: list[tuple[Lane, int]] = []
@@ -51,8 +116,8 @@ class Limiter:
         self._moved = asyncio.Event()
         """Set, and replaced, whenever the queue has changed."""
 
-    async def enter(self, lane: Lane) -> None:
-        """Wait until a call of this lane may go out."""
+    async def enter(self, lane: Lane) -> Ns:
+        """Wait until a call of this lane may go out. Return the moment at which it does."""
         self._count += 1
         ticket = (lane, self._count)
         insort(self._queue, ticket)
@@ -61,7 +126,9 @@ class Limiter:
             while not self._my_turn(ticket):
                 with self._activity.resting():
                     await self._wait(ticket)
-            self._window.record_call(self._clock.now())
+            left = self._clock.now()
+            self._window.record_call(left)
+            return left
         finally:
             # A caller that was cancelled comes here, too. Its ticket would block all others.
             self._queue.remove(ticket)
@@ -69,12 +136,25 @@ class Limiter:
             self._moved.set()
             self._moved = asyncio.Event()
 
+    def on_refused(self, left: Ns) -> bool:
+        """Note that KIS refused a call that left at ``left`` for its speed.
+
+        Return True when fewer calls go out from now on.
+        """
+        now = self._clock.now()
+        self._not_before = now + PAUSE
+        return self.rate.on_refused(left, now)
+
+    def _earliest(self, now: Ns) -> Ns:
+        self._window.limit = self.rate.limit(now)
+        return max(self._window.earliest(now), self._not_before)
+
     def _my_turn(self, ticket: tuple[Lane, int]) -> bool:
         now = self._clock.now()
-        return self._queue[0] == ticket and self._window.earliest(now) <= now
+        return self._queue[0] == ticket and self._earliest(now) <= now
 
     async def _wait(self, ticket: tuple[Lane, int]) -> None:
         if self._queue[0] == ticket:
-            await self._clock.sleep_until(self._window.earliest(self._clock.now()))
+            await self._clock.sleep_until(self._earliest(self._clock.now()))
         else:
             await self._moved.wait()

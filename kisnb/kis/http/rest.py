@@ -1,5 +1,7 @@
-"""KIS over HTTP: token, rate limit, retry. A read is retried; an order is posted once and never
-again.
+"""KIS over HTTP: token, rate limit, retry. A read is retried; an order is posted once.
+
+Nothing here repeats an order, not even one that KIS turned away for its speed: a row of the journal
+allows each POST (`trading/orders/order_path.py`).
 
 The rate limit, the minute between two tokens and the pause after a refusal for speed go by the
 injected clock. Timeouts and the pause after a lost connection go by wall time, because a simulated
@@ -15,13 +17,13 @@ from pathlib import Path
 from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Activity, Clock, Ns
 from kisnb.errors import ApiError, KisError, LinkLost, OrderDenied, TokenError
-from kisnb.events import Event
+from kisnb.events import Event, Trouble
 from kisnb.kis.calls.messages import ApiReply, decode_object, decode_reply, encode_params
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import ROWS_CHANGED, TOKEN_EXPIRED, TRY_AGAIN
-from kisnb.kis.http.limiter import Lane, Limiter, SlidingWindow
+from kisnb.kis.error_codes import RATE_LIMITED, ROWS_CHANGED, TOKEN_EXPIRED, TRY_AGAIN
+from kisnb.kis.http.limiter import Lane, Limiter
 from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile
 from kisnb.kis.http.token_source import TokenSource
@@ -73,9 +75,9 @@ class Rest:
         self._clock = clock
         self._activity = activity
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
-        """Called with a trouble while a token is waited for."""
+        """Called with a trouble while a token is waited for, and when KIS takes fewer calls."""
         self._approval = ApprovalFile(cache, endpoint, credentials)
-        self._limiter = Limiter(SlidingWindow(endpoint.calls_per_second), clock, activity)
+        self._limiter = Limiter(endpoint.calls_per_second, clock, activity)
         self._tokens = TokenSource(
             TokenFile(cache, endpoint, credentials),
             self._ask_for_token,
@@ -204,7 +206,7 @@ class Rest:
         self._endpoint.rules.check_api(api)
         # The token comes first: a call must not hold its turn while a token is waited for.
         token = await self._tokens.token()
-        await self._limiter.enter(lane)
+        left = await self._limiter.enter(lane)
         # The permission comes last: what changed while the call waited for its turn counts.
         if not (permission := may_send()):
             raise OrderDenied(permission.reason, permission.cure)
@@ -214,10 +216,27 @@ class Rest:
         except ApiError as e:
             if e.msg_cd in TOKEN_EXPIRED:
                 self._tokens.refuse(token)
+            if e.msg_cd in RATE_LIMITED:
+                self._slow_down(left, e.msg_cd)
             # KIS may repeat what was sent in its text.
             raise ApiError(
                 self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status
             ) from None
+
+    def _slow_down(self, left: Ns, msg_cd: str) -> None:
+        """Let fewer calls out after a refusal for speed, and say so once."""
+        rate, now = self._limiter.rate, self._clock.now()
+        was_full = rate.limit(now) == rate.most
+        if self._limiter.on_refused(left) and was_full:
+            fewer = f"kisnb makes {rate.limit(now)} a second now instead of {rate.most}"
+            self.on_events(
+                [Trouble(now, f"KIS takes fewer calls than it should [{msg_cd}]: {fewer}")]
+            )
+
+    @property
+    def pace(self) -> str:
+        """The calls a second that KIS takes, in a sentence. Empty while it has refused none."""
+        return self._limiter.rate.text(self._clock.now())
 
     async def _wait_before_retry(self, error: ApiError | LinkLost, pause: Ns) -> None:
         """Wait before the next attempt; raise ``error`` when another attempt is in vain."""

@@ -295,11 +295,19 @@ class Placing:
 
     async def _wait_decided(self, orders: Sequence[Order], claims: Sequence[Claim | None]) -> None:
         try:
-            await self._pace.until(lambda: not any(order.state in UNDECIDED for order in orders))
+            await self._pace.until(lambda: all(map(self._is_decided, orders)))
         except BaseException:
             self._claims.lose(claims)
             raise
         self._claims.reach(claims)
+
+    def _is_decided(self, order: Order) -> bool:
+        """Return whether a call need not wait for this order any longer."""
+        # KIS has taken the order. When it can neither be read nor has sent a notice, no wait would
+        # tell more: ``session.status.readings`` says so, and the order stays current.
+        if order.state is OrderState.SENT and self._state.readings_failed is not None:
+            return True
+        return order.state not in UNDECIDED
 
     def _announce(self, calls: Sequence[Call], orders: Sequence[Order]) -> None:
         """Print a line for each order, unless its cell shows it as its value or is to be silent."""

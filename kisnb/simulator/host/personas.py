@@ -124,7 +124,9 @@ class Persona(msgspec.Struct, frozen=True):
     notice_limit_always: bool = False
     """True when ODER_KIND of a fill reads 00 whatever the order's kind."""
     columns_of: date | None = None
-    """Day whose column counts the channels have. None takes the simulated day."""
+    """Day whose columns the channels have. None takes the simulated day."""
+    workbook_columns: bool = False
+    """True when depths have the columns of KIS's workbook, not those that clients recorded."""
     pads_msg1: bool = True
     """True when ``msg1`` ends in blanks."""
     pads_numbers: bool = True

@@ -82,9 +82,14 @@ QUIRKS: dict[str, Quirk] = {
         "fills say kind 00 whatever the order was", _ONE, {"notice_limit_always": True}
     ),
     "old-columns": Quirk(
-        "column counts of before 2026-09-14 on every day",
+        "the columns of KIS's samples of before 2026-09-14 on every day",
         "KIS's samples",
-        {"columns_of": date(2026, 9, 11)},
+        {"columns_of": date(2026, 9, 11), "workbook_columns": True},
+    ),
+    "workbook-columns": Quirk(
+        "depths of 60 columns on KRX (before 2026-09-14: 59) and 65 on NXT, not 63 and 62",
+        "KIS's workbook",
+        {"workbook_columns": True},
     ),
     "paper-kinds": Quirk(
         "the paper host takes every kind of order",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kisnb.clock import Ns
+from kisnb.clock import SECOND, Ns
 from kisnb.events import Cancelled, CancelRefused, CancelStarted, Denied, Trouble
 from kisnb.orders import Order, OrderRow, OrderState, SendReply
 from kisnb.trading.order_books.order_book import EXTERNAL
@@ -10,6 +10,9 @@ from kisnb.trading.orders.readings import SETTLES, Readings
 from kisnb.trading.ports.effects import Cancel, CancelReserved
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
+
+TRIED: Ns = 30 * SECOND
+"""A call that KIS turns away is tried again for so long."""
 
 
 class Cancels:
@@ -21,6 +24,9 @@ class Cancels:
         self._accepted: dict[str, Ns] = {}
         """Keys of orders whose cancel KIS accepted, with the moment. KIS has not confirmed yet that
         the cancel was carried out."""
+        self._turned_away: dict[str, Ns] = {}
+        """Keys of orders whose cancel KIS turned away for its speed or token, with the first time.
+        """
 
     def request(self, turn: Turn, key: str, qty: int | None, *, kill_switch: bool) -> None:
         """Cancel ``qty`` shares of an order; None means all leaves.
@@ -72,6 +78,8 @@ class Cancels:
     def on_reply(self, turn: Turn, reply: SendReply) -> None:
         """KIS accepted a cancel, refused it, or did not reply."""
         order = self._state.books.orders[reply.key]
+        if reply.outcome != "again":
+            self._turned_away.pop(reply.key, None)
         # The order may have ended while its cancel was on the way: then the reply changes nothing.
         if not order.is_open:
             return
@@ -83,10 +91,26 @@ class Cancels:
             self._accepted[reply.key] = turn.now
             self._readings.schedule(turn, turn.now + SETTLES, "cancel")
             return
-        # Nobody repeats the cancel here. KIS's list shows whether it was carried out.
+        if reply.outcome == "again" and self._start_again(turn, order):
+            return
+        # Nobody repeats any other cancel here. KIS's list shows whether it was carried out.
         text = reply.text or "no answer came; the order may or may not be cancelled"
         turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
         self._readings.schedule(turn, turn.now, "cancel refused")
+
+    def _start_again(self, turn: Turn, order: Order) -> bool:
+        """Send a cancel again that KIS turned away for its speed or token.
+
+        Each POST has a row of its own. Return False when it was tried for long enough.
+        """
+        started = [fact for fact in order.facts if isinstance(fact, CancelStarted)]
+        since = self._turned_away.setdefault(order.key, turn.now)
+        if order.ref is None or not started or turn.now >= since + TRIED:
+            del self._turned_away[order.key]
+            return False
+        turn.record(CancelStarted(turn.now, order.key, started[-1].qty))
+        turn.emit(Cancel(order.key, order.ref, started[-1].qty))
+        return True
 
     def on_listed(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
         """Refuse an accepted cancel that KIS's list, read after ``asked``, does not show."""

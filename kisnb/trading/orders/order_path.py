@@ -8,7 +8,12 @@
                                  then it is checked again
 
     Send ─► the limiter ─► may_send ─► sent | rejected | unknown
+                              │  └─► turned away by KIS: back to NEW, and from there again
                               └─► stopped: back to NEW for a window or a price, else Denied
+
+KIS turns a call away for its speed or its token before it reads it, so nothing was placed. Each
+POST has its own SendStarted row, and between two of them stands the OrderHeld row that says why the
+first one does not count. A desk that dies in between denies the order, as any that was not sent.
 
 One POST is in flight per stock and side. ``BuyPrices`` decides how old the price of a buy may be.
 """
@@ -17,7 +22,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kisnb.clock import Ns, clock_text, day_number, kst_day
+from kisnb.clock import SECOND, Ns, clock_text, day_number, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
 from kisnb.market.router import NotRouted
@@ -38,6 +43,7 @@ from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.order_books import reservations
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
+from kisnb.trading.orders.cancels import TRIED
 from kisnb.trading.orders.readings import FAILED, Readings
 from kisnb.trading.orders.revise import place_lost, why_not_revised
 from kisnb.trading.orders.stock_readings import StockReadings
@@ -69,6 +75,8 @@ class OrderPath:
         self._reading: dict[str, int] = {}
         """Stocks whose depth is being read, each with its price before, won. Their orders wait in
         state NEW."""
+        self._turned_away: dict[str, Ns] = {}
+        """Orders that KIS turned away for their speed or token, each with the first time."""
         self._waiting: dict[str, int] = {}
         """Orders that wait for KIS's account, each with the readings that it has waited for."""
         self._synced: set[str] = set()
@@ -232,6 +240,24 @@ class OrderPath:
             self.send(turn, order)
         else:
             turn.record(Denied(turn.now, order.key, why))
+
+    def on_turned_away(self, turn: Turn, order: Order, why: str) -> None:
+        """KIS took no call: bring the order on its way again, or deny it after ``TRIED``."""
+        since = self._turned_away.setdefault(order.key, turn.now)
+        if order.cancel_asked:
+            no = "it was cancelled before it was sent"
+            turn.record(Denied(turn.now, order.key, no, "order again if it is still wanted"))
+        elif turn.now >= since + TRIED:
+            del self._turned_away[order.key]
+            no = f"KIS has turned it away for {(turn.now - since) // SECOND} s: {why}"
+            turn.record(Denied(turn.now, order.key, no, "order again when KIS takes calls again"))
+        else:
+            self._synced.add(order.key)
+            back = (
+                f"KIS turned it away before it was placed, and it waits for its turn again: {why}"
+            )
+            turn.record(OrderHeld(turn.now, order.key, turn.now, back, 0))
+            self.send(turn, order)
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
         """Return whether a buy that was stopped lacks a fresh price and nothing else."""

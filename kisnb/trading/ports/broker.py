@@ -55,6 +55,11 @@ class Broker(Protocol):
         """Every wanted subscription is confirmed or refused."""
         ...
 
+    @property
+    def pace(self) -> str:
+        """The calls a second that KIS takes, in a sentence; empty while it has refused none."""
+        ...
+
     async def start(self) -> None:
         """Connect, and begin to receive. Raises KisnbError."""
         ...
@@ -64,7 +69,7 @@ class Broker(Protocol):
         ...
 
     # These three never repeat a POST, whatever went wrong. KIS has no order id of ours, so a second
-    # POST would be a second order.
+    # POST could be a second order. Only ``again`` proves that it is none. Then the core decides.
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Send an order with one POST, never repeated. A lost reply returns ``unknown``."""
         ...

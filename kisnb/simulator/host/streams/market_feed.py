@@ -23,7 +23,7 @@ from kisnb.kis.channels import (
     VENUE_OF_TR,
 )
 from kisnb.kis.feed import frames
-from kisnb.kis.feed.columns import columns
+from kisnb.kis.feed.columns import LAYOUTS, WORKBOOK, Columns, columns
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.personas import Persona
 from kisnb.simulator.host.streams.market_records import (
@@ -48,6 +48,9 @@ from kisnb.terms import Phase, Venue
 MOST_RECORDS = 999
 """Records of one data frame. The frame's count has three digits."""
 _VENUES, _KRX_ALONE = tuple(Venue), (Venue.KRX,)
+_BOTH = ("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT)
+_MIDDLES = {Venue.KRX: (("MID_PRC", Venue.KRX),), Venue.NXT: _BOTH, Venue.SOR: _BOTH}
+"""The columns of middle prices by the depth channel's venue, and the venue whose price each has."""
 
 
 class MarketFeed:
@@ -72,13 +75,11 @@ class MarketFeed:
                 for trade in trades
                 if venue in (trade.venue, Venue.SOR) and trade.segment != SINGLE_PRICE
             ]
-            records = self._fitting(
-                tr_id,
-                [
-                    trade_record(trade, quote, tally, self._market.stretch(trade.venue))
-                    for trade in shown
-                ],
-            )
+            names = self._columns(tr_id)
+            records = [
+                trade_record(trade, quote, tally, self._market.stretch(trade.venue), names)
+                for trade in shown
+            ]
             # An auction can match more orders at once than one frame can count.
             for i in range(0, len(records), MOST_RECORDS):
                 self._send(now, socket, tr_id, records[i : i + MOST_RECORDS])
@@ -108,8 +109,7 @@ class MarketFeed:
             self._send_overtime(now, code, OVERTIME_DEPTH_TR)
         for socket, venue in self._followers(DEPTH_TRS, code):
             if venue in changed or venue is Venue.SOR:
-                records = self._fitting(DEPTH_TRS[venue], [self._depth_record(code, venue)])
-                self._send(now, socket, DEPTH_TRS[venue], records)
+                self._send(now, socket, DEPTH_TRS[venue], [self._depth_record(code, venue)])
 
     def send_operation(
         self, now: Ns, step: TradingInterrupted | TradingResumed | SessionBegan | SessionEnded
@@ -181,8 +181,7 @@ class MarketFeed:
         # The middle price is that at which mid-price orders match; 0 while a venue has none.
         middles = {
             name: self._market.exchange.listing(code, at).current.middle or 0
-            for name, at in (("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT))
-            if venue is not Venue.KRX
+            for name, at in _MIDDLES[venue]
         }
         return depth_record(
             self._market.depth(code, venue),
@@ -190,16 +189,14 @@ class MarketFeed:
             expected,
             self._stretch(venue),
             middles,
+            self._columns(DEPTH_TRS[venue]),
         )
 
-    def _fitting(self, tr_id: str, rows: list[list[str]]) -> list[list[str]]:
-        """Cut records to the columns that this host sends."""
-        # KIS added a column to five channels (notice of 2026-09-09); a quirk plays the older host.
-        day = self._persona.columns_of
-        if day is None:
-            return rows
-        width = len(columns(tr_id, day))
-        return [row[:width] for row in rows]
+    def _columns(self, tr_id: str) -> Columns:
+        """Return the columns that this host sends on a channel."""
+        persona = self._persona
+        layouts = WORKBOOK if persona.workbook_columns else LAYOUTS
+        return columns(tr_id, persona.columns_of or self._market.day, layouts)
 
     def _followers(
         self, channels: Mapping[Venue, str], code: str

@@ -17,6 +17,7 @@ from kisnb.exchange.tape import Tally
 from kisnb.kis.calls.quote_messages import change_sign
 from kisnb.kis.channels import PROGRAM_TRS
 from kisnb.kis.feed import frames
+from kisnb.kis.feed.columns import Columns
 from kisnb.simulator.day.investor_flows import ProgramFlows
 from kisnb.simulator.day.market_index import IndexPoint
 from kisnb.simulator.replies.flow_fields import MILLION, whole_of
@@ -117,12 +118,14 @@ def operation_code(step: TradingInterrupted | TradingResumed | SessionBegan | Se
     return _INTERRUPTED.get(step.why, _VI)[1]
 
 
-def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regular") -> list[str]:
+def trade_record(
+    trade: Traded, quote: Quote, tally: Tally, stretch: str = "regular", names: Columns = ()
+) -> list[str]:
     """Return one record of the trade channel of ``quote``'s venue.
 
     The unified channel counts what both venues have traded. ``tally`` is the venue's of ``quote``;
     it gives the times of the day's prices. ``stretch`` is the stretch of the day of the trade's
-    venue.
+    venue. ``names`` are the columns of the record; without them it has those of the trade's day.
     """
     both = quote.venue is Venue.SOR
     volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
@@ -158,6 +161,7 @@ def trade_record(trade: Traded, quote: Quote, tally: Tally, stretch: str = "regu
             "NEW_MKOP_CLS_CODE": operation,
             "MARKET_CLS_CODE": market,
         },
+        names,
     )
 
 
@@ -167,11 +171,12 @@ def depth_record(
     expected: ExpectedMatch | None,
     stretch: str,
     middles: Mapping[str, int],
+    names: Columns,
 ) -> list[str]:
     """Return one record of the depth channel of ``depth``'s venue.
 
     ``expected`` is the match that a running call auction expects, None outside of one. ``middles``
-    are the middle prices in won by their column.
+    are the middle prices in won by their column. ``names`` are the columns of the record.
     """
     market, _, hour = _CODES.get(stretch, _NOTHING_OPEN)
     more: dict[str, object] = {"ACML_VOL": quote.volume, **middles}
@@ -192,7 +197,7 @@ def depth_record(
                 "ANTC_CNTG_VRSS_SIGN": changed["PRDY_VRSS_SIGN"],
                 "ANTC_CNTG_PRDY_CTRT": changed["PRDY_CTRT"],
             }
-    return frames.encode_depth(depth, more)
+    return frames.encode_depth(depth, more, names)
 
 
 def expected_record(expected: ExpectedMatch, quote: Quote, stretch: str) -> list[str]:
