@@ -36,7 +36,7 @@ from kisnb.events import (
     Tick,
 )
 from kisnb.market import sessions
-from kisnb.orders import Order, OrderState, Permission, SendReply
+from kisnb.orders import Order, OrderState, Permission, SendReply, same_branch
 from kisnb.terms import Venue
 from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.blackout import window_end
@@ -48,8 +48,9 @@ from kisnb.trading.halt.kill_switch import QUERY, KillSwitch
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.order_reconciliation import expiry
 from kisnb.trading.orders.readings import AFTER_BOUNDARY, Readings
-from kisnb.trading.orders.reconciliation import Reconciliation, expiry
+from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.ports.commands import (
     CancelOrder,
     Halt,
@@ -247,7 +248,8 @@ class DeskCore:
             # Read before Sent is recorded: applying that row drops the notices that wait for it.
             early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             turn.record(Sent(now, reply.key, reply.ref))
-            for notice in early:
+            # Those of another branch's order with this number wait on.
+            for notice in (n for n in early if same_branch(n.branch, reply.ref.branch)):
                 self._notices.receive(turn, notice)
         elif reply.outcome == "rejected":
             turn.record(Rejected(now, reply.key, reply.msg_cd, reply.text))
@@ -278,7 +280,8 @@ class DeskCore:
         #     held orders    a sell may use the shares that KIS has just confirmed
         account = self.reconciliation.on_orders_read(turn, read)
         self._day_loss.check(turn)
-        self._kill_switch.on_orders_read(turn, read.query, complete=read.page is not None)
+        complete = read.page is not None and read.page.complete
+        self._kill_switch.on_orders_read(turn, read.query, complete=complete)
         self._flatten.on_account_read(turn, read.query.asked, read.account)
         if read.page is None:
             self.orders.on_orders_unread(turn)

@@ -31,7 +31,7 @@ from kisnb.events import (
     is_order_fact,
 )
 from kisnb.market.routing_evidence import EvidenceLog
-from kisnb.orders import OrderRef, OrderState
+from kisnb.orders import OrderRef, OrderState, same_branch
 from kisnb.terms import Side
 from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -188,7 +188,9 @@ class State:
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
             # The number has its order now, so no notice waits for it any more.
-            self.early.pop((ref.day, ref.number), None)
+            waiting = self.early.pop((ref.day, ref.number), [])
+            if others := [n for n in waiting if not same_branch(n.branch, ref.branch)]:
+                self.early[ref.day, ref.number] = others
             self.note_number(ref.day, ref.number)
 
     @classmethod

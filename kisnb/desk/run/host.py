@@ -362,13 +362,9 @@ class DeskHost:
                         f"the orders of the day could not be read: {said(e)}; {LOG}",
                     )
                 )
-        # A list that broke off proves nothing: an order that it lacks may stand on its next page.
-        whole = page if page is not None and page.complete else None
-        self.submit(
-            OrdersRead(
-                ask.query, whole, account if account is not None and account.complete else None
-            )
-        )
+        # A list or a statement that broke off goes on too. What it has counts, and what it lacks
+        # proves nothing: an order that it lacks may stand on its next page.
+        self.submit(OrdersRead(ask.query, page, account))
 
 
 def said(error: BaseException) -> str:

@@ -120,7 +120,11 @@ class Readings:
         # A late end of an older reading must not end the newer one.
         if self._asked.get(query.day) == query.asked:
             del self._asked[query.day]
-        is_missing = read.page is None or (query.account and read.account is None)
+        is_missing = (
+            read.page is None
+            or not read.page.complete
+            or (query.account and (read.account is None or not read.account.complete))
+        )
         self._failures = self._failures + 1 if is_missing else 0
         if is_missing:
             self._not_before = turn.now + RETRY.pause(self._failures - 1)

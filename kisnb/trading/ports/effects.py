@@ -107,9 +107,10 @@ class OrdersRead(msgspec.Struct, frozen=True):
 
     query: OrdersQuery
     page: OrderPage | None
-    """None when KIS did not list everything."""
+    """None when KIS listed nothing. Rows may be missing when it is not complete."""
     account: Account | None = None
-    """None when it was not asked for, or when KIS did not state everything."""
+    """None when it was not asked for, or when KIS stated nothing. Holdings may be missing when it
+    is not complete."""
 
 
 class AskDepth(msgspec.Struct, frozen=True):
