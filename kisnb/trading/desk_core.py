@@ -69,7 +69,13 @@ from kisnb.trading.ports.effects import (
     Woke,
 )
 from kisnb.trading.ports.limits import Limits
-from kisnb.trading.ports.queries import AdoptHolding, ArmDesk, CheckedQuery, LiftHalt
+from kisnb.trading.ports.queries import (
+    AcceptDifference,
+    AdoptHolding,
+    ArmDesk,
+    CheckedQuery,
+    LiftHalt,
+)
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
@@ -176,7 +182,7 @@ class DeskCore:
         match message:
             case Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder():
                 self._execute(turn, message)
-            case Halt() | LiftHalt() | ArmDesk() | AdoptHolding():
+            case Halt() | LiftHalt() | ArmDesk() | AdoptHolding() | AcceptDifference():
                 self._execute_control(turn, message)
             case SendReply():
                 self._on_send_reply(turn, message)
@@ -229,6 +235,8 @@ class DeskCore:
                 turn.record(Disarmed(turn.now, "a person disarmed the desk"))
             case AdoptHolding():
                 self._adopt(turn, command)
+            case AcceptDifference(subject=subject):
+                self.reconciliation.accept(turn, subject)
 
     def _adopt(self, turn: Turn, wish: AdoptHolding) -> None:
         taken = adopt(turn.now, self.state.books, wish)
