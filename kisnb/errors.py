@@ -18,6 +18,7 @@ KisnbError
 └── KisError            KIS answered with an error, or did not answer
     ├── ApiError
     ├── FrameError      a body or a frame that cannot be read
+    │   └── FieldError  a field of a reply that must be there is missing or cannot be read
     ├── TokenError
     └── LinkLost
         └── Unreachable no connection came about: nothing was sent
@@ -145,6 +146,18 @@ class ApiError(KisError):
 
 class FrameError(KisError):
     """A body or a frame of KIS cannot be read."""
+
+
+class FieldError(FrameError):
+    """A field that must be there is missing, empty or unreadable. It is never taken for 0.
+
+    ``call`` is the name of the call, and ``field`` KIS's name of the field.
+    """
+
+    def __init__(self, text: str, cure: str = "", *, call: str = "", field: str = "") -> None:
+        super().__init__(text, cure)
+        self.call = call
+        self.field = field
 
 
 class TokenError(KisError):

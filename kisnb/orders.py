@@ -273,7 +273,10 @@ class OrderPage(msgspec.Struct, frozen=True):
 
     rows: tuple[OrderRow, ...]
     complete: bool
-    """False: a page is missing, so that rows may be missing."""
+    """False: a page is missing or a row was unreadable, so that rows may be missing. Then nothing
+    that is not listed is proved to be absent."""
+    bad: tuple[str, ...] = ()
+    """A sentence about each row that was unreadable: which row, which field, of which call."""
 
 
 class Holding(msgspec.Struct, frozen=True, gc=False):
@@ -306,7 +309,9 @@ class Account(msgspec.Struct, frozen=True):
     """Cash that a new buy may use now."""
     holdings: tuple[Holding, ...]
     complete: bool
-    """False: a page is missing, so that holdings may be missing."""
+    """False: a page is missing or a row was unreadable, so that holdings may be missing."""
+    bad: tuple[str, ...] = ()
+    """A sentence about each row that was unreadable: which row, which field, of which call."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):

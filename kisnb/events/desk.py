@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, clock_text
 from kisnb.events.fact import Fact
 from kisnb.orders import Intent
 from kisnb.terms import Side, Venue
@@ -150,6 +150,34 @@ class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
     lost: bool = False
 
 
+# Without it a person would take the last figures for the present ones: the readings of an account
+# can fail for hours without any other event.
+class ReadingsFailed(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS's orders and account could not be read several times in a row.
+
+    Published at the fifth failed reading and at each one after it, until ``ReadingsGood``.
+    """
+
+    count: int
+    """Failed readings in a row."""
+    since: Ns
+    """The moment of the first of them."""
+    why: str
+    """The reason of the newest one."""
+
+    @property
+    def text(self) -> str:
+        """Return the state in a sentence, with the reason."""
+        return (
+            f"{self.count} readings of KIS's orders and account have failed since "
+            f"{clock_text(self.since)}: {self.why}"
+        )
+
+
+class ReadingsGood(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS's orders and account could be read again."""
+
+
 class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A sentence that a person must read."""
 
@@ -167,5 +195,7 @@ DeskFact: TypeAlias = (
     | SpeedSet
     | AgentLeased
     | AgentReleased
+    | ReadingsFailed
+    | ReadingsGood
     | Trouble
 )

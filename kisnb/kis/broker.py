@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from kisnb.clock import Activity, Clock, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, LinkLost, OrderDenied, Unreachable
 from kisnb.events import Depth, Event, Quote
@@ -18,7 +20,7 @@ from kisnb.kis.calls.order_messages import (
     day_orders_params,
     order_api,
     order_body,
-    read_order,
+    read_orders,
     read_ref,
     revise_body,
 )
@@ -239,16 +241,15 @@ class KisBroker:
 
     async def day_orders(self, day: date) -> OrderPage:
         """Return all orders of a day, newest first. Raises KisError when not even the first page
-        came.
+        came. A row that cannot be read is named in ``bad``, and the page is then not complete.
         """
         # Without ALL, orders at NXT and by SOR are missing; paper knows KRX alone (workbook).
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
         params = day_orders_params(day, self._account, venue)
         api = day_orders_api(day, kst_day(self._clock.now()))
         pages, complete = await self._rest.read_pages(api, params)
-        return OrderPage(
-            tuple(read_order(row) for page in pages for row in page.rows("output1")), complete
-        )
+        rows, bad = read_orders(row for page in pages for row in page.rows("output1"))
+        return OrderPage(rows, complete and not bad, self._masked(bad))
 
     async def account(self) -> Account:
         """Return cash and holdings. Raises KisError."""
@@ -259,7 +260,12 @@ class KisBroker:
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )
-        return read_account(pages, orderable, complete=complete)
+        account = read_account(pages, orderable, complete=complete)
+        return msgspec.structs.replace(account, bad=self._masked(account.bad))
+
+    def _masked(self, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        # They quote what KIS sent, and a column that has moved may hold the account's number.
+        return tuple(self._rest.mask.text(text) for text in sentences)
 
     # prices
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 
 from kisnb.clock import SECOND, Ns, day_number, kst, kst_day
@@ -14,12 +13,12 @@ BOUND = 1 << 63
 """No number of the wire reaches it: the desk counts in 64 bits."""
 
 
-def whole(row: Mapping[str, str], field: str) -> int:
-    """Return a field as won or shares; 0 when it is empty. Raises FrameError.
+def whole(text: str) -> int:
+    """Return a text as won or shares; 0 when it is empty. Raises FrameError.
 
     KIS pads numbers with zeros or blanks, writes the sign in front, and some with zero decimals.
     """
-    text = row.get(field, "").strip()
+    text = text.strip()
     if not text:
         return 0
     try:
@@ -29,7 +28,7 @@ def whole(row: Mapping[str, str], field: str) -> int:
         # No text may stand for BOUND, so the check below refuses this text in the same words.
         number = BOUND
     if not -BOUND < number < BOUND:
-        raise FrameError(f"the field {field} is {text[:20]!r} and should be a number", "ask again")
+        raise FrameError(f"{text[:20]!r} is not a number", "ask again")
     return number
 
 

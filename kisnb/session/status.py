@@ -69,7 +69,16 @@ class SessionStatus:
 
         Empty while they are known.
         """
-        return self._link.state.doubt
+        return self._link.state.doubt or self.readings
+
+    @property
+    def readings(self) -> str:
+        """A sentence that KIS's orders and account cannot be read, since when, and the reason.
+
+        Empty while they can be read, and for the first four failed readings in a row.
+        """
+        failed = self._state.readings_failed
+        return failed.text if failed is not None else ""
 
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""

@@ -288,12 +288,11 @@ class DeskCore:
         #     held orders    a sell may use the shares that KIS has just confirmed
         account = self.reconciliation.on_orders_read(turn, read)
         self._day_loss.check(turn)
-        complete = read.page is not None and read.page.complete
-        self._kill_switch.on_orders_read(turn, read.query, complete=complete)
+        self._kill_switch.on_orders_read(turn, read.query, complete=read.page is not None)
         self._flatten.on_account_read(turn, read.query.asked, read.account)
         if read.page is None:
             self.orders.on_orders_unread(turn)
-        self.orders.resume_waiting(turn, read.query.asked, account)
+        self.orders.resume_waiting(turn, read.query, account)
         # A reading that fell due while this one was under way begins now.
         self.readings.on_wake(turn)
 

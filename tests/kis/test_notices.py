@@ -38,8 +38,8 @@ NOTICES = st.builds(
     original=st.integers(0, 10**10 - 1),
     code=st.from_regex(r"[0-9]{5}[0-9A-Z]", fullmatch=True),
     side=st.sampled_from(Side),
-    qty=st.integers(0, 10**8),
-    price=st.integers(0, 10**8),
+    qty=st.integers(1, 10**8),
+    price=st.integers(1, 10**8),
     branch=st.just("06010"),
     venue=st.sampled_from([Venue.KRX, Venue.NXT]),
 )

@@ -110,6 +110,34 @@ def test_a_slow_reply_is_held_back_and_its_notices_go_ahead() -> None:
     assert len(one.notices()) == 2
 
 
+def test_a_reply_can_lack_a_field_or_have_another_value_in_it() -> None:
+    one = faulty(
+        Fault("read", "rewrite", field="stck_prpr"),
+        Fault("read", "rewrite", field="stck_prpr", value="x", nth=2),
+        Fault("order", "rewrite", field="rt_cd", value=""),
+    )
+    first, second, third = (one.said(one.ask("inquire_price", QUOTE)) for _ in range(3))
+    assert "stck_prpr" not in first["output"]
+    assert second["output"]["stck_prpr"] == "x"
+    assert int(third["output"]["stck_prpr"])
+    said = json.loads(sent(one).body)
+    assert (said["rt_cd"], said["msg_cd"], held(one)) == ("", "APBK0013", 10)
+
+
+def test_one_row_of_a_list_can_be_spoilt_and_a_blank_one_added() -> None:
+    one = faulty(
+        Fault("read", "rewrite", field="rmn_qty", row=2),
+        Fault("read", "pad", nth=2),
+    )
+    sent(one)
+    sent(one)
+    first, second = (
+        one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"] for _ in range(2)
+    )
+    assert ["rmn_qty" in row for row in first] == [True, False]
+    assert [any(row.values()) for row in second] == [True, True, False]
+
+
 def test_an_order_is_taken_and_the_exchange_refuses_it_by_a_notice() -> None:
     one = faulty(Fault("order", "reject"))
     reply = one.said(sent(one))
@@ -388,6 +416,7 @@ def test_silence_neither_does_nor_answers_what_a_socket_asks() -> None:
     ("verb", "body"),
     [
         ("fault", {"on": "call", "what": "refuse", "msg_cd": "XYZ"}),
+        ("fault", {"on": "call", "what": "rewrite"}),
         ("fault", {"on": "call", "what": "refuse", "msg_cd": "OPSP0007"}),
         ("fault", {"on": "call", "what": "refuse", "msg_cd": "EGW00201", "times": 0}),
         ("fault", {"on": "request", "what": "silence", "times": 10**9}),
@@ -470,6 +499,7 @@ def test_every_deed_at_every_point_leaves_the_day_going() -> None:
             what,
             msg_cd="" if what != "refuse" else "OPSP0007" if point == "request" else "EGW00002",
             seconds=1.5 if what in ("slow", "delay") else 0,
+            field="rt_cd" if what == "rewrite" else "",
             since="09:30:00" if point == "time" else "",
             probability=None if point == "time" else 0.03,
         )

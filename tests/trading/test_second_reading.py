@@ -420,7 +420,7 @@ def test_o15_a_list_that_lacks_an_order_books_no_difference_of_the_account():
 def broken_off(desk: Desk, *rows: OrderRow, held: Account | None = None) -> None:
     """A list of which a page, or a row, could not be read."""
     query = OrdersQuery(DAY, "test", held is not None, desk.now, desk.core.state.fills)
-    desk.say(OrdersRead(query, OrderPage(rows, complete=False), held), desk.now)
+    desk.say(OrdersRead(query, None, held, OrderPage(rows, complete=False)), desk.now)
 
 
 def test_o15_an_incomplete_list_books_its_fills_and_no_end():

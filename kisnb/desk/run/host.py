@@ -14,7 +14,7 @@ from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
 from kisnb.errors import ConfigError, KisError, OrderDenied, TokenError
 from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
-from kisnb.orders import Permission, SendReply
+from kisnb.orders import Account, OrderPage, Permission, SendReply
 from kisnb.terms import Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
@@ -345,15 +345,19 @@ class DeskHost:
 
     async def _ask(self, ask: AskOrders) -> None:
         account, page = None, None
+        lacks: list[str] = []
         try:
             # The account is read before the list. A fill in between is in the list, so the core
             # sees that the two do not belong together. The other way round the fill would look like
             # a difference of the account.
             if ask.query.account:
                 account = await self.broker.account()
+                lacks += _missing("account", account)
             page = await self.broker.day_orders(ask.query.day)
+            lacks += _missing("list of orders", page)
         except Exception as e:
             # An AskOrders always ends, or the core would wait for it.
+            lacks.append(said(e))
             if not isinstance(e, KisError):
                 log.exception("the orders of the day could not be read")
                 self._publish(
@@ -362,9 +366,17 @@ class DeskHost:
                         f"the orders of the day could not be read: {said(e)}; {LOG}",
                     )
                 )
-        # A list or a statement that broke off goes on too. What it has counts, and what it lacks
-        # proves nothing: an order that it lacks may stand on its next page.
-        self.submit(OrdersRead(ask.query, page, account))
+        # A list that broke off proves nothing: an order that it lacks may stand on its next page.
+        whole = page if page is not None and page.complete else None
+        part = page if whole is None else None
+        self.submit(OrdersRead(ask.query, whole, account, part, tuple(lacks)))
+
+
+def _missing(what: str, stated: OrderPage | Account) -> list[str]:
+    """Return a sentence on each thing that KIS's statement lacks."""
+    if stated.complete:
+        return []
+    return list(stated.bad) or [f"KIS did not give all pages of the {what}"]
 
 
 def said(error: BaseException) -> str:

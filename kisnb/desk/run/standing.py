@@ -17,8 +17,11 @@ def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
     """Return what a person must know first. ``sessions`` are those that are attached."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
+    failed = host.core.readings.failed
+    unread = [failed.text] if failed is not None else []
     arming = [_arming(state, now)] if host.core.gate.limits.needs_arming else []
-    return StatusReply((*broken, trading(state).text, *arming, *_orders(state)), tuple(sessions))
+    lines = (*broken, trading(state).text, *unread, *arming, *_orders(state))
+    return StatusReply(lines, tuple(sessions))
 
 
 def _arming(state: State, now: Ns) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.calls.row_fields import Message, RowFields
 from kisnb.kis.catalogue import APIS
-from kisnb.kis.wire_text import whole
 from kisnb.orders import Account, Holding
 
 
@@ -101,35 +101,52 @@ def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
     }
 
 
-def read_holding(row: Mapping[str, str]) -> Holding:
-    """Return a row of inquire-balance as a holding. Raises FrameError."""
+# KIS lists a stock that was sold out with quantity 0 for two more days. Of such a row nothing else
+# is read.
+_HOLDING = Message(
+    "inquire_balance",
+    stated=frozenset({"pdno", "hldg_qty", "ord_psbl_qty", "pchs_amt", "prpr"}),
+)
+_DEPOSIT = Message(
+    "inquire_balance",
+    stated=frozenset({"dnca_tot_amt", "nxdy_excc_amt", "prvs_rcdl_excc_amt"}),
+)
+_ORDERABLE = Message("inquire_psbl_order", stated=frozenset({"nrcvb_buy_amt"}))
+
+
+def read_holding(row: RowFields) -> Holding | None:
+    """Return a row of inquire-balance; None when the stock was sold out. Raises FieldError."""
+    code, qty = row.text("pdno"), row.number("hldg_qty")
+    if not qty:
+        return None
     return Holding(
-        row.get("pdno", "").strip(),
-        row.get("prdt_name", "").strip(),
-        whole(row, "hldg_qty"),
-        whole(row, "ord_psbl_qty"),
-        whole(row, "pchs_amt"),
-        whole(row, "prpr"),
+        code,
+        row.text("prdt_name"),
+        qty,
+        row.number("ord_psbl_qty"),
+        row.number("pchs_amt"),
+        row.number("prpr"),
     )
 
 
 def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bool) -> Account:
-    """Return what all pages of inquire-balance and inquire-psbl-order say. Raises FrameError.
+    """Return what all pages of inquire-balance and inquire-psbl-order say.
 
-    Stocks that were sold out are left out: KIS lists them with quantity 0 for two more days.
+    A holding that cannot be read is named in ``bad``, and the account is then not complete. Raises
+    FrameError when an amount of cash cannot be read.
     """
     # output2 is an array of one (workbook). The last page was read last.
-    deposit = pages[-1].one("output2")
-    held = tuple(
-        h for page in pages for row in page.rows("output1") if (h := read_holding(row)).qty
-    )
+    deposit = _DEPOSIT.fields(pages[-1].one("output2"))
+    rows = (row for page in pages for row in page.rows("output1"))
+    held, bad = _HOLDING.read_each(rows, read_holding)
     return Account(
-        whole(deposit, "dnca_tot_amt"),
-        whole(deposit, "nxdy_excc_amt"),
-        whole(deposit, "prvs_rcdl_excc_amt"),
+        deposit.number("dnca_tot_amt"),
+        deposit.number("nxdy_excc_amt"),
+        deposit.number("prvs_rcdl_excc_amt"),
         # This is the amount without margin (미수). max_buy_amt would count money that the account
         # has to borrow.
-        whole(orderable.one(), "nrcvb_buy_amt"),
-        held,
-        complete,
+        _ORDERABLE.fields(orderable.one()).number("nrcvb_buy_amt"),
+        tuple(holding for holding in held if holding is not None),
+        complete and not bad,
+        bad,
     )

@@ -14,8 +14,9 @@ from kisnb.clock import Ns, hhmmss, kst, kst_day
 from kisnb.errors import BadInput
 from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.calls.row_fields import Message
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.wire_text import read_day, seconds_of, whole, yyyymmdd
+from kisnb.kis.wire_text import read_day, seconds_of, yyyymmdd
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ DAILY, TODAY, PAST = (
     "inquire_time_dailychartprice",
 )
 """Names of the calls: daily bars, minutes of this day, minutes of past days."""
+# KIS states every number of a bar (workbook). A bar that lacks one is an error and no bar of 0 won.
+_DAY_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_clpr", "acml_vol", "acml_tr_pbmn")
+_DAY_BAR = Message(DAILY, stated=frozenset({"stck_bsop_date", *_DAY_NUMBERS}))
+_MINUTE_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
+_MINUTE_BAR = Message(
+    f"{TODAY} or {PAST}", stated=frozenset({"stck_bsop_date", "stck_cntg_hour", *_MINUTE_NUMBERS})
+)
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -75,15 +83,9 @@ def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
     for row in (row for reply in replies for row in reply.rows("output2")):
         # KIS fills up with rows that have no date.
         if row.get("stck_bsop_date", "").strip():
-            numbers = (
-                "stck_oprc",
-                "stck_hgpr",
-                "stck_lwpr",
-                "stck_clpr",
-                "acml_vol",
-                "acml_tr_pbmn",
-            )
-            days[read_day(row["stck_bsop_date"])] = tuple(whole(row, name) for name in numbers)
+            bar = _DAY_BAR.fields(row)
+            day = bar.read("stck_bsop_date", read_day)
+            days[day] = tuple(bar.number(name) for name in _DAY_NUMBERS)
     rows = [(day, *days[day]) for day in sorted(days)]
     names = ("open", "high", "low", "close", "volume", "value")
     return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
@@ -136,11 +138,9 @@ def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
     for row in rows:
         # KIS fills up with rows that have no date.
         if row.get("stck_bsop_date", "").strip():
-            t = kst(
-                read_day(row["stck_bsop_date"]), seconds_of(row.get("stck_cntg_hour", "").strip())
-            )
-            numbers = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
-            minutes[t] = tuple(whole(row, name) for name in numbers)
+            bar = _MINUTE_BAR.fields(row)
+            t = kst(bar.read("stck_bsop_date", read_day), bar.read("stck_cntg_hour", seconds_of))
+            minutes[t] = tuple(bar.number(name) for name in _MINUTE_NUMBERS)
     return minutes
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.calls.row_fields import Message
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.wire_text import read_day, whole, yyyymmdd
+from kisnb.kis.wire_text import read_day, yyyymmdd
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ MILLION = 1_000_000
 """KIS states values in million won (workbook)."""
 GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}
 """Our name of a group, and how KIS's fields of it begin."""
+# KIS states the figures of every group for a day that has closed (workbook).
+_FLOW = Message(
+    "investor_trade_by_stock_daily",
+    stated=frozenset(
+        {"stck_bsop_date", "stck_clpr", "acml_vol"}
+        | {f"{stem}_ntby_{unit}" for stem in GROUPS.values() for unit in ("qty", "tr_pbmn")}
+    ),
+)
 
 
 def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
@@ -52,13 +61,14 @@ def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
     for row in (row for reply in replies for row in reply.rows("output2")):
         # KIS fills up with rows that have no date, as in its bars.
         if row.get("stck_bsop_date", "").strip():
-            numbers = [whole(row, "stck_clpr"), whole(row, "acml_vol")]
+            flow = _FLOW.fields(row)
+            numbers = [flow.number("stck_clpr"), flow.number("acml_vol")]
             for stem in GROUPS.values():
                 numbers += [
-                    whole(row, f"{stem}_ntby_qty"),
-                    whole(row, f"{stem}_ntby_tr_pbmn") * MILLION,
+                    flow.number(f"{stem}_ntby_qty"),
+                    flow.number(f"{stem}_ntby_tr_pbmn") * MILLION,
                 ]
-            days[read_day(row["stck_bsop_date"])] = tuple(numbers)
+            days[flow.read("stck_bsop_date", read_day)] = tuple(numbers)
     rows = [(day, *days[day]) for day in sorted(days)]
     names = ["close", "volume", *(name for group in GROUPS for name in (group, f"{group}_value"))]
     return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")

@@ -14,7 +14,8 @@ import msgspec
 
 from kisnb.errors import ApiError, BadInput, FrameError
 from kisnb.kis.catalogue import Api, Block
-from kisnb.kis.error_codes import cure_of
+from kisnb.kis.codes.gateway import DONE
+from kisnb.kis.error_codes import CODES, cure_of
 
 Row: TypeAlias = Mapping[str, object]
 """A row of a reply before it is encoded: values by field name."""
@@ -143,7 +144,11 @@ def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
 
 
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
-    """Return a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError for no reply of KIS."""
+    """Return a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError for no reply of KIS.
+
+    A reply that contradicts itself raises FrameError too: one without a value in ``rt_cd``, and one
+    to an order whose ``rt_cd`` says one thing, and whose code or order number says the other.
+    """
     reply = decode_object(body, api.name, status)
     # Every answer of KIS's calls has it. A proxy, or another server at that address, sends JSON
     # without it.
@@ -151,6 +156,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
         raise FrameError(
             f"the reply to {api.name} is none of KIS's (HTTP {status})", "check the address"
         )
+    _check_signs(api, reply, status)
     # A refused order comes with HTTP 200. A rate limit or an expired token comes with HTTP 500 and
     # the same body (clients' answers). So only rt_cd tells.
     if _text(reply["rt_cd"]) != "0":
@@ -167,6 +173,32 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
     return ApiReply(
         api.name, blocks, tr_cont, tuple(_text(reply.get(name.lower())) for name in api.ctx)
     )
+
+
+def _check_signs(api: Api, reply: Mapping[str, Any], status: int) -> None:
+    """Raise FrameError when it is not clear whether KIS says yes or no."""
+    rt_cd, msg_cd = _text(reply["rt_cd"]).strip(), _text(reply.get("msg_cd")).strip()
+    if not rt_cd:
+        raise FrameError(
+            f"the reply to {api.name} does not say whether the call went well "
+            f"[{msg_cd or 'no code'}]",
+            "look at the orders of the day" if api.is_order else "ask again",
+        )
+    if not api.is_order:
+        return
+    # An order must not count as refused while anything in the reply says that KIS took it, nor the
+    # other way round. The list of orders then decides.
+    numbered = any(row.get("odno") for row in _decode_rows(api, api.blocks[0], reply.get("output")))
+    if rt_cd == "0":
+        disagrees = status >= 400 or (msg_cd in CODES and msg_cd not in DONE)
+    else:
+        disagrees = msg_cd in DONE or numbered
+    if disagrees:
+        raise FrameError(
+            f"the reply to {api.name} contradicts itself: rt_cd {rt_cd[:5]} with the code "
+            f"{msg_cd[:10] or 'none'}{' and an order number' if numbered else ''}",
+            "look at the orders of the day",
+        )
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:

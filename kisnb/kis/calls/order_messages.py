@@ -5,12 +5,12 @@ Every body carries EXCG_ID_DVSN_CD: ``messages.encode_params`` builds none witho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from kisnb.clock import Ns, day_number, hhmmss, kst, kst_day
-from kisnb.errors import FrameError
 from kisnb.kis.calls.messages import ApiReply, encode_params
+from kisnb.kis.calls.row_fields import Message, RowFields
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.order_codes import (
     CANCEL,
@@ -26,7 +26,7 @@ from kisnb.kis.order_codes import (
     side_code,
     venue_code,
 )
-from kisnb.kis.wire_text import moment, order_number, read_day, whole, yyyymmdd
+from kisnb.kis.wire_text import moment, order_number, read_day, yyyymmdd
 from kisnb.orders import Intent, OrderRef, OrderRow, Route
 from kisnb.terms import OrderKind, Side, Venue
 
@@ -103,18 +103,17 @@ def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
 
 def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
     """Return the number that KIS gave. Raises FrameError when there is none."""
-    row = reply.one()
+    row = Message(reply.api, stated=frozenset({"odno"})).fields(reply.one())
     # KIS pads order numbers differently from reply to reply (clients' observation), so kisnb
     # compares them as integers.
-    number = whole(row, "odno")
-    if not number:
-        raise FrameError(
-            f"the reply to {reply.api} has no order number", "look at the orders of the day"
-        )
+    number = row.number("odno")
+    if number <= 0:
+        raise row.error("odno", "names no order")
     return OrderRef(
         # The reply states a time and no day. KIS's numbers are unique within a Korean day.
         day_number(kst_day(now)),
-        row.get("krx_fwdg_ord_orgno", "").strip(),
+        # Empty in KIS's own example, and a cancel goes through without it.
+        row.text("krx_fwdg_ord_orgno"),
         number,
         venue,
     )
@@ -205,28 +204,56 @@ def order_totals(orders: list[OrderRow]) -> dict[str, object]:
     }
 
 
+# KIS's example leaves empty: orgn_odno of an order that changes no other, cnc_cfrm_qty where
+# nothing was cancelled, and the venue. A branch may be empty on paper. The sum and the average have
+# a value where shares were filled.
+_ORDER = Message(
+    "inquire_daily_ccld",
+    stated=frozenset(
+        {"ord_dt", "odno", "pdno", "sll_buy_dvsn_cd", "ord_qty", "tot_ccld_qty", "rmn_qty"}
+    ),
+    present=frozenset({"orgn_odno", "ord_unpr", "cnc_cfrm_qty", "rjct_qty"}),
+)
+
+
+def read_orders(
+    rows: Iterable[Mapping[str, str]],
+) -> tuple[tuple[OrderRow, ...], tuple[str, ...]]:
+    """Return the orders of inquire-daily-ccld, and a sentence about each row that is unreadable."""
+    return _ORDER.read_each(rows, _read_order)
+
+
 def read_order(row: Mapping[str, str]) -> OrderRow:
-    """Return a row of inquire-daily-ccld as an order. Raises FrameError."""
-    day = read_day(row.get("ord_dt", ""))
-    venue_text, kind_text = row.get("excg_id_dvsn_cd", ""), row.get("ord_dvsn_cd", "")
-    venue = read_venue(venue_text)
-    ref = OrderRef(day_number(day), row.get("ord_gno_brno", "").strip(), whole(row, "odno"), venue)
+    """Return a row of inquire-daily-ccld as an order. Raises FieldError."""
+    return _read_order(_ORDER.fields(row))
+
+
+def _read_order(row: RowFields) -> OrderRow:
+    day = row.read("ord_dt", read_day)
+    kind_text = row.text("ord_dvsn_cd")
+    venue = row.read("excg_id_dvsn_cd", read_venue)
+    number, filled = row.number("odno"), row.number("tot_ccld_qty")
+    average, value = row.number("avg_prvs"), row.number("tot_ccld_amt")
+    if number <= 0:
+        raise row.error("odno", "names no order")
+    if filled and not (average or value):
+        raise row.error("tot_ccld_amt", f"is missing, although {filled:,} shares were filled")
     return OrderRow(
-        ref,
-        whole(row, "orgn_odno"),
-        row.get("pdno", "").strip(),
-        read_side(row.get("sll_buy_dvsn_cd", "")),
+        OrderRef(day_number(day), row.text("ord_gno_brno"), number, venue),
+        row.number("orgn_odno"),
+        row.text("pdno"),
+        row.read("sll_buy_dvsn_cd", read_side),
         read_kind(kind_text),
-        whole(row, "ord_qty"),
-        whole(row, "ord_unpr"),
-        whole(row, "tot_ccld_qty"),
-        whole(row, "avg_prvs"),
-        whole(row, "rmn_qty"),
-        whole(row, "cnc_cfrm_qty"),
-        whole(row, "rjct_qty"),
-        moment(day, row.get("ord_tmd", ""), fallback=kst(day, 0)),
-        whole(row, "tot_ccld_amt"),
+        row.number("ord_qty"),
+        row.number("ord_unpr"),
+        filled,
+        average,
+        row.number("rmn_qty"),
+        row.number("cnc_cfrm_qty"),
+        row.number("rjct_qty"),
+        row.read("ord_tmd", lambda text: moment(day, text, fallback=kst(day, 0))),
+        value,
         # A row may lack either. Then venue and kind above are our reading, and not KIS's word.
-        venue_given=bool(venue_text.strip()),
+        venue_given=bool(row.text("excg_id_dvsn_cd")),
         kind_known=knows_kind(kind_text),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from kisnb.clock import Ns, hhmmss
 from kisnb.events import Depth, Quote
 from kisnb.kis.calls.messages import ApiReply
-from kisnb.kis.wire_text import moment_today, whole
+from kisnb.kis.calls.row_fields import Message
+from kisnb.kis.wire_text import moment_today
 from kisnb.terms import Venue
 
 LEVELS = 10
@@ -31,6 +32,26 @@ _QUOTE = {
     "listed_shares": "lstn_stcn",
 }
 """Attribute of ``Quote``, and its field of inquire-price."""
+# Prices, limits and sums are always stated. Before the first trade of a day KIS may leave open,
+# high and low empty, and an issue without a grid or without listed shares has neither (workbook).
+_QUOTE_MESSAGE = Message(
+    "inquire_price",
+    stated=frozenset(
+        _QUOTE[name] for name in ("price", "base", "volume", "value", "upper", "lower")
+    ),
+    present=frozenset(_QUOTE.values()),
+)
+_LEVEL_FIELDS = {
+    side: tuple((f"{side}p{i}", f"{side}p_rsqn{i}") for i in range(1, LEVELS + 1))
+    for side in ("ask", "bid")
+}
+"""Price and shares of each level, best first."""
+# KIS sends all ten levels, and writes an empty one as 0 (workbook). A level that is left out is not
+# an empty one.
+_DEPTH_MESSAGE = Message(
+    "inquire_asking_price_exp_ccn",
+    present=frozenset(f for levels in _LEVEL_FIELDS.values() for level in levels for f in level),
+)
 
 
 def change_sign(price: int, base: int, upper: int, lower: int) -> str:
@@ -62,10 +83,10 @@ def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
 
     Raises FrameError.
     """
-    row = reply.one()
+    row = _QUOTE_MESSAGE.fields(reply.one())
     # Either field may report it (workbook).
-    halted = row.get("temp_stop_yn") == "Y" or row.get("iscd_stat_cls_code") == HALTED
-    numbers = {attribute: whole(row, field) for attribute, field in _QUOTE.items()}
+    halted = row.text("temp_stop_yn") == "Y" or row.text("iscd_stat_cls_code") == HALTED
+    numbers = {attribute: row.number(field) for attribute, field in _QUOTE.items()}
     return Quote(t=now, code=code, name="", venue=venue, halted=halted, received=now, **numbers)
 
 
@@ -94,14 +115,14 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
 
 def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:
     """Return bids and asks, best first, without empty levels. Raises FrameError."""
-    row = reply.one("output1")
+    row = _DEPTH_MESSAGE.fields(reply.one("output1"))
     asks, bids = (
         tuple(
             (price, size)
-            for i in range(1, LEVELS + 1)
-            # KIS sends all ten levels, and writes an empty one as 0 (workbook).
-            if (price := whole(row, f"{side}p{i}")) and (size := whole(row, f"{side}p_rsqn{i}"))
+            for price_field, size_field in _LEVEL_FIELDS[side]
+            if (price := row.number(price_field)) and (size := row.number(size_field))
         )
         for side in ("ask", "bid")
     )
-    return Depth(moment_today(now, row.get("aspr_acpt_hour", "")), code, venue, asks, bids, now)
+    t = row.read("aspr_acpt_hour", lambda text: moment_today(now, text))
+    return Depth(t, code, venue, asks, bids, now)

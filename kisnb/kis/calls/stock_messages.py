@@ -16,9 +16,10 @@ from kisnb.errors import BadInput
 from kisnb.events import Quote
 from kisnb.kis.calls.messages import ApiReply, encode_params
 from kisnb.kis.calls.quote_messages import MARKET_DIV
+from kisnb.kis.calls.row_fields import Message
 from kisnb.kis.calls.tables import typed_frame
 from kisnb.kis.catalogue import APIS, Api
-from kisnb.kis.wire_text import read_day, whole, yyyymmdd
+from kisnb.kis.wire_text import read_day, yyyymmdd
 from kisnb.market.calendar import Overrides, is_trading_day
 from kisnb.terms import Board, Venue
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 
 MANY = 30
 """Most stocks of one multi-quote (workbook)."""
+# Shares and close decide what a stock is worth. Open, high and low of a quote may be empty before
+# its first trade.
+_STOCK = Message("search_stock_info", stated=frozenset({"lstg_stqt", "bfdy_clpr"}))
+_MANY = Message(
+    "intstock_multprice",
+    stated=frozenset(
+        {"inter_shrn_iscd", "inter2_prpr", "inter2_sdpr", "inter2_mxpr", "inter2_llam"}
+        | {"acml_vol", "acml_tr_pbmn"}
+    ),
+    present=frozenset({"inter2_oprc", "inter2_hgpr", "inter2_lwpr"}),
+)
+_HOLIDAY = Message("chk_holiday", stated=frozenset({"bass_dt", "opnd_yn"}))
 _BOARDS = {"STK": Board.KOSPI, "KSQ": Board.KOSDAQ}
 """``mket_id_cd`` of each board."""
 
@@ -58,18 +71,18 @@ def stock_params(code: str) -> tuple[Api, dict[str, str]]:
 
 def read_stock(reply: ApiReply, code: str) -> StockFacts:
     """Return a stock's facts. Raises FrameError."""
-    row = reply.one()
+    row = _STOCK.fields(reply.one())
     return StockFacts(
         code,
-        row.get("prdt_abrv_name", "").strip() or row.get("prdt_name", "").strip(),
-        _BOARDS.get(row.get("mket_id_cd", "").strip()),
-        whole(row, "lstg_stqt"),
-        whole(row, "bfdy_clpr"),
-        row.get("tr_stop_yn") == "Y",
-        row.get("admn_item_yn") == "Y",
+        row.text("prdt_abrv_name") or row.text("prdt_name"),
+        _BOARDS.get(row.text("mket_id_cd")),
+        row.number("lstg_stqt"),
+        row.number("bfdy_clpr"),
+        row.text("tr_stop_yn") == "Y",
+        row.text("admn_item_yn") == "Y",
         # Nextrade lists the issue, and has not suspended it (workbook). Nextrade suspends issues
         # near its volume caps, so the answer holds for a day.
-        row.get("cptt_trad_tr_psbl_yn") == "Y" and row.get("nxt_tr_stop_yn") != "Y",
+        row.text("cptt_trad_tr_psbl_yn") == "Y" and row.text("nxt_tr_stop_yn") != "Y",
     )
 
 
@@ -89,22 +102,22 @@ def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
     The reply has no tick size, no listed shares and no halt: these are 0, 0 and False.
     """
     quotes = {}
-    for row in reply.rows():
-        code = row.get("inter_shrn_iscd", "").strip()
+    for row in map(_MANY.fields, reply.rows()):
+        code = row.text("inter_shrn_iscd")
         quotes[code] = Quote(
             now,
             code,
-            row.get("inter_kor_isnm", "").strip(),
+            row.text("inter_kor_isnm"),
             venue,
-            whole(row, "inter2_prpr"),
-            whole(row, "inter2_sdpr"),
-            whole(row, "inter2_oprc"),
-            whole(row, "inter2_hgpr"),
-            whole(row, "inter2_lwpr"),
-            whole(row, "acml_vol"),
-            whole(row, "acml_tr_pbmn"),
-            whole(row, "inter2_mxpr"),
-            whole(row, "inter2_llam"),
+            row.number("inter2_prpr"),
+            row.number("inter2_sdpr"),
+            row.number("inter2_oprc"),
+            row.number("inter2_hgpr"),
+            row.number("inter2_lwpr"),
+            row.number("acml_vol"),
+            row.number("acml_tr_pbmn"),
+            row.number("inter2_mxpr"),
+            row.number("inter2_llam"),
             0,
             halted=False,
             listed_shares=0,
@@ -125,8 +138,8 @@ def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
 def read_holidays(replies: Sequence[ApiReply]) -> dict[date, bool]:
     """Return by day whether orders are possible. Raises FrameError."""
     # opnd_yn says that orders are possible; bzdy_yn is only the business day (workbook).
-    rows = (row for reply in replies for row in reply.rows())
-    return {read_day(row.get("bass_dt", "")): row.get("opnd_yn") == "Y" for row in rows}
+    rows = (_HOLIDAY.fields(row) for reply in replies for row in reply.rows())
+    return {row.read("bass_dt", read_day): row.text("opnd_yn") == "Y" for row in rows}
 
 
 def overrides_from(days: dict[date, bool]) -> Overrides:

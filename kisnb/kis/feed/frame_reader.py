@@ -60,11 +60,16 @@ class FrameReader:
         return events
 
     def _learn_head(self, text: str) -> Head | None:
-        """Return the head of a frame, up to its first caret; None for no market channel."""
+        """Return the head of a frame, up to its first caret; None for no market channel.
+
+        Raises FrameError when the first record names no stock.
+        """
         flag, tr_id, count, first = (*text.split("|", 3), "", "", "")[:4]
         channel = CHANNELS.get(tr_id)
         if flag != "0" or channel is None or text.count("|") < 3:
             return None
+        if not first.strip():
+            raise malformed(f"{tr_id}: a record without the code of its stock")
         if len(self._heads) >= KEPT_HEADS:
             self._heads.clear()
         head = channel, count, first

@@ -26,6 +26,7 @@ from kisnb.kis.feed.record_reader import (
     read_each,
     read_list,
     read_numbers,
+    read_stated,
     today,
 )
 from kisnb.terms import Side, Venue
@@ -151,7 +152,8 @@ class ExpectedMatches(Channel[ExpectedMatch]):
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> ExpectedMatch:
         """Return one record as a fact. Raises FrameError, ValueError."""
         code, day, at = texts
-        price, qty, ask, bid = read_numbers(numbers)
+        # A side of the depth may be empty. An expected match without its price or shares is none.
+        price, qty, ask, bid = read_each(numbers, (True, True, False, False))
         return ExpectedMatch(moment(day, at), code, self.venue, price, qty, ask, bid, received)
 
 
@@ -211,7 +213,7 @@ class Programs(Channel[ProgramTrades]):
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> ProgramTrades:
         """Return one record as a fact. Raises FrameError, ValueError."""
         code, at = texts
-        sold, sold_value, bought, bought_value, net, net_value = read_numbers(numbers)
+        sold, sold_value, bought, bought_value, net, net_value = read_stated(numbers)
         return ProgramTrades(
             today(received, at),
             code,

@@ -133,13 +133,21 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
         ) from None
     # A notice states a time and no day. KIS sends it on the day of the order.
     t = moment_today(now, fields[11])
-    side = read_side(fields[4])
+    side, code = read_side(fields[4]), fields[8].strip()
+    # An original number and a price may be empty: a new order changes no other, and a market order
+    # names no price. A fill without its shares or its price is no fill of 0.
+    is_whole = number > 0 and qty > 0 and code and (price > 0 or kind != "filled")
+    if not is_whole and kind != "refused":
+        raise FrameError(
+            "an execution notice lacks its number, code, quantity or price",
+            "the desk reads the orders of the day instead",
+        )
     return Notice(
         t,
         kind,
         number,
         original,
-        fields[8].strip(),
+        code,
         side,
         qty,
         price,
@@ -165,6 +173,16 @@ def _kind(fields: Sequence[str]) -> NoticeKind | None:
     #   1, 2       0         1         1         KIS took a revise or cancel: nothing changes yet
     #   1, 2       0         1         2         the exchange confirmed the revise or cancel
     change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
+    # A flag that is none of KIS's says nothing. Read as a revise it would move shares.
+    if (
+        change not in (NORMAL, REVISE, CANCEL)
+        or refused not in ("0", "1")
+        or filled not in ("1", "2")
+    ):
+        raise FrameError(
+            "an execution notice has an unknown flag",
+            "the desk reads the orders of the day instead",
+        )
     if refused == "1":
         return "refused"
     if filled == "2":

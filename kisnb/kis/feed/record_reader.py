@@ -116,6 +116,11 @@ def read_numbers(texts: Sequence[str]) -> list[int]:
     return numbers if len(numbers) == len(texts) else read_each(texts)
 
 
+def read_stated(texts: Sequence[str]) -> list[int]:
+    """Return whole numbers of which none may be empty. Raises ValueError."""
+    return read_each(texts, (True,))
+
+
 def read_each(texts: Sequence[str], needed: Sequence[bool] = (False,)) -> list[int]:
     """Return whole numbers that JSON does not know: padded, signed, or empty. Raises ValueError.
 

@@ -142,8 +142,10 @@ def _look_account(account: Account, mode: Mode | None) -> Bundle:
         f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
         f"  orderable {number(account.orderable)} won"
     )
-    # Holdings come in pages from KIS. A page that fails makes a list that looks whole.
-    partial = "" if account.complete else "  incomplete: KIS did not send all pages"
+    # Holdings come in pages from KIS. A page that fails, or a row that cannot be read, makes a list
+    # that looks whole.
+    missing = "; ".join(account.bad) or "KIS did not send all pages"
+    partial = "" if account.complete else f"  incomplete: {missing}"
     return _table(mode, cash + partial, holding_columns.IN_OUTPUT, account.holdings)
 
 

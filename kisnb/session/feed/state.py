@@ -26,6 +26,8 @@ from kisnb.events import (
     MarketOperation,
     OrderFact,
     ProgramTrades,
+    ReadingsFailed,
+    ReadingsGood,
     SpeedSet,
     SubscriptionChanged,
     Tick,
@@ -69,6 +71,8 @@ class SessionState:
         """The steps of the newest run of the kill switch. Empty once its halt is lifted."""
         self.troubles: list[str] = []
         """The sentences of the desk that a person should read, oldest first."""
+        self.readings_failed: ReadingsFailed | None = None
+        """The failed readings of KIS's orders and account. None while they can be read."""
         self.decisions_refused: dict[str, str] = {}
         """Why the newest decision about an order with unknown outcome was refused, by its key."""
         self.leases: dict[str, Lease] = {}
@@ -131,6 +135,8 @@ class SessionState:
         if isinstance(self.clock, SimulatedClock):
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
+        # The next desk counts its own readings.
+        self.readings_failed = None
         # DESK_ONLY rows are not in a snapshot, so that every row is an event as well.
         applied = [
             fact
@@ -180,6 +186,13 @@ class SessionState:
                 self.leases.pop(agent, None)
             case Trouble(t=t, text=text) | Unresolved(t=t, text=text):
                 self.troubles.append(_dated(t, text))
+            case ReadingsFailed():
+                if self.readings_failed is None:
+                    self.troubles.append(_dated(event.t, event.text))
+                self.readings_failed = event
+            case ReadingsGood(t=t):
+                self.readings_failed = None
+                self.troubles.append(_dated(t, "KIS's orders and account can be read again"))
             case DecisionRefused(key=key, text=text):
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):

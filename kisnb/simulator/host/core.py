@@ -24,6 +24,7 @@ from kisnb.simulator.host.gateway import Gateway, JsonReply, RestCall, refusal_b
 from kisnb.simulator.host.personas import LIVE, Persona
 from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.record import DayRecorder
+from kisnb.simulator.host.rewriting import REWRITING, rewritten
 from kisnb.simulator.host.streams.sockets import ClientSocket, Outgoing
 from kisnb.simulator.host.streams.streams import Streams
 
@@ -225,6 +226,8 @@ class Core:
             reply = self._gateway.reply(call, placed, paced=self.free_running)
         if fault is not None and what in INSTEAD:
             reply = self._gateway.failed(fault, oauth=call.oauth)
+        if fault is not None and what in REWRITING:
+            reply = JsonReply(rewritten(fault, reply.body), reply.status, reply.tr_cont)
         # A reply that never arrives is not recorded, because no client has received it.
         if what != "cut":
             self._recorder.reply(self.now, number, reply.status, reply.tr_cont, reply.body)

@@ -19,7 +19,7 @@ of ``Fault``.
 Where a fault can strike, and what it does there:
 
     on                       what
-    call, read, order        refuse, error, cut, slow, kill, expire, revoke
+    call, read, order        refuse, error, cut, slow, rewrite, pad, kill, expire, revoke
     order                    reject
     oauth                    refuse, error, cut, slow
     request                  refuse, silence, kill
@@ -52,6 +52,8 @@ Deed: TypeAlias = Literal[
     "error",
     "cut",
     "slow",
+    "rewrite",
+    "pad",
     "reject",
     "silence",
     "drop",
@@ -64,12 +66,13 @@ Deed: TypeAlias = Literal[
 ]
 """The things that a fault can do."""
 _CALL = frozenset({"refuse", "error", "cut", "slow"})
+_REPLY = frozenset({"rewrite", "pad"})
 _TOKENS = frozenset({"expire", "revoke"})
 _SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
 DEEDS: dict[Point, frozenset[str]] = {
-    "call": _CALL | _TOKENS | {"kill"},
-    "read": _CALL | _TOKENS | {"kill"},
-    "order": _CALL | _TOKENS | {"kill", "reject"},
+    "call": _CALL | _REPLY | _TOKENS | {"kill"},
+    "read": _CALL | _REPLY | _TOKENS | {"kill"},
+    "order": _CALL | _REPLY | _TOKENS | {"kill", "reject"},
     "oauth": _CALL,
     "request": frozenset({"refuse", "silence", "kill"}),
     "ack": _SENT,
@@ -93,6 +96,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     - ``refuse``: the reply carries ``msg_cd``.
     - ``error``: an HTTP ``status`` with a body that is not a reply of KIS's.
     - ``cut``: the connection ends without a reply.
+    - ``rewrite``: the reply has ``value`` in its ``field``, or lacks the field.
+    - ``pad``: each list of the reply has one more row, in which every field is empty.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
     - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
     - ``silence``: the host ignores a message on the socket.
@@ -118,6 +123,12 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """
     seconds: _Seconds = 0.0
     """Length of ``slow`` and ``delay``. Of a ``time`` fault, the time until it strikes again."""
+    field: str = ""
+    """The field of ``rewrite``, as KIS spells it in the reply."""
+    value: str | None = None
+    """The text that ``rewrite`` writes. None leaves the field out."""
+    row: int = 0
+    """The row of a list that ``rewrite`` strikes, from 1; 0 strikes all rows."""
     tr_id: str = ""
     """Strike this TR only; empty for all."""
     code: str = ""
@@ -154,6 +165,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
                 )
         if self.what in _NEED_SECONDS and not self.seconds:
             return f"{self.what} needs seconds"
+        if self.what == "rewrite" and not self.field:
+            return "rewrite needs a field"
         if self.on == "time" and not self.since:
             return "a time fault needs since, its moment"
         if self.on == "time" and (self.times or 1) > 1 and not self.seconds:

@@ -36,9 +36,9 @@ from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, wi
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
-from kisnb.trading.orders.readings import Readings
+from kisnb.trading.orders.readings import FAILED, Readings
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.effects import AskDepth, DepthRead, Revise, Send, WakeAt
+from kisnb.trading.ports.effects import AskDepth, DepthRead, OrdersQuery, Revise, Send, WakeAt
 from kisnb.trading.ports.journal_rows import RouteDecided
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -64,6 +64,8 @@ class OrderPath:
         self._reading: dict[str, int] = {}
         """Stocks whose depth is being read, each with its price before, won. Their orders wait in
         state NEW."""
+        self._waiting: dict[str, int] = {}
+        """Orders that wait for KIS's account, each with the readings that it has waited for."""
         self._synced: set[str] = set()
         """Held orders for which KIS was read after their window."""
         self._sent_back: set[str] = set()
@@ -130,16 +132,37 @@ class OrderPath:
         else:
             self._route(turn, intent)
 
-    def resume_waiting(self, turn: Turn, asked: Ns, account: Account | None) -> None:
-        """Check the orders that waited for the reading that began at ``asked``."""
+    def resume_waiting(self, turn: Turn, query: OrdersQuery, account: Account | None) -> None:
+        """Check the orders that waited for a reading. Deny those that have waited for too many."""
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))
+        waited, self._waiting = self._waiting, {}
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW:
                 held = self._state.held.get(order.key)
                 # What was asked within the window says nothing of the account after it.
-                since = account if held is None or asked >= held.until else None
+                since = account if held is None or query.asked >= held.until else None
                 self.send(turn, order, account=since)
+        # ``send`` has noted those that still wait. A reading without the account brought nothing
+        # that they could have gone on with.
+        for key in list(self._waiting):
+            self._waiting[key] = waited.get(key, 0) + (key in waited and query.account)
+            if self._waiting[key] >= FAILED:
+                self._give_up(turn, key)
+
+    def _give_up(self, turn: Turn, key: str) -> None:
+        """Deny an order that waits for what KIS does not state."""
+        del self._waiting[key]
+        why = f"KIS was read {FAILED} times, and the account is not known"
+        unknown = (o for o in self._state.books.live.values() if o.state is OrderState.UNKNOWN)
+        if missing := self._readings.why_missing:
+            why, cure = f"{why}: {missing}", "order again when KIS states the account"
+        elif (other := next(unknown, None)) is not None:
+            why = f"{why} while the fate of {other.intent.text} is unknown"
+            cure = "decide it with %kis resolve NUMBER|never, then order again"
+        else:
+            cure = "order again in a moment"
+        turn.record(Denied(turn.now, key, why, cure))
 
     # what must hold, at the gate and again at may_send
 
@@ -313,6 +336,7 @@ class OrderPath:
             return False
         if account is None:
             self._readings.schedule(turn, turn.now, "sellable", account=True)
+            self._waiting.setdefault(intent.key, 0)
             return True
         sellable = sum(h.sellable for h in account.holdings if h.code == intent.code)
         if intent.qty > sellable:
@@ -347,6 +371,7 @@ class OrderPath:
         if account is not None:
             self._synced.add(order.key)
         if held is not None and order.key not in self._synced:
+            self._waiting.setdefault(order.key, 0)
             return True
         if (
             intent.side is Side.BUY
@@ -354,6 +379,7 @@ class OrderPath:
             and self._state.opened is None
         ):
             self._readings.schedule(turn, turn.now, "account", account=True)
+            self._waiting.setdefault(order.key, 0)
             return True
         return False
 
@@ -410,6 +436,8 @@ class OrderPath:
                 and self.gate.limits.needs_account
             ):
                 why = "KIS does not state the account, so that nobody knows what cash there is"
+                missing = self._readings.why_missing
+                why = f"{why} ({missing})" if missing else why
                 turn.record(Denied(turn.now, order.key, why, "try again when KIS answers"))
 
     def _shrink_to_sellable(self, turn: Turn, order: Order, account: Account | None) -> bool:

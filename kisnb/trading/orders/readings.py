@@ -10,6 +10,7 @@ from datetime import date
 
 from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns, kst_day
+from kisnb.events import ReadingsFailed, ReadingsGood
 from kisnb.market import sessions
 from kisnb.orders import Order
 from kisnb.terms import Phase, Venue
@@ -33,6 +34,8 @@ UNANSWERED: Ns = 60 * SECOND
 """After this time an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
 """KIS may take so long until its list shows what it has accepted."""
+FAILED = 5
+"""Failed readings in a row after which people are told, and orders that wait for one are denied."""
 
 
 class Readings:
@@ -52,6 +55,10 @@ class Readings:
         """Begin of the newest reading."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
+        self._failing_since: Ns = 0
+        """The moment of the first of them."""
+        self._lacks: tuple[str, ...] = ()
+        """What the newest reading lacked."""
         self._not_before: Ns = 0
         """The account is not read earlier, however many orders wait for it, because KIS did not
         state it."""
@@ -114,21 +121,50 @@ class Readings:
             turn.emit(AskOrders(query))
         self._account = False
 
+    @property
+    def failed(self) -> ReadingsFailed | None:
+        """The failed readings, when there are ``FAILED`` or more in a row; else None."""
+        if self._failures < FAILED:
+            return None
+        return ReadingsFailed(self._begun, self._failures, self._failing_since, self.why_missing)
+
+    @property
+    def why_missing(self) -> str:
+        """The reason why the newest reading lacked something, for people; empty when it did not."""
+        if not self._failures:
+            return ""
+        return "; ".join(self._lacks) or "KIS did not state all of it"
+
     def on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
         """Note the end of a reading. One that lacks something is repeated after a growing pause."""
         query = read.query
         # A late end of an older reading must not end the newer one.
         if self._asked.get(query.day) == query.asked:
             del self._asked[query.day]
-        is_missing = (
-            read.page is None
-            or not read.page.complete
-            or (query.account and (read.account is None or not read.account.complete))
-        )
-        self._failures = self._failures + 1 if is_missing else 0
+        no_account = read.account is None or not read.account.complete
+        is_missing = read.page is None or (query.account and no_account)
+        self._report(turn, read, is_missing=is_missing)
         if is_missing:
             self._not_before = turn.now + RETRY.pause(self._failures - 1)
             self.schedule(turn, self._not_before, query.why, account=query.account)
+
+    def _report(self, turn: Turn, read: OrdersRead, *, is_missing: bool) -> None:
+        """Count a reading, and tell people what they must know of it."""
+        has_failed = self.failed is not None
+        if not is_missing:
+            self._failures, self._lacks = 0, ()
+            if has_failed:
+                turn.publish(ReadingsGood(turn.now))
+            return
+        self._failures += 1
+        if self._failures == 1:
+            self._failing_since = turn.now
+        is_new, self._lacks = read.lacks != self._lacks, read.lacks
+        # Nobody mends an unreadable row by waiting, so people are told at once, and once.
+        if is_new and (read.part is not None or read.page is not None) and read.lacks:
+            turn.report(f"what KIS states is not complete: {self.why_missing}")
+        if self.failed is not None:
+            turn.publish(self.failed)
 
 
 def _day_of(order: Order) -> date:

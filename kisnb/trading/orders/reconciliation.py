@@ -64,6 +64,10 @@ class Reconciliation:
         day, asked, page = read.query.day, read.query.asked, read.page
         if page is None:
             self.resolver.on_orders_unread(turn)
+            if read.part is not None:
+                # What a row says counts. What the list lacks, or shows as gone, does not: another
+                # row could say otherwise.
+                self._reconcile_day(turn, asked, day, read.part)
             return None
         whole = self._reconcile_day(turn, asked, day, page)
         if read.account is not None and day == kst_day(turn.now):

@@ -107,10 +107,16 @@ class OrdersRead(msgspec.Struct, frozen=True):
 
     query: OrdersQuery
     page: OrderPage | None
-    """None when KIS listed nothing. Rows may be missing when it is not complete."""
+    """None when KIS did not list everything."""
     account: Account | None = None
     """None when it was not asked for, or when KIS stated nothing. Holdings may be missing when it
     is not complete."""
+    part: OrderPage | None = None
+    """The rows that could be read of a list that is not complete; None when there are none. They
+    prove what they say. What they lack proves nothing."""
+    lacks: tuple[str, ...] = ()
+    """A sentence on each thing that is missing, such as an unreadable row; none when all is there.
+    """
 
 
 class AskDepth(msgspec.Struct, frozen=True):
