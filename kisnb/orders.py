@@ -19,6 +19,7 @@ the same facts with the same function, so they cannot disagree about an order.
     REJECTED ──► ACCEPTED     these three open again when KIS's list shows that their shares live,
     CANCELLED ──► ACCEPTED    or that more of them were filled: an end that the list once showed
     EXPIRED ──► ACCEPTED      was wrong
+    FILLED ──► ACCEPTED       an order from elsewhere is larger than it was when it was found
 
 A notice may arrive before the reply. It then waits under its order number until the reply, or KIS's
 list, shows which order has that number.
@@ -376,8 +377,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.REJECTED: frozenset({_S.ACCEPTED}),
     _S.CANCELLED: frozenset({_S.ACCEPTED}),
     _S.EXPIRED: frozenset({_S.ACCEPTED}),
-    # Every share was filled, and fills are never taken back.
-    _S.FILLED: frozenset(),
+    # Only an order from elsewhere, which the list had first shown in part. Of an order of ours
+    # every share was filled, and fills are never taken back.
+    _S.FILLED: frozenset({_S.ACCEPTED}),
 }
 
 PENDING = frozenset({_S.NEW, _S.SENDING, _S.UNKNOWN, _S.SENT})

@@ -132,6 +132,13 @@ def order_output(one: Customer) -> object:
     return number, listed
 
 
+def order_numbers(one: Customer) -> object:
+    for _ in range(3):
+        one.order("buy", 1, None)
+    listed = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"]
+    return [int(row["odno"]) for row in reversed(listed)]
+
+
 CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
     ("midnight-expiry", midnight_expiry, "MCA00000", "EGW00123"),
     ("one-token", one_token, "MCA00000", "EGW00121"),
@@ -161,6 +168,7 @@ CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
         (("ODNO", "0000000001"), "0000000001"),
         (("ODNO", "1"), "0000000001"),
     ),
+    ("unordered-numbers", order_numbers, [1, 2, 3], [1, 900_002, 3]),
     (
         "lower-keys",
         order_output,

@@ -24,6 +24,7 @@ from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import EXTERNAL
 from kisnb.trading.orders.account_reconciliation import STANDS
 from kisnb.trading.orders.order_reconciliation import AGREES
+from kisnb.trading.orders.readings import EVERY
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
 from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Woke
@@ -535,3 +536,45 @@ def test_o15_the_rows_of_an_order_that_opened_again_are_read_back_from_the_journ
     assert again.order().leaves == 360
     assert [type(f) for f in again.order().facts][-2:] == [Cancelled, Reopened]
     assert any(isinstance(e, DriftFound) for e in desk.rows)
+
+
+# orders from elsewhere that the list shows in part at first
+
+
+def test_o15_an_order_from_elsewhere_that_was_found_in_part_grows_to_its_whole_quantity():
+    desk = open_desk()
+    read(desk, row(31, qty=4, filled=4, leaves=0, value=4 * P))
+    external = desk.order("external:20261120:06010:31")
+    assert external.state is OrderState.FILLED
+    read(desk, row(31, qty=40, filled=10, leaves=30, value=10 * P))
+    assert (external.state, external.quantity, external.filled, external.leaves) == (
+        OrderState.ACCEPTED,
+        40,
+        10,
+        30,
+    )
+    assert desk.core.state.books.account.position(CODE).qty == 10
+    adds_up(desk)
+
+
+def test_o15_an_unknown_order_that_was_found_in_part_as_somebody_elses_becomes_ours():
+    desk = lost(qty=40)
+    answer(desk, [row(qty=4, filled=4, leaves=0, value=4 * P)])
+    assert desk.order("external:20261120:06010:7").filled == 4
+    answer(desk, [row(qty=40, filled=10, leaves=30, value=10 * P)])
+    order, books = desk.order(), desk.core.state.books
+    assert (order.state, order.number, order.filled) == (OrderState.ACCEPTED, 7, 10)
+    assert list(books.orders) == ["k"]
+    assert books.account.position(CODE).qty == books.of("").position(CODE).qty == 10
+    assert books.of(EXTERNAL).position(CODE).qty == 0
+    adds_up(desk)
+
+
+def test_o15_an_end_by_the_list_alone_is_read_again_every_minute_for_a_while():
+    desk = ended_by_part()
+    answer(desk, [row(**PART)])
+    for _ in range(3):
+        asked = len([e for e in desk.effects if isinstance(e, AskOrders)])
+        desk.say(Woke(), desk.now + EVERY)
+        assert len([e for e in desk.effects if isinstance(e, AskOrders)]) == asked + 1
+        answer(desk, [row(**PART)])

@@ -225,6 +225,7 @@ class OrderBooks:
                 self._assign_number(order, fact.ref)
                 order.sent_at = fact.t
                 order.to(OrderState.ACCEPTED)
+                self._keep_live()
         else:
             order = self.orders[fact.key]
             state, text = order.state, order.text
@@ -237,8 +238,7 @@ class OrderBooks:
             if order.is_ended:
                 self.live.pop(order.key, None)
             elif isinstance(fact, Reopened):
-                # Made anew, because the orders stand in it oldest first.
-                self.live = {key: o for key, o in self.orders.items() if o.is_open}
+                self._keep_live()
         # Last: a fact that cannot be (``Order.to`` raises) is in no log.
         order.facts.append(fact)
         return order
@@ -276,6 +276,10 @@ class OrderBooks:
             case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
                 _apply_refusal(order, fact)
 
+    def _keep_live(self) -> None:
+        """Note the orders that are open again. The orders stand in ``live`` oldest first."""
+        self.live = {key: o for key, o in self.orders.items() if o.is_open}
+
     def _assign_number(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref
         keys = self._by_number.setdefault((ref.day, ref.number), [])
@@ -297,25 +301,24 @@ class OrderBooks:
         order.to(OrderState.ACCEPTED)
         _end_if_complete(order)
         # The account holds the same as before. Only the owner changes.
-        for owner in (EXTERNAL, order.intent.agent):
-            self._count_again(owner, order.code)
+        own = self.of(order.intent.agent).ensure_position(order.code)
+        for fill in order.fills:
+            own.apply(order.side, fill)
+        self._count_external(order.code)
 
-    def _count_again(self, owner: str, code: str) -> None:
-        """Make the position of an owner anew from its fills and adoptions, oldest first."""
-        book = self.of(owner)
+    def _count_external(self, code: str) -> None:
+        """Make the position of orders from elsewhere anew, from their fills and what was adopted.
+
+        No other shares come into it, and none go out otherwise.
+        """
+        book = self.of(EXTERNAL)
         position = book.positions[code] = Position(code)
-        steps: list[tuple[Ns, Order | None, Fill | HoldingAdopted]] = [
-            (f.t, o, f) for o, f in book.fills if o.code == code
-        ]
-        steps += [(a.t, None, a) for a in self.adoptions.values() if a.code == code]
-        for _, order, step in sorted(steps, key=lambda step: step[0]):
-            if isinstance(step, Fill):
-                assert order is not None
-                position.apply(order.side, step)
-                continue
-            position.give(sum(qty for source, qty, _, _ in step.lots if source == owner))
-            if step.agent == owner:
-                position.receive((qty, price, fee) for _, qty, price, fee in step.lots)
+        bought = [(f.t, o, f) for o, f in book.fills if o.code == code]
+        for _, order, fill in sorted(bought, key=lambda item: item[0]):
+            position.apply(order.side, fill)
+        for fact in self.adoptions.values():
+            if fact.code == code:
+                position.give(sum(qty for source, qty, _, _ in fact.lots if source == EXTERNAL))
 
     def _apply_fill(self, order: Order, fact: Filled) -> None:
         fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)

@@ -5,7 +5,7 @@ A row is an order of ours when day, branch and number are the same, and when it 
 | of the row             | must fit                                                              |
 |------------------------|-----------------------------------------------------------------------|
 | code and side          | always                                                                |
-| quantity, filled       | not above our quantity                                                |
+| quantity, filled       | not above our quantity; not for orders from elsewhere                 |
 | venue and kind         | as the resolver compares them; not for orders from elsewhere          |
 | branch                 | the same, or one of the two is blank                                  |
 
@@ -35,6 +35,11 @@ class ListedOrders(NamedTuple):
     """Rows of no order that is known, newest first."""
     contradictions: tuple[tuple[Order, OrderRow], ...]
     """Rows with branch and number of an order of ours, which say another order."""
+    grown: tuple[OrderRow, ...]
+    """Rows of orders from elsewhere that are larger than the row by which they were found.
+
+    The first row showed a part. So the order may be one of ours whose reply is missing.
+    """
 
 
 def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
@@ -42,12 +47,15 @@ def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
     found: dict[str, OrderRow] = {}
     others: list[OrderRow] = []
     contradictions: list[tuple[Order, OrderRow]] = []
+    grown: list[OrderRow] = []
     for row in rows:
         order = books.by_number(row.ref.day, row.ref.number, row.ref.branch)
         if order is None:
             others.append(row)
         elif _fits(order, row, books):
             found[order.key] = row
+            if row.qty > order.quantity:
+                grown.append(row)
         else:
             contradictions.append((order, row))
     strangers = []
@@ -58,17 +66,17 @@ def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
             found[twin.key] = row
         else:
             strangers.append(row)
-    return ListedOrders(found, tuple(strangers), tuple(contradictions))
+    return ListedOrders(found, tuple(strangers), tuple(contradictions), tuple(grown))
 
 
 def _fits(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     if (row.code, row.side) != (order.code, order.side):
         return False
-    if max(row.qty, row.filled) > order.quantity:
-        return False
     # All that we know of an order from elsewhere came from such a row.
     if order.intent.agent == EXTERNAL:
         return True
+    if max(row.qty, row.filled) > order.quantity:
+        return False
     parent = books.orders.get(order.intent.supersedes or "")
     return "other" not in (venue_of(order, row, parent), kind_of(order, row, parent))
 

@@ -43,7 +43,7 @@ from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.orders.cancels import Cancels
-from kisnb.trading.orders.readings import Readings
+from kisnb.trading.orders.readings import EVERY, Readings
 from kisnb.trading.orders.resolver import ref_of
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -51,6 +51,9 @@ from kisnb.trading.turn import Turn
 AGREES: Ns = 10 * SECOND
 """An end that surprises counts when a second reading says the same, asked for so long after the
 first."""
+
+FOLLOWED: Ns = 600 * SECOND
+"""An order that ended by the list alone is read every minute for so long."""
 
 
 class OrderReconciliation:
@@ -89,6 +92,7 @@ class OrderReconciliation:
         if order.is_ended:
             if _back_by(order, row) <= 0:
                 self._clear(turn, order)
+            self._follow(turn, order)
             return
         self._repair_fills(turn, order, row)
         # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
@@ -118,6 +122,13 @@ class OrderReconciliation:
 
     # surprises
 
+    def _follow(self, turn: Turn, order: Order) -> None:
+        """Go on reading for a while after an end that the list alone has shown."""
+        last = order.facts[-1] if order.facts else None
+        by_list = isinstance(last, Rejected) or (isinstance(last, Cancelled) and not last.number)
+        if by_list and last is not None and turn.now < last.t + FOLLOWED:
+            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
     ) -> bool:
@@ -128,6 +139,8 @@ class OrderReconciliation:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
         if expected or (same and found is not None and asked >= found.t + AGREES):
             self._clear(turn, order)
+            # Both readings may have been wrong, so it is looked after (``_follow``).
+            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")
         return False

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 
+import msgspec
+
 from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.events import (
     DriftCleared,
@@ -158,12 +160,17 @@ class Reconciliation:
     def _find_external(self, turn: Turn, page: OrderPage) -> None:
         listing = compare(self._books, page.rows)
         claimed = {row.ref for mine in claims(self._books, page.rows).values() for row in mine}
-        # Oldest first, so that a revise from elsewhere finds the order that it revises.
-        for row in reversed(listing.strangers):
+        # Those that have grown are found once more, with their whole quantity. Oldest first: a
+        # revise from elsewhere finds the order that it revises.
+        for row in reversed((*listing.strangers, *listing.grown)):
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
             if row.ref not in claimed and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original, row.ref.branch)
-                turn.record(ExternalFound(row.t, _external(row, parent), row.ref))
+                intent = _external(row, parent)
+                known = self._books.by_number(row.ref.day, row.ref.number, row.ref.branch)
+                if known is not None:
+                    intent = msgspec.structs.replace(known.intent, qty=row.qty)
+                turn.record(ExternalFound(row.t, intent, row.ref))
 
     def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
         """Return the keys of orders whose missing shares may live on under a number not known yet.

@@ -20,7 +20,7 @@ Number, branch, venue and kind are evidence:
 | a kind whose code we do not know                   | may be the order     |
 | conditional as market, stop limit as limit         | may be the order     |
 | a best or mid price order: the price that it got   | may be the order     |
-| a number up to one that was known at the POST      | may be the order     |
+| no revise: a number up to one that was known       | may be the order     |
 | a branch that none of our listed orders has        | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
@@ -214,7 +214,8 @@ class Resolver:
 
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
-    free = compare(books, rows).strangers
+    listing = compare(books, rows)
+    free = (*listing.strangers, *listing.grown)
     waiting = [order for order in books.live.values() if order.state in _IN_FLIGHT]
     return {o.key: [row for row in free if could_be(o, row, books)] for o in waiting}
 
@@ -239,8 +240,9 @@ def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
         return "other"
     found = _wish_likeness(order, row, books)
     # KIS does not document that numbers rise within an account, so a low number rules nothing out.
-    # But it is no row to adopt without a person: it is probably of an older order.
-    low = row.ref.number <= order.after
+    # But it is no row to adopt without a person: it is probably of an older order. The row of a
+    # revise names the order that it revises, which is stronger evidence than a number.
+    low = row.ref.number <= order.after and not row.original
     return "maybe" if found == "like" and low else found
 
 
