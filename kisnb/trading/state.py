@@ -74,6 +74,9 @@ class State:
         """Won that all fills brought, after fee and tax."""
         self.opened: int | None = None
         """Cash (D+2) that no fill explains; None until the account was read for the first time."""
+        self.unproven: dict[str, int] = {}
+        """Shares that were booked because KIS stated them for a minute, by code. No order explains
+        them, so KIS may take them back in the same way."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
         """Differences that stand, by subject and what."""
 
@@ -98,6 +101,9 @@ class State:
                 self.day.adopt(row)
                 # Added and not set: the first row opens the account, and each later one books a
                 # difference that has stood.
+                if self.opened is not None:
+                    for code, qty, _ in row.holdings:
+                        self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
                 self.opened = (self.opened or 0) + row.cash
                 self.books.apply_holdings(row)
             case HoldingAdopted():

@@ -105,7 +105,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     - ``pad``: each list of the reply has one more row, in which every field is empty.
     - ``empty``: the first list of the reply has no rows.
     - ``miss``: the first list of the reply lacks its first row.
-    - ``part``: each order or holding of 20 shares or more shows a tenth of them, and nothing open.
+    - ``part``: an order or holding of 20 shares or more shows 3 of 7 of them, and nothing open.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
     - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
     - ``silence``: the host ignores a message on the socket.

@@ -63,23 +63,24 @@ def _without_first(block: Any) -> list[object]:
 
 
 def _in_part(block: Any) -> list[object]:
-    """Return the rows of orders and holdings of 20 shares or more with a tenth of them."""
-    return [_tenth(row) if isinstance(row, Mapping) else row for row in block]
+    """Return the rows of orders and holdings of 20 shares or more with 3 of 7 shares each."""
+    return [_part_of(row) if isinstance(row, Mapping) else row for row in block]
 
 
-def _tenth(row: Mapping[str, Any]) -> dict[str, Any]:
+def _part_of(row: Mapping[str, Any]) -> dict[str, Any]:
     changed = dict(row)
     qty = int(row.get("ord_qty") or row.get("hldg_qty") or 0)
     if qty < 20:
         return changed
     if "ord_qty" in row:
-        filled, shown = int(row["tot_ccld_qty"]), qty // 10
+        filled, shown = int(row["tot_ccld_qty"]), qty * 3 // 7
         done = min(filled, shown)
         value = int(row["tot_ccld_amt"]) * done // filled if filled else 0
         changed |= {"ord_qty": str(shown), "tot_ccld_qty": str(done), "rmn_qty": "0"}
         changed |= {"tot_ccld_amt": str(value)}
     if "hldg_qty" in row:
-        changed |= {name: str(int(row[name]) // 10) for name in ("hldg_qty", "ord_psbl_qty")}
+        names = ("hldg_qty", "ord_psbl_qty")
+        changed |= {name: str(int(row[name]) * 3 // 7) for name in names}
     return changed
 
 

@@ -254,9 +254,10 @@ class OrderBooks:
             # A notice or KIS's list may have moved the order on before the reply came. Then the
             # reply brings its number and nothing more.
             case Sent(ref=ref):
-                self._assign_number(order, ref)
                 if order.state in (OrderState.SENDING, OrderState.UNKNOWN):
                     order.to(OrderState.SENT)
+                    self._take_over(order, ref)
+                self._assign_number(order, ref)
             case Accepted(ref=ref):
                 self._assign_number(order, ref)
                 if order.state in PENDING:

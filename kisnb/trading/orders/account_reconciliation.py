@@ -5,7 +5,8 @@ difference is found, published, and booked when it has stood for a minute.
 
 A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
 KIS's list of orders says nothing. Such a statement takes nothing away, however often it comes, and
-nothing of it is booked. The difference stands until the list of orders explains it, a later
+nothing of it is booked. (Shares that were booked only because KIS stated them for a minute are the
+exception.) The difference stands until the list of orders explains it, a later
 statement has the shares again, or a person accepts it (``accept``). Until then a sell may use the
 shares on which the order books and the last full statement agree.
 """
@@ -63,7 +64,8 @@ class AccountReconciliation:
         """Compare a statement of the account, read after ``asked``, with our order books.
 
         ``consistent`` says that nothing was booked between the account, the list and now. Only then
-        do the three agree. ``listed`` says that the list of orders lacks nothing that is known.
+        do the three agree. ``listed`` says that the list of orders lacks nothing that is known, and
+        that no order has an end which only the list shows.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         # While an order is being sent, the account may contain its fill and the list may not.
@@ -124,10 +126,11 @@ class AccountReconciliation:
         return True
 
     def _lacking(self, account: Account) -> set[str]:
-        """Return the codes of which the statement has fewer shares than we hold."""
+        """Return the codes of which the statement has fewer shares than we surely hold."""
         stated = {h.code: h.qty for h in account.holdings}
-        positions = self._books.account.positions
-        return {code for code, p in positions.items() if p.qty > max(stated.get(code, 0), 0)}
+        unproven, positions = self._state.unproven, self._books.account.positions
+        sure = {code: p.qty - unproven.get(code, 0) for code, p in positions.items()}
+        return {code for code, qty in sure.items() if qty > max(stated.get(code, 0), 0)}
 
     def _open(
         self, turn: Turn, account: Account, stated: Mapping[str, tuple[int, int]], *, may_open: bool

@@ -92,7 +92,8 @@ class OrderReconciliation:
         if order.is_ended:
             if _back_by(order, row) <= 0:
                 self._clear(turn, order)
-            self._follow(turn, order)
+            if self.is_doubtful(turn.now, order):
+                self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return
         self._repair_fills(turn, order, row)
         # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
@@ -122,12 +123,14 @@ class OrderReconciliation:
 
     # surprises
 
-    def _follow(self, turn: Turn, order: Order) -> None:
-        """Go on reading for a while after an end that the list alone has shown."""
+    def is_doubtful(self, now: Ns, order: Order) -> bool:
+        """Return whether only the list shows how the order stands, and it may be wrong."""
+        if (order.key, "cancelled") in self._state.drifts:
+            return True
         last = order.facts[-1] if order.facts else None
         by_list = isinstance(last, Rejected) or (isinstance(last, Cancelled) and not last.number)
-        if by_list and last is not None and turn.now < last.t + FOLLOWED:
-            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+        sent = order.ref is not None
+        return by_list and sent and last is not None and now < last.t + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
@@ -139,7 +142,7 @@ class OrderReconciliation:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
         if expected or (same and found is not None and asked >= found.t + AGREES):
             self._clear(turn, order)
-            # Both readings may have been wrong, so it is looked after (``_follow``).
+            # Both readings may have been wrong, so the order is read again (``is_doubtful``).
             self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")

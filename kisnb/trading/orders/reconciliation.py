@@ -86,7 +86,7 @@ class Reconciliation:
             turn.report(f"nothing to accept: KIS's figure of {subject} does not differ from ours")
 
     def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
-        """Book a list. Return True when it lacks no row that is known."""
+        """Book a list. Return True when it lacks no row that is known and leaves no doubt."""
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
@@ -110,7 +110,10 @@ class Reconciliation:
         for order, row in listing.contradictions:
             self._report_contradiction(turn, order, row)
         self._clear_old(turn)
-        return whole
+        # The fills that an order lacks by a wrong list would look like a difference of the account.
+        return whole and not any(
+            self._orders.is_doubtful(turn.now, o) for o in self._books.orders.values()
+        )
 
     def _note_missing(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
         """Show that KIS's list lacks orders that KIS has. Return True when it lacks none.
@@ -127,9 +130,19 @@ class Reconciliation:
             and o.sent_at + AGREES <= asked
         ]
         missing = len(known) - sum(o.key in listed for o in known)
+        # A notice whose order no list shows proves an order, too.
+        numbers = {row.ref.number for row in page.rows}
+        noticed = [
+            of
+            for (of_day, of), notices in self._state.early.items()
+            if of_day == number
+            and any(n.kind in _OF_ORDERS and n.t + AGREES <= asked for n in notices)
+        ]
+        missing += sum(of not in numbers for of in noticed)
         subject = f"orders of {day}"
         found = self._state.drifts.get((subject, "listed"))
-        ours, theirs = len(known), len(known) - missing
+        ours = len(known) + len(noticed)
+        theirs = ours - missing
         if missing and (found is None or (found.ours, found.theirs) != (ours, theirs)):
             turn.record(DriftFound(turn.now, subject, "listed", ours, theirs))
         elif not missing and found is not None and page.complete:
@@ -164,7 +177,8 @@ class Reconciliation:
         # revise from elsewhere finds the order that it revises.
         for row in reversed((*listing.strangers, *listing.grown)):
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
-            if row.ref not in claimed and (not row.original or row.filled or row.leaves):
+            is_free = row.ref not in claimed or row in listing.grown
+            if is_free and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original, row.ref.branch)
                 intent = _external(row, parent)
                 known = self._books.by_number(row.ref.day, row.ref.number, row.ref.branch)
@@ -199,6 +213,10 @@ class Reconciliation:
             elif order.state is OrderState.NEW and self._books.unknown_in(order.code):
                 self._readings.schedule(turn, turn.now + SECOND, "sellable", account=True)
         self._readings.schedule_regular(turn)
+
+
+_OF_ORDERS = ("accepted", "filled")
+"""Notices that no request to cancel or revise has under a number of its own."""
 
 
 def _external(row: OrderRow, parent: Order | None) -> Intent:

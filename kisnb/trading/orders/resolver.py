@@ -112,13 +112,15 @@ class Resolver:
 
         ``whole``: no row is known to be missing. Else what is absent proves nothing.
         """
-        listing = compare(books, rows)
+        rows = tuple(rows)
         found = claims(books, rows)
         claimants = Counter(row.ref for mine in found.values() for row in mine)
         for key, mine in found.items():
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
                 continue
+            # Made anew for each order: an adoption may have changed whose the rows are.
+            listing = compare(books, rows)
             # Two orders that could be the same row must not both adopt it: one fill would count
             # twice.
             alone = whole and len(mine) == 1 and claimants[mine[0].ref] == 1
