@@ -17,6 +17,11 @@ the same facts with the same function, so they cannot disagree about an order.
                ├──► ACCEPTED ──► FILLED | CANCELLED | EXPIRED
                └──► FILLED | CANCELLED | EXPIRED   no notice reported that it was accepted
 
+    REJECTED ──► ACCEPTED     these three open again when KIS's list shows that their shares live,
+    CANCELLED ──► ACCEPTED    or that more of them were filled: an end that the list once showed
+    EXPIRED ──► ACCEPTED      was wrong
+    FILLED ──► ACCEPTED       an order from elsewhere is larger than it was when it was found
+
 A reserved order (예약주문) is RESERVED until KIS has made it an order of its day.
 
 A notice may arrive before the reply. It then waits under its order number until the reply, or KIS's
@@ -193,6 +198,11 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
     """
     # Where the order was sent, SOR too. A cancel goes there, wherever the order was executed.
     venue: Venue = Venue.KRX
+
+
+def same_branch(a: str, b: str) -> bool:
+    """Return whether two branches may be one. A reply may leave its branch out."""
+    return not a or not b or a == b
 
 
 class SendReply(msgspec.Struct, frozen=True, gc=False):
@@ -407,10 +417,14 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
     _S.ACCEPTED: _ENDS,
     _S.DENIED: frozenset(),
-    _S.REJECTED: frozenset(),
-    _S.FILLED: frozenset(),
-    _S.CANCELLED: frozenset(),
-    _S.EXPIRED: frozenset(),
+    # One reading of KIS's list may be wrong. A later one that shows living shares, or more fills,
+    # opens the order again. It is never sent again: that needs the state NEW.
+    _S.REJECTED: frozenset({_S.ACCEPTED}),
+    _S.CANCELLED: frozenset({_S.ACCEPTED}),
+    _S.EXPIRED: frozenset({_S.ACCEPTED}),
+    # Only an order from elsewhere, which the list had first shown in part. Of an order of ours
+    # every share was filled, and fills are never taken back.
+    _S.FILLED: frozenset({_S.ACCEPTED}),
 }
 
 PENDING = frozenset({_S.NEW, _S.SENDING, _S.UNKNOWN, _S.SENT})
@@ -501,7 +515,10 @@ class Order:
         self.sent_at: Ns = 0
         """The moment at which its POST began; 0 before."""
         self.after = 0
-        """The highest order number that was known when the POST began. Its own is higher."""
+        """The highest order number that was known when the POST began.
+
+        Its own is probably higher: KIS does not document that numbers rise within an account.
+        """
         self.filled = 0
         self.cancelled = 0
         """Shares that left the market without a fill.
@@ -579,7 +596,7 @@ class Order:
 
     @property
     def is_ended(self) -> bool:
-        """True when nothing can happen to the order any more."""
+        """True when no share of the order can be filled any more, by all that is known."""
         return self.state in ENDED
 
     @property

@@ -74,9 +74,11 @@ class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """
 
     subject: str
-    # A ``filled`` or ``cancelled`` that was found is cleared in the same step. A ``holding`` or
-    # ``cash`` may stand for a minute, because KIS's statement lags behind its own notices.
-    what: Literal["filled", "cancelled", "holding", "cash"]
+    # A ``filled`` that was found is cleared in the same step. A ``cancelled`` may stand until a
+    # second list agrees. A ``holding`` or ``cash`` may stand for a minute, because KIS's statement
+    # lags behind its own notices.
+    what: Literal["filled", "cancelled", "listed", "holding", "cash"]
+    """``listed``: orders of a day that KIS has, and how many of them its list shows."""
     ours: int
     theirs: int
 
@@ -85,7 +87,7 @@ class DriftCleared(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The two figures are the same again."""
 
     subject: str
-    what: Literal["filled", "cancelled", "holding", "cash"]
+    what: Literal["filled", "cancelled", "listed", "holding", "cash"]
 
 
 class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):

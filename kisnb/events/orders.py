@@ -67,10 +67,10 @@ class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # The venue and kind that were really sent. The resolver compares KIS's list with them when the
     # reply is lost, and a cancel has to go to the same venue.
     route: Route
-    # KIS takes no order id of ours. When the reply is lost, this number rules out every row of its
-    # list that is older than this order.
+    # KIS takes no order id of ours. When the reply is lost, a row of its list with a number up to
+    # this one is probably older than this order, so that a person has to decide about it.
     after: int = 0
-    """The highest order number that was known: the number of this order is higher."""
+    """The highest order number that was known: the number of this order is probably higher."""
 
 
 class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -226,6 +226,19 @@ class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     qty: int
 
 
+# An end that KIS's list once showed may be wrong: a row that lags, or that shows a part. What a
+# later list or notice shows as living or filled counts, so no fill is lost.
+class Reopened(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Shares that were counted as gone are alive, or were filled after all."""
+
+    log_line: ClassVar[str] = "open again, {0.qty:,} shares: {0.why}"
+
+    key: str
+    # 0 for an order that counted as rejected: none of its shares was counted as cancelled.
+    qty: int
+    why: str
+
+
 OrderFact: TypeAlias = (
     IntentTaken
     | Denied
@@ -243,6 +256,7 @@ OrderFact: TypeAlias = (
     | Cancelled
     | Revised
     | Expired
+    | Reopened
     | OrderHeld
 )
 _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)

@@ -132,6 +132,16 @@ class DeskCalls(SessionCalls):
         """
         return await self._parts.switches.arm(tail, minutes, budget)
 
+    @pending
+    async def accept(self, subject: str) -> str:
+        """Book a difference between KIS's account and the order books as KIS states it.
+
+        ``subject`` is the short code of a stock, or ``"cash"``. The desk waits for this decision
+        when KIS states fewer shares than are held and no order explains it. Return a sentence
+        about what was booked. Raises BadInput when KIS's figure does not differ.
+        """
+        return await self._parts.switches.accept(subject)
+
     # time
 
     def moment(self, when: str) -> Ns:

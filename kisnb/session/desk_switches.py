@@ -1,4 +1,4 @@
-"""The switches of a desk that a person turns: halt, resume, arm."""
+"""The switches of a desk that a person turns: halt, resume, arm, accept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.ports.commands import Halt
-from kisnb.trading.ports.queries import ArmDesk, LiftHalt
+from kisnb.trading.ports.queries import AcceptDifference, ArmDesk, LiftHalt
 from kisnb.values import one_of, text, whole
 
 
@@ -88,3 +88,7 @@ class DeskSwitches:
         tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
         reply = await self._link.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))
         return reply.text
+
+    async def accept(self, subject: str) -> str:
+        """Book a difference as KIS states it. Return a sentence about it. Raises BadInput."""
+        return (await self._link.ask_once(AcceptDifference(text(subject, "the code")))).text

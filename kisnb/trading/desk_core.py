@@ -38,7 +38,7 @@ from kisnb.events import (
     Tick,
 )
 from kisnb.market import sessions
-from kisnb.orders import Order, OrderState, Permission, SendReply
+from kisnb.orders import Order, OrderState, Permission, SendReply, same_branch
 from kisnb.terms import Venue
 from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.blackout import window_end
@@ -50,8 +50,9 @@ from kisnb.trading.halt.kill_switch import QUERY, KillSwitch
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
+from kisnb.trading.orders.order_reconciliation import expiry
 from kisnb.trading.orders.readings import AFTER_BOUNDARY, Readings
-from kisnb.trading.orders.reconciliation import Reconciliation, expiry
+from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.stock_readings import StockReadings
 from kisnb.trading.ports.commands import (
     CancelOrder,
@@ -74,7 +75,13 @@ from kisnb.trading.ports.effects import (
     Woke,
 )
 from kisnb.trading.ports.limits import Limits
-from kisnb.trading.ports.queries import AdoptHolding, ArmDesk, CheckedQuery, LiftHalt
+from kisnb.trading.ports.queries import (
+    AcceptDifference,
+    AdoptHolding,
+    ArmDesk,
+    CheckedQuery,
+    LiftHalt,
+)
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
@@ -195,7 +202,7 @@ class DeskCore:
         match message:
             case Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder():
                 self._execute(turn, message)
-            case Halt() | LiftHalt() | ArmDesk() | AdoptHolding():
+            case Halt() | LiftHalt() | ArmDesk() | AdoptHolding() | AcceptDifference():
                 self._execute_control(turn, message)
             case SendReply():
                 self._on_send_reply(turn, message)
@@ -261,6 +268,8 @@ class DeskCore:
                 turn.record(Disarmed(turn.now, "a person disarmed the desk"))
             case AdoptHolding():
                 self._adopt(turn, command)
+            case AcceptDifference(subject=subject):
+                self.reconciliation.accept(turn, subject)
 
     def _adopt(self, turn: Turn, wish: AdoptHolding) -> None:
         taken = adopt(turn.now, self.state.books, wish)
@@ -282,7 +291,8 @@ class DeskCore:
             # Read before Sent is recorded: applying that row drops the notices that wait for it.
             early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             turn.record(Sent(now, reply.key, reply.ref))
-            for notice in early:
+            # Those of another branch's order with this number wait on.
+            for notice in (n for n in early if same_branch(n.branch, reply.ref.branch)):
                 self._notices.receive(turn, notice)
         elif reply.outcome == "rejected":
             turn.record(Rejected(now, reply.key, reply.msg_cd, reply.text))

@@ -31,7 +31,7 @@ from kisnb.events import (
     is_order_fact,
 )
 from kisnb.market.routing_evidence import EvidenceLog
-from kisnb.orders import OrderRef, OrderState
+from kisnb.orders import OrderRef, OrderState, same_branch
 from kisnb.terms import Side
 from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -75,6 +75,9 @@ class State:
         self.opened: int | None = None
         """Cash (D+2) that no fill explains; None until the account was read for the first time."""
         self._unexplained = (0, 0)
+        self.unproven: dict[str, int] = {}
+        """Shares that were booked because KIS stated them for a minute, by code. No order explains
+        them, so KIS may take them back in the same way."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
         """Differences that stand, by subject and what."""
 
@@ -102,6 +105,8 @@ class State:
                 if self.opened is not None:
                     day = day_number(row.t)
                     self._unexplained = day, self.unexplained(row.t) + row.cash
+                    for code, qty, _ in row.holdings:
+                        self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
                 self.opened = (self.opened or 0) + row.cash
                 self.books.apply_holdings(row)
             case HoldingAdopted():
@@ -199,7 +204,9 @@ class State:
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
             # The number has its order now, so no notice waits for it any more.
-            self.early.pop((ref.day, ref.number), None)
+            waiting = self.early.pop((ref.day, ref.number), [])
+            if others := [n for n in waiting if not same_branch(n.branch, ref.branch)]:
+                self.early[ref.day, ref.number] = others
             self.note_number(ref.day, ref.number)
 
     @classmethod

@@ -84,7 +84,10 @@ class Adoptions:
             "venue": self._run.host.listed_venue(there) is route.venue or blurred,
             "kind": there.kind is route.kind or parent is not None,
             "original": there.original == (parent.number if parent is not None else 0),
-            "number": ref.number > self._highest.get(order.key, 0),
+            # A person may know better than the sequence of the numbers.
+            "number": by_person
+            or parent is not None
+            or ref.number > self._highest.get(order.key, 0),
         }
         return [f"another {name}, {_shown(there)}" for name, same in facts.items() if not same]
 

@@ -13,6 +13,8 @@ from functools import cache
 from random import Random
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
 from kisnb.events import LinkDown, LinkUp, Notice
@@ -42,6 +44,7 @@ from kisnb.trading.state import State
 
 from .host_side import HostSide, universe
 from .invariants import Watch
+from .misreadings import Misread
 from .notebooks import Notebooks, Plant, sound
 from .people import People
 from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
@@ -74,6 +77,7 @@ class Run:
         self.ills: dict[str, Fault] = {}
         """What happens to the first POST of an order, by key."""
         self._faults = {(f.of, f.nth): f for f in schedule.items if isinstance(f, Fault)}
+        self._misreads = [item for item in schedule.items if isinstance(item, Misread)]
         self._met = dict.fromkeys(("post", "ask", "notice", "effect"), -1)
         self._queue: list[tuple[Ns, int, Callable[[], None]]] = []
         self._pushed = 0
@@ -290,20 +294,34 @@ class Run:
 
         def read_account() -> None:
             account: Account | None = None
+            wrong = self._wrong("account")
             if question.account:
+                # A first statement that is wrong would open the account: nothing contradicts it.
+                if self.desk is not None and self.desk.state.opened is not None:
+                    self.host.strike("inquire_balance", wrong)
                 try:
                     account = self.host.account()
                 except ApiError:
                     account = None
+                self.host.strike("inquire_balance", "")
+            if account is not None and wrong == "broken":
+                account = replace(account, holdings=account.holdings[::2], complete=False)
             self.after(there, lambda: read_orders(account))
 
         def read_orders(account: Account | None) -> None:
             page: OrderPage | None = None
+            wrong = self._wrong("orders")
+            self.host.strike("inquire_daily_ccld", wrong)
             try:
                 page = None if silent else self.host.day_orders()
             except ApiError:
                 page = None
-            self.after(wait + back, lambda: say(OrdersRead(question, page, account)))
+            self.host.strike("inquire_daily_ccld", "")
+            part = None
+            if page is not None and wrong == "broken":
+                page, part = None, OrderPage(page.rows[::2], complete=False)
+            read = OrdersRead(question, page, account, part)
+            self.after(wait + back, lambda: say(read))
 
         life = self._life
 
@@ -317,6 +335,16 @@ class Run:
                 self.say(answer)
 
         self.after(there, read_account)
+
+    @property
+    def has_misread(self) -> bool:
+        """KIS's list or account has been wrong in this run."""
+        return any(BEGIN + m.t <= self.host.core.now for m in self._misreads)
+
+    def _wrong(self, of: str) -> str:
+        """What KIS says wrongly now; empty when it says what is."""
+        now = self.host.core.now - BEGIN
+        return next((m.what for m in self._misreads if m.of == of and m.t <= now < m.until), "")
 
     def deliver(self, out: list[Outgoing]) -> None:
         """Frames on their way: each connection keeps its order, unless a fault says otherwise."""

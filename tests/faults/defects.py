@@ -9,7 +9,7 @@ from kisnb.trading.gate.risk import Gate
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
-from kisnb.trading.orders.reconciliation import execution
+from kisnb.trading.orders.order_reconciliation import execution
 from kisnb.trading.ports.effects import Persist, Publish, Send
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.turn import Turn

@@ -9,6 +9,8 @@ import msgspec
 
 from kisnb.events import ExternalFound
 from kisnb.trading.orders import reconciliation, resolver
+from kisnb.trading.orders.likeness import kind_sent, venue_sent
+from kisnb.trading.orders.order_reconciliation import OrderReconciliation
 from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.resolver import Resolver
 
@@ -19,7 +21,7 @@ true_likeness = resolver.likeness
 
 
 def any_venue(order, row, books):
-    return true_likeness(order, at(row, resolver._venue_sent(order)), books)
+    return true_likeness(order, at(row, venue_sent(order)), books)
 
 
 def at(row, venue):
@@ -27,9 +29,7 @@ def at(row, venue):
 
 
 def any_kind(order, row, books):
-    return true_likeness(
-        order, msgspec.structs.replace(row, kind=resolver._kind_sent(order)), books
-    )
+    return true_likeness(order, msgspec.structs.replace(row, kind=kind_sent(order)), books)
 
 
 def any_number(order, row, books):
@@ -48,7 +48,7 @@ def sure(order, row, books):
 class TakesShared(Resolver):
     """Takes the one row that it could be, although another order could be it too."""
 
-    def resolve(self, turn, asked, day, books, rows):
+    def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
         for key, mine in resolver.claims(books, rows).items():
             order = books.orders[key]
@@ -58,13 +58,13 @@ class TakesShared(Resolver):
                 and resolver.likeness(order, mine[0], books) == "like"
             ):
                 self._adopt(turn, order, mine[0])
-        super().resolve(turn, asked, day, books, rows)
+        super().resolve(turn, asked, day, books, rows, whole=whole)
 
 
 class TakesTheNewest(Resolver):
     """Takes the newest of several rows that it could be."""
 
-    def resolve(self, turn, asked, day, books, rows):
+    def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
         found = resolver.claims(books, rows)
         claimants = Counter(mine[0].ref.number for mine in found.values() if mine)
@@ -72,7 +72,7 @@ class TakesTheNewest(Resolver):
             order = books.orders[key]
             if mine and order.state == "unknown" and claimants[mine[0].ref.number] == 1:
                 self._adopt(turn, order, mine[0])
-        super().resolve(turn, asked, day, books, rows)
+        super().resolve(turn, asked, day, books, rows, whole=whole)
 
 
 class FindsTooMuch(Reconciliation):
@@ -93,7 +93,7 @@ class MovesNothing(Reconciliation):
         return set()
 
 
-class TrustsTheAverage(Reconciliation):
+class TrustsTheAverage(OrderReconciliation):
     """Missing fills are booked at KIS's average price, which is rounded."""
 
     def _repair_fills(self, turn, order, row):
@@ -113,5 +113,7 @@ EVIDENCE_DEFECTS: dict[str, Make] = {
     "takes the newest of several rows": with_part("reconciliation.resolver", TakesTheNewest),
     "books what an order could be as somebody else's": with_part("reconciliation", FindsTooMuch),
     "books what a revise moves as cancelled": with_part("reconciliation", MovesNothing),
-    "books missing fills at the average price": with_part("reconciliation", TrustsTheAverage),
+    "books missing fills at the average price": with_part(
+        "reconciliation._orders", TrustsTheAverage
+    ),
 }

@@ -31,9 +31,13 @@ from kisnb.orders import Account, Intent, OrderPage, OrderRef, OrderRow, Route, 
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.account.orders import AccountOrder, AccountPosition
 from kisnb.simulator.host.core import Core
+from kisnb.simulator.host.faults import Fault
+from kisnb.simulator.host.personas import LIVE
+from kisnb.simulator.host.quirks import with_quirks
 from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Side, Venue
 
+from .misreadings import has_unordered_numbers
 from .schedule import BEGIN, DAY, TICKS, scripts, setting, stocks
 
 KEYS = Credentials(
@@ -59,7 +63,8 @@ class HostSide:
 
     def __init__(self, seed: int) -> None:
         market = Market(universe(), DAY, seed, BEGIN, scripts(seed))
-        self.core = Core(market, KEYS)
+        quirks = ("unordered-numbers",) if has_unordered_numbers(seed) else ()
+        self.core = Core(market, KEYS, persona=with_quirks(LIVE, quirks))
         given = setting(seed)
         self.core.account.deposit = given.cash
         self._lists_trader = given.lists_trader
@@ -101,8 +106,7 @@ class HostSide:
     def refuse_later(self, intent: Intent, route: Route) -> tuple[SendReply, Notice]:
         """KIS takes the order and numbers it, and the exchange refuses it: the reply, and the
         notice that follows."""
-        self.core._brokerage._numbers += 1
-        number, now = self.core._brokerage._numbers, self.core.now
+        number, now = self.core._brokerage.take_number(), self.core.now
         ref = OrderRef(int(f"{DAY:%Y%m%d}"), self.core.persona.branch, number, route.venue)
         code, side, qty, price = intent.code, intent.side, intent.qty, intent.price or 0
         self._refused.append(
@@ -121,6 +125,12 @@ class HostSide:
     def revise(self, intent: Intent, ref: OrderRef) -> SendReply:
         body = revise_body(ref, intent.qty, intent.price or 0, KEYS.account_params)
         return self._post(intent.key, APIS["order_rvsecncl"], body, ref.venue)
+
+    def strike(self, name: str, wrong: str) -> None:
+        """Let the next reply of a call be wrong."""
+        self.core.faults.clear()
+        if wrong in ("empty", "miss", "part"):
+            self.core.faults.add(Fault("read", wrong, tr_id=APIS[name].tr_live))  # type: ignore[arg-type]
 
     def day_orders(self) -> OrderPage:
         """Raises ApiError."""

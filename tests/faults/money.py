@@ -52,6 +52,8 @@ class Money:
     def sent(self, intent: Intent, now: Ns) -> None:
         """An order is about to leave, or leaves; it stands in the journal as being sent."""
         state = self._watch.shadow
+        if self._is_misled():
+            return
         if intent.side is Side.SELL:
             self._sells(intent)
             return
@@ -110,6 +112,22 @@ class Money:
 
     def _there(self) -> list[AccountOrder]:
         return [o for o in self._run.host.core.account.orders.values() if o.state != "confirmed"]
+
+    def _is_misled(self) -> bool:
+        """KIS's list was wrong for so long that the desk counts shares as gone which are not.
+
+        Two readings agreed, or it has never said how large an order from elsewhere is. The desk
+        cannot know better, and KIS refuses what is too much.
+        """
+        if not self._run.has_misread:
+            return False
+        for there in self._there():
+            order = self._watch.shadow.books.by_number(self._watch.day, there.number)
+            if order is not None:
+                gone = there.qty - there.filled - there.leaves
+                if order.quantity < there.qty or order.cancelled > gone:
+                    return True
+        return False
 
     def _is_known(self, there: AccountOrder) -> bool:
         """The desk knows it, or sent it.

@@ -47,10 +47,12 @@ class People:
                 number = truth.get(order.key)
                 # Somebody said before that it is another order, and the desk believed it: the twins
                 # differ in nothing.
-                taken = (
-                    number is not None
-                    and run.desk.state.books.by_number(run.watch.day, number) is not None
+                other = (
+                    None
+                    if number is None
+                    else run.desk.state.books.by_number(run.watch.day, number)
                 )
+                taken = other is not None and other.intent.agent != EXTERNAL
                 run.say(ResolveOrder(order.key, None if taken else number))
 
     def _tell(self, say: Callable[[], None]) -> None:

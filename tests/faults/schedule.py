@@ -14,6 +14,7 @@ from kisnb.kis.error_codes import CODES
 from kisnb.simulator.day.market_day import ScriptedDay
 from kisnb.terms import OrderKind, Venue
 
+from .misreadings import Misread, misreadings
 from .turns import Turn, turns
 
 DAY = date(2026, 11, 20)
@@ -174,7 +175,7 @@ class Fault(msgspec.Struct, frozen=True):
     amount: int = 0
 
 
-Item: TypeAlias = Do | Fault | Turn
+Item: TypeAlias = Do | Fault | Turn | Misread
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -202,7 +203,8 @@ def make(seed: int) -> Schedule:
     faults += _too_fast(seed)
 
     steps += scenes(seed, codes)
-    return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed)))
+    wrong = misreadings(seed)
+    return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed), *wrong))
 
 
 def stocks(seed: int) -> list[str]:

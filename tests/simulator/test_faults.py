@@ -22,7 +22,19 @@ from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.serve.control import ControlRefused
 from kisnb.simulator.serve.fault_file import read_faults
 
-from .customer import ACCOUNT, DAY, DAY_ORDERS, HYNIX, KEYS, SAMSUNG, Customer, at, host, trader
+from .customer import (
+    ACCOUNT,
+    BALANCE,
+    DAY,
+    DAY_ORDERS,
+    HYNIX,
+    KEYS,
+    SAMSUNG,
+    Customer,
+    at,
+    host,
+    trader,
+)
 from .test_control import PORT, Controlled
 
 QUOTE = {"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": SAMSUNG}
@@ -136,6 +148,28 @@ def test_one_row_of_a_list_can_be_spoilt_and_a_blank_one_added() -> None:
     )
     assert ["rmn_qty" in row for row in first] == [True, False]
     assert [any(row.values()) for row in second] == [True, True, False]
+
+
+def test_a_list_can_be_empty_lack_its_newest_row_or_show_a_part_of_each_order() -> None:
+    one = faulty(Fault("read", "empty"), Fault("read", "miss", nth=2), Fault("read", "part", nth=3))
+    sent(one, 20)
+    sent(one, 30)
+    empty, missed, part, true = (
+        one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"] for _ in range(4)
+    )
+    names = ("ord_qty", "tot_ccld_qty", "rmn_qty")
+    shown = [[[int(row[n]) for n in names] for row in rows] for rows in (empty, missed, part)]
+    assert shown == [[], [[20, 20, 0]], [[12, 12, 0], [8, 8, 0]]]
+    values = [[int(row["tot_ccld_amt"]) for row in rows] for rows in (part, true)]
+    assert values[0] == [value * 2 // 5 for value in values[1]]
+
+
+def test_a_statement_can_lack_its_holdings_and_keep_its_cash() -> None:
+    one = faulty(Fault("read", "empty"), Fault("read", "part", nth=2))
+    sent(one, 20)
+    empty, part = (one.said(one.ask("inquire_balance", BALANCE)) for _ in range(2))
+    assert (empty["output1"], len(empty["output2"])) == ([], 1)
+    assert [int(row["hldg_qty"]) for row in part["output1"]] == [8]
 
 
 def test_an_order_is_taken_and_the_exchange_refuses_it_by_a_notice() -> None:

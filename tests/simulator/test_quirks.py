@@ -144,6 +144,13 @@ def page_after_the_only_holding(one: Customer) -> object:
     return first.headers["tr_cont"], owner.said(second)["msg_cd"]
 
 
+def order_numbers(one: Customer) -> object:
+    for _ in range(3):
+        one.order("buy", 1, None)
+    listed = one.said(one.ask("inquire_daily_ccld", DAY_ORDERS))["output1"]
+    return [int(row["odno"]) for row in reversed(listed)]
+
+
 CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
     ("midnight-expiry", midnight_expiry, "MCA00000", "EGW00123"),
     ("one-token", one_token, "MCA00000", "EGW00121"),
@@ -180,6 +187,7 @@ CASES: list[tuple[str, Callable[[Customer], object], object, object]] = [
         (("ODNO", "0000000001"), "0000000001"),
         (("ODNO", "1"), "0000000001"),
     ),
+    ("unordered-numbers", order_numbers, [1, 2, 3], [1, 900_002, 3]),
     (
         "lower-keys",
         order_output,

@@ -48,7 +48,8 @@ def revises(one: Desk) -> list[str]:
 
 
 def account(sellable: int) -> Account:
-    held = (Holding(CODE, "", sellable, sellable, sellable * PRICE, PRICE),) if sellable else ()
+    # The other shares are in a sell from elsewhere.
+    held = (Holding(CODE, "", 10, sellable, 10 * PRICE, PRICE),) if sellable else ()
     return Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
 
 

@@ -259,7 +259,7 @@ def test_a08_a_protective_sell_is_sold_down_to_what_is_left_of_its_own_stock():
     desk = opened((CODE, 10), limits=WINDOW)
     desk.submit("stop", side=Side.SELL, protective=True)
     desk.say(Woke(END), END)
-    held = tuple(Holding(code, "", n, n, n * P, P) for code, n in ((OTHER, 99), (CODE, 4)))
+    held = tuple(Holding(code, "", 99, n, 99 * P, P) for code, n in ((OTHER, 99), (CODE, 4)))
     stated = Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
     desk.say(OrdersRead(asked(desk)[-1].query, EMPTY, stated))
     assert [s.intent.qty for s in desk.sends] == [4]

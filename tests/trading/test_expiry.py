@@ -9,7 +9,7 @@ import pytest
 from kisnb.clock import SECOND, kst
 from kisnb.events import AccountOpened, Expired
 from kisnb.market import order_rules
-from kisnb.orders import Capabilities, OrderPage, OrderState
+from kisnb.orders import Capabilities, OrderPage, OrderRef, OrderState
 from kisnb.terms import OrderKind, Venue
 from kisnb.trading.ports.effects import AskOrders, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
@@ -47,15 +47,18 @@ def test_o07_an_order_expires_at_its_venue_s_end_and_its_cash_is_free_again(
     venue: Venue, ends: time
 ):
     desk = resting(venue)
+    at = OrderRef(20261120, "06010", 7, venue)
     for before in (at for at in (time(15, 20), time(15, 30), time(15, 40)) if at < ends):
         for ask in asked_at(desk, before):
-            desk.say(OrdersRead(ask.query, OrderPage((row(),), complete=True)), desk.now)
+            desk.say(OrdersRead(ask.query, OrderPage((row(ref=at),), complete=True)), desk.now)
         assert desk.order().state is OrderState.ACCEPTED
     asks = asked_at(desk, ends)
     assert asks, "KIS is asked when its session has ended"
     desk.say(OrdersRead(asks[-1].query, None), desk.now)
     assert desk.order().state is OrderState.ACCEPTED, "silence is not a confirmation"
-    desk.say(OrdersRead(asks[-1].query, OrderPage((row(leaves=0),), complete=True)), desk.now)
+    desk.say(
+        OrdersRead(asks[-1].query, OrderPage((row(leaves=0, ref=at),), complete=True)), desk.now
+    )
     order, state = desk.order(), desk.core.state
     assert (order.state, order.expired, order.leaves) == (OrderState.EXPIRED, 10, 0)
     assert [e.qty for e in desk.published if isinstance(e, Expired)] == [10]

@@ -64,12 +64,12 @@ def test_k16_an_order_that_the_list_shows_waiting_is_accepted():
     assert (desk.order().state, desk.order().filled) == (OrderState.ACCEPTED, 3)
 
 
-def test_k16_an_incomplete_list_ends_no_order_and_finds_no_other():
+def test_k16_an_incomplete_list_ends_no_order_and_shows_those_from_elsewhere():
     desk = sent()
     desk.say(notice("accepted"))
     part(desk, row(filled=0, leaves=0), row(number=99, qty=3, leaves=3))
     assert (desk.order().state, desk.order().leaves) == (OrderState.ACCEPTED, 10)
-    assert list(desk.core.state.books.orders) == ["k"]
+    assert list(desk.core.state.books.orders) == ["k", "external:20261120:06010:99"]
 
 
 def test_k16_a_row_that_is_another_order_or_has_more_than_ours_is_not_booked():

@@ -26,6 +26,7 @@ from kisnb.orders import Account, Holding, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.orders.account_reconciliation import STANDS
+from kisnb.trading.orders.order_reconciliation import AGREES
 from kisnb.trading.orders.readings import EVERY, IDLE
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder
@@ -277,6 +278,7 @@ def test_o06_a_refused_revise_asks_what_became_of_its_order():
     desk.say(SendReply("k/2", "rejected", msg_cd="APBK0927", text="정정취소 가능수량이 없습니다"))
     assert len(asked(desk)) == before + 1
     answer(desk, [row(leaves=0, cancelled=10)])
+    answer(desk, [row(leaves=0, cancelled=10)], desk.now + AGREES)
     assert desk.order().state is OrderState.CANCELLED
 
 
@@ -327,6 +329,7 @@ def test_o07_what_vanishes_before_its_time_was_taken_out_and_did_not_expire():
     desk = accepted()
     desk.say(LinkUp(desk.now))
     answer(desk, [row(leaves=0)])
+    answer(desk, [row(leaves=0)], desk.now + AGREES)
     assert desk.order().state is OrderState.CANCELLED
 
 

@@ -439,15 +439,8 @@ class DeskHost:
                 )
         # A list that broke off proves nothing: an order that it lacks may stand on its next page.
         whole = page if page is not None and page.complete else None
-        self.submit(
-            OrdersRead(
-                ask.query,
-                whole,
-                account if account is not None and account.complete else None,
-                page if whole is None else None,
-                tuple(lacks),
-            )
-        )
+        part = page if whole is None else None
+        self.submit(OrdersRead(ask.query, whole, account, part, tuple(lacks)))
 
 
 def _missing(what: str, stated: OrderPage | Account) -> list[str]:

@@ -1,4 +1,4 @@
-"""A person's decisions about a desk besides orders: lift a halt, arm it, see its tasks.
+"""A person's decisions about a desk besides orders: lift a halt, arm it, accept a difference.
 
 Each reply comes from what was written. While the journal cannot be written nothing is lifted or
 armed, and the reply says so.
@@ -23,7 +23,7 @@ from kisnb.errors import BadInput, DeskError, KisnbError
 from kisnb.events import Event, HaltStep
 from kisnb.terms import Mode
 from kisnb.trading.halt.halt_words import unsold
-from kisnb.trading.ports.queries import ArmDesk, LiftHalt, TasksNow
+from kisnb.trading.ports.queries import AcceptDifference, ArmDesk, LiftHalt, TasksNow
 from kisnb.trading.ports.replies import Failed, TextReply
 
 MOST_HOURS = 12
@@ -82,7 +82,7 @@ class Safety:
         self._file = file
         self._tries = Tries()
 
-    def reply(self, query: LiftHalt | ArmDesk | TasksNow) -> TextReply | Failed:
+    def reply(self, query: LiftHalt | ArmDesk | AcceptDifference | TasksNow) -> TextReply | Failed:
         """Carry a query out if it passes the checks.
 
         The reply says what was written, or why not.
@@ -93,12 +93,14 @@ class Safety:
                     return TextReply(self._lift(query))
                 case ArmDesk():
                     return TextReply(self._arm(query))
+                case AcceptDifference():
+                    return TextReply(self._accept(query))
                 case TasksNow():
                     return TextReply(task_tree("desk"))
         except KisnbError as e:
             return Failed(type(e).__name__, e.text, e.cure)
 
-    def _submit(self, checked: LiftHalt | ArmDesk) -> None:
+    def _submit(self, checked: LiftHalt | ArmDesk | AcceptDifference) -> None:
         """Submit a query to the core that has passed its checks.
 
         Raises DeskError when it could not be journaled: then it does not count.
@@ -150,6 +152,22 @@ class Safety:
         stays = f"the desk stays {state.coming_halt}; halt off REASON once more lifts that"
         text = f"the flatten is ended; {stays}"
         return f"{text}. {left}" if left else text
+
+    def _accept(self, query: AcceptDifference) -> str:
+        state, subject = self._host.core.state, query.subject.strip()
+        drift = next(
+            (state.drifts[subject, what] for what in ("holding", "cash")
+             if (subject, what) in state.drifts),
+            None,
+        )  # fmt: skip
+        if drift is None:
+            raise BadInput(
+                f"KIS's figure of {subject} does not differ from the desk's",
+                "name a stock that %kis status shows with a difference, or cash",
+            )
+        self._submit(AcceptDifference(subject))
+        unit = "won" if drift.what == "cash" else f"shares of {subject}"
+        return f"accepted: {drift.theirs:,} {unit}, as KIS states; it was {drift.ours:,} here"
 
     def _arm(self, query: ArmDesk) -> str:
         if self._is_tail is None:

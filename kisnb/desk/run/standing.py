@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kisnb.clock import Ns, clock_text
 from kisnb.desk.run.host import DeskHost
+from kisnb.events import DriftFound
 from kisnb.orders import OrderState
 from kisnb.trading.halt.halt_words import trading
 from kisnb.trading.orders.cash_words import gap_text
@@ -49,7 +50,13 @@ def _orders(state: State, now: Ns) -> Iterator[str]:
     if gap := state.unexplained(now):
         yield gap_text(gap)
     if state.drifts:
-        yield f"{_count(len(state.drifts), 'difference')} between KIS's figures and the desk's"
+        count = _count(len(state.drifts), "difference")
+        drifts = "; ".join(_drift(drift) for drift in state.drifts.values())
+        yield f"{count} between KIS's figures and the desk's: {drifts}"
+
+
+def _drift(drift: DriftFound) -> str:
+    return f"{drift.what} of {drift.subject} is {drift.theirs:,} at KIS, {drift.ours:,} here"
 
 
 def _count(n: int, what: str) -> str:

@@ -17,6 +17,7 @@ from kisnb.market.price_venue import price_venue
 from kisnb.orders import Intent
 from kisnb.terms import Venue
 from kisnb.trading.ports.queries import (
+    AcceptDifference,
     AccountNow,
     AdoptHolding,
     AnyQuery,
@@ -76,9 +77,14 @@ class SessionQueries:
                 # The desk publishes an order's facts before it replies with their outcome.
                 self._feed.flush()
                 self._feed.reply_outcomes(connection)
-            # LiftHalt and ArmDesk reach the core only by here, after their checks.
+            # These reach the core only by here, after their checks.
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.reply(number, self.safety.reply(query))
+            case AcceptDifference() if self.safety is not None:
+                accepted = self.safety.reply(query)
+                # The desk publishes what it has booked before it replies.
+                self._feed.flush()
+                connection.reply(number, accepted)
             case StatusNow():
                 others = [self._named(c) for c in self._feed.connections if c is not connection]
                 connection.reply(number, standing(self._host, others))

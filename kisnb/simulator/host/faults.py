@@ -20,6 +20,7 @@ Where a fault can strike, and what it does there:
 
     on                       what
     call, read, order        refuse, error, cut, slow, rewrite, pad, kill, expire, revoke
+    call, read               empty, miss, part
     order                    reject
     oauth                    refuse, error, cut, slow
     request                  refuse, silence, kill
@@ -54,6 +55,9 @@ Deed: TypeAlias = Literal[
     "slow",
     "rewrite",
     "pad",
+    "empty",
+    "miss",
+    "part",
     "reject",
     "silence",
     "drop",
@@ -67,11 +71,12 @@ Deed: TypeAlias = Literal[
 """The things that a fault can do."""
 _CALL = frozenset({"refuse", "error", "cut", "slow"})
 _REPLY = frozenset({"rewrite", "pad"})
+_LIST = frozenset({"empty", "miss", "part"})
 _TOKENS = frozenset({"expire", "revoke"})
 _SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
 DEEDS: dict[Point, frozenset[str]] = {
-    "call": _CALL | _REPLY | _TOKENS | {"kill"},
-    "read": _CALL | _REPLY | _TOKENS | {"kill"},
+    "call": _CALL | _REPLY | _LIST | _TOKENS | {"kill"},
+    "read": _CALL | _REPLY | _LIST | _TOKENS | {"kill"},
     "order": _CALL | _REPLY | _TOKENS | {"kill", "reject"},
     "oauth": _CALL,
     "request": frozenset({"refuse", "silence", "kill"}),
@@ -98,6 +103,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     - ``cut``: the connection ends without a reply.
     - ``rewrite``: the reply has ``value`` in its ``field``, or lacks the field.
     - ``pad``: each list of the reply has one more row, in which every field is empty.
+    - ``empty``: the first list of the reply has no rows.
+    - ``miss``: the first list of the reply lacks its first row.
+    - ``part``: an order or holding of 20 shares or more shows 3 of 7 of them, and nothing open.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
     - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
     - ``silence``: the host ignores a message on the socket.

@@ -65,6 +65,10 @@ class Refusal(msgspec.Struct, frozen=True):
     rt_cd: str = "1"
 
 
+NUMBER_GAP = 900_000
+"""Distance between the two series of order numbers of a host whose numbers do not rise."""
+
+
 class Persona(msgspec.Struct, frozen=True):
     """One host. Rates are calls per second and appkey; a dated rate holds from its day on."""
 
@@ -79,6 +83,8 @@ class Persona(msgspec.Struct, frozen=True):
     """Code and text by the reason."""
     branch: str = "00950"
     """KRX_FWDG_ORD_ORGNO of every order."""
+    numbers_rise: bool = True
+    """False when every second order number is ``NUMBER_GAP`` higher."""
     done: Mapping[str, str] = {}
     """Code of success by the name of an API, where it differs from the catalogue's.
 

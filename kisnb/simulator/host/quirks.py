@@ -102,6 +102,11 @@ QUIRKS: dict[str, Quirk] = {
         "one public client, on paper",
         {"pads_numbers": False},
     ),
+    "unordered-numbers": Quirk(
+        "every second order number is 900,000 higher, so that numbers do not rise",
+        "KIS documents no order of numbers",
+        {"numbers_rise": False},
+    ),
     "lower-keys": Quirk(
         "order replies in lower-case keys",
         "KIS's table, not its example",

@@ -1,4 +1,4 @@
-"""Faults that change one field of a reply, or add blank rows to it.
+"""Faults that change fields of a reply, add blank rows to it, or take rows out of it.
 
 KIS's replies have been seen with fields missing, empty or shifted, and its lists with rows that
 hold nothing (clients' reports). The call itself is carried out.
@@ -6,12 +6,12 @@ hold nothing (clients' reports). The call itself is carried out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kisnb.simulator.host.faults import Fault
 
-REWRITING = frozenset({"rewrite", "pad"})
+REWRITING = frozenset({"rewrite", "pad", "empty", "miss", "part"})
 """The deeds that change a reply."""
 
 
@@ -19,6 +19,11 @@ def rewritten(fault: Fault, body: Mapping[str, object]) -> dict[str, object]:
     """Return the body of a reply as the fault changes it."""
     if fault.what == "pad":
         return {name: _padded(block) for name, block in body.items()}
+    if fault.what in _LISTS:
+        # The other lists are sums, such as ``output2`` of inquire-balance.
+        first = next((name for name, block in body.items() if isinstance(block, list)), "")
+        change = _LISTS[fault.what]
+        return {name: change(block) if name == first else block for name, block in body.items()}
     if fault.field in body:
         return _changed(fault, body)
     return {name: _in_rows(fault, block) for name, block in body.items()}
@@ -47,3 +52,40 @@ def _padded(block: object) -> object:
     if not isinstance(block, list) or not block:
         return block
     return [*block, dict.fromkeys(block[-1], "")]
+
+
+def _without_rows(_block: Any) -> list[object]:
+    return []
+
+
+def _without_first(block: Any) -> list[object]:
+    return list(block[1:])
+
+
+def _in_part(block: Any) -> list[object]:
+    """Return the rows of orders and holdings of 20 shares or more with 3 of 7 shares each."""
+    return [_part_of(row) if isinstance(row, Mapping) else row for row in block]
+
+
+def _part_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    changed = dict(row)
+    qty = int(row.get("ord_qty") or row.get("hldg_qty") or 0)
+    if qty < 20:
+        return changed
+    if "ord_qty" in row:
+        filled, shown = int(row["tot_ccld_qty"]), qty * 3 // 7
+        done = min(filled, shown)
+        value = int(row["tot_ccld_amt"]) * done // filled if filled else 0
+        changed |= {"ord_qty": str(shown), "tot_ccld_qty": str(done), "rmn_qty": "0"}
+        changed |= {"tot_ccld_amt": str(value)}
+    if "hldg_qty" in row:
+        names = ("hldg_qty", "ord_psbl_qty")
+        changed |= {name: str(int(row[name]) * 3 // 7) for name in names}
+    return changed
+
+
+_LISTS: dict[str, Callable[[Any], list[object]]] = {
+    "empty": _without_rows,
+    "miss": _without_first,
+    "part": _in_part,
+}

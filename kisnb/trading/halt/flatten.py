@@ -144,7 +144,8 @@ class Flatten:
         # A reading that was asked for before all was sold may show an empty account of some earlier
         # moment.
         is_newer = self._asked is not None and asked >= self._asked
-        is_empty = account is not None and not any(h.qty for h in account.holdings)
+        is_whole = account is not None and account.complete
+        is_empty = is_whole and account is not None and not any(h.qty for h in account.holdings)
         if self.is_on and is_newer and is_empty and not self._is_holding():
             turn.record(HaltStep(turn.now, "flatten", True, "nothing is held, as KIS confirms"))
             turn.record(FlattenSet(turn.now, False, "nothing is held any more"))

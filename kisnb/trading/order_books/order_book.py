@@ -27,13 +27,23 @@ from kisnb.events import (
     OrderHeld,
     OrderReserved,
     Rejected,
+    Reopened,
     Resolved,
     Revised,
     SendStarted,
     SendUnknown,
     Sent,
 )
-from kisnb.orders import PENDING, Fill, Intent, Order, OrderRef, Orders, OrderState
+from kisnb.orders import (
+    PENDING,
+    Fill,
+    Intent,
+    Order,
+    OrderRef,
+    Orders,
+    OrderState,
+    same_branch,
+)
 from kisnb.terms import Side
 from kisnb.trading.order_books import book_summary, order_columns
 from kisnb.trading.order_books.ledger import Position
@@ -163,7 +173,8 @@ class OrderBooks:
         """Orders that are not ended, oldest first."""
         self.adoptions: dict[str, HoldingAdopted] = {}
         """Adoptions by idempotency key."""
-        self._by_number: dict[tuple[int, int], str] = {}
+        self._by_number: dict[tuple[int, int], list[str]] = {}
+        """Keys by day and order number. KIS's numbers are unique within a branch only."""
 
     @property
     def orders(self) -> dict[str, Order]:
@@ -177,10 +188,18 @@ class OrderBooks:
             book = self.agents[agent] = OrderBook(agent)
         return book
 
-    def by_number(self, day: int, number: int) -> Order | None:
-        """Return the order with this number of a day (YYYYMMDD); None when there is none."""
-        key = self._by_number.get((day, number))
-        return self.orders[key] if key is not None else None
+    def by_number(self, day: int, number: int, branch: str = "") -> Order | None:
+        """Return the order with this number of a day (YYYYMMDD) and a branch.
+
+        None when there is none, or when no branch is given and several branches gave the number.
+        """
+        found = [o for o in self.numbered(day, number) if same_branch(_branch(o), branch)]
+        exact = [o for o in found if _branch(o) == branch]
+        return exact[0] if exact else found[0] if len(found) == 1 else None
+
+    def numbered(self, day: int, number: int) -> list[Order]:
+        """Return the orders with this number of a day (YYYYMMDD), of all branches."""
+        return [self.orders[key] for key in self._by_number.get((day, number), ())]
 
     def unknown_in(self, code: str) -> Order | None:
         """Return an order of this stock with unknown outcome; None when there is none.
@@ -214,6 +233,7 @@ class OrderBooks:
                 self._assign_number(order, fact.ref)
                 order.sent_at = fact.t
                 order.to(OrderState.ACCEPTED)
+                self._keep_live()
         else:
             order = self.orders[fact.key]
             state, text = order.state, order.text
@@ -225,6 +245,8 @@ class OrderBooks:
                     order.text = ""
             if order.is_ended:
                 self.live.pop(order.key, None)
+            elif isinstance(fact, Reopened):
+                self._keep_live()
         # Last: a fact that cannot be (``Order.to`` raises) is in no log.
         order.facts.append(fact)
         return order
@@ -251,10 +273,11 @@ class OrderBooks:
                 order.cancel_asked = True
             case Resolved(ref=ref, evidence=evidence):
                 order.text = evidence
-                if ref is not None:
-                    self._assign_number(order, ref)
                 order.to(OrderState.REJECTED if ref is None else OrderState.SENT)
-            case Cancelled() | Revised() | Expired():
+                if ref is not None:
+                    self._take_over(order, ref)
+                    self._assign_number(order, ref)
+            case Cancelled() | Revised() | Expired() | Reopened():
                 _apply_removal(order, fact)
             case Denied() | Rejected() | SendUnknown() | CancelRefused() | OrderHeld():
                 _apply_refusal(order, fact)
@@ -264,13 +287,54 @@ class OrderBooks:
             order.reserved_as, order.text = fact.number, ""
             order.to(OrderState.RESERVED)
             return
-        self._assign_number(order, fact.ref)
         if order.state in _BEFORE_SENT:
             order.to(OrderState.SENT)
+            self._take_over(order, fact.ref)
+        self._assign_number(order, fact.ref)
+
+    def _keep_live(self) -> None:
+        """Note the orders that are open again. ``live`` keeps the oldest first."""
+        self.live = {key: o for key, o in self.orders.items() if o.is_open}
 
     def _assign_number(self, order: Order, ref: OrderRef) -> None:
         order.ref = ref
-        self._by_number[ref.day, ref.number] = order.key
+        keys = self._by_number.setdefault((ref.day, ref.number), [])
+        if order.key not in keys:
+            keys.append(order.key)
+
+    def _take_over(self, order: Order, ref: OrderRef) -> None:
+        """Let the order be the one that was known as somebody else's under this number."""
+        other = self.by_number(ref.day, ref.number, ref.branch)
+        if other is None or other.intent.agent != EXTERNAL:
+            return
+        for orders in (self.orders, self.of(EXTERNAL).orders, self.live):
+            orders.pop(other.key, None)
+        self._by_number[ref.day, ref.number].remove(other.key)
+        order.fills, order.filled = other.fills, other.filled
+        order.cancelled, order.expired = other.cancelled, other.expired
+        order.cancels, order.listed = other.cancels, other.listed
+        order.revised_by = other.revised_by
+        order.to(OrderState.ACCEPTED)
+        _end_if_complete(order)
+        # The account holds the same as before. Only the owner changes.
+        own = self.of(order.intent.agent).ensure_position(order.code)
+        for fill in order.fills:
+            own.apply(order.side, fill)
+        self._count_external(order.code)
+
+    def _count_external(self, code: str) -> None:
+        """Make the position of orders from elsewhere anew, from their fills and what was adopted.
+
+        No other shares come into it, and none go out otherwise.
+        """
+        book = self.of(EXTERNAL)
+        position = book.positions[code] = Position(code)
+        bought = [(f.t, o, f) for o, f in book.fills if o.code == code]
+        for _, order, fill in sorted(bought, key=lambda item: item[0]):
+            position.apply(order.side, fill)
+        for fact in self.adoptions.values():
+            if fact.code == code:
+                position.give(sum(qty for source, qty, _, _ in fact.lots if source == EXTERNAL))
 
     def _apply_fill(self, order: Order, fact: Filled) -> None:
         fill = Fill(fact.t, fact.qty, fact.price, fact.fee, fact.tax, fact.venue, fact.stamp)
@@ -324,11 +388,23 @@ class OrderBooks:
         return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
 
 
-def _apply_removal(order: Order, fact: Cancelled | Revised | Expired) -> None:
-    """Take shares out under the number of a cancel or a revise.
+def _branch(order: Order) -> str:
+    return order.ref.branch if order.ref is not None else ""
+
+
+def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened) -> None:
+    """Take shares out under the number of a cancel or a revise, or back in.
 
     Without a number KIS's list reported it.
     """
+    if isinstance(fact, Reopened):
+        order.cancelled -= fact.qty
+        # What expired was read from the list alone, so it is what the list takes back first.
+        order.expired = max(order.expired - fact.qty, 0)
+        order.listed = True
+        order.to(OrderState.ACCEPTED)
+        order.text = fact.why
+        return
     number = 0 if isinstance(fact, Expired) else fact.number
     if isinstance(fact, Revised):
         order.revised_by.append(fact.by)

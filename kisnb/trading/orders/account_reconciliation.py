@@ -2,6 +2,13 @@
 
 The first statement opens the account: what no order of the journal explains is booked. Later a
 difference is found, published, and booked when it has stood for a minute.
+
+A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
+KIS's list of orders says nothing. Such a statement takes nothing away, however often it comes, and
+nothing of it is booked. (Shares that were booked only because KIS stated them for a minute are the
+exception.) The difference stands until the list of orders explains it, a later
+statement has the shares again, or a person accepts it (``accept``). Until then a sell may use the
+shares on which the order books and the last full statement agree.
 """
 
 from __future__ import annotations
@@ -9,10 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
+
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import AccountOpened, DriftCleared, DriftFound
-from kisnb.orders import Account, OrderState
-from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.orders import Account, Holding, Intent, OrderState
+from kisnb.terms import OrderKind, Side
+from kisnb.trading.order_books import reservations
+from kisnb.trading.order_books.order_book import BY_HAND, OrderBooks
 from kisnb.trading.orders.cash_words import booked_text
 from kisnb.trading.orders.readings import SETTLES, Readings
 from kisnb.trading.state import State
@@ -34,22 +45,28 @@ STANDS: Ns = 60 * SECOND
 # | differ, not as when it was found    | yes          | DriftFound: the minute begins anew  |
 # | differ as found, less than a minute | yes          | nothing                             |
 # | differ as found, a minute or more   | yes          | DriftCleared, and it is booked     |
+# | KIS's holding is smaller            | any          | as above, but it is never booked   |
 class AccountReconciliation:
     """Brings cash and holdings to KIS's statement."""
 
     def __init__(self, state: State, readings: Readings) -> None:
         self._state = state
         self._readings = readings
+        self._reported: dict[str, tuple[int, int]] = {}
+        """By code: our shares and KIS's, of the missing shares that were reported."""
 
     @property
     def _books(self) -> OrderBooks:
         return self._state.books
 
-    def reconcile(self, turn: Turn, asked: Ns, account: Account, *, consistent: bool) -> None:
+    def reconcile(
+        self, turn: Turn, asked: Ns, account: Account, *, consistent: bool, listed: bool
+    ) -> None:
         """Compare a statement of the account, read after ``asked``, with our order books.
 
         ``consistent`` says that nothing was booked between the account, the list and now. Only then
-        do the three agree.
+        do the three agree. ``listed`` says that the list of orders lacks nothing that is known, and
+        that no order has an end which only the list shows.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         # While an order is being sent, the account may contain its fill and the list may not.
@@ -57,37 +74,88 @@ class AccountReconciliation:
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
             return
         stated = {h.code: (h.qty, h.cost) for h in account.holdings}
-        unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
-        if self._state.opened is None and unknown:
-            # The account contains the unknown order's fills already. To open it now would book
-            # them twice.
-            self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
-            return
+        lacks = self._lacking(account)
         if self._state.opened is None:
-            # A stock that was sold out before its holding was ever read may not be stated any more
-            # (KIS document 잔고: names that are sold out stay with quantity 0 for some days only).
-            sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
-            self._record_unexplained(turn, account.cash_d2 - self._state.flow, stated | sold_out)
+            self._open(turn, account, stated, may_open=listed and account.complete and not lacks)
             return
+        if not account.complete:
+            return
+        opened, flow = self._state.opened, self._state.flow
+        may_book = listed and not lacks
         # D+2, in which the fills of today are settled (KIS document 잔고, prvs_rcdl_excc_amt).
-        stands = self._track_drift(
-            turn, asked, "cash", "cash", self._state.opened + self._state.flow, account.cash_d2
-        )
-        if stands:
-            gap = account.cash_d2 - self._state.opened - self._state.flow
+        if self._stands(turn, asked, "cash", "cash", opened + flow, account.cash_d2) and may_book:
+            gap = account.cash_d2 - opened - flow
             turn.report(booked_text(gap, self._costs(turn.now), account.costs))
-            self._record_unexplained(turn, gap, {})
+            self._book(turn, "cash", "cash", gap, {})
         for code in sorted({*stated, *self._books.account.positions}):
             ours, (theirs, cost) = self._books.account.position(code).qty, stated.get(code, (0, 0))
-            if self._track_drift(turn, asked, code, "holding", ours, theirs):
-                self._record_unexplained(turn, 0, {code: (theirs, cost)})
+            if not self._stands(turn, asked, code, "holding", ours, theirs):
+                continue
+            if may_book:
+                self._book(turn, code, "holding", 0, {code: (theirs, cost)})
+            elif code in lacks:
+                self._report_missing(turn, code, ours, theirs)
 
     def _costs(self, now: Ns) -> int:
         """Return fees and taxes of today's fills, as they are booked here, won."""
         today, fills = kst_day(now), self._books.account.fills
         return sum(fill.fee + fill.tax for _, fill in fills if kst_day(fill.t) == today)
 
-    def _track_drift(
+    def confirmed(self, account: Account | None) -> Account | None:
+        """Return the account with the shares that a sell may use.
+
+        Where the statement lacks shares that we hold, those are the shares of the order books: the
+        last statement that lacked nothing agreed with them, and all changes since are booked.
+        """
+        if account is None or (account.complete and not self._lacking(account)):
+            return account
+        held = {h.code: h for h in account.holdings}
+        holdings = [h for h in account.holdings if h.code not in self._books.account.positions]
+        for code, position in self._books.account.positions.items():
+            probe = Intent("", BY_HAND, code, Side.SELL, 0, OrderKind.MARKET)
+            free = max(reservations.sellable(self._books, probe), 0)
+            of_kis = held.get(code)
+            if of_kis is not None and of_kis.qty >= position.qty:
+                holdings.append(of_kis)
+            elif position.qty > 0:
+                holdings.append(Holding(code, "", position.qty, free, position.cost, 0))
+        return msgspec.structs.replace(account, holdings=tuple(holdings))
+
+    def accept(self, turn: Turn, subject: str) -> bool:
+        """Book a difference that a person accepts: a code, or ``cash``. False when none stands."""
+        what: Literal["holding", "cash"] = "cash" if subject == "cash" else "holding"
+        drift = self._state.drifts.get((subject, what))
+        if drift is None:
+            return False
+        more = drift.theirs - drift.ours
+        # Shares that are gone take their cost with them. What more shares cost is not known here.
+        shares = {} if what == "cash" else {subject: (drift.theirs, 0)}
+        self._book(turn, subject, what, more if what == "cash" else 0, shares)
+        return True
+
+    def _lacking(self, account: Account) -> set[str]:
+        """Return the codes of which the statement has fewer shares than we surely hold."""
+        stated = {h.code: h.qty for h in account.holdings}
+        unproven, positions = self._state.unproven, self._books.account.positions
+        sure = {code: p.qty - unproven.get(code, 0) for code, p in positions.items()}
+        return {code for code, qty in sure.items() if qty > max(stated.get(code, 0), 0)}
+
+    def _open(
+        self, turn: Turn, account: Account, stated: Mapping[str, tuple[int, int]], *, may_open: bool
+    ) -> None:
+        unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
+        # The account contains the fills of an unknown order, and those of rows that the list lacks.
+        # To open it now would book them twice. A statement without shares that fills prove is not
+        # the account.
+        if unknown or not may_open:
+            self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
+            return
+        # A stock that was sold out before its holding was ever read may not be stated any more
+        # (KIS document 잔고: names that are sold out stay with quantity 0 for some days only).
+        sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
+        self._record_unexplained(turn, account.cash_d2 - self._state.flow, {**stated, **sold_out})
+
+    def _stands(
         self,
         turn: Turn,
         asked: Ns,
@@ -112,10 +180,27 @@ class AccountReconciliation:
         # The difference may be just the fill of an unknown order. Booked now, it would count twice
         # when that order is resolved.
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
-        if unknown or asked < found.t + STANDS:
-            return False
+        return not unknown and asked >= found.t + STANDS
+
+    def _book(
+        self,
+        turn: Turn,
+        subject: str,
+        what: Literal["holding", "cash"],
+        cash: int,
+        stated: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """Book a difference as it is, and clear it."""
         turn.record(DriftCleared(turn.now, subject, what))
-        return True
+        self._record_unexplained(turn, cash, stated)
+
+    def _report_missing(self, turn: Turn, code: str, ours: int, theirs: int) -> None:
+        if self._reported.get(code) == (ours, theirs):
+            return
+        self._reported[code] = (ours, theirs)
+        text = f"KIS states {theirs:,} shares of {code}, and {ours:,} are held by all its fills"
+        cure = f"look at KIS's app; if KIS is right, accept it with %kis accept {code}"
+        turn.report(f"{text}; nothing is booked. {cure}")
 
     def _record_unexplained(
         self, turn: Turn, cash: int, stated: Mapping[str, tuple[int, int]]

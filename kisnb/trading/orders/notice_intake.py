@@ -6,6 +6,7 @@ KIS's list can tell. Cancels and revises have order numbers of their own.
 
     accepted   SENT: Accepted                     REJECTED: reported, the list decides
     filled     open: Filled                       repeated, listed or too many: the list is read
+               ended: the list is read            and opens the order again if it has more filled
     cancelled  open: Cancelled, once per number   listed or too many: the list is read
     revised    both orders known: Revised         listed or too many: the list is read
     refused    of a cancel: CancelRefused         of the order: Rejected
@@ -25,8 +26,8 @@ from kisnb.events import (
 )
 from kisnb.orders import Order, OrderRef, OrderState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.orders.readings import WAITING, Readings
-from kisnb.trading.orders.reconciliation import execution
+from kisnb.trading.orders.order_reconciliation import execution
+from kisnb.trading.orders.readings import SETTLES, WAITING, Readings
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
@@ -74,23 +75,32 @@ class NoticeIntake:
 
         Every notice of an order that revised another one names that one too.
         """
-        books, day = self._state.books, day_number(notice.t)
-        own = books.by_number(day, notice.number)
+        own = self._numbered(notice, notice.number)
         # A cancel and a revise have numbers of their own, and name the order that they change as
         # their original (KIS document 체결통보, H0STCNI0).
         if notice.kind not in ("cancelled", "refused") or not notice.original:
             return own
-        old = books.by_number(day, notice.original)
+        old = self._numbered(notice, notice.original)
         if notice.kind == "refused":
             return own or (old if old is not None and old.cancel_asked else None)
         return old if own is None else own
+
+    def _numbered(self, notice: Notice, number: int) -> Order | None:
+        """Return the order with this number of the notice's day and branch.
+
+        None when that order is one of another stock or side: then the notice is not about it.
+        """
+        order = self._state.books.by_number(day_number(notice.t), number, notice.branch)
+        if order is None or (order.code, order.side) != (notice.code, notice.side):
+            return None
+        return order
 
     def _is_of_others(self, notice: Notice) -> bool:
         """Return whether a change was refused that this desk did not ask for.
 
         It is a change of one of our orders, asked for from elsewhere.
         """
-        old = self._state.books.by_number(day_number(notice.t), notice.original)
+        old = self._numbered(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False
         return not any(o.intent.supersedes == old.key for o in self._state.books.live.values())
@@ -123,11 +133,8 @@ class NoticeIntake:
     def _on_filled(self, turn: Turn, order: Order, notice: Notice) -> None:
         filled = (notice.t, notice.qty, notice.price, notice.venue)
         again = any((f.stamp, f.qty, f.price, f.venue) == filled for f in order.fills)
-        # An order that has ended by KIS's list has these shares in its totals already. Only one
-        # that ended without the list is strange.
         if order.is_ended:
-            if not again and not order.listed:
-                self._report_strange(turn, order, notice)
+            self._after_end(turn, order, notice, again=again)
         # It may be a repetition, or be counted in the list's totals already. Only the list tells.
         elif again or order.listed or notice.qty > order.leaves:
             self._readings.schedule(turn, turn.now, "fill")
@@ -143,15 +150,14 @@ class NoticeIntake:
         if notice.number in order.cancels:
             return
         if order.is_ended:
-            if not order.listed:
-                self._report_strange(turn, order, notice)
+            self._after_end(turn, order, notice, again=False)
         elif order.listed or notice.qty > order.leaves:
             self._readings.schedule(turn, turn.now, "cancel")
         else:
             turn.record(Cancelled(turn.now, order.key, notice.qty, notice.number))
 
     def _on_revised(self, turn: Turn, order: Order, notice: Notice) -> None:
-        old = self._state.books.by_number(day_number(notice.t), notice.original)
+        old = self._numbered(notice, notice.original)
         if old is None or notice.number in old.cancels:
             return
         if (
@@ -177,6 +183,17 @@ class NoticeIntake:
             turn.record(Rejected(turn.now, order.key, "", "the exchange refused the order"))
         elif order.state is not OrderState.REJECTED:
             self._report_strange(turn, order, notice)
+
+    def _after_end(self, turn: Turn, order: Order, notice: Notice, *, again: bool) -> None:
+        """Take a notice of an order that has ended: it may show that the end was wrong."""
+        if again:
+            return
+        if not order.listed:
+            self._report_strange(turn, order, notice)
+        # An order that ended by KIS's list has these shares in its totals already, or the list was
+        # wrong. A later list tells, and opens the order again if need be.
+        elif notice.kind == "filled" and order.state is not OrderState.FILLED:
+            self._readings.schedule(turn, turn.now + SETTLES, "strange notice")
 
     def _report_strange(self, turn: Turn, order: Order, notice: Notice) -> None:
         said = f"#{notice.number} is {notice.kind} ({notice.qty:,})"

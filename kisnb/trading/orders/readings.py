@@ -145,7 +145,8 @@ class Readings:
         # A late end of an older reading must not end the newer one.
         if self._asked.get(query.day) == query.asked:
             del self._asked[query.day]
-        is_missing = read.page is None or (query.account and read.account is None)
+        no_account = read.account is None or not read.account.complete
+        is_missing = read.page is None or (query.account and no_account)
         self._report(turn, read, is_missing=is_missing)
         if is_missing:
             self._not_before = turn.now + RETRY.pause(self._failures - 1)

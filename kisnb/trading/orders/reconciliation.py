@@ -9,33 +9,27 @@ twice, whichever way it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
 from datetime import date
 
+import msgspec
+
 from kisnb.clock import SECOND, Ns, day_number, kst_day
-from kisnb.errors import BadInput
 from kisnb.events import (
-    Accepted,
-    Cancelled,
     DriftCleared,
     DriftFound,
-    Expired,
     ExternalFound,
-    Filled,
-    Rejected,
-    Revised,
 )
-from kisnb.market import order_rules, sessions
-from kisnb.orders import Account, Intent, Order, OrderPage, OrderRow, OrderState
-from kisnb.terms import Venue
+from kisnb.orders import Account, Intent, Order, OrderPage, OrderRow, OrderState, same_branch
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.account_reconciliation import AccountReconciliation
 from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.listed_orders import compare
+from kisnb.trading.orders.order_reconciliation import AGREES, OrderReconciliation
 from kisnb.trading.orders.readings import EVERY, SETTLES, Readings
 from kisnb.trading.orders.reserved_orders import ReservedOrders
-from kisnb.trading.orders.resolver import WINDOW, Resolver, claims, ref_of
+from kisnb.trading.orders.resolver import WINDOW, Resolver, claims
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.ports.effects import OrdersRead
 from kisnb.trading.state import State
@@ -48,11 +42,13 @@ class Reconciliation:
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()
         self.reserved = ReservedOrders(state, readings)
-        self._rules = rules
         self._state = state
         self._readings = readings
         self._cancels = cancels
+        self._orders = OrderReconciliation(rules, state, readings, cancels)
         self._account = AccountReconciliation(state, readings)
+        self._reported: set[tuple[str, OrderRow]] = set()
+        """Orders of which a person was told that a row with their number says another order."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -68,7 +64,7 @@ class Reconciliation:
     def on_orders_read(self, turn: Turn, read: OrdersRead) -> Account | None:
         """Book a reading. Return the account for the sells that wait for it.
 
-        None when the account was not read, or when KIS did not list everything.
+        None when the account or the orders were not read.
         """
         self._readings.on_orders_read(turn, read)
         self.reserved.ask(turn)
@@ -76,76 +72,126 @@ class Reconciliation:
         if page is None:
             self.resolver.on_orders_unread(turn)
             if read.part is not None:
-                self._book_part(turn, read.part)
+                # What a row says counts. What the list lacks, or shows as gone, does not: another
+                # row could say otherwise.
+                self._reconcile_day(turn, asked, day, read.part)
             return None
-        self._reconcile_day(turn, asked, day, page)
+        whole = self._reconcile_day(turn, asked, day, page)
         if read.account is not None and day == kst_day(turn.now):
             is_consistent = read.query.fills == self._state.fills
-            self._account.reconcile(turn, asked, read.account, consistent=is_consistent)
+            self._account.reconcile(
+                turn, asked, read.account, consistent=is_consistent, listed=whole
+            )
         self._schedule_again(turn)
-        return read.account
+        return self._account.confirmed(read.account)
 
-    def _book_part(self, turn: Turn, part: OrderPage) -> None:
-        """Book what a list that is not complete says of our orders.
+    def accept(self, turn: Turn, subject: str) -> None:
+        """Book a difference between KIS's account and ours that a person accepts."""
+        if not self._account.accept(turn, subject):
+            turn.report(f"nothing to accept: KIS's figure of {subject} does not differ from ours")
 
-        Fills and the acceptance of an order are proved by its own row. A cancel, an expiry, a
-        revise and the fate of an unknown order are not: another row could say otherwise.
-        """
-        for row in part.rows:
-            self._state.note_number(row.ref.day, row.ref.number)
-            order = self._books.by_number(row.ref.day, row.ref.number)
-            if (
-                order is None
-                or not order.is_open
-                or (order.code, order.side) != (row.code, row.side)
-            ):
-                continue
-            # More than the order has left cannot be its fills. The complete list decides.
-            if 0 < row.filled - order.filled <= order.leaves:
-                self._repair_fills(turn, order, row)
-            if order.is_open and row.leaves and order.state is OrderState.SENT:
-                turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
-
-    def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> None:
+    def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
+        """Book a list. Return True when it lacks no row that is known and leaves no doubt."""
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
+        whole = self._note_missing(turn, asked, day, page) and page.complete
         # Before orders from elsewhere are looked for: a row that is adopted is not external.
         self.reserved.adopt(turn, page)
-        self.resolver.resolve(turn, asked, number, self._books, page.rows)
+        self.resolver.resolve(turn, asked, number, self._books, page.rows, whole=whole)
         self._find_external(turn, page)
-        rows = {row.ref.number: row for row in page.rows if row.ref.day == number}
+        listing = compare(self._books, page.rows)
         revised = self._being_revised(asked, page)
-        for order in list(self._books.live.values()):
-            listed = (
-                rows.get(order.ref.number)
-                if order.ref is not None and order.ref.day == number
-                else None
-            )
-            if listed is not None:
-                self._reconcile_order(
-                    turn, asked, order, listed, rows, may_move=order.key in revised
-                )
+        by_original: defaultdict[int, list[OrderRow]] = defaultdict(list)
+        for row in page.rows:
+            by_original[row.original].append(row)
+        # In the sequence of the order books: an order comes before those that revise it.
+        for order in [o for key, o in self._books.orders.items() if key in listing.rows]:
+            row = listing.rows[order.key]
+            changes = [
+                r for r in by_original[row.ref.number] if same_branch(r.ref.branch, row.ref.branch)
+            ]
+            may_move = order.key in revised
+            self._orders.reconcile(turn, asked, order, row, changes, may_move=may_move, whole=whole)
+        for order, row in listing.contradictions:
+            self._report_contradiction(turn, order, row)
+        self._clear_old(turn)
+        # The fills that an order lacks by a wrong list would look like a difference of the account.
+        return whole and not any(
+            self._orders.is_doubtful(turn.now, o) for o in self._books.orders.values()
+        )
+
+    def _note_missing(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
+        """Show that KIS's list lacks orders that KIS has. Return True when it lacks none.
+
+        Only fills and open orders count: KIS does not document that it lists refused ones.
+        """
+        number, listed = day_number(day), compare(self._books, page.rows).rows
+        known = [
+            o
+            for o in self._books.orders.values()
+            if (o.filled or o.is_open)
+            and o.ref is not None
+            and o.ref.day == number
+            and o.sent_at + AGREES <= asked
+        ]
+        missing = len(known) - sum(o.key in listed for o in known)
+        # A notice whose order no list shows proves an order, too.
+        numbers = {row.ref.number for row in page.rows}
+        noticed = [
+            of
+            for (of_day, of), notices in self._state.early.items()
+            if of_day == number
+            and any(n.kind in _OF_ORDERS and n.t + AGREES <= asked for n in notices)
+        ]
+        missing += sum(of not in numbers for of in noticed)
+        subject = f"orders of {day}"
+        found = self._state.drifts.get((subject, "listed"))
+        ours = len(known) + len(noticed)
+        theirs = ours - missing
+        if missing and (found is None or (found.ours, found.theirs) != (ours, theirs)):
+            turn.record(DriftFound(turn.now, subject, "listed", ours, theirs))
+        elif not missing and found is not None and page.complete:
+            turn.record(DriftCleared(turn.now, subject, "listed"))
+        return not missing
+
+    def _report_contradiction(self, turn: Turn, order: Order, row: OrderRow) -> None:
+        told = (order.key, row)
+        if told in self._reported:
+            return
+        self._reported.add(told)
+        listed = f"{row.side} {row.qty:,} {row.code} ({row.ref.venue}, {row.kind})"
+        text = f"KIS lists #{row.ref.number} as {listed}, and here it is {order.intent.text}"
+        turn.report(f"{text}: nothing is booked from that row; compare it with KIS's app")
+
+    def _clear_old(self, turn: Turn) -> None:
+        """Clear differences of orders that nobody will compare again, or that are booked now."""
+        today = day_number(turn.now)
         for drift in list(self._state.drifts.values()):
-            if drift.what in ("filled", "cancelled"):
-                # A life of the desk found it and ended before it had booked it. It is booked now.
+            order = self._books.orders.get(drift.subject)
+            is_over = order is None or (
+                order.is_ended and (order.ref is None or order.ref.day < today)
+            )
+            # A life of the desk found it and ended before it had booked it.
+            if drift.what == "filled" or (drift.what == "cancelled" and is_over):
                 turn.record(DriftCleared(turn.now, drift.subject, drift.what))
 
     def _find_external(self, turn: Turn, page: OrderPage) -> None:
-        claimed = {
-            row.ref.number for mine in claims(self._books, page.rows).values() for row in mine
-        } | self.reserved.could_be(page)
-        # Oldest first, so that a revise from elsewhere finds the order that it revises.
-        for row in reversed(page.rows):
-            known = self._books.by_number(row.ref.day, row.ref.number)
+        listing = compare(self._books, page.rows)
+        claimed = {row.ref for mine in claims(self._books, page.rows).values() for row in mine}
+        claimed |= self.reserved.could_be(page)
+        # Those that have grown are found once more, with their whole quantity. Oldest first: a
+        # revise from elsewhere finds the order that it revises.
+        for row in reversed((*listing.strangers, *listing.grown)):
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
-            if (
-                known is None
-                and row.ref.number not in claimed
-                and (not row.original or row.filled or row.leaves)
-            ):
-                parent = self._books.by_number(row.ref.day, row.original)
-                turn.record(ExternalFound(row.t, _external(row, parent), row.ref))
+            is_free = row.ref not in claimed or row in listing.grown
+            if is_free and (not row.original or row.filled or row.leaves):
+                parent = self._books.by_number(row.ref.day, row.original, row.ref.branch)
+                intent = _external(row, parent)
+                known = self._books.by_number(row.ref.day, row.ref.number, row.ref.branch)
+                if known is not None:
+                    intent = msgspec.structs.replace(known.intent, qty=row.qty)
+                turn.record(ExternalFound(row.t, intent, row.ref))
 
     def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
         """Return the keys of orders whose missing shares may live on under a number not known yet.
@@ -160,93 +206,6 @@ class Reconciliation:
             for o in in_the_air
             if o.state is OrderState.SENDING or asked < o.sent_at + WINDOW or found[o.key]
         }
-
-    def _reconcile_order(
-        self,
-        turn: Turn,
-        asked: Ns,
-        order: Order,
-        row: OrderRow,
-        rows: Mapping[int, OrderRow],
-        *,
-        may_move: bool,
-    ) -> None:
-        """Book what KIS's totals of one order have more than ours.
-
-        ``may_move``: a revise may have moved its missing shares. They are not booked as gone yet.
-        """
-        # The exchange refused it, and the notice that says so was lost or is still to come.
-        if order.state is OrderState.SENT and row.rejected >= order.quantity:
-            turn.record(
-                Rejected(
-                    turn.now, order.key, "", "the exchange refused the order, as KIS's list says"
-                )
-            )
-            return
-        if row.filled > order.filled:
-            self._repair_fills(turn, order, row)
-        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
-        # reply has a new ODNO).
-        for child_row in rows.values():
-            if child_row.original == row.ref.number:
-                self._record_revise(turn, order, row, child_row)
-        if row.qty < order.leaves + order.filled + order.cancelled and not order.cancelled:
-            # A revise moves what is left when it arrives. The other shares had traded before.
-            turn.record(Cancelled(turn.now, order.key, order.quantity - row.qty))
-        gone = _gone(order, row)
-        if gone > 0 and not may_move:
-            self._repair_gone(turn, order, row, min(gone, order.leaves))
-        # The notice of the acceptance was lost: KIS lists shares that wait, so the exchange has the
-        # order.
-        if order.is_open and row.leaves and order.state is OrderState.SENT:
-            turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
-        if (
-            order.is_open
-            and order.ref is not None
-            and order.ref.day < day_number(turn.now)
-            and order.leaves
-        ):
-            turn.record(Expired(turn.now, order.key, order.leaves))
-        self._cancels.on_listed(turn, asked, order, row)
-
-    def _repair_fills(self, turn: Turn, order: Order, row: OrderRow) -> None:
-        missing = row.filled - order.filled
-        # Both sums are exact. KIS's average is rounded, and is used only where its sum cannot be
-        # right.
-        value = row.value - sum(f.qty * f.price for f in order.fills)
-        turn.record(DriftFound(turn.now, order.key, "filled", order.filled, row.filled))
-        for qty, price in split(missing, value if value >= missing else missing * row.average):
-            turn.record(execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0))
-        turn.record(DriftCleared(turn.now, order.key, "filled"))
-
-    def _record_revise(self, turn: Turn, order: Order, row: OrderRow, child_row: OrderRow) -> None:
-        """Book the shares that went over to a revising order, unless they are booked as gone."""
-        child = self._books.by_number(child_row.ref.day, child_row.ref.number)
-        number = child_row.ref.number
-        if (
-            child is not None
-            and child.intent.supersedes == order.key
-            and number not in order.cancels
-        ):
-            moved = min(child_row.qty, order.leaves, max(_gone(order, row), 0))
-            turn.record(Revised(turn.now, order.key, moved, child.key, number))
-
-    def _repair_gone(self, turn: Turn, order: Order, row: OrderRow, gone: int) -> None:
-        # The list counts cancelled shares apart. What is gone beyond them has expired, unless the
-        # order could not expire yet.
-        cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
-        if cancelled <= 0 and turn.now < expiry(order):
-            cancelled = gone
-        if cancelled > 0:
-            turn.record(
-                DriftFound(
-                    turn.now, order.key, "cancelled", order.cancelled, order.cancelled + cancelled
-                )
-            )
-            turn.record(Cancelled(turn.now, order.key, cancelled))
-            turn.record(DriftCleared(turn.now, order.key, "cancelled"))
-        if gone > max(cancelled, 0):
-            turn.record(Expired(turn.now, order.key, gone - max(cancelled, 0)))
 
     def _schedule_again(self, turn: Turn) -> None:
         """Schedule the next reading for orders that wait for one, and the regular reading."""
@@ -263,37 +222,8 @@ class Reconciliation:
         self._readings.schedule_regular(turn)
 
 
-def expiry(order: Order) -> Ns:
-    """Return when the leaves of an order end by the rule table.
-
-    Where the table has no rule for the order, that is the close of the regular market session.
-    """
-    if order.route is not None:
-        kind, venue = order.route.kind, order.route.venue
-    else:
-        kind, venue = order.intent.kind, order.ref.venue if order.ref is not None else Venue.KRX
-    try:
-        return order_rules.expires(order.sent_at, venue, kind)
-    except BadInput:
-        return sessions.regular_close(kst_day(order.sent_at))
-
-
-def execution(
-    rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
-) -> Filled:
-    """Return a fill with what it adds to the fee and the tax of its order at its venue.
-
-    The sum does not depend on the number of fills. ``venue`` is SOR when only KIS's list reports
-    the fill, because the list names the route alone.
-    """
-    before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
-    fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)
-    return Filled(now, order.key, qty, price, fee, tax, venue, stamp)
-
-
-def _gone(order: Order, row: OrderRow) -> int:
-    """Return the shares that are gone by KIS's list and that our order book still counts."""
-    return row.gone + order.quantity - row.qty - order.cancelled
+_OF_ORDERS = ("accepted", "filled")
+"""Notices that no request to cancel or revise has under a number of its own."""
 
 
 def _external(row: OrderRow, parent: Order | None) -> Intent:

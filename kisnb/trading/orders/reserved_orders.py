@@ -25,7 +25,7 @@ from kisnb.events import (
     Sent,
     Unresolved,
 )
-from kisnb.orders import Order, OrderPage, OrderRow, OrderState, ReservedRow
+from kisnb.orders import Order, OrderPage, OrderRef, OrderRow, OrderState, ReservedRow
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.orders.readings import UNANSWERED, Readings
 from kisnb.trading.orders.resolver import SKEW, WINDOW
@@ -113,14 +113,12 @@ class ReservedOrders:
                 if self._books.orders[key].state is OrderState.RESERVED:
                     turn.record(Sent(turn.now, key, row.ref))
 
-    def could_be(self, page: OrderPage) -> set[int]:
-        """Return the numbers of rows that may be a reserved order of ours.
+    def could_be(self, page: OrderPage) -> set[OrderRef]:
+        """Return the names of rows that may be a reserved order of ours.
 
         They are nobody else's until KIS's list of reserved orders says so.
         """
-        return {
-            row.ref.number for row in page.rows if any(_is_row_of(o, row) for o in self._waiting)
-        }
+        return {row.ref for row in page.rows if any(_is_row_of(o, row) for o in self._waiting)}
 
     def _follow(self, turn: Turn, order: Order, rows: Sequence[ReservedRow]) -> None:
         now, key = turn.now, order.key

@@ -4,11 +4,10 @@ KIS has no order id of ours. A row of its list can be an order with unknown outc
 holds:
 
 - code, side, quantity and price are the same;
-- its number is above every number that was known when the order was sent;
-- its time lies in the window after that;
+- its time lies in the window after the order was sent;
 - it belongs to no other order.
 
-Venue and kind are compared with what was sent:
+Number, branch, venue and kind are evidence:
 
 | the list says                                      | the row              |
 |----------------------------------------------------|----------------------|
@@ -21,28 +20,35 @@ Venue and kind are compared with what was sent:
 | a kind whose code we do not know                   | may be the order     |
 | conditional as market, stop limit as limit         | may be the order     |
 | a best or mid price order: the price that it got   | may be the order     |
+| no revise: a number up to one that was known       | may be the order     |
+| a branch that none of our listed orders has        | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
 A row is adopted when it alone is like the order and no other order could be it. Otherwise the order
-stays UNKNOWN, and a person decides once the window is over. If rows could still be the order, a
-person must say twice that it was never sent. The first time they are warned. After the second time
-the rows are somebody else's. The list of a day that is over is complete for good: an order that it
-does not hold was never sent.
+stays UNKNOWN, and a person decides once the window is over. A person may also name an order that
+was taken for somebody else's: if it could be this order, it becomes this order with its fills.
+
+If rows could still be the order, a person must say twice that it was never sent. The first time
+they are warned. After the second time the rows are somebody else's. The list of a day that is over
+is complete for good: an order that it does not hold was never sent.
+
+A list that lacks an order which KIS has accepted, or a row of which cannot be read, proves no
+absence and adopts nothing. A person who says "never sent" on such a list is warned first.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
 
 import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text, day_number
 from kisnb.events import DecisionRefused, Resolved, Unresolved
-from kisnb.orders import Order, OrderRef, OrderRow, OrderState
-from kisnb.terms import OrderKind, Venue
-from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.orders import Order, OrderRef, OrderRow, OrderState, same_branch
+from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
+from kisnb.trading.orders.likeness import Likeness, kind_of, price_of, venue_of, venue_sent
+from kisnb.trading.orders.listed_orders import ListedOrders, compare
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.turn import Turn
 
@@ -52,22 +58,9 @@ SKEW: Ns = 30 * SECOND
 """KIS's clock and ours may be so far apart."""
 
 _IN_FLIGHT = (OrderState.SENDING, OrderState.UNKNOWN)
-
-Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""A row is somebody else's, may be an order, or has all that the order has."""
-
-_K = OrderKind
-_LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
-"""Kinds that turn into another one; whether KIS then lists them as the other is not documented."""
-_PRICED_ON_ARRIVAL = frozenset({
-    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.BEST_OWN,
-    _K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK,
-    _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN,
-    _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
-    _K.AFTER_BEST_OWN,
-})  # fmt: skip
-"""Kinds that are sent without a price. KIS does not document whether its list shows the price that
-they got."""
+_SHORT = -1
+"""Stands among the numbers of a warning for ``SHORT_LIST``."""
+SHORT_LIST = "KIS's list lacks orders that KIS has accepted, or could not be read whole"
 
 
 class Resolver:
@@ -106,27 +99,37 @@ class Resolver:
             self._refuse(turn, key, "KIS did not list its orders; decide again when it does")
 
     def resolve(
-        self, turn: Turn, asked: Ns, day: int, books: OrderBooks, rows: Iterable[OrderRow]
+        self,
+        turn: Turn,
+        asked: Ns,
+        day: int,
+        books: OrderBooks,
+        rows: Iterable[OrderRow],
+        *,
+        whole: bool = True,
     ) -> None:
-        """Settle the orders with unknown outcome of ``day`` by its complete list.
+        """Settle the orders with unknown outcome of ``day`` by its list, read after ``asked``.
 
-        The list was read after ``asked``.
+        ``whole``: no row is known to be missing. Else what is absent proves nothing.
         """
+        rows = tuple(rows)
         found = claims(books, rows)
-        claimants = Counter(row.ref.number for mine in found.values() for row in mine)
+        claimants = Counter(row.ref for mine in found.values() for row in mine)
         for key, mine in found.items():
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
                 continue
+            # Made anew for each order: an adoption may have changed whose the rows are.
+            listing = compare(books, rows)
             # Two orders that could be the same row must not both adopt it: one fill would count
             # twice.
-            alone = len(mine) == 1 and claimants[mine[0].ref.number] == 1
-            if alone and likeness(order, mine[0], books) == "like":
+            alone = whole and len(mine) == 1 and claimants[mine[0].ref] == 1
+            if alone and is_sure(order, mine[0], listing, books):
                 self._adopt(turn, order, mine[0])
             elif key in self._decisions:
-                self._apply_decision(turn, asked, order, mine, books)
+                self._apply_decision(turn, asked, order, mine, listing, books, whole=whole)
             # KIS adds nothing to the list of a day that is over. Today the order may still come.
-            elif not mine and day_number(asked) > day:
+            elif not mine and whole and day_number(asked) > day:
                 turn.record(
                     Resolved(
                         turn.now,
@@ -149,10 +152,19 @@ class Resolver:
         self._decisions.pop(order.key, None)
 
     def _apply_decision(
-        self, turn: Turn, asked: Ns, order: Order, mine: list[OrderRow], books: OrderBooks
+        self,
+        turn: Turn,
+        asked: Ns,
+        order: Order,
+        mine: list[OrderRow],
+        listing: ListedOrders,
+        books: OrderBooks,
+        *,
+        whole: bool,
     ) -> None:
         number = self._decisions[order.key].adopt
-        row = next((row for row in mine if row.ref.number == number), None)
+        free = (*mine, *_taken_for_others(order, listing, books))
+        row = next((row for row in free if row.ref.number == number), None)
         if row is not None and (rival := _being_sent(order, row, books)) is not None:
             whose = (
                 f"#{number} could be {rival.intent.text} as well, which KIS has not answered yet"
@@ -176,17 +188,16 @@ class Resolver:
                 order.key,
                 f"it can still come to light until {clock_text(order.sent_at + WINDOW)}",
             )
-        elif (numbers := [row.ref.number for row in mine]) and self._warned.get(
-            order.key
-        ) != numbers:
+        elif (numbers := _doubts(mine, whole=whole)) and self._warned.get(order.key) != numbers:
             self._warned[order.key] = numbers
-            could_be = _could_be(order, mine, books)
+            could_be = _could_be(order, mine, books) if mine else SHORT_LIST
             again = "say it once more if all of these are somebody else's"
+            again = again if mine else "look at KIS's app, and say it once more if it is not there"
             text = f"it may have been sent: {could_be}; {again}"
             self._refuse(turn, order.key, text)
         else:
             del self._decisions[order.key]
-            rows = _named(numbers, "and") if mine else "nothing like it"
+            rows = _named([r.ref.number for r in mine], "and") if mine else "nothing like it"
             listed = f"KIS listed {rows} at {clock_text(asked)}"
             whose = ", somebody else's" if mine else ""
             turn.record(
@@ -205,7 +216,8 @@ class Resolver:
 
 def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
-    free = [row for row in rows if books.by_number(row.ref.day, row.ref.number) is None]
+    listing = compare(books, rows)
+    free = (*listing.strangers, *listing.grown)
     # A reserved order is in another list of KIS's (``reserved_orders``).
     waiting = [
         order for order in books.live.values() if order.state in _IN_FLIGHT and not order.intent.day
@@ -229,6 +241,39 @@ def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
 
     The module's table lists what counts.
     """
+    if not -SKEW <= row.t - order.sent_at <= WINDOW:
+        return "other"
+    found = _wish_likeness(order, row, books)
+    # KIS does not document that numbers rise within an account, so a low number rules nothing out.
+    # But it is no row to adopt without a person: it is probably of an older order. The row of a
+    # revise names the order that it revises, which is stronger evidence than a number.
+    low = row.ref.number <= order.after and not row.original
+    return "maybe" if found == "like" and low else found
+
+
+def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBooks) -> bool:
+    """Return whether the row alone is enough to take it for this order."""
+    branches = {
+        listed.ref.branch
+        for key, listed in listing.rows.items()
+        if books.orders[key].intent.agent != EXTERNAL
+    }
+    known = not branches or any(same_branch(row.ref.branch, branch) for branch in branches)
+    return known and likeness(order, row, books) == "like"
+
+
+def _taken_for_others(order: Order, listing: ListedOrders, books: OrderBooks) -> list[OrderRow]:
+    """Return the rows of orders from elsewhere that could be this one, if a person says so.
+
+    A person may know that the clocks are apart, so the time is not compared.
+    """
+    others = [
+        row for key, row in listing.rows.items() if books.orders[key].intent.agent == EXTERNAL
+    ]
+    return [row for row in others if _wish_likeness(order, row, books) != "other"]
+
+
+def _wish_likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
     intent = order.intent
     parent = books.orders.get(intent.supersedes) if intent.supersedes else None
     same_qty = row.qty == intent.qty if parent is None else 0 < row.qty <= intent.qty
@@ -236,49 +281,11 @@ def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
     if not (
         same_qty
         and (row.code, row.side, row.original) == (intent.code, intent.side, original)
-        and row.ref.number > order.after
         and row.ref.day == day_number(order.sent_at)
-        and -SKEW <= row.t - order.sent_at <= WINDOW
     ):
         return "other"
-    found = {_venue(order, row, parent), _kind(order, row, parent), _price(order, row)}
+    found = {venue_of(order, row, parent), kind_of(order, row, parent), price_of(order, row)}
     return "other" if "other" in found else "maybe" if "maybe" in found else "like"
-
-
-def _venue(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    sent = _venue_sent(order)
-    # A revise stays where its order is, and the row names that order.
-    if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
-        return "like"
-    return "maybe" if sent is Venue.SOR or not row.venue_given else "other"
-
-
-def _kind(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    sent = _kind_sent(order)
-    # KIS may list a revise under the kind that it asked for, or under that of the revised order.
-    known = {sent} if parent is None else {sent, _kind_sent(parent)}
-    if not row.kind_known:
-        return "maybe"
-    if row.kind in known:
-        return "like"
-    # A revise's row names its original order, which is stronger evidence than its kind.
-    return "maybe" if parent is not None or row.kind is _LISTED_AS.get(sent) else "other"
-
-
-def _price(order: Order, row: OrderRow) -> Likeness:
-    if row.price == (order.intent.price or 0):
-        return "like"
-    return "maybe" if _kind_sent(order) in _PRICED_ON_ARRIVAL else "other"
-
-
-def _kind_sent(order: Order) -> OrderKind:
-    return order.route.kind if order.route is not None else order.intent.kind
-
-
-def _venue_sent(order: Order) -> Venue:
-    if order.route is not None:
-        return order.route.venue
-    return order.ref.venue if order.ref is not None else Venue.KRX
 
 
 def ref_of(order: Order, row: OrderRow) -> OrderRef:
@@ -286,7 +293,7 @@ def ref_of(order: Order, row: OrderRow) -> OrderRef:
 
     For an order to SOR the list may name another venue.
     """
-    return msgspec.structs.replace(row.ref, venue=_venue_sent(order))
+    return msgspec.structs.replace(row.ref, venue=venue_sent(order))
 
 
 def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
@@ -298,6 +305,11 @@ def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
         if likeness(order, row, books) == "maybe"
     }
     return f"it could be {_named([row.ref.number for row in mine], 'or', listed)}"
+
+
+def _doubts(mine: list[OrderRow], *, whole: bool) -> list[int]:
+    """Return what keeps a person's "never sent" from being believed at once."""
+    return [row.ref.number for row in mine] + ([] if whole else [_SHORT])
 
 
 def _named(numbers: list[int], word: str, more: Mapping[int, str] | None = None) -> str:

@@ -112,7 +112,8 @@ class OrdersRead(msgspec.Struct, frozen=True):
     page: OrderPage | None
     """None when KIS did not list everything."""
     account: Account | None = None
-    """None when it was not asked for, or when KIS did not state everything."""
+    """None when it was not asked for, or when KIS stated nothing. Holdings may be missing when it
+    is not complete."""
     part: OrderPage | None = None
     """The rows that could be read of a list that is not complete; None when there are none. They
     prove what they say. What they lack proves nothing."""

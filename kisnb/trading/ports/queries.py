@@ -87,9 +87,20 @@ class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
     """The naming of the call, when a person typed it."""
 
 
+class AcceptDifference(Query[TextReply], frozen=True, tag=True, array_like=True):
+    """Book a difference between KIS's account and the order books as KIS states it.
+
+    The desk does so by itself only for shares that came and for cash. Shares that KIS does not
+    state any more, and of which no order tells, wait for a person.
+    """
+
+    subject: str
+    """Short code of a stock, or ``cash``."""
+
+
 # The core takes these in and gives no reply. The desk reads the new state and words the reply
 # itself.
-CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding
+CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding | AcceptDifference
 """Queries that the desk submits to its core for a session. None of them is a Command. So a session
 cannot send one to the core past the desk's check."""
 
@@ -225,6 +236,7 @@ AnyQuery: TypeAlias = (
     | LiftHalt
     | ArmDesk
     | AdoptHolding
+    | AcceptDifference
     | TasksNow
     | StatusNow
     | CallApi

@@ -117,6 +117,12 @@ def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
     return context.session.resolve(number, typed.word(1, str))
 
 
+async def _accept(context: Context, typed: Typed) -> None:
+    subject = typed.text(0)
+    subject = subject if subject == "cash" else context.code(subject)
+    context.say(await context.session.accept(subject))
+
+
 def _cancel(context: Context, typed: Typed) -> Orders | Awaitable[Orders]:
     text = typed.text(0)
     number = order_number(text)
@@ -203,6 +209,12 @@ ORDERS = (
         "say what became of an order with unknown outcome: KIS's number for it, or that it was "
         "never sent",
         _resolve,
+    ),
+    Verb(
+        "accept",
+        usage("CODE|cash"),
+        "book a holding or the cash as KIS states it, when it differs and no order explains why",
+        _accept,
     ),
     Verb(
         "cancel",

@@ -1,7 +1,7 @@
 """The customer's orders between account and exchange.
 
-Orders and requests to cancel share one series of numbers from 1. The same requests give the same
-numbers.
+Orders and requests to cancel share one series of numbers from 1, or by a quirk two. The same
+requests give the same numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kisnb.orders import Holding
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.account.account import AccountRejected, SimulatedAccount
 from kisnb.simulator.host.account.orders import AccountOrder
-from kisnb.simulator.host.personas import Persona, Refusal
+from kisnb.simulator.host.personas import NUMBER_GAP, Persona, Refusal
 from kisnb.terms import OrderKind, Side, Venue
 
 
@@ -89,7 +89,7 @@ class Brokerage:
         item = self._market.universe.get(code)
         # KIS reserves cash at the upper limit for a buy without a price (workbook: order-cash).
         reserve = 0 if side is Side.SELL else at or self.upper_limit(item)
-        number = self._numbers + 1
+        number = self._next_number()
         self.account.enter(
             AccountOrder(
                 self._market.now,
@@ -104,7 +104,7 @@ class Brokerage:
                 stop=stop,
             )
         )
-        self._numbers = number
+        self._numbers += 1
         # A reply to an order says "sent", not "accepted": the exchange can refuse it later.
         if self.exchange_refuses:
             return PlacedNumber(number, [OrderNotAccepted(self._market.now, number, "kind")])
@@ -119,10 +119,10 @@ class Brokerage:
         """
         order, amount = self._order_to_change(number, qty)
         happened = self._market.cancel(number, amount)
-        self._numbers += 1
+        own = self.take_number()
         # What happened is booked after this call. Its notice then takes the request's number.
-        self._cancelling = self.account.note_cancel(self._market.now, self._numbers, order, amount)
-        return PlacedNumber(self._numbers, happened)
+        self._cancelling = self.account.note_cancel(self._market.now, own, order, amount)
+        return PlacedNumber(own, happened)
 
     def revise(self, number: int, qty: int | None, price: int) -> PlacedNumber:
         """Move ``qty`` shares of an order to ``price`` won under a new number.
@@ -131,13 +131,23 @@ class Brokerage:
         """
         order, moved = self._order_to_change(number, qty)
         self.account.check_revision(order, moved, price)
-        happened = self._market.revise(number, self._numbers + 1, moved, price)
+        happened = self._market.revise(number, self._next_number(), moved, price)
         refused = next((h for h in happened if isinstance(h, OrderNotAccepted)), None)
         if refused is not None:
             # A kind that cannot be revised has a refusal of its own.
             raise AccountRejected("revise" if refused.why == "kind" else refused.why)
+        return PlacedNumber(self.take_number(), happened)
+
+    def take_number(self) -> int:
+        """Return the next order number, and give it out."""
+        number = self._next_number()
         self._numbers += 1
-        return PlacedNumber(self._numbers, happened)
+        return number
+
+    def _next_number(self) -> int:
+        following = self._numbers + 1
+        rises = self._persona.numbers_rise or following % 2
+        return following if rises else following + NUMBER_GAP
 
     def _order_to_change(self, number: int, qty: int | None) -> tuple[AccountOrder, int]:
         """Return a live order, and how many of its shares are meant. Raises AccountRejected."""

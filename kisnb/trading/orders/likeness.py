@@ -1,0 +1,68 @@
+"""How far a row of KIS's list has the venue, the kind and the price that were sent.
+
+The resolver's table says what follows for an order with unknown outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from kisnb.orders import Order, OrderRow
+from kisnb.terms import OrderKind, Venue
+
+Likeness: TypeAlias = Literal["other", "maybe", "like"]
+"""A row is somebody else's, may be an order, or has all that the order has."""
+
+_K = OrderKind
+_LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
+"""Kinds that turn into another one; whether KIS then lists them as the other is not documented."""
+_PRICED_ON_ARRIVAL = frozenset({
+    _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.BEST_OWN,
+    _K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK,
+    _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN,
+    _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
+    _K.AFTER_BEST_OWN,
+})  # fmt: skip
+"""Kinds that are sent without a price. KIS does not document whether its list shows the price that
+they got."""
+
+
+def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
+    """Return how far the row's venue is the one to which the order was sent."""
+    sent = venue_sent(order)
+    # A revise stays where its order is, and the row names that order.
+    if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
+        return "like"
+    return "maybe" if sent is Venue.SOR or not row.venue_given else "other"
+
+
+def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
+    """Return how far the row's kind is the one that was sent. ``parent``: the revised order."""
+    sent = kind_sent(order)
+    # KIS may list a revise under the kind that it asked for, or under that of the revised order.
+    known = {sent} if parent is None else {sent, kind_sent(parent)}
+    if not row.kind_known:
+        return "maybe"
+    if row.kind in known:
+        return "like"
+    # A revise's row names its original order, which is stronger evidence than its kind.
+    return "maybe" if parent is not None or row.kind is _LISTED_AS.get(sent) else "other"
+
+
+def price_of(order: Order, row: OrderRow) -> Likeness:
+    """Return how far the row's price is the one that was sent."""
+    if row.price == (order.intent.price or 0):
+        return "like"
+    return "maybe" if kind_sent(order) in _PRICED_ON_ARRIVAL else "other"
+
+
+def kind_sent(order: Order) -> OrderKind:
+    """Return the kind with which the order was sent."""
+    return order.route.kind if order.route is not None else order.intent.kind
+
+
+def venue_sent(order: Order) -> Venue:
+    """Return the venue to which the order was sent. SOR is one."""
+    if order.route is not None:
+        return order.route.venue
+    return order.ref.venue if order.ref is not None else Venue.KRX

@@ -1,0 +1,305 @@
+"""One order against its row of KIS's list: what to book of the row.
+
+Fills only grow, so more fills in the list are booked at once, and fewer change nothing. What else
+the list says may be wrong: a row lags, or shows a part of the order. So an end that surprises is
+held as a difference (``DriftFound``) and the order stays open, until a second reading, ``AGREES``
+later, says the same.
+
+| the list says                          | it is expected when …                    | and else     |
+|----------------------------------------|------------------------------------------|--------------|
+| more shares filled                     | always                                   |              |
+| shares are gone                        | a cancel was asked for here, or has a    | held until a |
+|                                        | row; a revise has a row; the order's     | second       |
+|                                        | session is over; its kind does not wait  | reading      |
+| the quantity is smaller than ours      | a revise moved no more than was left     | agrees       |
+| the exchange refused the order         | never: its notice was lost               |              |
+| living shares that we count as gone    | the list alone had said that they are    |              |
+|                                        | gone; or more is filled than was left    |              |
+
+The last line opens an order again that has ended (``Reopened``). It is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kisnb.clock import SECOND, Ns, day_number, kst_day
+from kisnb.errors import BadInput
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    DriftCleared,
+    DriftFound,
+    Expired,
+    Filled,
+    Rejected,
+    Reopened,
+    Revised,
+)
+from kisnb.market import order_rules, sessions
+from kisnb.orders import Order, OrderRow, OrderState
+from kisnb.terms import Venue
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.ledger import split
+from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.readings import EVERY, Readings
+from kisnb.trading.orders.resolver import ref_of
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+AGREES: Ns = 10 * SECOND
+"""An end that surprises counts when a second reading says the same, asked for so long after the
+first."""
+
+FOLLOWED: Ns = 600 * SECOND
+"""An order that ended by the list alone is read every minute for so long."""
+
+
+class OrderReconciliation:
+    """Brings one order to what KIS's totals of it say."""
+
+    def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
+        self._rules = rules
+        self._state = state
+        self._readings = readings
+        self._cancels = cancels
+
+    @property
+    def _books(self) -> OrderBooks:
+        return self._state.books
+
+    def reconcile(
+        self,
+        turn: Turn,
+        asked: Ns,
+        order: Order,
+        row: OrderRow,
+        changes: Sequence[OrderRow],
+        *,
+        may_move: bool,
+        whole: bool,
+    ) -> None:
+        """Book what a row, read after ``asked``, has more than our order.
+
+        ``changes``: the rows that revise or cancel this order. ``may_move``: a revise may have
+        moved its missing shares. ``whole``: no row of the list is missing. In both other cases
+        nothing is booked as gone.
+        """
+        if self._is_refused(turn, asked, order, row):
+            return
+        self._open_again(turn, asked, order, row)
+        if order.is_ended:
+            if _back_by(order, row) <= 0:
+                self._clear(turn, order)
+            if self.is_doubtful(turn.now, order):
+                self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+            return
+        self._repair_fills(turn, order, row)
+        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
+        # reply has a new ODNO).
+        for child_row in changes:
+            self._record_revise(turn, order, row, child_row)
+        if row.qty < order.quantity and not order.cancelled and self._has_moved_less(order):
+            turn.record(Cancelled(turn.now, order.key, order.quantity - row.qty))
+        gone = min(gone_by(order, row), order.leaves)
+        if gone > 0 and not may_move and whole:
+            self._take_out(turn, asked, order, row, changes, gone)
+        elif gone == 0:
+            self._clear(turn, order)
+        # The notice of the acceptance was lost: KIS lists shares that wait, so the exchange has the
+        # order.
+        if order.is_open and row.leaves and order.state is OrderState.SENT:
+            turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
+        if (
+            order.is_open
+            and order.ref is not None
+            and order.ref.day < day_number(turn.now)
+            and order.leaves
+            and whole
+        ):
+            turn.record(Expired(turn.now, order.key, order.leaves))
+        self._cancels.on_listed(turn, asked, order, row)
+
+    # surprises
+
+    def is_doubtful(self, now: Ns, order: Order) -> bool:
+        """Return whether only the list shows how the order stands, and it may be wrong."""
+        if (order.key, "cancelled") in self._state.drifts:
+            return True
+        last = order.facts[-1] if order.facts else None
+        by_list = isinstance(last, Rejected) or (isinstance(last, Cancelled) and not last.number)
+        sent = order.ref is not None
+        return by_list and sent and last is not None and now < last.t + FOLLOWED
+
+    def _agrees(
+        self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
+    ) -> bool:
+        """Return whether a figure of the list counts now. One that surprises is noted at first."""
+        found = self._state.drifts.get((order.key, "cancelled"))
+        same = found is not None and (found.ours, found.theirs) == (ours, theirs)
+        if not same:
+            turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
+        if expected or (same and found is not None and asked >= found.t + AGREES):
+            self._clear(turn, order)
+            # Both readings may have been wrong, so the order is read again (``is_doubtful``).
+            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+            return True
+        self._readings.schedule(turn, turn.now + AGREES, "surprise")
+        return False
+
+    def _clear(self, turn: Turn, order: Order) -> None:
+        if (order.key, "cancelled") in self._state.drifts:
+            turn.record(DriftCleared(turn.now, order.key, "cancelled"))
+
+    def _is_refused(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> bool:
+        """Return whether the list says that the exchange refused an order that was sent.
+
+        The notice that says so was lost, or is still to come, or the row is wrong.
+        """
+        if order.state is not OrderState.SENT or row.rejected < order.quantity:
+            return False
+        if self._agrees(turn, asked, order, 0, order.quantity):
+            why = "the exchange refused the order, as KIS's list says"
+            turn.record(Rejected(turn.now, order.key, "", why))
+        return True
+
+    def _open_again(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
+        """Open an order again that lives by the list, and that we count as gone, or in part."""
+        back = _back_by(order, row)
+        if back <= 0 or row.rejected >= order.quantity:
+            return
+        ours, refused = order.cancelled, order.state is OrderState.REJECTED
+        # Fills prove it. Living shares may be those of a list that is behind: a notice had reported
+        # their end, or the list was asked for before that end.
+        proven = row.filled > order.filled + (order.leaves if order.is_open else 0)
+        last = next((f for f in reversed(order.facts) if isinstance(f, _REMOVALS)), None)
+        by_list = isinstance(last, Expired) or (isinstance(last, Cancelled) and not last.number)
+        expected = proven or (by_list and last is not None and asked > last.t)
+        if not self._agrees(turn, asked, order, ours, ours - back, expected=expected):
+            return
+        figures = f"{row.filled:,} filled and {row.leaves:,} open"
+        why = f"KIS lists {figures}, and the order counted as {order.state}"
+        turn.record(Reopened(turn.now, order.key, 0 if refused else back, why))
+
+    # figures
+
+    def _repair_fills(self, turn: Turn, order: Order, row: OrderRow) -> None:
+        missing = min(row.filled - order.filled, order.leaves)
+        if missing <= 0:
+            return
+        # Both sums are exact. KIS's average is rounded, and is used only where its sum cannot be
+        # right.
+        value = row.value - sum(f.qty * f.price for f in order.fills)
+        turn.record(DriftFound(turn.now, order.key, "filled", order.filled, row.filled))
+        for qty, price in split(missing, value if value >= missing else missing * row.average):
+            turn.record(execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0))
+        turn.record(DriftCleared(turn.now, order.key, "filled"))
+
+    def _record_revise(self, turn: Turn, order: Order, row: OrderRow, child_row: OrderRow) -> None:
+        """Book the shares that went over to a revising order, unless they are booked as gone."""
+        child = self._books.by_number(child_row.ref.day, child_row.ref.number, child_row.ref.branch)
+        number = child_row.ref.number
+        if (
+            child is not None
+            and child.intent.supersedes == order.key
+            and number not in order.cancels
+        ):
+            moved = min(child_row.qty, order.leaves, max(gone_by(order, row), 0))
+            turn.record(Revised(turn.now, order.key, moved, child.key, number))
+
+    def _take_out(
+        self,
+        turn: Turn,
+        asked: Ns,
+        order: Order,
+        row: OrderRow,
+        changes: Sequence[OrderRow],
+        gone: int,
+    ) -> None:
+        """Book shares as gone: at once when that is expected, else when a second reading agrees."""
+        ours = order.cancelled
+        expected = self._is_expected(turn.now, order, row, changes, gone)
+        if not expected and not self._agrees(turn, asked, order, ours, ours + gone):
+            return
+        # The list counts cancelled shares apart. What is gone beyond them has expired, unless the
+        # order could not expire yet.
+        cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
+        if cancelled <= 0:
+            cancelled = gone if turn.now < expiry(order) else 0
+        if cancelled > 0:
+            if expected:
+                turn.record(DriftFound(turn.now, order.key, "cancelled", ours, ours + cancelled))
+            turn.record(Cancelled(turn.now, order.key, cancelled))
+        if gone > cancelled:
+            turn.record(Expired(turn.now, order.key, gone - cancelled))
+        self._clear(turn, order)
+
+    def _is_expected(
+        self, now: Ns, order: Order, row: OrderRow, changes: Sequence[OrderRow], gone: int
+    ) -> bool:
+        """Return whether it is known why these shares are gone."""
+        kind = order.route.kind if order.route is not None else order.intent.kind
+        cancelled = order.cancelled - order.expired
+        return (row.qty == order.quantity or self._has_moved_less(order)) and (
+            order.cancel_asked
+            or kind.immediate
+            or now >= expiry(order)
+            or cancelled + gone <= sum(change.qty for change in changes)
+        )
+
+    def _has_moved_less(self, order: Order) -> bool:
+        """Return whether a revise may have moved fewer shares than it asked for.
+
+        It moves what is left when it arrives. The other shares had traded before, and then nothing
+        is left of the revised order.
+        """
+        parent = self._books.orders.get(order.intent.supersedes or "")
+        return parent is not None and not parent.is_open
+
+
+_REMOVALS = (Cancelled, Revised, Expired)
+
+
+def gone_by(order: Order, row: OrderRow) -> int:
+    """Return the shares that are gone by KIS's list and that our order book still counts."""
+    return row.gone + order.quantity - row.qty - order.cancelled
+
+
+def _back_by(order: Order, row: OrderRow) -> int:
+    """Return the shares that live or were filled by KIS's list, and that we count as gone.
+
+    Shares that a revise moved live in another order, and are not counted.
+    """
+    if order.state is OrderState.REJECTED:
+        return row.filled + row.leaves
+    moved = sum(fact.qty for fact in order.facts if isinstance(fact, Revised))
+    return min(-gone_by(order, row), order.cancelled - moved)
+
+
+def expiry(order: Order) -> Ns:
+    """Return when the leaves of an order end by the rule table.
+
+    Where the table has no rule for the order, that is the close of the regular market session.
+    """
+    if order.route is not None:
+        kind, venue = order.route.kind, order.route.venue
+    else:
+        kind, venue = order.intent.kind, order.ref.venue if order.ref is not None else Venue.KRX
+    try:
+        return order_rules.expires(order.sent_at, venue, kind)
+    except BadInput:
+        return sessions.regular_close(kst_day(order.sent_at))
+
+
+def execution(
+    rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
+) -> Filled:
+    """Return a fill with what it adds to the fee and the tax of its order at its venue.
+
+    The sum does not depend on the number of fills. ``venue`` is SOR when only KIS's list reports
+    the fill, because the list names the route alone.
+    """
+    before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
+    fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)
+    return Filled(now, order.key, qty, price, fee, tax, venue, stamp)
