@@ -326,15 +326,15 @@ class KisBroker:
         self._endpoint.rules.check_price(venue)
         return read_quote(await self._price(code, venue), code, venue, self._clock.now())
 
-    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
+    async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
         """Return the facts of a stock today: base price, limits, halts.
 
-        Without ``is_listed`` also name, board and venues; paper does not state those. Raises
+        Without ``is_described`` also name, board and venues; paper does not state those. Raises
         KisError when KIS states no base price, as for a code that it does not know.
         """
         quote, info = await self._price(code, Venue.KRX), None
         # search-stock-info is not offered at the paper host (workbook).
-        if not is_listed and self._endpoint.persona is Mode.LIVE:
+        if not is_described and self._endpoint.persona is Mode.LIVE:
             info = read_stock(await self._rest.read(*stock_params(code)), code)
         return read_stock_day(quote, info, code, self._clock.now())
 

@@ -150,11 +150,22 @@ def test_m06_a_buy_is_asked_for_before_the_holdings_and_one_at_a_time():
 def test_m06_a_stock_that_no_list_has_is_asked_for_and_becomes_known():
     desk = desk_at_kis()
     desk.submit(code=NEW, price=BASE)
-    assert [e.is_listed for e in desk.effects if isinstance(e, AskStock)] == [False]
+    assert [e.is_described for e in desk.effects if isinstance(e, AskStock)] == [False]
     state(desk, NEW, name="새회사", board=Board.KOSDAQ, kind=Kind.STOCK, nxt=False)
     assert [s.intent.code for s in desk.sends] == [NEW]
     item = desk.core.rules.universe.get(NEW)
     assert (item.name, item.board, item.base) == ("새회사", Board.KOSDAQ, 0)
+
+
+def test_m06_a_list_without_nextrade_is_completed_by_what_kis_states():
+    listed = of_kis()
+    listed.add(msgspec.structs.replace(listed.get(CODE), nxt=None))
+    desk = Desk([AccountOpened(NOON, RICH, ())], universe=listed)
+    desk.submit(price=BASE)
+    assert [e.is_described for e in desk.effects if isinstance(e, AskStock)] == [False]
+    state(desk, nxt=True)
+    assert desk.core.rules.universe.get(CODE).nxt is True
+    assert desk.core.rules.universe.name(CODE) == "삼성전자"
 
 
 def test_m06_a_code_that_kis_does_not_know_is_refused_with_its_words():

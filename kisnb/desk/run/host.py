@@ -398,14 +398,14 @@ class DeskHost:
         known = rules.stock_day(self.clock.now(), code)
         if known is not None:
             return known
-        stated = await self.broker.stock_day(code, is_listed=code in rules.universe)
+        stated = await self.broker.stock_day(code, is_described=rules.days.is_described(code))
         self.submit(StockRead(code, stated))
         return stated
 
     async def _ask_stock(self, ask: AskStock) -> None:
         stated, why = None, ""
         try:
-            stated = await self.broker.stock_day(ask.code, is_listed=ask.is_listed)
+            stated = await self.broker.stock_day(ask.code, is_described=ask.is_described)
         except KisnbError as e:
             why = e.text
         except Exception as e:

@@ -48,6 +48,13 @@ class StockDays:
             self._unread[stated.code] = f"kisnb does not trade {stated.name}"
         elif stated.code not in self.universe:
             self.universe.add(_named(stated))
+        elif stated.nxt is not None:
+            item = self.universe.get(stated.code)
+            self.universe.add(msgspec.structs.replace(item, nxt=stated.nxt))
+
+    def is_described(self, code: str) -> bool:
+        """Return whether the list has a stock, and says whether Nextrade trades it."""
+        return code in self.universe and self.universe.get(code).nxt is not None
 
     def forget(self) -> None:
         """Forget what was stated: a new day's prices count from now on."""

@@ -104,7 +104,7 @@ class StockReadings:
             # A session's question may have brought the facts meanwhile.
             if self.is_waiting(turn.now, code):
                 self._asked = code
-                turn.emit(AskStock(code, code in self._rules.universe))
+                turn.emit(AskStock(code, self._rules.days.is_described(code)))
 
 
 def _first(t: Ns) -> Ns:

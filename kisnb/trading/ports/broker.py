@@ -109,10 +109,10 @@ class Broker(Protocol):
         """Return the current price of a stock at a venue."""
         ...
 
-    async def stock_day(self, code: str, *, is_listed: bool) -> StockDay:
+    async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
         """Return the facts of a stock today: base price, limits, halts.
 
-        Without ``is_listed`` also its name, board and venues, as far as this host states them.
+        Without ``is_described`` also its name, board and venues, as far as this host states them.
         Raises KisError when KIS states no base price, as for a code that it does not know.
         """
         ...

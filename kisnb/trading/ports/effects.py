@@ -165,8 +165,8 @@ class AskStock(msgspec.Struct, frozen=True):
     """Begin reading the day's facts of a stock."""
 
     code: str
-    is_listed: bool
-    """False: no list has the stock, so its name, board and venues are asked for too."""
+    is_described: bool
+    """False: no list has the stock or says whether Nextrade trades it, so that is asked for too."""
 
 
 class StockRead(msgspec.Struct, frozen=True):
