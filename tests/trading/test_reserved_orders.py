@@ -7,7 +7,7 @@ from datetime import date, time
 import msgspec
 import pytest
 
-from kisnb.clock import MINUTE, Ns, kst
+from kisnb.clock import DAY, MINUTE, Ns, kst
 from kisnb.desk.record.archive import still_counting
 from kisnb.events import DecisionRefused, Denied, ExternalFound, LinkUp, Unresolved
 from kisnb.orders import (
@@ -217,6 +217,13 @@ def test_o08_what_kis_makes_no_order_of_ends(changes: dict[str, object], state: 
     read(desk, listed(**changes))
     assert desk.order().state is state
     assert [e.ref.number for e in desk.published if isinstance(e, ExternalFound)] == [50]
+
+
+def test_o08_a_reserved_order_that_kis_never_made_an_order_ends_with_its_day():
+    desk = morning()
+    answer(desk, [], MORNING + DAY)
+    read(desk, listed())
+    assert desk.order().state is OrderState.EXPIRED
 
 
 def test_o03_a_cancel_goes_to_the_reserved_order_and_its_reply_ends_it():
