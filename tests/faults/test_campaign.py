@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from kisnb.clock import SECOND
-from kisnb.orders import TRANSITIONS
+from kisnb.orders import TRANSITIONS, OrderState
 from kisnb.terms import Venue
 from tests.faults.campaign import Run
 from tests.faults.defects import DEFECTS
@@ -16,6 +16,8 @@ from tests.faults.shrink import shrink
 
 SEEDS = 400
 RARE = {
+    "never opens an order again": 68,
+    "erases the shares that a statement lacks": 246,
     "forgets a flatten at a restart": 121,
     "leaves the sells of a flatten that a person has ended": 111,
     "sells each part once": 121,
@@ -50,6 +52,11 @@ RARE = {
     "forgets at a restart what was sent and cancelled": 27,
 }
 """Defects that few schedules show, and the first seed that did: it is played before the others."""
+BY_HAND = {
+    (OrderState.REJECTED, OrderState.ACCEPTED),
+    (OrderState.EXPIRED, OrderState.ACCEPTED),
+}
+"""Transitions that no schedule makes; tests/trading/test_second_reading.py does."""
 
 
 def test_all_invariants_hold_and_every_transition_is_made():
@@ -60,7 +67,7 @@ def test_all_invariants_hold_and_every_transition_is_made():
     table = {(a, b) for a, following in TRANSITIONS.items() for b in following}
     made = reached(found)
     assert made - table == set()
-    assert table - made == set()
+    assert table - made == BY_HAND
 
 
 def test_a_seed_is_played_the_same_way_every_time():
