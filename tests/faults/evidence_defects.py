@@ -9,6 +9,7 @@ import msgspec
 
 from kisnb.events import ExternalFound
 from kisnb.trading.orders import reconciliation, resolver
+from kisnb.trading.orders.account_reconciliation import AccountReconciliation
 from kisnb.trading.orders.likeness import kind_sent, venue_sent
 from kisnb.trading.orders.order_reconciliation import OrderReconciliation
 from kisnb.trading.orders.reconciliation import Reconciliation
@@ -102,6 +103,20 @@ class TrustsTheAverage(OrderReconciliation):
         )
 
 
+class NeverOpensAgain(OrderReconciliation):
+    """An order that has ended stays so, whatever KIS's list shows later."""
+
+    def _open_again(self, turn, asked, order, row):
+        return None
+
+
+class ErasesWhatIsLacking(AccountReconciliation):
+    """Shares that KIS does not state for a minute are gone."""
+
+    def _lacking(self, account):
+        return set()
+
+
 EVIDENCE_DEFECTS: dict[str, Make] = {
     "takes an order at another venue for its own": with_function(resolver, "likeness", any_venue),
     "takes an order of another kind for its own": with_function(resolver, "likeness", any_kind),
@@ -113,6 +128,10 @@ EVIDENCE_DEFECTS: dict[str, Make] = {
     "takes the newest of several rows": with_part("reconciliation.resolver", TakesTheNewest),
     "books what an order could be as somebody else's": with_part("reconciliation", FindsTooMuch),
     "books what a revise moves as cancelled": with_part("reconciliation", MovesNothing),
+    "never opens an order again": with_part("reconciliation._orders", NeverOpensAgain),
+    "erases the shares that a statement lacks": with_part(
+        "reconciliation._account", ErasesWhatIsLacking
+    ),
     "books missing fills at the average price": with_part(
         "reconciliation._orders", TrustsTheAverage
     ),

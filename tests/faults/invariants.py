@@ -78,6 +78,7 @@ class Watch:
         before = self.shadow.books.orders.get(key)
         was = before.state if before is not None else OrderState.NEW
         self.halts.persisted(row)
+        unproven = dict(self.shadow.unproven)
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
         if after is not None and after.state is not was:
@@ -103,6 +104,8 @@ class Watch:
             # A list that hides fills for long leaves the account alone to tell of them.
             excused = fee or self._run.has_misread
             self.demand(not self._opened or excused, f"a difference was taken as it is: {row}")
+            erased = [(c, q) for c, q, _ in row.holdings if -q > unproven.get(c, 0)]
+            self.demand(not erased, f"a statement that lacks shares erased {erased}")
             self._opened = True
 
     def fee_is_open(self) -> bool:

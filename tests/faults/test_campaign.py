@@ -16,6 +16,8 @@ from tests.faults.shrink import shrink
 
 SEEDS = 400
 RARE = {
+    "never opens an order again": 68,
+    "erases the shares that a statement lacks": 246,
     "forgets a flatten at a restart": 121,
     "leaves the sells of a flatten that a person has ended": 111,
     "sells each part once": 121,
@@ -50,6 +52,11 @@ RARE = {
     "forgets at a restart what was sent and cancelled": 27,
 }
 """Defects that few schedules show, and the first seed that did: it is played before the others."""
+BY_HAND = {
+    (OrderState.REJECTED, OrderState.ACCEPTED),
+    (OrderState.EXPIRED, OrderState.ACCEPTED),
+}
+"""Transitions that no schedule makes; tests/trading/test_second_reading.py does."""
 
 
 def test_all_invariants_hold_and_every_transition_is_made():
@@ -61,7 +68,8 @@ def test_all_invariants_hold_and_every_transition_is_made():
     made = reached(found)
     assert made - table == set()
     # The campaign reserves no orders: ``tests/trading/test_reserved_orders.py`` makes these.
-    assert {pair for pair in table - made if OrderState.RESERVED not in pair} == set()
+    of_reserved = {pair for pair in table if OrderState.RESERVED in pair}
+    assert table - made - of_reserved == BY_HAND
 
 
 def test_a_seed_is_played_the_same_way_every_time():

@@ -5,10 +5,12 @@ Row O15; rows O02, O04, O05 and O08 where a reading is wrong.
 
 from __future__ import annotations
 
+from datetime import time
+
 import msgspec
 import pytest
 
-from kisnb.clock import SECOND, Ns
+from kisnb.clock import SECOND, Ns, kst
 from kisnb.events import (
     AccountOpened,
     Cancelled,
@@ -212,6 +214,17 @@ def test_o15_an_order_that_the_list_once_called_refused_opens_again():
         3,
         7,
     )
+    adds_up(desk)
+
+
+def test_o15_an_order_that_expired_by_the_list_opens_again_when_its_last_fills_are_listed():
+    desk = accepted()
+    desk.now = kst(DAY, time(15, 30)) + 5 * SECOND
+    read(desk, row(leaves=0))
+    assert desk.order().state is OrderState.EXPIRED
+    desk.now += SECOND
+    read(desk, row(filled=10, leaves=0, value=10 * P))
+    assert (desk.order().state, desk.order().filled) == (OrderState.FILLED, 10)
     adds_up(desk)
 
 
@@ -578,3 +591,49 @@ def test_o15_an_end_by_the_list_alone_is_read_again_every_minute_for_a_while():
         desk.say(Woke(), desk.now + EVERY)
         assert len([e for e in desk.effects if isinstance(e, AskOrders)]) == asked + 1
         answer(desk, [row(**PART)])
+
+
+# the account beside a list in doubt
+
+
+def test_o15_a_notice_whose_order_no_list_shows_keeps_the_account_from_being_booked():
+    desk = open_desk()
+    desk.say(notice("filled", 31, qty=5))
+    desk.now += AGREES
+    more = account((CODE, 5, 5 * P), cash=10**8 - 5 * P)
+    for _ in range(3):
+        read(desk, held=more)
+        desk.now += STANDS
+    assert desk.core.state.books.account.position(CODE).qty == 0
+    assert ("orders of 2026-11-20", "listed") in desk.core.state.drifts
+    read(desk, row(31, filled=5, leaves=5, value=5 * P), held=more)
+    assert desk.core.state.books.account.position(CODE).qty == 5
+
+
+def test_o15_shares_booked_only_because_kis_stated_them_are_taken_back_when_it_does_not():
+    desk = open_desk()
+    more = account((CODE, 5, 5 * P))
+    read(desk, held=more)
+    desk.now += STANDS
+    read(desk, held=more)
+    assert desk.core.state.books.account.position(CODE).qty == 5
+    for _ in range(2):
+        read(desk, held=account())
+        desk.now += STANDS
+    assert desk.core.state.books.account.position(CODE).qty == 0
+    assert State.fold(desk.rows).books.account.position(CODE).qty == 0
+
+
+def test_o15_the_account_is_not_booked_while_an_end_is_in_doubt():
+    desk = open_desk()
+    desk.submit(qty=40)
+    desk.sent()
+    read_twice(desk, row(qty=17, leaves=0))
+    more = account((CODE, 40, 40 * P), cash=10**8 - 40 * P)
+    for _ in range(3):
+        read(desk, row(qty=17, leaves=0), held=more)
+        desk.now += STANDS
+    assert desk.core.state.books.account.position(CODE).qty == 0
+    read(desk, row(qty=40, filled=40, leaves=0, value=40 * P), held=more)
+    assert desk.core.state.books.account.position(CODE).qty == 40
+    adds_up(desk)
