@@ -117,15 +117,17 @@ def test_k17_a_burst_of_refusals_halves_the_rate_once() -> None:
     assert (rate.limit(SECOND), rate.refusals) == (7, 12)
     assert rate.on_refused(2 * SECOND, 2 * SECOND)
     assert rate.limit(2 * SECOND) == 3
+    assert rate.on_refused(3 * SECOND, 3 * SECOND)
+    assert rate.limit(3 * SECOND) == 2
 
 
 def test_k17_the_rate_recovers_step_by_step_and_never_passes_its_first_value() -> None:
     rate = LearnedRate(4)
     rate.on_refused(0, 0)
     limits = [rate.limit(n * RECOVERS) for n in range(4)]
-    assert limits == [2, 3, 4, 4]
+    assert limits == [3, 4, 4, 4]
     assert rate.on_refused(4 * RECOVERS, 4 * RECOVERS)
-    assert rate.limit(4 * RECOVERS) == 2
+    assert rate.limit(4 * RECOVERS) == 3
 
 
 def test_k17_the_rate_never_falls_below_one_call_a_second() -> None:

@@ -247,10 +247,9 @@ def test_k03_reads_that_were_too_fast_are_asked_again_with_growing_pauses(
         pauses = [
             later["t"] - earlier["t"] for earlier, later in pairwise(d.calls("inquire-price"))
         ]
-        # The learned rate of 1 call a second makes the later ones longer than the read's own pause.
+        # The learned rate makes the later ones longer than the read's own pause.
         least = [SECOND // 8, SECOND // 4, SECOND // 2]
         assert all(pause >= own for pause, own in zip(pauses, least, strict=True))
-        assert sum(pauses) == 2 * SECOND
         assert "KIS refused 3 calls for speed" in d.broker.pace
         (trouble,) = d.troubles()
         assert f"KIS takes fewer calls than it should [{msg_cd}]" in trouble

@@ -17,7 +17,8 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder
 from kisnb.trading.ports.effects import Cancel, CancelReply, Persist, Revise, Send, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import Desk, intent, notice, price_of
-from tests.trading.test_reconciliation import accepted
+from tests.trading.test_reconciliation import accepted, open_desk
+from tests.trading.test_resolver import answer, row
 
 WORDS = "More calls in a second than the appkey may make [EGW00201]"
 
@@ -184,3 +185,18 @@ def test_k17_a_sell_goes_back_as_a_buy_does() -> None:
     desk.submit("s", side=Side.SELL)
     turned_away(desk, "s")
     assert [send.intent.key for send in desk.sends] == ["k", "s", "s"]
+
+
+def test_k17_the_cancel_of_an_order_from_elsewhere_is_not_repeated_after_the_kill_switch() -> None:
+    desk = open_desk()
+    answer(desk, [row(number=99, qty=3, leaves=3)])
+    (key,) = desk.core.state.books.live
+    desk.say(Halt("stop"))
+    assert [e.key for e in desk.effects if isinstance(e, Cancel)] == [key]
+    turned = CancelReply(SendReply(key, "again", msg_cd="EGW00201", text=WORDS))
+    desk.say(turned)
+    assert [e.key for e in desk.effects if isinstance(e, Cancel)] == [key, key]
+    desk.core.state.halting = ""
+    desk.say(turned)
+    assert [e.key for e in desk.effects if isinstance(e, Cancel)] == [key, key]
+    assert not desk.order(key).cancel_asked

@@ -18,6 +18,8 @@ from kisnb.clock import SECOND, Activity, Clock, Ns, clock_text
 PAUSE: Ns = SECOND // 8
 """No call goes out for so long after a refusal: KIS advises 100 to 150 ms (KIS notice of
 2026-04-20)."""
+NEAR = 4
+"""From this rate down, a refusal lowers it by one call a second."""
 RECOVERS: Ns = 20 * SECOND
 """After so long without a refusal, one more call a second is tried."""
 
@@ -53,7 +55,7 @@ class SlidingWindow:
 class LearnedRate:
     """Calls a second that the host takes from this appkey, as its refusals show.
 
-        most ──refused──► half of it ──refused──► … ──► 1
+        most ──refused──► half of it, or one less ──refused──► … ──► 1
                  ▲               │
                  └── one more ◄──┘ after each 20 s without a refusal
 
@@ -86,7 +88,10 @@ class LearnedRate:
         self.refusals, self.newest = self.refusals + 1, now
         if self._since is not None and left <= self._since:
             return False
-        lower = max(self.limit(now) // 2, 1)
+        rate = self.limit(now)
+        # Half of it finds a rate far below in few steps. Near it one call less is enough: KIS
+        # refuses some calls at its exact limit.
+        lower = rate // 2 if rate > NEAR else max(rate - 1, 1)
         is_lower, self._limit, self._since = lower < self._limit, lower, now
         return is_lower
 

@@ -105,7 +105,9 @@ class Cancels:
         """
         started = [fact for fact in order.facts if isinstance(fact, CancelStarted)]
         since = self._turned_away.setdefault(order.key, turn.now)
-        if order.ref is None or not started or turn.now >= since + TRIED:
+        # The kill switch may cancel what was placed elsewhere, and only while it runs.
+        is_not_ours = order.intent.agent == EXTERNAL and not self._state.halting
+        if order.ref is None or not started or is_not_ours or turn.now >= since + TRIED:
             del self._turned_away[order.key]
             return False
         turn.record(CancelStarted(turn.now, order.key, started[-1].qty))
