@@ -58,6 +58,8 @@ def browser() -> Iterator[Browser]:
 def window(browser: Browser, running_lab: Lab) -> Iterator[NotebookPage]:
     """A module's: loading JupyterLab takes longer than most tests."""
     with browse(browser, running_lab) as page:
+        # The page's clock goes on by itself, and a test can let time pass.
+        page.page.clock.install()
         yield page
 
 
@@ -68,8 +70,8 @@ def notebook(
     failed = request.session.testsfailed
     yield window
     strangers = window.strangers()
-    window.clear()
     if request.session.testsfailed > failed:
         # The next test must not meet what this one left behind, such as a dialog.
         window.leave()
+    window.clear()
     assert strangers == []

@@ -190,8 +190,6 @@ def browse(
 ) -> Iterator[NotebookPage]:
     """A fresh window on ``lab``, which knows nothing of the windows before it."""
     context = browser.new_context(viewport=viewport, device_scale_factor=scale)
-    # The clock goes on by itself, and a test can let time pass.
-    context.clock.install()
     try:
         yield NotebookPage(context.new_page(), lab)
     finally:
