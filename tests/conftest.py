@@ -16,6 +16,15 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("kisnb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kisnb")
 
+SLOW = ("browser", "faults", "session", "notebook", "desk")
+"""Folders whose tests start processes or play many schedules, the slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow folders, so that no worker is left alone with one at the end."""
+    place = {name: n for n, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.parent.name, len(SLOW)))
+
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

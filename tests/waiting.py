@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 SECONDS = 20.0
 """A test that waits longer fails."""
-_PAUSE = 0.002
+_PAUSE = 0.01
+"""Seconds between two looks: a shorter pause takes the processor from the process waited for."""
 
 
 async def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:

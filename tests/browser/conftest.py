@@ -1,6 +1,6 @@
-"""A JupyterLab with folders of its own, emptied between two tests.
+"""A JupyterLab with folders of its own, emptied between two tests, and a window on it.
 
-Desk and simulator end with each test.
+Desk, simulator and kernels end with each test. JupyterLab stays loaded in the window.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.live_lab import Lab, NotebookPage, browse, chromium, find_chromium
+from tests.browser.live_lab import Lab, chromium, find_chromium
+from tests.browser.notebook_page import NotebookPage, browse
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,8 +54,24 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture
-def notebook(browser: Browser, lab: Lab) -> Iterator[NotebookPage]:
-    with browse(browser, lab) as page:
+@pytest.fixture(scope="module")
+def window(browser: Browser, running_lab: Lab) -> Iterator[NotebookPage]:
+    """A module's: loading JupyterLab takes longer than most tests."""
+    with browse(browser, running_lab) as page:
+        # The page's clock goes on by itself, and a test can let time pass.
+        page.page.clock.install()
         yield page
-    assert page.strangers() == []
+
+
+@pytest.fixture
+def notebook(
+    request: pytest.FixtureRequest, window: NotebookPage, lab: Lab
+) -> Iterator[NotebookPage]:
+    failed = request.session.testsfailed
+    yield window
+    strangers = window.strangers()
+    if request.session.testsfailed > failed:
+        # The next test must not meet what this one left behind, such as a dialog.
+        window.leave()
+    window.clear()
+    assert strangers == []

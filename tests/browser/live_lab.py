@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser
 
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -26,9 +26,6 @@ CHROMIUM_FLAGS = (
     "--disable-sync", "--disable-quic", "--no-first-run",
 )  # fmt: skip
 START_SECONDS = 60
-CELL_SECONDS = 90
-CURRENT = "window.jupyterapp.shell.currentWidget"
-"""The notebook that is in sight, in JavaScript."""
 
 
 def find_chromium() -> str | None:
@@ -137,112 +134,6 @@ class Lab:
         )
 
 
-class NotebookPage:
-    """One notebook in JupyterLab's browser window, driven as a person drives it."""
-
-    def __init__(self, page: Page, lab: Lab) -> None:
-        self.page = page
-        self.lab = lab
-        self.requests: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("websocket", lambda socket: self.requests.append(socket.url))
-
-    def open(self, name: str) -> None:
-        """Open a notebook of the lab's folder and wait for its kernel."""
-        self.page.goto(self.lab.url.replace("/lab?", f"/lab/tree/{name}?"))
-        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=START_SECONDS * 1000)
-        ready = f"() => {CURRENT}?.sessionContext?.isReady"
-        self.page.wait_for_function(ready, timeout=START_SECONDS * 1000)
-        self.page.evaluate(f"() => {CURRENT}.sessionContext.session.kernel.info.then(() => null)")
-        self.wait_idle()
-
-    def command(self, name: str) -> None:
-        """Run a command of JupyterLab's own, such as ``notebook:run-all-cells``, and do not wait
-        for its end."""
-        self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
-
-    def cell(self, index: int) -> Locator:
-        """The ``index``-th cell of the notebook, from 0."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
-
-    def start_cell(self, index: int) -> None:
-        """Run one cell and do not wait for its end."""
-        self.cell(index).locator(".cm-content, .jp-RenderedMarkdown").first.click()
-        self.page.keyboard.press("Control+Enter")
-
-    def run_cell(self, index: int) -> Locator:
-        """Run one cell to its end; returns its outputs."""
-        self.start_cell(index)
-        self.wait_for_prompt(index)
-        return self.outputs(index)
-
-    def run_all(self, seconds: float = CELL_SECONDS) -> None:
-        """Run All, and wait until the last code cell has run to its end."""
-        self.command("notebook:run-all-cells")
-        self._wait_for_number(self.page.locator(".jp-Notebook .jp-CodeCell").last, seconds)
-
-    def outputs(self, index: int) -> Locator:
-        return self.cell(index).locator(".jp-Cell-outputWrapper")
-
-    def prompt(self, index: int) -> str:
-        """``"[*]:"`` while the cell runs, ``"[3]:"`` when it is done, ``"[ ]:"`` before."""
-        return self.cell(index).locator(".jp-InputPrompt").first.inner_text().strip()
-
-    def wait_for_prompt(self, index: int, seconds: float = CELL_SECONDS) -> None:
-        """Wait until the cell has run to its end."""
-        self._wait_for_number(self.cell(index), seconds)
-
-    def _wait_for_number(self, cell: Locator, seconds: float) -> None:
-        from playwright.sync_api import expect
-
-        prompt = cell.locator(".jp-InputPrompt").first
-        expect(prompt).to_have_text(re.compile(r"^\s*\[\d+\]:\s*$"), timeout=seconds * 1000)
-
-    def wait_idle(self) -> None:
-        self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(
-            state="attached", timeout=START_SECONDS * 1000
-        )
-
-    def dismiss_dialog(self, title: str) -> None:
-        """Wait for JupyterLab's dialog of this title and accept it."""
-        dialog = self.page.locator(".jp-Dialog", has_text=title)
-        dialog.locator("button.jp-mod-accept").click(timeout=START_SECONDS * 1000)
-
-    def save(self) -> None:
-        """Save the notebook and wait until the file is written."""
-        self._finish("docmanager:save")
-        self.page.wait_for_function(f"() => !{CURRENT}.context.model.dirty")
-
-    def restart_kernel(self) -> None:
-        """Restart the kernel, as a person does who confirms it."""
-        self.command("notebook:restart-kernel")
-        self.dismiss_dialog("Restart Kernel?")
-        self.wait_idle()
-
-    def clear_outputs(self) -> None:
-        """Clear all outputs and numbers, so that Run All is seen to end."""
-        self._finish("notebook:clear-all-cell-outputs")
-
-    def _finish(self, name: str) -> None:
-        """Run a command of JupyterLab's own and wait for its end."""
-        done = "window.jupyterapp.commands.execute(name)"
-        self.page.evaluate(f"name => {done}.then(() => null)", name)
-
-    def kernel_pid(self, index: int) -> int:
-        """The process id that the ``index``-th cell printed."""
-        return int(self.outputs(index).inner_text().strip().split()[-1])
-
-    def beside(self) -> NotebookPage:
-        """A second page of the same browser."""
-        return NotebookPage(self.page.context.new_page(), self.lab)
-
-    def strangers(self) -> list[str]:
-        """Every request that left this machine."""
-        here = {"127.0.0.1", "localhost", None}
-        sent = [url for url in self.requests if not url.startswith(("data:", "blob:"))]
-        return [url for url in sent if urlsplit(url).hostname not in here]
-
-
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A Chromium without a window."""
@@ -258,20 +149,6 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-@contextmanager
-def browse(
-    browser: Browser, lab: Lab, *, width: int = 1280, height: int = 1000, scale: float = 1
-) -> Iterator[NotebookPage]:
-    """A fresh window on ``lab``, which knows nothing of the windows before it."""
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, device_scale_factor=scale
-    )
-    try:
-        yield NotebookPage(context.new_page(), lab)
-    finally:
-        context.close()
-
-
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
     """A notebook of code cells with stable ids."""
     import nbformat
@@ -283,14 +160,6 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
         },
     )
     nbformat.write(notebook, path)
-
-
-def column(panel: Locator, table: str, name: str) -> Locator:
-    """The cells of one column, top row first."""
-    heads = panel.locator(f"section[data-table={table}] th")
-    heads.first.wait_for(state="attached")
-    names = heads.all_text_contents()
-    return panel.locator(f"section[data-table={table}] tbody td:nth-child({names.index(name) + 1})")
 
 
 def true_ledger(lab: Lab) -> dict[str, Any]:

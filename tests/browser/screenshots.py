@@ -9,14 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, ViewportSize
 
-from tests.browser.live_lab import Lab, NotebookPage, browse, chromium, find_chromium
+from tests.browser.live_lab import Lab, chromium, find_chromium
+from tests.browser.notebook_page import NotebookPage, browse
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "01_quickstart.ipynb"
 IMAGES = ROOT / "notebooks" / "images"
 DAY_SECONDS = 300
+VIEWPORT: ViewportSize = {"width": 1400, "height": 1100}
 SHOWN = {"panel": "%kis panel", "chart": "%kis chart"}
 """Picture → what the cell says whose output it shows."""
 
@@ -42,7 +44,7 @@ def main() -> int:
             lab.start()
             with (
                 chromium() as browser,
-                browse(browser, lab, width=1400, height=1100, scale=1.5) as notebook,
+                browse(browser, lab, viewport=VIEWPORT, scale=1.5) as notebook,
             ):
                 take(notebook, images)
         finally:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, write_notebook
+from tests.browser.live_lab import Lab, write_notebook
+from tests.browser.notebook_page import NotebookPage
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.browser.live_lab import Lab, NotebookPage, column, true_ledger, write_notebook
+from tests.browser.live_lab import Lab, true_ledger, write_notebook
+from tests.browser.notebook_page import NotebookPage, column
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
@@ -27,6 +28,10 @@ LIFT = "%kis halt off it is clear"
 SECONDS = 60_000
 SETTLED = 3_500
 """Milliseconds after which one press pulls; the button asks for 3,000."""
+CONFIRMED = 4_500
+"""Milliseconds after which a first press is forgotten; the button waits 4,000 for the second."""
+NO_ANSWER = 5_500
+"""Milliseconds after which an answer is late; the button waits 5,000 for it."""
 
 
 def opened(lab: Lab, notebook: NotebookPage, *cells: str) -> Locator:
@@ -49,7 +54,7 @@ def settle(notebook: NotebookPage) -> None:
 
     The clock of the page is what the button looks at.
     """
-    notebook.page.wait_for_timeout(SETTLED)
+    notebook.pass_time(SETTLED)
 
 
 def spin(notebook: NotebookPage, panel: Locator, index: int) -> None:
@@ -116,7 +121,7 @@ def test_a07_a_lifted_halt_leaves_the_panel_at_once_and_after_a_reload(
     expect(panel.locator(".trading")).to_have_text("active: orders pass")
     expect(panel.locator(".notices")).to_have_text("")
     notebook.save()
-    notebook.open("halt.ipynb")
+    notebook.reload("halt.ipynb")
     again = notebook.outputs(2).locator(".kisnb-desk")
     expect(again.locator(".trading")).to_have_text("active: orders pass", timeout=SECONDS)
     expect(again.locator(".notices")).to_have_text("")
@@ -129,9 +134,7 @@ def test_a07_halt_and_the_tables_stay_where_they_are_whatever_notices_come(
 ) -> None:
     notebook.page.set_viewport_size({"width": width, "height": 900})
     panel = opened(lab, notebook, NOTICES, CLEAR, "%kis halt --reduce fog", LIFT)
-    notebook.page.evaluate(
-        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
-    )
+    notebook.use_theme(theme)
     before = places(panel)
     notebook.run_cell(3)
     expect(panel.locator(".notice")).to_have_count(3)
@@ -188,12 +191,12 @@ def test_a07_a_panel_that_comes_back_into_sight_asks_again(
     panel.evaluate("e => { e.style.marginTop = '3000px' }")
     scroller.evaluate("e => { e.scrollTop = 0 }")
     expect(panel.locator("button.kill")).not_to_be_in_viewport()
-    notebook.page.wait_for_timeout(200)
     panel.evaluate("e => { e.style.marginTop = '0px' }")
+    # The observer of this check is younger than the button's own, so that one has seen it before.
     expect(panel.locator("button.kill")).to_be_in_viewport()
-    notebook.page.wait_for_timeout(200)
     click(panel)
     expect(panel.locator("button.kill")).to_have_text("Halt? Press again")
+    notebook.pass_time(CONFIRMED)
     expect(panel.locator("button.kill")).to_have_text("HALT")
 
 
@@ -282,6 +285,7 @@ def test_a07_a_server_that_does_not_answer_is_said_so_and_its_late_answer_is_sho
     try:
         click(panel)
         expect(panel.locator("button.kill")).to_have_text("halting …")
+        notebook.pass_time(NO_ANSWER)
         expect(panel.locator(".notice.failed")).to_contain_text(
             "has not answered for 5 s", timeout=SECONDS
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, true_ledger
+from tests.browser.live_lab import Lab, true_ledger
+from tests.browser.notebook_page import NotebookPage
 
 CELLS = [
     "%load_ext kisnb\nimport os; print(os.getpid())",
@@ -22,6 +22,8 @@ ORDERS = 2
 
 def write_old_notebook(path: Path) -> None:
     """A notebook of format 4.4: JupyterLab gives its cells new ids each time the file is opened."""
+    import nbformat
+
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -45,6 +47,8 @@ def sent(lab: Lab) -> list[int]:
 def test_o11_an_old_notebook_sends_its_orders_once_on_a_page_and_in_a_kernel_of_each(
     lab: Lab, notebook: NotebookPage
 ) -> None:
+    import nbformat
+
     path = lab.folder / "old.ipynb"
     write_old_notebook(path)
     notebook.open("old.ipynb")
@@ -61,7 +65,7 @@ def test_o11_an_old_notebook_sends_its_orders_once_on_a_page_and_in_a_kernel_of_
     assert not any("id" in cell for cell in stored.cells)
     assert stored.cells[2].outputs
 
-    notebook.open("old.ipynb")
+    notebook.reload("old.ipynb")
     second = ids(notebook)
     assert set(second).isdisjoint(first)
     notebook.clear_outputs()
@@ -73,7 +77,7 @@ def test_o11_an_old_notebook_sends_its_orders_once_on_a_page_and_in_a_kernel_of_
 
     notebook.save()
     notebook.restart_kernel()
-    notebook.open("old.ipynb")
+    notebook.reload("old.ipynb")
     assert set(ids(notebook)).isdisjoint(first + second)
     notebook.clear_outputs()
     notebook.run_all()

@@ -8,9 +8,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, column, write_notebook
+from tests.browser.live_lab import Lab, write_notebook
+from tests.browser.notebook_page import NotebookPage, column
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
+AFTERNOON = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 13:00:00"
+"""Long enough a day for a cell that waits for the close."""
 AGENT = "%kis agents start volume_trigger --code 005930"
 REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
 LATER = """
@@ -25,7 +28,7 @@ task = asyncio.create_task(later())
 
 
 def test_n04_agents_and_orders_change_while_a_cell_waits(lab: Lab, notebook: NotebookPage) -> None:
-    write_notebook(lab.folder / "panel.ipynb", [*OPEN, AGENT, REST, "%kis panel", LATER])
+    write_notebook(lab.folder / "panel.ipynb", [*AFTERNOON, AGENT, REST, "%kis panel", LATER])
     notebook.open("panel.ipynb")
     for index in range(5):
         notebook.run_cell(index)
@@ -104,9 +107,8 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
     )
     expect(first).to_have_count(1)
     expect(second).to_have_text(str(first.text_content()))
-    notebook.command("docmanager:save")
-    notebook.page.wait_for_timeout(1000)
-    notebook.open("twice.ipynb")
+    notebook.save()
+    notebook.reload("twice.ipynb")
     expect(second).to_have_count(1, timeout=20_000)
 
 

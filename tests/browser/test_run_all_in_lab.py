@@ -8,7 +8,8 @@ import signal
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.live_lab import Lab, NotebookPage, true_ledger, write_notebook
+from tests.browser.live_lab import Lab, true_ledger, write_notebook
+from tests.browser.notebook_page import NotebookPage
 
 CELLS = [
     "%load_ext kisnb\nimport os; print(os.getpid())",

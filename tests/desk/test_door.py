@@ -21,7 +21,7 @@ from kisnb.paths import SOCKET_BYTES, socket_path
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
-from tests.session.opening import desk_log, traded
+from tests.session.opening import desk_log, on_simulated_day
 
 
 @pytest.fixture
@@ -40,75 +40,71 @@ def socket_of_the_desk() -> Path:
     return Path(desk.socket)
 
 
-def test_k12_a_desk_whose_socket_was_removed_listens_again_and_its_sessions_go_on(
-    runtime: Path, capsys: pytest.CaptureFixture[str]
-):
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        assert Path(desk.socket).is_relative_to(runtime)
-        shutil.rmtree(Path(desk.socket).parent)
-        second = await kisnb.connect("sim")
-        assert second.status.run == session.status.run
-        await second.close()
-        shutil.rmtree(Path(desk.socket).parent)
-        assert await asyncio.to_thread(main, ["desk", "status"]) == 0
-        shutil.rmtree(Path(desk.socket).parent)
-        assert await asyncio.to_thread(main, ["halt", "a drill"]) == 0
-        # The first session has heard all of it on the connection that it has had from the start.
-        await seen(lambda: session.halt_state == "halted")
-        assert session.status.link == "up"
-        assert socket_of_the_desk() == Path(desk.socket)
-
-    traded(work)
+@on_simulated_day()
+async def test_k12_a_desk_whose_socket_was_removed_listens_again_and_its_sessions_go_on(
+    session: Session, runtime: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    assert Path(desk.socket).is_relative_to(runtime)
+    shutil.rmtree(Path(desk.socket).parent)
+    second = await kisnb.connect("sim")
+    assert second.status.run == session.status.run
+    await second.close()
+    shutil.rmtree(Path(desk.socket).parent)
+    assert await asyncio.to_thread(main, ["desk", "status"]) == 0
+    shutil.rmtree(Path(desk.socket).parent)
+    assert await asyncio.to_thread(main, ["halt", "a drill"]) == 0
+    # The first session has heard all of it on the connection that it has had from the start.
+    await seen(lambda: session.halt_state == "halted")
+    assert session.status.link == "up"
+    assert socket_of_the_desk() == Path(desk.socket)
 
 
-def test_k12_a_socket_that_was_replaced_is_made_anew(runtime: Path):
-    async def work(session: Session) -> None:
-        path = socket_of_the_desk()
-        path.unlink()
-        path.write_text("something else")
-        await seen(path.is_socket)
-        second = await kisnb.connect("sim")
-        assert second.status.run == session.status.run
-        await second.close()
-
-    traded(work)
+@on_simulated_day()
+async def test_k12_a_socket_that_was_replaced_is_made_anew(session: Session, runtime: Path) -> None:
+    path = socket_of_the_desk()
+    path.unlink()
+    path.write_text("something else")
+    await seen(path.is_socket)
+    second = await kisnb.connect("sim")
+    assert second.status.run == session.status.run
+    await second.close()
 
 
-def test_k12_a_desk_whose_runtime_folder_ended_with_a_login_listens_elsewhere(runtime: Path):
-    async def work(session: Session) -> None:
-        shutil.rmtree(runtime)
-        await seen(lambda: not socket_of_the_desk().is_relative_to(runtime))
-        second = await kisnb.connect("sim")
-        assert second.status.run == session.status.run
-        await second.close()
-
-    traded(work)
-
-
-def test_k12_an_address_and_a_lock_that_were_removed_are_there_again(runtime: Path):
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        address_file(Mode.SIM).unlink()
-        desk_lock(Mode.SIM).unlink()
-        await seen(lambda: find_desk(Mode.SIM) == desk)
-        assert holder(desk_lock(Mode.SIM)) == desk.pid
-
-    traded(work)
+@on_simulated_day()
+async def test_k12_a_desk_whose_runtime_folder_ended_with_a_login_listens_elsewhere(
+    session: Session, runtime: Path
+) -> None:
+    shutil.rmtree(runtime)
+    await seen(lambda: not socket_of_the_desk().is_relative_to(runtime))
+    second = await kisnb.connect("sim")
+    assert second.status.run == session.status.run
+    await second.close()
 
 
-def test_k12_a_desk_whose_place_another_one_has_taken_stops(runtime: Path):
-    async def work(session: Session) -> None:
-        desk_lock(Mode.SIM).unlink()
-        other = Lock(desk_lock(Mode.SIM), "the sim account")
-        await seen(lambda: session.status.link == "desk lost")
-        with pytest.raises(kisnb.errors.DeskLost, match="Another desk took the place of this one"):
-            await session.sleep(1)
-        other.close()
+@on_simulated_day()
+async def test_k12_an_address_and_a_lock_that_were_removed_are_there_again(
+    session: Session, runtime: Path
+) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    address_file(Mode.SIM).unlink()
+    desk_lock(Mode.SIM).unlink()
+    await seen(lambda: find_desk(Mode.SIM) == desk)
+    assert holder(desk_lock(Mode.SIM)) == desk.pid
 
-    traded(work)
+
+@on_simulated_day()
+async def test_k12_a_desk_whose_place_another_one_has_taken_stops(
+    session: Session, runtime: Path
+) -> None:
+    desk_lock(Mode.SIM).unlink()
+    other = Lock(desk_lock(Mode.SIM), "the sim account")
+    await seen(lambda: session.status.link == "desk lost")
+    with pytest.raises(kisnb.errors.DeskLost, match="Another desk took the place of this one"):
+        await session.sleep(1)
+    other.close()
 
 
 def folder_of_the_socket() -> Path:
@@ -159,12 +155,10 @@ def test_k12_paths_that_are_too_long_for_a_socket_are_told_with_the_cure(
     )
 
 
-def test_what_a_crashing_desk_prints_stands_in_its_log():
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        os.kill(desk.pid, signal.SIGABRT)
-        await session.until("10:01")
-        assert "Fatal Python error: Aborted" in desk_log()
-
-    traded(work)
+@on_simulated_day()
+async def test_what_a_crashing_desk_prints_stands_in_its_log(session: Session) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    os.kill(desk.pid, signal.SIGABRT)
+    await session.until("10:01")
+    assert "Fatal Python error: Aborted" in desk_log()

@@ -15,7 +15,7 @@ from kisnb.desk.life.simulator_process import find_simulator
 from kisnb.errors import DeskBusy, LinkLost
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from tests.session.opening import DAY, traded
+from tests.session.opening import DAY, on_simulated_day
 
 
 def test_notebooks_that_open_at_once_share_one_desk():
@@ -30,64 +30,62 @@ def test_notebooks_that_open_at_once_share_one_desk():
     assert len(asyncio.run(begin())) == 1
 
 
-def test_an_address_that_cannot_be_read_is_told_with_the_process_to_end():
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        address = desk_folder(Mode.SIM) / "address.json"
-        good = address.read_bytes()
-        address.write_text("{")
-        try:
-            with pytest.raises(DeskBusy, match=rf"cannot be read.*kill -9 \d+ {desk.pid}"):
-                await kisnb.connect("sim")
-        finally:
-            address.write_bytes(good)
-        await session.quote("005930")
-
-    traded(work)
-
-
-def test_what_a_killed_desk_left_behind_is_not_taken_for_a_desk(state: Path):
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        os.kill(desk.pid, signal.SIGKILL)
-        again = await kisnb.connect("sim")
-        fresh = find_desk(Mode.SIM)
-        assert fresh is not None
-        assert fresh.pid != desk.pid
-        await again.close()
-
-    traded(work)
+@on_simulated_day()
+async def test_an_address_that_cannot_be_read_is_told_with_the_process_to_end(
+    session: Session,
+) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    address = desk_folder(Mode.SIM) / "address.json"
+    good = address.read_bytes()
+    address.write_text("{")
+    try:
+        with pytest.raises(DeskBusy, match=rf"cannot be read.*kill -9 \d+ {desk.pid}"):
+            await kisnb.connect("sim")
+    finally:
+        address.write_bytes(good)
+    await session.quote("005930")
 
 
-def test_a_desk_ends_with_its_simulator_and_the_next_one_begins_a_day(state: Path):
-    async def work(session: Session) -> None:
-        simulator = find_simulator(state)
-        assert simulator is not None
-        waiting = asyncio.create_task(session.until("10:30"))
-        os.kill(simulator.pid, signal.SIGKILL)
-        with pytest.raises((LinkLost, kisnb.errors.DeskLost)):
-            await waiting
-        again = await kisnb.connect("sim")
-        await again.until("close")
-        assert again.status.run != session.status.run
-        await again.close()
-
-    traded(work, start="10:00")
+@on_simulated_day()
+async def test_what_a_killed_desk_left_behind_is_not_taken_for_a_desk(
+    session: Session, state: Path
+) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    os.kill(desk.pid, signal.SIGKILL)
+    again = await kisnb.connect("sim")
+    fresh = find_desk(Mode.SIM)
+    assert fresh is not None
+    assert fresh.pid != desk.pid
+    await again.close()
 
 
-def test_a_desk_that_is_stopping_takes_no_session(state: Path):
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        os.kill(desk.pid, signal.SIGTERM)
-        again = await kisnb.connect("sim")
-        await again.until("10:01")
-        assert again.status.run == session.status.run
-        other = find_desk(Mode.SIM)
-        assert other is not None
-        assert other.pid != desk.pid
-        await again.close()
+@on_simulated_day(start="10:00")
+async def test_a_desk_ends_with_its_simulator_and_the_next_one_begins_a_day(
+    session: Session, state: Path
+) -> None:
+    simulator = find_simulator(state)
+    assert simulator is not None
+    waiting = asyncio.create_task(session.until("10:30"))
+    os.kill(simulator.pid, signal.SIGKILL)
+    with pytest.raises((LinkLost, kisnb.errors.DeskLost)):
+        await waiting
+    again = await kisnb.connect("sim")
+    await again.until("close")
+    assert again.status.run != session.status.run
+    await again.close()
 
-    traded(work, start="10:00")
+
+@on_simulated_day(start="10:00")
+async def test_a_desk_that_is_stopping_takes_no_session(session: Session, state: Path) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    os.kill(desk.pid, signal.SIGTERM)
+    again = await kisnb.connect("sim")
+    await again.until("10:01")
+    assert again.status.run == session.status.run
+    other = find_desk(Mode.SIM)
+    assert other is not None
+    assert other.pid != desk.pid
+    await again.close()

@@ -17,7 +17,7 @@ from kisnb.events import GapFound
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from tests.session.opening import posts, traded
+from tests.session.opening import on_simulated_day, posts, traded
 
 
 def kill_desk() -> int:
@@ -41,32 +41,30 @@ class Buyer(kisnb.Agent):
         self.note = f"gap in {gap.code}"
 
 
-def test_o14_after_kill_9_a_session_goes_on_where_it_was():
-    async def work(session: Session) -> None:
-        order = await session.buy("005930", 2)
-        await session.agents.start(Buyer())
-        await session.until("10:03")
-        await session.settle()
-        bought = len(session.book.orders)
-        dead = kill_desk()
-        await session.until("10:06")
-        await session.settle()
-        again = find_desk(Mode.SIM)
-        assert again is not None
-        assert again.pid != dead
-        assert session.status.link == "up"
-        assert len(session.book.orders) == bought + 3
-        assert session.book.orders[order.key] is order
-        assert session.agents["Buyer-005930"].note == "gap in 005930"
-        assert any("the desk is back; it died at" in text for text in session.troubles)
-        held = (await session.balance()).holdings[0].qty
-        assert (
-            session.book.position("005930").qty
-            == held
-            == sum(o.filled for o in session.book.orders.values())
-        )
-
-    traded(work)
+@on_simulated_day()
+async def test_o14_after_kill_9_a_session_goes_on_where_it_was(session: Session) -> None:
+    order = await session.buy("005930", 2)
+    await session.agents.start(Buyer())
+    await session.until("10:03")
+    await session.settle()
+    bought = len(session.book.orders)
+    dead = kill_desk()
+    await session.until("10:06")
+    await session.settle()
+    again = find_desk(Mode.SIM)
+    assert again is not None
+    assert again.pid != dead
+    assert session.status.link == "up"
+    assert len(session.book.orders) == bought + 3
+    assert session.book.orders[order.key] is order
+    assert session.agents["Buyer-005930"].note == "gap in 005930"
+    assert any("the desk is back; it died at" in text for text in session.troubles)
+    held = (await session.balance()).holdings[0].qty
+    assert (
+        session.book.position("005930").qty
+        == held
+        == sum(o.filled for o in session.book.orders.values())
+    )
 
 
 def test_o14_an_order_in_the_air_is_sent_once_or_not_at_all():

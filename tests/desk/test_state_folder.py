@@ -20,7 +20,7 @@ from kisnb.paths import cure_of, state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
-from tests.session.opening import desk_log, traded
+from tests.session.opening import desk_log, on_simulated_day
 
 
 def status(capsys: pytest.CaptureFixture[str]) -> str:
@@ -201,17 +201,17 @@ def opened_to(state: Path, mode: int) -> None:
     state.chmod(mode)
 
 
-def test_o14_a_desk_whose_state_folder_does_not_serve_is_back_when_it_is_mended(state: Path):
-    async def work(session: Session) -> None:
-        desk = find_desk(Mode.SIM)
-        assert desk is not None
-        opened_to(state, 0o777)
-        os.kill(desk.pid, signal.SIGKILL)
-        await seen(
-            lambda: "could not be started again: Others may write in the state folder" in desk_log()
-        )
-        opened_to(state, 0o700)
-        await session.until("10:01")
-        assert (await session.buy("005930", 1)).filled == 1
-
-    traded(work)
+@on_simulated_day()
+async def test_o14_a_desk_whose_state_folder_does_not_serve_is_back_when_it_is_mended(
+    session: Session, state: Path
+) -> None:
+    desk = find_desk(Mode.SIM)
+    assert desk is not None
+    opened_to(state, 0o777)
+    os.kill(desk.pid, signal.SIGKILL)
+    await seen(
+        lambda: "could not be started again: Others may write in the state folder" in desk_log()
+    )
+    opened_to(state, 0o700)
+    await session.until("10:01")
+    assert (await session.buy("005930", 1)).filled == 1

@@ -23,7 +23,7 @@ from kisnb.paths import write_private
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
-from tests.session.opening import DAY, traded
+from tests.session.opening import DAY, on_simulated_day, traded
 
 
 def test_stop_returns_when_desk_supervisor_and_simulator_are_gone_and_then_says_nothing_runs(
@@ -56,17 +56,17 @@ def test_stop_returns_when_desk_supervisor_and_simulator_are_gone_and_then_says_
     assert main(["desk", "status"]) == 1
 
 
-def test_a_desk_whose_supervisor_was_killed_goes_on_and_can_be_stopped():
-    async def work(session: Session) -> None:
-        supervisor = holder(supervisor_lock(Mode.SIM))
-        assert supervisor is not None
-        os.kill(supervisor, signal.SIGKILL)
-        await seen(lambda: holder(supervisor_lock(Mode.SIM)) is None)
-        await session.buy("005930", 1)
-        assert await asyncio.to_thread(stop_desk, Mode.SIM)
-        assert not is_up(Mode.SIM)
-
-    traded(work)
+@on_simulated_day()
+async def test_a_desk_whose_supervisor_was_killed_goes_on_and_can_be_stopped(
+    session: Session,
+) -> None:
+    supervisor = holder(supervisor_lock(Mode.SIM))
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    await seen(lambda: holder(supervisor_lock(Mode.SIM)) is None)
+    await session.buy("005930", 1)
+    assert await asyncio.to_thread(stop_desk, Mode.SIM)
+    assert not is_up(Mode.SIM)
 
 
 def test_files_of_the_dead_with_a_number_that_lives_stop_nobody(state: Path):
@@ -92,17 +92,17 @@ def test_files_of_the_dead_with_a_number_that_lives_stop_nobody(state: Path):
 
 
 @pytest.mark.parametrize("bad", [{"date": "2026-11-21"}, {"date": "1999-01-04"}])
-def test_a_fresh_day_that_cannot_begin_leaves_the_running_one_alone(bad: dict[str, str]):
-    async def work(session: Session) -> None:
-        await session.buy("005930", 1)
-        desk = find_desk(Mode.SIM)
-        with pytest.raises(ConfigError, match=r"trading day|not known"):
-            await kisnb.connect("sim", fresh=True, **bad)  # type: ignore[arg-type]
-        assert find_desk(Mode.SIM) == desk
-        assert (await session.quote("005930")).price
-        assert session.status.link == "up"
-
-    traded(work)
+@on_simulated_day()
+async def test_a_fresh_day_that_cannot_begin_leaves_the_running_one_alone(
+    session: Session, bad: dict[str, str]
+) -> None:
+    await session.buy("005930", 1)
+    desk = find_desk(Mode.SIM)
+    with pytest.raises(ConfigError, match=r"trading day|not known"):
+        await kisnb.connect("sim", fresh=True, **bad)  # type: ignore[arg-type]
+    assert find_desk(Mode.SIM) == desk
+    assert (await session.quote("005930")).price
+    assert session.status.link == "up"
 
 
 def test_a_fresh_day_ends_the_sessions_of_the_old_one_and_its_journal_is_put_away(state: Path):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kisnb.session.session import Session
-from tests.session.opening import ledger, traded
+from tests.session.opening import ledger, on_simulated_day
 
 from . import ledger_checks
 from .ledger_checks import differences, settled_differences
@@ -65,27 +65,27 @@ LIES: dict[str, Doctored] = {
 }
 
 
-def test_the_campaign_sees_every_difference(monkeypatch: pytest.MonkeyPatch):
-    async def work(session: Session) -> None:
-        await session.buy("005930", 3)
-        await session.settle()
-        await session.balance()
-        true = ledger()
-        assert settled_differences(session, true) == []
-        for lie, tell in LIES.items():
-            told = copy.deepcopy(true)
-            tell(told)
-            assert settled_differences(session, told), lie
-        sent = ledger_checks.posts()
-        monkeypatch.setattr(
-            ledger_checks,
-            "posts",
-            lambda path="order-cash": sent * 2 if path == "order-cash" else [],
-        )
-        assert any("was sent 2 times" in text for text in differences(session, true))
-        monkeypatch.setattr(ledger_checks, "read_journal", lambda _: iter(()))
-        assert any("the journal does not know" in text for text in differences(session, true))
-        monkeypatch.setattr(ledger_checks, "desk_log", lambda: ledger_checks.secrets()[1])
-        assert any("a secret" in text for text in differences(session, true))
-
-    traded(work)
+@on_simulated_day()
+async def test_the_campaign_sees_every_difference(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await session.buy("005930", 3)
+    await session.settle()
+    await session.balance()
+    true = ledger()
+    assert settled_differences(session, true) == []
+    for lie, tell in LIES.items():
+        told = copy.deepcopy(true)
+        tell(told)
+        assert settled_differences(session, told), lie
+    sent = ledger_checks.posts()
+    monkeypatch.setattr(
+        ledger_checks,
+        "posts",
+        lambda path="order-cash": sent * 2 if path == "order-cash" else [],
+    )
+    assert any("was sent 2 times" in text for text in differences(session, true))
+    monkeypatch.setattr(ledger_checks, "read_journal", lambda _: iter(()))
+    assert any("the journal does not know" in text for text in differences(session, true))
+    monkeypatch.setattr(ledger_checks, "desk_log", lambda: ledger_checks.secrets()[1])
+    assert any("a secret" in text for text in differences(session, true))

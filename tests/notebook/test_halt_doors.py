@@ -26,7 +26,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
 from tests.desk.test_full_disk import full_disk
-from tests.session.opening import desk_log, posts, traded
+from tests.session.opening import desk_log, on_simulated_day, posts, traded
 from tests.waiting import wait_until
 
 CODE = "005930"
@@ -156,25 +156,23 @@ def test_a07_the_command_line_flattens_and_prints_each_step(capsys: pytest.Captu
     assert "flatten: nothing is held, as KIS confirms" in printed
 
 
-def test_a07_a_thin_stock_is_sold_again_until_nothing_is_left():
-    async def work(session: Session) -> None:
-        for _ in range(5):
-            await session.buy(THIN, 2000, again=_)
-        held = session.book.position(THIN).qty
-        assert held > 5000
-        steps = await session.halt("going home", flatten=True)
-        said = [step for step in steps if step.step == "flatten"][-1]
-        if not said.done:
-            assert f"{THIN}: " in said.text
-        while session._parts.state.desk.flatten_reason is not None:
-            await session.sleep(5)
-        assert session.book.position(THIN).qty == 0
-        assert (await session.balance()).holdings == ()
-        assert any(
-            "nothing is held, as KIS confirms" in step.text for step in session.status.halt_steps
-        )
-
-    traded(work, start="09:00")
+@on_simulated_day(start="09:00")
+async def test_a07_a_thin_stock_is_sold_again_until_nothing_is_left(session: Session) -> None:
+    for _ in range(5):
+        await session.buy(THIN, 2000, again=_)
+    held = session.book.position(THIN).qty
+    assert held > 5000
+    steps = await session.halt("going home", flatten=True)
+    said = [step for step in steps if step.step == "flatten"][-1]
+    if not said.done:
+        assert f"{THIN}: " in said.text
+    while session._parts.state.desk.flatten_reason is not None:
+        await session.sleep(5)
+    assert session.book.position(THIN).qty == 0
+    assert (await session.balance()).holdings == ()
+    assert any(
+        "nothing is held, as KIS confirms" in step.text for step in session.status.halt_steps
+    )
 
 
 def test_a07_a_halt_pulled_on_a_full_disk_is_carried_out_when_there_is_room(
@@ -234,13 +232,11 @@ def test_a07_a_desk_that_has_just_died_is_halted_when_it_is_back(
     assert "no desk runs" in capsys.readouterr().err
 
 
-def test_a04_the_tasks_of_desk_and_session_have_owners():
-    async def work(session: Session) -> None:
-        tree = await session.tasks()
-        assert tree.splitlines()[0] == "desk"
-        assert "    HALT file" in tree
-        assert "    conductor" in tree
-        assert "  DeskServer" in tree
-        assert not [line for line in tree.splitlines() if "Task-" in line]
-
-    traded(work)
+@on_simulated_day()
+async def test_a04_the_tasks_of_desk_and_session_have_owners(session: Session) -> None:
+    tree = await session.tasks()
+    assert tree.splitlines()[0] == "desk"
+    assert "    HALT file" in tree
+    assert "    conductor" in tree
+    assert "  DeskServer" in tree
+    assert not [line for line in tree.splitlines() if "Task-" in line]

@@ -6,9 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nbformat
 import yaml
-from nbclient import NotebookClient
 
 from tests.notebook.real_kernels import stop_desk
 
@@ -48,6 +46,10 @@ def secrets_of(state: Path) -> dict[str, str]:
 def test_n11_a_whole_run_leaves_secrets_in_private_key_files_alone(
     tmp_path: Path, monkeypatch
 ) -> None:
+    # Imported here: it takes over a second, and every worker collects this file.
+    import nbformat
+    from nbclient import NotebookClient
+
     state = tmp_path / "state"
     monkeypatch.setenv("KISNB_STATE", str(state))
     notebook = nbformat.v4.new_notebook(

@@ -9,7 +9,7 @@ from kisnb.kis.calls.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
 from kisnb.trading.ports.queries import CallApi
 from kisnb.trading.ports.replies import RowsReply
-from tests.session.opening import control, recording, traded
+from tests.session.opening import control, on_simulated_day, recording
 
 CODE = "005930"
 
@@ -39,49 +39,45 @@ def bars(session: Session, every: str = "1m") -> dict[int, tuple[int, ...]]:
     return {row[0]: row[1:] for row in frame.iter_rows()}
 
 
-def test_k11_what_traded_while_the_socket_was_cut_is_marked_and_stands_in_the_bars_as_kis_told_it():
-    async def work(session: Session) -> None:
-        await cuts(session)
-        gaps = session.gaps(CODE)
-        assert gaps["filled"].all()
-        assert gaps.filter(pl.col("venue") == "KRX")["missing"].sum() > 0
-        truth, ours = await told(session), bars(session)
-        first = min(ours) + MINUTE  # the first one was watched from its middle on
-        assert {t: bar[:-1] for t, bar in ours.items() if t >= first} == {
-            t: bar for t, bar in truth.items() if first <= t <= max(ours)
-        }
-        closed = pl.col("t").dt.epoch("ns") < max(ours) + MINUTE
-        heard = session.ticks(CODE).filter(closed)["qty"].sum()
-        assert sum(bar[4] for bar in ours.values()) > heard
-        mended = {t for t, bar in ours.items() if bar[-1] is None}
-        since, until = gaps["since"].dt.epoch("ns").min(), gaps["until"].dt.epoch("ns").max()
-        assert mended == {t for t in ours if since - MINUTE < t <= until}
-        assert sum(bar[4] for bar in bars(session, "2m").values()) <= sum(
-            bar[4] for bar in ours.values()
-        )
-
-    traded(work)
-
-
-def test_k11_what_kis_does_not_give_stays_missing_and_is_told():
-    async def work(session: Session) -> None:
-        await session.watch(CODE)
-        control("fault", on="read", what="error", tr_id="FHKST03010200", times=100)
-        await cuts(session)
-        gaps = session.gaps(CODE)
-        assert len(gaps)
-        assert not gaps["filled"].any()
-        assert any("cannot be had" in text for text in session.troubles)
-        assert all(bar[-1] is not None for bar in bars(session).values())
-
-    traded(work)
+@on_simulated_day()
+async def test_k11_what_traded_while_the_socket_was_cut_is_marked_and_in_the_bars_as_kis_told_it(
+    session: Session,
+) -> None:
+    await cuts(session)
+    gaps = session.gaps(CODE)
+    assert gaps["filled"].all()
+    assert gaps.filter(pl.col("venue") == "KRX")["missing"].sum() > 0
+    truth, ours = await told(session), bars(session)
+    first = min(ours) + MINUTE  # the first one was watched from its middle on
+    assert {t: bar[:-1] for t, bar in ours.items() if t >= first} == {
+        t: bar for t, bar in truth.items() if first <= t <= max(ours)
+    }
+    closed = pl.col("t").dt.epoch("ns") < max(ours) + MINUTE
+    heard = session.ticks(CODE).filter(closed)["qty"].sum()
+    assert sum(bar[4] for bar in ours.values()) > heard
+    mended = {t for t, bar in ours.items() if bar[-1] is None}
+    since, until = gaps["since"].dt.epoch("ns").min(), gaps["until"].dt.epoch("ns").max()
+    assert mended == {t for t in ours if since - MINUTE < t <= until}
+    assert sum(bar[4] for bar in bars(session, "2m").values()) <= sum(
+        bar[4] for bar in ours.values()
+    )
 
 
-def test_k11_without_an_outage_there_is_no_gap_and_no_question():
-    async def work(session: Session) -> None:
-        await session.watch(CODE)
-        await session.sleep(130)
-        assert session.gaps().is_empty()
-        assert not [line for line in recording() if "itemchartprice" in str(line)]
+@on_simulated_day()
+async def test_k11_what_kis_does_not_give_stays_missing_and_is_told(session: Session) -> None:
+    await session.watch(CODE)
+    control("fault", on="read", what="error", tr_id="FHKST03010200", times=100)
+    await cuts(session)
+    gaps = session.gaps(CODE)
+    assert len(gaps)
+    assert not gaps["filled"].any()
+    assert any("cannot be had" in text for text in session.troubles)
+    assert all(bar[-1] is not None for bar in bars(session).values())
 
-    traded(work)
+
+@on_simulated_day()
+async def test_k11_without_an_outage_there_is_no_gap_and_no_question(session: Session) -> None:
+    await session.watch(CODE)
+    await session.sleep(130)
+    assert session.gaps().is_empty()
+    assert not [line for line in recording() if "itemchartprice" in str(line)]

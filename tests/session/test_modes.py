@@ -23,7 +23,7 @@ from kisnb.errors import BadInput, ConfigError, DeskLost, LinkLost, OrderDenied,
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from tests.session.opening import begun_for_live, posts, stop_sim_desk, traded
+from tests.session.opening import begun_for_live, on_simulated_day, posts, stop_sim_desk, traded
 
 
 @pytest.fixture
@@ -172,15 +172,13 @@ def test_a_holiday_is_refused_with_the_day_to_take():
         asyncio.run(kisnb.connect("sim", date="2026-11-21"))
 
 
-def test_a_dead_simulator_ends_every_wait_with_the_cure():
-    async def work(session: Session) -> None:
-        address = find_simulator(state_dir())
-        assert address is not None
-        os.kill(address.pid, signal.SIGKILL)
-        with pytest.raises((LinkLost, DeskLost), match="%kis open sim"):
-            await session.until("10:30")
-
-    traded(work)
+@on_simulated_day()
+async def test_a_dead_simulator_ends_every_wait_with_the_cure(session: Session) -> None:
+    address = find_simulator(state_dir())
+    assert address is not None
+    os.kill(address.pid, signal.SIGKILL)
+    with pytest.raises((LinkLost, DeskLost), match="%kis open sim"):
+        await session.until("10:30")
 
 
 def test_a_halt_from_the_command_line_refuses_new_orders_until_it_is_lifted(

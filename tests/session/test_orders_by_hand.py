@@ -8,7 +8,7 @@ import pytest
 from kisnb.errors import BadInput, OrderDenied, OrderUnknown
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
-from tests.session.opening import control, posts, traded
+from tests.session.opening import control, on_simulated_day, posts, traded
 
 CODE = "005930"
 
@@ -61,15 +61,15 @@ def test_o11_a_revision_that_is_run_again_is_shown_and_not_made_twice():
     assert len(posts("order-rvsecncl")) == 2
 
 
-def test_o02_the_fate_of_an_order_that_is_known_is_not_for_a_person_to_say():
-    async def work(session: Session) -> None:
-        quote = await session.quote(CODE)
-        order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
-        with pytest.raises(BadInput, match=r"outcome of #\d+ buy 5 .* is known: it is accepted"):
-            await session.resolve(None, order)
-        assert order.is_open
-
-    traded(work)
+@on_simulated_day()
+async def test_o02_the_fate_of_an_order_that_is_known_is_not_for_a_person_to_say(
+    session: Session,
+) -> None:
+    quote = await session.quote(CODE)
+    order = await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+    with pytest.raises(BadInput, match=r"outcome of #\d+ buy 5 .* is known: it is accepted"):
+        await session.resolve(None, order)
+    assert order.is_open
 
 
 def test_o02_a_reply_that_never_came_is_unknown_and_the_order_is_found_and_never_sent_again():
@@ -112,16 +112,14 @@ def test_o02_what_never_reached_kis_is_for_a_person_to_declare():
     assert len(posts()) == 1
 
 
-def test_o08_what_the_phone_trades_is_external_and_stays_alone():
-    async def work(session: Session) -> None:
-        quote = await session.quote(CODE)
-        mine = await session.buy(CODE, 3, quote.price - 20 * quote.tick, venue="KRX")
-        control("trade", code=CODE, side="buy", qty=7, price=quote.price - 15 * quote.tick)
-        await session.sleep(130)
-        (external,) = [o for o in session.book.orders.values() if o.key.startswith("external:")]
-        assert (external.quantity, external.state) == (7, OrderState.ACCEPTED)
-        await session.cancel(mine)
-        assert external.is_open
-        assert mine.state is OrderState.CANCELLED
-
-    traded(work)
+@on_simulated_day()
+async def test_o08_what_the_phone_trades_is_external_and_stays_alone(session: Session) -> None:
+    quote = await session.quote(CODE)
+    mine = await session.buy(CODE, 3, quote.price - 20 * quote.tick, venue="KRX")
+    control("trade", code=CODE, side="buy", qty=7, price=quote.price - 15 * quote.tick)
+    await session.sleep(130)
+    (external,) = [o for o in session.book.orders.values() if o.key.startswith("external:")]
+    assert (external.quantity, external.state) == (7, OrderState.ACCEPTED)
+    await session.cancel(mine)
+    assert external.is_open
+    assert mine.state is OrderState.CANCELLED

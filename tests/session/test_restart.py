@@ -21,7 +21,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.agents.agent_runner import AgentState
 from tests.desk.served import seen
-from tests.session.opening import DAY, control, posts, recording, traded
+from tests.session.opening import DAY, control, on_simulated_day, posts, recording, traded
 
 KERNEL = f"""
 import asyncio, os, signal, kisnb
@@ -105,26 +105,25 @@ def test_o14_two_notebooks_come_back_with_the_same_books():
     assert len(posts()) == 4
 
 
-def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_next_desk():
+@on_simulated_day()
+async def test_o14_what_a_cell_does_before_it_knows_that_the_desk_died_waits_for_the_next_desk(
+    session: Session,
+) -> None:
     """The thread of the connection sees the end at once, the notebook's loop only when it turns
     again."""
-
-    async def work(session: Session) -> None:
-        order = await session.buy("005930", 1, (await session.quote("005930")).lower)
-        for act in (
-            lambda: session.cancel(order),
-            lambda: session.sleep(1),
-            lambda: session.halt("drill"),
-        ):
-            desk = find_desk(Mode.SIM)
-            assert desk is not None
-            os.kill(desk.pid, signal.SIGKILL)
-            time.sleep(0.5)  # noqa: ASYNC251 - the loop of the notebook stands
-            await act()
-        assert order.state is OrderState.CANCELLED
-        assert session.halt_state == "halted"
-
-    traded(work)
+    order = await session.buy("005930", 1, (await session.quote("005930")).lower)
+    for act in (
+        lambda: session.cancel(order),
+        lambda: session.sleep(1),
+        lambda: session.halt("drill"),
+    ):
+        desk = find_desk(Mode.SIM)
+        assert desk is not None
+        os.kill(desk.pid, signal.SIGKILL)
+        time.sleep(0.5)  # noqa: ASYNC251 - the loop of the notebook stands
+        await act()
+    assert order.state is OrderState.CANCELLED
+    assert session.halt_state == "halted"
 
 
 def test_a06_a_desk_that_comes_back_to_nobody_follows_what_the_account_holds():

@@ -16,25 +16,31 @@ from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.strategies.volume_trigger import VolumeTrigger
 from kisnb.terms import Mode
-from tests.session.opening import control, posts, recording, recording_path, secrets, traded
+from tests.session.opening import (
+    control,
+    on_simulated_day,
+    posts,
+    recording,
+    recording_path,
+    secrets,
+    traded,
+)
 
 
-def test_look_trade_and_balance_agree():
-    async def work(session: Session) -> None:
-        quote = await session.quote("005930")
-        depth = await session.depth("005930")
-        assert depth.bids[0][0] < depth.asks[0][0]
-        assert quote.lower < quote.price < quote.upper
-        order = await session.buy("005930", 10)
-        await session.settle()
-        assert order.state is OrderState.FILLED
-        account = await session.balance()
-        (held,) = account.holdings
-        assert (held.code, held.qty) == ("005930", 10)
-        assert held.cost == sum(f.qty * f.price for f in order.fills)
-        assert session.book.position("005930").qty == 10
-
-    traded(work)
+@on_simulated_day()
+async def test_look_trade_and_balance_agree(session: Session) -> None:
+    quote = await session.quote("005930")
+    depth = await session.depth("005930")
+    assert depth.bids[0][0] < depth.asks[0][0]
+    assert quote.lower < quote.price < quote.upper
+    order = await session.buy("005930", 10)
+    await session.settle()
+    assert order.state is OrderState.FILLED
+    account = await session.balance()
+    (held,) = account.holdings
+    assert (held.code, held.qty) == ("005930", 10)
+    assert held.cost == sum(f.qty * f.price for f in order.fills)
+    assert session.book.position("005930").qty == 10
 
 
 def test_h05_time_stands_between_awaits_and_stops_exactly_at_until():
@@ -51,35 +57,31 @@ def test_h05_time_stands_between_awaits_and_stops_exactly_at_until():
     assert traded(work) == ["10:00:00", "10:00:00", "10:05:00", "10:05:07"]
 
 
-def test_watched_stocks_stream_into_frames():
-    async def work(session: Session) -> None:
-        await session.watch("005930")
-        await session.until("10:10")
-        ticks = session.ticks("005930")
-        assert ticks.height > 10
-        assert ticks["t"].is_sorted()
-        assert (ticks["volume"].diff().drop_nulls() == ticks["qty"][1:]).all()
-        bars = session.bars("005930", "1m")
-        assert bars.columns == ["t", "open", "high", "low", "close", "volume", "count"]
-        assert bars["t"].max().strftime("%H:%M") <= "10:09"
-        assert "005930" in session.data.depths
-
-    traded(work)
+@on_simulated_day()
+async def test_watched_stocks_stream_into_frames(session: Session) -> None:
+    await session.watch("005930")
+    await session.until("10:10")
+    ticks = session.ticks("005930")
+    assert ticks.height > 10
+    assert ticks["t"].is_sorted()
+    assert (ticks["volume"].diff().drop_nulls() == ticks["qty"][1:]).all()
+    bars = session.bars("005930", "1m")
+    assert bars.columns == ["t", "open", "high", "low", "close", "volume", "count"]
+    assert bars["t"].max().strftime("%H:%M") <= "10:09"
+    assert "005930" in session.data.depths
 
 
-def test_o03_kis_refuses_and_no_position_moves():
-    async def work(session: Session) -> None:
-        quote = await session.quote("005930")
-        control("halt", code="005930")
-        with pytest.raises(OrderRejected, match="거래정지") as caught:
-            await session.buy("005930", 2, quote.price, venue="KRX")
-        assert caught.value.msg_cd == "APBK0918"
-        (order,) = session.book.orders.values()
-        assert order.state is OrderState.REJECTED
-        assert session.book.positions == {}
-        assert (await session.balance()).holdings == ()
-
-    traded(work)
+@on_simulated_day()
+async def test_o03_kis_refuses_and_no_position_moves(session: Session) -> None:
+    quote = await session.quote("005930")
+    control("halt", code="005930")
+    with pytest.raises(OrderRejected, match="거래정지") as caught:
+        await session.buy("005930", 2, quote.price, venue="KRX")
+    assert caught.value.msg_cd == "APBK0918"
+    (order,) = session.book.orders.values()
+    assert order.state is OrderState.REJECTED
+    assert session.book.positions == {}
+    assert (await session.balance()).holdings == ()
 
 
 def test_denied_orders_reach_nobody():
@@ -123,14 +125,12 @@ def test_a_resting_order_is_cancelled_and_ends():
     assert len(posts("order-rvsecncl")) == 1
 
 
-def test_an_open_order_expires_after_the_close():
-    async def work(session: Session) -> None:
-        quote = await session.quote("005930")
-        order = await session.buy("005930", 5, quote.lower)
-        await session.until("15:31")
-        assert order.state is OrderState.EXPIRED
-
-    traded(work, start="15:10")
+@on_simulated_day(start="15:10")
+async def test_an_open_order_expires_after_the_close(session: Session) -> None:
+    quote = await session.quote("005930")
+    order = await session.buy("005930", 5, quote.lower)
+    await session.until("15:31")
+    assert order.state is OrderState.EXPIRED
 
 
 def test_o11_the_same_key_is_one_order_across_sessions():
@@ -146,17 +146,15 @@ def test_o11_the_same_key_is_one_order_across_sessions():
     assert len(posts()) == 1
 
 
-def test_two_sessions_see_one_desk():
-    async def work(first: Session) -> None:
-        second = await kisnb.connect("sim")
-        order = await first.buy("005930", 2)
-        await second.settle()
-        assert [o.number for o in second.book.orders.values()] == [order.number]
-        await asyncio.gather(first.until("10:01"), second.until("10:01"))
-        assert first.status.clock_text() == second.status.clock_text() == "10:01:00"
-        await second.close()
-
-    traded(work)
+@on_simulated_day()
+async def test_two_sessions_see_one_desk(first: Session) -> None:
+    second = await kisnb.connect("sim")
+    order = await first.buy("005930", 2)
+    await second.settle()
+    assert [o.number for o in second.book.orders.values()] == [order.number]
+    await asyncio.gather(first.until("10:01"), second.until("10:01"))
+    assert first.status.clock_text() == second.status.clock_text() == "10:01:00"
+    await second.close()
 
 
 def test_o01_kill_9_of_the_desk_loses_nothing_and_sends_nothing_twice():
