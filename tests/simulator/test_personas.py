@@ -217,4 +217,4 @@ def test_columns_are_those_of_the_day() -> None:
     widths = {
         frame.tr_id: len(frames.records(frame)[0]) for frame in map(frames.parse, one.taken())
     }
-    assert widths == {"H0STCNT0": 47, "H0STASP0": 60}
+    assert widths == {"H0STCNT0": 47, "H0STASP0": 63}
