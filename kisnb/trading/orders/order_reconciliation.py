@@ -28,6 +28,8 @@ from kisnb.errors import BadInput
 from kisnb.events import (
     Accepted,
     Cancelled,
+    CancelRefused,
+    CancelStarted,
     DriftCleared,
     DriftFound,
     Expired,
@@ -52,6 +54,7 @@ AGREES: Ns = 10 * SECOND
 """An end that surprises counts when a second reading says the same, asked for so long after the
 first."""
 
+REFUSED_BY_LIST = "the exchange refused the order, as KIS's list says"
 FOLLOWED: Ns = 600 * SECOND
 """An order that ended by the list alone is read every minute for so long."""
 
@@ -100,8 +103,11 @@ class OrderReconciliation:
         # reply has a new ODNO).
         for child_row in changes:
             self._record_revise(turn, order, row, child_row)
-        if row.qty < order.quantity and not order.cancelled and self._has_moved_less(order):
-            turn.record(Cancelled(turn.now, order.key, order.quantity - row.qty))
+        smaller = min(order.quantity - row.qty, order.leaves)
+        # A row with fewer shares than were filled is wrong, and does not tell what was moved.
+        is_whole = row.qty >= order.filled and not order.cancelled
+        if smaller > 0 and is_whole and self._has_moved_less(order):
+            turn.record(Cancelled(turn.now, order.key, smaller))
         gone = min(gone_by(order, row), order.leaves)
         if gone > 0 and not may_move and whole:
             self._take_out(turn, asked, order, row, changes, gone)
@@ -128,9 +134,13 @@ class OrderReconciliation:
         if (order.key, "cancelled") in self._state.drifts:
             return True
         last = order.facts[-1] if order.facts else None
-        by_list = isinstance(last, Rejected) or (isinstance(last, Cancelled) and not last.number)
-        sent = order.ref is not None
-        return by_list and sent and last is not None and now < last.t + FOLLOWED
+        if isinstance(last, Cancelled):
+            # A cancel that was asked for here, or that a notice reported, is no surprise.
+            of_cancels = (f for f in reversed(order.facts[:-1]) if isinstance(f, _OF_CANCELS))
+            by_list = not last.number and not isinstance(next(of_cancels, None), CancelStarted)
+        else:
+            by_list = isinstance(last, Rejected) and last.text == REFUSED_BY_LIST
+        return by_list and last is not None and now < last.t + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
@@ -160,8 +170,7 @@ class OrderReconciliation:
         if order.state is not OrderState.SENT or row.rejected < order.quantity:
             return False
         if self._agrees(turn, asked, order, 0, order.quantity):
-            why = "the exchange refused the order, as KIS's list says"
-            turn.record(Rejected(turn.now, order.key, "", why))
+            turn.record(Rejected(turn.now, order.key, "", REFUSED_BY_LIST))
         return True
 
     def _open_again(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
@@ -259,6 +268,7 @@ class OrderReconciliation:
 
 
 _REMOVALS = (Cancelled, Revised, Expired)
+_OF_CANCELS = (*_REMOVALS, CancelStarted, CancelRefused)
 
 
 def gone_by(order: Order, row: OrderRow) -> int:
