@@ -650,3 +650,11 @@ def test_o06_a_row_of_a_revise_with_fewer_shares_than_were_filled_takes_nothing_
     child = desk.order("k/2")
     assert (child.filled, child.cancelled, child.leaves) == (8, 0, 2)
     adds_up(desk)
+
+
+def test_o15_an_end_that_does_not_surprise_keeps_no_account_from_being_opened():
+    desk = Desk()
+    phone = row(31, kind=OrderKind.LIMIT_IOC, leaves=0, cancelled=10)
+    read(desk, phone, held=account())
+    read(desk, phone, held=account())
+    assert desk.core.state.opened == 10**8

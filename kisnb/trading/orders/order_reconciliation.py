@@ -28,8 +28,6 @@ from kisnb.errors import BadInput
 from kisnb.events import (
     Accepted,
     Cancelled,
-    CancelRefused,
-    CancelStarted,
     DriftCleared,
     DriftFound,
     Expired,
@@ -54,7 +52,6 @@ AGREES: Ns = 10 * SECOND
 """An end that surprises counts when a second reading says the same, asked for so long after the
 first."""
 
-REFUSED_BY_LIST = "the exchange refused the order, as KIS's list says"
 FOLLOWED: Ns = 600 * SECOND
 """An order that ended by the list alone is read every minute for so long."""
 
@@ -67,6 +64,8 @@ class OrderReconciliation:
         self._state = state
         self._readings = readings
         self._cancels = cancels
+        self._surprised: dict[str, Ns] = {}
+        """Orders of which a second reading agreed with an end that surprises, with the moment."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -133,14 +132,8 @@ class OrderReconciliation:
         """Return whether only the list shows how the order stands, and it may be wrong."""
         if (order.key, "cancelled") in self._state.drifts:
             return True
-        last = order.facts[-1] if order.facts else None
-        if isinstance(last, Cancelled):
-            # A cancel that was asked for here, or that a notice reported, is no surprise.
-            of_cancels = (f for f in reversed(order.facts[:-1]) if isinstance(f, _OF_CANCELS))
-            by_list = not last.number and not isinstance(next(of_cancels, None), CancelStarted)
-        else:
-            by_list = isinstance(last, Rejected) and last.text == REFUSED_BY_LIST
-        return by_list and last is not None and now < last.t + FOLLOWED
+        since = self._surprised.get(order.key)
+        return since is not None and now < since + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
@@ -152,8 +145,10 @@ class OrderReconciliation:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
         if expected or (same and found is not None and asked >= found.t + AGREES):
             self._clear(turn, order)
-            # Both readings may have been wrong, so the order is read again (``is_doubtful``).
-            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+            if not expected:
+                # Both readings may have been wrong, so the order is read again.
+                self._surprised[order.key] = turn.now
+                self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")
         return False
@@ -170,7 +165,8 @@ class OrderReconciliation:
         if order.state is not OrderState.SENT or row.rejected < order.quantity:
             return False
         if self._agrees(turn, asked, order, 0, order.quantity):
-            turn.record(Rejected(turn.now, order.key, "", REFUSED_BY_LIST))
+            why = "the exchange refused the order, as KIS's list says"
+            turn.record(Rejected(turn.now, order.key, "", why))
         return True
 
     def _open_again(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
@@ -268,7 +264,6 @@ class OrderReconciliation:
 
 
 _REMOVALS = (Cancelled, Revised, Expired)
-_OF_CANCELS = (*_REMOVALS, CancelStarted, CancelRefused)
 
 
 def gone_by(order: Order, row: OrderRow) -> int:
