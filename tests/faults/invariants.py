@@ -3,6 +3,7 @@ is over."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from kisnb.events import (
     IntentTaken,
     Resolved,
     SendStarted,
+    Sent,
 )
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
@@ -82,7 +84,11 @@ class Watch:
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
         if after is not None and after.state is not was:
-            self.transitions.add((was, after.state))
+            # An order that was known as somebody else's comes with what has become of it since.
+            steps = (was, after.state)
+            if isinstance(row, Sent | Resolved) and after.state is not OrderState.REJECTED:
+                steps = tuple(dict.fromkeys((was, OrderState.SENT, after.state)))
+            self.transitions.update(pairwise(steps))
         if isinstance(row, SendStarted):
             self._started.add(row.key)
         if isinstance(row, Armed):

@@ -637,3 +637,24 @@ def test_o15_the_account_is_not_booked_while_an_end_is_in_doubt():
     read(desk, row(qty=40, filled=40, leaves=0, value=40 * P), held=more)
     assert desk.core.state.books.account.position(CODE).qty == 40
     adds_up(desk)
+
+
+def test_o06_a_row_of_a_revise_with_fewer_shares_than_were_filled_takes_nothing_out():
+    desk = accepted()
+    revise(desk)
+    desk.sent("k/2", 9)
+    desk.say(notice("revised", 9, qty=10, original=7))
+    desk.say(notice("filled", 9, qty=8, price=P + 100))
+    part = row(9, original=7, qty=4, filled=4, leaves=0, value=4 * (P + 100), price=P + 100)
+    read(desk, part, row(leaves=0, cancelled=10))
+    child = desk.order("k/2")
+    assert (child.filled, child.cancelled, child.leaves) == (8, 0, 2)
+    adds_up(desk)
+
+
+def test_o15_an_end_that_does_not_surprise_keeps_no_account_from_being_opened():
+    desk = Desk()
+    phone = row(31, kind=OrderKind.LIMIT_IOC, leaves=0, cancelled=10)
+    read(desk, phone, held=account())
+    read(desk, phone, held=account())
+    assert desk.core.state.opened == 10**8

@@ -64,6 +64,8 @@ class OrderReconciliation:
         self._state = state
         self._readings = readings
         self._cancels = cancels
+        self._surprised: dict[str, Ns] = {}
+        """Orders of which a second reading agreed with an end that surprises, with the moment."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -100,8 +102,11 @@ class OrderReconciliation:
         # reply has a new ODNO).
         for child_row in changes:
             self._record_revise(turn, order, row, child_row)
-        if row.qty < order.quantity and not order.cancelled and self._has_moved_less(order):
-            turn.record(Cancelled(turn.now, order.key, order.quantity - row.qty))
+        smaller = min(order.quantity - row.qty, order.leaves)
+        # A row with fewer shares than were filled is wrong, and does not tell what was moved.
+        is_whole = row.qty >= order.filled and not order.cancelled
+        if smaller > 0 and is_whole and self._has_moved_less(order):
+            turn.record(Cancelled(turn.now, order.key, smaller))
         gone = min(gone_by(order, row), order.leaves)
         if gone > 0 and not may_move and whole:
             self._take_out(turn, asked, order, row, changes, gone)
@@ -127,10 +132,8 @@ class OrderReconciliation:
         """Return whether only the list shows how the order stands, and it may be wrong."""
         if (order.key, "cancelled") in self._state.drifts:
             return True
-        last = order.facts[-1] if order.facts else None
-        by_list = isinstance(last, Rejected) or (isinstance(last, Cancelled) and not last.number)
-        sent = order.ref is not None
-        return by_list and sent and last is not None and now < last.t + FOLLOWED
+        since = self._surprised.get(order.key)
+        return since is not None and now < since + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
@@ -142,8 +145,10 @@ class OrderReconciliation:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
         if expected or (same and found is not None and asked >= found.t + AGREES):
             self._clear(turn, order)
-            # Both readings may have been wrong, so the order is read again (``is_doubtful``).
-            self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
+            if not expected:
+                # Both readings may have been wrong, so the order is read again.
+                self._surprised[order.key] = turn.now
+                self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")
         return False
