@@ -163,7 +163,7 @@ class Safety:
         if drift is None:
             raise BadInput(
                 f"KIS's figure of {subject} does not differ from the desk's",
-                "name a stock that %kis status shows with a difference, or cash",
+                "name a stock for which the panel shows a difference, or cash",
             )
         self._submit(AcceptDifference(subject))
         unit = "won" if drift.what == "cash" else f"shares of {subject}"
