@@ -7,6 +7,7 @@ own text comes with each reply.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Literal
 
 from kisnb.kis.codes.code import Code
@@ -54,6 +55,15 @@ def explain(msg_cd: str) -> str:
         return f"{msg_cd}: kisnb does not know this code; KIS's own text says what it means."
     cure = f" {code.cure[0].upper()}{code.cure[1:]}." if code.cure else ""
     return f"{msg_cd}: {code.korean} — {code.english}.{cure}"
+
+
+def refuses_token(msg_cd: str, status: int) -> bool:
+    """Return whether an answer says that KIS does not take the token any more.
+
+    HTTP 401 says it too, whatever its code: after a maintenance KIS sends codes that no table has
+    (seen by a client).
+    """
+    return msg_cd in TOKEN_EXPIRED or (status == HTTPStatus.UNAUTHORIZED and msg_cd not in CODES)
 
 
 def outcome_of(msg_cd: str, status: int) -> Literal["again", "rejected", "unknown"]:

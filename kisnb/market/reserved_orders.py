@@ -1,7 +1,8 @@
 """When KIS reserves an order for a trading day (예약주문), and for which day.
 
 Source: KIS's workbook, sheet order-resv: from 15:40 until 7:30 of the next trading day, except
-between 23:40 and 0:10.
+between 23:40 and 0:10. A client was refused at 16:15 in November 2025 with the words that the hours
+are 16:40 to 8:30 (KIER3672). So an order within the workbook's hours may still be refused by KIS.
 """
 
 from __future__ import annotations

@@ -175,6 +175,29 @@ def test_k16_a_wholly_blank_row_of_a_list_is_padding_and_no_order() -> None:
     assert ([row.ref.number for row in rows], bad) == ([9], ())
 
 
+def test_k16_a_row_that_is_listed_twice_counts_once() -> None:
+    rows, bad = order_messages.read_orders([listed(7), listed(6), listed(7)])
+    assert [row.ref.number for row in rows] == [7, 6]
+    assert bad == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "complete"),
+    [({}, [("005930", 10)], True), ({"hldg_qty": "21"}, [], False)],
+)
+def test_k16_a_holding_that_is_listed_twice_is_not_held_twice(
+    customer: Customer, changes: dict[str, str], held: list[tuple[str, int]], *, complete: bool
+) -> None:
+    balance, cash = statement(customer)
+    row = account_messages.holding_row(Holding("005930", "삼성전자", 10, 10, 710_000, 71_000))
+    texts = {name: str(value) for name, value in row.items()}
+    page = ApiReply(balance.api, balance.blocks | {"output1": [texts, texts | changes]})
+    account = account_messages.read_account([page], cash, complete=True)
+    assert [(h.code, h.qty) for h in account.holdings] == held
+    assert account.complete is complete
+    assert any("005930 twice" in text for text in account.bad) is not complete
+
+
 def test_k16_an_unreadable_holding_makes_the_account_incomplete(customer: Customer) -> None:
     balance, cash = statement(customer)
     held = account_messages.holding_row(Holding("000660", "", 5, 5, 900_000, 182_000))

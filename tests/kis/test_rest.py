@@ -246,6 +246,15 @@ def test_without_a_token_nothing_is_ordered(tmp_path: Path, scripted: Scripted) 
     assert with_server(tmp_path, body) == 0
 
 
+def test_k02_any_refusal_with_http_401_brings_a_new_token(tmp_path: Path) -> None:
+    async def body(b: Bench) -> int:
+        b.kis.script["inquire_price"].append(refusal("EGW09999", 401))
+        await b.stepped(b.rest.read(PRICE, QUERY))
+        return len(b.kis.calls("token"))
+
+    assert with_server(tmp_path, body) == 2
+
+
 def test_k02_a_fresh_token_that_is_refused_too_is_the_end(tmp_path: Path) -> None:
     async def body(b: Bench) -> int:
         b.kis.script["inquire_price"].extend([refusal("EGW00123")] * 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from kisnb.kis.calls.messages import ApiReply, encode_params
@@ -139,7 +140,11 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
     # output2 is an array of one (workbook). The last page was read last.
     deposit = _DEPOSIT.fields(pages[-1].one("output2"))
     rows = (row for page in pages for row in page.rows("output1"))
-    held, bad = _HOLDING.read_each(rows, read_holding)
+    read, bad = _HOLDING.read_each(rows, read_holding)
+    held = [holding for holding in read if holding is not None]
+    # INQR_DVSN 02 gives one row an issue. Two that differ leave open which of them is right.
+    twice = sorted(code for code, n in Counter(h.code for h in held).items() if n > 1)
+    bad += tuple(f"inquire_balance lists {code} twice, with other figures" for code in twice)
     return Account(
         deposit.number("dnca_tot_amt"),
         deposit.number("nxdy_excc_amt"),
@@ -147,7 +152,7 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
         # This is the amount without margin (미수). max_buy_amt would count money that the account
         # has to borrow.
         _ORDERABLE.fields(orderable.one()).number("nrcvb_buy_amt"),
-        tuple(holding for holding in held if holding is not None),
+        tuple(h for h in held if h.code not in twice),
         complete and not bad,
         bad,
         # The list of orders has an estimate as well (prsm_tlex_smtl). This one is of the same

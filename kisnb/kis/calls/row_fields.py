@@ -46,13 +46,17 @@ class Message(msgspec.Struct, frozen=True):
     ) -> tuple[tuple[T, ...], tuple[str, ...]]:
         """Return the rows that can be read, and a sentence about each row that cannot.
 
-        A row whose fields are all empty is padding, and counts as neither. ``read`` makes a value
-        of a row, and raises FieldError.
+        A row whose fields are all empty is padding, and a row that is equal to an earlier one is a
+        repetition. Both count as neither. ``read`` makes a value of a row, and raises FieldError.
         """
         good, bad = [], []
+        seen: set[frozenset[tuple[str, str]]] = set()
         for n, row in enumerate(rows, start=1):
-            if not any(value.strip() for value in row.values()):
+            said = frozenset(row.items())
+            # KIS has listed the same holding twice, and a client sold twice the shares.
+            if said in seen or not any(value.strip() for value in row.values()):
                 continue
+            seen.add(said)
             try:
                 good.append(read(self.fields(row)))
             except FieldError as e:

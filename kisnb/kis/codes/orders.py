@@ -49,6 +49,13 @@ LIVE_ORDERS: dict[str, Code] = {
     "APBK1664": Code(
         "장이 열리지 않았습니다.", "the market is not open", "order while its session is open"
     ),
+    # A client was told 16:40 to 8:30 in November 2025. KIS's workbook says 15:40 to 7:30
+    # (uncertain).
+    "KIER3672": Code(
+        "예약주문 가능시간이 아닙니다.",
+        "no reserved orders are taken at this hour",
+        "reserve it between 16:40 and 7:30",
+    ),
     "APBK1943": Code("시장가호가불가", "no market order now", "give a price"),
     "APBK3009": Code(
         "SOR 시장에서 거래가 불가능한 종목입니다",

@@ -22,7 +22,7 @@ from kisnb.kis.calls.messages import ApiReply, decode_object, decode_reply, enco
 from kisnb.kis.catalogue import APIS, Api
 from kisnb.kis.credentials import Credentials
 from kisnb.kis.endpoint import Endpoint
-from kisnb.kis.error_codes import RATE_LIMITED, ROWS_CHANGED, TOKEN_EXPIRED, TRY_AGAIN
+from kisnb.kis.error_codes import RATE_LIMITED, ROWS_CHANGED, TRY_AGAIN, refuses_token
 from kisnb.kis.http.limiter import Lane, Limiter
 from kisnb.kis.http.paging import Paging
 from kisnb.kis.http.token import ApprovalFile, Token, TokenFile
@@ -110,7 +110,8 @@ class Rest:
                 except (ApiError, LinkLost) as e:
                     # A token may die before its printed end (EGW00123, clients' observation). It is
                     # replaced once: KIS sends the customer a message for each token that it issues.
-                    if isinstance(e, ApiError) and e.msg_cd in TOKEN_EXPIRED and not refreshed:
+                    is_stale = isinstance(e, ApiError) and refuses_token(e.msg_cd, e.status)
+                    if is_stale and not refreshed:
                         refreshed = True
                         continue
                     if failures == len(READ_PAUSES.pauses):
@@ -214,7 +215,7 @@ class Rest:
         try:
             return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)
         except ApiError as e:
-            if e.msg_cd in TOKEN_EXPIRED:
+            if refuses_token(e.msg_cd, e.status):
                 self._tokens.refuse(token)
             if e.msg_cd in RATE_LIMITED:
                 self._slow_down(left, e.msg_cd)
