@@ -12,6 +12,7 @@ from kisnb.clock import SECOND
 from kisnb.events import (
     AccountOpened,
     Armed,
+    Cancelled,
     Denied,
     ExternalFound,
     IntentTaken,
@@ -80,6 +81,10 @@ class Watch:
         before = self.shadow.books.orders.get(key)
         was = before.state if before is not None else OrderState.NEW
         self.halts.persisted(row)
+        if isinstance(row, Cancelled) and before is not None:
+            # At once: a later list would mend it.
+            twice = row.number in before.cancels
+            self.demand(not twice, f"the cancel #{row.number} of {key} was counted twice")
         unproven = dict(self.shadow.unproven)
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
