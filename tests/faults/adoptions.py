@@ -2,7 +2,8 @@
 
 An order that came into being for somebody else is never adopted, whether that has a visible
 consequence or not. One that differs in nothing is excused while the true order is not in the list
-that the desk has read; a person may be wrong about rows that the list does not tell apart.
+that the desk has read. A person may be wrong about rows that the list does not tell apart, and the
+desk then gives the row that is left to the other order.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Adoptions:
             self.confused |= taken | mine
         elif taken and not mine & self._watch.listed:
             self.overtaken.add(row.key)
-        elif taken:
+        # Where a person's wrong word has given its own row to another order, the rest is left.
+        elif taken and not (mine and mine <= self.confused):
             self._watch.demand(
                 False, f"{row.key} was taken for somebody else's {row.ref}, and its own is listed"
             )
