@@ -42,6 +42,28 @@ async def test_o15_a_person_accepts_what_kis_states(session: Session):
 
 
 @on_simulated_day()
+async def test_o15_a_row_of_another_branch_with_our_number_is_another_order(session: Session):
+    quote = await session.quote(CODE)
+    order = await session.buy(CODE, 4, quote.price - 20 * quote.tick, venue="KRX")
+    control("fault", on="read", what="branch", tr_id=ORDERS, times=2)
+    await session.sleep(130)
+    assert (order.state, order.filled, order.leaves) == (OrderState.ACCEPTED, 0, 4)
+    await session.cancel(order)
+    assert (order.cancelled, order.filled) == (4, 0)
+
+
+@on_simulated_day()
+async def test_o15_a_row_that_is_listed_twice_is_one_order_and_one_holding(session: Session):
+    order = await session.buy(CODE, 10)
+    control("fault", on="read", what="repeat", times=20)
+    await session.sleep(130)
+    balance = await session.balance()
+    assert [(h.code, h.qty) for h in balance.holdings] == [(CODE, 10)]
+    assert (session.book.position(CODE).qty, order.filled) == (10, 10)
+    assert session.troubles == []
+
+
+@on_simulated_day()
 async def test_o15_a_list_that_shows_a_part_ends_an_order_only_until_it_shows_the_whole(
     session: Session,
 ):

@@ -20,7 +20,7 @@ Where a fault can strike, and what it does there:
 
     on                       what
     call, read, order        refuse, error, cut, slow, rewrite, pad, kill, expire, revoke
-    call, read               empty, miss, part
+    call, read               empty, miss, part, repeat, branch
     order                    reject
     oauth                    refuse, error, cut, slow
     request                  refuse, silence, kill
@@ -58,6 +58,8 @@ Deed: TypeAlias = Literal[
     "empty",
     "miss",
     "part",
+    "repeat",
+    "branch",
     "reject",
     "silence",
     "drop",
@@ -71,7 +73,7 @@ Deed: TypeAlias = Literal[
 """The things that a fault can do."""
 _CALL = frozenset({"refuse", "error", "cut", "slow"})
 _REPLY = frozenset({"rewrite", "pad"})
-_LIST = frozenset({"empty", "miss", "part"})
+_LIST = frozenset({"empty", "miss", "part", "repeat", "branch"})
 _TOKENS = frozenset({"expire", "revoke"})
 _SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
 DEEDS: dict[Point, frozenset[str]] = {
@@ -106,6 +108,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     - ``empty``: the first list of the reply has no rows.
     - ``miss``: the first list of the reply lacks its first row.
     - ``part``: an order or holding of 20 shares or more shows 3 of 7 of them, and nothing open.
+    - ``repeat``: the first list of the reply has its first row twice.
+    - ``branch``: the list of orders has one more row: the newest number, of another branch, for a
+      filled sell of another stock.
     - ``slow``: the reply comes ``seconds`` of wall time later. Its notices go ahead.
     - ``reject``: the host accepts the order. Then a notice says that the exchange rejected it.
     - ``silence``: the host ignores a message on the socket.

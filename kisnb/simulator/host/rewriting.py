@@ -11,7 +11,7 @@ from typing import Any
 
 from kisnb.simulator.host.faults import Fault
 
-REWRITING = frozenset({"rewrite", "pad", "empty", "miss", "part"})
+REWRITING = frozenset({"rewrite", "pad", "empty", "miss", "part", "repeat", "branch"})
 """The deeds that change a reply."""
 
 
@@ -62,6 +62,38 @@ def _without_first(block: Any) -> list[object]:
     return list(block[1:])
 
 
+def _repeated(block: Any) -> list[object]:
+    return [*block[:1], *block]
+
+
+def _with_other_branch(block: Any) -> list[object]:
+    """Return the rows, and before them one of another branch with the number of the newest order.
+
+    It is a filled sell of another stock.
+    """
+    if not block or "odno" not in block[0]:
+        return list(block)
+    newest = block[0]
+    code = "000660" if newest["pdno"] != "000660" else "005930"
+    qty = newest["ord_qty"]
+    return [
+        newest
+        | {
+            "ord_gno_brno": "99999",
+            "pdno": code,
+            "prdt_name": "",
+            "sll_buy_dvsn_cd": "01",
+            "sll_buy_dvsn_cd_name": "매도",
+            "tot_ccld_qty": qty,
+            "avg_prvs": "1000",
+            "tot_ccld_amt": str(int(qty) * 1000),
+            "rmn_qty": "0",
+            "cnc_cfrm_qty": "0",
+        },
+        *block,
+    ]
+
+
 def _in_part(block: Any) -> list[object]:
     """Return the rows of orders and holdings of 20 shares or more with 3 of 7 shares each."""
     return [_part_of(row) if isinstance(row, Mapping) else row for row in block]
@@ -88,4 +120,6 @@ _LISTS: dict[str, Callable[[Any], list[object]]] = {
     "empty": _without_rows,
     "miss": _without_first,
     "part": _in_part,
+    "repeat": _repeated,
+    "branch": _with_other_branch,
 }
