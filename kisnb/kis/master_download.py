@@ -49,7 +49,10 @@ def download_master(url: str, root: Path, day: date) -> Iterator[Downloaded]:
             for board, name in files.items():
                 path = part / f"{name}.zip"
                 path.write_bytes(_fetched(f"{url.rstrip('/')}/{path.name}"))
-                yield Downloaded(path.name, count_rows(part, name, board))
+                rows = count_rows(part, name, board)
+                if not rows and not is_local(url):
+                    raise ConfigError(f"{path.name} lists no issues", _AGAIN)
+                yield Downloaded(path.name, rows)
         _put(part, root / day.isoformat())
     except OSError as e:
         raise ConfigError(f"{root} cannot be written: {e.strerror}", "make room there") from e
@@ -57,10 +60,15 @@ def download_master(url: str, root: Path, day: date) -> Iterator[Downloaded]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def is_local(url: str) -> bool:
+    """Return whether an address is on this machine, as that of the simulator is."""
+    return urllib.parse.urlsplit(url).hostname in _LOCAL
+
+
 def _check(url: str) -> None:
     """Raise ConfigError for an address that is not https, unless it is on this machine."""
-    parts = urllib.parse.urlsplit(url)
-    if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)):
+    scheme = urllib.parse.urlsplit(url).scheme
+    if not (scheme == "https" or (scheme == "http" and is_local(url))):
         raise ConfigError(
             f"master_url={url} is not an https address", "correct it: %kis config master_url"
         )

@@ -239,7 +239,9 @@ def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:
         if path.is_file():
             return read_master(path.read_bytes(), board, name)
         with zipfile.ZipFile(packed) as archive:
-            return read_master(archive.read(name), board, packed.name)
+            data = archive.read(name)
+        # A simulated market may list nothing on a board. The download takes no such file from KIS.
+        return read_master(data, board, packed.name) if data else []
     # KeyError: the archive holds a file of another name. RuntimeError: it is encrypted. EOFError
     # and zlib.error: it is cut off or spoilt.
     except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:

@@ -205,6 +205,14 @@ def test_m05_a_missing_file_says_which(folder: Path) -> None:
         read_universe(folder)
 
 
+def test_m05_a_board_without_issues_is_read_from_its_archive(folder: Path) -> None:
+    for name in ("kosdaq_code.mst", "nxt_kosdaq_code.mst"):
+        (folder / name).unlink()
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr(name, b"")
+    assert {item.board for item in read_universe(folder)} == {KOSPI}
+
+
 def test_m05_a_broken_zip_is_an_error_not_a_crash(folder: Path) -> None:
     (folder / "kosdaq_code.mst").unlink()
     (folder / "kosdaq_code.mst.zip").write_bytes(b"PK\x03\x04 and nothing that follows")

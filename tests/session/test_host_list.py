@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ import kisnb
 from kisnb.cli import main
 from kisnb.clock import KST
 from kisnb.errors import OrderDenied
+from kisnb.kis import master_download
 from kisnb.market.calendar import next_trading_day
 from kisnb.market.universe import Universe
 from kisnb.paths import state_dir
@@ -155,6 +158,14 @@ def test_m06_a_download_that_fails_leaves_nothing_behind(
     monkeypatch.setenv("KISNB_MASTER_URL", "http://127.0.0.1:1/common/master")
     assert main(["master", "download"]) == 1
     assert "could not be downloaded" in capsys.readouterr().err
+    assert list((state_dir() / "master").iterdir()) == []
+    empty = io.BytesIO()
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("kospi_code.mst", b"")
+    monkeypatch.setenv("KISNB_MASTER_URL", "https://example.org/common/master")
+    monkeypatch.setattr(master_download, "_fetched", lambda _url: empty.getvalue())
+    assert main(["master", "download"]) == 1
+    assert "lists no issues" in capsys.readouterr().err
     assert list((state_dir() / "master").iterdir()) == []
     monkeypatch.setenv("KISNB_MASTER_URL", "http://example.org/common/master")
     assert main(["master", "download"]) == 1
