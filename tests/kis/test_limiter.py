@@ -134,7 +134,7 @@ def test_k17_the_rate_never_falls_below_one_call_a_second() -> None:
     rate = LearnedRate(1)
     assert not rate.on_refused(0, 0)
     assert rate.limit(0) == 1
-    assert "1 calls a second go out now, of 1 at most" in rate.text(0)
+    assert "Calls a second: 1 now, 1 at most" in rate.text(0)
 
 
 @settings(max_examples=30, deadline=None)

@@ -276,7 +276,7 @@ def test_k17_the_orders_of_a_new_customer_all_pass_and_the_rate_is_learned(tmp_p
         replies = await d.stepped(work)
         assert [reply.outcome for reply in replies[:15]] == ["sent"] * 15
         assert len(d.server.core.account.orders) == 15
-        assert " 3 calls a second go out now, of 15 at most" in d.broker.pace
+        assert "Calls a second: 3 now, 15 at most" in d.broker.pace
         d.lines.clear()
         await d.stepped(asyncio.gather(*(d.broker.quote(CODE) for _ in range(12))))
         assert d.refusals() == []

@@ -33,6 +33,7 @@ def test_a_partial_sell_keeps_the_rest_and_matches_first_in_first_out():
 
 def test_no_position_has_no_average():
     assert Position("005930").average is None
+    assert repr(Position("005930")) == "<Position 005930: 0 shares, cost 0>"
 
 
 @given(

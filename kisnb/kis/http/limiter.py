@@ -101,8 +101,8 @@ class LearnedRate:
             return ""
         calls = f"{self.refusals:,} call{'s' if self.refusals > 1 else ''}"
         return (
-            f"KIS refused {calls} for speed, the last at {clock_text(self.newest)}: "
-            f"{self.limit(now)} calls a second go out now, of {self.most} at most"
+            f"KIS refused {calls} for speed, the last at {clock_text(self.newest)}. "
+            f"Calls a second: {self.limit(now)} now, {self.most} at most"
         )
 
 

@@ -70,6 +70,9 @@ class Position:
         self.losses = 0
         self._matched_fees = 0
 
+    def __repr__(self) -> str:
+        return f"<Position {self.code}: {self.qty:,} shares, cost {self.cost:,}>"
+
     @property
     def qty(self) -> int:
         """Shares held at first, and bought less sold since."""
