@@ -98,17 +98,7 @@ class State:
             case DriftCleared():
                 self.drifts.pop((row.subject, row.what), None)
             case AccountOpened():
-                self.day.roll(row.t, self.books)
-                self.day.adopt(row)
-                # Added and not set: the first row opens the account, and each later one books a
-                # difference that has stood.
-                if self.opened is not None:
-                    day = day_number(row.t)
-                    self._unexplained = day, self.unexplained(row.t) + row.cash
-                    for code, qty, _ in row.holdings:
-                        self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
-                self.opened = (self.opened or 0) + row.cash
-                self.books.apply_holdings(row)
+                self._apply_account(row)
             case HoldingAdopted():
                 self.books.apply_holdings(row)
                 if row.naming is not None:
@@ -117,6 +107,22 @@ class State:
                 self.names.add_shown(row.key, row.place, row.token)
             case _:
                 self._apply_control_fact(row)
+
+    def _apply_account(self, row: AccountOpened) -> None:
+        self.day.roll(row.t, self.books)
+        self.day.adopt(row)
+        day = day_number(row.t)
+        if self.opened is None:
+            for code, qty, _ in row.holdings:
+                self.unproven[code] = min(max(qty, 0), self._explicable(day, code))
+        else:
+            self._unexplained = day, self.unexplained(row.t) + row.cash
+            for code, qty, _ in row.holdings:
+                self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
+        # Added and not set: the first row opens the account, and each later one books a difference
+        # that has stood.
+        self.opened = (self.opened or 0) + row.cash
+        self.books.apply_holdings(row)
 
     def _apply_control_fact(self, row: ControlFact) -> None:
         match row:
@@ -194,6 +200,25 @@ class State:
         """
         day, won = self._unexplained
         return won if day == day_number(now) else 0
+
+    def _explicable(self, day: int, code: str) -> int:
+        """Return the shares that buys of a day may still explain, when the account opens.
+
+        The list by which it opens may lack their fills. Booked later, those would count twice.
+        """
+        bought = sum(
+            order.quantity - order.filled
+            for order in self.books.orders.values()
+            if order.code == code and order.side is Side.BUY and day_number(order.sent_at) == day
+        )
+        noticed = sum(
+            notice.qty
+            for (of_day, _), notices in self.early.items()
+            for notice in notices
+            if (of_day, notice.kind, notice.code) == (day, "accepted", code)
+            and notice.side is Side.BUY
+        )
+        return bought + noticed
 
     def note_number(self, day: int, number: int) -> None:
         """Note an order number that KIS has given out."""

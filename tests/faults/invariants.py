@@ -267,7 +267,15 @@ class Watch:
                         o for o in books.live.values() if o.intent.agent == name and o.code == code
                     ]
                     buying = sum(o.leaves for o in mine if o.side is Side.BUY)
-                    self.demand(qty + buying >= 0, f"{name} holds {qty} {code}")
+                    # While its buy was of unknown fate and KIS stated more shares, the exit of an
+                    # agent was tried. Then a person said that the buy was never sent.
+                    never = sum(
+                        o.quantity
+                        for o in books.agents[name].orders.values()
+                        if o.code == code
+                        and any(isinstance(f, Resolved) and f.ref is None for f in o.facts)
+                    )
+                    self.demand(qty + buying + never >= 0, f"{name} holds {qty} {code}")
 
     # when it is over
 

@@ -22,8 +22,12 @@ BEGIN = kst(DAY, time(15, 13))
 """Late in the day, so that the close is near; orders of the regular session expire then."""
 LAST_ACTION = BEGIN + 150 * SECOND
 LAST_KILL = BEGIN + 240 * SECOND
-SETTLED = BEGIN + 500 * SECOND
-"""By now every fault is over and every question is answered."""
+SETTLED = BEGIN + 720 * SECOND
+"""By now every fault is over and every question is answered.
+
+Wrong readings end at 300 s. The next regular reading comes up to 300 s later, and a difference of
+the account is booked a minute after it.
+"""
 DECIDED = SETTLED + 60 * SECOND
 """By now a person has decided what no evidence could."""
 CLOSE = kst(DAY, time(15, 30))

@@ -55,6 +55,7 @@ RARE = {
 BY_HAND = {
     (OrderState.REJECTED, OrderState.ACCEPTED),
     (OrderState.EXPIRED, OrderState.ACCEPTED),
+    (OrderState.FILLED, OrderState.ACCEPTED),
 }
 """Transitions that no schedule makes; tests/trading/test_second_reading.py does."""
 

@@ -17,6 +17,7 @@ from kisnb.events import (
     DriftFound,
     ExternalFound,
     Filled,
+    LinkUp,
     Notice,
     Reopened,
     Trouble,
@@ -25,7 +26,7 @@ from kisnb.orders import Account, OrderPage, OrderRef, OrderRow, OrderState, Sen
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import EXTERNAL
 from kisnb.trading.orders.account_reconciliation import STANDS
-from kisnb.trading.orders.order_reconciliation import AGREES
+from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED
 from kisnb.trading.orders.readings import EVERY
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
@@ -568,6 +569,71 @@ def test_o15_an_order_from_elsewhere_that_was_found_in_part_grows_to_its_whole_q
     )
     assert desk.core.state.books.account.position(CODE).qty == 10
     adds_up(desk)
+
+
+def test_o15_a_row_that_differs_from_the_notice_of_its_order_is_not_booked():
+    desk = open_desk()
+    desk.say(notice("accepted", 31, qty=90))
+    part = row(31, qty=38, filled=38, leaves=0, value=38 * P)
+    read(desk, part)
+    desk.now += AGREES
+    read(desk, part, held=account((CODE, 40, 40 * P)))
+    assert list(desk.core.state.books.orders) == []
+    read(desk, row(31, qty=90, filled=40, leaves=50, value=40 * P))
+    external = desk.order("external:20261120:06010:31")
+    assert (external.quantity, external.filled) == (90, 40)
+    adds_up(desk)
+
+
+def test_o15_a_list_that_goes_on_to_differ_from_a_notice_counts_in_the_end():
+    desk = open_desk()
+    desk.say(notice("accepted", 31, qty=90))
+    desk.now += FOLLOWED
+    read(desk, row(31, qty=38, filled=38, leaves=0, value=38 * P))
+    assert desk.order("external:20261120:06010:31").filled == 38
+
+
+def test_o15_shares_at_the_opening_that_an_order_of_the_day_explains_later_count_once():
+    """The list lacked the order by which 40 of the 80 shares had come."""
+    desk = Desk()
+    desk.say(LinkUp(desk.now))
+    desk.say(notice("accepted", 31, qty=40))
+    held = account((CODE, 80, 80 * P))
+    answer(desk, [], account=held)
+    filled = row(31, qty=40, filled=40, leaves=0, value=40 * P)
+    desk.now += SECOND
+    read(desk, filled)
+    assert desk.core.state.books.account.position(CODE).qty == 120
+    read(desk, filled, held=held)
+    desk.now += STANDS
+    read(desk, filled, held=held)
+    assert desk.core.state.books.account.position(CODE).qty == 80
+    assert desk.core.state.drifts == {}
+    assert State.fold(desk.rows).unproven == desk.core.state.unproven
+
+
+@pytest.mark.parametrize(("stated", "sent"), [(14, True), (6, False)])
+def test_o15_an_exit_beside_an_unknown_buy_is_tried_only_when_kis_states_more(
+    stated: int, *, sent: bool
+):
+    desk = open_desk((CODE, 10, 10 * P))
+    desk.submit("lost", agent="a", qty=4)
+    desk.say(SendReply("lost", "unknown"))
+    read(desk, held=account((CODE, stated, stated * P)))
+    desk.submit("exit", agent="a", side=Side.SELL, qty=1, protective=True)
+    answer(desk, [], account=account((CODE, stated, stated * P)))
+    assert (desk.order("exit").state is OrderState.SENDING) is sent
+
+
+def test_o08_an_unknown_order_keeps_only_its_own_stock_from_being_booked():
+    desk = open_desk((CODE, 10, 10 * P))
+    desk.submit("lost", code="000660", qty=1, price=182_000)
+    desk.say(SendReply("lost", "unknown"))
+    held = account((CODE, 15, 15 * P))
+    read(desk, held=held)
+    desk.now += STANDS
+    read(desk, held=held)
+    assert desk.core.state.books.account.position(CODE).qty == 15
 
 
 def test_o15_an_unknown_order_that_was_found_in_part_as_somebody_elses_becomes_ours():

@@ -388,10 +388,10 @@ class Gate:
         """Keep sells within the shares that are held and not on order, as far as they are known.
 
         An agent's own order book is always known, the account only once KIS has stated it. While
-        KIS states another holding than ours, a protective sell is not denied for the difference.
-        But an agent never sells more than it can have.
+        KIS states more shares than our order books, a protective sell is not denied for the
+        difference. But an agent never sells more than it can have.
         """
-        drifts = (intent.code, "holding") in state.drifts
+        drift = state.drifts.get((intent.code, "holding"))
         known = state.opened is not None
         free = (
             reservations.sellable(state.books, intent)
@@ -401,8 +401,10 @@ class Gate:
         if free is None or intent.qty <= free:
             return None
         # KIS and the order books differ, and nobody knows who is right. An exit is tried: KIS
-        # refuses what is not there.
-        if intent.protective and drifts and intent.qty <= reservations.may_own(state.books, intent):
+        # refuses what is not there. A statement with fewer shares gives no reason to sell more.
+        has_more = drift is not None and drift.theirs > drift.ours
+        may_own = reservations.may_own(state.books, intent)
+        if intent.protective and has_more and intent.qty <= may_own:
             return None
         cure = f"sell {free:,}" if free > 0 else "buy it first, or cancel the open sell order"
         if intent.agent not in NOBODY and state.books.unassigned.get(intent.code, 0) > 0:

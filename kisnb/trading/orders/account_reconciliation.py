@@ -178,8 +178,11 @@ class AccountReconciliation:
             self._readings.schedule(turn, turn.now + STANDS, "drift", account=True)
             return False
         # The difference may be just the fill of an unknown order. Booked now, it would count twice
-        # when that order is resolved.
-        unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
+        # when that order is resolved. Any order moves cash, and only its own stock's holding.
+        unknown = any(
+            o.state is OrderState.UNKNOWN and (what == "cash" or o.code == subject)
+            for o in self._books.live.values()
+        )
         return not unknown and asked >= found.t + STANDS
 
     def _book(

@@ -26,7 +26,7 @@ from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.account_reconciliation import AccountReconciliation
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.listed_orders import compare
-from kisnb.trading.orders.order_reconciliation import AGREES, OrderReconciliation
+from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED, OrderReconciliation
 from kisnb.trading.orders.readings import EVERY, SETTLES, Readings
 from kisnb.trading.orders.reserved_orders import ReservedOrders
 from kisnb.trading.orders.resolver import WINDOW, Resolver, claims
@@ -95,6 +95,7 @@ class Reconciliation:
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
+        page = self._without_contradicted(turn, asked, page)
         whole = self._note_missing(turn, asked, day, page) and page.complete
         # Before orders from elsewhere are looked for: a row that is adopted is not external.
         self.reserved.adopt(turn, page)
@@ -119,6 +120,29 @@ class Reconciliation:
         # The fills that an order lacks by a wrong list would look like a difference of the account.
         return whole and not any(
             self._orders.is_doubtful(turn.now, o) for o in self._books.orders.values()
+        )
+
+    def _without_contradicted(self, turn: Turn, asked: Ns, page: OrderPage) -> OrderPage:
+        """Return the list without rows of new orders that differ from KIS's own notices.
+
+        A list that shows 38 shares of an order whose notice said 90 is behind, or wrong. Its row
+        must neither open the account nor become an order from elsewhere.
+        """
+        good = tuple(row for row in page.rows if not self._is_contradicted(asked, row))
+        if len(good) == len(page.rows):
+            return page
+        self._readings.schedule(turn, turn.now + AGREES, "surprise")
+        return msgspec.structs.replace(page, rows=good, complete=False)
+
+    def _is_contradicted(self, asked: Ns, row: OrderRow) -> bool:
+        return any(
+            n.kind == "accepted"
+            and (n.code, n.side) == (row.code, row.side)
+            and same_branch(n.branch, row.ref.branch)
+            and n.qty != row.qty
+            # Nobody knows what to make of a list that stays so. Then the list counts.
+            and asked < n.t + FOLLOWED
+            for n in self._state.early.get((row.ref.day, row.ref.number), ())
         )
 
     def _note_missing(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
