@@ -6,11 +6,8 @@ import doctest
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,85 +16,16 @@ import kisnb
 from kisnb import indicators as ind
 from kisnb.errors import BadInput
 from kisnb.market.indicators import averages
-from tests.market.indicator_references import BARS, REFERENCES
-
-Row = tuple[float | None, ...]
-Lines = tuple[float | None, ...]
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Both forms of an indicator, and what its input is called."""
-
-    made: Callable[..., Any]
-    expression: Callable[..., pl.Expr | Iterable[pl.Expr]]
-    columns: tuple[str, ...] = ("close",)
-    lines: int = 1
-
-    def object_values(self, rows: Sequence[Row], *parameters: float) -> list[Lines]:
-        """What the object returns row by row; ``value`` must be the same."""
-        indicator, found = self.made(*parameters), []
-        for row in rows:
-            value = indicator.update(*row)
-            assert indicator.value is value
-            empty = (None,) * self.lines
-            found.append(
-                empty if value is None else value if isinstance(value, tuple) else (value,)
-            )
-        return found
-
-    def expressions(self, *parameters: float) -> list[pl.Expr]:
-        """The expressions, one a line."""
-        made = self.expression(*self.columns, *parameters)
-        return [made] if isinstance(made, pl.Expr) else list(made)
-
-    def column_values(self, rows: Sequence[Row], *parameters: float) -> list[Lines]:
-        """What the expressions give over a frame of the rows."""
-        schema = dict.fromkeys(self.columns, pl.Float64)
-        frame = pl.DataFrame(rows, schema=schema, orient="row")
-        return frame.select(self.expressions(*parameters)).rows()
-
-
-TWINS = {
-    "sma": Twins(ind.Sma, ind.sma),
-    "ema": Twins(ind.Ema, ind.ema),
-    "rsi": Twins(ind.Rsi, ind.rsi),
-    "macd": Twins(ind.Macd, ind.macd, lines=3),
-    "bollinger": Twins(ind.Bollinger, ind.bollinger, lines=3),
-    "z_score": Twins(ind.ZScore, ind.z_score),
-    "rolling_rank": Twins(ind.RollingRank, ind.rolling_rank),
-    "atr": Twins(ind.Atr, ind.atr, ("high", "low", "close")),
-    "donchian": Twins(ind.Donchian, ind.donchian, ("high", "low"), lines=3),
-    "vwap": Twins(ind.Vwap, ind.vwap, ("price", "volume")),
-}
-each_indicator = pytest.mark.parametrize("name", TWINS)
-USUAL: dict[str, tuple[float, ...]] = {
-    "sma": (10,), "ema": (10,), "rolling_rank": (20,), "z_score": (20,),
-}  # fmt: skip
-"""Parameters of the references where they are not the defaults."""
-
-
-def input_rows(name: str) -> list[Row]:
-    """The reference bars as the indicator takes them."""
-    rows: dict[tuple[str, ...], list[Row]] = {
-        ("close",): [(close,) for _, _, close, _ in BARS],
-        ("high", "low"): [(high, low) for high, low, _, _ in BARS],
-        ("high", "low", "close"): [(high, low, close) for high, low, close, _ in BARS],
-        ("price", "volume"): [
-            ((high + low + close) / 3, volume) for high, low, close, volume in BARS
-        ],
-    }
-    return rows[TWINS[name].columns]
-
-
-def same(one: Sequence[Lines], other: Sequence[Lines]) -> bool:
-    """True when both have the same rows, within rounding."""
-    return len(one) == len(other) and all(
-        (a is None) == (b is None)
-        and (a is None or b is None or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6))
-        for row, twin in zip(one, other, strict=True)
-        for a, b in zip(row, twin, strict=True)
-    )
+from tests.market.indicator_references import REFERENCES
+from tests.market.indicator_twins import (
+    TWINS,
+    USUAL,
+    Row,
+    each_indicator,
+    input_rows,
+    parameters_of,
+    same,
+)
 
 
 @each_indicator
@@ -118,11 +46,6 @@ numbers = st.one_of(
     won, st.sampled_from([70_000.0, 70_100.0]), st.floats(-100, 100).map(lambda x: round(x, 2))
 )
 inputs = st.one_of(numbers, numbers, numbers, broken)
-
-
-def parameters_of(name: str, length: int) -> tuple[int, ...]:
-    """Short lengths, so that short series are long enough."""
-    return {"vwap": (), "macd": (length, length + 3, 3)}.get(name, (length,))
 
 
 @each_indicator
@@ -171,38 +94,6 @@ def test_the_first_value_comes_when_the_warm_up_ends(name: str, length: int) -> 
     assert all(line is not None for row in values[warm_up - 1 :] for line in row)
 
 
-@each_indicator
-def test_a_frame_without_known_rows_gives_nulls_of_type_float(name: str) -> None:
-    twins = TWINS[name]
-    expressions = twins.expressions(*parameters_of(name, 3))
-    for rows in ([], [None], [None] * 9):
-        frame = pl.DataFrame(dict.fromkeys(twins.columns, rows))
-        found = frame.select(expressions)
-        assert found.rows() == [(None,) * twins.lines] * len(rows)
-        assert set(found.dtypes) == {pl.Float64}
-
-
-@each_indicator
-def test_over_a_code_each_stock_is_computed_for_itself_also_when_rows_are_mixed(name: str) -> None:
-    twins, parameters = TWINS[name], parameters_of(name, 3)
-    first, second = input_rows(name)[:20], [(None,) * len(twins.columns), *input_rows(name)[20:39]]
-    rows = [row for pair in zip(first, second, strict=True) for row in pair]
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(twins.columns, pl.Float64), orient="row")
-    over = [expression.over("code") for expression in twins.expressions(*parameters)]
-    coded = frame.with_columns(code=pl.Series(["005930", "000660"] * 20))
-    for found in (coded.select(over), coded.lazy().select(over).collect(engine="streaming")):
-        assert same(found.rows()[::2], twins.object_values(first, *parameters))
-        assert same(found.rows()[1::2], twins.object_values(second, *parameters))
-
-
-@each_indicator
-def test_a_value_never_depends_on_a_later_row(name: str) -> None:
-    twins, parameters, rows = TWINS[name], parameters_of(name, 3), input_rows(name)
-    whole = twins.column_values(rows, *parameters)
-    for end in (1, 7, 20):
-        assert same(twins.column_values(rows[:end], *parameters), whole[:end])
-
-
 def test_prices_that_stand_still_have_no_score_and_no_strength() -> None:
     flat: list[Row] = [(0.1,)] * 40
     for name in ("z_score", "rsi"):
@@ -239,21 +130,6 @@ def test_vwap_is_won_by_shares_and_begins_anew_when_it_is_reset() -> None:
     vwap.reset()
     assert vwap.value is None
     assert vwap.update(50, 2) == 50
-
-
-def test_columns_are_named_after_the_indicator_and_may_be_expressions() -> None:
-    frame = pl.DataFrame({"close": [1, 2, 3], "volume": [1, 1, 2]})
-    found = frame.select(
-        ind.sma(pl.col("close") * 10, 2),
-        ind.ema("close", 2).alias("fast"),
-        *ind.bollinger("close", 2),
-        upper=ind.bollinger("close", 2, 1).upper,
-    )
-    assert found.columns == [
-        "sma_2", "fast", "bollinger_2_upper", "bollinger_2_middle", "bollinger_2_lower", "upper",
-    ]  # fmt: skip
-    assert found["sma_2"].to_list() == [None, 15.0, 25.0]
-    assert found["upper"].to_list() == [None, 2.0, 3.0]
 
 
 @pytest.mark.parametrize(

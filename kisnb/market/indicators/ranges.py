@@ -72,9 +72,9 @@ def atr(high: Column, low: Column, close: Column, length: int = 14) -> pl.Expr:
 class Donchian(Indicator[Bands[float]]):
     """Donchian channel: the highest high and the lowest low of the newest ``length`` bars.
 
-    ``middle`` is their mean. The newest bar is among them, so no price is ever above ``upper``: to
-    see a breakout, compare with the value before the update. The first value comes with bar number
-    ``length``. Source: Donchian's four-week rule (1960s).
+    ``middle`` is their mean. The newest bar is among them, so its high is never above ``upper``: to
+    see a breakout, compare its high with the value before the update. The first value comes with
+    bar number ``length``. Source: Donchian's four-week rule (1960s).
     """
 
     def __init__(self, length: int = 20) -> None:
