@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
+    from kisnb.market import indicators as indicators
     from kisnb.market.router import Router as Router
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
@@ -47,16 +48,17 @@ _PUBLIC = {
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
 }
+# Public names that are modules themselves, and not attributes of one.
+_MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest",
-    "connect", "errors", "report",
+    "connect", "errors", "indicators", "report",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    # `errors` is a module and no attribute of one, so it has no row in _PUBLIC.
-    if name == "errors":
-        return import_module("kisnb.errors")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")

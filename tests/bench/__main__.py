@@ -8,7 +8,17 @@ import subprocess
 import sys
 import time
 
-from tests.bench import compiled_book, desk, exchange, hops, market_day, routing, simulator, wire
+from tests.bench import (
+    compiled_book,
+    desk,
+    exchange,
+    hops,
+    indicators,
+    market_day,
+    routing,
+    simulator,
+    wire,
+)
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -79,6 +89,7 @@ def main() -> None:
     for work, rate in exchange.measure().items():
         print(f"{work:34s} {rate:8,.0f} order events/s of one core   limit_book target ≥ 200,000")
     compiled_book.show()
+    indicators.show()
     print("\nthe simulated host over loopback")
     simulator.show()
     first, instead = opened()

@@ -86,7 +86,19 @@ class Host(Protocol):
 class Agent:
     """Base class of strategies.
 
-    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none.
+    ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none. An agent
+    that buys above the mean of twenty minutes::
+
+        class AboveMean(kisnb.Agent):
+            every = "1m"
+
+            def on_start(self):
+                self.mean = kisnb.indicators.Sma(20)
+
+            def on_bar(self, bar):
+                mean = self.mean.update(bar.close)  # None for the first 19 bars
+                if mean is not None and bar.close > mean and not self.book.orders:
+                    self.buy(1)
     """
 
     code: str = ""
