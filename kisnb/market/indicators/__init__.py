@@ -37,7 +37,7 @@ from kisnb.market.indicators.averages import Ema, Sma, Vwap, ema, sma, vwap
 from kisnb.market.indicators.indicator import Bands, Column, Indicator, PriceIndicator
 from kisnb.market.indicators.momentum import Macd, MacdLines, Rsi, macd, rsi
 from kisnb.market.indicators.ranges import Atr, Donchian, atr, donchian
-from kisnb.market.indicators.standing import (
+from kisnb.market.indicators.windows import (
     Bollinger,
     RollingRank,
     ZScore,
