@@ -68,7 +68,7 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
         self.limits = snapshot.limits
         """The limits that the desk sets to orders."""
         self.agents = parts.agents
-        self.api = NamedCalls(parts.link, parts.state, parts.rules)
+        self.api = NamedCalls(parts.link, parts.state, parts.rules, parts.watched)
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
         self.backfill = parts.backfill
         """The gaps in the stream, and the minutes that are fetched for them."""

@@ -80,8 +80,8 @@ def test_k14_unknown_and_missing_parameters_are_refused_with_a_guess_and_the_lis
     with pytest.raises(BadInput) as caught:
         call_params(APIS["inquire_price"], {"fid_input_iscdd": "005930"})
     assert str(caught.value) == (
-        "inquire_price does not take fid_input_iscdd (did you mean fid_input_iscd?); "
-        "inquire_price needs fid_cond_mrkt_div_code, fid_input_iscd. "
+        "The call inquire_price does not take fid_input_iscdd (did you mean fid_input_iscd?); "
+        "the call inquire_price needs fid_cond_mrkt_div_code, fid_input_iscd. "
         "Its parameters are fid_cond_mrkt_div_code, fid_input_iscd."
     )
 
@@ -184,7 +184,9 @@ def test_k14_search_finds_calls_by_korean_and_english_words() -> None:
     row = search_calls("inquire-price domestic-stock fhkst01010100").row(0, named=True)
     assert (row["name"], row["modes"]) == ("inquire_price", "live, paper")
     assert row["parameters"] == ["fid_cond_mrkt_div_code", "fid_input_iscd"]
-    assert search_calls().height == 257
+    channel = search_calls("h0stcnt0").row(0, named=True)
+    assert (channel["path"], channel["parameters"]) == ("H0STCNT0", ["tr_key"])
+    assert search_calls().height == 257 + 53
     assert search_calls("order-cash").is_empty()
 
 

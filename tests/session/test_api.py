@@ -11,8 +11,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from kisnb.errors import ApiError, BadInput, NotOffered, UnknownCall
 from kisnb.kis.by_name.calls import open_params
+from kisnb.kis.by_name.channels import channels
 from kisnb.kis.by_name.frames import column_types
 from kisnb.kis.catalogue import APIS
+from kisnb.kis.feed.columns import LAYOUTS
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.kis.test_by_name import TYPES
@@ -78,6 +80,38 @@ async def test_k14_a_call_by_name_is_checked_here_and_known_to_tab_and_help(
     with pytest.raises(NotOffered, match=r"Paper has no volume_rank\. Use live or sim for it"):
         session.api.volume_rank(**given("volume_rank"))
     assert posts() == posts("volume-rank") == []
+
+
+@on_simulated_day(start="11:00")
+async def test_k14_every_channel_of_the_desk_and_one_of_an_index_give_typed_records(
+    session: Session,
+) -> None:
+    async def records(name: str, key: str) -> pl.DataFrame:
+        frame = await getattr(session.api, name)(tr_key=key)
+        types = channels()[name].types
+        assert dict(frame.schema) == {n: TYPES[kind] for n, kind in types.items()}, name
+        return frame
+
+    keys = {tr_id.lower(): "005930" for tr_id in LAYOUTS} | {"h0upcnt0": "0001"}
+    for name, key in keys.items():
+        with pytest.warns(RuntimeWarning, match="has brought no record of"):
+            assert (await records(name, key)).is_empty()
+    # The same registration serves ``watch``, and another stock's records stay out.
+    await session.watch("005930", "000660")
+    await session.until("11:00:20")
+    trades = await records("h0stcnt0", "005930")
+    seen = session.ticks("005930")
+    assert trades["mksc_shrn_iscd"].unique().to_list() == ["005930"]
+    assert trades.tail(20)["stck_prpr"].to_list() == seen.tail(20)["price"].to_list()
+    assert trades["cntg_vol"].sum() >= seen["qty"].sum() > 0
+    for name in ("h0uncnt0", "h0stasp0", "h0nxasp0", "h0unasp0", "h0upcnt0"):
+        assert not (await records(name, keys[name])).is_empty(), name
+    with pytest.raises(BadInput, match="notices about an account's orders"):
+        session.api.h0stcni0(tr_key="me")
+    with pytest.raises(BadInput, match=r"channel h0stcnt0 needs tr_key\. Give tr_key="):
+        session.api.h0stcnt0()
+    with pytest.raises(UnknownCall, match="did you mean h0stcnt0"):
+        _ = session.api.h0stcnt
 
 
 def _tab_and_help_know(session: Session) -> None:

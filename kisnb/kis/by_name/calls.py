@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TypeAlias
 
 from kisnb.errors import BadInput, UnknownCall
-from kisnb.kis.catalogue import APIS, OAUTH, Api, Param
+from kisnb.kis.catalogue import APIS, Api, Param
 from kisnb.values import near_names, shown
 
 ParamValue: TypeAlias = str | int | date
@@ -40,26 +40,26 @@ def reading_calls() -> Iterator[Api]:
     return (api for api in APIS.values() if not api.post)
 
 
-def call_named(name: str) -> Api:
-    """Return the call of this name that reads.
+def call_named(name: str, also: Iterable[str] = ()) -> Api:
+    """Return the call of this name that reads. ``also`` are other names that may be meant.
 
     Raises UnknownCall for a name that KIS's calls do not have. Raises BadInput, with the verb to
     use, for a call that places, revises or cancels orders, or that issues keys.
     """
     api = APIS.get(name)
     if api is None:
-        near = near_names(name, (a.name for a in reading_calls()), most=3)
+        near = near_names(name, [*(a.name for a in reading_calls()), *also], most=3)
         guess = f"; did you mean {', '.join(near)}?" if near else ""
         raise UnknownCall(
             f"KIS has no call {name!r}{guess}", "search by a Korean or English word: %kis api WORD"
         )
     if api.is_order:
         raise BadInput(
-            f"{name} places, revises or cancels an order, and only the desk may do that",
+            f"the call {name} places, revises or cancels an order, and only the desk may do that",
             _INSTEAD.get(name, _ABROAD),
         )
     if api.post:
-        raise BadInput(f"{name} ({api.path.removeprefix(OAUTH)}) is about KIS's keys", _KEYS)
+        raise BadInput(f"the call {name} is about KIS's keys", _KEYS)
     return api
 
 
@@ -83,7 +83,7 @@ def call_params(api: Api, given: Mapping[str, ParamValue]) -> dict[str, str]:
     wrong = [_unknown(api, name, params) for name in values if name not in params]
     missing = [name for name, param in params.items() if param.required and name not in values]
     if missing:
-        wrong.append(f"{api.name} needs {', '.join(missing)}")
+        wrong.append(f"the call {api.name} needs {', '.join(missing)}")
     if wrong:
         names = ", ".join(
             name if param.required else f"{name} (may be left out)"
@@ -96,12 +96,12 @@ def call_params(api: Api, given: Mapping[str, ParamValue]) -> dict[str, str]:
 
 def _unknown(api: Api, name: str, params: Mapping[str, Param]) -> str:
     if name.upper() in _ACCOUNT:
-        return f"{api.name} takes no {name}, because the desk adds its account by itself"
+        return f"the call {api.name} takes no {name}, because the desk adds its account by itself"
     if name in (ctx.lower() for ctx in api.ctx):
-        return f"{api.name} takes no {name}, because the desk reads all pages by itself"
+        return f"the call {api.name} takes no {name}, because the desk reads all pages by itself"
     near = near_names(name, params)
     guess = f" (did you mean {near[0]}?)" if near else ""
-    return f"{api.name} does not take {name}{guess}"
+    return f"the call {api.name} does not take {name}{guess}"
 
 
 def _text(name: str, value: ParamValue) -> str:

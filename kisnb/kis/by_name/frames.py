@@ -5,8 +5,8 @@ The rule, in this order. ``kind`` is what the catalogue says of a field: text, w
 1. A text is a Date when its name says so (``..._dt``, ``..._date``, ``xymd``) and its label ends in
    일자 or 일. Two fields hold a span of days instead (``SPANS``). Every other text is a String:
    codes, times, names, and whatever is not certain.
-2. A field that KIS's documentation shows with something else than a number is a String
-   (``NOT_NUMBERS``).
+2. The sign of a change is a String: it is a code. So is a field that KIS's documentation shows with
+   something else than a number (``NOT_NUMBERS``).
 3. A whole number is Int64 in the calls about Korean stocks, ETFs and ELWs, whose money is won.
    Elsewhere prices and amounts may have decimals, so only counts are Int64: the label ends in 수,
    량, 순위 or 순번. All others there are Float64.
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 ColumnType: TypeAlias = Literal["text", "whole", "decimal", "date"]
 """String, Int64, Float64 and Date of polars."""
+POLARS: dict[ColumnType, str] = {
+    "text": "String",
+    "whole": "Int64",
+    "decimal": "Float64",
+    "date": "Date",
+}
+"""The name that polars has for each type."""
 
 ACCOUNT_FIELDS = frozenset({"cano", "acnt_prdt_cd", "acno10"})
 """Fields that name the account. No frame has them, so that no output shows the number."""
@@ -38,10 +45,7 @@ NOT_NUMBERS = frozenset(
     {
         # The documented examples are a circle and a word.
         "e_ordyn",
-        # These are signs of a change, and a deadline.
-        "t_xsgn",
-        "p_xsng",
-        "ovtm_untp_antc_cntg_vrsssign",
+        # This is a deadline.
         "buy_req_rcpt_term",
         # The name and the label of this one contradict each other.
         "name2",
@@ -53,9 +57,12 @@ WITH_DECIMALS = frozenset({("daily_loan_trans", "stck_prpr"), ("daily_loan_trans
 SPANS = frozenset({("ksdinfo_forfeit", "subscr_dt"), ("ksdinfo_mand_deposit", "depo_date")})
 """Call and field of texts that are named a day and hold two: ``2024/03/14 ~ 2024/03/15``."""
 
-_IN_WON = ("/uapi/domestic-stock/", "/uapi/etfetn/", "/uapi/elw/")
+IN_WON = ("/uapi/domestic-stock/", "/uapi/etfetn/", "/uapi/elw/")
+"""Paths of the calls about Korean stocks, ETFs and ELWs begin with one of these."""
 _DATE_NAME = re.compile(r"(?:^|_)(?:dt|date)\d?$|^[dktx]ymd$|^[a-z]+date$")
 _DATE_LABEL = re.compile(r"일(?:자\d?)?(?:\(YYYYMMDD\))?$")
+# ``p_xsng`` is KIS's own spelling.
+_SIGN_NAME = re.compile(r"(?:sign|sgn|sng)$")
 _COUNT_LABEL = re.compile(r"(?:수|량|순위|순번)\d*$|count$", re.IGNORECASE)
 # Most calls write 20261120. Those of the depository (ksdinfo) write 2026/11/20 (workbook).
 _DAY = re.compile(r"(?P<year>\d{4})([/.-]?)(?P<month>\d\d)\2(?P<day>\d\d)", re.ASCII)
@@ -69,11 +76,11 @@ def column_type(api: Api, field: Field) -> ColumnType:
     if field.kind == "t":
         says_day = _DATE_NAME.search(name) and _DATE_LABEL.search(label)
         return "date" if says_day and (api.name, name) not in SPANS else "text"
-    if name in NOT_NUMBERS:
+    if name in NOT_NUMBERS or _SIGN_NAME.search(name):
         return "text"
     if field.kind == "d" or (api.name, name) in WITH_DECIMALS:
         return "decimal"
-    return "whole" if api.path.startswith(_IN_WON) or _COUNT_LABEL.search(label) else "decimal"
+    return "whole" if api.path.startswith(IN_WON) or _COUNT_LABEL.search(label) else "decimal"
 
 
 def column_types(api: Api, block: Block) -> dict[str, ColumnType]:
@@ -94,24 +101,35 @@ def api_frames(
     that KIS sends besides follow as String. With ``typed=False`` every column is a String. Raises
     FrameError when a value does not fit the type of its column.
     """
-    frames = {b.name: _frame(api, b, blocks.get(b.name, ()), typed=typed) for b in api.blocks}
+    frames = {
+        b.name: frame_of(api.name, column_types(api, b), blocks.get(b.name, ()), typed=typed)
+        for b in api.blocks
+    }
     return frames if len(frames) > 1 else frames[api.blocks[0].name]
 
 
-def _frame(api: Api, block: Block, rows: Sequence[dict[str, str]], *, typed: bool) -> pl.DataFrame:
+def frame_of(
+    name: str, types: Mapping[str, ColumnType], rows: Sequence[dict[str, str]], *, typed: bool
+) -> pl.DataFrame:
+    """Return rows as a DataFrame: the columns of ``types``, then those that KIS sent besides.
+
+    ``name`` is that of the call or channel, for the error. Raises FrameError.
+    """
     import polars as pl
 
-    kinds: dict[str, ColumnType] = column_types(api, block)
-    # A field that KIS adds is kept as text until the catalogue has it.
+    # A column that KIS adds is kept as text until the table has it.
     more = dict.fromkeys(
-        name for row in rows for name in row if name not in kinds and name not in ACCOUNT_FIELDS
+        column
+        for row in rows
+        for column in row
+        if column not in types and column not in ACCOUNT_FIELDS
     )
-    columns = [(name, kind if typed else "text") for name, kind in kinds.items()]
-    columns += [(name, "text") for name in more]
+    columns = [(column, kind if typed else "text") for column, kind in types.items()]
+    columns += [(column, "text") for column in more]
     return pl.DataFrame(
         [
-            _column(api.name, name, kind, [row.get(name, "").strip() for row in rows])
-            for name, kind in columns
+            _column(name, column, kind, [row.get(column, "").strip() for row in rows])
+            for column, kind in columns
         ]
     )
 
@@ -133,7 +151,8 @@ def _column(call: str, name: str, kind: ColumnType, texts: Sequence[str]) -> pl.
                 return typed_column(name, "d", texts)
     except FrameError as e:
         raise FrameError(
-            f"{call}: {e.text}", f"read the reply as texts: session.api.{call}(..., typed=False)"
+            f"of {call}, {e.text[:1].lower()}{e.text[1:]}",
+            f"read it as texts: session.api.{call}(..., typed=False)",
         ) from None
 
 

@@ -86,7 +86,7 @@ def _api(context: Context, typed: Typed) -> pl.DataFrame:
     found = search_calls(text)
     if found.is_empty():
         context.say(
-            f"No call of KIS that reads has {text!r} in its name, title or columns. "
+            f"No call or channel of KIS has {text!r} in its name, title or columns. "
             "Write a shorter Korean or English word."
         )
     return found
@@ -119,7 +119,7 @@ LOOKING = (
     Verb(
         "api",
         usage("TEXT"),
-        "KIS's calls that read, by a Korean or English word; call them with session.api",
+        "KIS's calls and channels, by a Korean or English word; call them with session.api",
         _api,
         needs_session=False,
         blocking=True,
