@@ -4,6 +4,7 @@ Interrupted             a person interrupted the cell; no Exception, like Keyboa
 KisnbError
 ├── BadInput            the input makes no sense: unknown code, quantity 0, off-tick price
 │   ├── UnknownInstrument
+│   ├── UnknownCall     KIS has no call of this name; an AttributeError too
 │   └── NotOffered      the host of this mode does not do that
 ├── ConfigError         keys, folders, ports, configuration
 │   └── FolderError     the state folder, or a file in it, cannot serve
@@ -66,6 +67,13 @@ class BadInput(KisnbError):
 
 class UnknownInstrument(BadInput):
     """No listed issue has this code or name."""
+
+
+class UnknownCall(BadInput, AttributeError):
+    """KIS has no call of this name.
+
+    It is an AttributeError too, because ``hasattr(session.api, name)`` must answer False.
+    """
 
 
 class NotOffered(BadInput):

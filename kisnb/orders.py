@@ -374,13 +374,15 @@ class Capabilities(msgspec.Struct, frozen=True):
 class Want(msgspec.Struct, frozen=True, gc=False):
     """One desired subscription."""
 
-    channel: Literal["notices", "ticks", "depth", "expected", "operation", "programs"]
+    channel: Literal["notices", "ticks", "depth", "expected", "operation", "programs", "records"]
     code: str = ""
-    """Short code of the stock. Empty for the account's notices."""
+    """Short code of the stock. Empty for the account's notices. For records: KIS's ``tr_key``."""
     venue: Venue | None = Venue.KRX
     """None: follow the stock to the venue on which it trades in the current market session."""
     priority: int = 2
     """The lower the number, the longer the want keeps its slot."""
+    tr_id: str = ""
+    """The TR id of a channel whose records are kept as KIS sends them. Empty for all others."""
 
 
 class OrderState(StrEnum):

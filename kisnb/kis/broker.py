@@ -182,6 +182,13 @@ class KisBroker:
         """
         return self._stream.last_record(want)
 
+    async def records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the newest records of a channel that is wanted as ``records``, oldest first.
+
+        At most those of 1,000 frames. Columns are texts in KIS's order.
+        """
+        return self._stream.kept_records(tr_id, key)
+
     @property
     def dead_letters(self) -> deque[str]:
         """Frames that could not be read, newest last, cut and without secrets."""

@@ -31,6 +31,7 @@ from typing import NoReturn
 
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
+from kisnb.session.api import NamedCalls
 from kisnb.session.desk_calls import DeskCalls
 from kisnb.session.feed.home import OPEN_HERE
 from kisnb.session.feed.link import Find
@@ -67,6 +68,8 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
         self.limits = snapshot.limits
         """The limits that the desk sets to orders."""
         self.agents = parts.agents
+        self.api = NamedCalls(parts.link, parts.state, parts.rules, parts.watched)
+        """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
         self.backfill = parts.backfill
         """The gaps in the stream, and the minutes that are fetched for them."""
         self.blocking = parts.blocking

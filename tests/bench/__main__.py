@@ -22,6 +22,16 @@ from tests.bench import (
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
+NAMED = """
+import time, kisnb.session.session
+t = time.perf_counter()
+from kisnb.kis.by_name.calls import call_named
+from kisnb.kis.by_name.channels import channels
+from kisnb.kis.by_name.pages import page_of
+channels()
+page_of(call_named("inquire_price"))
+print(time.perf_counter() - t, 0)
+"""
 LOAD = """
 import os, time
 from IPython.core.interactiveshell import InteractiveShell
@@ -81,6 +91,8 @@ def opened() -> tuple[float, float]:
 def main() -> None:
     seconds, _ = in_fresh_python(IMPORT)
     print(f"import kisnb                       {seconds * 1000:8.0f} ms   target < 150 ms")
+    seconds, _ = in_fresh_python(NAMED)
+    print(f"session.api, first use             {seconds * 1000:8.0f} ms   target < 50 ms")
     seconds, megabytes = in_fresh_python(LOAD)
     print(f"%load_ext kisnb                    {seconds * 1000:8.0f} ms   target < 500 ms")
     print(f"%load_ext kisnb, memory added      {megabytes:8.1f} MB   target < 60 MB")

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -94,6 +95,14 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
             assert (await session.depth(CODE)).bids
             assert (await session.balance()).cash > 0
             assert not (await session.ranking()).is_empty()
+            # Calls and channels by name go the same ways; paper itself has no such channel.
+            index = await session.api.inquire_index_price(
+                fid_cond_mrkt_div_code="U", fid_input_iscd="0001"
+            )
+            assert isinstance(index, pl.DataFrame)
+            assert index["bstp_nmix_prpr"][0] > 0
+            with pytest.warns(RuntimeWarning, match="has brought no record"):
+                await session.api.h0nxcnt0(tr_key=CODE)
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
             await until(lambda: "H0STASP0" in live.recording.read_text("utf-8"))
@@ -111,7 +120,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
     assert {"inquire-price", "inquire-asking-price-exp-ccn", "volume-rank"} <= {
         path for path, _ in asked[live]
     }
-    assert {"H0STCNT0", "H0STASP0"} <= {tr_id for _, tr_id in asked[live]}
+    assert {"H0STCNT0", "H0STASP0", "H0NXCNT0"} <= {tr_id for _, tr_id in asked[live]}
     assert "inquire-balance" in {path for path, _ in asked[paper]}
     assert {path for path, _ in asked[paper]} <= {"tokenP", "Approval", "", "inquire-balance",
         "inquire-psbl-order",

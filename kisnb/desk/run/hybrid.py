@@ -40,7 +40,7 @@ from kisnb.orders import Want
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.commands import WatchCodes
 from kisnb.trading.ports.desk_port import Desk
-from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R, StockOf
+from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R, RecordsOf, StockOf
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,10 @@ class QuotesDesk:
         """Return the rows of a call that only reads, by block, and whether they are complete."""
         reply = await self._asked(CallApi(name, dict(params)))
         return reply.blocks, reply.complete
+
+    async def records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the newest records of a market channel that is wanted as ``records``."""
+        return (await self._asked(RecordsOf(tr_id, key))).rows
 
     async def _asked(self, query: Query[R]) -> R:
         if self._client is None:
@@ -260,3 +264,7 @@ class HybridBroker(KisBroker):
         if api is None or of_account(api):
             return await super().call(name, params)
         return await self._quotes.call(name, params)
+
+    async def records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the newest records of a market channel, from the quotes' desk."""
+        return await self._quotes.records(tr_id, key)

@@ -58,7 +58,8 @@ class SessionCommands:
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self._subscriptions.update()
-                codes = dict.fromkeys(want.code for want in wants if want.code)
+                # The key of a record may be no stock: an index, a future.
+                codes = dict.fromkeys(want.code for want in wants if want.code and not want.tr_id)
                 self._host.submit(StocksWanted(tuple(codes)))
             case Idle():
                 self._on_idle(connection, command)

@@ -32,6 +32,7 @@ from kisnb.trading.ports.queries import (
     OutcomeOf,
     PlaceOrders,
     QuoteOf,
+    RecordsOf,
     RouteOf,
     RoutesOf,
     StatusNow,
@@ -44,6 +45,7 @@ from kisnb.trading.ports.replies import (
     Failed,
     JournalReply,
     OrdersReply,
+    RecordsReply,
     Reply,
     RoutesReply,
     RowsReply,
@@ -153,6 +155,8 @@ class SessionQueries:
                 return AccountReply(await broker.account())
             case CallApi(name=name, params=params):
                 return RowsReply(*await broker.call(name, params))
+            case RecordsOf(tr_id=tr_id, key=key):
+                return RecordsReply(await broker.records(tr_id, key))
             case DayOrders(day=day):
                 return OrdersReply(await broker.day_orders(day))
             case _:

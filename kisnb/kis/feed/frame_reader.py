@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 from kisnb.clock import Ns
 from kisnb.errors import FrameError
@@ -14,6 +15,8 @@ from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, decode_notice
 
 _TR_ID = slice(2, 10)
 """Where a data frame has its TR id: behind the flag and a bar. Every TR id has eight letters."""
+MOST_FRAMES = 1_000
+"""Frames of one TR id that are kept for those who ask for its records: the newest ones."""
 
 
 class FrameReader:
@@ -23,6 +26,9 @@ class FrameReader:
         self._account = account
         self._ciphers: dict[str, Cipher] = {}
         self._newest: dict[str, str] = {}
+        self._kept: dict[str, deque[str]] = {}
+        """The newest frames, unsplit, of the TR ids whose records are wanted."""
+        self._ever_kept: set[str] = set()
 
     def learn_key(self, ack: Ack) -> None:
         """Keep the key that an answer to a subscription brought. Raises FrameError."""
@@ -43,6 +49,8 @@ class FrameReader:
         events = channel.decode(text, now)
         # Kept unsplit: few callers ask for the last record.
         self._newest[channel.tr_id] = text
+        if self._kept and (kept := self._kept.get(channel.tr_id)) is not None:
+            kept.append(text)
         return events
 
     def last_record(self, tr_id: str) -> dict[str, str]:
@@ -50,10 +58,34 @@ class FrameReader:
         text = self._newest.get(tr_id)
         return named_records(parse(text))[-1] if text is not None else {}
 
+    def keep(self, tr_ids: Iterable[str]) -> None:
+        """Keep the records of these channels from now on, and forget those of all others."""
+        kept = self._kept
+        self._kept = {tr_id: kept.get(tr_id, deque(maxlen=MOST_FRAMES)) for tr_id in tr_ids}
+        self._ever_kept |= self._kept.keys()
+
+    def kept_records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the kept records of one key, oldest first, with the columns as KIS sent them."""
+        # A frame carries no tr_key. Every channel of the market names its key in the first column
+        # (workbook, and clients' recordings of H0UNMKO0).
+        rows = (row for text in self._kept.get(tr_id, ()) for row in records(parse(text)))
+        return [row for row in rows if row[0] == key]
+
     def _other(self, text: str, now: Ns) -> list[Event]:
-        """Return the execution notices of a frame of another channel. Raises FrameError."""
+        """Return the execution notices of a frame of another channel. Raises FrameError.
+
+        A channel whose records are kept has no facts.
+        """
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)
+        if frame.tr_id in self._kept and not frame.encrypted:
+            # Read once here, so that a frame that cannot be split is reported when it comes.
+            records(frame)
+            self._kept[frame.tr_id].append(text)
+            return []
+        # KIS goes on to send until it has released the channel.
+        if frame.tr_id in self._ever_kept:
+            return []
         if frame.tr_id not in NOTICE_TRS:
             raise malformed(f"nobody asked for {frame.tr_id[:10]}")
         if frame.encrypted:

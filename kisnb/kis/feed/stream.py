@@ -133,8 +133,13 @@ class Stream:
         trs = TRS_OF_CHANNEL.get(want.channel)
         return self._reader.last_record(trs[want.venue or Venue.KRX]) if trs else {}
 
+    def kept_records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the newest records of a channel that is wanted as ``records``, oldest first."""
+        return self._reader.kept_records(tr_id, key)
+
     def want(self, wants: Sequence[Want]) -> None:
         """Set the desired subscriptions; events report what becomes of them."""
+        self._reader.keep({want.tr_id for want in wants if want.tr_id})
         self._publish_placed(self._subscriptions.want(self._clock.now(), wants))
         self._changed.set()
 

@@ -90,7 +90,8 @@ class Subscriptions:
             # Two wants of one TR id and key share a registration, so the second one needs no place.
             why_not = self._why_not(want, is_full=key not in places and len(places) >= _MOST)
             if not why_not:
-                places[key] = want
+                # A registration keeps its most important want.
+                places.setdefault(key, want)
                 continue
             self._left_out[key] = why_not
             if published.get(key) != why_not:
@@ -189,6 +190,8 @@ class Subscriptions:
     def _key(self, want: Want) -> Key:
         if want.channel == "notices":
             return self._notice_tr, self._hts_id
+        if want.channel == "records":
+            return want.tr_id, want.code
         assert want.venue is not None
         return TRS_OF_CHANNEL[want.channel][want.venue], want.code
 
@@ -203,7 +206,7 @@ class Subscriptions:
 
 
 def _name(want: Want) -> str:
-    return f"{want.channel} {want.code}".rstrip()
+    return f"{want.tr_id or want.channel} {want.code}".rstrip()
 
 
 def _changed(now: Ns, want: Want, outcome: Outcome, text: str = "") -> SubscriptionChanged:

@@ -121,6 +121,10 @@ class Broker(Protocol):
         """Return the depth of a stock at a venue."""
         ...
 
+    async def records(self, tr_id: str, key: str) -> list[list[str]]:
+        """Return the newest records of a channel that is wanted as ``records``, oldest first."""
+        ...
+
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:

@@ -19,6 +19,7 @@ from kisnb.trading.ports.replies import (
     OrdersPlaced,
     OrdersReply,
     OutcomeReply,
+    RecordsReply,
     RoutesReply,
     RowsReply,
     StatusReply,
@@ -195,6 +196,13 @@ class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
     params: dict[str, str]
 
 
+class RecordsOf(Query[RecordsReply], frozen=True, tag=True, array_like=True):
+    """Ask for the newest records of a channel. A session wants them first (``Want.tr_id``)."""
+
+    tr_id: str
+    key: str
+
+
 # Queries about the desk
 
 
@@ -240,6 +248,7 @@ AnyQuery: TypeAlias = (
     | TasksNow
     | StatusNow
     | CallApi
+    | RecordsOf
     | LeaseAgent
     | JournalOf
     | CloseDesk

@@ -95,6 +95,12 @@ class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     complete: bool = True
 
 
+class RecordsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The newest records of a channel, oldest first: the columns as texts, in KIS's order."""
+
+    rows: list[list[str]]
+
+
 class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Routing decisions with what the router saw, oldest first."""
 
@@ -110,6 +116,7 @@ Reply: TypeAlias = (
     | AccountReply
     | OrdersReply
     | RowsReply
+    | RecordsReply
     | RoutesReply
     | JournalReply
     | OrdersPlaced

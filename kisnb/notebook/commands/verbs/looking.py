@@ -79,6 +79,19 @@ def _base(context: Context, code: str) -> int | None:
     return None if today is None else today.base
 
 
+def _api(context: Context, typed: Typed) -> pl.DataFrame:
+    from kisnb.kis.by_name.pages import search_calls
+
+    text = typed.text(0)
+    found = search_calls(text)
+    if found.is_empty():
+        context.say(
+            f"No call or channel of KIS has {text!r} in its name, title or columns. "
+            "Write a shorter Korean or English word."
+        )
+    return found
+
+
 def _why(_context: Context, typed: Typed) -> None:
     from kisnb.kis.error_codes import explain
     from kisnb.market.router import REASONS
@@ -101,6 +114,14 @@ LOOKING = (
         usage("TEXT"),
         "stocks by code, Korean name or its initial consonants",
         _search,
+        blocking=True,
+    ),
+    Verb(
+        "api",
+        usage("TEXT"),
+        "KIS's calls and channels, by a Korean or English word; call them with session.api",
+        _api,
+        needs_session=False,
         blocking=True,
     ),
     Verb(

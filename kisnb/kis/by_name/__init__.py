@@ -1,0 +1,1 @@
+"""Calls of KIS by name: parameters, columns, help."""
