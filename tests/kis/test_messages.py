@@ -343,7 +343,8 @@ def test_an_order_of_the_day_goes_round(order: OrderRow) -> None:
             sellable=SHARES,
             cost=WON,
             price=WON,
-        )
+        ),
+        unique_by=lambda holding: holding.code,
     ),
     WON,
 )
