@@ -30,7 +30,7 @@ def k(tmp_path_factory):
 def free_running(tmp_path_factory):
     """One kernel whose simulated clock goes on by itself, for the tests that interrupt cells."""
     state = tmp_path_factory.mktemp("free") / "state"
-    with kernel(state, KISNB_SIM_SPEED="1") as started:
+    with kernel(state, KISNB_SIM_SPEED="20") as started:
         started.ok("%load_ext kisnb")
         started.ok(OPEN)
         yield started
