@@ -3,6 +3,7 @@ behind."""
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow folders, so that no worker is left alone with one at the end."""
     place = {name: n for n, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path.parent.name, len(SLOW)))
+
+
+def pytest_collection_finish() -> None:
+    """Take what is loaded by now out of the garbage collector's sight.
+
+    Modules and collected tests stay to the end. IPython collects garbage whenever a shell ends, and
+    would walk all of them each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sqlite3
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -214,9 +216,13 @@ def test_an_archive_that_was_cut_short_by_a_power_failure_is_finished(tmp_path: 
     journal.close()
 
 
-def test_a_journal_that_somebody_reads_is_archived_another_time(tmp_path: Path):
-    import sqlite3
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits a tenth of a second for other readers, and not five."""
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.1))
 
+
+def test_a_journal_that_somebody_reads_is_archived_another_time(tmp_path: Path, impatient: None):
     path, rows = tmp_path / JOURNAL, rows_of_a_day()
     journal = Journal(path)
     reader = sqlite3.connect(path)
@@ -341,10 +347,8 @@ def test_o11_a_desk_that_starts_while_the_clock_shows_tomorrow_forgets_no_order_
 
 
 def test_o11_a_journal_that_somebody_reads_while_it_must_be_replaced_is_not_used_without_its_names(
-    tmp_path: Path,
+    tmp_path: Path, impatient: None
 ):
-    import sqlite3
-
     desks = Clockwork(tmp_path)
     desks.start(0, holds=False)
     desks.start(1, holds=False)

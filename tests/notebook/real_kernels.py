@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 
+import pytest
 from jupyter_client.manager import KernelManager
+
+from kisnb.cli import main
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -130,13 +131,9 @@ class Kernel:
 
 def stop_desk(state: Path) -> None:
     """Stop desk and simulator of a state folder."""
-    command = [sys.executable, "-c", "from kisnb.cli import main; main(['desk', 'stop'])"]
-    subprocess.run(
-        command,
-        env={**os.environ, "KISNB_STATE": str(state)},
-        check=False,
-        stdout=subprocess.DEVNULL,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KISNB_STATE", str(state))
+        main(["desk", "stop"])
 
 
 @contextmanager

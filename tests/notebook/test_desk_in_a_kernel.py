@@ -26,6 +26,17 @@ def k(tmp_path_factory):
     stop_desk(state)
 
 
+@pytest.fixture(scope="module")
+def free_running(tmp_path_factory):
+    """One kernel whose simulated clock goes on by itself, for the tests that interrupt cells."""
+    state = tmp_path_factory.mktemp("free") / "state"
+    with kernel(state, KISNB_SIM_SPEED="20") as started:
+        started.ok("%load_ext kisnb")
+        started.ok(OPEN)
+        yield started
+    stop_desk(state)
+
+
 @pytest.fixture
 def sent(k):
     """How many orders came into the book since the last call."""
@@ -339,53 +350,42 @@ def test_a_shutdown_closes_the_session_before_the_kernel_is_gone(state, tmp_path
     assert seen.read_text() == "True"
 
 
-def test_a_waiting_command_is_interrupted_readably(state):
-    with kernel(state, KISNB_SIM_SPEED="1") as k:
-        k.ok("%load_ext kisnb")
-        k.ok(OPEN)
-        k.ok("await session.watch('005930', '000660')")
-        request = k.start(
-            "import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n%kis until close"
-        )
+def test_a_waiting_command_is_interrupted_readably(free_running):
+    k = free_running
+    k.ok("await session.watch('005930', '000660')")
+    request = k.start(
+        "import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n%kis until close"
+    )
+    k.wait_until_shown(request, "go")
+    k.interrupt()
+    assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
+    assert "005930" in k.ok("%kis quote 005930").text
+
+
+def test_a04_a_cell_that_catches_every_exception_is_interrupted_at_the_first_press(free_running):
+    k = free_running
+    body = "while True:\n    try:\n        %kis quote 005930\n    except Exception as e: print(e)"
+    request = k.start(f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}")
+    k.wait_until_shown(request, "go")
+    k.interrupt()
+    assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
+
+
+def test_a04_an_interrupt_stops_the_cell_and_no_agent(free_running):
+    k = free_running
+    k.ok(
+        "from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n"
+        "    def on_tick(self, tick): self.seen += 1"
+    )
+    k.ok("agent = Count(code='005930')\n%kis agents start agent")
+    for body in ("print('go', flush=True)\nwhile True: pass", f"{SAY_GO}\n%kis until close"):
+        request = k.start(HEARD + body)
         k.wait_until_shown(request, "go")
         k.interrupt()
-        assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
-        assert "005930" in k.ok("%kis quote 005930").text
-
-
-def test_a04_a_cell_that_catches_every_exception_is_interrupted_at_the_first_press(state):
-    with kernel(state, KISNB_SIM_SPEED="1") as k:
-        k.ok("%load_ext kisnb")
-        k.ok(OPEN)
-        body = (
-            "while True:\n    try:\n        %kis quote 005930\n    except Exception as e: print(e)"
-        )
-        request = k.start(
-            f"import asyncio\nasyncio.get_running_loop().call_soon(print, 'go')\n{body}"
-        )
-        k.wait_until_shown(request, "go")
-        k.interrupt()
-        assert k.finish(request).error.startswith("Interrupted: The cell was interrupted.")
-
-
-def test_a04_an_interrupt_stops_the_cell_and_no_agent(state):
-    with kernel(state, KISNB_SIM_SPEED="1") as k:
-        k.ok("%load_ext kisnb")
-        k.ok(OPEN)
-        k.ok(
-            "from kisnb import Agent\nclass Count(Agent):\n    seen = 0\n"
-            "    def on_tick(self, tick): self.seen += 1"
-        )
-        k.ok("agent = Count(code='005930')\n%kis agents start agent")
-        for body in ("print('go', flush=True)\nwhile True: pass", f"{SAY_GO}\n%kis until close"):
-            request = k.start(HEARD + body)
-            k.wait_until_shown(request, "go")
-            k.interrupt()
-            assert re.match(
-                "KeyboardInterrupt|Interrupted", k.finish(request).error.splitlines()[-1]
-            )
-            k.ok(HEARD)
-        assert "running" in k.ok("%kis agents").text
+        assert re.match("KeyboardInterrupt|Interrupted", k.finish(request).error.splitlines()[-1])
+        k.ok(HEARD)
+    assert "running" in k.ok("%kis agents").text
+    k.ok("await session.agents.stop(agent.id)")
 
 
 def test_n11_no_output_shows_a_key_or_an_account(k):

@@ -1,5 +1,5 @@
-"""A02–A04, N03, O11: what people do in cells and handlers, in real kernels at real speed, with no
-harm to the rest."""
+"""A02–A04, N03, O11: what people do in cells and handlers, in real kernels while the simulated
+clock runs freely, with no harm to the rest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import signal
 
 import pytest
+
+from tests.waiting import wait_until
 
 from .real_kernels import Kernel, kernel, stop_desk
 
@@ -40,10 +42,12 @@ HEARD = "before = count.seen\nwhile count.seen == before: await asyncio.sleep(0.
 
 @pytest.fixture(scope="module")
 def k(tmp_path_factory):
-    """One kernel at real speed for the tests that need no others, with an agent that
-    counts trades."""
+    """One kernel for the tests that need no others, with an agent that counts trades.
+
+    The clock is fast, because the tests wait for trades again and again.
+    """
     state = tmp_path_factory.mktemp("edges") / "state"
-    with kernel(state, KISNB_SIM_SPEED="1") as started:
+    with kernel(state, KISNB_SIM_SPEED="20") as started:
         started.ok("%load_ext kisnb")
         started.ok(OPEN)
         started.ok(f"import pathlib\nstuck = pathlib.Path({str(state)!r}) / 'stuck'\n{AGENTS}")
@@ -117,8 +121,7 @@ def test_a03_a_failed_agent_turns_the_output_of_its_start_cell_red_with_the_line
 
 def test_a04_the_interrupt_stops_a_handler_that_loops_while_no_cell_runs(k):
     k.ok("await session.agents.start(Loop())")
-    while not (k.state / "stuck").exists():
-        pass
+    wait_until((k.state / "stuck").exists)
     # A cell that is sent now waits behind the handler.
     request = k.start("print(session.agents['Loop-005930'].note)")
     assert "while True: pass" in k.interrupt_until_idle(request).text

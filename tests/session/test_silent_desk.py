@@ -19,6 +19,7 @@ import pytest
 
 import kisnb
 from kisnb.desk.address import find_desk
+from kisnb.desk.serve import pulse
 from kisnb.errors import OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
@@ -38,6 +39,13 @@ def frozen() -> Iterator[int]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(desk.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def soon_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session counts a desk as silent after two seconds, and not after five."""
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.25)
+    monkeypatch.setattr(pulse, "SILENT_SECONDS", 2.0)
 
 
 def listened(session: Session) -> list[str]:
@@ -95,7 +103,9 @@ class Clockwork(kisnb.Agent):
             self.buy(1, 49_400)
 
 
-def test_no_agent_orders_through_a_desk_that_does_not_answer(monkeypatch: pytest.MonkeyPatch):
+def test_no_agent_orders_through_a_desk_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, soon_silent: None
+):
     monkeypatch.setenv("KISNB_SIM_SPEED", "1")
 
     async def work(session: Session) -> None:
@@ -115,7 +125,7 @@ def test_no_agent_orders_through_a_desk_that_does_not_answer(monkeypatch: pytest
     traded(work)
 
 
-def test_o14_a_desk_that_stays_silent_and_is_killed_is_followed_by_the_next():
+def test_o14_a_desk_that_stays_silent_and_is_killed_is_followed_by_the_next(soon_silent: None):
     async def work(session: Session) -> None:
         told = listened(session)
         with frozen() as pid:

@@ -34,7 +34,7 @@ async def test_k17_what_kis_turns_away_is_sent_again_once_it_takes_calls(session
     # The order, its revise and its cancel: each once.
     assert len(ledger()["orders"]) == 3
     lines, _ = await asyncio.to_thread(status, Mode.SIM)
-    (pace,) = [line for line in lines if "calls a second" in line]
+    (pace,) = [line for line in lines if "Calls a second" in line]
     assert pace.startswith("KIS refused 5 calls for speed")
     assert any("KIS takes fewer calls than it should" in text for text in session.troubles)
 

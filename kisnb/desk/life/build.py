@@ -326,7 +326,9 @@ async def _simulated(
     control = ControlClient(address.control)
     now = (await control.state(None)).now
     clock, activity = SimulatedClock(now), Activity()
-    credentials = Credentials.from_yaml(sim_folder(state) / "kis_devlp.yaml", paper=False)
+    credentials = (simulator and simulator.credentials) or Credentials.from_yaml(
+        sim_folder(state) / "kis_devlp.yaml", paper=False
+    )
     locks = CustomerLocks(Mode.SIM, credentials)
     # Each simulated day has its own folder: journal and token end with the simulator that they
     # belong to.

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run a desk until it is to close. Return the exit status for the supervisor."""
+    # What the desk loads and folds from the journal lives as long as the desk. The garbage
+    # collector would walk all of it while it grows, and later beside an order.
+    gc.disable()
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)
@@ -117,10 +120,8 @@ async def _built(
 ) -> BuiltDesk:
     from kisnb.desk.life.build import build_desk
 
-    # The state that the journal folds to lives as long as the desk. The garbage collector would
-    # walk all of it while it grows, and later beside an order.
-    gc.disable()
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
+    # ``main`` stopped the garbage collector. Frozen, what is there now is never walked.
     gc.freeze()
     gc.enable()
     return desk

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,9 @@ from kisnb.desk.life.child_process import FOLDER, environment, python
 from kisnb.desk.processes import lives, process_of, terminate, wait_until_gone
 from kisnb.errors import ConfigError
 from kisnb.paths import private_dir, state_dir, write_private
+
+if TYPE_CHECKING:
+    from kisnb.kis.credentials import Credentials
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -102,6 +105,8 @@ class StartingSimulator:
     def __init__(self, state: Path, day: SimulatedDay, config: Config) -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
+        self.credentials: Credentials | None = None
+        """The made-up keys; None until ``ready`` has returned."""
         # Until the address is on file nobody but this object can find the process.
         self._is_on_file = False
         recording = self._folder / "recording.jsonl"
@@ -139,6 +144,14 @@ class StartingSimulator:
         )
         write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
         self._is_on_file = True
+        # Imported here: whoever starts a desk uses this module too and needs no keys.
+        from kisnb.kis.credentials import Credentials, Secret
+
+        # The same keys stand in its ``kis_devlp.yaml``. The desk of a new day does not read them
+        # there, because loading a YAML library would take a twentieth of its start.
+        account, _, product = ready["account"].partition("-")
+        appkey, appsecret, hts_id = (Secret(ready[n]) for n in ("appkey", "appsecret", "hts_id"))
+        self.credentials = Credentials(appkey, appsecret, Secret(account), product, hts_id)
         return address
 
     def give_up(self) -> None:

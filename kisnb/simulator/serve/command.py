@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -50,6 +51,9 @@ def main(argv: Sequence[str]) -> int:
     0 means stopped. 2 means wrong arguments, a taken port, or unreadable data.
     """
     options = _parser(argv).parse_args(argv)
+    # Modules and universe stay for the whole run. While they load, a garbage collection would walk
+    # them and find nothing; ``_run`` starts the collector.
+    gc.disable()
     try:
         if options.log:
             _begin_log(options.log)
@@ -57,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
     except KisnbError as e:
         print(e, file=sys.stderr)
         return 2
+    finally:
+        gc.enable()
 
 
 def _begin_log(path: Path) -> None:
@@ -236,7 +242,6 @@ async def _run(
     core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace
 ) -> int:
     import asyncio
-    import gc
     import signal
 
     from kisnb.simulator.host.keys import write_configuration
@@ -248,6 +253,7 @@ async def _run(
         # The loaded modules and the universe stay for the whole run. Frozen, no garbage collection
         # walks them, neither during the day nor at the end of the process.
         gc.freeze()
+        gc.enable()
         if options.write_config:
             write_configuration(options.write_config, keys, addresses.rest, addresses.ws)
         loop = asyncio.get_running_loop()
