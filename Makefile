@@ -47,7 +47,7 @@ test: setup
 	env -u KISNB_DATA KISNB_SIM_SPEED=step $(BIN)/pytest -p no:cacheprovider \
 		--nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
 		notebooks >"$$shown" 2>&1 & beside=$$!; \
-	env -u KISNB_STATE $(BIN)/pytest -p no:nbval -n 3 --dist loadfile --no-loadscope-reorder tests; \
+	env -u KISNB_STATE $(BIN)/pytest -p no:nbval -n 4 --dist loadfile --no-loadscope-reorder tests; \
 	tests=$$?; \
 	wait $$beside; notebooks=$$?; cat "$$shown"; rm -f "$$shown"; exit $$((tests | notebooks))
 
