@@ -1,0 +1,298 @@
+"""The store of bars: parquet files, read lazily, with a manifest beside them.
+
+    <folder>/manifest.sqlite
+    <folder>/1d/KRX/adjusted/2026/2026.12.parquet          the days of a year, by code and day
+    <folder>/1d/KRX/adjusted/2026/2026-11-20.17.parquet    a day that came after them
+    <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
+
+A day lies in one file only. Files are never changed: a write makes a new file, enters it in the
+manifest, and then removes the old one. No file is made for each stock: a day of the whole market
+would then open thousands of files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from kisnb.errors import BadInput, ConfigError
+from kisnb.history.manifest import Manifest, StoredFile, Writing
+from kisnb.history.series import BarKind, Series
+from kisnb.paths import refusal_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_DAY_FILES = 20
+"""Days of a year that have a file of their own. The next one joins them with the year's file."""
+ROW_GROUP = 32_768
+"""Rows of a block of a file. A query of one stock reads the blocks that hold its code."""
+_TRIES = 10
+
+
+class Asked(NamedTuple):
+    """The days of one stock that KIS was asked for, and why some of them have no bar."""
+
+    code: str
+    first: date
+    last: date
+    """Inclusive."""
+    reasons: Mapping[date, str] = {}
+
+
+class Store:
+    """The bars below one folder. Several processes may use it at the same time.
+
+    Raises FolderError when the disk refuses, and ConfigError for a damaged file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = Manifest(folder)
+
+    def read(
+        self, series: Series, first: date, last: date, codes: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """Return the bars from ``first`` to ``last`` of some stocks, or of all.
+
+        Both days are inclusive. Rows are sorted by code and time. Columns: those of
+        ``Series.schema``.
+        """
+        import polars as pl
+
+        for left in reversed(range(_TRIES)):
+            files = self.manifest.files(series.name, first, last)
+            paths = [self._path(series, file) for file in files]
+            if not paths:
+                return pl.DataFrame(schema=series.schema())
+            rows = pl.scan_parquet(paths).filter(day_of(series).is_between(first, last))
+            if codes:
+                rows = rows.filter(pl.col("code").is_in(list(codes)))
+            try:
+                return rows.collect().sort("code", series.time)
+            except (OSError, pl.exceptions.PolarsError) as e:
+                # Another process may have replaced a file between the list and the read. Then the
+                # manifest names the new one.
+                if left and self.manifest.files(series.name, first, last) != files:
+                    continue
+                raise self._damaged(paths, e) from e
+        raise AssertionError("unreachable")
+
+    def upsert(self, series: Series, rows: pl.DataFrame, asked: Sequence[Asked] = ()) -> int:
+        """Store bars: new ones are added, changed ones replace the old. Return how many changed.
+
+        The same rows again change nothing. ``asked`` is entered together with the rows. Raises
+        BadInput for rows that contradict themselves.
+        """
+        check_bars(series, rows)
+        fresh = rows.select(series.schema().names()).cast(series.schema())
+        changed, replaced = 0, list[StoredFile]()
+        with self.manifest.writing() as writing:
+            for write in _file_writes(writing, series, fresh):
+                changed += self._merge(writing, series, write, replaced)
+            for code, first, last, reasons in asked:
+                writing.cover(series.name, code, first, last)
+                writing.explain(series.name, code, dict(reasons))
+        # The old files go last. Until the manifest is on the disk, it names them.
+        for file in replaced:
+            self._path(series, file).unlink(missing_ok=True)
+        return changed
+
+    def uncover(self, series: Series, code: str) -> None:
+        """Forget which days of a stock KIS was asked for, so that all are asked for again."""
+        with self.manifest.writing() as writing:
+            writing.uncover(series.name, code)
+
+    def damaged_files(self, series: Series) -> list[Path]:
+        """Return the files that are missing, or whose bytes do not have the manifest's hash."""
+        files = self.manifest.files(series.name, date.min, date.max)
+        return [
+            path
+            for file in files
+            if not (path := self._path(series, file)).is_file()
+            or hashlib.sha256(path.read_bytes()).hexdigest() != file.hash
+        ]
+
+    def _merge(
+        self, writing: Writing, series: Series, write: _FileWrite, replaced: list[StoredFile]
+    ) -> int:
+        """Write the rows of a write and those of its files as one file. Return how many changed."""
+        import polars as pl
+
+        old = self._stored(series, write.files)
+        keys = ["code", series.time]
+        # Every column is compared: a row that is stored as it is needs no write.
+        changed = write.rows.join(old, on=old.columns, how="anti")
+        if changed.is_empty():
+            return 0
+        kept = old.join(changed, on=keys, how="anti")
+        rows = pl.concat([kept, changed]).sort(keys)
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
+        content = buffer.getvalue()
+        days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)
+        digest = hashlib.sha256(content).hexdigest()
+        for file in write.files:
+            writing.remove_file(series.name, file.part)
+        file = writing.add_file(series.name, write.part, digest, len(rows), *days)
+        _write_whole(self._path(series, file), content)
+        replaced += write.files
+        return len(changed)
+
+    def _stored(self, series: Series, files: Sequence[StoredFile]) -> pl.DataFrame:
+        """Return all rows of some files."""
+        import polars as pl
+
+        paths = [self._path(series, file) for file in files]
+        if not paths:
+            return pl.DataFrame(schema=series.schema())
+        try:
+            return pl.concat([pl.read_parquet(path) for path in paths])
+        except (OSError, pl.exceptions.PolarsError) as e:
+            raise self._damaged(paths, e) from e
+
+    def _path(self, series: Series, file: StoredFile) -> Path:
+        return self.folder / series.name / file.file_name
+
+    def _damaged(self, paths: Sequence[Path], error: Exception) -> ConfigError:
+        import polars as pl
+
+        bad = next((path for path in paths if not _is_readable(path, pl)), paths[0])
+        return ConfigError(
+            f"the history file {bad} cannot be read: {str(error).splitlines()[0]}",
+            f"move the folder {self.folder} away; the bars are downloaded again",
+        )
+
+
+class _FileWrite(NamedTuple):
+    """One file that is to be written: new rows, and the files that they are merged with."""
+
+    part: str
+    rows: pl.DataFrame
+    files: tuple[StoredFile, ...]
+
+
+def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterator[_FileWrite]:
+    """Yield the files that have to be written so that the store has these rows."""
+    import polars as pl
+
+    by_day = rows.with_columns(day_of(series).alias("_day")).partition_by(
+        "_day", as_dict=True, include_key=False
+    )
+    days: dict[date, pl.DataFrame] = {day: own for (day,), own in sorted(by_day.items())}
+    for year in sorted({day.year for day in days}):
+        stored = writing.files(series.name, date(year, 1, 1), date(year, 12, 31))
+        files = {file.part: file for file in stored}
+        own = {day: frame for day, frame in days.items() if day.year == year}
+        alone = _alone(series, files, list(own))
+        for day in alone:
+            part = day.isoformat()
+            yield _FileWrite(part, own[day], (files[part],) if part in files else ())
+        rest = [frame for day, frame in own.items() if day not in alone]
+        if rest:
+            # Many files of single days make a year slow to read, so its next write takes them in.
+            merged = stored if len(files) > MOST_DAY_FILES else stored[:0]
+            whole = files.get(str(year))
+            yield _FileWrite(
+                str(year), pl.concat(rest), tuple(merged or ([whole] if whole else []))
+            )
+
+
+def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
+    """Return those days of a year that have, or get, a file of their own."""
+    if series.kind is not BarKind.DAY:
+        return set(days)
+    whole = files.get(str(days[0].year))
+    if len(files) > MOST_DAY_FILES:
+        return set()
+    alone = {day for day in days if day.isoformat() in files}
+    new = [day for day in days if day not in alone]
+    # A day after the others gets a file of its own: to append it does not write the year anew.
+    if len(new) == 1 and whole is not None and new[0] > whole.last:
+        alone.add(new[0])
+    return alone
+
+
+def check_bars(series: Series, rows: pl.DataFrame) -> None:
+    """Raises BadInput for a bar that contradicts itself, or that comes twice.
+
+    The high must be the highest and the low the lowest price, and no number may be missing or
+    below 0.
+    """
+    import polars as pl
+
+    missing = [name for name in series.schema() if name not in rows.columns]
+    if missing:
+        raise BadInput(f"bars lack the columns {', '.join(missing)}", "add them")
+    wrong = bad_bars(rows).fill_null(value=True)
+    for row in rows.filter(wrong).head(1).iter_rows(named=True):
+        raise BadInput(
+            f"the bar of {row['code']} at {row[series.time]} contradicts itself: open"
+            f" {row['open']}, high {row['high']}, low {row['low']}, close {row['close']},"
+            f" volume {row['volume']}",
+            "correct the row, or leave it out",
+        )
+    twice = rows.filter(pl.struct("code", series.time).is_duplicated())
+    for row in twice.head(1).iter_rows(named=True):
+        raise BadInput(f"the bar of {row['code']} at {row[series.time]} comes twice", "keep one")
+
+
+def bad_bars(rows: pl.DataFrame) -> pl.Series:
+    """Return for each bar True when its numbers contradict each other; null when one is missing."""
+    import polars as pl
+
+    prices = ("open", "close", "low")
+    return rows.select(
+        (pl.max_horizontal(*prices) > pl.col("high"))
+        | (pl.min_horizontal("open", "close", "high") < pl.col("low"))
+        | (pl.col("low") <= 0)
+        | (pl.col("volume") < 0)
+        | (pl.col("value") < 0)
+        | pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "value").is_null())
+    ).to_series()
+
+
+def day_of(series: Series) -> pl.Expr:
+    """Return the expression of a bar's Korean day."""
+    import polars as pl
+
+    if series.kind is BarKind.DAY:
+        return pl.col("date")
+    return pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
+
+
+def _is_readable(path: Path, pl: ModuleType) -> bool:
+    try:
+        pl.read_parquet(path)
+    except Exception:
+        return False
+    return True
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole on the disk under its name, or is not there."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with fresh.open("wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        fresh.replace(path)
+        # The new name is on the disk only when its folder is.
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise refusal_of(e, path) from e
+    finally:
+        # It is there only when the write broke off.
+        fresh.unlink(missing_ok=True)
