@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +68,7 @@ class StoredFile(NamedTuple):
 
 
 class Manifest:
-    """The manifest of one store. Each method opens the file anew, so processes may share it.
+    """The manifest of one store. Processes may share it.
 
     Raises ConfigError for a file that is damaged or of a newer version. Raises FolderError when the
     disk does not let it be opened.
@@ -76,10 +76,17 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / MANIFEST
+        self._db: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file. The next call opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def files(self, series: str, first: date, last: date) -> list[StoredFile]:
         """Return the files that may hold bars from ``first`` to ``last``, oldest first."""
-        with self.reading() as db:
+        with self._opened() as db:
             return _files(db, series, first, last)
 
     def writes(self, series: str) -> list[StoredFile]:
@@ -87,28 +94,22 @@ class Manifest:
 
         Those that were replaced are gone from the disk, and their hashes stay here.
         """
-        with self.reading() as db:
+        with self._opened() as db:
             rows = db.execute(f"{_FILE} FROM writes w WHERE series = ? ORDER BY n", (series,))
             return [_stored(row) for row in rows]
 
     def covered(self, series: str, code: str) -> list[tuple[date, date]]:
         """Return the ranges of days that KIS was asked for, oldest first, ends inclusive."""
-        with self.reading() as db:
+        with self._opened() as db:
             return _ranges(db, series, code)
 
     def gaps(self, series: str, code: str) -> dict[date, str]:
         """Return why days without a bar have none, as far as that is known."""
-        with self.reading() as db:
+        with self._opened() as db:
             found = db.execute(
                 "SELECT day, reason FROM gaps WHERE series = ? AND code = ?", (series, code)
             )
             return {date.fromordinal(day): reason for day, reason in found}
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Open the manifest for reading."""
-        with self._opened() as db:
-            yield db
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -128,12 +129,9 @@ class Manifest:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(
-                sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
-            ) as db:
-                _prepare(db, self.path)
-                yield db
+            if self._db is None or not self.path.exists():
+                self._db = _open(self.path)
+            yield self._db
         except sqlite3.DatabaseError as e:
             if isinstance(e, sqlite3.OperationalError):
                 raise FolderError(
@@ -229,6 +227,18 @@ def _files(db: sqlite3.Connection, series: str, first: date, last: date) -> list
 def _stored(row: tuple[int, str, str, int, int, int]) -> StoredFile:
     n, part, digest, rows, first, last = row
     return StoredFile(n, part, digest, rows, date.fromordinal(first), date.fromordinal(last))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file. To keep it open saves two syncs of each write."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
