@@ -11,10 +11,10 @@ missing days ──► page ──► bars that contradict themselves are left o
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from kisnb.clock import Ns, kst, kst_day
+from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
 from kisnb.history.bar_source import BarSource
 from kisnb.history.series import BarKind, Basis, Series
 from kisnb.history.store import Asked, Store, bad_bars, day_of
@@ -83,26 +83,84 @@ class Download:
             end = missing[-1]
             begin = max(missing[0], end - timedelta(days=self._source.window_days - 1))
             rows = await self._source.days(code, venue, basis, begin, end)
-            self._keep(series, code, rows, begin, end)
+            rows = rows.filter(day_of(series).is_between(begin, end))
+            self._keep(series, rows, Asked(code, begin, end))
             missing = [day for day in missing if day < begin]
             progress(total - len(missing), total)
+
+    async def minutes(
+        self, code: str, venue: Venue, first: date, last: date,
+        progress: Progress = lambda _done, _all: None,
+    ) -> None:  # fmt: skip
+        """Bring the minutes of past days into the store.
+
+        Raises NotOffered where KIS gives none, and KisnbError.
+        """
+        series = Series(BarKind.MINUTE, venue, Basis.RAW)
+        today = kst_day(self._now())
+        # A year before 1 March of a leap year has 366 days. One day less is asked for.
+        first = max(first, today - MINUTES_REACH)
+        missing = self._not_asked(series, code, first, min(last, today - timedelta(days=1)))
+        total, until = len(missing), 0
+        while missing:
+            day = missing[-1]
+            # Pages reach back over the end of a day. The next one goes on before the last one.
+            until = until if kst_day(until) == day else kst(day, DAY_OVER - 1)
+            rows = await self._source.minutes(code, venue, until)
+            oldest = None if rows.is_empty() else to_ns(rows["t"].min())
+            done = missing
+            # Without a row nothing is left at or before this moment.
+            if oldest is not None and oldest <= until:
+                # The oldest day of a page may go on in the next page.
+                done = [gap for gap in missing if gap > kst_day(oldest)]
+                until = oldest - 1
+            whole = rows.filter(day_of(series) <= self.newest_day())
+            self._keep(series, whole, Asked(code, done[0], day) if done else None)
+            missing = missing[: len(missing) - len(done)]
+            progress(total - len(missing), total)
+
+    async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
+        """Return the minutes of this day that have ended. At paper and live they are stored too.
+
+        Columns: those of ``Series.schema``. Raises KisnbError.
+        """
+        import polars as pl
+
+        series = Series(BarKind.MINUTE, venue, Basis.RAW)
+        now = self._now()
+        today, until, pages = kst_day(now), now, list[pl.DataFrame]()
+        while True:
+            page = await self._source.minutes_of_today(code, venue, until)
+            # KIS answers a time to come with a row of now, whose minute has not ended (workbook).
+            page = page.filter(day_of(series) == today, pl.col("t") <= at(until))
+            pages.append(page)
+            oldest = None if page.is_empty() else to_ns(page["t"].min())
+            if oldest is None:
+                break
+            until = oldest - 1
+        rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
+        rows = rows.filter(~bad_bars(rows).fill_null(value=True))
+        if self._keeps_today:
+            # All pages are stored together. A day with a hole in the middle would look whole.
+            self.store.upsert(series, rows)
+        return rows
 
     def missing(self, series: Series, code: str, first: date, last: date) -> list[MissingDay]:
         """Return the trading days that have no bar in the store, with the reason."""
         last = min(last, self.newest_day())
         rows = self.store.read(series, first, last, [code])
         there = set(rows.select(day_of(series).unique()).to_series())
-        covered = self.store.manifest.covered(series.name, code)
+        not_asked = set(self._not_asked(series, code, first, last))
         reasons = self.store.manifest.gaps(series.name, code)
-        return [
-            MissingDay(
-                day,
-                reasons.get(day)
-                or (NO_BAR if any(a <= day <= b for a, b in covered) else NOT_ASKED),
-            )
-            for day in trading_days(first, last)
-            if day not in there
-        ]
+        reach = kst_day(self._now()) - MINUTES_REACH
+
+        def reason(day: date) -> str:
+            if day not in not_asked:
+                return reasons.get(day, NO_BAR)
+            return TOO_OLD if series.kind is BarKind.MINUTE and day < reach else NOT_ASKED
+
+        days = trading_days(first, last)
+        return [MissingDay(day, reason(day)) for day in days if day not in there]
 
     def _not_asked(self, series: Series, code: str, first: date, last: date) -> list[date]:
         """Return the trading days of a range that KIS was not asked for, oldest first."""
@@ -110,13 +168,27 @@ class Download:
         days = trading_days(first, min(last, self.newest_day()))
         return [day for day in days if not any(a <= day <= b for a, b in covered)]
 
-    def _keep(self, series: Series, code: str, rows: pl.DataFrame, first: date, last: date) -> None:
-        """Store a page. Days whose bar contradicts itself get that reason instead."""
-        rows = rows.filter(day_of(series).is_between(first, last))
+    def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
+        """Store bars. Days whose bar contradicts itself get that reason instead."""
         wrong = bad_bars(rows).fill_null(value=True)
         days = rows.filter(wrong).select(day_of(series).unique()).to_series()
-        asked = Asked(code, first, last, dict.fromkeys(days, CONTRADICTION))
-        self.store.upsert(series, rows.filter(~wrong), [asked])
+        entered = (
+            [] if asked is None else [asked._replace(reasons=dict.fromkeys(days, CONTRADICTION))]
+        )
+        self.store.upsert(series, rows.filter(~wrong), entered)
+
+
+def to_ns(moment: object) -> Ns:
+    """Return the moment of a frame's column ``t`` as UTC nanoseconds."""
+    assert isinstance(moment, datetime)
+    return int(moment.timestamp()) * SECOND
+
+
+def at(t: Ns) -> pl.Expr:
+    """Return a moment as an expression that column ``t`` can be compared with."""
+    import polars as pl
+
+    return pl.lit(t).cast(pl.Datetime("ns", "UTC"))
 
 
 def trading_days(first: date, last: date) -> list[date]:

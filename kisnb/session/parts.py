@@ -93,6 +93,7 @@ class Parts:
         # it, because a cell that goes on must find the session closed.
         self.agents.close()
         self.link.close()
+        self.past.close()
         self.pace.fail(NotOpen("the session was closed", "open it again with %kis open"))
         self.pace.close()
         self.changes.publish()

@@ -41,6 +41,11 @@ class PastBars:
             keeps_today=self._mode is not Mode.SIM,
         )
 
+    def close(self) -> None:
+        """Close the store, when it was used."""
+        if "download" in self.__dict__:
+            self.download.store.close()
+
     @cached_property
     def folder(self) -> Path:
         """The folder of this market's bars.

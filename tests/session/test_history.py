@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
+import pytest
 
+from kisnb.clock import KST, kst
+from kisnb.errors import BadInput, KisError, NotOffered
+from kisnb.kis.broker import KisBroker
+from kisnb.session.kis_bars import KisBars
 from kisnb.session.session import Session
+from kisnb.terms import Mode, Venue
+from kisnb.trading.ports.queries import CallApi
+from kisnb.trading.ports.replies import RowsReply
+from tests.kis.test_modes import at
 from tests.session.opening import on_simulated_day, recording
 
-DAILY = "inquire-daily-itemchartprice"
+DAILY, PAST, TODAY = (
+    "inquire-daily-itemchartprice",
+    "inquire-time-dailychartprice",
+    "inquire-time-itemchartprice",
+)
 
 
 def calls(path: str) -> int:
@@ -34,3 +48,72 @@ async def test_h01_history_downloads_once_and_then_reads_the_store(session: Sess
     assert calls(DAILY) == 2
     await session.history("005930", start="2026-02-23")
     assert calls(DAILY) == 3
+
+
+@on_simulated_day()
+async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(session: Session) -> None:
+    minutes = await session.history("005930", "1m", start="2026-11-18")
+    days = minutes.group_by(pl.col("t").dt.date(), maintain_order=True).agg(pl.len())
+    assert days["t"].to_list() == [date(2026, 11, day) for day in (18, 19, 20)]
+    # Today's minutes end with the last one that is over.
+    assert minutes["t"][-1] == datetime(2026, 11, 20, 9, 59, tzinfo=KST)
+    assert minutes["t"].is_sorted()
+    asked = calls(PAST)
+    fives = await session.history("005930", "5m", start="2026-11-18")
+    assert calls(PAST) == asked
+    assert fives["volume"].sum() == minutes["volume"].sum()
+    assert fives["value"].sum() == minutes["value"].sum()
+    # The won of the minutes add up to shares at prices between the lowest and the highest.
+    assert minutes.filter(
+        (pl.col("value") < pl.col("low") * pl.col("volume"))
+        | (pl.col("value") > pl.col("high") * pl.col("volume"))
+    ).is_empty()
+
+
+@on_simulated_day()
+async def test_h01_a_download_that_broke_off_goes_on_where_it_stopped(session: Session) -> None:
+    await session.simulator.fault("read", "error", tr_id="FHKST03010100", nth=3, times=1_000)
+    with pytest.raises(KisError):
+        await session.history("005930", start="2025-03-03")
+    await session.simulator.calm()
+    before = calls(DAILY)
+    bars = await session.history("005930", start="2025-03-03")
+    # Of five windows two were stored.
+    assert calls(DAILY) - before == 3
+    assert (bars["date"][0], bars["date"][-1]) == (date(2025, 3, 4), date(2026, 11, 19))
+
+
+@on_simulated_day()
+async def test_h01_a_line_says_which_days_have_no_bar_and_why(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await session.simulator.fault("read", "rewrite", field="stck_hgpr", value="1", row=1)
+    await session.history("005930", start="2026-11-16", end="2026-11-18")
+    line = "[SIM] 005930: no bar of 2026-11-18. KIS's bar contradicts itself and was left out.\n"
+    assert capsys.readouterr().out == line
+    await session.history("005930", start="2026-11-20")
+    assert "no day from 2026-11-20 to 2026-11-20 is over yet" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="2026-11-18 comes after 2026-11-16"):
+        await session.history("005930", start="2026-11-18", end="2026-11-16")
+    with pytest.raises(BadInput, match="start='yesterday' is not a date"):
+        await session.history("005930", start="yesterday")
+    with pytest.raises(BadInput, match="no past bars of '20s'"):
+        await session.history("005930", "20s")
+
+
+class Asking:
+    """Asks a broker what a session asks its desk."""
+
+    def __init__(self, broker: KisBroker) -> None:
+        self._broker = broker
+
+    async def ask(self, query: CallApi) -> RowsReply:
+        return RowsReply(*await self._broker.call(query.name, query.params))
+
+
+def test_h01_paper_refuses_minutes_of_past_days_before_anything_is_sent(tmp_path: Path) -> None:
+    async def body(broker: KisBroker) -> None:
+        with pytest.raises(NotOffered, match=r"Paper has no minute bars of past days\. Use live"):
+            await KisBars(Asking(broker)).minutes("005930", Venue.KRX, kst(date(2026, 11, 19), 0))
+
+    assert at(Mode.PAPER, tmp_path, body).asked == []
