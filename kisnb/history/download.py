@@ -10,7 +10,7 @@ missing days ──► page ──► bars that contradict themselves are left o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
 from kisnb.history.bar_source import BarSource
 from kisnb.history.series import BarKind, Basis, Series
 from kisnb.history.store import Asked, Store, bad_bars, day_of
-from kisnb.market.calendar import is_trading_day
+from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:
@@ -78,15 +78,48 @@ class Download:
         """Bring the daily bars from ``first`` to ``last`` into the store. Raises KisnbError."""
         series = Series(BarKind.DAY, venue, basis)
         missing = self._not_asked(series, code, first, last)
-        total = len(missing)
+        total, has_restarted = len(missing), False
         while missing:
-            end = missing[-1]
-            begin = max(missing[0], end - timedelta(days=self._source.window_days - 1))
-            rows = await self._source.days(code, venue, basis, begin, end)
-            rows = rows.filter(day_of(series).is_between(begin, end))
-            self._keep(series, rows, Asked(code, begin, end))
+            begin, low, high = self._window(series, code, missing)
+            rows = await self._source.days(code, venue, basis, low, high)
+            rows = rows.filter(day_of(series).is_between(low, high))
+            if basis is Basis.ADJUSTED and not has_restarted and self._differs(series, code, rows):
+                # A split or a right has changed all earlier prices since they were downloaded.
+                self.store.uncover(series, code)
+                missing, has_restarted = self._not_asked(series, code, first, last), True
+                total = len(missing)
+                continue
+            self._keep(series, rows, Asked(code, low, high))
             missing = [day for day in missing if day < begin]
             progress(total - len(missing), total)
+
+    def _window(
+        self, series: Series, code: str, missing: Sequence[date]
+    ) -> tuple[date, date, date]:
+        """Return the first new day of the next page, and the first and the last day to ask for.
+
+        The page overlaps with stored days beside it, so that adjusted prices can be compared.
+        """
+        covered = self.store.manifest.covered(series.name, code)
+        reach = timedelta(days=self._source.window_days - 1)
+        high = beside if _is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
+        begin = max(missing[0], high - reach)
+        beside = previous_trading_day(begin)
+        low = beside if _is_in(covered, beside) and beside >= high - reach else begin
+        return begin, low, high
+
+    def _differs(self, series: Series, code: str, rows: pl.DataFrame) -> bool:
+        """Return whether KIS gives other prices for stored days than it did before."""
+        import polars as pl
+
+        if rows.is_empty():
+            return False
+        first, last = rows["date"].min(), rows["date"].max()
+        assert isinstance(first, date)
+        assert isinstance(last, date)
+        stored = self.store.read(series, first, last, [code])
+        both = rows.join(stored, on=["code", "date"], suffix="_stored")
+        return not both.filter(pl.col("close") != pl.col("close_stored")).is_empty()
 
     async def minutes(
         self, code: str, venue: Venue, first: date, last: date,
@@ -166,7 +199,7 @@ class Download:
         """Return the trading days of a range that KIS was not asked for, oldest first."""
         covered = self.store.manifest.covered(series.name, code)
         days = trading_days(first, min(last, self.newest_day()))
-        return [day for day in days if not any(a <= day <= b for a, b in covered)]
+        return [day for day in days if not _is_in(covered, day)]
 
     def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
         """Store bars. Days whose bar contradicts itself get that reason instead."""
@@ -176,6 +209,10 @@ class Download:
             [] if asked is None else [asked._replace(reasons=dict.fromkeys(days, CONTRADICTION))]
         )
         self.store.upsert(series, rows.filter(~wrong), entered)
+
+
+def _is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
+    return any(first <= day <= last for first, last in ranges)
 
 
 def to_ns(moment: object) -> Ns:

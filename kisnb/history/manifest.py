@@ -11,6 +11,7 @@ write that dies in the middle leaves nothing that a reader could see.
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -232,12 +233,18 @@ def _stored(row: tuple[int, str, str, int, int, int]) -> StoredFile:
 def _open(path: Path) -> sqlite3.Connection:
     """Open the file. To keep it open saves two syncs of each write."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(db, path)
-    except BaseException:
-        db.close()
-        raise
+    with path.with_suffix(".lock").open("w") as lock:
+        # SQLite does not wait for another process that makes the same file (SQLITE_BUSY comes at
+        # once for journal_mode). So only one process at a time opens it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        db = sqlite3.connect(
+            path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
     return db
 
 
@@ -256,9 +263,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("BEGIN IMMEDIATE")
-    # Another process may have made the tables while this one waited for the lock.
-    if not db.execute("PRAGMA user_version").fetchone()[0]:
-        for table in _TABLES:
-            db.execute(table)
-        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    for table in _TABLES:
+        db.execute(table)
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     db.execute("COMMIT")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kisnb.clock import MINUTE, Ns, kst_day
-from kisnb.errors import BadInput, NotOffered
+from kisnb.errors import ApiError, BadInput, FrameError, NotOffered
+from kisnb.history.download import Progress
 from kisnb.history.frames import bars_of_days, bars_of_minutes
 from kisnb.history.series import BarKind, Basis, Series
 from kisnb.market.bars import span_of
@@ -51,21 +54,126 @@ class HistoryCalls(SessionCalls):
         (won), volume (shares), value (won). Raises BadInput, NotOffered (paper has no minutes of
         past days), ConfigError (a year whose holidays are not known), KisError.
         """
-        code, where = self._parts.code(code), one_of(venue, tuple(Venue), "venue")
+        code = self._parts.code(code)
         if every == BarKind.DAY:
-            basis = Basis.ADJUSTED if adjusted else Basis.RAW
             first, last = self._days(start, end, YEAR)
-            return await self._past_days(Series(BarKind.DAY, where, basis), code, first, last)
+            series = self._series(every, venue, adjusted=adjusted)
+            return await self._past_days(series, code, first, last)
         span = span_of(every)
         if span % MINUTE:
             raise BadInput(f"there are no past bars of {every!r}", "ask for 1d, 1m, 5m or 1h")
         first, last = self._days(start, end, timedelta(0))
-        return await self._past_minutes(code, where, span, first, last)
+        series = self._series(BarKind.MINUTE, venue, adjusted=False)
+        return await self._past_minutes(series, code, span, first, last)
+
+    @pending
+    async def download(
+        self,
+        codes: str | Iterable[str],
+        every: str = "1d",
+        start: date | str | None = None,
+        end: date | str | None = None,
+        *,
+        venue: Venue | str = Venue.KRX,
+        adjusted: bool = True,
+    ) -> pl.DataFrame:
+        """Bring bars of several stocks into the store, and return how many are there.
+
+        ``codes`` are codes, or one text with blanks or commas between them. ``every`` is ``"1d"``
+        or ``"1m"``; minutes are those of past days. What is stored already is not asked for again.
+        A stock whose download fails does not end those of the others.
+
+        Columns: code; bars (days, or minutes, in the store); missing (trading days without a bar);
+        reason (of the first missing day; null without one). Raises what ``history`` raises.
+        """
+        series = self._series(every, venue, adjusted=adjusted)
+        first, last = self._days(start, end, YEAR)
+        names = codes.replace(",", " ").split() if isinstance(codes, str) else list(codes)
+        if not names:
+            raise BadInput("no stock is named", "write their codes: 005930 000660")
+        # All are read before anything is downloaded, so that a wrong one leaves nothing behind.
+        wanted = list(dict.fromkeys(self._parts.code(name) for name in names))
+        failed: dict[str, str] = {}
+        bar = ProgressBar("download", " stocks")
+        try:
+            for n, code in enumerate(wanted, start=1):
+                try:
+                    await self._bring(series, code, first, last)
+                # When the connection is lost, the next stock would fail as well.
+                except (ApiError, FrameError) as e:
+                    failed[code] = str(e)
+                bar.show(n, len(wanted))
+        finally:
+            bar.close()
+        return self._stored(series, wanted, first, last, failed)
+
+    def missing_days(
+        self,
+        code: str,
+        every: str = "1d",
+        start: date | str | None = None,
+        end: date | str | None = None,
+        *,
+        venue: Venue | str = Venue.KRX,
+        adjusted: bool = True,
+    ) -> pl.DataFrame:
+        """Return the trading days that have no bar in the store, with the reason.
+
+        Nothing is downloaded. Columns: code, venue, day, reason. Raises BadInput.
+        """
+        import polars as pl
+
+        series = self._series(every, venue, adjusted=adjusted)
+        code, (first, last) = self._parts.code(code), self._days(start, end, YEAR)
+        missing = self._parts.past.download.missing(series, code, first, last)
+        rows = [(code, str(series.venue), *gap) for gap in missing]
+        names = {"code": pl.String, "venue": pl.String, "day": pl.Date, "reason": pl.String}
+        return pl.DataFrame(rows, schema=names, orient="row")
+
+    @property
+    def history_folder(self) -> Path:
+        """The folder of the store: parquet files by kind, venue, basis and year."""
+        return self._parts.past.folder
+
+    def _series(self, every: str, venue: Venue | str, *, adjusted: bool) -> Series:
+        """Return the series that a call names. Raises BadInput."""
+        kind = one_of(every, tuple(BarKind), "kind of stored bars")
+        # KIS does not say that minutes are adjusted, so they count as they came.
+        is_adjusted = adjusted and kind is BarKind.DAY
+        where = one_of(venue, tuple(Venue), "venue")
+        return Series(kind, where, Basis.ADJUSTED if is_adjusted else Basis.RAW)
+
+    async def _bring(
+        self, series: Series, code: str, first: date, last: date,
+        show: Progress = lambda _done, _all: None,
+    ) -> None:  # fmt: skip
+        """Bring the bars of a stock into the store."""
+        download = self._parts.past.download
+        if series.kind is BarKind.DAY:
+            await download.days(code, series.venue, series.basis, first, last, show)
+        else:
+            await download.minutes(code, series.venue, first, last, show)
+
+    def _stored(
+        self, series: Series, codes: list[str], first: date, last: date, failed: dict[str, str]
+    ) -> pl.DataFrame:
+        """Return what the store has of some stocks."""
+        import polars as pl
+
+        download = self._parts.past.download
+        rows = []
+        for code in codes:
+            missing = download.missing(series, code, first, last)
+            reason = failed.get(code) or next((gap.reason for gap in missing), None)
+            bars = len(download.store.read(series, first, last, [code]))
+            rows.append((code, bars, len(missing), reason))
+        names = {"code": pl.String, "bars": pl.Int64, "missing": pl.Int64, "reason": pl.String}
+        return pl.DataFrame(rows, schema=names, orient="row")
 
     async def _past_days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
         download, bar = self._parts.past.download, ProgressBar(code)
         try:
-            await download.days(code, series.venue, series.basis, first, last, bar.show)
+            await self._bring(series, code, first, last, bar.show)
         finally:
             bar.close()
         self._say_missing(series, code, first, last)
@@ -73,30 +181,29 @@ class HistoryCalls(SessionCalls):
         return bars_of_days(download.store.read(series, first, newest, [code]), series.venue)
 
     async def _past_minutes(
-        self, code: str, venue: Venue, span: Ns, first: date, last: date
+        self, series: Series, code: str, span: Ns, first: date, last: date
     ) -> pl.DataFrame:
         import polars as pl
 
-        series = Series(BarKind.MINUTE, venue, Basis.RAW)
         download, bar = self._parts.past.download, ProgressBar(code)
         today = kst_day(self._parts.state.now)
         yesterday = today - timedelta(days=1)
         refused = None
         try:
-            await download.minutes(code, venue, first, min(last, yesterday), bar.show)
+            await self._bring(series, code, first, min(last, yesterday), bar.show)
         except NotOffered as e:
             refused = e
         finally:
             bar.close()
         rows = download.store.read(series, first, min(last, yesterday), [code])
         if last >= today and is_trading_day(today):
-            rows = pl.concat([rows, await download.minutes_of_today(code, venue)])
+            rows = pl.concat([rows, await download.minutes_of_today(code, series.venue)])
         if refused is not None and rows.is_empty():
             raise refused
         self._say_missing(series, code, first, min(last, yesterday), refused)
         if rows.is_empty() and last >= today:
-            self._say(f"{code}: {venue} has no minute of today that has ended.")
-        return bars_of_minutes(rows, venue, span)
+            self._say(f"{code}: {series.venue} has no minute of today that has ended.")
+        return bars_of_minutes(rows, series.venue, span)
 
     def _days(
         self, start: date | str | None, end: date | str | None, back: timedelta

@@ -60,19 +60,20 @@ class PastBars:
 
 
 class ProgressBar:
-    """Shows how many days of a download are done, from the second page on."""
+    """Shows how much of a download is done, from the second page on."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, unit: str = " days") -> None:
         self._what = what
+        self._unit = unit
         self._bar: tqdm[None] | None = None
 
     def show(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` days are there."""
+        """Show that ``done`` of ``total`` are there."""
         # Most questions need one page. A bar for them would only flicker.
         if self._bar is None and done < total:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=" days", desc=self._what, leave=False)
+            self._bar = tqdm(total=total, unit=self._unit, desc=self._what, leave=False)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 

@@ -10,12 +10,14 @@ import pytest
 
 from kisnb.clock import KST, kst
 from kisnb.errors import BadInput, KisError, NotOffered
+from kisnb.history.store import Store
 from kisnb.kis.broker import KisBroker
 from kisnb.session.kis_bars import KisBars
 from kisnb.session.session import Session
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.queries import CallApi
 from kisnb.trading.ports.replies import RowsReply
+from tests.history.bars import DAYS
 from tests.kis.test_modes import at
 from tests.session.opening import on_simulated_day, recording
 
@@ -29,25 +31,6 @@ DAILY, PAST, TODAY = (
 def calls(path: str) -> int:
     """The calls of this path that reached the simulator."""
     return sum(line["kind"] == "request" and path in line["path"] for line in recording())
-
-
-@on_simulated_day()
-async def test_h01_history_downloads_once_and_then_reads_the_store(session: Session) -> None:
-    bars = await session.history("005930", start="2026-03-02")
-    assert bars.schema == {
-        "date": pl.Date,
-        "code": pl.String,
-        "venue": pl.String,
-        **dict.fromkeys(("open", "high", "low", "close", "volume", "value"), pl.Int64),
-    }
-    assert (bars["date"][0], bars["date"][-1]) == (date(2026, 3, 3), date(2026, 11, 19))
-    # 263 calendar days are two windows of at most 140.
-    assert calls(DAILY) == 2
-    again = await session.history("005930", start="2026-03-02")
-    assert again.equals(bars)
-    assert calls(DAILY) == 2
-    await session.history("005930", start="2026-02-23")
-    assert calls(DAILY) == 3
 
 
 @on_simulated_day()
@@ -71,16 +54,39 @@ async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(session: Ses
 
 
 @on_simulated_day()
-async def test_h01_a_download_that_broke_off_goes_on_where_it_stopped(session: Session) -> None:
+async def test_h01_a_download_that_broke_off_goes_on_and_then_the_store_is_read(
+    session: Session,
+) -> None:
     await session.simulator.fault("read", "error", tr_id="FHKST03010100", nth=3, times=1_000)
     with pytest.raises(KisError):
         await session.history("005930", start="2025-03-03")
     await session.simulator.calm()
     before = calls(DAILY)
     bars = await session.history("005930", start="2025-03-03")
-    # Of five windows two were stored.
+    # Of five windows of at most 140 calendar days two were stored.
     assert calls(DAILY) - before == 3
     assert (bars["date"][0], bars["date"][-1]) == (date(2025, 3, 4), date(2026, 11, 19))
+    assert bars.schema == {
+        "date": pl.Date,
+        "code": pl.String,
+        "venue": pl.String,
+        **dict.fromkeys(("open", "high", "low", "close", "volume", "value"), pl.Int64),
+    }
+    assert (await session.history("005930", start="2025-03-03")).equals(bars)
+    assert calls(DAILY) - before == 3
+
+
+@on_simulated_day()
+async def test_h01_adjusted_prices_of_before_a_split_are_replaced(session: Session) -> None:
+    bars = await session.history("005930", start="2026-10-01", end="2026-11-17")
+    store, series = Store(session.history_folder), DAYS
+    stored = store.read(series, date(2026, 10, 1), date(2026, 11, 17))
+    prices = pl.col("open", "high", "low", "close")
+    store.upsert(series, stored.with_columns(prices * 50))
+    store.close()
+    longer = await session.history("005930", start="2026-10-01", end="2026-11-19")
+    assert longer[: len(bars)].equals(bars)
+    assert longer.height == bars.height + 2
 
 
 @on_simulated_day()
@@ -99,6 +105,28 @@ async def test_h01_a_line_says_which_days_have_no_bar_and_why(
         await session.history("005930", start="yesterday")
     with pytest.raises(BadInput, match="no past bars of '20s'"):
         await session.history("005930", "20s")
+
+
+@on_simulated_day()
+async def test_h01_several_stocks_are_downloaded_at_once(session: Session) -> None:
+    await session.simulator.fault("read", "error", tr_id="FHKST03010100", code="000660", times=99)
+    done = await session.download("005930, 000660 035420", start="2026-11-02")
+    assert done.select("code", "bars", "missing").rows() == [
+        ("005930", 14, 0),
+        ("000660", 0, 14),
+        ("035420", 14, 0),
+    ]
+    assert "Ask again" in done["reason"][1]
+    assert session.missing_days("000660", start="2026-11-02")["day"][0] == date(2026, 11, 2)
+    await session.simulator.calm()
+    before = calls(DAILY)
+    again = await session.download(["005930", "000660", "035420"], start="2026-11-02")
+    assert again["bars"].to_list() == [14, 14, 14]
+    assert calls(DAILY) == before + 1
+    minutes = await session.download("005930", "1m", start="2026-11-18", end="2026-11-19")
+    assert minutes["missing"].to_list() == [0]
+    with pytest.raises(BadInput, match="No stock is named"):
+        await session.download("")
 
 
 class Asking:
