@@ -29,6 +29,8 @@ DAY_OVER = 20 * 3600
 20:00 (``market.session_table``)."""
 MINUTES_REACH = timedelta(days=365)
 """KIS gives the minutes of one year (workbook: inquire-time-dailychartprice)."""
+EMPTY_DAYS = 5
+"""After so many days without a minute, the days before them are not asked for."""
 NO_BAR = "KIS has no bar: the stock did not trade that day, or was not listed yet"
 NOT_ASKED = "it was not downloaded yet; ask for it again, or see %kis download"
 TOO_OLD = "KIS gives minutes of the last year only"
@@ -134,15 +136,17 @@ class Download:
         # A year before 1 March of a leap year has 366 days. One day less is asked for.
         first = max(first, today - MINUTES_REACH)
         missing = self._not_asked(series, code, first, min(last, today - timedelta(days=1)))
-        total, until = len(missing), 0
+        total, until, empty = len(missing), 0, 0
         while missing:
             day = missing[-1]
             # Pages reach back over the end of a day. The next one goes on before the last one.
             until = until if kst_day(until) == day else kst(day, DAY_OVER - 1)
             rows = await self._source.minutes(code, venue, until)
             oldest = None if rows.is_empty() else to_ns(rows["t"].min())
-            done = missing
-            # Without a row nothing is left at or before this moment.
+            # Without a row the day has no more. A stock may be halted for a day, so the days before
+            # are asked for too. After some empty days it was not listed yet.
+            empty = empty + 1 if oldest is None else 0
+            done = missing if empty > EMPTY_DAYS else missing[-1:]
             if oldest is not None and oldest <= until:
                 # The oldest day of a page may go on in the next page.
                 done = [gap for gap in missing if gap > kst_day(oldest)]

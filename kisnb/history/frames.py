@@ -25,8 +25,8 @@ def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
     return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
 
 
-def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns) -> pl.DataFrame:
-    """Return stored minutes as bars of ``span`` nanoseconds, as people see them.
+def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
+    """Return stored minutes as bars of ``span`` nanoseconds that have ended at ``now``.
 
     A bar never goes over the end of a span of the venue's day (``market.session_table``): it ends
     early, and the next one begins with the next span. Times without a trade have no bar.
@@ -40,22 +40,20 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns) -> pl.DataFrame:
     day = pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
     # KIS states the won of the whole day so far. The won of a minute is what was added.
     before = pl.col("value").shift(1, fill_value=0).over("code", day)
-    moments = [
-        moment
+    starts = [
+        start
         for of_day in rows.select(day.unique().sort()).to_series()
-        for moment in session_starts(venue, of_day)
+        for start in session_starts(venue, of_day)
     ]
-    starts = pl.DataFrame({"session": moments}).with_columns(
-        pl.col("session").cast(pl.Datetime("ns", "UTC"))
+    spans = pl.DataFrame(
+        {"from": starts, "to": [*starts, None][1:]}, schema={"from": pl.Int64, "to": pl.Int64}
     )
-    start = pl.max_horizontal(
-        (pl.col("t").to_physical() // span * span).cast(rows["t"].dtype), "session"
-    )
+    whole = pl.col("t") // span * span
     bars = (
-        rows.with_columns(value=pl.col("value") - before)
+        rows.with_columns(pl.col("t").to_physical(), value=pl.col("value") - before)
         .sort("t")
-        .join_asof(starts, left_on="t", right_on="session")
-        .group_by("code", start.alias("t"))
+        .join_asof(spans, left_on="t", right_on="from")
+        .group_by("code", pl.max_horizontal(whole, "from").alias("t"))
         .agg(
             pl.col("open").first(),
             pl.col("high").max(),
@@ -63,10 +61,13 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns) -> pl.DataFrame:
             pl.col("close").last(),
             pl.col("volume").sum(),
             pl.col("value").sum(),
+            end=pl.min_horizontal(whole + span, "to").first(),
         )
+        .filter(pl.col("end") <= now)
         .sort("code", "t")
     )
-    seen = pl.col("t").dt.cast_time_unit("us").dt.convert_time_zone("Asia/Seoul")
+    seen = pl.col("t").cast(pl.Datetime("ns", "UTC")).dt.cast_time_unit("us")
+    seen = seen.dt.convert_time_zone("Asia/Seoul")
     return bars.select(seen, "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
 
 

@@ -142,7 +142,10 @@ class Store:
         buffer = io.BytesIO()
         rows.write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
         content = buffer.getvalue()
-        days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)
+        if len(write.part) == len("2026-11-20"):
+            days = (date.fromisoformat(write.part),) * 2
+        else:
+            days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)
         digest = hashlib.sha256(content).hexdigest()
         for file in write.files:
             writing.remove_file(series.name, file.part)
@@ -186,18 +189,27 @@ class _FileWrite(NamedTuple):
 
 def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterator[_FileWrite]:
     """Yield the files that have to be written so that the store has these rows."""
+    import polars as pl
+
     day = day_of(series)
-    for year in rows.select(day.dt.year().unique().sort()).to_series():
-        of_year = rows.filter(day.dt.year() == year)
+    days: list[date] = rows.select(day.unique().sort()).to_series().to_list()
+    for year in sorted({each.year for each in days}):
+        own = [each for each in days if each.year == year]
         stored = writing.files(series.name, date(year, 1, 1), date(year, 12, 31))
         files = {file.part: file for file in stored}
-        days = of_year.select(day.unique().sort()).to_series().to_list()
-        alone = _alone(series, files, days)
+        alone = _alone(series, files, own)
         for single in sorted(alone):
             part = single.isoformat()
-            own = of_year.filter(day == single)
-            yield _FileWrite(part, own, (files[part],) if part in files else ())
-        rest = of_year.filter(~day.is_in(sorted(alone))) if alone else of_year
+            # A query of polars takes 0.2 ms, and most appends have one day only.
+            of_day = rows if len(days) == 1 else rows.filter(day == single)
+            yield _FileWrite(part, of_day, (files[part],) if part in files else ())
+        rest = (
+            rows.clear()
+            if len(alone) == len(own)
+            else rows.filter(
+                day.dt.year() == year, ~day.is_in(pl.Series(sorted(alone), dtype=pl.Date).implode())
+            )
+        )
         if not rest.is_empty():
             # Many files of single days make a year slow to read, so its next write takes them in.
             merged = stored if len(files) > MOST_DAY_FILES else stored[:0]
@@ -232,15 +244,15 @@ def check_bars(series: Series, rows: pl.DataFrame) -> None:
     if missing:
         raise BadInput(f"bars lack the columns {', '.join(missing)}", "add them")
     wrong = bad_bars(rows).fill_null(value=True)
-    for row in rows.filter(wrong).head(1).iter_rows(named=True):
+    for row in rows.filter(wrong).head(1).iter_rows(named=True) if wrong.any() else ():
         raise BadInput(
             f"the bar of {row['code']} at {row[series.time]} contradicts itself: open"
             f" {row['open']}, high {row['high']}, low {row['low']}, close {row['close']},"
             f" volume {row['volume']}",
             "correct the row, or leave it out",
         )
-    twice = rows.filter(pl.struct("code", series.time).is_duplicated())
-    for row in twice.head(1).iter_rows(named=True):
+    twice = rows.select(pl.struct("code", series.time).is_duplicated()).to_series()
+    for row in rows.filter(twice).head(1).iter_rows(named=True) if twice.any() else ():
         raise BadInput(f"the bar of {row['code']} at {row[series.time]} comes twice", "keep one")
 
 

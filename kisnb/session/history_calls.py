@@ -45,10 +45,10 @@ class HistoryCalls(SessionCalls):
 
         ``every`` is ``"1d"``, ``"1m"``, ``"5m"`` or another number of minutes or hours. ``start``
         and ``end`` are dates or ISO texts, both inclusive. Without them days go back a year from
-        today, and minutes are those of today. A day bar is there once its day is over, at 20:00
-        KST; minutes of today once they have ended. ``adjusted`` counts for days: their prices are
-        KIS's at the time of the download. Minutes are kept as KIS gives them. A line says which
-        trading days have no bar, and why.
+        today, and minutes are those of today. A day is there once it is over, at 20:00 KST; a bar
+        of today's minutes once it has ended. ``adjusted`` counts for days: their prices are KIS's
+        at the time of the download. Minutes are kept as KIS gives them. A line says which trading
+        days have no bar, and why.
 
         Columns: date for days, t (start, KST) for minutes; code, venue, open, high, low, close
         (won), volume (shares), value (won). Raises BadInput, NotOffered (paper has no minutes of
@@ -203,7 +203,7 @@ class HistoryCalls(SessionCalls):
         self._say_missing(series, code, first, min(last, yesterday), refused)
         if rows.is_empty() and last >= today:
             self._say(f"{code}: {series.venue} has no minute of today that has ended.")
-        return bars_of_minutes(rows, series.venue, span)
+        return bars_of_minutes(rows, series.venue, span, self._parts.state.now)
 
     def _days(
         self, start: date | str | None, end: date | str | None, back: timedelta

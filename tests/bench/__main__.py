@@ -8,7 +8,17 @@ import subprocess
 import sys
 import time
 
-from tests.bench import compiled_book, desk, exchange, hops, market_day, routing, simulator, wire
+from tests.bench import (
+    compiled_book,
+    desk,
+    exchange,
+    history,
+    hops,
+    market_day,
+    routing,
+    simulator,
+    wire,
+)
 
 RUNS = 7
 IMPORT = "import time; t = time.perf_counter(); import kisnb; print(time.perf_counter() - t, 0)"
@@ -84,6 +94,7 @@ def main() -> None:
     first, instead = opened()
     print(f"%kis open sim → first quote        {first * 1000:8.0f} ms   target ≤ 500 ms")
     print(f"the same, in place of a day        {instead * 1000:8.0f} ms")
+    history.show()
     hops.show()
     desk.show()
     wire.report()

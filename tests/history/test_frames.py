@@ -20,9 +20,11 @@ def minute(day: date, at: str, price: int, volume: int, value: int) -> tuple[obj
     return ("005930", t, price, price, price, price, volume, value)
 
 
-def bars(span: Ns, *minutes: tuple[object, ...], venue: Venue = Venue.NXT) -> pl.DataFrame:
+def bars(
+    span: Ns, *minutes: tuple[object, ...], venue: Venue = Venue.NXT, now: str = "23:00"
+) -> pl.DataFrame:
     rows = pl.DataFrame(list(minutes), schema=MINUTES.schema(), orient="row")
-    return bars_of_minutes(rows, venue, span)
+    return bars_of_minutes(rows, venue, span, kst(DAY, time.fromisoformat(now)))
 
 
 def moment(at: str, day: date = DAY) -> datetime:
@@ -54,6 +56,13 @@ def test_h01_the_closing_auction_is_a_bar_of_its_own() -> None:
     )
     assert day["t"].to_list() == [moment(at) for at in ("15:00", "15:30", "15:40")]
     assert day["close"].to_list() == [80, 90, 96]
+
+
+def test_h01_a_bar_that_goes_on_is_left_out() -> None:
+    minutes = minute(DAY, "15:19", 80, 1, 80), minute(DAY, "15:30", 90, 100, 9_080)
+    ends = {"15:19": 0, "15:20": 1, "15:39": 1, "15:40": 2}
+    for now, closed in ends.items():
+        assert len(bars(60 * MINUTE, *minutes, venue=Venue.KRX, now=now)) == closed, now
 
 
 def test_h01_the_won_of_a_minute_is_what_the_day_gained() -> None:
