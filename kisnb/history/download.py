@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
 from kisnb.history.bar_source import BarSource
+from kisnb.history.checks import bad_bars
 from kisnb.history.series import BarKind, Basis, Series
-from kisnb.history.store import Asked, Store, bad_bars, day_of
+from kisnb.history.store import Asked, Store, day_of
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
 from kisnb.terms import Venue
 

@@ -122,10 +122,12 @@ class Manifest:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield Writing(db)
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                # A commit that fails may have ended the transaction already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

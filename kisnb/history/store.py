@@ -21,7 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from kisnb.errors import BadInput, ConfigError
+from kisnb.errors import ConfigError
+from kisnb.history.checks import check_bars
 from kisnb.history.manifest import Manifest, StoredFile, Writing
 from kisnb.history.series import BarKind, Series
 from kisnb.paths import refusal_of
@@ -57,6 +58,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = Manifest(folder)
+        self._swept: set[str] = set()
+        """Series whose folder has no files left of writes that broke off."""
 
     def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
@@ -96,6 +99,7 @@ class Store:
         fresh = rows.select(series.schema().names()).cast(series.schema())
         changed, replaced = 0, list[StoredFile]()
         with self.manifest.writing() as writing:
+            self._sweep(writing, series)
             for write in _file_writes(writing, series, fresh):
                 changed += self._merge(writing, series, write, replaced)
             for code, first, last, reasons in asked:
@@ -153,6 +157,18 @@ class Store:
         _write_whole(self._path(series, file), content)
         replaced += write.files
         return len(changed)
+
+    def _sweep(self, writing: Writing, series: Series) -> None:
+        """Remove what a process left that died while it wrote, once for each series."""
+        if series.name in self._swept:
+            return
+        # Under the lock no other process writes, so a file without a name in the manifest is old.
+        files = writing.files(series.name, date.min, date.max)
+        named = {self._path(series, file) for file in files}
+        for path in (self.folder / series.name).glob("*/*"):
+            if path not in named:
+                path.unlink(missing_ok=True)
+        self._swept.add(series.name)
 
     def _stored(self, series: Series, files: Sequence[StoredFile]) -> pl.DataFrame:
         """Return all rows of some files."""
@@ -230,45 +246,6 @@ def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]
     if len(new) == 1 and whole is not None and new[0] > whole.last:
         alone.add(new[0])
     return alone
-
-
-def check_bars(series: Series, rows: pl.DataFrame) -> None:
-    """Raises BadInput for a bar that contradicts itself, or that comes twice.
-
-    The high must be the highest and the low the lowest price, and no number may be missing or
-    below 0.
-    """
-    import polars as pl
-
-    missing = [name for name in series.schema() if name not in rows.columns]
-    if missing:
-        raise BadInput(f"bars lack the columns {', '.join(missing)}", "add them")
-    wrong = bad_bars(rows).fill_null(value=True)
-    for row in rows.filter(wrong).head(1).iter_rows(named=True) if wrong.any() else ():
-        raise BadInput(
-            f"the bar of {row['code']} at {row[series.time]} contradicts itself: open"
-            f" {row['open']}, high {row['high']}, low {row['low']}, close {row['close']},"
-            f" volume {row['volume']}",
-            "correct the row, or leave it out",
-        )
-    twice = rows.select(pl.struct("code", series.time).is_duplicated()).to_series()
-    for row in rows.filter(twice).head(1).iter_rows(named=True) if twice.any() else ():
-        raise BadInput(f"the bar of {row['code']} at {row[series.time]} comes twice", "keep one")
-
-
-def bad_bars(rows: pl.DataFrame) -> pl.Series:
-    """Return for each bar True when its numbers contradict each other; null when one is missing."""
-    import polars as pl
-
-    prices = ("open", "close", "low")
-    return rows.select(
-        (pl.max_horizontal(*prices) > pl.col("high"))
-        | (pl.min_horizontal("open", "close", "high") < pl.col("low"))
-        | (pl.col("low") <= 0)
-        | (pl.col("volume") < 0)
-        | (pl.col("value") < 0)
-        | pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "value").is_null())
-    ).to_series()
 
 
 def day_of(series: Series) -> pl.Expr:

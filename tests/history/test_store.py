@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from kisnb.errors import BadInput, ConfigError
+from kisnb.errors import BadInput, ConfigError, FolderError
 from kisnb.history.series import Basis
 from kisnb.history.store import Asked, Store
 from tests.history.bars import DAYS, day_bars
@@ -20,8 +24,9 @@ OCTOBER = [date(2026, 10, day) for day in range(1, 31)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "history")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store(tmp_path / "history")) as opened:
+        yield opened
 
 
 def closes(store: Store, code: str = "005930") -> list[int]:
@@ -124,6 +129,31 @@ def test_h01_the_days_that_were_asked_for_join(store: Store) -> None:
     ]
 
 
+def test_h01_a_full_disk_is_named_with_its_cure_and_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert(DAYS, day_bars("005930", OCTOBER[:5]))
+
+    def is_full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kisnb.history.store.os.fsync", is_full)
+        with pytest.raises(FolderError, match=r"cannot be written.*Make room on the disk"):
+            store.upsert(DAYS, day_bars("005930", OCTOBER))
+    assert closes(store) == [70_000] * 5
+    assert store.damaged_files(DAYS) == []
+
+
+def test_h01_a_store_of_a_newer_kisnb_is_left_alone(store: Store) -> None:
+    store.upsert(DAYS, day_bars("005930", OCTOBER))
+    store.close()
+    with closing(sqlite3.connect(store.manifest.path)) as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(ConfigError, match="is of version 99, and this kisnb knows 1"):
+        store.upsert(DAYS, day_bars("005930", OCTOBER))
+
+
 WRITER = """
 import sys
 from datetime import date
@@ -135,20 +165,41 @@ store, code = Store(Path(sys.argv[1])), sys.argv[2]
 for day in [date(2026, month, day) for month in (3, 4) for day in range(1, 11)]:
     store.upsert(DAYS, day_bars(code, [day]), [Asked(code, day, day)])
     assert store.read(DAYS, day, day, [code]).height == 1
+    print(day, flush=True)
 """
 
 
-def test_h01_two_processes_write_the_same_days_at_once(store: Store) -> None:
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(store.folder), code])
-        for code in ("005930", "000660")
-    ]
-    assert [writer.wait() for writer in writers] == [0, 0]
-    assert store.read(DAYS, FIRST, LAST).height == 40
+def writer(store: Store, code: str) -> subprocess.Popen[bytes]:
+    """A process that stores the days of a stock one after the other, and prints each."""
+    command = [sys.executable, "-c", WRITER, str(store.folder), code]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def test_h01_processes_write_the_same_days_at_once_and_one_of_them_is_killed(store: Store) -> None:
+    with writer(store, "005930") as one, writer(store, "000660") as two:
+        with writer(store, "035420") as killed:
+            assert killed.stdout is not None
+            days = [killed.stdout.readline() for _ in range(3)]
+            killed.kill()
+        assert (one.wait(), two.wait()) == (0, 0)
     assert store.damaged_files(DAYS) == []
-    files = store.manifest.files(DAYS.name, FIRST, LAST)
-    assert len(list(store.folder.rglob("*.parquet"))) == len(files)
-    assert store.manifest.covered(DAYS.name, "005930") == [
-        (date(2026, 3, 1), date(2026, 3, 10)),
-        (date(2026, 4, 1), date(2026, 4, 10)),
-    ]
+    for code in ("005930", "000660"):
+        assert store.read(DAYS, FIRST, LAST, [code]).height == 20
+        assert store.manifest.covered(DAYS.name, code) == [
+            (date(2026, 3, 1), date(2026, 3, 10)),
+            (date(2026, 4, 1), date(2026, 4, 10)),
+        ]
+    kept = store.read(DAYS, FIRST, LAST, ["035420"])["date"].to_list()
+    assert [f"{day}\n".encode() for day in kept[:3]] == days
+    # Bars and the days that were asked for are entered together.
+    ranges = store.manifest.covered(DAYS.name, "035420")
+    assert all(any(first <= day <= last for first, last in ranges) for day in kept)
+    assert sum((last - first).days + 1 for first, last in ranges) == len(kept)
+    # The next process removes what the killed one left behind.
+    left = store.folder / DAYS.name / "2026" / "2026.999.parquet"
+    left.touch()
+    with closing(Store(store.folder)) as other:
+        other.upsert(DAYS, day_bars("005930", OCTOBER))
+    files = {file.file_name for file in store.manifest.files(DAYS.name, FIRST, LAST)}
+    found = (store.folder / DAYS.name).rglob("*.parquet")
+    assert {str(path.relative_to(store.folder / DAYS.name)) for path in found} == files
