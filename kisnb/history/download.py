@@ -33,7 +33,8 @@ MINUTES_REACH = timedelta(days=365)
 EMPTY_DAYS = 5
 """After so many days without a minute, the days before them are not asked for."""
 NO_BAR = "KIS has no bar: the stock did not trade that day, or was not listed yet"
-NOT_ASKED = "it was not downloaded yet; ask for it again, or see %kis download"
+NOT_ASKED = "It was not downloaded yet; ask for it again, or see %kis download"
+PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
 CONTRADICTION = "KIS's bar contradicts itself and was left out"
 Progress = Callable[[int, int], object]
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], object]
 
 
 class MissingDay(NamedTuple):
-    """A trading day without a bar, and the reason."""
+    """A trading day that lacks bars, and the reason."""
 
     day: date
     reason: str
@@ -184,21 +185,26 @@ class Download:
         return rows
 
     def missing(self, series: Series, code: str, first: date, last: date) -> list[MissingDay]:
-        """Return the trading days that have no bar in the store, with the reason."""
+        """Return the trading days that lack bars in the store, with the reason."""
         last = min(last, self.newest_day())
         rows = self.store.read(series, first, last, [code])
         there = set(rows.select(day_of(series).unique()).to_series())
         not_asked = set(self._not_asked(series, code, first, last))
         reasons = self.store.manifest.gaps(series.name, code)
+        is_minutes = series.kind is BarKind.MINUTE
         reach = kst_day(self._now()) - MINUTES_REACH
 
         def reason(day: date) -> str:
+            # A day of minutes may be there in part.
+            if day in there:
+                part = PART if day in not_asked else reasons.get(day, "")
+                return part if is_minutes else ""
             if day not in not_asked:
                 return reasons.get(day, NO_BAR)
-            return TOO_OLD if series.kind is BarKind.MINUTE and day < reach else NOT_ASKED
+            return TOO_OLD if is_minutes and day < reach else NOT_ASKED
 
-        days = trading_days(first, last)
-        return [MissingDay(day, reason(day)) for day in days if day not in there]
+        gaps = (MissingDay(day, reason(day)) for day in trading_days(first, last))
+        return [gap for gap in gaps if gap.reason]
 
     def _not_asked(self, series: Series, code: str, first: date, last: date) -> list[date]:
         """Return the trading days of a range that KIS was not asked for, oldest first."""
@@ -210,10 +216,9 @@ class Download:
         """Store bars. Days whose bar contradicts itself get that reason instead."""
         wrong = bad_bars(rows).fill_null(value=True)
         days = rows.filter(wrong).select(day_of(series).unique()).to_series()
-        entered = (
-            [] if asked is None else [asked._replace(reasons=dict.fromkeys(days, CONTRADICTION))]
-        )
-        self.store.upsert(series, rows.filter(~wrong), entered)
+        explained = {rows["code"][0]: dict.fromkeys(days, CONTRADICTION)} if len(days) else {}
+        asked_for = [] if asked is None else [asked]
+        self.store.upsert(series, rows.filter(~wrong), asked_for, explained)
 
 
 def _is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -191,8 +191,8 @@ class Writing:
         """Forget which days of a stock KIS was asked for, so that all are asked for again."""
         self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
 
-    def explain(self, series: str, code: str, reasons: dict[date, str]) -> None:
-        """Enter why days of a stock have no bar."""
+    def explain(self, series: str, code: str, reasons: Mapping[date, str]) -> None:
+        """Enter why days of a stock lack bars."""
         self._db.executemany(
             "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)",
             [(series, code, day.toordinal(), reason) for day, reason in reasons.items()],

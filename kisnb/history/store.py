@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.errors import ConfigError
@@ -40,13 +40,12 @@ _TRIES = 10
 
 
 class Asked(NamedTuple):
-    """The days of one stock that KIS was asked for, and why some of them have no bar."""
+    """The days of one stock that KIS was asked for."""
 
     code: str
     first: date
     last: date
     """Inclusive."""
-    reasons: Mapping[date, str] = {}
 
 
 class Store:
@@ -89,11 +88,18 @@ class Store:
                 raise self._damaged(paths, e) from e
         raise AssertionError("unreachable")
 
-    def upsert(self, series: Series, rows: pl.DataFrame, asked: Sequence[Asked] = ()) -> int:
+    def upsert(
+        self,
+        series: Series,
+        rows: pl.DataFrame,
+        asked: Sequence[Asked] = (),
+        explained: Mapping[str, Mapping[date, str]] = MappingProxyType({}),
+    ) -> int:
         """Store bars: new ones are added, changed ones replace the old. Return how many changed.
 
-        The same rows again change nothing. ``asked`` is entered together with the rows. Raises
-        BadInput for rows that contradict themselves.
+        The same rows again change nothing. ``asked`` is entered together with the rows, and so is
+        ``explained``: by stock, why bars of a day are missing. Raises BadInput for rows that
+        contradict themselves.
         """
         check_bars(series, rows)
         fresh = rows.select(series.schema().names()).cast(series.schema())
@@ -102,9 +108,10 @@ class Store:
             self._sweep(writing, series)
             for write in _file_writes(writing, series, fresh):
                 changed += self._merge(writing, series, write, replaced)
-            for code, first, last, reasons in asked:
+            for code, first, last in asked:
                 writing.cover(series.name, code, first, last)
-                writing.explain(series.name, code, dict(reasons))
+            for code, reasons in explained.items():
+                writing.explain(series.name, code, reasons)
         # The old files go last. Until the manifest is on the disk, it names them.
         for file in replaced:
             self._path(series, file).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kisnb.clock import MINUTE, Ns, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, NotOffered
-from kisnb.history.download import Progress
+from kisnb.history.download import NOT_ASKED, Progress
 from kisnb.history.frames import bars_of_days, bars_of_minutes
 from kisnb.history.series import BarKind, Basis, Series
 from kisnb.market.bars import span_of
@@ -117,7 +117,7 @@ class HistoryCalls(SessionCalls):
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> pl.DataFrame:
-        """Return the trading days that have no bar in the store, with the reason.
+        """Return the trading days that lack bars in the store, with the reason.
 
         Nothing is downloaded. Columns: code, venue, day, reason. Raises BadInput.
         """
@@ -219,7 +219,7 @@ class HistoryCalls(SessionCalls):
     def _say_missing(
         self, series: Series, code: str, first: date, last: date, refused: NotOffered | None = None
     ) -> None:
-        """Print which trading days have no bar, and why."""
+        """Print which trading days lack bars, and why."""
         download = self._parts.past.download
         missing = download.missing(series, code, first, last)
         if series.kind is BarKind.DAY and first > download.newest_day():
@@ -227,8 +227,11 @@ class HistoryCalls(SessionCalls):
         elif missing:
             days = ", ".join(str(gap.day) for gap in missing[:3])
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            reasons = str(refused or "; ".join(dict.fromkeys(gap.reason for gap in missing)) + ".")
-            self._say(f"{code}: no bar of {days}{more}. {reasons}")
+            why = [
+                str(refused) if refused and gap.reason == NOT_ASKED else f"{gap.reason}."
+                for gap in missing
+            ]
+            self._say(f"{code}: bars are missing of {days}{more}. {' '.join(dict.fromkeys(why))}")
 
     def _say(self, text: str) -> None:
         print(f"{self._parts.mode.badge}{text}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from kisnb.clock import DAY as WHOLE_DAY
 from kisnb.clock import KST, kst
 from kisnb.errors import BadInput, KisError, NotOffered
+from kisnb.history.download import PART, Download
 from kisnb.history.store import Store
 from kisnb.kis.broker import KisBroker
 from kisnb.session.kis_bars import KisBars
@@ -17,7 +20,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.queries import CallApi
 from kisnb.trading.ports.replies import RowsReply
-from tests.history.bars import DAYS
+from tests.history.bars import DAYS, MINUTES
 from tests.kis.test_modes import at
 from tests.session.opening import on_simulated_day, recording
 
@@ -26,6 +29,7 @@ DAILY, PAST, TODAY = (
     "inquire-time-dailychartprice",
     "inquire-time-itemchartprice",
 )
+DAY = date(2026, 11, 20)
 
 
 def calls(path: str) -> int:
@@ -34,7 +38,9 @@ def calls(path: str) -> int:
 
 
 @on_simulated_day()
-async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(session: Session) -> None:
+async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(
+    session: Session, tmp_path: Path
+) -> None:
     minutes = await session.history("005930", "1m", start="2026-11-18")
     days = minutes.group_by(pl.col("t").dt.date(), maintain_order=True).agg(pl.len())
     assert days["t"].to_list() == [date(2026, 11, day) for day in (18, 19, 20)]
@@ -46,6 +52,17 @@ async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(session: Ses
     assert calls(PAST) == asked
     assert fives["volume"].sum() == minutes["volume"].sum()
     assert fives["value"].sum() == minutes["value"].sum()
+    # Paper and live keep today's minutes too, because paper gives no minutes of past days.
+    with closing(Store(tmp_path)) as store:
+        real = Download(store, KisBars(session._parts.link), lambda: session.now, keeps_today=True)
+        today = await real.minutes_of_today("005930", Venue.KRX)
+        assert store.read(MINUTES, DAY, DAY).equals(today)
+        # The day is not over: it is there in part.
+        later = Download(
+            store, KisBars(session._parts.link), lambda: session.now + WHOLE_DAY, keeps_today=True
+        )
+        assert later.missing(MINUTES, "005930", DAY, DAY) == [(DAY, PART)]
+        assert len(today) == days["len"][-1]
     # The won of the minutes add up to shares at prices between the lowest and the highest.
     assert minutes.filter(
         (pl.col("value") < pl.col("low") * pl.col("volume"))
@@ -95,8 +112,10 @@ async def test_h01_a_line_says_which_days_have_no_bar_and_why(
 ) -> None:
     await session.simulator.fault("read", "rewrite", field="stck_hgpr", value="1", row=1)
     await session.history("005930", start="2026-11-16", end="2026-11-18")
-    line = "[SIM] 005930: no bar of 2026-11-18. KIS's bar contradicts itself and was left out.\n"
-    assert capsys.readouterr().out == line
+    assert capsys.readouterr().out == (
+        "[SIM] 005930: bars are missing of 2026-11-18."
+        " KIS's bar contradicts itself and was left out.\n"
+    )
     await session.history("005930", start="2026-11-20")
     assert "no day from 2026-11-20 to 2026-11-20 is over yet" in capsys.readouterr().out
     with pytest.raises(BadInput, match="2026-11-18 comes after 2026-11-16"):
