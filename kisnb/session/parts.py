@@ -17,6 +17,7 @@ from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.hooks import Hooks
 from kisnb.session.open_orders import OpenOrders
+from kisnb.session.past_bars import PastBars
 from kisnb.session.questions import Questions
 from kisnb.session.status import SessionStatus
 from kisnb.session.typed_orders.cells import Cells
@@ -59,6 +60,8 @@ class Parts:
         )  # fmt: skip
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
+        self.mode = snapshot.mode
+        self.past = PastBars(self.link, self.state, snapshot.mode, snapshot.label)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
         self.blocking = Blocking(
@@ -90,6 +93,7 @@ class Parts:
         # it, because a cell that goes on must find the session closed.
         self.agents.close()
         self.link.close()
+        self.past.close()
         self.pace.fail(NotOpen("the session was closed", "open it again with %kis open"))
         self.pace.close()
         self.changes.publish()

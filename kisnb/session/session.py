@@ -5,13 +5,15 @@ Its desk is a process of its own. The session is a thin face over its parts:
     notebook, magics, panels
        │
        ▼
-    MarketCalls, OrderCalls, DeskCalls    what people type
+    MarketCalls, HistoryCalls,            what people type
+    OrderCalls, DeskCalls
     SessionStatus, Hooks                  what panels show, what a notebook gives
        │
        ▼
     Placing        orders that a person types
     OpenOrders     cancel, resolve, settle
     DeskSwitches   halt, resume, arm
+    PastBars       the stored bars of past days, and their download
     Roster         the agents
        │
        ▼
@@ -35,6 +37,7 @@ from kisnb.session.api import NamedCalls
 from kisnb.session.desk_calls import DeskCalls
 from kisnb.session.feed.home import OPEN_HERE
 from kisnb.session.feed.link import Find
+from kisnb.session.history_calls import HistoryCalls
 from kisnb.session.market_calls import MarketCalls
 from kisnb.session.order_calls import OrderCalls
 from kisnb.session.parts import Parts
@@ -43,7 +46,7 @@ from kisnb.session.typed_orders.cells import Cells
 from kisnb.trading.ports.desk_port import Desk, Snapshot
 
 
-class Session(MarketCalls, OrderCalls, DeskCalls):
+class Session(MarketCalls, HistoryCalls, OrderCalls, DeskCalls):
     """A trading desk in a notebook: quotes, depth and ticks, orders, agents.
 
     Prices in won, quantities in shares. Open it with ``kisnb.connect``; ``async with`` closes it.

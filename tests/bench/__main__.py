@@ -12,6 +12,7 @@ from tests.bench import (
     compiled_book,
     desk,
     exchange,
+    history,
     hops,
     indicators,
     market_day,
@@ -107,6 +108,7 @@ def main() -> None:
     first, instead = opened()
     print(f"%kis open sim → first quote        {first * 1000:8.0f} ms   target ≤ 500 ms")
     print(f"the same, in place of a day        {instead * 1000:8.0f} ms")
+    history.show()
     hops.show()
     desk.show()
     wire.report()

@@ -37,6 +37,7 @@ _MINUTE_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol
 _MINUTE_BAR = Message(
     f"{TODAY} or {PAST}", stated=frozenset({"stck_bsop_date", "stck_cntg_hour", *_MINUTE_NUMBERS})
 )
+_MINUTE_OF_DAY = Message(_MINUTE_BAR.call, stated=_MINUTE_BAR.stated | {"acml_tr_pbmn"})
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -55,9 +56,9 @@ def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def daily_params(
-    code: str, first: date, last: date, venue: Venue = Venue.KRX
+    code: str, first: date, last: date, venue: Venue = Venue.KRX, *, is_adjusted: bool = True
 ) -> tuple[Api, dict[str, str]]:
-    """Return the call for adjusted daily bars, and its parameters."""
+    """Return the call for daily bars, adjusted or as they were traded, and its parameters."""
     api = APIS[DAILY]
     return api, encode_params(
         api,
@@ -67,7 +68,7 @@ def daily_params(
         FID_INPUT_DATE_2=yyyymmdd(last),
         FID_PERIOD_DIV_CODE="D",
         # 0 means adjusted here, and raw in inquire-daily-price (workbook).
-        FID_ORG_ADJ_PRC="0",
+        FID_ORG_ADJ_PRC="0" if is_adjusted else "1",
     )
 
 
@@ -78,17 +79,26 @@ def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """
     import polars as pl
 
+    days = day_rows(row for reply in replies for row in reply.rows("output2"))
+    rows = [(day, *days[day]) for day in sorted(days)]
+    names = ("open", "high", "low", "close", "volume", "value")
+    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
+
+
+def day_rows(rows: Iterable[Mapping[str, str]]) -> dict[date, tuple[int, ...]]:
+    """Return open, high, low, close (won), volume (shares) and value (won) by day.
+
+    Raises FrameError.
+    """
     # Two replies may hold the same day. By day it counts once.
     days: dict[date, tuple[int, ...]] = {}
-    for row in (row for reply in replies for row in reply.rows("output2")):
+    for row in rows:
         # KIS fills up with rows that have no date.
         if row.get("stck_bsop_date", "").strip():
             bar = _DAY_BAR.fields(row)
             day = bar.read("stck_bsop_date", read_day)
             days[day] = tuple(bar.number(name) for name in _DAY_NUMBERS)
-    rows = [(day, *days[day]) for day in sorted(days)]
-    names = ("open", "high", "low", "close", "volume", "value")
-    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
+    return days
 
 
 def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
@@ -129,18 +139,22 @@ def past_minute_params(
     )
 
 
-def minute_rows(rows: Iterable[Mapping[str, str]]) -> dict[Ns, tuple[int, ...]]:
+def minute_rows(
+    rows: Iterable[Mapping[str, str]], *, with_value: bool = False
+) -> dict[Ns, tuple[int, ...]]:
     """Return open, high, low, close (won) and volume (shares) by start (UTC ns).
 
-    Raises FrameError.
+    ``with_value`` adds the won of the whole day up to the minute's end. Raises FrameError.
     """
+    message = _MINUTE_OF_DAY if with_value else _MINUTE_BAR
+    names = (*_MINUTE_NUMBERS, "acml_tr_pbmn") if with_value else _MINUTE_NUMBERS
     minutes: dict[Ns, tuple[int, ...]] = {}
     for row in rows:
         # KIS fills up with rows that have no date.
         if row.get("stck_bsop_date", "").strip():
-            bar = _MINUTE_BAR.fields(row)
+            bar = message.fields(row)
             t = kst(bar.read("stck_bsop_date", read_day), bar.read("stck_cntg_hour", seconds_of))
-            minutes[t] = tuple(bar.number(name) for name in _MINUTE_NUMBERS)
+            minutes[t] = tuple(bar.number(name) for name in names)
     return minutes
 
 

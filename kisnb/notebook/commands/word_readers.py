@@ -28,6 +28,11 @@ def span(text: str) -> str:
     return text
 
 
+def _every(text: str) -> str:
+    """Return the length of a bar of the past: ``1d``, or a span. Raises BadInput."""
+    return text if text == "1d" else span(text)
+
+
 def _whole(text: str, what: str, unit: str = "") -> int:
     """Return the number that ``text`` is, at least 0. Raises ValueError."""
     # `%kis buy 005930 @70000`: the quantity was forgotten, and 70,000 shares were not meant.
@@ -96,6 +101,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "T": _time,
     "TIME": _time,
     "SPAN": span,
+    "EVERY": _every,
     "V": _one_of(Venue, "venue"),
     "K": _one_of(OrderKind, "kind of order"),
     "KEY": order_name,

@@ -1,0 +1,81 @@
+"""The frames of bars that people get."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from kisnb.clock import MINUTE, Ns, kst
+from kisnb.market.sessions import hours
+from kisnb.terms import Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_NUMBERS = ("open", "high", "low", "close", "volume", "value")
+
+
+def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
+    """Return stored days as people see them.
+
+    Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won).
+    """
+    import polars as pl
+
+    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
+
+
+def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
+    """Return stored minutes as bars of ``span`` nanoseconds that have ended at ``now``.
+
+    A bar never goes over the end of a span of the venue's day (``market.session_table``): it ends
+    early, and the next one begins with the next span. Times without a trade have no bar.
+
+    Columns: t (start, KST), code, venue, open, high, low, close (won), volume (shares), value
+    (won).
+    """
+    import polars as pl
+
+    rows = rows.sort("code", "t")
+    day = pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
+    # KIS states the won of the whole day so far. The won of a minute is what was added.
+    before = pl.col("value").shift(1, fill_value=0).over("code", day)
+    starts = [
+        start
+        for of_day in rows.select(day.unique().sort()).to_series()
+        for start in session_starts(venue, of_day)
+    ]
+    spans = pl.DataFrame(
+        {"from": starts, "to": [*starts, None][1:]}, schema={"from": pl.Int64, "to": pl.Int64}
+    )
+    whole = pl.col("t") // span * span
+    bars = (
+        rows.with_columns(pl.col("t").to_physical(), value=pl.col("value") - before)
+        .sort("t")
+        .join_asof(spans, left_on="t", right_on="from")
+        .group_by("code", pl.max_horizontal(whole, "from").alias("t"))
+        .agg(
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("volume").sum(),
+            pl.col("value").sum(),
+            end=pl.min_horizontal(whole + span, "to").first(),
+        )
+        .filter(pl.col("end") <= now)
+        .sort("code", "t")
+    )
+    seen = pl.col("t").cast(pl.Datetime("ns", "UTC")).dt.cast_time_unit("us")
+    seen = seen.dt.convert_time_zone("Asia/Seoul")
+    return bars.select(seen, "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
+
+
+def session_starts(venue: Venue, day: date) -> list[Ns]:
+    """Return the minutes of a day in which a span of the venue begins or ends, oldest first.
+
+    The first one is midnight. So the match of KRX's closing auction, at 15:30, is alone.
+    """
+    moments = {t for row in hours(venue, day) for t in (row.start, row.end)}
+    # Nextrade's main market begins at 09:00:30, and its first minute is that of 09:00.
+    return sorted({kst(day, 0), *(t - t % MINUTE for t in moments)})

@@ -1,0 +1,271 @@
+"""The manifest of a store: the files that hold each series, and the days that were asked for.
+
+It is one SQLite file beside the parquet files. A file counts only when the manifest names it, so a
+write that dies in the middle leaves nothing that a reader could see.
+
+    writes    every file that was ever written, with its hash. Rows are only added.
+    files     the newest write of each part of a series
+    covered   the days of each stock that KIS was asked for
+    gaps      the reasons of the days that have no bar
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from kisnb.errors import ConfigError, FolderError
+from kisnb.paths import cure_of
+
+MANIFEST = "manifest.sqlite"
+SCHEMA_VERSION = 1
+WAIT_SECONDS = 60
+"""The longest wait for another process that writes into the same store."""
+_TABLES = (
+    """CREATE TABLE writes (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, series TEXT NOT NULL, part TEXT NOT NULL,
+        hash TEXT NOT NULL, rows INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL
+    )""",
+    """CREATE TABLE files (
+        series TEXT NOT NULL, part TEXT NOT NULL, n INTEGER NOT NULL REFERENCES writes,
+        PRIMARY KEY (series, part)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE covered (
+        series TEXT NOT NULL, code TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (series, code, first)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE gaps (
+        series TEXT NOT NULL, code TEXT NOT NULL, day INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (series, code, day)
+    ) WITHOUT ROWID""",
+)
+_FILE = "SELECT w.n, w.part, w.hash, w.rows, w.first, w.last"
+
+
+class StoredFile(NamedTuple):
+    """One file that was written: a part of a series."""
+
+    n: int
+    """The number of the write. Each write gets a new one, and with it a new file name."""
+    part: str
+    """The year, or the day: ``"2026"``, ``"2026-11-20"``."""
+    hash: str
+    """SHA-256 of the file's bytes."""
+    rows: int
+    first: date
+    """Day of its first bar."""
+    last: date
+    """Day of its last bar."""
+
+    @property
+    def file_name(self) -> str:
+        """Its name within the folder of the series: ``"2026/2026-11-20.17.parquet"``."""
+        return f"{self.part[:4]}/{self.part}.{self.n}.parquet"
+
+
+class Manifest:
+    """The manifest of one store. Processes may share it.
+
+    Raises ConfigError for a file that is damaged or of a newer version. Raises FolderError when the
+    disk does not let it be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / MANIFEST
+        self._db: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file. The next call opens it again."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def files(self, series: str, first: date, last: date) -> list[StoredFile]:
+        """Return the files that may hold bars from ``first`` to ``last``, oldest first."""
+        with self._opened() as db:
+            return _files(db, series, first, last)
+
+    def writes(self, series: str) -> list[StoredFile]:
+        """Return all files that were ever written for a series, oldest write first.
+
+        Those that were replaced are gone from the disk, and their hashes stay here.
+        """
+        with self._opened() as db:
+            rows = db.execute(f"{_FILE} FROM writes w WHERE series = ? ORDER BY n", (series,))
+            return [_stored(row) for row in rows]
+
+    def covered(self, series: str, code: str) -> list[tuple[date, date]]:
+        """Return the ranges of days that KIS was asked for, oldest first, ends inclusive."""
+        with self._opened() as db:
+            return _ranges(db, series, code)
+
+    def gaps(self, series: str, code: str) -> dict[date, str]:
+        """Return why days without a bar have none, as far as that is known."""
+        with self._opened() as db:
+            found = db.execute(
+                "SELECT day, reason FROM gaps WHERE series = ? AND code = ?", (series, code)
+            )
+            return {date.fromordinal(day): reason for day, reason in found}
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Hold the store's lock: one process at a time. What was entered counts at the end.
+
+        An exception inside takes back everything that was entered.
+        """
+        with self._opened() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield Writing(db)
+                db.execute("COMMIT")
+            except BaseException:
+                # A commit that fails may have ended the transaction already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._db is None or not self.path.exists():
+                self._db = _open(self.path)
+            yield self._db
+        except sqlite3.DatabaseError as e:
+            if isinstance(e, sqlite3.OperationalError):
+                raise FolderError(
+                    f"the history in {self.path.parent} cannot be used: {e}",
+                    "make room on the disk, and see that the folder is yours",
+                ) from e
+            raise ConfigError(
+                f"the list of the history {self.path} is damaged: {e}",
+                f"move the folder {self.path.parent} away; the bars are downloaded again",
+            ) from e
+        except OSError as e:
+            text = f"the folder {self.path.parent} cannot be used: {e.strerror}"
+            raise FolderError(text, cure_of(e)) from e
+
+
+class Writing:
+    """One write to the manifest, under the store's lock."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def files(self, series: str, first: date, last: date) -> list[StoredFile]:
+        """Return the files that may hold bars from ``first`` to ``last``, oldest first."""
+        return _files(self._db, series, first, last)
+
+    def add_file(
+        self, series: str, part: str, digest: str, rows: int, first: date, last: date
+    ) -> StoredFile:
+        """Enter a new file as the newest of its part. Its number gives its name."""
+        row = (series, part, digest, rows, first.toordinal(), last.toordinal())
+        entered = self._db.execute(
+            "INSERT INTO writes (series, part, hash, rows, first, last) VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        number = entered.lastrowid
+        assert number is not None
+        self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (series, part, number))
+        return StoredFile(number, part, digest, rows, first, last)
+
+    def remove_file(self, series: str, part: str) -> None:
+        """Take a part out of the series. Its row in ``writes`` stays."""
+        self._db.execute("DELETE FROM files WHERE series = ? AND part = ?", (series, part))
+
+    def cover(self, series: str, code: str, first: date, last: date) -> None:
+        """Enter that KIS was asked for these days of a stock."""
+        ranges = [*_ranges(self._db, series, code), (first, last)]
+        self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
+        self._db.executemany(
+            "INSERT INTO covered VALUES (?, ?, ?, ?)",
+            [(series, code, a.toordinal(), b.toordinal()) for a, b in joined(ranges)],
+        )
+
+    def uncover(self, series: str, code: str) -> None:
+        """Forget which days of a stock KIS was asked for, so that all are asked for again."""
+        self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
+
+    def explain(self, series: str, code: str, reasons: Mapping[date, str]) -> None:
+        """Enter why days of a stock lack bars."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)",
+            [(series, code, day.toordinal(), reason) for day, reason in reasons.items()],
+        )
+
+
+def joined(ranges: list[tuple[date, date]]) -> list[tuple[date, date]]:
+    """Return ranges of days without overlaps, oldest first. Ends are inclusive."""
+    found: list[tuple[date, date]] = []
+    for first, last in sorted(ranges):
+        if found and first.toordinal() <= found[-1][1].toordinal() + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def _ranges(db: sqlite3.Connection, series: str, code: str) -> list[tuple[date, date]]:
+    found = db.execute(
+        "SELECT first, last FROM covered WHERE series = ? AND code = ? ORDER BY first",
+        (series, code),
+    )
+    return [(date.fromordinal(first), date.fromordinal(last)) for first, last in found]
+
+
+def _files(db: sqlite3.Connection, series: str, first: date, last: date) -> list[StoredFile]:
+    rows = db.execute(
+        f"{_FILE} FROM files f JOIN writes w ON w.n = f.n"
+        " WHERE f.series = ? AND w.last >= ? AND w.first <= ? ORDER BY w.first",
+        (series, first.toordinal(), last.toordinal()),
+    )
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: tuple[int, str, str, int, int, int]) -> StoredFile:
+    n, part, digest, rows, first, last = row
+    return StoredFile(n, part, digest, rows, date.fromordinal(first), date.fromordinal(last))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file. To keep it open saves two syncs of each write."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        # SQLite does not wait for another process that makes the same file (SQLITE_BUSY comes at
+        # once for journal_mode). So only one process at a time opens it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        db = sqlite3.connect(
+            path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file. Raises ConfigError for a file of another version."""
+    # FULL syncs each write: the manifest must not come back from a power cut with names of files
+    # that were removed after it.
+    db.execute("PRAGMA synchronous=FULL")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == SCHEMA_VERSION:
+        return
+    if version:
+        raise ConfigError(
+            f"the history {path} is of version {version}, and this kisnb knows {SCHEMA_VERSION}",
+            f"use a newer kisnb, or move the folder {path.parent} away",
+        )
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("BEGIN IMMEDIATE")
+    for table in _TABLES:
+        db.execute(table)
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    db.execute("COMMIT")

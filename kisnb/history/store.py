@@ -1,0 +1,295 @@
+"""The store of bars: parquet files, read lazily, with a manifest beside them.
+
+    <folder>/manifest.sqlite
+    <folder>/1d/KRX/adjusted/2026/2026.12.parquet          the days of a year, by code and day
+    <folder>/1d/KRX/adjusted/2026/2026-11-20.17.parquet    a day that came after them
+    <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
+
+A day lies in one file only. Files are never changed: a write makes a new file, enters it in the
+manifest, and then removes the old one. No file is made for each stock: a day of the whole market
+would then open thousands of files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from kisnb.errors import ConfigError
+from kisnb.history.checks import check_bars
+from kisnb.history.manifest import Manifest, StoredFile, Writing
+from kisnb.history.series import BarKind, Series
+from kisnb.paths import refusal_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_DAY_FILES = 20
+"""Days of a year that have a file of their own. The next one joins them with the year's file."""
+# Measured with 2,500 stocks and 10 years: smaller blocks make a day of the whole market slow, and
+# one block for all makes a month of one stock slow.
+ROW_GROUP = 131_072
+"""Rows of a block of a file. A query of one stock reads the blocks that hold its code."""
+_TRIES = 10
+
+
+class Asked(NamedTuple):
+    """The days of one stock that KIS was asked for."""
+
+    code: str
+    first: date
+    last: date
+    """Inclusive."""
+
+
+class Store:
+    """The bars below one folder. Several processes may use it at the same time.
+
+    Raises FolderError when the disk refuses, and ConfigError for a damaged file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = Manifest(folder)
+        self._swept: set[str] = set()
+        """Series whose folder has no files left of writes that broke off."""
+
+    def read(
+        self, series: Series, first: date, last: date, codes: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """Return the bars from ``first`` to ``last`` of some stocks, or of all.
+
+        Both days are inclusive. Rows are sorted by code and time. Columns: those of
+        ``Series.schema``.
+        """
+        import polars as pl
+
+        for left in reversed(range(_TRIES)):
+            files = self.manifest.files(series.name, first, last)
+            paths = [self._path(series, file) for file in files]
+            if not paths:
+                return pl.DataFrame(schema=series.schema())
+            rows = pl.scan_parquet(paths).filter(day_of(series).is_between(first, last))
+            if codes:
+                rows = rows.filter(pl.col("code").is_in(list(codes)))
+            try:
+                return rows.collect().sort("code", series.time)
+            except (OSError, pl.exceptions.PolarsError) as e:
+                # Another process may have replaced a file between the list and the read. Then the
+                # manifest names the new one.
+                if left and self.manifest.files(series.name, first, last) != files:
+                    continue
+                raise self._damaged(paths, e) from e
+        raise AssertionError("unreachable")
+
+    def upsert(
+        self,
+        series: Series,
+        rows: pl.DataFrame,
+        asked: Sequence[Asked] = (),
+        explained: Mapping[str, Mapping[date, str]] = MappingProxyType({}),
+    ) -> int:
+        """Store bars: new ones are added, changed ones replace the old. Return how many changed.
+
+        The same rows again change nothing. ``asked`` is entered together with the rows, and so is
+        ``explained``: by stock, why bars of a day are missing. Raises BadInput for rows that
+        contradict themselves.
+        """
+        check_bars(series, rows)
+        fresh = rows.select(series.schema().names()).cast(series.schema())
+        changed, replaced = 0, list[StoredFile]()
+        with self.manifest.writing() as writing:
+            self._sweep(writing, series)
+            for write in _file_writes(writing, series, fresh):
+                changed += self._merge(writing, series, write, replaced)
+            for code, first, last in asked:
+                writing.cover(series.name, code, first, last)
+            for code, reasons in explained.items():
+                writing.explain(series.name, code, reasons)
+        # The old files go last. Until the manifest is on the disk, it names them.
+        for file in replaced:
+            self._path(series, file).unlink(missing_ok=True)
+        return changed
+
+    def close(self) -> None:
+        """Close the manifest. The next call opens it again."""
+        self.manifest.close()
+
+    def uncover(self, series: Series, code: str) -> None:
+        """Forget which days of a stock KIS was asked for, so that all are asked for again."""
+        with self.manifest.writing() as writing:
+            writing.uncover(series.name, code)
+
+    def damaged_files(self, series: Series) -> list[Path]:
+        """Return the files that are missing, or whose bytes do not have the manifest's hash."""
+        files = self.manifest.files(series.name, date.min, date.max)
+        return [
+            path
+            for file in files
+            if not (path := self._path(series, file)).is_file()
+            or hashlib.sha256(path.read_bytes()).hexdigest() != file.hash
+        ]
+
+    def _merge(
+        self, writing: Writing, series: Series, write: _FileWrite, replaced: list[StoredFile]
+    ) -> int:
+        """Write the rows of a write and those of its files as one file. Return how many changed."""
+        import polars as pl
+
+        old = self._stored(series, write.files)
+        keys = ["code", series.time]
+        # Every column is compared: a row that is stored as it is needs no write.
+        changed = write.rows.join(old, on=old.columns, how="anti") if len(old) else write.rows
+        if changed.is_empty():
+            return 0
+        kept = old.join(changed, on=keys, how="anti")
+        rows = pl.concat([kept, changed]).sort(keys)
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
+        content = buffer.getvalue()
+        if len(write.part) == len("2026-11-20"):
+            days = (date.fromisoformat(write.part),) * 2
+        else:
+            days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)
+        digest = hashlib.sha256(content).hexdigest()
+        for file in write.files:
+            writing.remove_file(series.name, file.part)
+        file = writing.add_file(series.name, write.part, digest, len(rows), *days)
+        _write_whole(self._path(series, file), content)
+        replaced += write.files
+        return len(changed)
+
+    def _sweep(self, writing: Writing, series: Series) -> None:
+        """Remove what a process left that died while it wrote, once for each series."""
+        if series.name in self._swept:
+            return
+        # Under the lock no other process writes, so a file without a name in the manifest is old.
+        files = writing.files(series.name, date.min, date.max)
+        named = {self._path(series, file) for file in files}
+        for path in (self.folder / series.name).glob("*/*"):
+            if path not in named:
+                path.unlink(missing_ok=True)
+        self._swept.add(series.name)
+
+    def _stored(self, series: Series, files: Sequence[StoredFile]) -> pl.DataFrame:
+        """Return all rows of some files."""
+        import polars as pl
+
+        paths = [self._path(series, file) for file in files]
+        if not paths:
+            return pl.DataFrame(schema=series.schema())
+        try:
+            return pl.concat([pl.read_parquet(path) for path in paths])
+        except (OSError, pl.exceptions.PolarsError) as e:
+            raise self._damaged(paths, e) from e
+
+    def _path(self, series: Series, file: StoredFile) -> Path:
+        return self.folder / series.name / file.file_name
+
+    def _damaged(self, paths: Sequence[Path], error: Exception) -> ConfigError:
+        import polars as pl
+
+        bad = next((path for path in paths if not _is_readable(path, pl)), paths[0])
+        return ConfigError(
+            f"the history file {bad} cannot be read: {str(error).splitlines()[0]}",
+            f"move the folder {self.folder} away; the bars are downloaded again",
+        )
+
+
+class _FileWrite(NamedTuple):
+    """One file that is to be written: new rows, and the files that they are merged with."""
+
+    part: str
+    rows: pl.DataFrame
+    files: tuple[StoredFile, ...]
+
+
+def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterator[_FileWrite]:
+    """Yield the files that have to be written so that the store has these rows."""
+    import polars as pl
+
+    day = day_of(series)
+    days: list[date] = rows.select(day.unique().sort()).to_series().to_list()
+    for year in sorted({each.year for each in days}):
+        own = [each for each in days if each.year == year]
+        stored = writing.files(series.name, date(year, 1, 1), date(year, 12, 31))
+        files = {file.part: file for file in stored}
+        alone = _alone(series, files, own)
+        for single in sorted(alone):
+            part = single.isoformat()
+            # A query of polars takes 0.2 ms, and most appends have one day only.
+            of_day = rows if len(days) == 1 else rows.filter(day == single)
+            yield _FileWrite(part, of_day, (files[part],) if part in files else ())
+        rest = (
+            rows.clear()
+            if len(alone) == len(own)
+            else rows.filter(
+                day.dt.year() == year, ~day.is_in(pl.Series(sorted(alone), dtype=pl.Date).implode())
+            )
+        )
+        if not rest.is_empty():
+            # Many files of single days make a year slow to read, so its next write takes them in.
+            merged = stored if len(files) > MOST_DAY_FILES else stored[:0]
+            whole = files.get(str(year))
+            yield _FileWrite(str(year), rest, tuple(merged or ([whole] if whole else [])))
+
+
+def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
+    """Return those days of a year that have, or get, a file of their own."""
+    if series.kind is not BarKind.DAY:
+        return set(days)
+    whole = files.get(str(days[0].year))
+    if len(files) > MOST_DAY_FILES:
+        return set()
+    alone = {day for day in days if day.isoformat() in files}
+    new = [day for day in days if day not in alone]
+    # A day after the others gets a file of its own: to append it does not write the year anew.
+    if len(new) == 1 and whole is not None and new[0] > whole.last:
+        alone.add(new[0])
+    return alone
+
+
+def day_of(series: Series) -> pl.Expr:
+    """Return the expression of a bar's Korean day."""
+    import polars as pl
+
+    if series.kind is BarKind.DAY:
+        return pl.col("date")
+    return pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
+
+
+def _is_readable(path: Path, pl: ModuleType) -> bool:
+    try:
+        pl.read_parquet(path)
+    except Exception:
+        return False
+    return True
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole on the disk under its name, or is not there."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with fresh.open("wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        fresh.replace(path)
+        # The new name is on the disk only when its folder is.
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        raise refusal_of(e, path) from e
+    finally:
+        # It is there only when the write broke off.
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""The store of bars: 2,500 stocks and ten years of days, made up. Milliseconds, medians.
+
+Syncs to the disk are a part of each write, so the time of one sync is shown beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import polars as pl
+
+from kisnb.history.download import trading_days
+from kisnb.history.store import Store
+from tests.history.bars import DAYS
+
+STOCKS, YEARS, RUNS = 2_500, 10, 15
+CODE = "001234"
+
+
+def market(days: list[date]) -> pl.DataFrame:
+    """The bars of all stocks on some days. The close walks with stock and day."""
+    code = pl.int_range(STOCKS).cast(pl.String).str.zfill(6).alias("code")
+    rows = pl.select(code).join(pl.DataFrame({"date": days}), how="cross")
+    step = (pl.col("code").cast(pl.Int64) * 37 + pl.col("date").dt.epoch("d") * 101) % 7_919
+    return rows.with_columns(close=20_000 + step).select(
+        "code",
+        "date",
+        open=pl.col("close") - 50,
+        high=pl.col("close") + 100,
+        low=pl.col("close") - 100,
+        close="close",
+        volume=pl.col("close") * 3,
+        value=pl.col("close") ** 2 * 3,
+    )
+
+
+def took(work: Callable[[], object], runs: int = RUNS) -> float:
+    """Median of some runs, in ms."""
+    spent = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        work()
+        spent.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(spent)
+
+
+def measure(folder: Path) -> dict[str, float]:
+    """Milliseconds by work."""
+    store, number = Store(folder), count(1)
+    days = trading_days(date(2026 - YEARS, 1, 1), date(2025, 12, 31))
+    *past, last = days
+    whole, after = market(past[:-RUNS]), [market([day]) for day in past[-RUNS:]]
+    today = market([last])
+    found = {"write of all": took(lambda: store.upsert(DAYS, whole), 1)}
+    month, day = past[1_000:1_021], past[1_000]
+    found["one stock, one month"] = took(lambda: store.read(DAYS, month[0], month[-1], [CODE]))
+    found["one day, all stocks"] = took(lambda: store.read(DAYS, day, day))
+    found["one stock, all years"] = took(lambda: store.read(DAYS, days[0], last, [CODE]))
+    new = iter(after)
+    found["append a day"] = took(lambda: store.upsert(DAYS, next(new)))
+    store.upsert(DAYS, today)
+    found["upsert a day"] = took(
+        lambda: store.upsert(DAYS, today.with_columns(pl.col("volume") + next(number)))
+    )
+    found["the same again"] = took(lambda: store.upsert(DAYS, store.read(DAYS, last, last)))
+    probe = folder / "probe"
+    with probe.open("wb") as f:
+
+        def sync() -> None:
+            f.write(bytes(70_000))
+            f.flush()
+            os.fsync(f.fileno())
+
+        found["one sync of the disk"] = took(sync)
+    store.close()
+    return found
+
+
+def show() -> None:
+    """Print the figures beside their targets."""
+    targets = {"one day, all stocks": 10, "append a day": 4, "upsert a day": 4}
+    targets["one stock, one month"] = 4
+    print("\nthe store of past days: 2,500 stocks, 10 years")
+    with tempfile.TemporaryDirectory() as folder:
+        for work, ms in measure(Path(folder)).items():
+            target = f"   target ≤ {targets[work]} ms" if work in targets else ""
+            print(f"{work:34s} {ms:8.1f} ms{target}")
+
+
+if __name__ == "__main__":
+    show()
