@@ -30,6 +30,8 @@ class Adoptions:
         """By key: the highest number that the desk knew when it sent the order."""
         self.confused: set[int] = set()
         """Numbers of orders that nothing tells apart but a person's word, which was wrong."""
+        self.misnamed: set[str] = set()
+        """Orders for which a person named another one's row. Their own may come later."""
         self.overtaken: set[str] = set()
         """Orders that came into being at KIS after the one row that they could be, somebody else's,
         had been taken for them: the twins differ in nothing."""
@@ -55,6 +57,7 @@ class Adoptions:
             )
         if by_person:
             self.confused |= taken | mine
+            self.misnamed.add(row.key)
         elif taken and not mine & self._watch.listed:
             self.overtaken.add(row.key)
         # Where a person's wrong word has given its own row to another order, the rest is left.

@@ -366,6 +366,7 @@ class Watch:
             key is not None
             and there.number not in self.adoptions.confused
             and key not in self.adoptions.overtaken
+            and key not in self.adoptions.misnamed
             # A wrong list had shown it as another order, and a person has to say that it is ours.
             and not (
                 self._run.has_misread
