@@ -462,8 +462,15 @@ class Watch:
                 for r in free
                 if r.ref.number in numbers
             )
+            # A wrong list had shown it in part, as an order from elsewhere. A person decides.
+            taken = self._run.has_misread and any(
+                could_be(state.books.orders[key], r, state.books)
+                for r in rows
+                if (of := state.books.by_number(NUMBER, r.ref.number)) is not None
+                and of.intent.agent == EXTERNAL
+            )
             self.demand(
-                len(numbers) != 1 or shared or not sure,
+                len(numbers) != 1 or shared or not sure or taken,
                 f"{key} is unknown, though it must be #{numbers}",
             )
         for number, key in self.placed.items():

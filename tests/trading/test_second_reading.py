@@ -649,6 +649,18 @@ def test_o15_an_unknown_order_that_was_found_in_part_as_somebody_elses_becomes_o
     adds_up(desk)
 
 
+@pytest.mark.parametrize(("found", "state"), [(4, OrderState.UNKNOWN), (41, OrderState.ACCEPTED)])
+def test_o15_a_twin_of_an_unknown_order_is_not_adopted_beside_what_may_be_its_part(
+    found: int, state: OrderState
+):
+    """An order from elsewhere with more shares than ours cannot be a part of ours."""
+    desk = lost(qty=40)
+    stranger = row(8, qty=found, filled=found, leaves=0, value=found * P)
+    answer(desk, [stranger])
+    answer(desk, [row(9, qty=40, leaves=40), stranger])
+    assert desk.order().state is state
+
+
 def test_o15_an_end_by_the_list_alone_is_read_again_every_minute_for_a_while():
     desk = ended_by_part()
     answer(desk, [row(**PART)])

@@ -24,9 +24,10 @@ Number, branch, venue and kind are evidence:
 | a branch that none of our listed orders has        | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
-A row is adopted when it alone is like the order and no other order could be it. Otherwise the order
-stays UNKNOWN, and a person decides once the window is over. A person may also name an order that
-was taken for somebody else's: if it could be this order, it becomes this order with its fills.
+A row is adopted when it alone is like the order and no other order could be it. No order from
+elsewhere may have come since that a list showed with the same wish, whole or in part. Otherwise the
+order stays UNKNOWN, and a person decides once the window is over. A person may also name an order
+that was taken for somebody else's: if it could be this order, it becomes this order with its fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
 they are warned. After the second time the rows are somebody else's. The list of a day that is over
@@ -259,7 +260,29 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
         if books.orders[key].intent.agent != EXTERNAL
     }
     known = not branches or any(same_branch(row.ref.branch, branch) for branch in branches)
-    return known and likeness(order, row, books) == "like"
+    return (
+        known
+        and likeness(order, row, books) == "like"
+        and not any(
+            _may_be_part(order, listed, books)
+            for key, listed in listing.rows.items()
+            if books.orders[key].intent.agent == EXTERNAL and listed.ref != row.ref
+        )
+    )
+
+
+def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
+    """Return whether a row came after the order was sent and has its wish, for as many shares or
+    fewer.
+
+    A list may have shown a part of the order, which then became an order from elsewhere. Then
+    another row that is like the order is somebody else's.
+    """
+    intent = order.intent
+    if intent.supersedes or not 0 < row.qty <= intent.qty or row.ref.number <= order.after:
+        return False
+    whole = msgspec.structs.replace(row, qty=order.intent.qty)
+    return likeness(order, whole, books) != "other"
 
 
 def _taken_for_others(order: Order, listing: ListedOrders, books: OrderBooks) -> list[OrderRow]:
