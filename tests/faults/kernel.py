@@ -18,6 +18,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import DeskLost, KisnbError
 from kisnb.market.universe import Universe
 from kisnb.session.session import Session
+from kisnb.trading.agents.agent_runner import AgentState
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
@@ -168,7 +169,15 @@ class Kernel:
         """Start an agent as a cell does: itself, or one that is known by its name."""
         agent.raised = ""
         named = self.actor(agent.id) is agent and self.notebooks.rng.random() < 0.5
-        self._cell(lambda session: session.agents.start(agent.id if named else agent))
+
+        async def one(session: Session) -> None:
+            await session.agents.start(agent.id if named else agent)
+            runner = session.agents._runners.get(agent.id)
+            # It was interrupted while this start waited for the desk, and goes on now.
+            if runner is not None and runner.state is AgentState.RUNNING:
+                agent.raised = ""
+
+        self._cell(one)
 
     def stop(self, agent: Actor) -> None:
         agent.raised = ""
