@@ -649,15 +649,25 @@ def test_o15_an_unknown_order_that_was_found_in_part_as_somebody_elses_becomes_o
     adds_up(desk)
 
 
-@pytest.mark.parametrize(("found", "state"), [(4, OrderState.UNKNOWN), (41, OrderState.ACCEPTED)])
+@pytest.mark.parametrize(
+    ("found", "filled", "state"),
+    [
+        (4, 0, OrderState.UNKNOWN),
+        (4, 4, OrderState.ACCEPTED),
+        (41, 0, OrderState.ACCEPTED),
+    ],
+)
 def test_o15_a_twin_of_an_unknown_order_is_not_adopted_beside_what_may_be_its_part(
-    found: int, state: OrderState
+    found: int, filled: int, state: OrderState
 ):
-    """An order from elsewhere with more shares than ours cannot be a part of ours."""
+    """The list showed an end of 4 shares that nobody asked for: they may be a part of our 40.
+
+    An order that was filled, or that has more shares than ours, is another one.
+    """
     desk = lost(qty=40)
-    stranger = row(8, qty=found, filled=found, leaves=0, value=found * P)
-    answer(desk, [stranger])
-    answer(desk, [row(9, qty=40, leaves=40), stranger])
+    stranger = row(8, qty=found, filled=filled, leaves=0, value=filled * P)
+    read_twice(desk, stranger)
+    read(desk, row(9, qty=40, leaves=40), stranger)
     assert desk.order().state is state
 
 

@@ -25,8 +25,9 @@ Number, branch, venue and kind are evidence:
 | any other venue or kind                            | is somebody else's   |
 
 A row is adopted when it alone is like the order and no other order could be it. No order from
-elsewhere may have come since that a list showed with the same wish, whole or in part. Otherwise the
-order stays UNKNOWN, and a person decides once the window is over. A person may also name an order
+elsewhere with the same wish, for as many shares or fewer, may have come since of which a list has
+shown a doubtful end. Otherwise the order stays UNKNOWN, and a person decides once the window is
+over. A person may also name an order
 that was taken for somebody else's: if it could be this order, it becomes this order with its fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
@@ -45,7 +46,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text, day_number
-from kisnb.events import DecisionRefused, Resolved, Unresolved
+from kisnb.events import Cancelled, DecisionRefused, Reopened, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState, same_branch
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.likeness import Likeness, kind_of, price_of, venue_of, venue_sent
@@ -266,8 +267,19 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
         and not any(
             _may_be_part(order, listed, books)
             for key, listed in listing.rows.items()
-            if books.orders[key].intent.agent == EXTERNAL and listed.ref != row.ref
+            if _was_doubtful(books.orders[key]) and listed.ref != row.ref
         )
+    )
+
+
+def _was_doubtful(order: Order) -> bool:
+    """Return whether an order from elsewhere has an end that the list alone showed, or a new begin.
+
+    Then the list may have shown it in part.
+    """
+    return order.intent.agent == EXTERNAL and any(
+        isinstance(fact, Reopened) or (isinstance(fact, Cancelled) and not fact.number)
+        for fact in order.facts
     )
 
 
