@@ -583,6 +583,18 @@ class Order:
         return self.intent.qty - self.filled - self.cancelled
 
     @property
+    def sent_kind(self) -> OrderKind:
+        """The kind with which it was sent; before that, the kind that was asked for."""
+        return self.route.kind if self.route is not None else self.intent.kind
+
+    @property
+    def sent_venue(self) -> Venue:
+        """The venue to which it was sent, SOR among them; KRX while that is not known."""
+        if self.route is not None:
+            return self.route.venue
+        return self.ref.venue if self.ref is not None else Venue.KRX
+
+    @property
     def average(self) -> float | None:
         """Average fill price in won; None without fills."""
         return sum(f.qty * f.price for f in self.fills) / self.filled if self.fills else None

@@ -193,6 +193,10 @@ class State:
         """
         return None if self.opened is None else self.opened + self.flow
 
+    def account_drift(self, subject: str) -> DriftFound | None:
+        """Return the difference that stands of a holding, by its code, or of ``"cash"``."""
+        return self.drifts.get((subject, "cash" if subject == "cash" else "holding"))
+
     def unexplained(self, now: Ns) -> int:
         """Return the won of cash that came today and that no fill explains; negative: it went.
 

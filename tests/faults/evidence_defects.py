@@ -10,7 +10,7 @@ import msgspec
 from kisnb.events import ExternalFound
 from kisnb.trading.orders import reconciliation, resolver
 from kisnb.trading.orders.account_reconciliation import AccountReconciliation
-from kisnb.trading.orders.likeness import kind_sent, venue_sent
+from kisnb.trading.orders.listed_orders import compare
 from kisnb.trading.orders.order_reconciliation import OrderReconciliation
 from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.resolver import Resolver
@@ -22,7 +22,7 @@ true_likeness = resolver.likeness
 
 
 def any_venue(order, row, books):
-    return true_likeness(order, at(row, venue_sent(order)), books)
+    return true_likeness(order, at(row, order.sent_venue), books)
 
 
 def at(row, venue):
@@ -30,7 +30,7 @@ def at(row, venue):
 
 
 def any_kind(order, row, books):
-    return true_likeness(order, msgspec.structs.replace(row, kind=kind_sent(order)), books)
+    return true_likeness(order, msgspec.structs.replace(row, kind=order.sent_kind), books)
 
 
 def any_number(order, row, books):
@@ -51,7 +51,7 @@ class TakesShared(Resolver):
 
     def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
-        for key, mine in resolver.claims(books, rows).items():
+        for key, mine in resolver.claims(books, compare(books, rows)).items():
             order = books.orders[key]
             if (
                 len(mine) == 1
@@ -67,7 +67,7 @@ class TakesTheNewest(Resolver):
 
     def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
-        found = resolver.claims(books, rows)
+        found = resolver.claims(books, compare(books, rows))
         claimants = Counter(mine[0].ref.number for mine in found.values() if mine)
         for key, mine in found.items():
             order = books.orders[key]

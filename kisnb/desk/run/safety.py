@@ -155,11 +155,7 @@ class Safety:
 
     def _accept(self, query: AcceptDifference) -> str:
         state, subject = self._host.core.state, query.subject.strip()
-        drift = next(
-            (state.drifts[subject, what] for what in ("holding", "cash")
-             if (subject, what) in state.drifts),
-            None,
-        )  # fmt: skip
+        drift = state.account_drift(subject)
         if drift is None:
             raise BadInput(
                 f"KIS's figure of {subject} does not differ from the desk's",

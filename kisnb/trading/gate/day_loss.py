@@ -78,8 +78,8 @@ class DayLoss:
         stated = ((code, rules.days.base(turn.now, code)) for code in codes)
         bases = {code: base for code, base in stated if base is not None}
         prices = self._stated | self._prices
-        self._report_left_out(turn, day.uncounted(books, bases, prices))
         standing = day.standing(books, bases, prices)
+        self._report_left_out(turn, standing.uncounted)
         if standing.breaks(limit * (day.trips + 1)):
             turn.record(BreakerTripped(turn.now, -standing.result, standing.stake))
             percent = standing.result * 100 / standing.stake
@@ -96,7 +96,7 @@ class DayLoss:
             self._prices.clear()
             self._stated.clear()
 
-    def _report_left_out(self, turn: Turn, codes: set[str]) -> None:
+    def _report_left_out(self, turn: Turn, codes: frozenset[str]) -> None:
         """Report once which stocks the breaker does not count."""
         # A reading of the stock is under way at first, and brings what is missing.
         new = {c for c in codes - self._left_out if self._gate.rules.days.why_not(c)}

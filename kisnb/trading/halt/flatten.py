@@ -144,8 +144,9 @@ class Flatten:
         # A reading that was asked for before all was sold may show an empty account of some earlier
         # moment.
         is_newer = self._asked is not None and asked >= self._asked
-        is_whole = account is not None and account.complete
-        is_empty = is_whole and account is not None and not any(h.qty for h in account.holdings)
+        is_empty = (
+            account is not None and account.complete and not any(h.qty for h in account.holdings)
+        )
         if self.is_on and is_newer and is_empty and not self._is_holding():
             turn.record(HaltStep(turn.now, "flatten", True, "nothing is held, as KIS confirms"))
             turn.record(FlattenSet(turn.now, False, "nothing is held any more"))
@@ -222,8 +223,7 @@ class Flatten:
             part.failed = part.why
 
     def _cancel_stale(self, turn: Turn, order: Order) -> None:
-        kind = order.route.kind if order.route is not None else order.intent.kind
-        rests = kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
+        rests = order.sent_kind in (OrderKind.BEST_OPPOSITE, OrderKind.AFTER_BEST_OPPOSITE)
         if (
             rests
             and order.ref is not None

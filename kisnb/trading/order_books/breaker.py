@@ -39,6 +39,8 @@ class DayResult(NamedTuple):
 
     result: int
     stake: int
+    uncounted: frozenset[str] = frozenset()
+    """Stocks that were left out: their value at the opening or now is not known."""
 
     def breaks(self, limit: int) -> bool:
         """Return whether the loss exceeds ``limit``, in hundredths of a percent of the stake."""
@@ -91,30 +93,20 @@ class TradingDay:
     ) -> DayResult:
         """Return the result of the day at ``prices`` (won, by code).
 
-        A stock without a price counts at its base price. ``uncounted`` is left out.
+        A stock without a price counts at its base price.
         """
         result = stake = 0
-        for code in self._codes(books) - self.uncounted(books, bases, prices):
+        uncounted = set()
+        for code in self._codes(books):
             qty, opening = books.account.position(code).qty, self.opening.get(code, 0)
+            if code not in bases and (opening or (qty and code not in prices)):
+                uncounted.add(code)
+                continue
             now = qty * prices.get(code, bases.get(code, 0)) if qty else 0
             before = opening * bases[code] if opening else 0
             result += now - before + self.flows.get(code, 0)
             stake += before + self.bought.get(code, 0)
-        return DayResult(result, stake)
-
-    def uncounted(
-        self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
-    ) -> set[str]:
-        """Return the stocks whose value at the opening or now is not known."""
-        return {
-            code
-            for code in self._codes(books)
-            if code not in bases
-            and (
-                self.opening.get(code, 0)
-                or (books.account.position(code).qty and code not in prices)
-            )
-        }
+        return DayResult(result, stake, frozenset(uncounted))
 
     def _codes(self, books: OrderBooks) -> set[str]:
         """Return the stocks that are held, were held at the opening, or were traded today."""

@@ -426,8 +426,7 @@ def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened)
 
 
 def _cancelled_elsewhere(order: Order, qty: int) -> str:
-    kind = order.route.kind if order.route is not None else order.intent.kind
-    if kind.immediate:
+    if order.sent_kind.immediate:
         return f"{qty:,} shares found no match at once, and an order of this kind does not wait"
     return f"{qty:,} shares cancelled, not asked for at this desk: the phone, or KIS"
 

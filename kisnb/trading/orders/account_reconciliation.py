@@ -5,10 +5,10 @@ difference is found, published, and booked when it has stood for a minute.
 
 A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
 KIS's list of orders says nothing. Such a statement takes nothing away, however often it comes, and
-nothing of it is booked. (Shares that were booked only because KIS stated them for a minute are the
-exception.) The difference stands until the list of orders explains it, a later
-statement has the shares again, or a person accepts it (``accept``). Until then a sell may use the
-shares on which the order books and the last full statement agree.
+nothing of it is booked. The exception: shares that were booked only because KIS stated them for a
+minute. The difference stands until the list of orders explains it, a later statement has the shares
+again, or a person accepts it (``accept``). Until then a sell may use the shares on which the order
+books and the last full statement agree.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ STANDS: Ns = 60 * SECOND
 # | differ                              | no           | DriftFound                          |
 # | differ, not as when it was found    | yes          | DriftFound: the minute begins anew  |
 # | differ as found, less than a minute | yes          | nothing                             |
-# | differ as found, a minute or more   | yes          | DriftCleared, and it is booked     |
-# | KIS's holding is smaller            | any          | as above, but it is never booked   |
+# | differ as found, a minute or more   | yes          | DriftCleared, and it is booked      |
+# | KIS's holding is smaller            | any          | as above, but it is never booked    |
 class AccountReconciliation:
     """Brings cash and holdings to KIS's statement."""
 
@@ -123,14 +123,14 @@ class AccountReconciliation:
 
     def accept(self, turn: Turn, subject: str) -> bool:
         """Book a difference that a person accepts: a code, or ``cash``. False when none stands."""
-        what: Literal["holding", "cash"] = "cash" if subject == "cash" else "holding"
-        drift = self._state.drifts.get((subject, what))
+        drift = self._state.account_drift(subject)
         if drift is None:
             return False
-        more = drift.theirs - drift.ours
-        # Shares that are gone take their cost with them. What more shares cost is not known here.
-        shares = {} if what == "cash" else {subject: (drift.theirs, 0)}
-        self._book(turn, subject, what, more if what == "cash" else 0, shares)
+        if drift.what == "cash":
+            self._book(turn, subject, "cash", drift.theirs - drift.ours, {})
+        else:
+            # Shares that are gone take their cost with them. What more shares cost is not known.
+            self._book(turn, subject, "holding", 0, {subject: (drift.theirs, 0)})
         return True
 
     def _lacking(self, account: Account) -> set[str]:

@@ -29,7 +29,7 @@ they got."""
 
 def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
     """Return how far the row's venue is the one to which the order was sent."""
-    sent = venue_sent(order)
+    sent = order.sent_venue
     # A revise stays where its order is, and the row names that order.
     if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
         return "like"
@@ -38,9 +38,9 @@ def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 
 def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
     """Return how far the row's kind is the one that was sent. ``parent``: the revised order."""
-    sent = kind_sent(order)
+    sent = order.sent_kind
     # KIS may list a revise under the kind that it asked for, or under that of the revised order.
-    known = {sent} if parent is None else {sent, kind_sent(parent)}
+    known = {sent} if parent is None else {sent, parent.sent_kind}
     if not row.kind_known:
         return "maybe"
     if row.kind in known:
@@ -53,16 +53,4 @@ def price_of(order: Order, row: OrderRow) -> Likeness:
     """Return how far the row's price is the one that was sent."""
     if row.price == (order.intent.price or 0):
         return "like"
-    return "maybe" if kind_sent(order) in _PRICED_ON_ARRIVAL else "other"
-
-
-def kind_sent(order: Order) -> OrderKind:
-    """Return the kind with which the order was sent."""
-    return order.route.kind if order.route is not None else order.intent.kind
-
-
-def venue_sent(order: Order) -> Venue:
-    """Return the venue to which the order was sent. SOR is one."""
-    if order.route is not None:
-        return order.route.venue
-    return order.ref.venue if order.ref is not None else Venue.KRX
+    return "maybe" if order.sent_kind in _PRICED_ON_ARRIVAL else "other"

@@ -244,11 +244,10 @@ class OrderReconciliation:
         self, now: Ns, order: Order, row: OrderRow, changes: Sequence[OrderRow], gone: int
     ) -> bool:
         """Return whether it is known why these shares are gone."""
-        kind = order.route.kind if order.route is not None else order.intent.kind
         cancelled = order.cancelled - order.expired
         return (row.qty == order.quantity or self._has_moved_less(order)) and (
             order.cancel_asked
-            or kind.immediate
+            or order.sent_kind.immediate
             or now >= expiry(order)
             or cancelled + gone <= sum(change.qty for change in changes)
         )
@@ -287,12 +286,8 @@ def expiry(order: Order) -> Ns:
 
     Where the table has no rule for the order, that is the close of the regular market session.
     """
-    if order.route is not None:
-        kind, venue = order.route.kind, order.route.venue
-    else:
-        kind, venue = order.intent.kind, order.ref.venue if order.ref is not None else Venue.KRX
     try:
-        return order_rules.expires(order.sent_at, venue, kind)
+        return order_rules.expires(order.sent_at, order.sent_venue, order.sent_kind)
     except BadInput:
         return sessions.regular_close(kst_day(order.sent_at))
 

@@ -25,7 +25,7 @@ from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.account_reconciliation import AccountReconciliation
 from kisnb.trading.orders.cancels import Cancels
-from kisnb.trading.orders.listed_orders import compare
+from kisnb.trading.orders.listed_orders import ListedOrders, compare
 from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED, OrderReconciliation
 from kisnb.trading.orders.readings import EVERY, SETTLES, Readings
 from kisnb.trading.orders.reserved_orders import ReservedOrders
@@ -102,7 +102,7 @@ class Reconciliation:
         self.resolver.resolve(turn, asked, number, self._books, page.rows, whole=whole)
         self._find_external(turn, page)
         listing = compare(self._books, page.rows)
-        revised = self._being_revised(asked, page)
+        revised = self._being_revised(asked, listing)
         by_original: defaultdict[int, list[OrderRow]] = defaultdict(list)
         for row in page.rows:
             by_original[row.original].append(row)
@@ -202,7 +202,7 @@ class Reconciliation:
 
     def _find_external(self, turn: Turn, page: OrderPage) -> None:
         listing = compare(self._books, page.rows)
-        claimed = {row.ref for mine in claims(self._books, page.rows).values() for row in mine}
+        claimed = {row.ref for mine in claims(self._books, listing).values() for row in mine}
         claimed |= self.reserved.could_be(page)
         # Those that have grown are found once more, with their whole quantity. Oldest first: a
         # revise from elsewhere finds the order that it revises.
@@ -217,13 +217,13 @@ class Reconciliation:
                     intent = msgspec.structs.replace(known.intent, qty=row.qty)
                 turn.record(ExternalFound(row.t, intent, row.ref))
 
-    def _being_revised(self, asked: Ns, page: OrderPage) -> set[str | None]:
+    def _being_revised(self, asked: Ns, listing: ListedOrders) -> set[str | None]:
         """Return the keys of orders whose missing shares may live on under a number not known yet.
 
         A revise of such an order is being sent, or its outcome is unknown. It can still come to
         light, or could be a row of the list.
         """
-        found = claims(self._books, page.rows)
+        found = claims(self._books, listing)
         in_the_air = [self._books.orders[key] for key in found]
         return {
             o.intent.supersedes

@@ -26,6 +26,7 @@ from kisnb.events import (
     Unresolved,
 )
 from kisnb.orders import Order, OrderPage, OrderRef, OrderRow, OrderState, ReservedRow
+from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.orders.readings import UNANSWERED, Readings
 from kisnb.trading.orders.resolver import SKEW, WINDOW
@@ -186,19 +187,19 @@ class ReservedOrders:
 
 def _is_like(order: Order, row: ReservedRow) -> bool:
     """Return whether a row of the reserved orders has all that was sent as this order."""
-    intent = order.intent
-    same = (intent.day, intent.code, intent.side, intent.kind, intent.qty, intent.price or 0)
-    return (
-        same == (row.day, row.code, row.side, row.kind, row.qty, row.price)
-        and -SKEW <= row.t - order.sent_at <= WINDOW
-    )
+    named = (row.day, row.code, row.side, row.kind, row.qty, row.price)
+    return named == _sent(order) and -SKEW <= row.t - order.sent_at <= WINDOW
 
 
 def _is_row_of(order: Order, row: OrderRow) -> bool:
     """Return whether a row of the day's list may be what KIS made of a reserved order."""
+    return (row.ref.day, row.code, row.side, row.kind, row.qty, row.price) == _sent(order)
+
+
+def _sent(order: Order) -> tuple[int, str, Side, OrderKind, int, int]:
+    """Return what was sent: day, code, side, kind, quantity and price; 0 for no price."""
     intent = order.intent
-    same = (intent.day, intent.code, intent.side, intent.kind, intent.qty, intent.price or 0)
-    return same == (row.ref.day, row.code, row.side, row.kind, row.qty, row.price)
+    return intent.day, intent.code, intent.side, intent.kind, intent.qty, intent.price or 0
 
 
 def _could_be(mine: list[ReservedRow]) -> str:

@@ -24,11 +24,11 @@ Number, branch, venue and kind are evidence:
 | a branch that none of our listed orders has        | may be the order     |
 | any other venue or kind                            | is somebody else's   |
 
-A row is adopted when it alone is like the order and no other order could be it. No order from
-elsewhere with the same wish, for as many shares or fewer, may have come since of which a list has
-shown a doubtful end. Otherwise the order stays UNKNOWN, and a person decides once the window is
-over. A person may also name an order
-that was taken for somebody else's: if it could be this order, it becomes this order with its fills.
+A row is adopted when it alone is like the order and no other order could be it. It is not adopted
+when an order from elsewhere may be a part of it: one with the same wish, for as many shares or
+fewer, that came later and whose end only a list has shown. When no row is adopted the order stays
+UNKNOWN, and a person decides once the window is over. A person may also name an order that was
+taken for somebody else's: if it could be this order, it becomes this order with its fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
 they are warned. After the second time the rows are somebody else's. The list of a day that is over
@@ -49,7 +49,7 @@ from kisnb.clock import SECOND, Ns, clock_text, day_number
 from kisnb.events import Cancelled, DecisionRefused, Reopened, Resolved, Unresolved
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState, same_branch
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
-from kisnb.trading.orders.likeness import Likeness, kind_of, price_of, venue_of, venue_sent
+from kisnb.trading.orders.likeness import Likeness, kind_of, price_of, venue_of
 from kisnb.trading.orders.listed_orders import ListedOrders, compare
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.turn import Turn
@@ -115,7 +115,7 @@ class Resolver:
         ``whole``: no row is known to be missing. Else what is absent proves nothing.
         """
         rows = tuple(rows)
-        found = claims(books, rows)
+        found = claims(books, compare(books, rows))
         claimants = Counter(row.ref for mine in found.values() for row in mine)
         for key, mine in found.items():
             order = books.orders[key]
@@ -216,9 +216,8 @@ class Resolver:
         turn.publish(DecisionRefused(turn.now, key, text))
 
 
-def claims(books: OrderBooks, rows: Iterable[OrderRow]) -> dict[str, list[OrderRow]]:
+def claims(books: OrderBooks, listing: ListedOrders) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
-    listing = compare(books, rows)
     free = (*listing.strangers, *listing.grown)
     # A reserved order is in another list of KIS's (``reserved_orders``).
     waiting = [
@@ -328,7 +327,7 @@ def ref_of(order: Order, row: OrderRow) -> OrderRef:
 
     For an order to SOR the list may name another venue.
     """
-    return msgspec.structs.replace(row.ref, venue=venue_sent(order))
+    return msgspec.structs.replace(row.ref, venue=order.sent_venue)
 
 
 def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
