@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -55,6 +56,9 @@ from kisnb.orders import (
     Want,
 )
 from kisnb.terms import Mode, Venue
+
+ReadReply: TypeAlias = Callable[[str, ApiReply], SendReply]
+"""Makes the outcome of an order, by its key, of KIS's reply. Raises FrameError."""
 
 
 class KisBroker:
@@ -211,9 +215,10 @@ class KisBroker:
         self._endpoint.rules.check_order(intent, route)
         if intent.day:
             body = reserve_body(intent, route, self._account)
-            return await self._post(intent.key, APIS["order_resv"], body, Lane.ORDER, route.venue)
+            return await self._post(intent.key, APIS["order_resv"], body, Lane.ORDER, _reserved)
         body = order_body(intent, route, self._account)
-        return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, route.venue)
+        read = self._numbered(route.venue)
+        return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, read)
 
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares, None for all leaves. The reply has the number of the cancel
@@ -223,7 +228,8 @@ class KisBroker:
         """
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
-        return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, ref.venue)
+        read = self._numbered(ref.venue)
+        return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, read)
 
     async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
         """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD). Its reply has no number.
@@ -232,9 +238,8 @@ class KisBroker:
         """
         self._check_can_order(key)
         body = cancel_reserved_body(number, day, self._account)
-        return await self._post(
-            key, APIS["order_resv_rvsecncl_cancel"], body, Lane.CANCEL, Venue.KRX
-        )
+        api = APIS["order_resv_rvsecncl_cancel"]
+        return await self._post(key, api, body, Lane.CANCEL, _unnumbered)
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
         """Move ``qty`` shares to ``price`` (won). The reply has the number under which they live
@@ -244,21 +249,21 @@ class KisBroker:
         """
         self._check_can_order(key)
         body = revise_body(ref, qty, price, self._account)
-        return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, ref.venue)
+        read = self._numbered(ref.venue)
+        return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, read)
+
+    def _numbered(self, venue: Venue) -> ReadReply:
+        """Return the reader of a reply that names an order at ``venue``."""
+        return lambda key, reply: SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
 
     async def _post(
-        self, key: str, api: Api, body: dict[str, str], lane: Lane, venue: Venue
+        self, key: str, api: Api, body: dict[str, str], lane: Lane, read: ReadReply
     ) -> SendReply:
         """Send an order, a revise or a cancel once, and return what became of it."""
         try:
             # A cancel only lowers what is at risk, so nothing may hold it back.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
-            reply = await self._rest.send_order(api, body, lane, may_send)
-            if api.name == "order_resv":
-                return SendReply(key, "sent", reserved_as=read_reserved_number(reply))
-            if api.name == "order_resv_rvsecncl_cancel":
-                return SendReply(key, "sent")
-            return SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
+            return read(key, await self._rest.send_order(api, body, lane, may_send))
         except ApiError as e:
             # Some codes do not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
             # come after KIS took the order: its text asks to check the last transaction.
@@ -386,3 +391,11 @@ class KisBroker:
         return {
             b.name: [row for page in pages for row in page.rows(b.name)] for b in api.blocks
         }, complete
+
+
+def _reserved(key: str, reply: ApiReply) -> SendReply:
+    return SendReply(key, "sent", reserved_as=read_reserved_number(reply))
+
+
+def _unnumbered(key: str, _reply: ApiReply) -> SendReply:
+    return SendReply(key, "sent")

@@ -6,56 +6,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
 from kisnb.clock import Activity, Clock, Ns, clock_text
 from kisnb.desk.record.journal import Journal, JournalLost
 from kisnb.desk.record.kept_halt import KeptHalt
-from kisnb.errors import ConfigError, KisError, KisnbError, OrderDenied, TokenError
-from kisnb.events import (
-    CommandDropped,
-    Depth,
-    Event,
-    HaltStep,
-    IntentTaken,
-    StockDay,
-    Tick,
-    Trouble,
-)
-from kisnb.orders import Account, OrderPage, Permission, SendReply
-from kisnb.terms import Venue
+from kisnb.desk.run.kis_calls import LOG, KisCalls, said
+from kisnb.events import CommandDropped, Depth, Event, HaltStep, IntentTaken, Tick, Trouble
+from kisnb.orders import Permission
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.ports.broker import Broker
 from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder, Submit
-from kisnb.trading.ports.effects import (
-    AskDepth,
-    AskOrders,
-    AskReserved,
-    AskStock,
-    Cancel,
-    CancelReply,
-    CancelReserved,
-    DepthRead,
-    Effect,
-    KisCall,
-    OrdersRead,
-    Persist,
-    Publish,
-    ReservedRead,
-    Revise,
-    Send,
-    StockRead,
-    WakeAt,
-    Woke,
-)
+from kisnb.trading.ports.effects import Effect, Persist, Publish, WakeAt, Woke
 from kisnb.trading.ports.journal_rows import Row
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
 SETTLE_POLL = 0.002
-LOG = "see the desk's log for the details"
 
 
 class DeskHost:
@@ -97,6 +66,7 @@ class DeskHost:
         what is submitted is dropped."""
         self.kept_halt = KeptHalt(journal.path.parent)
         self._publish = publish
+        self.kis = KisCalls(broker, core.rules, clock, self.submit, publish)
         self._lane = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wakes: set[Ns] = set()
@@ -194,25 +164,7 @@ class DeskHost:
                 case WakeAt(t=t):
                     self._wake_at(t)
                 case _:
-                    self.call(self._call_of(effect))
-
-    def _call_of(self, effect: KisCall) -> Coroutine[Any, Any, None]:
-        """Return the call to KIS that an effect wants."""
-        match effect:
-            case Send() | Revise():
-                return self._send(effect)
-            case Cancel():
-                return self._cancel(effect)
-            case CancelReserved():
-                return self._cancel_reserved(effect)
-            case AskOrders():
-                return self._ask(effect)
-            case AskReserved():
-                return self._ask_reserved(effect)
-            case AskDepth(code=code, venues=venues):
-                return self._ask_depth(code, venues)
-            case AskStock():
-                return self._ask_stock(effect)
+                    self.call(self.kis.call_of(effect))
 
     def _persist(self, rows: Sequence[Row]) -> bool:
         """Sync rows to the disk. Return whether they are there.
@@ -309,150 +261,11 @@ class DeskHost:
         self._wakes.discard(t)
         self.submit(Woke(t))
 
-    async def _send(self, send: Send | Revise) -> None:
-        intent = send.intent
-        try:
-            if isinstance(send, Send):
-                reply = await self.broker.submit(intent, send.route)
-            else:
-                reply = await self.broker.revise(
-                    intent.key, send.ref, intent.qty, intent.price or 0
-                )
-        # Raised before the first byte of the order: nothing was sent.
-        except OrderDenied as e:
-            reply = SendReply(intent.key, "kept", text=str(e))
-        # Raised before the POST as well: without a token nothing was sent.
-        except (TokenError, ConfigError) as e:
-            reply = SendReply(intent.key, "rejected", text=str(e))
-        except Exception as e:
-            # The POST may have reached KIS, which has no id of ours for an order (KIS's workbook,
-            # order-cash). So it is not sent again: KIS's list of the day decides what became of it.
-            reply = SendReply(intent.key, "unknown", text=f"{type(e).__name__}: {e}")
-        self.submit(reply)
-
     def _may_send(self, key: str) -> Permission:
         """Return the last permission. What held when the order was routed may not hold any more."""
         if self.broken is not None:
             return Permission(self.broken.text, self.broken.cure)
         return self.core.may_send(self.clock.now(), key)
-
-    async def _cancel(self, cancel: Cancel) -> None:
-        try:
-            reply = await self.broker.cancel(cancel.key, cancel.ref, cancel.qty)
-        except Exception as e:
-            reply = SendReply(cancel.key, "unknown", text=str(e))
-        # A cancel without an answer may have worked. The notice, or KIS's list, says so.
-        self.submit(CancelReply(reply))
-
-    async def _cancel_reserved(self, cancel: CancelReserved) -> None:
-        try:
-            reply = await self.broker.cancel_reserved(cancel.key, cancel.number, cancel.day)
-        except Exception as e:
-            reply = SendReply(cancel.key, "unknown", text=str(e))
-        self.submit(CancelReply(reply))
-
-    async def _ask_reserved(self, ask: AskReserved) -> None:
-        rows = None
-        try:
-            rows = await self.broker.reserved_orders(ask.first, ask.last)
-        except Exception as e:
-            # As for the orders of a day: it always ends with a message.
-            if not isinstance(e, KisError):
-                log.exception("the reserved orders could not be read")
-                why = f"the reserved orders could not be read: {said(e)}; {LOG}"
-                self._publish(Trouble(self.clock.now(), why))
-        self.submit(ReservedRead(ask, rows))
-
-    async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
-        """Return the depth of a stock at these venues, from KIS.
-
-        A depth that KIS does not give is missing.
-        """
-        found = []
-        for venue in venues:
-            with suppress(KisError):
-                found.append(await self.broker.depth(code, venue))
-        return tuple(found)
-
-    async def _ask_depth(self, code: str, venues: Sequence[Venue]) -> None:
-        depths: tuple[Depth, ...] = ()
-        try:
-            depths = await self.read_depths(code, venues)
-        except Exception as e:
-            # The reading always ends with a message. Else the orders of the stock would wait for
-            # ever.
-            log.exception("the depth of %s could not be read", code)
-            self._publish(
-                Trouble(
-                    self.clock.now(), f"the depth of {code} could not be read: {said(e)}; {LOG}"
-                )
-            )
-        self.submit(DepthRead(code, depths))
-
-    async def stock_day(self, code: str) -> StockDay:
-        """Return the facts of a stock today: those that the core knows, else KIS's.
-
-        Raises KisError as ``Broker.stock_day`` does.
-        """
-        rules = self.core.rules
-        known = rules.stock_day(self.clock.now(), code)
-        if known is not None:
-            return known
-        stated = await self.broker.stock_day(code, is_described=rules.days.is_described(code))
-        self.submit(StockRead(code, stated))
-        return stated
-
-    async def _ask_stock(self, ask: AskStock) -> None:
-        stated, why = None, ""
-        try:
-            stated = await self.broker.stock_day(ask.code, is_described=ask.is_described)
-        except KisnbError as e:
-            why = e.text
-        except Exception as e:
-            # The reading always ends with a message, because buys wait for it.
-            log.exception("the facts of %s could not be read", ask.code)
-            why = f"{said(e)}; {LOG}"
-        self.submit(StockRead(ask.code, stated, why))
-
-    async def _ask(self, ask: AskOrders) -> None:
-        account, page = None, None
-        lacks: list[str] = []
-        try:
-            # The account is read before the list. A fill in between is in the list, so the core
-            # sees that the two do not belong together. The other way round the fill would look like
-            # a difference of the account.
-            if ask.query.account:
-                account = await self.broker.account()
-                lacks += _missing("account", account)
-            page = await self.broker.day_orders(ask.query.day)
-            lacks += _missing("list of orders", page)
-        except Exception as e:
-            # An AskOrders always ends, or the core would wait for it.
-            lacks.append(said(e))
-            if not isinstance(e, KisError):
-                log.exception("the orders of the day could not be read")
-                self._publish(
-                    Trouble(
-                        self.clock.now(),
-                        f"the orders of the day could not be read: {said(e)}; {LOG}",
-                    )
-                )
-        # A list that broke off proves nothing: an order that it lacks may stand on its next page.
-        whole = page if page is not None and page.complete else None
-        part = page if whole is None else None
-        self.submit(OrdersRead(ask.query, whole, account, part, tuple(lacks)))
-
-
-def _missing(what: str, stated: OrderPage | Account) -> list[str]:
-    """Return a sentence on each thing that KIS's statement lacks."""
-    if stated.complete:
-        return []
-    return list(stated.bad) or [f"KIS did not give all pages of the {what}"]
-
-
-def said(error: BaseException) -> str:
-    """Return the text of an error for a person; its class when the error has no text."""
-    return str(error) or type(error).__name__
 
 
 async def _at_once() -> None:

@@ -246,7 +246,7 @@ class HybridBroker(KisBroker):
         """Return the current price of a stock at a venue, from the quotes' desk."""
         return await self._quotes.quote(code, venue)
 
-    async def stock_day(self, code: str, *, is_described: bool) -> StockDay:  # noqa: ARG002 - a port
+    async def stock_day(self, code: str, *, is_described: bool) -> StockDay:  # noqa: ARG002
         """Return the facts of a stock today, from the quotes' desk, which knows its own list."""
         return await self._quotes.stock_day(code)
 

@@ -142,7 +142,7 @@ class SessionQueries:
             case QuoteOf(code=code, venue=venue):
                 return await broker.quote(code, self._price_venue(code, venue))
             case StockOf(code=code):
-                return await self._host.stock_day(code)
+                return await self._host.kis.stock_day(code)
             case DepthOf(code=code, venue=venue):
                 return await broker.depth(code, self._price_venue(code, venue))
             case RouteOf(intent=intent):
@@ -183,8 +183,8 @@ class SessionQueries:
         """Route an order that is not sent, on depths that are read first where none was shown."""
         core, now = self._host.core, self._host.clock.now()
         if intent.code not in core.rules.universe:
-            await self._host.stock_day(intent.code)
+            await self._host.kis.stock_day(intent.code)
         missing = core.rules.blank(now, intent.code, core.depths.of(intent.code))
-        for depth in await self._host.read_depths(intent.code, missing):
+        for depth in await self._host.kis.read_depths(intent.code, missing):
             core.depths.add(depth)
         return RoutesReply((core.rules.preview(now, intent, core.depths.of(intent.code)).evidence,))
