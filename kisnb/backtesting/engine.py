@@ -32,14 +32,12 @@ from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, FastForward, Idle, ReleaseAgent, WatchCodes
 from kisnb.trading.ports.effects import (
     AskDepth,
-    AskOrders,
     Cancel,
     CancelReply,
     DepthRead,
     Effect,
     Persist,
     Publish,
-    Revise,
     Send,
     WakeAt,
     Woke,
@@ -229,7 +227,7 @@ class Engine:
                 case AskDepth(code=code):
                     # No depth is recorded. The core gets the one that the last trade left.
                     self._run(self.core.step(self.now, DepthRead(code, self.core.depths.of(code))))
-                case AskOrders() | Revise():
+                case _:
                     raise AssertionError(f"the recorded day cannot play {effect}")
 
     def _publish(self, event: Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kisnb.errors import BadInput
-from kisnb.history.series import Series
+from kisnb.history.series import NUMBERS, Series
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,5 +51,5 @@ def bad_bars(rows: pl.DataFrame) -> pl.Series:
         | (pl.col("low") <= 0)
         | (pl.col("volume") < 0)
         | (pl.col("value") < 0)
-        | pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "value").is_null())
+        | pl.any_horizontal(pl.col(*NUMBERS).is_null())
     ).to_series()

@@ -195,6 +195,7 @@ class Download:
         reach = kst_day(self._now()) - MINUTES_REACH
 
         def reason(day: date) -> str:
+            """Return why a day lacks bars; empty when it lacks none."""
             # A day of minutes may be there in part.
             if day in there:
                 part = PART if day in not_asked else reasons.get(day, "")

@@ -6,13 +6,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kisnb.clock import MINUTE, Ns, kst
+from kisnb.history.series import NUMBERS
 from kisnb.market.sessions import hours
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:
     import polars as pl
-
-_NUMBERS = ("open", "high", "low", "close", "volume", "value")
 
 
 def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
@@ -22,7 +21,7 @@ def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
     """
     import polars as pl
 
-    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
+    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *NUMBERS)
 
 
 def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
@@ -68,7 +67,7 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
     )
     seen = pl.col("t").cast(pl.Datetime("ns", "UTC")).dt.cast_time_unit("us")
     seen = seen.dt.convert_time_zone("Asia/Seoul")
-    return bars.select(seen, "code", pl.lit(str(venue)).alias("venue"), *_NUMBERS)
+    return bars.select(seen, "code", pl.lit(str(venue)).alias("venue"), *NUMBERS)
 
 
 def session_starts(venue: Venue, day: date) -> list[Ns]:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+NUMBERS = ("open", "high", "low", "close", "volume", "value")
+"""The columns of every bar that are numbers: prices in won, shares, and won."""
+
+
 class BarKind(StrEnum):
     """The bars that the store keeps. Longer ones are made from these."""
 
@@ -52,7 +56,6 @@ class Series(NamedTuple):
         import polars as pl
 
         when = pl.Date() if self.kind is BarKind.DAY else pl.Datetime("ns", "UTC")
-        numbers = ("open", "high", "low", "close", "volume", "value")
         return pl.Schema(
-            {"code": pl.String(), self.time: when, **dict.fromkeys(numbers, pl.Int64())}
+            {"code": pl.String(), self.time: when, **dict.fromkeys(NUMBERS, pl.Int64())}
         )

@@ -36,12 +36,13 @@ _LISTED: dict[str, Content] = {
     "Volume": "whole",
     "Stocks": "whole",
 }
-_PRICES: dict[str, Content] = dict.fromkeys(("open", "high", "low", "close"), "number")
+PRICES: dict[str, Content] = dict.fromkeys(("open", "high", "low", "close"), "number")
+"""Columns of a daily bar, of a stock or an index."""
 _DAYS: dict[str, Content] = {
     "code": "text",
     "name": "text",
     "date": "date",
-    **_PRICES,
+    **PRICES,
     "volume": "whole",
 }
 _TYPICAL_DAYS = 20

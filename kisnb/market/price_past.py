@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from kisnb.market.parquet_tables import Content
-from kisnb.market.price_files import LISTING, DailyBar, boards_of, daily, kind_of, read, snapped
+from kisnb.market.price_files import (
+    LISTING,
+    PRICES,
+    DailyBar,
+    boards_of,
+    daily,
+    kind_of,
+    read,
+    snapped,
+)
 from kisnb.terms import Board
 
 if TYPE_CHECKING:
@@ -21,11 +30,10 @@ INDEX = "index_daily.parquet"
 
 The file may be missing.
 """
-_POINTS: dict[str, Content] = dict.fromkeys(("open", "high", "low", "close"), "number")
 _INDEX: dict[str, Content] = {
     "index": "text",
     "date": "date",
-    **_POINTS,
+    **PRICES,
     "volume": "whole",
     "turnover": "whole",
 }

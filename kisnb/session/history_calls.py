@@ -187,20 +187,20 @@ class HistoryCalls(SessionCalls):
 
         download, bar = self._parts.past.download, ProgressBar(code)
         today = kst_day(self._parts.state.now)
-        yesterday = today - timedelta(days=1)
+        last_past = min(last, today - timedelta(days=1))
         refused = None
         try:
-            await self._bring(series, code, first, min(last, yesterday), bar.show)
+            await self._bring(series, code, first, last_past, bar.show)
         except NotOffered as e:
             refused = e
         finally:
             bar.close()
-        rows = download.store.read(series, first, min(last, yesterday), [code])
+        rows = download.store.read(series, first, last_past, [code])
         if last >= today and is_trading_day(today):
             rows = pl.concat([rows, await download.minutes_of_today(code, series.venue)])
         if refused is not None and rows.is_empty():
             raise refused
-        self._say_missing(series, code, first, min(last, yesterday), refused)
+        self._say_missing(series, code, first, last_past, refused)
         if rows.is_empty() and last >= today:
             self._say(f"{code}: {series.venue} has no minute of today that has ended.")
         return bars_of_minutes(rows, series.venue, span, self._parts.state.now)
@@ -234,7 +234,7 @@ class HistoryCalls(SessionCalls):
             self._say(f"{code}: bars are missing of {days}{more}. {' '.join(dict.fromkeys(why))}")
 
     def _say(self, text: str) -> None:
-        print(f"{self._parts.mode.badge}{text}")
+        print(f"{self._parts.state.mode.badge}{text}")
 
 
 def _day(value: date | str, what: str) -> date:

@@ -44,14 +44,13 @@ class KisBars:
 
     async def minutes(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
         """Return at most 120 minutes up to ``until``, also of the days before (KIS's workbook)."""
+        api, params = past_minute_params(code, until, venue)
         try:
-            rows = await self._rows(*past_minute_params(code, until, venue))
+            rows = await self._rows(api, params)
         except NotOffered as e:
-            mode = e.text.partition(" ")[0].lower()
-            text = f"{mode} has no minute bars of past days"
-            raise NotOffered(
-                text, f"{e.cure}; daily bars and the minutes of today are there"
-            ) from e
+            text = e.text.replace(api.name, "minute bars of past days")
+            cure = f"{e.cure}; daily bars and the minutes of today are there"
+            raise NotOffered(text, cure) from e
         return _minutes(code, venue, rows)
 
     async def minutes_of_today(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:

@@ -60,8 +60,7 @@ class Parts:
         )  # fmt: skip
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
-        self.mode = snapshot.mode
-        self.past = PastBars(self.link, self.state, snapshot.mode, snapshot.label)
+        self.past = PastBars(self.link, self.state, snapshot.label)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
         self.blocking = Blocking(

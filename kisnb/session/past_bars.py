@@ -25,10 +25,9 @@ FOLDER = "history"
 class PastBars:
     """The store and the download of one session, made with the first question."""
 
-    def __init__(self, link: Link, state: SessionState, mode: Mode, label: str) -> None:
+    def __init__(self, link: Link, state: SessionState, label: str) -> None:
         self._link = link
         self._state = state
-        self._mode = mode
         self._label = label
 
     @cached_property
@@ -38,7 +37,7 @@ class PastBars:
             Store(self.folder),
             KisBars(self._link),
             lambda: self._state.now,
-            keeps_today=self._mode is not Mode.SIM,
+            keeps_today=self._state.mode is not Mode.SIM,
         )
 
     def close(self) -> None:
@@ -53,7 +52,7 @@ class PastBars:
         Paper and live show one market, so they share it. A simulated market has its own, by date,
         seed and prices.
         """
-        if self._mode is not Mode.SIM:
+        if self._state.mode is not Mode.SIM:
             return state_dir() / FOLDER / "kis"
         name = re.sub(r"[^\w-]+", "-", self._label)
         return state_dir() / FOLDER / (name if data_dir() is None else f"{name}-real-prices")

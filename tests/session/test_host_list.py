@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import subprocess
-import sys
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import kisnb
 from kisnb.cli import main
@@ -28,6 +25,7 @@ from kisnb.paths import state_dir
 from kisnb.session.session import Session
 from kisnb.session.stock_list import list_trouble
 from kisnb.terms import Board, Kind
+from tests.session.own_host import OwnHost
 from tests.waiting import until
 
 PRICE = "FHKST01010100"
@@ -42,30 +40,18 @@ STOCKS = """code,name,board,kind,shares,base,volume,nxt
 """The host's stocks: one at another price than in the packaged list, others that it lacks."""
 
 
-class Host:
+class Host(OwnHost):
     """A simulator of a host whose stocks are not the packaged ones."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         (folder / "u.csv").write_text(STOCKS, "utf-8")
-        day = next_trading_day(datetime.now(KST).date())
-        command = [sys.executable, "-m", "kisnb", "sim", "--universe", str(folder / "u.csv")]
-        command += ["--date", str(day), "--start", "10:00:00", "--write-config", str(folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.said: dict[str, Any] = json.loads(self.process.stdout.readline())
-        self.file = folder / "kis_devlp.yaml"
-        self.tail = yaml.safe_load(self.file.read_text("utf-8"))["my_acct_stock"][4:8]
+        super().__init__(folder, "--universe", str(folder / "u.csv"), "--start", "10:00:00")
+        self.tail = self.entries["my_acct_stock"][4:8]
 
     def control(self, verb: str, **said: object) -> None:
         body = json.dumps(said).encode()
         urllib.request.urlopen(f"{self.said['control']}/{verb}", data=body, timeout=10).close()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 @pytest.fixture

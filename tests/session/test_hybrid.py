@@ -7,10 +7,7 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,44 +16,28 @@ import pytest
 import yaml
 
 import kisnb
-from kisnb.clock import KST
 from kisnb.desk.address import find_desk
 from kisnb.errors import BadInput, ConfigError
-from kisnb.market.calendar import next_trading_day
 from kisnb.terms import Mode
 from tests.session.opening import whole_lines
+from tests.session.own_host import OwnHost
 from tests.waiting import until
 
 SPEED = "60"
 CODE = "005930"
 
 
-class Host:
-    """A simulator process with keys of its own, what it recorded, and its official-style
-    configuration."""
+class Host(OwnHost):
+    """A host and what it recorded."""
 
-    def __init__(self, folder: Path, day: str, mode: Mode) -> None:
+    def __init__(self, folder: Path, mode: Mode) -> None:
         self.recording = folder / "recording.jsonl"
-        folder.mkdir()
-        command = [sys.executable, "-m", "kisnb", "sim", "--host", mode]
-        command += ["--date", day, "--start", "09:30:00", "--speed", SPEED]
-        command += ["--write-config", str(folder), "--record", str(self.recording)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.said = json.loads(self.process.stdout.readline())
-        self.entries: dict[str, str] = yaml.safe_load(
-            (folder / "kis_devlp.yaml").read_text("utf-8")
-        )
+        record = ("--record", str(self.recording))
+        super().__init__(folder, "--host", mode, "--start", "09:30:00", "--speed", SPEED, *record)
 
     def requests(self) -> list[dict[str, Any]]:
         lines = (json.loads(line) for line in whole_lines(self.recording))
         return [line for line in lines if line["kind"] == "request"]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 @pytest.fixture
@@ -64,8 +45,7 @@ def hosts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trading_hours: None
 ) -> Iterator[tuple[Host, Host]]:
     """Live and paper, and a configuration that names both."""
-    day = str(next_trading_day(datetime.now(KST).date()))
-    live, paper = Host(tmp_path / "live", day, Mode.LIVE), Host(tmp_path / "paper", day, Mode.PAPER)
+    live, paper = Host(tmp_path / "live", Mode.LIVE), Host(tmp_path / "paper", Mode.PAPER)
     both = {
         **live.entries,
         "paper_app": paper.entries["my_app"],

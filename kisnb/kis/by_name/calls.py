@@ -112,15 +112,11 @@ def _text(name: str, value: ParamValue) -> str:
     # A code that is written as a number has lost the zeros at its front: 005930 is not 5930.
     if isinstance(value, int) and not isinstance(value, bool) and not _is_code(name):
         return str(value)
-    raise (
-        BadInput(
-            f"{name}={shown(value)} is not a text", f'write it in quotation marks: {name}="005930"'
-        )
-        if _is_code(name)
-        else BadInput(
-            f"{name}={shown(value)} is no text, whole number or day",
-            "write it as KIS's text for it",
-        )
+    if _is_code(name):
+        cure = f'write it in quotation marks: {name}="005930"'
+        raise BadInput(f"{name}={shown(value)} is not a text", cure)
+    raise BadInput(
+        f"{name}={shown(value)} is no text, whole number or day", "write it as KIS's text for it"
     )
 
 

@@ -1,4 +1,4 @@
-"""What kisnb tells people about the calls by name: the help of one call, and the search."""
+"""The help of one call or channel by name, and the search over all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all indicators share: base classes, the rule for missing inputs, checks of parameters.
+"""Base classes of the indicators, the rule for missing inputs, checks of parameters.
 
 An object is fed input by input. An expression computes the same over columns. Both skip a missing
 input: the objects with ``finite``, the expressions with ``KnownRows``.

@@ -149,7 +149,7 @@ class RollingRank(PriceIndicator[float]):
         insort(ordered, price)
         if len(window) < self.length:
             return None
-        # Between the two places stand the equal prices, the newest one among them.
+        # Between the two places are the equal prices, the newest one among them.
         below, up_to = bisect_left(ordered, price), bisect_right(ordered, price)
         return (below + up_to - 1) / 2 / (self.length - 1)
 

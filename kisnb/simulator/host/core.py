@@ -19,12 +19,12 @@ from kisnb.simulator.host.access import Access, GatewayRefusal
 from kisnb.simulator.host.account.account import SimulatedAccount
 from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.by_hand import ByHand
-from kisnb.simulator.host.faults import Fault, Faults
+from kisnb.simulator.host.faults import REWRITING, Fault, Faults
 from kisnb.simulator.host.gateway import Gateway, JsonReply, RestCall, refusal_body
 from kisnb.simulator.host.personas import LIVE, Persona
 from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.record import DayRecorder
-from kisnb.simulator.host.rewriting import REWRITING, rewritten
+from kisnb.simulator.host.rewriting import rewritten
 from kisnb.simulator.host.streams.sockets import ClientSocket, Outgoing
 from kisnb.simulator.host.streams.streams import Streams
 from kisnb.simulator.replies.master_archives import master_archive

@@ -76,9 +76,11 @@ _REPLY = frozenset({"rewrite", "pad"})
 _LIST = frozenset({"empty", "miss", "part", "repeat", "branch"})
 _TOKENS = frozenset({"expire", "revoke"})
 _SENT = frozenset({"drop", "duplicate", "delay", "reorder", "kill"})
+REWRITING = _REPLY | _LIST
+"""The deeds that change a reply."""
 DEEDS: dict[Point, frozenset[str]] = {
-    "call": _CALL | _REPLY | _LIST | _TOKENS | {"kill"},
-    "read": _CALL | _REPLY | _LIST | _TOKENS | {"kill"},
+    "call": _CALL | REWRITING | _TOKENS | {"kill"},
+    "read": _CALL | REWRITING | _TOKENS | {"kill"},
     "order": _CALL | _REPLY | _TOKENS | {"kill", "reject"},
     "oauth": _CALL,
     "request": frozenset({"refuse", "silence", "kill"}),

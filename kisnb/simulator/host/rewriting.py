@@ -11,9 +11,6 @@ from typing import Any
 
 from kisnb.simulator.host.faults import Fault
 
-REWRITING = frozenset({"rewrite", "pad", "empty", "miss", "part", "repeat", "branch"})
-"""The deeds that change a reply."""
-
 
 def rewritten(fault: Fault, body: Mapping[str, object]) -> dict[str, object]:
     """Return the body of a reply as the fault changes it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from kisnb.notebook.commands.grammar import Typed, usage
 from kisnb.notebook.commands.verbs.context import Context
@@ -14,23 +14,29 @@ if TYPE_CHECKING:
 
 
 async def _history(context: Context, typed: Typed) -> pl.DataFrame:
-    return await context.session.history(
-        context.code(typed.text(0)),
-        typed.option("every", str) or "1d",
-        typed.option("from", str),
-        typed.option("to", str),
-        venue=typed.option("venue", Venue) or Venue.KRX,
-        adjusted="raw" not in typed.options,
-    )
+    return await context.session.history(context.code(typed.text(0)), **_span(typed))
 
 
 async def _download(context: Context, typed: Typed) -> pl.DataFrame:
     codes = [context.code(word) for word in typed.text(0).replace(",", " ").split()]
-    return await context.session.download(
-        codes,
-        typed.option("every", str) or "1d",
-        typed.option("from", str),
-        typed.option("to", str),
+    return await context.session.download(codes, **_span(typed))
+
+
+class _Span(TypedDict):
+    """The bars that both verbs name with their options."""
+
+    every: str
+    start: str | None
+    end: str | None
+    venue: Venue
+    adjusted: bool
+
+
+def _span(typed: Typed) -> _Span:
+    return _Span(
+        every=typed.option("every", str) or "1d",
+        start=typed.option("from", str),
+        end=typed.option("to", str),
         venue=typed.option("venue", Venue) or Venue.KRX,
         adjusted="raw" not in typed.options,
     )
