@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
     from kisnb.market import indicators as indicators
-    from kisnb.market.router import Router as Router
+    from kisnb.market.routing.router import Router as Router
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
     from kisnb.session.connect import connect as connect
@@ -41,7 +41,7 @@ _PUBLIC = {
     "Depth": "kisnb.events",
     "Order": "kisnb.orders",
     "OrderBook": "kisnb.trading.order_books.order_book",
-    "Router": "kisnb.market.router",
+    "Router": "kisnb.market.routing.router",
     "Session": "kisnb.session.session",
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtesting.engine",

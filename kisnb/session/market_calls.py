@@ -9,7 +9,7 @@ from kisnb.errors import BadInput
 from kisnb.events import StockDay
 from kisnb.kis.calls.ranking_messages import MOST_ROWS, RankingKind, ranking_call, read_ranking
 from kisnb.market import sessions
-from kisnb.market.router import Router
+from kisnb.market.routing.router import Router
 from kisnb.orders import Want
 from kisnb.session.feed.market_data import MarketData
 from kisnb.session.parts import SessionCalls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
 from kisnb.orders import Order, Orders
 from kisnb.session.parts import SessionCalls
 from kisnb.session.questions import Questions, awaited

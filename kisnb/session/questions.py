@@ -10,7 +10,7 @@ import msgspec
 
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Order
 from kisnb.session.feed.link import Link

@@ -30,7 +30,7 @@ from kisnb.events import (
     Sent,
     is_order_fact,
 )
-from kisnb.market.routing_evidence import EvidenceLog
+from kisnb.market.routing.evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState, same_branch
 from kisnb.terms import Side
 from kisnb.trading.order_books.breaker import TradingDay

@@ -9,7 +9,7 @@ from datetime import date, time
 from kisnb.clock import kst
 from kisnb.events import Depth
 from kisnb.market import calendar, order_rules, sessions
-from kisnb.market.router import MarketSnapshot, Router
+from kisnb.market.routing.router import MarketSnapshot, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Intent
 from kisnb.terms import OrderKind, Side, Venue

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.errors import BadInput
-from kisnb.market.router import Router
+from kisnb.market.routing.router import Router
 from kisnb.terms import SessionId
 
 PRE, REG, LATE, OFF = SessionId.NXT_PRE, SessionId.KRX_REG, SessionId.NXT_AFTER, SessionId.KR_OFF

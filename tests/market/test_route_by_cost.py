@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from kisnb.market.costs import BRANCH
-from kisnb.market.router import REASONS, MarketSnapshot, Reason, Routed, Router
+from kisnb.market.routing.router import REASONS, MarketSnapshot, Reason, Routed, Router
 from kisnb.orders import Intent
 from kisnb.terms import OrderKind, Side, Venue
 from tests.market.test_router import (

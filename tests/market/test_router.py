@@ -13,8 +13,8 @@ from kisnb.errors import BadInput
 from kisnb.events import Depth
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import legal
-from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
+from kisnb.market.routing.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.uncertain import Uncertain
 from kisnb.orders import Fill, Intent, Route
 from kisnb.terms import Board, Kind, OrderKind, SessionId, Side, Venue

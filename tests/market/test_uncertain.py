@@ -11,7 +11,7 @@ from kisnb.errors import ConfigError
 from kisnb.market import costs, sessions, uncertain
 from kisnb.market.costs import BANKIS
 from kisnb.market.order_rules import RULES, legal
-from kisnb.market.router import Router
+from kisnb.market.routing.router import Router
 from kisnb.market.session_table import LABELS, SPANS
 from kisnb.market.ticks import FUND_GRIDS, LIMITS, LISTING_DAY, STOCK_GRIDS
 from kisnb.market.uncertain import Uncertain

@@ -25,7 +25,7 @@ from kisnb.events import (
     SendUnknown,
     Sent,
 )
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
 from kisnb.notebook.rendering.display import LOOKS, quote_html, quote_text
 from kisnb.notebook.rendering.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route

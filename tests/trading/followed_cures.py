@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from kisnb.clock import Ns, kst, kst_day, parse_time
-from kisnb.market.router import NotRouted
+from kisnb.market.routing.router import NotRouted
 from kisnb.notebook.commands.grammar import parse
 from kisnb.notebook.commands.verbs.orders import typed_order
 from kisnb.notebook.commands.verbs.table import find

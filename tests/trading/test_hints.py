@@ -16,7 +16,7 @@ from kisnb.events import Cancelled
 from kisnb.kis.error_codes import explain
 from kisnb.kis.modes import HOST_RULES
 from kisnb.market import order_rules, ticks
-from kisnb.market.router import Routed
+from kisnb.market.routing.router import Routed
 from kisnb.market.universe import Universe
 from kisnb.notebook.commands.grammar import parse
 from kisnb.notebook.commands.verbs.table import find

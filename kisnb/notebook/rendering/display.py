@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.events import Depth, Quote
-    from kisnb.market.routing_evidence import Evidence
+    from kisnb.market.routing.evidence import Evidence
     from kisnb.orders import Account, Fill, Order, Orders
     from kisnb.session.agents.agent_view import AgentView
     from kisnb.session.agents.roster import Roster
@@ -204,7 +204,7 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.orders", "Order"): _look_order,
     ("kisnb.orders", "Orders"): _look_orders,
     ("kisnb.orders", "Fill"): _look_fill,
-    ("kisnb.market.routing_evidence", "Evidence"): _look_evidence,
+    ("kisnb.market.routing.evidence", "Evidence"): _look_evidence,
     ("kisnb.orders", "Account"): _look_account,
     ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
     ("kisnb.session.agents.roster", "Roster"): _look_roster,

@@ -11,7 +11,7 @@ from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel, added
 from kisnb.market.instruments import Instrument
 from kisnb.market.reserved_orders import KINDS, reserved_for, why_not_taken
-from kisnb.market.router import MarketSnapshot, NotRouted, Routed, Router
+from kisnb.market.routing.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue

@@ -20,7 +20,7 @@ from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns
 from kisnb.events import FlattenSet, HaltStep
 from kisnb.market import sessions
-from kisnb.market.router import NotRouted
+from kisnb.market.routing.router import NotRouted
 from kisnb.orders import Account, Intent, Order, OrderState
 from kisnb.terms import OrderKind, Phase, Side, Venue
 from kisnb.trading.gate.latest_depths import LatestDepths

@@ -25,7 +25,7 @@ import msgspec
 from kisnb.clock import SECOND, Ns, clock_text, day_number, kst_day
 from kisnb.events import Denied, IntentRepeated, IntentTaken, OrderHeld, SendStarted
 from kisnb.market import order_rules
-from kisnb.market.router import NotRouted
+from kisnb.market.routing.router import NotRouted
 from kisnb.orders import (
     ALLOWED,
     Account,

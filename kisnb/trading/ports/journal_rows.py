@@ -25,7 +25,7 @@ from kisnb.events import (
     Notice,
     OrderFact,
 )
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.events import Depth, Quote, StockDay
-from kisnb.market.routing_evidence import Evidence
+from kisnb.market.routing.evidence import Evidence
 from kisnb.orders import Account, Intent, OrderPage, OrderState
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.events import Depth, Quote
-    from kisnb.market.routing_evidence import Evidence
+    from kisnb.market.routing.evidence import Evidence
     from kisnb.orders import Account, Order, Orders
     from kisnb.session.session import Session
     from kisnb.session.typed_orders.typed_order import TypedOrder

@@ -94,7 +94,7 @@ def _api(context: Context, typed: Typed) -> pl.DataFrame:
 
 def _why(_context: Context, typed: Typed) -> None:
     from kisnb.kis.error_codes import explain
-    from kisnb.market.router import REASONS
+    from kisnb.market.routing.router import REASONS
 
     text = typed.text(0)
     meaning = REASONS.get(text.lower())

@@ -19,7 +19,7 @@ from kisnb.values import order_number, ordinal
 if TYPE_CHECKING:
     import polars as pl
 
-    from kisnb.market.routing_evidence import Evidence
+    from kisnb.market.routing.evidence import Evidence
     from kisnb.orders import Account, Order, Orders
     from kisnb.trading.order_books.order_book import OrderBook
 

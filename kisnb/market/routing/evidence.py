@@ -10,8 +10,8 @@ import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text, kst_day
 from kisnb.events import Depth
-from kisnb.market.routing_costs import Score, WhatIf, score
-from kisnb.market.routing_sentences import decision_sentence
+from kisnb.market.routing.costs import Score, WhatIf, score
+from kisnb.market.routing.sentences import decision_sentence
 from kisnb.orders import Fill, Intent
 from kisnb.terms import SessionId, Venue
 

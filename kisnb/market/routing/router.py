@@ -21,8 +21,8 @@ from kisnb.market import sessions
 from kisnb.market.costs import BANKIS, CostModel
 from kisnb.market.instruments import Instrument
 from kisnb.market.order_rules import Offered, Verdict, taken_as
-from kisnb.market.routing_costs import WhatIf, reference_price, what_if
-from kisnb.market.routing_evidence import DepthSeen, Evidence, EvidenceLog
+from kisnb.market.routing.costs import WhatIf, reference_price, what_if
+from kisnb.market.routing.evidence import DepthSeen, Evidence, EvidenceLog
 from kisnb.market.uncertain import Assumed
 from kisnb.orders import Intent, Route
 from kisnb.terms import Phase, SessionId, Side, Venue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kisnb.market.routing_costs import WhatIf
+from kisnb.market.routing.costs import WhatIf
 from kisnb.terms import Venue
 
 _USUAL = "it is the usual venue of this part of the day"
