@@ -7,6 +7,7 @@ shares.
     Fact ── market    Tick, Depth, StockDay, Bar …       published
          ├─ orders    IntentTaken, Sent, Filled …        journaled and published
          ├─ account   HaltSet, Armed, DriftFound …       journaled and published
+         ├─ exits     ProtectionSet, PriceAlertFired …   journaled and published
          └─ desk      Notice                             journaled, not published
                       LinkUp, PhaseChanged, Trouble …    published
 """
@@ -51,6 +52,18 @@ from kisnb.events.desk import (
     Trouble,
     Unresolved,
 )
+from kisnb.events.exits import (
+    ExitFact,
+    PriceAlertEnded,
+    PriceAlertFired,
+    PriceAlertSet,
+    ProtectionBlocked,
+    ProtectionEnded,
+    ProtectionFired,
+    ProtectionMoved,
+    ProtectionRefused,
+    ProtectionSet,
+)
 from kisnb.events.fact import Fact
 from kisnb.events.market import (
     Bar,
@@ -86,7 +99,17 @@ from kisnb.events.orders import (
     is_order_fact,
 )
 
-Event: TypeAlias = OrderFact | AccountFact | ControlFact | MarketFact | LinkFact | DeskFact | Bar
+Event: TypeAlias = (
+    OrderFact
+    | AccountFact
+    | ControlFact
+    | ExitFact
+    | ProtectionRefused
+    | MarketFact
+    | LinkFact
+    | DeskFact
+    | Bar
+)
 
 __all__ = [
     "Accepted",
@@ -111,6 +134,7 @@ __all__ = [
     "DriftCleared",
     "DriftFound",
     "Event",
+    "ExitFact",
     "ExpectedMatch",
     "Expired",
     "ExternalFound",
@@ -134,7 +158,16 @@ __all__ = [
     "OrderReserved",
     "OrderShown",
     "PhaseChanged",
+    "PriceAlertEnded",
+    "PriceAlertFired",
+    "PriceAlertSet",
     "ProgramTrades",
+    "ProtectionBlocked",
+    "ProtectionEnded",
+    "ProtectionFired",
+    "ProtectionMoved",
+    "ProtectionRefused",
+    "ProtectionSet",
     "Quote",
     "ReadingsFailed",
     "ReadingsGood",

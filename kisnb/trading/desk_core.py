@@ -11,6 +11,7 @@ Each part takes the ``Turn`` of the step. A part knows the parts above it, never
     Reconciliation           brings the order books to what KIS lists
     StockReadings            asks for the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
+    Exits                    watch what is held, and sell it
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
 
@@ -40,6 +41,8 @@ from kisnb.events import (
 from kisnb.market import sessions
 from kisnb.orders import Order, OrderState, Permission, SendReply, same_branch
 from kisnb.terms import Venue
+from kisnb.trading.exits.exit_sale import ExitSales
+from kisnb.trading.exits.exits import Exits
 from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.blackout import window_end
 from kisnb.trading.gate.day_loss import DayLoss
@@ -54,11 +57,18 @@ from kisnb.trading.orders.order_reconciliation import expiry
 from kisnb.trading.orders.readings import AFTER_BOUNDARY, Readings
 from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.stock_readings import StockReadings
+from kisnb.trading.orders.urgent_sells import UrgentSells
 from kisnb.trading.ports.commands import (
     CancelOrder,
+    EndPriceAlert,
+    EndProtection,
+    ExitCommand,
     Halt,
+    Protect,
+    PushForecast,
     ResolveOrder,
     ReviseOrder,
+    SetPriceAlert,
     ShowOrder,
     Submit,
 )
@@ -90,6 +100,7 @@ _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
     _OrderCommand
     | _Control
+    | ExitCommand
     | Event
     | SendReply
     | CancelReply
@@ -123,9 +134,10 @@ class DeskCore:
         self.stocks = StockReadings(rules)
         self.orders = OrderPath(rules, self.gate, state, self.depths, self.readings, self.stocks)
         self._day_loss = DayLoss(self.gate, state)
-        self._flatten = Flatten(
-            state, self.gate, self.depths, self.orders, self.cancels, self.readings
-        )
+        sells = UrgentSells(self.gate, self.depths, state)
+        self._flatten = Flatten(state, sells, self.orders, self.cancels, self.readings)
+        sales = ExitSales(rules, state, self.depths, sells, self.orders, self.cancels)
+        self._exits = Exits(rules, state, sales)
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
@@ -150,6 +162,7 @@ class DeskCore:
         if self.state.books.live:
             self.readings.schedule(turn, now, "restart", account=True)
         self.stocks.want(turn, self.state.books.account.holds)
+        self._exits.start(turn)
         return turn.take_effects()
 
     def step(self, now: Ns, message: CoreMessage) -> list[Effect]:
@@ -164,6 +177,9 @@ class DeskCore:
         # Any message but a price may have ended an order or freed shares that the flatten sells.
         if self._kill_switch.is_flattening:
             self._kill_switch.proceed(turn)
+        # The same messages may have ended what an exit protects, or the order by which it sells.
+        if self.state.exits.watches:
+            self._exits.proceed(turn)
         return turn.take_effects()
 
     def may_send(self, now: Ns, key: str) -> Permission:
@@ -191,16 +207,25 @@ class DeskCore:
     def _on_price(self, now: Ns, event: Tick | Depth) -> list[Effect]:
         """Take in the commonest messages. Most of them need no turn and only go on to sessions."""
         self.depths.add(event)
-        if not isinstance(event, Tick) or not self._day_loss.is_held(event.code):
+        if not isinstance(event, Tick):
+            return [Publish(event)]
+        is_held, is_watched = self._day_loss.is_held(event.code), self._exits.watches(event.code)
+        if not (is_held or is_watched):
             return [Publish(event)]
         turn = self._begin(now)
         turn.publish(event)
-        self._day_loss.on_tick(turn, event)
+        if is_held:
+            self._day_loss.on_tick(turn, event)
+        if is_watched:
+            self._exits.on_tick(turn, event)
         return turn.take_effects()
 
     def _receive(self, turn: Turn, message: CoreMessage) -> None:
         match message:
-            case Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder():
+            case (
+                Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder()
+                | Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast()
+            ):  # fmt: skip
                 self._execute(turn, message)
             case Halt() | LiftHalt() | ArmDesk() | AdoptHolding() | AcceptDifference():
                 self._execute_control(turn, message)
@@ -242,7 +267,7 @@ class DeskCore:
 
     # commands
 
-    def _execute(self, turn: Turn, command: _OrderCommand) -> None:
+    def _execute(self, turn: Turn, command: _OrderCommand | ExitCommand) -> None:
         match command:
             case Submit(intent=intent, naming=naming) | ReviseOrder(intent=intent, naming=naming):
                 self.orders.submit(turn, intent, naming)
@@ -253,6 +278,8 @@ class DeskCore:
                 self.cancels.request(turn, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(turn, command)
+            case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
+                self._exits.execute(turn, command)
 
     def _execute_control(self, turn: Turn, command: _Control) -> None:
         """Change what the desk lets pass, or whose the shares are."""

@@ -15,6 +15,7 @@ from kisnb.events import (
     Disarmed,
     DriftCleared,
     DriftFound,
+    ExitFact,
     ExternalFound,
     Filled,
     FlattenSet,
@@ -33,6 +34,7 @@ from kisnb.events import (
 from kisnb.market.routing.evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState, same_branch
 from kisnb.terms import Side
+from kisnb.trading.exit_state import ExitState
 from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
@@ -78,6 +80,8 @@ class State:
         self.unproven: dict[str, int] = {}
         """Shares that were booked because KIS stated them for a minute, by code. No order explains
         them, so KIS may take them back in the same way."""
+        self.exits = ExitState()
+        """Exits and price alerts."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
         """Differences that stand, by subject and what."""
 
@@ -105,6 +109,8 @@ class State:
                     self.names.add(row.t, row.key, row.naming)
             case OrderShown():
                 self.names.add_shown(row.key, row.place, row.token)
+            case _ if isinstance(row, ExitFact):
+                self.exits.apply(row)
             case _:
                 self._apply_control_fact(row)
 

@@ -10,16 +10,21 @@ from kisnb.desk.serve.pacing import Pacing
 from kisnb.desk.serve.published_leases import PublishedLeases
 from kisnb.desk.serve.unreadable import RawCommands, Unreadable, pieces
 from kisnb.events import CommandDropped, Event, Trouble
-from kisnb.trading.order_books.order_book import is_of_flatten
+from kisnb.trading.order_books.order_book import is_of_desk
 from kisnb.trading.ports.commands import (
     CancelOrder,
     Command,
+    EndPriceAlert,
+    EndProtection,
     FastForward,
     Halt,
     Idle,
+    Protect,
+    PushForecast,
     ReleaseAgent,
     ResolveOrder,
     ReviseOrder,
+    SetPriceAlert,
     Submit,
     WatchCodes,
 )
@@ -48,12 +53,14 @@ class SessionCommands:
     def execute(self, connection: Connection, command: Command) -> None:
         """Carry out one command of a session."""
         match command:
-            # The sells of a flatten pass a halt, and their keys mark them. So no session may give
-            # an order such a key.
-            case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_flatten(intent):
-                why = "the key of an order may not begin with 'flatten:'"
+            # The sells of a flatten pass a halt, and an exit cancels all orders but its own. Their
+            # keys mark them. So no session may give an order such a key.
+            case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_desk(intent):
+                why = "the key of an order may not begin with 'flatten:' or 'exit:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
             case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
+                self._host.submit(command)
+            case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
                 self._host.submit(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants

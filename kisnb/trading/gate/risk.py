@@ -17,7 +17,6 @@ from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.order_books import reservations
-from kisnb.trading.order_books.ledger import Position
 from kisnb.trading.order_books.order_book import NOBODY, is_of_flatten
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
@@ -100,13 +99,13 @@ class Rules:
             return fee, 0
         return fee, added(lambda won: self.costs.tax(won, day, kind, board), before, value)
 
-    def break_even(self, t: Ns, code: str, position: Position) -> int:
-        """Return the lowest price at which selling all lots of ``position`` loses nothing, won.
+    def break_even(self, t: Ns, code: str, cost: int, held: int) -> int:
+        """Return the lowest price at which selling ``held`` shares loses nothing, won.
 
-        Fee and tax are counted.
+        ``cost`` is their cost with the fees of their buys, won. Fee and tax of the sale are
+        counted.
         """
-        held = position.in_lots
-        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
+        return self.costs.break_even(cost, held, kst_day(t), *self._sort(code))
 
     def _sort(self, code: str) -> tuple[Kind, Board]:
         """Return the kind and the board, which decide on fee and tax.

@@ -20,27 +20,17 @@ from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns
 from kisnb.events import FlattenSet, HaltStep
 from kisnb.market import sessions
-from kisnb.market.routing.router import NotRouted
-from kisnb.orders import Account, Intent, Order, OrderState
+from kisnb.orders import Account, Order, OrderState
 from kisnb.terms import OrderKind, Phase, Side, Venue
-from kisnb.trading.gate.latest_depths import LatestDepths
-from kisnb.trading.gate.risk import Gate, No
-from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.readings import Readings
+from kisnb.trading.orders.urgent_sells import UrgentSells
 from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
-KINDS = (
-    OrderKind.MARKET, OrderKind.MARKET_IOC, OrderKind.LIMIT_IOC, OrderKind.LIMIT,
-    OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
-    OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
-)  # fmt: skip
-"""Kinds of a flatten's sells, the most aggressive first. Limit orders name the day's lower limit
-price, so they take every bid."""
 PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
 """Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
 repeats."""
@@ -83,15 +73,13 @@ class Flatten:
     def __init__(
         self,
         state: State,
-        gate: Gate,
-        market: LatestDepths,
+        sells: UrgentSells,
         orders: OrderPath,
         cancels: Cancels,
         readings: Readings,
     ) -> None:
         self._state = state
-        self._gate = gate
-        self._market = market
+        self._sells = sells
         self._path = orders
         self._cancels = cancels
         self._readings = readings
@@ -189,13 +177,13 @@ class Flatten:
             return
         self._note_end(turn.now, part)
         # Never more than the whole account can sell, whatever the agent's own order book says.
-        qty = min(self._sellable(code, agent), self._sellable(code, BY_HAND))
+        qty = min(self._sells.sellable(code, agent), self._sells.sellable(code, BY_HAND))
         if qty <= 0:
             part.why, part.is_blocked = "", False
             return
         if turn.now < part.again_at:
             return
-        sale = self._sale(turn.now, agent, code, qty, part.failures)
+        sale = self._sells.choose(turn.now, FLATTEN, agent, code, qty, part.failures)
         if isinstance(sale, str):
             part.why, part.is_blocked = sale, True
             return
@@ -232,49 +220,6 @@ class Flatten:
         ):
             self._cancels.request(turn, order.key, None, kill_switch=True)
 
-    def _sale(self, now: Ns, agent: str, code: str, qty: int, failures: int) -> Intent | str:
-        """Return the order to send, or why none passes.
-
-        Of the kinds that pass now it is the most aggressive; after each failure it is the next.
-        """
-        passing: list[Intent] = []
-        refusals: dict[OrderKind, str] = {}
-        for kind in KINDS:
-            intent = self._intent(now, agent, code, qty, kind)
-            no = self._gate.check(now, intent, self._state) or self._unroutable(now, intent)
-            if no is None:
-                passing.append(intent)
-            else:
-                refusals[kind] = no.reason
-        if passing:
-            # Round and round: a kind that found nobody may find one later, and no kind is given up.
-            return passing[failures % len(passing)]
-        return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
-
-    def _intent(self, now: Ns, agent: str, code: str, qty: int, kind: OrderKind) -> Intent:
-        # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
-        # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
-        # notice of 2026-09-09). While the limit is not known, the gate refuses this kind, and
-        # another kind sells.
-        price = self._gate.rules.days.lowest_price(now, code) if kind.priced else None
-        # The moment makes the key new for each try. A part has one order at a time, so no two share
-        # it.
-        key = f"{FLATTEN}{now}:{agent}:{code}"
-        return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)
-
-    def _unroutable(self, now: Ns, intent: Intent) -> No | None:
-        # Asked before the order is made. A kind that no venue takes now is passed over, and does
-        # not leave a denied order behind.
-        routed = self._gate.rules.preview(now, intent, self._market.of(intent.code))
-        if isinstance(routed, NotRouted):
-            return No(routed.reason, routed.cure)
-        return self._gate.connection(now, intent.code, routed.kind, routed.venue)
-
-    def _sellable(self, code: str, agent: str) -> int:
-        return reservations.sellable(
-            self._state.books, Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET)
-        )
-
     # what remains
 
     @property
@@ -298,7 +243,7 @@ class Flatten:
         for code, position in sorted(state.books.account.positions.items()):
             if position.qty:
                 whys = [p.why for (_, of), p in self._parts.items() if of == code and p.why]
-                others = position.qty - self._sellable(code, BY_HAND) - self._on_order(code)
+                others = position.qty - self._sells.sellable(code, BY_HAND) - self._on_order(code)
                 if others > 0:
                     whys.append(f"{others:,} of them are in sells that have not ended")
                 yield f"{position.qty:,} {code}: {'; '.join(dict.fromkeys(whys)) or 'not sold yet'}"

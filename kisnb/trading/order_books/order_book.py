@@ -62,11 +62,18 @@ NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are not agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
 """Begin of the keys of a flatten's orders. No session may give an order such a key."""
+EXIT = "exit:"
+"""Begin of the keys of the sells of exits. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 """A caller waits until its order leaves these states. UNKNOWN is not one of them: no waiting makes
 it known."""
+
+
+def is_of_desk(intent: Intent) -> bool:
+    """Return whether the key says that the desk itself made the order: a flatten or an exit."""
+    return intent.key.startswith((FLATTEN, EXIT))
 
 
 def is_of_flatten(intent: Intent) -> bool:

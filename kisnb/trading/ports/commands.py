@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
+from kisnb.exits import PriceAlert, Protection
 from kisnb.orders import Intent, Naming, Place, Want
 
 
@@ -106,6 +107,55 @@ class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
     agent: str
 
 
+class Protect(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Set an exit, once: a key that the desk knows already sets nothing.
+
+    It takes the place of the exit that the owner has in this stock. ``ProtectionSet`` or
+    ``ProtectionRefused`` follows.
+    """
+
+    protection: Protection
+
+
+class EndProtection(SessionMessage, frozen=True, tag=True, array_like=True):
+    """End an exit. What it has in the market is cancelled."""
+
+    key: str
+    why: str = "a person ended it"
+
+
+class SetPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Set a price alert, once. ``PriceAlertSet`` or ``ProtectionRefused`` follows."""
+
+    alert: PriceAlert
+
+
+class EndPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
+    """End a price alert."""
+
+    key: str
+
+
+class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Tell the desk what a model says of a stock. Exits with stages use it."""
+
+    code: str
+    provider: str
+    """Name of the model, for people."""
+    made_at: Ns
+    """The moment up to which the model knew the market."""
+    bar: Ns
+    """Length of the model's bars. A forecast counts for two of them."""
+    falling: int
+    """Probability that the price falls, basis points."""
+    usual_value: int | None = None
+    """Won that are usually traded in the last five minutes at this time of the day. None: not
+    known."""
+
+
+ExitCommand: TypeAlias = Protect | EndProtection | SetPriceAlert | EndPriceAlert | PushForecast
+
+
 # Queries are not among them. ``ArmDesk`` and ``LiftHalt`` would otherwise reach the core past the
 # desk's checks. ``ShowOrder`` is not either: only the desk knows that a call was answered with an
 # order.
@@ -119,6 +169,7 @@ Command: TypeAlias = (
     | Idle
     | FastForward
     | ReleaseAgent
+    | ExitCommand
 )
 """All that a session may send without a reply. The desk refuses any other message in its place."""
 

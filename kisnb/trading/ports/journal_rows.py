@@ -18,6 +18,7 @@ from kisnb.events import (
     ControlFact,
     DriftCleared,
     DriftFound,
+    ExitFact,
     ExternalFound,
     Fact,
     HoldingAdopted,
@@ -41,7 +42,7 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-Row: TypeAlias = OrderFact | AccountFact | ControlFact | Notice | RouteDecided
+Row: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | Notice | RouteDecided
 # Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
 # the few that it wants.
 DESK_ONLY = (Notice, RouteDecided)
@@ -54,7 +55,7 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
-def is_published(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact]:
+def is_published(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact | ExitFact]:
     """Return whether an event is a row of the journal that sessions receive."""
     return type(event) in _PUBLISHED
 
@@ -94,7 +95,7 @@ def row_key(row: Row) -> str:
         # A notice has a number and no key: it is journaled just because its order is not known yet.
         case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""
-        case _ if isinstance(row, ControlFact):
+        case _ if isinstance(row, ControlFact | ExitFact):
             return ""
         case IntentTaken(intent=intent) | ExternalFound(intent=intent):
             return intent.key

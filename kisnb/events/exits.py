@@ -1,0 +1,101 @@
+"""Facts of exits and price alerts. The journal keeps all but the refusals."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from kisnb.events.fact import Fact
+from kisnb.exits import ExitReason, PriceAlert, Protection, Stage
+from kisnb.terms import Venue
+
+
+class ProtectionSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk watches a holding from now on."""
+
+    protection: Protection
+
+
+# A row for each new high would be a row for each trade of a rising stock. So the peak is journaled
+# at most once a second, and a restart may know a peak of up to a second before.
+class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The exit came to another stage, or the highest price rose."""
+
+    key: str
+    stage: Stage
+    peak: int
+    """The highest price since the exit was set, won."""
+    why: str = ""
+    """What brought another stage; empty for a new peak alone."""
+
+
+class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The exit sells from now on, until nothing is held."""
+
+    key: str
+    reason: ExitReason
+    price: int
+    """The price that decided, won. 0 for a time stop without any price."""
+    venue: Venue
+    qty: int
+    """Shares held at that moment."""
+    text: str
+    """The decision in a sentence, with its numbers."""
+
+
+class ProtectionBlocked(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The exit would have sold, and the desk lets no order pass. It watches on."""
+
+    key: str
+    reason: ExitReason
+    price: int
+    qty: int
+    text: str
+
+
+class ProtectionEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk does not watch any more."""
+
+    key: str
+    why: str
+
+
+class ProtectionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk did not set an exit or a price alert. Not journaled."""
+
+    key: str
+    reason: str
+    cure: str
+
+
+class PriceAlertSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The desk watches for a price from now on."""
+
+    alert: PriceAlert
+
+
+class PriceAlertFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A price was reached. The alert has ended."""
+
+    key: str
+    price: int
+    venue: Venue
+    text: str
+
+
+class PriceAlertEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A person ended a price alert."""
+
+    key: str
+
+
+ExitFact: TypeAlias = (
+    ProtectionSet
+    | ProtectionMoved
+    | ProtectionFired
+    | ProtectionBlocked
+    | ProtectionEnded
+    | PriceAlertSet
+    | PriceAlertFired
+    | PriceAlertEnded
+)
+"""Facts of exits and price alerts that the journal keeps."""

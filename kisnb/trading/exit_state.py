@@ -1,0 +1,107 @@
+"""The exits and price alerts that stand: the fold of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kisnb.events import (
+    ExitFact,
+    PriceAlertEnded,
+    PriceAlertFired,
+    PriceAlertSet,
+    ProtectionBlocked,
+    ProtectionEnded,
+    ProtectionFired,
+    ProtectionMoved,
+    ProtectionSet,
+)
+from kisnb.exits import PriceAlert, Protection, Stage
+
+
+class Watch:
+    """One exit, as far as it has come."""
+
+    __slots__ = ("blocked", "fired", "peak", "protection", "set_at", "stage")
+
+    def __init__(self, fact: ProtectionSet) -> None:
+        self.protection: Protection = fact.protection
+        self.set_at = fact.t
+        self.stage = Stage.HOLDING
+        self.peak = 0
+        """The highest price since it was set, won, as the journal knows it."""
+        self.fired: ProtectionFired | None = None
+        """The decision by which it sells; None while it watches."""
+        self.blocked: ProtectionBlocked | None = None
+        """The newest decision that the desk did not let pass."""
+
+    @property
+    def text(self) -> str:
+        """How far it has come, in words."""
+        if self.fired is not None:
+            return f"sells: {self.fired.reason}, {self.fired.text}"
+        if self.blocked is not None:
+            return f"would have sold: {self.blocked.text}"
+        return "watches" if self.stage is Stage.HOLDING else f"watches, {self.stage}"
+
+
+class ExitState:
+    """All exits and price alerts of a desk. Sessions fold the same rows."""
+
+    def __init__(self) -> None:
+        self.watches: dict[str, Watch] = {}
+        """The exits that stand, by key."""
+        self.alerts: dict[str, PriceAlert] = {}
+        """The price alerts that stand, by key."""
+        self.ended: dict[str, str] = {}
+        """Keys of exits and alerts of the day that have ended, with the reason."""
+        self.codes: frozenset[str] = frozenset()
+        """Stocks with an exit or an alert."""
+
+    def apply(self, row: ExitFact) -> None:
+        """Fold one row."""
+        match row:
+            case ProtectionSet(protection=protection):
+                self.watches[protection.key] = Watch(row)
+            case ProtectionMoved(key=key, stage=stage, peak=peak):
+                watch = self.watches[key]
+                watch.stage, watch.peak = stage, peak
+            case ProtectionFired(key=key):
+                self.watches[key].fired = row
+            case ProtectionBlocked(key=key):
+                self.watches[key].blocked = row
+            case ProtectionEnded(key=key, why=why):
+                self.watches.pop(key, None)
+                self.ended[key] = why
+            case PriceAlertSet(alert=alert):
+                self.alerts[alert.key] = alert
+            case PriceAlertFired(key=key, text=text):
+                self.alerts.pop(key, None)
+                self.ended[key] = text
+            case PriceAlertEnded(key=key):
+                self.alerts.pop(key, None)
+                self.ended[key] = "a person ended it"
+        # Every trade asks for this set. It changes when a person or an agent does something.
+        if not isinstance(row, ProtectionMoved):
+            watched = {w.protection.code for w in self.watches.values()}
+            self.codes = frozenset(watched | {a.code for a in self.alerts.values()})
+
+    def is_known(self, key: str) -> bool:
+        """Return whether the key is of an exit or an alert that stands or has ended."""
+        return key in self.watches or key in self.alerts or key in self.ended
+
+    def of(self, code: str) -> list[Watch]:
+        """Return the exits of a stock."""
+        return [w for w in self.watches.values() if w.protection.code == code]
+
+    def of_owner(self, agent: str, code: str) -> Watch | None:
+        """Return the exit of what an owner holds of a stock; None when there is none."""
+        return next((w for w in self.of(code) if w.protection.agent == agent), None)
+
+    def alerts_of(self, code: str) -> list[PriceAlert]:
+        """Return the price alerts of a stock."""
+        return [a for a in self.alerts.values() if a.code == code]
+
+    @property
+    def selling(self) -> Iterator[Watch]:
+        """Yield the exits that sell."""
+        return (w for w in list(self.watches.values()) if w.fired is not None)

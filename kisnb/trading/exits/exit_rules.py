@@ -1,0 +1,173 @@
+"""The rules of exits, as pure functions of whole won.
+
+One price is judged after another. First come the exits, in the order of ``ExitReason``, with the
+stage and the peak from before. Then comes the promotion, which may jump over a stage:
+
+    HOLDING ──► +1.2 % (or a model expects a fall while little is traded) ──► BE_LOCK
+    BE_LOCK ──► +3.0 % ──► ARMED
+
+    exit                 from      when
+    ──────────────────   ───────   ──────────────────────────────────────────────────────────
+    hard_stop            HOLDING   price ≤ entry - stop; the tightest of all stops counts
+    atr_trailing_stop    BE_LOCK   price ≤ peak - 2.2 ATR; none without an ATR
+    be_lock_threat       BE_LOCK   price ≤ break-even price after fee and tax
+    trailing_stop        HOLDING   price ≤ peak - trail
+    take_profit          HOLDING   price ≥ entry + take
+    time_stop            HOLDING   the moment has come
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kisnb.clock import Ns
+from kisnb.exits import WHOLE, ExitReason, Protection, Stage, percent
+
+ATRS = 2.0
+"""ATRs between the entry price and the ATR stop."""
+TIGHTEST, WIDEST = 200, 700
+"""Bounds of the ATR stop, basis points. Without an ATR the stop is the tightest."""
+
+
+class Watched(NamedTuple):
+    """Where an exit stands between two prices."""
+
+    stage: Stage
+    peak: int
+    """The highest price since the exit was set, won. 0: none yet."""
+
+
+class Facts(NamedTuple):
+    """What a price is judged by."""
+
+    now: Ns
+    entry: int
+    """Won."""
+    break_even: int
+    """The lowest price at which a sale of all loses nothing after fee and tax, won."""
+    falling: int | None = None
+    """A model's probability that the price falls, basis points. None: none, or too old."""
+    is_quiet: bool = False
+    """Little is traded for this time of the day."""
+
+
+class Verdict(NamedTuple):
+    """What a price means for an exit."""
+
+    reason: ExitReason | None
+    """None: it does not sell."""
+    text: str
+    """Why it sells, or why it came to another stage. Empty else."""
+    after: Watched
+    """Where the exit stands after the price."""
+
+
+def atr_stop(entry: int, atr: float | None) -> int:
+    """Return the distance of the ATR stop below the entry price, basis points.
+
+    Twice the ATR, at least 2 % and at most 7 %. Without an ATR 2 %.
+    """
+    if atr is None:
+        return TIGHTEST
+    return min(max(round(ATRS * atr * WHOLE / entry), TIGHTEST), WIDEST)
+
+
+def stop_price(protection: Protection, entry: int) -> int | None:
+    """Return the highest price of all hard stops, won. None when there is no hard stop.
+
+    The ATR stop is never looser than the stop that a person gave.
+    """
+    stops = [] if protection.stop is None else [protection.stop]
+    if protection.atr_stop:
+        stops.append(atr_stop(entry, protection.atr))
+    # Rounded down: the stop is hit when the loss has reached its percentage, and not before.
+    prices = [entry * (WHOLE - min(stops)) // WHOLE] if stops else []
+    if protection.stop_price is not None:
+        prices.append(protection.stop_price)
+    return max(prices, default=None)
+
+
+def take_price(protection: Protection, entry: int) -> int | None:
+    """Return the lowest price that takes the profit, won. None when there is none."""
+    prices = [] if protection.take is None else [_above(entry, protection.take)]
+    if protection.take_price is not None:
+        prices.append(protection.take_price)
+    return min(prices, default=None)
+
+
+def judge(protection: Protection, watched: Watched, price: int, facts: Facts) -> Verdict:
+    """Judge one price of the stock, won."""
+    peak = max(watched.peak, price)
+    found = _exit(protection, Watched(watched.stage, peak), price, facts)
+    if found is not None:
+        return Verdict(*found, Watched(watched.stage, peak))
+    stage, why = _stage(protection, watched.stage, price, facts)
+    return Verdict(None, why, Watched(stage, peak))
+
+
+def judge_bar(
+    protection: Protection, watched: Watched, prices: tuple[int, int, int], facts: Facts
+) -> tuple[Verdict, int]:
+    """Judge a bar by its open, low and high, won. Return the verdict and the price that decided.
+
+    The low comes before the high. So when one bar hits both a stop and a take, the stop counts.
+    """
+    verdict, decided = Verdict(None, "", watched), prices[0]
+    for price in prices:
+        verdict, decided = judge(protection, verdict.after, price, facts), price
+        if verdict.reason is not None:
+            break
+    return verdict, decided
+
+
+def _exit(
+    protection: Protection, watched: Watched, price: int, facts: Facts
+) -> tuple[ExitReason, str] | None:
+    stop, take = stop_price(protection, facts.entry), take_price(protection, facts.entry)
+    peak, staged = watched.peak, protection.staged
+    if stop is not None and price <= stop:
+        return ExitReason.HARD_STOP, f"{price:,} is at or below the stop {stop:,}"
+    if staged is not None and watched.stage is not Stage.HOLDING:
+        if protection.atr is not None:
+            trail = int(peak - staged.trail_atr * protection.atr)
+            if price <= trail:
+                far = f"{staged.trail_atr:g} ATR below the peak {peak:,}"
+                return ExitReason.ATR_TRAILING_STOP, f"{price:,} is at or below {trail:,}, {far}"
+        if price <= facts.break_even:
+            why = f"{price:,} is at or below the break-even price {facts.break_even:,}"
+            return ExitReason.BE_LOCK_THREAT, why
+    if protection.trail is not None:
+        trail = peak * (WHOLE - protection.trail) // WHOLE
+        if price <= trail:
+            far = f"{percent(protection.trail)} below the peak {peak:,}"
+            return ExitReason.TRAILING_STOP, f"{price:,} is at or below {trail:,}, {far}"
+    if take is not None and price >= take:
+        return ExitReason.TAKE_PROFIT, f"{price:,} is at or above the target {take:,}"
+    if protection.until and facts.now >= protection.until:
+        return ExitReason.TIME_STOP, "its time has come"
+    return None
+
+
+def _stage(protection: Protection, stage: Stage, price: int, facts: Facts) -> tuple[Stage, str]:
+    """Return the stage after a price, and what brought it there; empty when it stays."""
+    staged = protection.staged
+    if staged is None or stage is Stage.ARMED:
+        return stage, ""
+    gain = f"{price:,} is {percent((price - facts.entry) * WHOLE // facts.entry)} above the entry"
+    if price >= _above(facts.entry, staged.armed):
+        return Stage.ARMED, gain
+    if stage is Stage.BE_LOCK:
+        return stage, ""
+    if price >= _above(facts.entry, staged.be_lock):
+        return Stage.BE_LOCK, gain
+    if staged.assist is None or facts.falling is None:
+        return stage, ""
+    if facts.falling >= staged.assist and facts.is_quiet:
+        why = f"a model gives a fall {percent(facts.falling)}, and little is traded"
+        return Stage.BE_LOCK, f"model_assist: {why}"
+    return stage, ""
+
+
+def _above(entry: int, points: int) -> int:
+    """Return the price that is ``points`` above the entry price, rounded up to a won."""
+    return -(-entry * (WHOLE + points) // WHOLE)

@@ -1,0 +1,272 @@
+"""The watch over holdings: sets exits and price alerts, judges each trade, and decides.
+
+An exit is judged by every trade of every venue of its stock. The desk keeps watching while it is
+halted. It records then what it would have sold.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import SECOND, Ns
+from kisnb.events import (
+    PriceAlertEnded,
+    PriceAlertFired,
+    PriceAlertSet,
+    ProtectionBlocked,
+    ProtectionEnded,
+    ProtectionFired,
+    ProtectionMoved,
+    ProtectionRefused,
+    ProtectionSet,
+    Tick,
+)
+from kisnb.exits import ExitReason, PriceAlert, Protection
+from kisnb.terms import Venue
+from kisnb.trading.exit_state import Watch
+from kisnb.trading.exits.exit_rules import (
+    Facts,
+    Verdict,
+    Watched,
+    judge,
+    stop_price,
+    take_price,
+)
+from kisnb.trading.exits.exit_sale import ExitSales
+from kisnb.trading.exits.forecasts import Forecasts
+from kisnb.trading.exits.owned import Owned, live_orders, owned
+from kisnb.trading.gate.risk import No, Rules
+from kisnb.trading.ports.commands import (
+    EndPriceAlert,
+    EndProtection,
+    ExitCommand,
+    Protect,
+    PushForecast,
+    SetPriceAlert,
+)
+from kisnb.trading.ports.effects import WakeAt
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+PEAK_ROWS: Ns = SECOND
+"""A new peak is journaled at most this often. A row for each new high would sync the disk at each
+trade of a rising stock."""
+REPLACED = "another exit took its place"
+
+
+class Exits:
+    """Sets, judges and ends exits and price alerts."""
+
+    def __init__(self, rules: Rules, state: State, sales: ExitSales) -> None:
+        self._rules = rules
+        self._state = state
+        self._sales = sales
+        self._forecasts = Forecasts()
+        self._prices: dict[str, tuple[int, Venue]] = {}
+        """The newest price of each watched stock, won, and its venue."""
+        self._peaks: dict[str, int] = {}
+        """The highest price of each exit, which the journal may not know yet."""
+        self._peak_rows: dict[str, Ns] = {}
+        """When the peak of an exit was journaled."""
+
+    def start(self, turn: Turn) -> None:
+        """Go on after a restart of the desk."""
+        for watch in self._state.exits.watches.values():
+            self._wake_at_end(turn, watch.protection)
+        self.proceed(turn)
+
+    def watches(self, code: str) -> bool:
+        """Return whether a trade of the stock must be judged."""
+        return code in self._state.exits.codes
+
+    def execute(self, turn: Turn, command: ExitCommand) -> None:
+        """Carry out a command of a session or of an agent."""
+        match command:
+            case Protect(protection=protection):
+                self._set(turn, protection)
+            case EndProtection(key=key, why=why):
+                self._end(turn, key, why)
+            case SetPriceAlert(alert=alert):
+                self._set_alert(turn, alert)
+            case EndPriceAlert(key=key):
+                if key in self._state.exits.alerts:
+                    turn.record(PriceAlertEnded(turn.now, key))
+            case PushForecast():
+                self._forecasts.push(command)
+
+    def on_tick(self, turn: Turn, tick: Tick) -> None:
+        """Judge a trade of a watched stock."""
+        # A price of 0 is no price.
+        if tick.price <= 0:
+            return
+        self._prices[tick.code] = tick.price, tick.venue
+        self._forecasts.add(tick)
+        for alert in self._state.exits.alerts_of(tick.code):
+            if tick.price >= alert.price if alert.above else tick.price <= alert.price:
+                text = f"price alert: {alert.text}, traded at {tick.price:,} on {tick.venue}"
+                turn.record(PriceAlertFired(turn.now, alert.key, tick.price, tick.venue, text))
+                turn.report(text)
+        for watch in self._state.exits.of(tick.code):
+            if watch.fired is None:
+                self._judge(turn, watch, tick.price, tick.venue)
+
+    def proceed(self, turn: Turn) -> None:
+        """End the exits whose holding is gone, decide by the time, and go on selling."""
+        for watch in list(self._state.exits.watches.values()):
+            if watch.fired is not None:
+                continue
+            protection = watch.protection
+            if not self._is_there(protection.agent, protection.code):
+                self._forget(protection.key)
+                why = "nothing is held any more"
+                turn.record(ProtectionEnded(turn.now, protection.key, why))
+            elif protection.until and turn.now >= protection.until:
+                price, venue = self._prices.get(protection.code, (0, Venue.KRX))
+                self._decide(turn, watch, ExitReason.TIME_STOP, price, venue, "its time has come")
+        self._sales.proceed(turn)
+
+    # setting
+
+    def _set(self, turn: Turn, protection: Protection) -> None:
+        key, exits = protection.key, self._state.exits
+        if exits.is_known(key):
+            return
+        if (no := self._why_not_set(protection)) is not None:
+            turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
+            return
+        before = exits.of_owner(protection.agent, protection.code)
+        if before is not None:
+            self._end(turn, before.protection.key, REPLACED)
+        turn.record(ProtectionSet(turn.now, protection))
+        self._wake_at_end(turn, protection)
+
+    def _why_not_set(self, protection: Protection) -> No | None:
+        agent, code = protection.agent, protection.code
+        if self._rules.instrument(code) is None:
+            why = f"{code} is not a listed issue"
+            return No(why, "look the code up with %kis search NAME")
+        if protection.text == "nothing":
+            return No("the exit has no condition", "give a stop, a take, a trail or a time")
+        if not self._is_there(agent, code):
+            whose = f"{agent} holds" if agent else "you hold"
+            return No(
+                f"{whose} no {code}, and no order of it is under way",
+                "protect a stock that is held, or order it first",
+            )
+        if (before := self._state.exits.of_owner(agent, code)) is not None and before.fired:
+            return No(f"{code} is being sold by its exit: {before.text}", "wait until it is sold")
+        return self._why_at_once(protection)
+
+    def _why_at_once(self, protection: Protection) -> No | None:
+        """Return why an exit would sell at the price of this moment; None when it would not."""
+        price, _ = self._prices.get(protection.code, (0, Venue.KRX))
+        held = owned(self._state.books, protection.agent, protection.code)
+        entry = protection.entry or held.average
+        if not price or entry is None:
+            return None
+        stop, take = stop_price(protection, entry), take_price(protection, entry)
+        if stop is not None and price <= stop:
+            why = f"the price {price:,} is at or below the stop {stop:,}"
+            return No(f"{why}: it would sell at once", "give a lower stop, or sell")
+        if take is not None and price >= take:
+            why = f"the price {price:,} is at or above the target {take:,}"
+            return No(f"{why}: it would sell at once", "give a higher target, or sell")
+        return None
+
+    def _set_alert(self, turn: Turn, alert: PriceAlert) -> None:
+        if self._state.exits.is_known(alert.key):
+            return
+        no = self._why_no_alert(alert)
+        if no is None:
+            turn.record(PriceAlertSet(turn.now, alert))
+        else:
+            turn.publish(ProtectionRefused(turn.now, alert.key, no.reason, no.cure))
+
+    def _why_no_alert(self, alert: PriceAlert) -> No | None:
+        if self._rules.instrument(alert.code) is None:
+            return No(f"{alert.code} is not a listed issue", "look it up with %kis search NAME")
+        if alert.price <= 0:
+            return No(f"{alert.price:,} is not a price", "give won above 0")
+        return None
+
+    def _end(self, turn: Turn, key: str, why: str) -> None:
+        watch = self._state.exits.watches.get(key)
+        if watch is None:
+            return
+        self._forget(key)
+        turn.record(ProtectionEnded(turn.now, key, why))
+        if watch.fired is not None:
+            self._sales.cancel(turn, watch.protection)
+
+    # judging
+
+    def _judge(self, turn: Turn, watch: Watch, price: int, venue: Venue) -> None:
+        protection, now = watch.protection, turn.now
+        held = owned(self._state.books, protection.agent, protection.code)
+        entry = protection.entry or held.average
+        # Its buy is still under way, or what the shares cost is not known yet.
+        if held.qty <= 0 or not entry:
+            return
+        peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
+        verdict = judge(
+            protection, Watched(watch.stage, peak), price, self._facts(now, protection, held, entry)
+        )
+        self._peaks[protection.key] = verdict.after.peak
+        if verdict.reason is not None:
+            self._decide(turn, watch, verdict.reason, price, venue, verdict.text)
+        else:
+            self._note(turn, watch, verdict)
+
+    def _facts(self, now: Ns, protection: Protection, held: Owned, entry: int) -> Facts:
+        if protection.staged is None:
+            return Facts(now, entry, 0)
+        code = protection.code
+        return Facts(
+            now,
+            entry,
+            held.break_even(self._rules, now, code),
+            self._forecasts.falling(now, code),
+            self._forecasts.is_quiet(now, code),
+        )
+
+    def _note(self, turn: Turn, watch: Watch, verdict: Verdict) -> None:
+        """Journal another stage at once, and a new peak now and then."""
+        key, (stage, peak) = watch.protection.key, verdict.after
+        follows = watch.protection.trail is not None or watch.protection.staged is not None
+        is_due = turn.now >= self._peak_rows.get(key, 0) + PEAK_ROWS
+        if stage is not watch.stage or (follows and peak > watch.peak and is_due):
+            self._peak_rows[key] = turn.now
+            turn.record(ProtectionMoved(turn.now, key, stage, peak, verdict.text))
+
+    def _decide(
+        self, turn: Turn, watch: Watch, reason: ExitReason, price: int, venue: Venue, why: str
+    ) -> None:
+        """Sell, or record what the desk does not let pass."""
+        protection, state = watch.protection, self._state
+        qty = owned(state.books, protection.agent, protection.code).qty
+        owner = f" of {protection.agent}" if protection.agent else ""
+        text = f"{reason}: {why}; {qty:,} {protection.code}{owner}"
+        if state.coming_halt == "halted" or state.flatten_reason is not None:
+            # Once for each reason: a price below a stop is traded again and again.
+            if watch.blocked is None or watch.blocked.reason is not reason:
+                blocked = f"{text} would be sold, but the desk is halted"
+                key = protection.key
+                turn.record(ProtectionBlocked(turn.now, key, reason, price, qty, blocked))
+                turn.report(blocked)
+            return
+        key = protection.key
+        turn.record(ProtectionFired(turn.now, key, reason, price, venue, qty, f"{text} to sell"))
+        turn.report(f"exit {text} are sold")
+        self._forget(key)
+        self._sales.proceed(turn)
+
+    def _is_there(self, agent: str, code: str) -> bool:
+        """Return whether the owner holds the stock, or may: an order has not ended."""
+        books = self._state.books
+        return owned(books, agent, code).qty > 0 or bool(live_orders(books, agent, code))
+
+    def _forget(self, key: str) -> None:
+        self._peaks.pop(key, None)
+        self._peak_rows.pop(key, None)
+
+    def _wake_at_end(self, turn: Turn, protection: Protection) -> None:
+        if protection.until > turn.now:
+            turn.emit(WakeAt(protection.until))

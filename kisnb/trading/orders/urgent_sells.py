@@ -1,0 +1,85 @@
+"""Sells that must find a buyer: the kinds of order to try, the most aggressive first.
+
+The flatten and the exits use it. Neither knows before which kinds a venue takes at that moment.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns
+from kisnb.market.routing.router import NotRouted
+from kisnb.orders import Intent
+from kisnb.terms import OrderKind, Side
+from kisnb.trading.gate.latest_depths import LatestDepths
+from kisnb.trading.gate.risk import Gate, No
+from kisnb.trading.order_books import reservations
+from kisnb.trading.state import State
+
+KINDS = (
+    OrderKind.MARKET, OrderKind.MARKET_IOC, OrderKind.LIMIT_IOC, OrderKind.LIMIT,
+    OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
+    OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
+)  # fmt: skip
+"""Kinds of the sells, the most aggressive first. Limit orders name the day's lower limit price, so
+they take every bid."""
+
+
+class UrgentSells:
+    """Chooses the next sell of shares that must go."""
+
+    def __init__(self, gate: Gate, depths: LatestDepths, state: State) -> None:
+        self._gate = gate
+        self._depths = depths
+        self._state = state
+
+    def choose(
+        self, now: Ns, prefix: str, agent: str, code: str, qty: int, failures: int
+    ) -> Intent | str:
+        """Return the order to send, or why none passes.
+
+        Of the kinds that pass now it is the most aggressive; after each failure it is the next.
+        """
+        passing: list[Intent] = []
+        refusals: dict[OrderKind, str] = {}
+        for kind in KINDS:
+            # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
+            # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
+            # notice of 2026-09-09). While the limit is not known, the gate refuses this kind, and
+            # another kind sells.
+            price = self._gate.rules.days.lowest_price(now, code) if kind.priced else None
+            intent = sell(now, prefix, agent, code, qty, kind, price)
+            no = self.why_not(now, intent)
+            if no is None:
+                passing.append(intent)
+            else:
+                refusals[kind] = no.reason
+        if passing:
+            # Round and round: a kind that found nobody may find one later, and no kind is given up.
+            return passing[failures % len(passing)]
+        return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
+
+    def why_not(self, now: Ns, intent: Intent) -> No | None:
+        """Return why a sell would not pass the gate, or why no venue takes it; None when it may go.
+
+        Asked before the order is made. A kind that no venue takes now is passed over, and does not
+        leave a denied order behind.
+        """
+        if (no := self._gate.check(now, intent, self._state)) is not None:
+            return no
+        routed = self._gate.rules.preview(now, intent, self._depths.of(intent.code))
+        if isinstance(routed, NotRouted):
+            return No(routed.reason, routed.cure)
+        return self._gate.connection(now, intent.code, routed.kind, routed.venue)
+
+    def sellable(self, code: str, agent: str) -> int:
+        """Return the shares of an agent, or of nobody's agent, that no open sell has reserved."""
+        nothing = Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET)
+        return reservations.sellable(self._state.books, nothing)
+
+
+def sell(
+    now: Ns, prefix: str, agent: str, code: str, qty: int, kind: OrderKind, price: int | None
+) -> Intent:
+    """Return a protective sell. Its key has the moment, so each try is an order of its own."""
+    # One sale has one order at a time, so no two share the moment.
+    key = f"{prefix}{now}:{agent}:{code}"
+    return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)

@@ -1,0 +1,340 @@
+"""Exits in the desk's core: set, decided on a trade, sold until nothing is held. Rows A09, A20."""
+
+from __future__ import annotations
+
+import pytest
+
+from kisnb.clock import MINUTE, SECOND, Ns
+from kisnb.events import (
+    AccountOpened,
+    Depth,
+    HaltSet,
+    PriceAlertFired,
+    PriceAlertSet,
+    ProtectionBlocked,
+    ProtectionEnded,
+    ProtectionFired,
+    ProtectionMoved,
+    ProtectionRefused,
+    ProtectionSet,
+    Tick,
+    Trouble,
+)
+from kisnb.exits import ExitReason, PriceAlert, Protection, Stage, Staged
+from kisnb.orders import OrderState, SendReply
+from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.ports.commands import (
+    EndPriceAlert,
+    EndProtection,
+    Halt,
+    Protect,
+    PushForecast,
+    SetPriceAlert,
+)
+from kisnb.trading.ports.effects import Cancel, Woke
+from kisnb.trading.ports.queries import LiftHalt
+from kisnb.trading.state import State
+from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
+
+PRICE = price_of()
+STOPPED = PRICE * 9 // 10
+SELL = Side.SELL
+
+
+def desk(held: int = 30) -> Desk:
+    opened = AccountOpened(NOON, 10**9, ((CODE, held, held * PRICE),) if held else ())
+    return Desk([opened])
+
+
+def trade(one: Desk, price: int, venue: Venue = Venue.KRX, at: Ns | None = None) -> None:
+    t = at or one.now + SECOND
+    one.say(Tick(t, CODE, venue, price, 1, Side.SELL, 1, price, price + 100, price, t, 100, 100), t)
+
+
+def depth(one: Desk, bid: int) -> None:
+    t = one.now + SECOND
+    one.say(Depth(t, CODE, Venue.KRX, ((bid + 100, 500),), ((bid, 500),), t), t)
+
+
+def protect(one: Desk, key: str = "p", agent: str = "", **parts: object) -> None:
+    one.say(Protect(Protection(key, agent, CODE, **parts)))  # type: ignore[arg-type]
+
+
+def wait(one: Desk, seconds: float) -> None:
+    one.say(Woke(), one.now + int(seconds * SECOND))
+
+
+def of(one: Desk, kind: type) -> list:
+    return [row for row in one.rows if isinstance(row, kind)]
+
+
+def cancels(one: Desk) -> list[str]:
+    return [e.key for e in one.effects if isinstance(e, Cancel)]
+
+
+def fill(one: Desk, number: int, qty: int) -> None:
+    one.say(SendReply(one.sends[-1].intent.key, "sent", ref(number)))
+    one.say(notice("accepted", number, side=SELL))
+    if qty:
+        one.say(notice("filled", number, qty, side=SELL))
+
+
+def test_a09_a_trade_through_the_stop_sells_all_at_once_and_until_it_is_filled():
+    one = desk()
+    depth(one, PRICE)
+    protect(one, stop=300)
+    trade(one, PRICE)
+    assert one.sends == []
+    trade(one, STOPPED)
+    (fired,) = of(one, ProtectionFired)
+    assert fired.reason is ExitReason.HARD_STOP
+    assert (one.sends[0].intent.qty, one.sends[0].intent.protective) == (30, True)
+    fill(one, 1, 30)
+    assert [row.why for row in of(one, ProtectionEnded)] == ["sold"]
+    assert one.core.state.exits.watches == {}
+
+
+def test_a09_the_first_order_is_a_limit_some_ticks_through_the_best_bid():
+    one = desk()
+    depth(one, STOPPED + 500)
+    protect(one, stop=300)
+    # A trade shows the best bid too, and it is the newer one here.
+    trade(one, STOPPED)
+    sent = one.sends[0].intent
+    assert (sent.kind, sent.price) == (OrderKind.LIMIT, STOPPED - 300)
+
+
+def test_a09_an_exit_that_finds_no_buyer_is_tried_again_with_the_next_kind():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    fill(one, 1, 0)
+    for number in (1, 2):
+        wait(one, 2)
+        assert cancels(one)[-1] == one.sends[-1].intent.key
+        one.say(notice("cancelled", number + 10, 30, original=number, side=SELL))
+        fill(one, number + 1, 0)
+    kinds = [s.intent.kind for s in one.sends]
+    assert kinds == [OrderKind.LIMIT, OrderKind.LIMIT, OrderKind.MARKET]
+    assert len({s.intent.key for s in one.sends}) == 3
+
+
+def test_a09_a_part_that_was_filled_leaves_the_rest_to_the_next_order():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    fill(one, 1, 12)
+    wait(one, 2)
+    one.say(notice("cancelled", 2, 18, original=1, side=SELL))
+    assert [s.intent.qty for s in one.sends] == [30, 18]
+    fill(one, 3, 18)
+    assert one.core.state.books.account.position(CODE).qty == 0
+    assert len(of(one, ProtectionEnded)) == 1
+
+
+def test_a09_a_trade_on_nextrade_decides_as_one_on_krx_does():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED, Venue.NXT)
+    assert of(one, ProtectionFired)[0].venue is Venue.NXT
+
+
+def test_a09_an_order_of_unknown_fate_is_not_sold_a_second_time():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    one.say(SendReply(one.sends[0].intent.key, "unknown", text="the connection broke"))
+    wait(one, 5)
+    trade(one, STOPPED)
+    assert len(one.sends) == 1
+    assert one.core.state.books.orders[one.sends[0].intent.key].state is OrderState.UNKNOWN
+
+
+def test_a09_the_other_orders_of_the_owner_are_cancelled_first():
+    one = desk()
+    one.submit("resting", side=SELL, qty=30, price=PRICE + 1000)
+    one.sent("resting", 5)
+    one.say(notice("accepted", 5, 30, side=SELL))
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    assert cancels(one) == ["resting"]
+    assert len(one.sends) == 1, "its shares are still in the market"
+    one.say(notice("cancelled", 6, 30, original=5, side=SELL))
+    assert one.sends[-1].intent.qty == 30
+    assert one.sends[-1].intent.key.startswith("exit:")
+
+
+def test_a09_a_halted_desk_watches_on_and_records_once_what_it_would_have_sold():
+    one = desk()
+    protect(one, stop=300)
+    one.set_halt("halted", "enough")
+    trade(one, STOPPED)
+    trade(one, STOPPED - 100)
+    (blocked,) = of(one, ProtectionBlocked)
+    assert blocked.qty == 30
+    assert "would be sold, but the desk is halted" in blocked.text
+    assert one.sends == []
+    one.say(LiftHalt("go on"))
+    trade(one, STOPPED)
+    assert [s.intent.qty for s in one.sends] == [30]
+
+
+def test_a09_a_reducing_desk_lets_exits_pass():
+    one = desk()
+    protect(one, stop=300)
+    one.set_halt("reducing", "the day lost too much")
+    trade(one, STOPPED)
+    assert [s.intent.qty for s in one.sends] == [30]
+
+
+def test_a09_a_halt_in_the_middle_of_a_sale_stops_it_and_a_lift_goes_on():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    fill(one, 1, 10)
+    one.say(Halt("enough"))
+    one.say(notice("cancelled", 2, 20, original=1, side=SELL))
+    wait(one, 5)
+    assert len(one.sends) == 1
+    one.core.state.apply(HaltSet(one.now, "active", ""))
+    wait(one, 31)
+    assert [s.intent.qty for s in one.sends] == [30, 20]
+
+
+def test_a09_stage_peak_and_decision_outlive_a_restart_of_the_desk():
+    one = desk()
+    protect(one, staged=Staged(), atr=100.0)
+    up = PRICE + PRICE * 2 // 100
+    trade(one, up)
+    assert of(one, ProtectionMoved)[-1].stage is Stage.BE_LOCK
+    again = Desk(one.rows)
+    again.now = one.now
+    again.keep(again.core.start(again.now))
+    watch = again.core.state.exits.watches["p"]
+    assert (watch.stage, watch.peak) == (Stage.BE_LOCK, up)
+    trade(again, up - 300)
+    assert of(again, ProtectionFired)[0].reason is ExitReason.ATR_TRAILING_STOP
+    # The order is on its way when the desk dies once more: nothing is sold twice.
+    last = Desk(again.rows)
+    last.now = again.now
+    last.keep(last.core.start(last.now))
+    assert last.sends == []
+    assert last.core.state.exits.watches["p"].fired is not None
+
+
+def test_a09_a_rising_stock_journals_its_peak_at_most_once_a_second():
+    one = desk()
+    protect(one, trail=200)
+    start = one.now
+    for n in range(50):
+        trade(one, PRICE + 100 * n, at=start + SECOND + n * SECOND // 10)
+    assert len(of(one, ProtectionMoved)) <= 6
+    # The newest peak decides, whether the journal knows it or not.
+    trade(one, (PRICE + 4_900) * 98 // 100)
+    assert of(one, ProtectionFired)[0].reason is ExitReason.TRAILING_STOP
+
+
+def test_a09_a_forecast_counts_for_two_of_its_bars_and_not_longer():
+    one = desk()
+    protect(one, staged=Staged())
+
+    def forecast(made_at: Ns) -> PushForecast:
+        return PushForecast(CODE, "model", made_at, MINUTE, 7_000, 10**15)
+
+    one.say(forecast(one.now - 3 * MINUTE))
+    trade(one, PRICE + 100)
+    assert one.core.state.exits.watches["p"].stage is Stage.HOLDING
+    one.say(forecast(one.now))
+    trade(one, PRICE + 100)
+    assert of(one, ProtectionMoved)[-1].stage is Stage.BE_LOCK
+    assert of(one, ProtectionMoved)[-1].why.startswith("model_assist")
+    assert one.sends == []
+
+
+def test_a09_a_time_stop_sells_at_its_moment_without_a_trade():
+    one = desk()
+    protect(one, until=one.now + MINUTE)
+    wait(one, 50)
+    assert one.sends == []
+    wait(one, 15)
+    assert of(one, ProtectionFired)[0].reason is ExitReason.TIME_STOP
+    assert one.sends[0].intent.qty == 30
+
+
+def test_a20_a_key_is_set_once_and_another_exit_takes_the_place():
+    one = desk()
+    protect(one, stop=300)
+    protect(one, stop=300)
+    assert len(of(one, ProtectionSet)) == 1
+    protect(one, "q", take=500)
+    assert [row.why for row in of(one, ProtectionEnded)] == ["another exit took its place"]
+    assert list(one.core.state.exits.watches) == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "held", "reason"),
+    [
+        ({"stop": 300}, 0, "you hold no 005930"),
+        ({}, 30, "the exit has no condition"),
+        ({"stop_price": PRICE + 100}, 30, "it would sell at once"),
+        ({"take_price": PRICE - 100}, 30, "it would sell at once"),
+    ],
+)
+def test_a20_an_exit_that_cannot_be_set_is_refused_with_the_cure(parts, held, reason):
+    one = desk(held)
+    protect(one, "first", stop=3_000)
+    trade(one, PRICE)
+    protect(one, **parts)
+    refused = [e for e in one.published if isinstance(e, ProtectionRefused)][-1]
+    assert reason in refused.reason
+    assert refused.cure
+    assert "p" not in one.core.state.exits.watches
+
+
+def test_a20_an_exit_ends_when_nothing_is_held_any_more():
+    one = desk()
+    protect(one, stop=300)
+    one.submit("mine", side=SELL, qty=30)
+    one.sent("mine", 5)
+    one.say(notice("filled", 5, 30, side=SELL))
+    assert [row.why for row in of(one, ProtectionEnded)] == ["nothing is held any more"]
+    trade(one, STOPPED)
+    assert len(one.sends) == 1
+
+
+def test_a20_a_person_ends_an_exit_and_its_order_is_cancelled():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    fill(one, 1, 0)
+    one.say(EndProtection("p"))
+    assert cancels(one) == [one.sends[0].intent.key]
+    one.say(notice("cancelled", 2, 30, original=1, side=SELL))
+    wait(one, 60)
+    assert len(one.sends) == 1
+
+
+def test_a20_a_price_alert_is_told_once():
+    one = desk(0)
+    one.say(SetPriceAlert(PriceAlert("a", CODE, above=True, price=PRICE + 500)))
+    one.say(SetPriceAlert(PriceAlert("a", CODE, above=True, price=PRICE + 500)))
+    assert len(of(one, PriceAlertSet)) == 1
+    trade(one, PRICE + 499)
+    assert of(one, PriceAlertFired) == []
+    trade(one, PRICE + 500)
+    trade(one, PRICE + 600)
+    (fired,) = of(one, PriceAlertFired)
+    assert (
+        fired.text == f"price alert: {CODE} above {PRICE + 500:,}, traded at {PRICE + 500:,} on KRX"
+    )
+    assert [e.text for e in one.published if isinstance(e, Trouble)]
+
+
+def test_a20_price_alerts_outlive_a_restart_and_can_be_ended():
+    one = desk(0)
+    one.say(SetPriceAlert(PriceAlert("a", CODE, above=False, price=PRICE - 500)))
+    again = Desk(one.rows)
+    again.say(EndPriceAlert("a"))
+    trade(again, PRICE - 600)
+    assert of(again, PriceAlertFired) == []
+    assert State.fold(again.rows).exits.alerts == {}
