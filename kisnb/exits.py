@@ -8,11 +8,16 @@ Prices in won, quantities in shares. Percentages are whole basis points: 300 is 
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import TypedDict
 
 import msgspec
 
+from kisnb import values
 from kisnb.clock import Ns, clock_text
+from kisnb.errors import BadInput
 
 PERCENT = 100
 """Basis points in a percent."""
@@ -132,3 +137,86 @@ class PriceAlert(msgspec.Struct, frozen=True, gc=False):
 def percent(points: int) -> str:
     """Return basis points as a percentage: ``"3 %"``, ``"2.5 %"``."""
     return f"{points / PERCENT:g} %"
+
+
+class ExitOptions(TypedDict, total=False):
+    """The conditions of an exit as people and agents write them.
+
+    ``stop`` and ``take`` are a percentage of the entry price (``"3%"``, ``"-3%"``) or a price in
+    won (``68_000``). ``trail`` is a percentage below the highest price since.
+    """
+
+    stop: object
+    take: object
+    trail: object
+    entry: object
+    """Price that the percentages count from, won. Left out: the average purchase price."""
+    atr: object
+    """Average true range, won."""
+    atr_stop: bool
+    """Stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
+    staged: object
+    """True, or a ``Staged``: the staged exit."""
+    until: Ns | None
+    """Sell at this moment."""
+
+
+def read_protection(key: str, agent: str, code: str, options: ExitOptions) -> Protection:
+    """Return the exit that the options mean. Raises BadInput."""
+    stop, stop_price = _distance(options.get("stop"), "the stop", most=9_900)
+    take, take_price = _distance(options.get("take"), "the target", most=1_000_000)
+    trail, trail_price = _distance(options.get("trail"), "the trail", most=9_900)
+    if trail_price is not None:
+        why = f"the trail {trail_price:,} is a price"
+        raise BadInput(why, "write a percentage below the highest price: trail='2%'")
+    entry, staged = options.get("entry"), options.get("staged")
+    return Protection(
+        key,
+        agent,
+        code,
+        entry=None if entry is None else _won(entry, "the entry price"),
+        stop=stop,
+        stop_price=stop_price,
+        take=take,
+        take_price=take_price,
+        trail=trail,
+        atr=_atr(options.get("atr")),
+        atr_stop=bool(options.get("atr_stop", False)),
+        staged=staged if isinstance(staged, Staged) else Staged() if staged else None,
+        until=options.get("until") or 0,
+    )
+
+
+def _distance(value: object, what: str, most: int) -> tuple[int | None, int | None]:
+    """Return a percentage as basis points, or a price in won. Raises BadInput."""
+    if value is None:
+        return None, None
+    text = values.narrow(value).strip() if isinstance(value, str) else ""
+    if not text.endswith("%"):
+        return None, _won(value, what)
+    try:
+        points = abs(Decimal(text.removesuffix("%").strip().replace("−", "-"))) * PERCENT
+    except InvalidOperation:
+        points = Decimal(0)
+    if not 1 <= points <= most or points != int(points):
+        why = f"{what} {values.shown(value)} is not a percentage"
+        raise BadInput(why, f"write for example '3%', from 0.01% to {most // PERCENT}%")
+    return int(points), None
+
+
+def _won(value: object, what: str) -> int:
+    won = values.price(value, what)
+    if won < 1:
+        raise BadInput(f"{what} {won:,} is not a price", "give won above 0, or a text like '3%'")
+    return won
+
+
+def _atr(value: object) -> float | None:
+    # Missing is None and never 0: a stop of 0 ATRs would sell at once.
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < float(value) < math.inf:  # type: ignore[arg-type]
+        why = f"the ATR {values.shown(value)} is not a number of won above 0"
+        raise BadInput(why, "leave it out when it is not known")
+    return float(value)  # type: ignore[arg-type]

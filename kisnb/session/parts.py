@@ -18,6 +18,7 @@ from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.hooks import Hooks
 from kisnb.session.open_orders import OpenOrders
 from kisnb.session.past_bars import PastBars
+from kisnb.session.protections import Protections
 from kisnb.session.questions import Questions
 from kisnb.session.status import SessionStatus
 from kisnb.session.typed_orders.cells import Cells
@@ -58,6 +59,7 @@ class Parts:
             self.link, self.state, self.pace, self.agents, self.backfill, self.watched,
             self.fast_forwards, self.changes,
         )  # fmt: skip
+        self.protections = Protections(self.state, self.pace)
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
         self.past = PastBars(self.link, self.state, snapshot.label)

@@ -6,13 +6,14 @@ Its desk is a process of its own. The session is a thin face over its parts:
        │
        ▼
     MarketCalls, HistoryCalls,            what people type
-    OrderCalls, DeskCalls
+    OrderCalls, ExitCalls, DeskCalls
     SessionStatus, Hooks                  what panels show, what a notebook gives
        │
        ▼
     Placing        orders that a person types
     OpenOrders     cancel, resolve, settle
     DeskSwitches   halt, resume, arm
+    Protections    exits and price alerts
     PastBars       the stored bars of past days, and their download
     Roster         the agents
        │
@@ -35,6 +36,7 @@ from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
 from kisnb.session.api import NamedCalls
 from kisnb.session.desk_calls import DeskCalls
+from kisnb.session.exit_calls import ExitCalls
 from kisnb.session.feed.home import OPEN_HERE
 from kisnb.session.feed.link import Find
 from kisnb.session.history_calls import HistoryCalls
@@ -46,7 +48,7 @@ from kisnb.session.typed_orders.cells import Cells
 from kisnb.trading.ports.desk_port import Desk, Snapshot
 
 
-class Session(MarketCalls, HistoryCalls, OrderCalls, DeskCalls):
+class Session(MarketCalls, HistoryCalls, OrderCalls, ExitCalls, DeskCalls):
     """A trading desk in a notebook: quotes, depth and ticks, orders, agents.
 
     Prices in won, quantities in shares. Open it with ``kisnb.connect``; ``async with`` closes it.

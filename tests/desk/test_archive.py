@@ -26,11 +26,14 @@ from kisnb.events import (
     HaltSet,
     IntentTaken,
     OrderShown,
+    ProtectionMoved,
     SendStarted,
     Sent,
 )
+from kisnb.exits import PriceAlert, Protection, Stage
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.ports.commands import EndPriceAlert, Protect, SetPriceAlert
 from kisnb.trading.ports.effects import AskOrders, OrdersRead
 from kisnb.trading.ports.journal_rows import Row, decode_rows
 from kisnb.trading.state import State
@@ -364,3 +367,23 @@ def test_o11_a_journal_that_somebody_reads_while_it_must_be_replaced_is_not_used
     journal, rows = open_journal(desks.path, NOON)
     assert State.fold(rows).names.get(desks.named[0][0]) is not None
     journal.close()
+
+
+def test_a20_exits_and_alerts_that_stand_count_on_the_next_day() -> None:
+    one = Desk([AccountOpened(NOON, 10**9, (("005930", 30, 30 * price_of()),))])
+    for key in ("first", "second"):
+        one.say(Protect(Protection(key, "", "005930", trail=200)))
+        one.say(SetPriceAlert(PriceAlert(f"a-{key}", "005930", above=True, price=10**6)))
+    one.say(EndPriceAlert("a-first"))
+    one.core.state.exits.watches["second"].peak = 0
+    for peak in (1, 2, 3):
+        moved = ProtectionMoved(one.now, "second", Stage.HOLDING, price_of() + peak)
+        one.core.state.apply(moved)
+        one.rows.append(moved)
+    kept = still_counting(one.rows)
+    state = State.fold(kept)
+    assert list(state.exits.watches) == ["second"]
+    assert state.exits.watches["second"].peak == price_of() + 3
+    assert list(state.exits.alerts) == ["a-second"]
+    assert sum(isinstance(r, ProtectionMoved) for r in kept) == 1
+    assert not any(getattr(r, "key", "") == "first" for r in kept)

@@ -172,10 +172,13 @@ def test_a07_a_session_cannot_set_the_state_itself(tmp_path: Path, command: obje
     run(tmp_path, work)
 
 
-def test_invariant_6_a_session_cannot_forge_the_key_of_a_flattens_order(tmp_path: Path):
+@pytest.mark.parametrize("forged", ["flatten:1:x:005930", "exit:1:x:005930"])
+def test_invariant_6_a_session_cannot_forge_the_key_of_the_desks_own_order(
+    tmp_path: Path, forged: str
+):
     async def work(desk: Served, session: Session, _safety: Safety) -> None:
         await session.halt("enough", flatten=False)
-        send(session, Submit(intent("flatten:1:x:005930")))
+        send(session, Submit(intent(forged)))
         await seen(lambda: bool(session.troubles and "may not begin with" in session.troubles[-1]))
         assert desk.wire.submitted == []
 

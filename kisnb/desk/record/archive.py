@@ -21,9 +21,11 @@ from kisnb.events import (
     AccountOpened,
     DriftCleared,
     DriftFound,
+    ExitFact,
     HoldingAdopted,
     Notice,
     OrderShown,
+    ProtectionMoved,
     is_order_fact,
 )
 from kisnb.orders import Order
@@ -136,9 +138,17 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
         state.apply(row)
         _note(row, state, since, first)
     keys = {key for s in since.values() for key in s.keys}
+    keys |= state.exits.watches.keys() | state.exits.alerts.keys()
+    # Each move replaces the one before it.
+    moved = {row.key: row for row in rows if isinstance(row, ProtectionMoved)}
     # By identity, because two rows may be equal in every value and only one of them counts.
     openings = {(id(row), code) for code, s in since.items() for row in s.openings}
-    kept = [k for row in rows if (k := _kept(row, state, keys, openings)) is not None]
+    kept = [
+        k
+        for row in rows
+        if (k := _kept(row, state, keys, openings)) is not None
+        and (not isinstance(row, ProtectionMoved) or moved[row.key] is row)
+    ]
     # The rows of stocks that were sold again are dropped, and their cash with them. One row carries
     # the sum, so that position and cash stay those of the account.
     missing = state.flow - State.fold(kept).flow
@@ -191,7 +201,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
             return AccountOpened(row.t, row.cash, held)
         case HoldingAdopted():
             return row if (id(row), row.code) in openings else None
-        case _ if is_order_fact(row):
+        case _ if is_order_fact(row) or isinstance(row, ExitFact):
             return row if row_key(row) in keys else None
         case _:
             return row

@@ -24,10 +24,11 @@ class DeskWants:
     def wants(self) -> list[Want]:
         """Return notices, then the trades of all that the account holds, then what sessions watch.
 
-        The circuit breaker needs the prices of holdings, whoever is attached.
+        The circuit breaker and the exits need the prices of holdings, whoever is attached. Stocks
+        with a price alert count as held.
         """
         core = self._host.core
-        codes = core.state.books.account.holds
+        codes = dict.fromkeys((*core.state.books.account.holds, *sorted(core.state.exits.codes)))
         held = [want for code in codes for want in core.rules.trade_channels(code, HELD)]
         # KIS takes 41 subscriptions of a session and refuses the next with OPSP0008 (KIS notice of
         # 2026-04-20, measured by clients). So the KRX trades of every holding come before the NXT

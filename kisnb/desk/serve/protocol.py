@@ -14,7 +14,7 @@ from kisnb.trading.ports.desk_port import Snapshot
 from kisnb.trading.ports.queries import AnyQuery
 from kisnb.trading.ports.replies import Reply
 
-VERSION = 9
+VERSION = 10
 # The limits keep a wrong length from taking the memory. A snapshot may hold all rows of a day, and
 # a session sends commands. Before its Hello is read, anybody of this machine's user may write.
 MAX_FROM_DESK = 256 * 1024 * 1024

@@ -49,12 +49,31 @@ from kisnb.desk.serve.snapshot import DeskName, snapshot
 from kisnb.desk.serve.typed_requests import TypedRequests
 from kisnb.desk.serve.unreadable import RawCommands, RawQuery, Unreadable, parts_of, unreadable
 from kisnb.errors import DeskBusy, KisnbError
-from kisnb.events import AccountOpened, Event, Filled, StockDay, Trouble
+from kisnb.events import (
+    AccountOpened,
+    Event,
+    Filled,
+    PriceAlertEnded,
+    PriceAlertFired,
+    PriceAlertSet,
+    ProtectionEnded,
+    ProtectionSet,
+    StockDay,
+    Trouble,
+)
 from kisnb.trading.ports.replies import Failed
 
 HELLO_SECONDS = 5.0
 """Wall time that a connection may take to say who it is."""
 STRANGER = Dismissed("the desk does not know this session", "open the desk again with %kis open")
+
+_CHANGE_WANTS: frozenset[type] = frozenset(
+    {
+        Filled, AccountOpened, StockDay,
+        ProtectionSet, ProtectionEnded, PriceAlertSet, PriceAlertFired, PriceAlertEnded,
+    }
+)  # fmt: skip
+"""Events after which the broker may need other subscriptions."""
 
 
 class DeskServer:
@@ -113,9 +132,10 @@ class DeskServer:
     def publish(self, event: Event) -> None:
         """Give an event to all sessions, and follow the holdings that it changes."""
         self.feed.publish(event)
-        # The first two change what the account holds, the third may name a venue of a holding. A
-        # desk that closes subscribes to nothing any more.
-        if isinstance(event, Filled | AccountOpened | StockDay) and not self.closing.is_set():
+        # The first two change what the account holds, the third may name a venue of a holding, the
+        # others begin or end the watch of a price. A desk that closes subscribes to nothing any
+        # more.
+        if type(event) in _CHANGE_WANTS and not self.closing.is_set():
             self.subscriptions.follow()
 
     def on_call_ended(self) -> None:

@@ -26,6 +26,7 @@ from kisnb.events import (
     MarketOperation,
     OrderFact,
     ProgramTrades,
+    ProtectionRefused,
     ReadingsFailed,
     ReadingsGood,
     SpeedSet,
@@ -80,6 +81,8 @@ class SessionState:
         """The failed readings of KIS's orders and account. None while they can be read."""
         self.decisions_refused: dict[str, str] = {}
         """Why the newest decision about an order with unknown outcome was refused, by its key."""
+        self.exits_refused: dict[str, ProtectionRefused] = {}
+        """Exits and price alerts that the desk refused, by key."""
         self.leases: dict[str, Lease] = {}
         """The place where each agent of the desk runs, by its id."""
         self.desk = State()
@@ -207,6 +210,8 @@ class SessionState:
             case ReadingsGood(t=t):
                 self.readings_failed = None
                 self.troubles.append(_dated(t, "KIS's orders and account can be read again"))
+            case ProtectionRefused(key=key):
+                self.exits_refused[key] = event
             case DecisionRefused(key=key, text=text):
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):

@@ -8,7 +8,7 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeAlias, Unpack, get_type_hints
 
 import msgspec
 
@@ -16,10 +16,11 @@ from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
+from kisnb.exits import ExitOptions, Protection, read_protection
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
-from kisnb.trading.ports.commands import CancelOrder, Command, Submit
+from kisnb.trading.ports.commands import CancelOrder, Command, Protect, Submit
 
 
 class Wait(msgspec.Struct):
@@ -229,6 +230,26 @@ class Agent:
         # code. The desk could only report it to everybody.
         part = None if qty is None else values.shares(qty)
         self._started.emit(CancelOrder(_known(order).key, part))
+
+    def protect(self, *, code: str = "", **options: Unpack[ExitOptions]) -> Protection:
+        """Let the desk sell all that this agent holds of a stock when a condition is met.
+
+        It works while the notebook's cell blocks, and over restarts. ``stop`` and ``take`` are a
+        percentage of the entry price (``"3%"``) or a price in won, ``trail`` a percentage below
+        the highest price since; ``Session.protect`` has all of them. Order first: the desk refuses
+        an exit of a stock that is neither held nor on order, and says so in the session's
+        troubles. Another exit of the stock takes the place of this one. Raises BadInput.
+
+        ::
+
+            def on_start(self):
+                self.buy(10)
+                self.protect(stop="3%", take="5%")
+        """
+        host = self._started
+        protection = read_protection(host.mint(), self.id, self._stock(code), options)
+        host.emit(Protect(protection))
+        return protection
 
     def done(self, order: Order) -> Wait:
         """``await self.done(order)``: until the order has ended. Raises BadInput."""

@@ -164,10 +164,7 @@ class AgentRunner:
     def break_even(self, code: str) -> int | None:
         """Return the lowest price at which selling all that the agent holds loses nothing, won."""
         position = self.book.position(code)
-        held = position.in_lots
-        return (
-            self._rules.break_even(self.now, code, position.cost_with_fees, held) if held else None
-        )
+        return self._rules.break_even(self.now, code, position) if position.lots else None
 
     def seen(self, code: str) -> Ns:
         """Return when the newest price of ``code`` that the agent has seen was received.

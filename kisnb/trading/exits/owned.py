@@ -35,7 +35,7 @@ class Owned(NamedTuple):
         """
         if not self.in_lots:
             return 0
-        return rules.break_even(now, code, self.cost_with_fees, self.in_lots)
+        return rules.even_price(now, code, self.cost_with_fees, self.in_lots)
 
 
 def owned(books: OrderBooks, agent: str, code: str) -> Owned:

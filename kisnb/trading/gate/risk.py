@@ -17,6 +17,7 @@ from kisnb.orders import Capabilities, Intent, Want
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.order_books import reservations
+from kisnb.trading.order_books.ledger import Position
 from kisnb.trading.order_books.order_book import NOBODY, is_of_flatten
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
@@ -99,7 +100,14 @@ class Rules:
             return fee, 0
         return fee, added(lambda won: self.costs.tax(won, day, kind, board), before, value)
 
-    def break_even(self, t: Ns, code: str, cost: int, held: int) -> int:
+    def break_even(self, t: Ns, code: str, position: Position) -> int:
+        """Return the lowest price at which selling all lots of ``position`` loses nothing, won.
+
+        Fee and tax are counted.
+        """
+        return self.even_price(t, code, position.cost_with_fees, position.in_lots)
+
+    def even_price(self, t: Ns, code: str, cost: int, held: int) -> int:
         """Return the lowest price at which selling ``held`` shares loses nothing, won.
 
         ``cost`` is their cost with the fees of their buys, won. Fee and tax of the sale are

@@ -25,6 +25,8 @@ from kisnb.events import (
     IntentTaken,
     Notice,
     OrderFact,
+    PriceAlertSet,
+    ProtectionSet,
 )
 from kisnb.market.routing.evidence import Evidence
 
@@ -95,7 +97,11 @@ def row_key(row: Row) -> str:
         # A notice has a number and no key: it is journaled just because its order is not known yet.
         case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""
-        case _ if isinstance(row, ControlFact | ExitFact):
+        case ProtectionSet(protection=protection):
+            return protection.key
+        case PriceAlertSet(alert=alert):
+            return alert.key
+        case _ if isinstance(row, ControlFact):
             return ""
         case IntentTaken(intent=intent) | ExternalFound(intent=intent):
             return intent.key

@@ -1,0 +1,79 @@
+"""The calls of a session about exits and price alerts. Prices in won."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Unpack
+
+from kisnb.errors import BadInput
+from kisnb.exits import ExitOptions, PriceAlert, read_protection
+from kisnb.session.parts import SessionCalls
+from kisnb.session.typed_orders.pending import pending
+from kisnb.trading.exit_state import Watch
+from kisnb.values import price
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ExitCalls(SessionCalls):
+    """Calls of a session about exits and price alerts."""
+
+    @pending
+    async def protect(self, code: str, *, agent: str = "", **options: Unpack[ExitOptions]) -> Watch:
+        """Let the desk sell a holding when a condition is met, whatever the notebook does.
+
+        ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
+        (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
+        average purchase price when it is left out. ``atr_stop`` stops at twice the ``atr``, at
+        least 2 % and at most 7 %. ``staged`` is the exit in stages, see ``kisnb.exits.Staged``.
+        ``until`` is the moment of a time stop (UTC nanoseconds; ``session.moment("15:15")``).
+
+        The desk judges every trade of every venue, over restarts too, and sells all that is held
+        until nothing is. Without ``agent`` that is what no agent holds. A stock has one exit for
+        each owner: another one takes its place, and the same one again changes nothing. Raises
+        BadInput, also when the exit would sell at once.
+        """
+        spelt = self._parts.code(code)
+        key = f"protect:{uuid.uuid4().hex}"
+        return await self._parts.protections.protect(read_protection(key, agent, spelt, options))
+
+    @pending
+    async def unprotect(self, code: str, *, agent: str = "") -> str:
+        """End the exit of a stock, and cancel what it has in the market.
+
+        Return its conditions. Raises BadInput when there is none.
+        """
+        return await self._parts.protections.end(agent, self._parts.code(code))
+
+    @pending
+    async def alert(
+        self, code: str, *, above: int | None = None, below: int | None = None
+    ) -> PriceAlert:
+        """Let the desk say once when a stock trades at a price or beyond it.
+
+        The desk watches over restarts too. Raises BadInput.
+        """
+        if (above is None) == (below is None):
+            raise BadInput("an alert has one price", "write above=75_000 or below=68_000")
+        won = price(above if above is not None else below)
+        spelt = self._parts.code(code)
+        return await self._parts.protections.alert(spelt, won, above=above is not None)
+
+    @pending
+    async def end_alerts(self, code: str) -> list[PriceAlert]:
+        """End the price alerts of a stock and return them. Raises BadInput when there is none."""
+        return await self._parts.protections.end_alerts(self._parts.code(code))
+
+    def protections(self) -> pl.DataFrame:
+        """Return the exits that stand, a row each.
+
+        Columns: code, agent (empty: what no agent holds), quantity (shares), entry (won),
+        conditions, stop and take (won; null without one), stage, peak (won; null before one is
+        known), state (in words), since (KST).
+        """
+        return self._parts.protections.frame()
+
+    def alerts(self) -> pl.DataFrame:
+        """Return the price alerts that stand. Columns: code, side (above, below), price (won)."""
+        return self._parts.protections.alert_frame()

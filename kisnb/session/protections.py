@@ -1,0 +1,126 @@
+"""Hands exits and price alerts to the desk, and shows those that stand."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from kisnb.clock import kst_datetime
+from kisnb.errors import BadInput
+from kisnb.exits import PriceAlert, Protection
+from kisnb.session.feed.pace import Pace
+from kisnb.session.feed.state import SessionState
+from kisnb.trading.exit_state import Watch
+from kisnb.trading.exits.exit_rules import stop_price, take_price
+from kisnb.trading.exits.owned import owned
+from kisnb.trading.ports.commands import (
+    EndPriceAlert,
+    EndProtection,
+    ExitCommand,
+    Protect,
+    SetPriceAlert,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Protections:
+    """The exits and price alerts of a session's desk."""
+
+    def __init__(self, state: SessionState, pace: Pace) -> None:
+        self._state = state
+        self._pace = pace
+
+    async def protect(self, protection: Protection) -> Watch:
+        """Set an exit and return it. An exit that stands with equal conditions is returned.
+
+        Raises BadInput when the desk refuses it.
+        """
+        exits = self._state.desk.exits
+        same = exits.of_owner(protection.agent, protection.code)
+        # A cell that is run again sets nothing new.
+        if same is not None and same.protection.text == protection.text:
+            return same
+        await self._hand_over(protection.key, Protect(protection))
+        watch = exits.watches.get(protection.key)
+        if watch is None:
+            why = self._state.desk.exits.ended[protection.key]
+            raise BadInput(f"the exit of {protection.code} has ended: {why}", "set it again")
+        return watch
+
+    async def end(self, agent: str, code: str) -> str:
+        """End the exit of a stock. Return its conditions. Raises BadInput when there is none."""
+        watch = self._state.desk.exits.of_owner(agent, code)
+        if watch is None:
+            raise BadInput(f"{code} has no exit", "see those that stand with %kis protect")
+        key = watch.protection.key
+        await self._pace.carry_out(
+            lambda: [EndProtection(key)], lambda: key not in self._state.desk.exits.watches
+        )
+        return watch.protection.text
+
+    async def alert(self, code: str, price: int, *, above: bool) -> PriceAlert:
+        """Set a price alert and return it. An equal one that stands is returned.
+
+        Raises BadInput when the desk refuses it.
+        """
+        alerts = self._state.desk.exits.alerts_of(code)
+        alert = PriceAlert(f"alert:{uuid.uuid4().hex}", code, above, price)
+        if (same := next((a for a in alerts if a.text == alert.text), None)) is not None:
+            return same
+        await self._hand_over(alert.key, SetPriceAlert(alert))
+        return alert
+
+    async def end_alerts(self, code: str) -> list[PriceAlert]:
+        """End the price alerts of a stock and return them. Raises BadInput when there is none."""
+        alerts = self._state.desk.exits.alerts_of(code)
+        if not alerts:
+            raise BadInput(f"{code} has no price alert", "see those that stand with %kis alert")
+        await self._pace.carry_out(
+            lambda: [EndPriceAlert(a.key) for a in alerts],
+            lambda: not any(a.key in self._state.desk.exits.alerts for a in alerts),
+        )
+        return alerts
+
+    def frame(self) -> pl.DataFrame:
+        """Return the exits that stand, a row each; ``Session.protections`` has the columns."""
+        import polars as pl
+
+        schema: dict[str, pl.DataType | type[pl.DataType]] = {
+            "code": pl.String, "agent": pl.String, "quantity": pl.Int64, "entry": pl.Int64,
+            "conditions": pl.String, "stop": pl.Int64, "take": pl.Int64, "stage": pl.String,
+            "peak": pl.Int64, "state": pl.String, "since": pl.Datetime("us", "Asia/Seoul"),
+        }  # fmt: skip
+        rows = [self._row(w) for w in self._state.desk.exits.watches.values()]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def alert_frame(self) -> pl.DataFrame:
+        """Return the price alerts that stand: code, side (above or below), price (won)."""
+        import polars as pl
+
+        rows = [
+            (a.code, "above" if a.above else "below", a.price)
+            for a in self._state.desk.exits.alerts.values()
+        ]
+        schema = {"code": pl.String, "side": pl.String, "price": pl.Int64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _row(self, watch: Watch) -> tuple[object, ...]:
+        p = watch.protection
+        held = owned(self._state.books, p.agent, p.code)
+        entry = p.entry or held.average
+        return (
+            p.code, p.agent, held.qty, entry, p.text,
+            stop_price(p, entry) if entry else None, take_price(p, entry) if entry else None,
+            str(watch.stage), watch.peak or None, watch.text, kst_datetime(watch.set_at),
+        )  # fmt: skip
+
+    async def _hand_over(self, key: str, command: ExitCommand) -> None:
+        """Give a command to the desk and wait until it is carried out. Raises BadInput."""
+        refused = self._state.exits_refused
+        await self._pace.carry_out(
+            lambda: [command], lambda: self._state.desk.exits.is_known(key) or key in refused
+        )
+        if (no := refused.pop(key, None)) is not None:
+            raise BadInput(no.reason, no.cure)
