@@ -162,7 +162,8 @@ class Naming(msgspec.Struct, frozen=True, gc=False):
 
     wish: Wish
     place: Place
-    number: int = 0
+    # Journals and running desks know the ordinal by its first name.
+    ordinal: int = msgspec.field(default=0, name="number")
     """``--again N``: which order of this wish it is, as the person counts them. 0: not given."""
     name: str = ""
     """``key=``: the name that the person gave the order. Empty: not given.

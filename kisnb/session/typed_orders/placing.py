@@ -166,10 +166,10 @@ class Placing:
         """
         if wish.qty is not None:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
-        number = ordinal(again)
+        n = ordinal(again)
         # An adoption sends no order. Its call is named and claimed like one.
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
-        call = named_call(self._cells, nothing, wish, read_name(key), number)
+        call = named_call(self._cells, nothing, wish, read_name(key), n)
         asked = adoption_asked(AdoptHolding("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
         claims = self._claims.claim([call], has_left())
