@@ -126,7 +126,7 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
     - of orders: those of open orders;
     - of stocks: those of stocks that have been held ever since;
     - of days: those of a day whose list is read again for an open order. KIS's list holds all
-      orders of the day, and one that is not known would be taken for somebody else's.
+      orders of the day, and one that is not known would be taken for an external order.
     """
     # The whole day is folded once before: only at its end is it known which orders are open, and
     # the second pass needs the oldest of their days.

@@ -116,8 +116,8 @@ class CallClaims:
         return found
 
 
-def has_left() -> Callable[[], bool]:
-    """Return what says later whether the task that asks now was cancelled since, or has ended."""
+def departure_check() -> Callable[[], bool]:
+    """Return a check: has the current task been cancelled or ended in the meantime?"""
     task = asyncio.current_task()
     if task is None:
         return stays

@@ -96,10 +96,7 @@ class NoticeIntake:
         return order
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether a change was refused that this desk did not ask for.
-
-        It is a change of one of our orders, asked for from elsewhere.
-        """
+        """Return whether KIS refused an external change of one of our orders."""
         old = self._by_kis_number(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False

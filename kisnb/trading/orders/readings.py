@@ -23,7 +23,7 @@ EVERY: Ns = 60 * SECOND
 RETRY = Backoff.doubling(2 * SECOND, EVERY // 2)
 """Pauses before KIS is asked again for what a reading lacked."""
 IDLE: Ns = 300 * SECOND
-"""Pause between two readings while no order is open and a venue is. They find orders from elsewhere
+"""Pause between two readings while no order is open and a venue is. They find external orders
 whose notices were lost."""
 WAITING = "unknown number"
 """Reason to read when notices wait for an order. When a reply has named the order meanwhile,
@@ -95,7 +95,7 @@ class Readings:
         elif any(
             sessions.phase(venue, turn.now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
         ):
-            self.schedule(turn, begin + IDLE, "orders from elsewhere", account=True)
+            self.schedule(turn, begin + IDLE, "external orders", account=True)
 
     def on_wake(self, turn: Turn) -> None:
         """Begin the reading that is due."""
