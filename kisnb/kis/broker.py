@@ -201,11 +201,11 @@ class KisBroker:
     # orders
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
-        """Post an order once and return the outcome. A lost answer is ``unknown``.
+        """Post an order once and return the outcome. A lost reply is ``unknown``.
 
         ``again`` means that KIS turned the call away for its speed or token. The caller decides.
 
-        Nothing is sent in three cases. It raises OrderDenied when this connection takes no such
+        Nothing is sent in three cases. It raises OrderDenied when this desk takes no such
         order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
         no token.
         """

@@ -93,8 +93,8 @@ class Rules:
         ``before`` is what the order had traded at the venue before, won.
         """
         (kind, board), day = self._kind_and_board(code), kst_day(t)
-        # Fee and tax are cut down to the won. Cut on the sum of the order and not on each fill,
-        # they do not depend on the number of fills.
+        # Fee and tax are cut down to the won. They are cut on the order's sum, so splitting a fill
+        # changes nothing.
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
             return fee, 0
@@ -122,7 +122,7 @@ class Rules:
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
         """Return the kinds that this venue, or any venue, takes for this issue now.
 
-        Kinds that this connection does not carry are left out.
+        Kinds that this desk does not carry are left out.
         """
         item, can = self.instrument(code), self.capabilities
         venues = self.router.venues if venue is None else (venue,)
@@ -179,7 +179,7 @@ class Gate:
         the desk has received.
         """
         if not self.rules.capabilities.can_order:
-            return No("this session is open for reading only", self.rules.capabilities.why_not)
+            return No("this desk is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
         # Before the checks of the order itself: a halted desk refuses any order.
         if (no := self._halted(intent, state, reduces=reduces)) is not None:
@@ -219,7 +219,7 @@ class Gate:
 
     def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
         if state.flatten_reason is not None:
-            # Its own sells too only within what is held: a flatten must never sell short.
+            # Even a flatten's own sells pass only within what is held: it must never sell short.
             if is_of_flatten(intent) and reduces:
                 return None
             return No(
@@ -415,11 +415,11 @@ class Gate:
         return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """Return what this broker connection cannot carry; None when it carries the order."""
+        """Return what this desk cannot carry of an order; None when it carries all of it."""
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:
-            why.append(f"this connection takes no {kind} orders")
+            why.append(f"this desk takes no {kind} orders")
             cures.append(f"use {' or '.join(self.rules.kinds_now(now, code) or can.kinds)}")
         if venue is not None and venue not in can.venues:
             why.append(f"{venue} takes no orders from this desk")
@@ -439,7 +439,7 @@ class Gate:
         The price limits of the day are not known before it. KIS refuses the order then.
         """
         if not self.rules.capabilities.reserves:
-            return No("this connection reserves no orders", "use live or sim for it")
+            return No("this desk reserves no orders", "use live or sim for it")
         if (hours := why_not_taken(now)) is not None:
             return No(*hours)
         day = reserved_for(now)

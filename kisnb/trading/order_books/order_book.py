@@ -61,7 +61,7 @@ BY_HAND = ""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are not agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
-"""Begin of the keys of a flatten's orders. No session may give an order such a key."""
+"""Start of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})

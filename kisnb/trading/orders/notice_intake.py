@@ -32,7 +32,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""An early notice waits so long for the reply that brings its number. Then the list is read."""
+"""How long an early notice can wait for the reply with its number. Then the list is read."""
 
 
 class NoticeIntake:

@@ -33,7 +33,7 @@ AFTER_BOUNDARY: Ns = 2 * SECOND
 UNANSWERED: Ns = 60 * SECOND
 """After this time an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
-"""KIS may take so long until its list shows what it has accepted."""
+"""How long KIS may take until its list shows what it has accepted."""
 FAILED = 5
 """Failed readings in a row after which people are told, and orders that wait for one are denied."""
 
@@ -50,9 +50,9 @@ class Readings:
         """The next reading reads the account too."""
         self._why = ""
         self._asked: dict[date, Ns] = {}
-        """Begin of the newest reading of a day. Only readings that have not ended."""
+        """Start of the newest reading of a day. Only readings that have not ended."""
         self._begun: Ns = 0
-        """Begin of the newest reading."""
+        """Start of the newest reading."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._failing_since: Ns = 0
