@@ -83,11 +83,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Such as ``krx=0.0140527,nxt=0.0130527,fund=0.0146527``.
     """
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
-    """Seconds of wall time after which an order without an answer counts as unknown."""
-    # KIS allows 18 calls a second at live and 1 at paper (KIS notice of 2026-04-20). 15 leaves room
-    # at live, because bursts at the exact limit are sometimes refused.
+    """Seconds of wall time after which an order without a reply counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    """REST calls a second and appkey; 0 takes 15 at live and 1 at paper.
+    """REST calls a second and appkey; 0 takes the safe rate of ``kis/endpoint.py``.
 
     KIS allows new customers 3 for three days (KIS notice of 2026-03-20).
     """
@@ -191,9 +189,7 @@ MEANINGS = {
         "commission plan of the account: bankis, agencies, branch, paper, or rates in percent",
         "krx=0.0140527,nxt=0.0130527,fund=0.0146527",
     ),
-    "order_timeout": Meaning(
-        "s", "an order without an answer counts as unknown after this", "10 s"
-    ),
+    "order_timeout": Meaning("s", "an order without a reply counts as unknown after this", "10 s"),
     "calls_per_second": Meaning(
         "calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"
     ),

@@ -2,9 +2,9 @@
 
 A notebook hands over numbers of numpy and polars, floats that are whole, texts from forms and
 magics. They are read here once, where they enter, so that nothing odd reaches the desk. Pasted text
-brings letters that show nothing: Korean taken apart into its letters by macOS, blanks that are
-none, full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
-raises BadInput with the cure, and imports no library of data.
+brings what nobody sees: Korean that macOS took apart into its letters, invisible blanks, and
+full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
+raises BadInput with the cure, and imports neither numpy nor polars.
 """
 
 from __future__ import annotations

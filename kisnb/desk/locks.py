@@ -94,7 +94,7 @@ class CustomerLocks:
         self.locks: list[Lock] = []
         wanted = [("appkey", "this appkey", credentials.appkey.reveal())]
         # At a real host the account is locked as well: two appkeys of one person may trade the same
-        # account, and each desk would take the orders of the other for somebody else's.
+        # account, and each desk would take the orders of the other for external ones.
         if mode is not Mode.SIM:
             wanted.append(("account", f"this {mode} account", credentials.full_account))
         try:

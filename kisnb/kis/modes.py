@@ -76,7 +76,7 @@ class HostRules(msgspec.Struct, frozen=True):
                 f"it takes {' and '.join(self.kinds)}",
             )
         # A market order does not show its price here. KIS refuses it with 40070000 (clients'
-        # answers).
+        # recordings).
         elif route.kind is OrderKind.LIMIT and (intent.price or 0) < self.lowest_price:
             refusal = (
                 f"{self.mode} trades no stock under {self.lowest_price:,} won",

@@ -80,7 +80,7 @@ class Transport(Protocol):
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Send a request once and return the reply.
 
-        Raises Unreachable when nothing was sent, LinkLost when no answer came in time.
+        Raises Unreachable when nothing was sent, LinkLost when no reply came in time.
         """
         ...
 
@@ -139,7 +139,7 @@ class Network:
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise LinkLost(
-                f"no answer to {request.name} ({type(e).__name__})", "look at the orders of the day"
+                f"no reply to {request.name} ({type(e).__name__})", "look at the orders of the day"
             ) from None
 
     async def connect(self, url: str) -> WebSocket:

@@ -12,7 +12,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 TRIED: Ns = 30 * SECOND
-"""A call that KIS turns away is tried again for so long."""
+"""How long a call that KIS turns away is tried again."""
 
 
 class Cancels:
@@ -94,7 +94,7 @@ class Cancels:
         if reply.outcome == "again" and self._start_again(turn, order):
             return
         # Nobody repeats any other cancel here. KIS's list shows whether it was carried out.
-        text = reply.text or "no answer came; the order may or may not be cancelled"
+        text = reply.text or "no reply came; the order may or may not be cancelled"
         turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
         self._readings.schedule(turn, turn.now, "cancel refused")
 

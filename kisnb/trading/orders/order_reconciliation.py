@@ -49,11 +49,11 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 AGREES: Ns = 10 * SECOND
-"""An end that surprises counts when a second reading says the same, asked for so long after the
-first."""
+"""How long after the first reading a second one must be asked for. An unexpected end counts only
+when the second reading says the same."""
 
 FOLLOWED: Ns = 600 * SECOND
-"""An order that ended by the list alone is read every minute for so long."""
+"""How long an order that ended by the list alone is read every minute."""
 
 
 class OrderReconciliation:
