@@ -27,7 +27,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Means(msgspec.Struct, frozen=True):
-    """What a wish is sized with. Won and shares."""
+    """The figures that a wish is sized with. Won and shares."""
 
     price: int
     """The price that values the shares: the newest one, or that of the fill."""
