@@ -1,0 +1,60 @@
+"""The record of one back-test: order books, equity over time, bars, and what was assumed."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+
+# msgspec reads annotations at run time. polars stays out of the import: it takes about 145 ms.
+if TYPE_CHECKING:
+    import polars as pl
+else:
+    pl = Any
+
+EQUITY_COLUMNS = ("time", "cash", "holdings", "equity")
+"""Columns of ``RunRecord.equity``."""
+BAR_COLUMNS = ("code", "time", "open", "high", "low", "close", "volume")
+"""Columns of ``RunRecord.bars``."""
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """The record of one back-test: order books, equity after each day, and what was assumed."""
+
+    agents: tuple[str, ...]
+    """Ids of the agents, in the order in which they were given."""
+    books: OrderBooks
+    """Order books of the account and of every agent, at the end of the run."""
+    equity: pl.DataFrame
+    """One row for each trading day, at its close.
+
+    Columns: time (Datetime("ns"), Asia/Seoul), cash, holdings, equity (Int64, KRW). Holdings are
+    valued at the last price known. No row precedes the first trade of the data.
+    """
+    bars: pl.DataFrame
+    """The bars that were fed, in order of time and code; empty after a run over ticks.
+
+    Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a
+    daily bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
+    """
+    first: date
+    """First trading day of the data."""
+    last: date
+    """Last trading day of the data, included."""
+    cash: int
+    """Cash at the start, KRW."""
+    costs: str
+    """Which commission and tax were charged, as one sentence."""
+    assumptions: tuple[str, ...]
+    """What was assumed, as sentences: fills, latency, queue, sizing, and what was left out."""
+
+    @property
+    def book(self) -> OrderBook:
+        """The account's order book."""
+        return self.books.account
+
+
+__all__ = ["BAR_COLUMNS", "EQUITY_COLUMNS", "RunRecord"]
