@@ -8,6 +8,7 @@ shares.
          ├─ orders    IntentTaken, Sent, Filled …        journaled and published
          ├─ account   HaltSet, Armed, DriftFound …       journaled and published
          ├─ exits     ProtectionSet, PriceAlertFired …   journaled and published
+         ├─ decisions DecisionMade                       journaled and published
          └─ desk      Notice                             journaled, not published
                       LinkUp, PhaseChanged, Trouble …    published
 """
@@ -31,6 +32,7 @@ from kisnb.events.account import (
     HoldingAdopted,
     OrderShown,
 )
+from kisnb.events.decisions import DecisionMade
 from kisnb.events.desk import (
     AgentLeased,
     AgentReleased,
@@ -104,6 +106,7 @@ Event: TypeAlias = (
     | AccountFact
     | ControlFact
     | ExitFact
+    | DecisionMade
     | ProtectionRefused
     | MarketFact
     | LinkFact
@@ -126,6 +129,7 @@ __all__ = [
     "ClockMoved",
     "CommandDropped",
     "ControlFact",
+    "DecisionMade",
     "DecisionRefused",
     "Denied",
     "Depth",

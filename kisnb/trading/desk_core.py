@@ -64,6 +64,7 @@ from kisnb.trading.ports.commands import (
     EndProtection,
     ExitCommand,
     Halt,
+    NoteDecision,
     Protect,
     PushForecast,
     ResolveOrder,
@@ -95,7 +96,9 @@ from kisnb.trading.ports.queries import (
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
-_OrderCommand: TypeAlias = Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder
+_OrderCommand: TypeAlias = (
+    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | NoteDecision
+)
 _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
     _OrderCommand
@@ -224,7 +227,8 @@ class DeskCore:
         match message:
             case (
                 Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder()
-                | Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast()
+                | NoteDecision() | Protect() | EndProtection()
+                | SetPriceAlert() | EndPriceAlert() | PushForecast()
             ):  # fmt: skip
                 self._execute(turn, message)
             case Halt() | LiftHalt() | ArmDesk() | AdoptHolding() | AcceptDifference():
@@ -278,6 +282,8 @@ class DeskCore:
                 self.cancels.request(turn, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(turn, command)
+            case NoteDecision(decision=decision):
+                turn.record(decision)
             case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
                 self._exits.execute(turn, command)
 

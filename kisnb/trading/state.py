@@ -12,6 +12,7 @@ from kisnb.events import (
     Armed,
     BreakerTripped,
     ControlFact,
+    DecisionMade,
     Disarmed,
     DriftCleared,
     DriftFound,
@@ -39,6 +40,9 @@ from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.typed_orders.order_names import OrderNames
+
+MOST_DECISIONS = 5_000
+"""Decisions that are kept in memory. A busy day of ten agents has fewer."""
 
 
 class State:
@@ -82,6 +86,8 @@ class State:
         them, so KIS may take them back in the same way."""
         self.exits = ExitState()
         """Exits and price alerts."""
+        self.decisions: dict[str, DecisionMade] = {}
+        """The newest decisions of agents, by key. All of the day stand in the journal."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
         """Differences that stand, by subject and what."""
 
@@ -109,10 +115,17 @@ class State:
                     self.names.add(row.t, row.key, row.naming)
             case OrderShown():
                 self.names.add_shown(row.key, row.place, row.token)
+            case DecisionMade():
+                self._note_decision(row)
             case _ if isinstance(row, ExitFact):
                 self.exits.apply(row)
             case _:
                 self._apply_control_fact(row)
+
+    def _note_decision(self, made: DecisionMade) -> None:
+        self.decisions[made.key] = made
+        if len(self.decisions) > MOST_DECISIONS:
+            del self.decisions[next(iter(self.decisions))]
 
     def _apply_account(self, row: AccountOpened) -> None:
         self.day.roll(row.t, self.books)

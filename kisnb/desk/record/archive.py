@@ -18,6 +18,7 @@ from kisnb.desk.record.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
 from kisnb.events import (
     AccountOpened,
+    DecisionMade,
     DriftCleared,
     DriftFound,
     ExitFact,
@@ -190,7 +191,7 @@ def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
 
 def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
     match row:
-        case Notice() | RouteDecided() | DriftCleared() | OrderShown():
+        case Notice() | RouteDecided() | DriftCleared() | OrderShown() | DecisionMade():
             # Where an order was shown counts on its own trading day only, and that is over.
             return None
         case DriftFound():

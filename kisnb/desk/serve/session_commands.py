@@ -19,6 +19,7 @@ from kisnb.trading.ports.commands import (
     FastForward,
     Halt,
     Idle,
+    NoteDecision,
     Protect,
     PushForecast,
     ReleaseAgent,
@@ -60,7 +61,14 @@ class SessionCommands:
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
             case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
                 self._host.submit(command)
-            case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
+            case (
+                NoteDecision()
+                | Protect()
+                | EndProtection()
+                | SetPriceAlert()
+                | EndPriceAlert()
+                | PushForecast()
+            ):
                 self._host.submit(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants

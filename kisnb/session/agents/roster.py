@@ -17,6 +17,7 @@ from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
 from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_of
 from kisnb.session.agents.agent_work import AgentWork
+from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
 from kisnb.session.agents.given_agent import check_agent, difference, id_of
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
@@ -31,7 +32,7 @@ from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.halt.halt_words import Trading
-from kisnb.trading.ports.commands import ReleaseAgent
+from kisnb.trading.ports.commands import NoteDecision, ReleaseAgent
 from kisnb.trading.ports.queries import LeaseAgent
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Roster:
         # A desk that is away needs no release, because the session does not claim the agent when it
         # returns.
         with suppress(DeskLost):
-            self._link.submit([ReleaseAgent(runner.id)])
+            self._link.submit([*_counted(runner), ReleaseAgent(runner.id)])
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self._open_orders.cancel(order)
         self._changes.publish()
@@ -213,6 +214,30 @@ class Roster:
         """Return the traceback that stopped an agent. Empty when none did. Raises BadInput."""
         return self._runner(agent_id).error
 
+    def decisions(self, agent_id: str) -> list[Decided]:
+        """Return the newest decisions of an agent, oldest first. Raises BadInput for none.
+
+        The newest one counts its repetitions so far when the agent runs in this session.
+        """
+        made = {k: d for k, d in self._state.desk.decisions.items() if d.agent == agent_id}
+        runner = self._runners.get(agent_id)
+        if runner is not None and (newest := runner.decisions.newest) is not None:
+            made[newest.key] = newest
+        if not made:
+            self._known(agent_id)
+            cure = "its class can note them: self.decide('HOLD', 'why', price=tick.price)"
+            raise BadInput(f"agent {agent_id} has noted no decision", cure)
+        orders = self._state.books.orders
+        return [Decided(d, orders.get(d.order)) for d in made.values()]
+
+    def why(self, agent_id: str) -> pl.DataFrame:
+        """Return the newest decisions of an agent, oldest first. Raises BadInput for none.
+
+        Columns: time and last (KST, first and newest of equal decisions in a row), times,
+        session, venue, code, action, why, inputs (in words), order (and what became of it).
+        """
+        return columns.frame(DECISION_COLUMNS, self.decisions(agent_id))
+
     def deliver(self, event: Event, now: Ns) -> None:
         """Deliver one event to every agent. Their commands go to the desk at once, in order."""
         # A copy, because a handler may start or stop an agent.
@@ -228,7 +253,9 @@ class Roster:
     def close(self) -> None:
         """Stop all agents. Their orders stay in the market."""
         with suppress(DeskLost):
-            self._link.submit([ReleaseAgent(agent_id) for agent_id in self.claimed])
+            counted = [note for runner in self._runners.values() for note in _counted(runner)]
+            released = [ReleaseAgent(agent_id) for agent_id in self.claimed]
+            self._link.submit([*counted, *released])
         # A start that the desk grants from now on finds itself taken back.
         self._starting.clear()
         for runner in self._runners.values():
@@ -318,12 +345,22 @@ class Roster:
         cure = f"start it again with %kis agents start {runner.id}"
         return BadInput(f"agent {runner.id} was stopped before it had started", cure)
 
+    def _known(self, agent_id: str) -> None:
+        """Raise BadInput for an id that no agent of the desk has or had."""
+        if agent_id not in self._state.books.agents and agent_id not in self._state.leases:
+            self._runner(agent_id)
+
     def _runner(self, agent_id: str) -> AgentRunner:
         """Return the runner of an id. Raises BadInput."""
         if agent_id not in self._runners:
             known = ", ".join(self._runners) or "none has been started"
             raise BadInput(f"there is no agent {agent_id!r}", f"the agents: {known}")
         return self._runners[agent_id]
+
+
+def _counted(runner: AgentRunner) -> list[NoteDecision]:
+    """Return the repetitions of the newest decision that the desk does not know yet."""
+    return [NoteDecision(made) for made in runner.decisions.counted()]
 
 
 def _started_already(agent_id: str) -> DeskBusy:

@@ -7,7 +7,7 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, Unpack, get_type_hints
 
 import msgspec
@@ -67,6 +67,12 @@ class Host(Protocol):
 
     def emit(self, command: Command) -> Order | None:
         """Hand a command over; it leaves after the handler returns."""
+        ...
+
+    def decide(
+        self, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
+    ) -> None:
+        """Note a decision of the agent."""
         ...
 
     def mint(self) -> str:
@@ -310,6 +316,47 @@ class Agent:
         protection = read_protection(host.mint(), self.id, self._stock(code), options)
         host.emit(Protect(protection))
         return protection
+
+    def decide(
+        self,
+        action: str,
+        why: str = "",
+        *,
+        order: Order | None = None,
+        code: str = "",
+        **inputs: object,
+    ) -> None:
+        """Note what this agent decided, why, and by which numbers. ``%kis agents why ID`` shows it.
+
+        Equal decisions in a row are one row with a count. ``order`` is the order that came of it.
+        A missing number is None, and NaN counts as missing. Raises BadInput.
+
+        ::
+
+            def on_bar(self, bar):
+                mean = self.mean.update(bar.close)
+                if mean is None or bar.close <= mean:
+                    return self.decide("HOLD", "not above the mean", mean=mean, close=bar.close)
+                self.decide("BUY", "above the mean", order=self.buy(1), mean=mean, close=bar.close)
+        """
+        host, stock = self._started, self._stock(code)
+        key = "" if order is None else _known(order).key
+        host.decide(
+            stock, values.text(action, "the action"), values.text(why, "the reason"), inputs, key
+        )
+
+    def working(self, code: str = "") -> int:
+        """Shares of ``code`` (the agent's own stock by default) that open orders may still bring.
+
+        Buys count as positive, sells as negative. ``held() + working()`` is what the agent holds
+        once all of them are filled.
+        """
+        stock = self._stock(code)
+        return sum(
+            order.leaves if order.side is Side.BUY else -order.leaves
+            for order in self._started.book.open_orders
+            if order.code == stock
+        )
 
     def done(self, order: Order) -> Wait:
         """``await self.done(order)``: until the order has ended. Raises BadInput."""

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import itertools
 import types
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
@@ -25,12 +25,13 @@ from kisnb.market.bars import BarSeries, length_of
 from kisnb.orders import Order
 from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait, checked_id
+from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_watch import interruptible, watch
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
-from kisnb.trading.ports.commands import Command, ReviseOrder, Submit
+from kisnb.trading.ports.commands import Command, NoteDecision, ReviseOrder, Submit
 
 
 class AgentState(StrEnum):
@@ -116,6 +117,8 @@ class AgentRunner:
         self._seen: dict[str, Ns] = {}
         """Reception of the newest price of each stock that the agent has seen."""
         self._run = run
+        self.decisions = Decisions(self.id, run)
+        """What the agent decided, and why."""
         self._count = itertools.count(1)
         self._flattening = False
         self.interrupted = ""
@@ -160,6 +163,13 @@ class AgentRunner:
         if self.state in _ENDED and not self._flattening:
             cure = f"start it again with %kis agents start {self.id}"
             raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
+
+    def decide(
+        self, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
+    ) -> None:
+        """Note a decision of the agent. Raises BadInput for an input that is no number or text."""
+        for made in self.decisions.note(self.now, code, action, why, inputs, order):
+            self._outbox.append(NoteDecision(made))
 
     def mint(self) -> str:
         """Return a new idempotency key for an order of this agent."""

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
+from kisnb.events import DecisionMade
 from kisnb.exits import PriceAlert, Protection
 from kisnb.orders import Intent, Naming, Place, Want
 
@@ -130,6 +131,12 @@ class SetPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
     alert: PriceAlert
 
 
+class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Journal what an agent decided."""
+
+    decision: DecisionMade
+
+
 class EndPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
     """End a price alert."""
 
@@ -170,6 +177,7 @@ Command: TypeAlias = (
     | FastForward
     | ReleaseAgent
     | ExitCommand
+    | NoteDecision
 )
 """All that a session may send without a reply. The desk refuses any other message in its place."""
 

@@ -16,6 +16,7 @@ from kisnb.events import (
     AccountFact,
     AccountOpened,
     ControlFact,
+    DecisionMade,
     DriftCleared,
     DriftFound,
     ExitFact,
@@ -44,7 +45,8 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-Row: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | Notice | RouteDecided
+PublishedRow: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | DecisionMade
+Row: TypeAlias = PublishedRow | Notice | RouteDecided
 # Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
 # the few that it wants.
 DESK_ONLY = (Notice, RouteDecided)
@@ -57,7 +59,7 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[Row])
 
 
-def is_published(event: object) -> TypeIs[OrderFact | AccountFact | ControlFact | ExitFact]:
+def is_published(event: object) -> TypeIs[PublishedRow]:
     """Return whether an event is a row of the journal that sessions receive."""
     return type(event) in _PUBLISHED
 

@@ -53,6 +53,8 @@ def _agents(context: Context, typed: Typed) -> object:
             return agents.pause(str(name))
         case "flatten":
             return agents.flatten(str(name))
+        case "why":
+            return agents.why(str(name))
     context.console.say_when_agents_stand_still()
     return agents
 
@@ -109,8 +111,9 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
 AGENTS = (
     Verb(
         "agents",
-        usage("[start|stop|pause|flatten|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
+        usage("[start|stop|pause|flatten|why|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
         "the agents; start one by the name of an Agent or of a strategy, with its parameters; "
+        "why shows what it decided and by which numbers; "
         "adopt lets it take over shares that no agent holds, with their cost",
         _agents,
     ),

@@ -1,0 +1,38 @@
+"""What an agent decided, and why. The journal keeps it."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from kisnb.clock import Ns
+from kisnb.events.fact import Fact
+
+Input: TypeAlias = int | float | str | bool | None
+"""A number that an agent decided on. None: it was missing."""
+
+
+class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent decided something. ``t`` is the first moment of an equal decision in a row.
+
+    A later fact of the same key replaces this one: it counts more repetitions.
+    """
+
+    key: str
+    """The agent, its run and the number of the decision."""
+    agent: str
+    code: str
+    session_id: str
+    """The part of the day in which it was made, such as ``KRX_REG``."""
+    venue: str
+    """The venue whose prices the agent gets at that moment; empty when nothing is open."""
+    action: str
+    """What was decided, in the agent's words: ``"buy"``, ``"HOLD"``."""
+    why: str
+    inputs: tuple[tuple[str, Input], ...]
+    """The numbers of the newest repetition, with their names."""
+    order: str = ""
+    """Key of the order that came of it; empty for none."""
+    times: int = 1
+    """Equal decisions in a row: the same action, reason and stock, and no order."""
+    last: Ns = 0
+    """The moment of the newest repetition. 0: there was none."""
