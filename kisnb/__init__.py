@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
+    from kisnb.exits import Staged as Staged
+    from kisnb.guards import Guards as Guards
     from kisnb.market import indicators as indicators
     from kisnb.market.routing.router import Router as Router
     from kisnb.notebook.report import write_report as report
@@ -39,10 +41,12 @@ _PUBLIC = {
     "Agent": "kisnb.trading.agents.agent",
     "Bar": "kisnb.events",
     "Depth": "kisnb.events",
+    "Guards": "kisnb.guards",
     "Order": "kisnb.orders",
     "OrderBook": "kisnb.trading.order_books.order_book",
     "Router": "kisnb.market.routing.router",
     "Session": "kisnb.session.session",
+    "Staged": "kisnb.exits",
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
@@ -51,8 +55,8 @@ _PUBLIC = {
 # Public names that are modules themselves, and not attributes of one.
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
-    "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest",
-    "connect", "errors", "indicators", "report",
+    "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Router", "Session", "Staged", "Tick",
+    "backtest", "connect", "errors", "indicators", "report",
 ]  # fmt: skip
 
 

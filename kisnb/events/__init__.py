@@ -32,7 +32,7 @@ from kisnb.events.account import (
     HoldingAdopted,
     OrderShown,
 )
-from kisnb.events.decisions import DecisionMade
+from kisnb.events.decisions import AgentFact, DecisionMade, GuardsSet
 from kisnb.events.desk import (
     AgentLeased,
     AgentReleased,
@@ -106,7 +106,7 @@ Event: TypeAlias = (
     | AccountFact
     | ControlFact
     | ExitFact
-    | DecisionMade
+    | AgentFact
     | ProtectionRefused
     | MarketFact
     | LinkFact
@@ -118,6 +118,7 @@ __all__ = [
     "Accepted",
     "AccountFact",
     "AccountOpened",
+    "AgentFact",
     "AgentLeased",
     "AgentReleased",
     "Armed",
@@ -146,6 +147,7 @@ __all__ = [
     "Filled",
     "FlattenSet",
     "GapFound",
+    "GuardsSet",
     "HaltSet",
     "HaltStep",
     "HoldingAdopted",

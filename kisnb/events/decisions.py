@@ -1,4 +1,4 @@
-"""What an agent decided, and why. The journal keeps it."""
+"""What an agent decided, and what guards it. The journal keeps both."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from typing import TypeAlias
 
 from kisnb.clock import Ns
 from kisnb.events.fact import Fact
+from kisnb.guards import Guards
 
 Input: TypeAlias = int | float | str | bool | None
 """A number that an agent decided on. None: it was missing."""
+
+
+class GuardsSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """The guards of an agent's buys from now on; None: it has none."""
+
+    agent: str
+    guards: Guards | None
 
 
 class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -36,3 +44,7 @@ class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Equal decisions in a row: the same action, reason and stock, and no order."""
     last: Ns = 0
     """The moment of the newest repetition. 0: there was none."""
+
+
+AgentFact: TypeAlias = DecisionMade | GuardsSet
+"""Facts of agents that the journal keeps."""

@@ -38,6 +38,8 @@ class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     reason: str
     cure: str = ""
+    about: str = ""
+    """``cash``: the buy was denied for want of cash. Empty: for any other reason."""
 
 
 class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):

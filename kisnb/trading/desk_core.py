@@ -28,6 +28,7 @@ from kisnb.events import (
     Depth,
     Disarmed,
     Event,
+    GuardsSet,
     LinkUp,
     Notice,
     OrderReserved,
@@ -69,6 +70,7 @@ from kisnb.trading.ports.commands import (
     PushForecast,
     ResolveOrder,
     ReviseOrder,
+    SetGuards,
     SetPriceAlert,
     ShowOrder,
     Submit,
@@ -97,7 +99,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 _OrderCommand: TypeAlias = (
-    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | NoteDecision
+    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | NoteDecision | SetGuards
 )
 _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
@@ -227,7 +229,7 @@ class DeskCore:
         match message:
             case (
                 Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder()
-                | NoteDecision() | Protect() | EndProtection()
+                | NoteDecision() | SetGuards() | Protect() | EndProtection()
                 | SetPriceAlert() | EndPriceAlert() | PushForecast()
             ):  # fmt: skip
                 self._execute(turn, message)
@@ -284,6 +286,9 @@ class DeskCore:
                 self.reconciliation.decide(turn, command)
             case NoteDecision(decision=decision):
                 turn.record(decision)
+            case SetGuards(agent=agent, guards=guards):
+                if self.state.guards.get(agent) != guards:
+                    turn.record(GuardsSet(turn.now, agent, guards))
             case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
                 self._exits.execute(turn, command)
 

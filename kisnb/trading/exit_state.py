@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kisnb.clock import Ns
 from kisnb.events import (
     ExitFact,
     PriceAlertEnded,
@@ -15,7 +16,15 @@ from kisnb.events import (
     ProtectionMoved,
     ProtectionSet,
 )
-from kisnb.exits import PriceAlert, Protection, Stage
+from kisnb.exits import ExitReason, PriceAlert, Protection, Stage
+
+STOPS = frozenset(
+    {
+        ExitReason.HARD_STOP, ExitReason.ATR_TRAILING_STOP,
+        ExitReason.BE_LOCK_THREAT, ExitReason.TRAILING_STOP,
+    }
+)  # fmt: skip
+"""Reasons that say that the holding went the wrong way."""
 
 
 class Watch:
@@ -54,6 +63,8 @@ class ExitState:
         """The price alerts that stand, by key."""
         self.ended: dict[str, str] = {}
         """Keys of exits and alerts of the day that have ended, with the reason."""
+        self.stopped: dict[tuple[str, str], Ns] = {}
+        """When a stop began to sell, by owner and stock."""
         self.codes: frozenset[str] = frozenset()
         """Stocks with an exit or an alert."""
 
@@ -66,7 +77,10 @@ class ExitState:
                 watch = self.watches[key]
                 watch.stage, watch.peak = stage, peak
             case ProtectionFired(key=key):
-                self.watches[key].fired = row
+                watch = self.watches[key]
+                watch.fired = row
+                if row.reason in STOPS:
+                    self.stopped[watch.protection.agent, watch.protection.code] = row.t
             case ProtectionBlocked(key=key):
                 self.watches[key].blocked = row
             case ProtectionEnded(key=key, why=why):

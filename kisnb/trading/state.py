@@ -9,10 +9,12 @@ from kisnb.clock import Ns, day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
+    AgentFact,
     Armed,
     BreakerTripped,
     ControlFact,
     DecisionMade,
+    Denied,
     Disarmed,
     DriftCleared,
     DriftFound,
@@ -20,6 +22,7 @@ from kisnb.events import (
     ExternalFound,
     Filled,
     FlattenSet,
+    GuardsSet,
     HaltSet,
     HaltStep,
     HoldingAdopted,
@@ -32,6 +35,7 @@ from kisnb.events import (
     Sent,
     is_order_fact,
 )
+from kisnb.guards import Guards
 from kisnb.market.routing.evidence import EvidenceLog
 from kisnb.orders import OrderRef, OrderState, same_branch
 from kisnb.terms import Side
@@ -86,6 +90,10 @@ class State:
         them, so KIS may take them back in the same way."""
         self.exits = ExitState()
         """Exits and price alerts."""
+        self.guards: dict[str, Guards | None] = {}
+        """The guards of agents' buys, by agent."""
+        self.short_of_cash: dict[str, Ns] = {}
+        """When the newest buy of an agent was denied for want of cash."""
         self.decisions: dict[str, DecisionMade] = {}
         """The newest decisions of agents, by key. All of the day stand in the journal."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
@@ -115,8 +123,6 @@ class State:
                     self.names.add(row.t, row.key, row.naming)
             case OrderShown():
                 self.names.add_shown(row.key, row.place, row.token)
-            case DecisionMade():
-                self._note_decision(row)
             case _ if isinstance(row, ExitFact):
                 self.exits.apply(row)
             case _:
@@ -143,8 +149,12 @@ class State:
         self.opened = (self.opened or 0) + row.cash
         self.books.apply_holdings(row)
 
-    def _apply_control_fact(self, row: ControlFact) -> None:
+    def _apply_control_fact(self, row: ControlFact | AgentFact) -> None:
         match row:
+            case GuardsSet(agent=agent, guards=guards):
+                self.guards[agent] = guards
+            case DecisionMade():
+                self._note_decision(row)
             case HaltSet():
                 self.halt, self.halt_reason = row.state, row.reason
             case Armed():
@@ -173,6 +183,8 @@ class State:
         order = self.books.apply(row)
         if type(row) is IntentTaken and row.naming is not None:
             self.names.add(row.t, order.key, row.naming)
+        if type(row) is Denied and row.about == "cash":
+            self.short_of_cash[order.intent.agent] = row.t
         if type(row) is OrderHeld:
             self.held[row.key] = row
         # An order that left NEW is held no more. A stopped order comes back with a new OrderHeld.

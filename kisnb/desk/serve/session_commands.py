@@ -25,6 +25,7 @@ from kisnb.trading.ports.commands import (
     ReleaseAgent,
     ResolveOrder,
     ReviseOrder,
+    SetGuards,
     SetPriceAlert,
     Submit,
     WatchCodes,
@@ -63,6 +64,7 @@ class SessionCommands:
                 self._host.submit(command)
             case (
                 NoteDecision()
+                | SetGuards()
                 | Protect()
                 | EndProtection()
                 | SetPriceAlert()

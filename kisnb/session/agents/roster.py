@@ -32,7 +32,7 @@ from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.halt.halt_words import Trading
-from kisnb.trading.ports.commands import NoteDecision, ReleaseAgent
+from kisnb.trading.ports.commands import NoteDecision, ReleaseAgent, SetGuards
 from kisnb.trading.ports.queries import LeaseAgent
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class Roster:
                     self._link.submit([ReleaseAgent(runner.id)])
                 raise self._taken_back(runner)
             self._runners[runner.id] = runner
+            if runner.agent.guards != self._state.desk.guards.get(runner.id):
+                self._link.submit([SetGuards(runner.id, runner.agent.guards)])
             self.work.begin(runner)
             self._watched.follow(runner.agent.code)
             self.work.hand_over(runner, runner.start(self._state.now))

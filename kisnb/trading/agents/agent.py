@@ -17,6 +17,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
 from kisnb.exits import ExitOptions, Protection, read_protection
+from kisnb.guards import Guards
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Wanted, weight_of
@@ -116,6 +117,8 @@ class Agent:
     code: str = ""
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
+    guards: ClassVar[Guards | None] = None
+    """What the desk checks of each buy: ``guards = kisnb.Guards()`` takes the usual values."""
     # Set by the runner. Without it every action says how to start the agent.
     host: Host
     id: str = ""
@@ -144,7 +147,7 @@ class Agent:
         """Names and types of the parameters: annotated public class attributes with a value."""
         hints = get_type_hints(cls)
         # ``code`` is not among them: it is a parameter, the most usual one.
-        own = {"host", "id", "note", "every", "keep"}
+        own = {"host", "id", "note", "every", "keep", "guards"}
         return {
             n: t
             for n, t in hints.items()

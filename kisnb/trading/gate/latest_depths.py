@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, day_number
 from kisnb.events import Depth, Tick
 from kisnb.market.sessions import gives_price
 from kisnb.terms import Venue
@@ -16,6 +16,8 @@ class LatestDepths:
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
+        self._highs: dict[str, tuple[int, int]] = {}
+        """The day and the highest price of each stock on it, won."""
         self._received: dict[str, Ns] = {}
         self._for_agents: dict[str, Ns] = {}
         """Time of receipt of the newest price that agents get."""
@@ -28,7 +30,11 @@ class LatestDepths:
         self._note_received(event, event.t, event.received or event.t)
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
-        elif event.ask and event.bid:
+            return
+        day = day_number(event.t)
+        if self._highs.get(event.code, (0, 0)) < (day, event.price):
+            self._highs[event.code] = day, event.price
+        if event.ask and event.bid:
             self._trades.setdefault(event.code, {})[event.venue] = event
 
     def received(self, code: str) -> Ns:
@@ -41,6 +47,11 @@ class LatestDepths:
         In KRX's regular session they get KRX's prices alone (``gives_price``).
         """
         return self._for_agents.get(code, 0)
+
+    def high(self, now: Ns, code: str) -> int:
+        """Return the highest price of the day that the desk has seen, won; 0 when it saw none."""
+        day, price = self._highs.get(code, (0, 0))
+        return price if day == day_number(now) else 0
 
     def price(self, code: str) -> int:
         """Return the best ask of the newest depth, won; 0 when there is none."""

@@ -28,6 +28,8 @@ class No(NamedTuple):
 
     reason: str
     cure: str
+    about: str = ""
+    """``cash``: for want of cash."""
 
 
 class Rules:
@@ -351,11 +353,11 @@ class Gate:
         if percent is not None and value * 100 > state.cash * percent:
             part = f"{percent} % of the cash of {state.cash:,} won"
             text = f"a buy of {value:,} won takes more than {part}"
-            return No(text, f"order less, or {raised('max_cash_percent')}")
+            return No(text, f"order less, or {raised('max_cash_percent')}", "cash")
         free = state.cash - self._reserved(now, intent, state)
         if value > free:
             left = f"the {max(free, 0):,} won that no open order has reserved"
-            return No(f"a buy of {value:,} won is above {left}", "order less")
+            return No(f"a buy of {value:,} won is above {left}", "order less", "cash")
         return None
 
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:

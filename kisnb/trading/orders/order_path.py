@@ -42,6 +42,7 @@ from kisnb.trading.gate.blackout import MOST_HELD, drifted, waits_for_window, wi
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.order_books import reservations
+from kisnb.trading.orders.buy_guards import BuyGuards
 from kisnb.trading.orders.buy_prices import AGAIN, BuyPrices
 from kisnb.trading.orders.cancels import TRIED
 from kisnb.trading.orders.readings import FAILED, Readings
@@ -72,6 +73,7 @@ class OrderPath:
         self._readings = readings
         self._stocks = stocks
         self._prices = BuyPrices(gate, state, depths)
+        self._guards = BuyGuards(rules, state, depths)
         self._reading: dict[str, int] = {}
         """Stocks whose depth is being read, each with its price before, won. Their orders wait in
         state NEW."""
@@ -102,7 +104,7 @@ class OrderPath:
         # The gate's reason first, because it also holds for the next try. A newer price would not
         # help against it.
         no = self._refusal(turn.now, intent) or no
-        turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
+        turn.record(Denied(turn.now, intent.key, *no))
 
     def send(
         self,
@@ -140,7 +142,7 @@ class OrderPath:
                 return
             no = self._why_unpriced(turn.now, order, may_read=may_read, before=before)
         if no is not None:
-            turn.record(Denied(turn.now, intent.key, no.reason, no.cure))
+            turn.record(Denied(turn.now, intent.key, *no))
         elif intent.day:
             self._reserve(turn, intent)
         elif intent.supersedes is not None:
@@ -187,7 +189,7 @@ class OrderPath:
         item = self._rules.instrument(intent.code)
         if no is None and intent.supersedes is not None and item is not None:
             no = why_not_revised(now, self._state.books, intent, item)
-        return no or self._why_buys_locked(intent)
+        return no or self._why_buys_locked(intent) or self._guards.why_not(now, intent)
 
     def _why_buys_locked(self, intent: Intent) -> No | None:
         unknown = self._state.books.unknown_in(intent.code) if intent.side is Side.BUY else None

@@ -9,6 +9,7 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.events import DecisionMade
 from kisnb.exits import PriceAlert, Protection
+from kisnb.guards import Guards
 from kisnb.orders import Intent, Naming, Place, Want
 
 
@@ -131,6 +132,13 @@ class SetPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
     alert: PriceAlert
 
 
+class SetGuards(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Set the guards of an agent's buys; None ends them."""
+
+    agent: str
+    guards: Guards | None
+
+
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
     """Journal what an agent decided."""
 
@@ -178,6 +186,7 @@ Command: TypeAlias = (
     | ReleaseAgent
     | ExitCommand
     | NoteDecision
+    | SetGuards
 )
 """All that a session may send without a reply. The desk refuses any other message in its place."""
 

@@ -15,13 +15,14 @@ from kisnb.errors import ConfigError
 from kisnb.events import (
     AccountFact,
     AccountOpened,
+    AgentFact,
     ControlFact,
-    DecisionMade,
     DriftCleared,
     DriftFound,
     ExitFact,
     ExternalFound,
     Fact,
+    GuardsSet,
     HoldingAdopted,
     IntentTaken,
     Notice,
@@ -45,7 +46,7 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
     evidence: Evidence
 
 
-PublishedRow: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | DecisionMade
+PublishedRow: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | AgentFact
 Row: TypeAlias = PublishedRow | Notice | RouteDecided
 # Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
 # the few that it wants.
@@ -103,6 +104,8 @@ def row_key(row: Row) -> str:
             return protection.key
         case PriceAlertSet(alert=alert):
             return alert.key
+        case GuardsSet():
+            return ""
         case _ if isinstance(row, ControlFact):
             return ""
         case IntentTaken(intent=intent) | ExternalFound(intent=intent):
