@@ -32,7 +32,7 @@ from kisnb.events.account import (
     HoldingAdopted,
     OrderShown,
 )
-from kisnb.events.decisions import AgentFact, DecisionMade, GuardsSet
+from kisnb.events.agents import AgentFact, AgentNoted, AgentRecord, DecisionMade, GuardsSet
 from kisnb.events.desk import (
     AgentLeased,
     AgentReleased,
@@ -120,6 +120,8 @@ __all__ = [
     "AccountOpened",
     "AgentFact",
     "AgentLeased",
+    "AgentNoted",
+    "AgentRecord",
     "AgentReleased",
     "Armed",
     "Bar",

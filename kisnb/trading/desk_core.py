@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 from kisnb.clock import Ns, kst, kst_day
 from kisnb.events import (
+    AgentNoted,
     Armed,
     CancelRefused,
     Denied,
@@ -60,11 +61,13 @@ from kisnb.trading.orders.reconciliation import Reconciliation
 from kisnb.trading.orders.stock_readings import StockReadings
 from kisnb.trading.orders.urgent_sells import UrgentSells
 from kisnb.trading.ports.commands import (
+    AgentCommand,
     CancelOrder,
     EndPriceAlert,
     EndProtection,
     ExitCommand,
     Halt,
+    NoteAgent,
     NoteDecision,
     Protect,
     PushForecast,
@@ -99,7 +102,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 _OrderCommand: TypeAlias = (
-    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | NoteDecision | SetGuards
+    Submit | ReviseOrder | ShowOrder | CancelOrder | ResolveOrder | AgentCommand
 )
 _Control: TypeAlias = Halt | CheckedQuery
 CoreMessage: TypeAlias = (
@@ -229,7 +232,7 @@ class DeskCore:
         match message:
             case (
                 Submit() | ReviseOrder() | ShowOrder() | CancelOrder() | ResolveOrder()
-                | NoteDecision() | SetGuards() | Protect() | EndProtection()
+                | NoteAgent() | NoteDecision() | SetGuards() | Protect() | EndProtection()
                 | SetPriceAlert() | EndPriceAlert() | PushForecast()
             ):  # fmt: skip
                 self._execute(turn, message)
@@ -284,6 +287,10 @@ class DeskCore:
                 self.cancels.request(turn, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(turn, command)
+            case NoteAgent(record=record):
+                noted = self.state.agents.get(record.agent)
+                if noted is None or noted.record != record:
+                    turn.record(AgentNoted(turn.now, record))
             case NoteDecision(decision=decision):
                 turn.record(decision)
             case SetGuards(agent=agent, guards=guards):

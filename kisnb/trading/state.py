@@ -10,6 +10,7 @@ from kisnb.events import (
     Accepted,
     AccountOpened,
     AgentFact,
+    AgentNoted,
     Armed,
     BreakerTripped,
     ControlFact,
@@ -90,6 +91,8 @@ class State:
         them, so KIS may take them back in the same way."""
         self.exits = ExitState()
         """Exits and price alerts."""
+        self.agents: dict[str, AgentNoted] = {}
+        """The newest record of each agent, by its id."""
         self.guards: dict[str, Guards | None] = {}
         """The guards of agents' buys, by agent."""
         self.short_of_cash: dict[str, Ns] = {}
@@ -151,10 +154,6 @@ class State:
 
     def _apply_control_fact(self, row: ControlFact | AgentFact) -> None:
         match row:
-            case GuardsSet(agent=agent, guards=guards):
-                self.guards[agent] = guards
-            case DecisionMade():
-                self._note_decision(row)
             case HaltSet():
                 self.halt, self.halt_reason = row.state, row.reason
             case Armed():
@@ -176,6 +175,17 @@ class State:
             # Only the last step ends a run. A desk that died before it begins the run again.
             case HaltStep(step="notify"):
                 self.halting = ""
+            case AgentNoted() | GuardsSet() | DecisionMade():
+                self._apply_agent_fact(row)
+
+    def _apply_agent_fact(self, row: AgentFact) -> None:
+        match row:
+            case AgentNoted(record=record):
+                self.agents[record.agent] = row
+            case GuardsSet(agent=agent, guards=guards):
+                self.guards[agent] = guards
+            case DecisionMade():
+                self._note_decision(row)
 
     def _apply_order_fact(self, row: OrderFact) -> None:
         # Before the row is applied: the day's opening is what was held before its first fact.

@@ -19,6 +19,7 @@ from kisnb.trading.ports.commands import (
     FastForward,
     Halt,
     Idle,
+    NoteAgent,
     NoteDecision,
     Protect,
     PushForecast,
@@ -63,7 +64,8 @@ class SessionCommands:
             case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
                 self._host.submit(command)
             case (
-                NoteDecision()
+                NoteAgent()
+                | NoteDecision()
                 | SetGuards()
                 | Protect()
                 | EndProtection()

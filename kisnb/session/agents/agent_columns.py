@@ -8,7 +8,7 @@ from kisnb.trading.agents.agent_runner import AgentState
 
 
 def _state_tone(agent: AgentView) -> Tone:
-    return "bad" if agent.state is AgentState.FAILED else ""
+    return "bad" if agent.state in (AgentState.FAILED, AgentState.LOST) else ""
 
 
 AGENT_COLUMNS: tuple[Column[AgentView], ...] = (

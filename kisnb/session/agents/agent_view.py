@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import json
 
+from kisnb.clock import clock_text
+from kisnb.events import AgentNoted
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.values import shown
@@ -67,6 +70,15 @@ def view_elsewhere(agent_id: str, state: SessionState) -> AgentView:
     codes = state.books.of(agent_id).positions or [code]
     note = f"runs in {state.leases[agent_id].where}"
     return _view(state, agent_id, name, next(iter(codes)), AgentState.ELSEWHERE, note)
+
+
+def view_lost(noted: AgentNoted, state: SessionState) -> AgentView:
+    """Return the view of an agent that ran when its session ended."""
+    record = noted.record
+    code = json.decode(record.parameters).get("code", "")
+    since = clock_text(noted.t)
+    note = f"its session ended; ran since {since}: %kis agents restore {record.agent}"
+    return _view(state, record.agent, record.kind, code, AgentState.LOST, note)
 
 
 def _view(

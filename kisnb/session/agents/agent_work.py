@@ -12,6 +12,7 @@ from typing import Any
 from kisnb.clock import clock_text
 from kisnb.errors import BadInput, DeskLost
 from kisnb.events import CommandDropped
+from kisnb.session.agents.agent_records import AgentRecords
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
@@ -29,6 +30,7 @@ class AgentWork:
         self._link = link
         self._state = state
         self._pace = pace
+        self.records = AgentRecords(link, state)
         self._changes = changes
         self._started_in: dict[str, contextvars.Context] = {}
         """The context of each agent's start. Text printed in it appears below that cell."""
@@ -55,6 +57,10 @@ class AgentWork:
         """
         if commands:
             self._send(runner, commands)
+        try:
+            self.records.note(runner)
+        except BadInput as error:
+            runner.failed(error)
         stands_still = runner.state in (AgentState.FAILED, AgentState.PAUSED)
         if stands_still and runner.id not in self._announced:
             self._announce(runner)

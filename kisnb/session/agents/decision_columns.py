@@ -7,7 +7,7 @@ from typing import NamedTuple
 from kisnb.clock import clock_text, kst_datetime
 from kisnb.columns import Column, number, number_column, text_column
 from kisnb.events import DecisionMade
-from kisnb.events.decisions import Input
+from kisnb.events.agents import Input
 from kisnb.orders import Order
 
 

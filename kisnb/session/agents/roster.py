@@ -15,7 +15,7 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
 from kisnb.events import Event
 from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
-from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_of
+from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_lost, view_of
 from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
 from kisnb.session.agents.given_agent import check_agent, difference, id_of
@@ -73,9 +73,12 @@ class Roster:
 
     def __iter__(self) -> Iterator[AgentView]:
         own = (view_of(r, self._state) for r in self._runners.values() if not self._elsewhere(r.id))
-        return chain(
-            own, (view_elsewhere(a, self._state) for a in self._state.leases if self._elsewhere(a))
+        elsewhere = (
+            view_elsewhere(a, self._state) for a in self._state.leases if self._elsewhere(a)
         )
+        noted = self._state.desk.agents
+        lost = (view_lost(noted[a], self._state) for a in self.lost)
+        return chain(own, elsewhere, lost)
 
     def __len__(self) -> int:
         return len(self._runners)
@@ -94,16 +97,34 @@ class Roster:
         return tuple(dict.fromkeys((*self.running, *self._starting)))
 
     @property
+    def lost(self) -> tuple[str, ...]:
+        """The ids of agents that ran when their session ended, and run nowhere now."""
+        return tuple(a for a in self.work.records.lost if a not in self._runners)
+
+    @property
     def busy(self) -> bool:
         """True while a handler awaits something that is not of this session."""
         return self.work.is_busy
 
     @pending
-    async def start(self, agent: Agent | str) -> AgentView:
+    async def restore(self, agent_id: str, kind: type[Agent] | None = None) -> AgentView:
+        """Start an agent again that ended with its session, with its parameters and kept fields.
+
+        ``kind`` is its class; left out, a class of a module is imported. Its shares are its own
+        still. Raises BadInput, also when the class is not known here; DeskBusy when it runs.
+        """
+        if agent_id in self._state.leases:
+            where = self._state.leases[agent_id].where
+            raise DeskBusy(f"agent {agent_id} runs: {where}", "stop it there first")
+        return await self.start(self.work.records.remade(agent_id, kind))
+
+    @pending
+    async def start(self, agent: Agent | str, *, fresh: bool = False) -> AgentView:
         """Start an agent, or by its id one that was stopped or paused.
 
-        An agent that runs here unchanged keeps running. Raises BadInput. Raises DeskBusy when it
-        runs with other parameters or in another session.
+        An agent that runs here unchanged keeps running. The values of its ``keep`` fields are
+        those of the last agent of its id, unless it is ``fresh``. Raises BadInput. Raises DeskBusy
+        when it runs with other parameters or in another session.
         """
         self._link.home.check_loop()
         runner = self._runner(agent) if isinstance(agent, str) else self._new(agent)
@@ -125,6 +146,8 @@ class Roster:
             self._runners[runner.id] = runner
             if runner.agent.guards != self._state.desk.guards.get(runner.id):
                 self._link.submit([SetGuards(runner.id, runner.agent.guards)])
+            if not fresh and runner.state is AgentState.READY:
+                self.work.records.take_up(runner.agent, runner.id)
             self.work.begin(runner)
             self._watched.follow(runner.agent.code)
             self.work.hand_over(runner, runner.start(self._state.now))
@@ -159,6 +182,7 @@ class Roster:
         # returns.
         with suppress(DeskLost):
             self._link.submit([*_counted(runner), ReleaseAgent(runner.id)])
+            self.work.records.note(runner)
         for order in [o for o in runner.book.open_orders if not o.cancel_asked]:
             await self._open_orders.cancel(order)
         self._changes.publish()
@@ -173,6 +197,7 @@ class Roster:
         runner = self._runner(agent_id)
         if runner.state is AgentState.RUNNING:
             runner.state = AgentState.PAUSED
+            self.work.records.note(runner)
         self._changes.publish()
         return view_of(runner, self._state)
 
@@ -211,6 +236,10 @@ class Roster:
         self._runners.setdefault(runner.id, runner)
         self._changes.publish()
         return view_of(runner, self._state)
+
+    def kind_of(self, agent_id: str) -> str:
+        """Return the name of an agent's class as the desk noted it; empty for an unknown agent."""
+        return self.work.records.kind_of(agent_id)
 
     def error(self, agent_id: str) -> str:
         """Return the traceback that stopped an agent. Empty when none did. Raises BadInput."""

@@ -44,6 +44,8 @@ class AgentState(StrEnum):
     FAILED = "failed"
     ELSEWHERE = "elsewhere"
     """It runs in another session."""
+    LOST = "lost"
+    """It ran when its session ended, and was not started again."""
 
 
 _Value = TypeVar("_Value")

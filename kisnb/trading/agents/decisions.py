@@ -14,7 +14,7 @@ import msgspec
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import DecisionMade
-from kisnb.events.decisions import Input
+from kisnb.events.agents import Input
 from kisnb.market import sessions
 from kisnb.market.sessions import gives_price
 from kisnb.terms import Phase, Venue

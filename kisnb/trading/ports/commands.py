@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.clock import Ns
-from kisnb.events import DecisionMade
+from kisnb.events import AgentRecord, DecisionMade
 from kisnb.exits import PriceAlert, Protection
 from kisnb.guards import Guards
 from kisnb.orders import Intent, Naming, Place, Want
@@ -139,6 +139,12 @@ class SetGuards(SessionMessage, frozen=True, tag=True, array_like=True):
     guards: Guards | None
 
 
+class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
+    """Journal what is needed to start an agent again."""
+
+    record: AgentRecord
+
+
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
     """Journal what an agent decided."""
 
@@ -168,6 +174,7 @@ class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
     known."""
 
 
+AgentCommand: TypeAlias = NoteAgent | NoteDecision | SetGuards
 ExitCommand: TypeAlias = Protect | EndProtection | SetPriceAlert | EndPriceAlert | PushForecast
 
 
@@ -185,8 +192,7 @@ Command: TypeAlias = (
     | FastForward
     | ReleaseAgent
     | ExitCommand
-    | NoteDecision
-    | SetGuards
+    | AgentCommand
 )
 """All that a session may send without a reply. The desk refuses any other message in its place."""
 

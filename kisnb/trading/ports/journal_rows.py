@@ -16,6 +16,7 @@ from kisnb.events import (
     AccountFact,
     AccountOpened,
     AgentFact,
+    AgentNoted,
     ControlFact,
     DriftCleared,
     DriftFound,
@@ -104,7 +105,7 @@ def row_key(row: Row) -> str:
             return protection.key
         case PriceAlertSet(alert=alert):
             return alert.key
-        case GuardsSet():
+        case GuardsSet() | AgentNoted():
             return ""
         case _ if isinstance(row, ControlFact):
             return ""

@@ -53,6 +53,8 @@ def _agents(context: Context, typed: Typed) -> object:
             return agents.pause(str(name))
         case "flatten":
             return agents.flatten(str(name))
+        case "restore":
+            return _restore(context, str(name))
         case "why":
             return agents.why(str(name))
     context.console.say_when_agents_stand_still()
@@ -72,6 +74,12 @@ def _adopt(context: Context, typed: Typed) -> object:
         key=typed.option("key", str),
         again=ordinal(typed.option("again", str)),
     )
+
+
+def _restore(context: Context, name: str) -> object:
+    agents = context.session.agents
+    # A class of the notebook is in no module that could be imported.
+    return agents.restore(name, agent_classes(context.namespace).get(agents.kind_of(name)))
 
 
 def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent | str:
@@ -111,9 +119,9 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
 AGENTS = (
     Verb(
         "agents",
-        usage("[start|stop|pause|flatten|why|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
+        usage("[start|stop|pause|flatten|why|restore|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
         "the agents; start one by the name of an Agent or of a strategy, with its parameters; "
-        "why shows what it decided and by which numbers; "
+        "restore starts one again that ended with its kernel; why shows what it decided; "
         "adopt lets it take over shares that no agent holds, with their cost",
         _agents,
     ),

@@ -1,8 +1,10 @@
-"""What an agent decided, and what guards it. The journal keeps both."""
+"""Facts of agents that the journal keeps: what ran, what it decided, and what guards it."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
+
+import msgspec
 
 from kisnb.clock import Ns
 from kisnb.events.fact import Fact
@@ -46,5 +48,30 @@ class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The moment of the newest repetition. 0: there was none."""
 
 
-AgentFact: TypeAlias = DecisionMade | GuardsSet
+class AgentRecord(msgspec.Struct, frozen=True, gc=False):
+    """What is needed to start an agent again."""
+
+    agent: str
+    """Its id."""
+    kind: str
+    """The name of its class."""
+    source: str
+    """The module and the qualified name of the class."""
+    parameters: str
+    """The values of its parameters, a JSON object."""
+    kept: str
+    """The values of its ``keep`` fields, a JSON object."""
+    state: str
+    """running, paused, stopped or failed."""
+    note: str = ""
+    """The line that made it fail; empty for others."""
+
+
+class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent was started, paused, stopped, failed, or changed what it keeps."""
+
+    record: AgentRecord
+
+
+AgentFact: TypeAlias = DecisionMade | GuardsSet | AgentNoted
 """Facts of agents that the journal keeps."""
