@@ -1,4 +1,4 @@
-"""The command ``kisnb``: sim, desk, keys, master, lab, halt."""
+"""The command ``kisnb``: sim, desk, keys, master, lab, agent, halt."""
 
 from __future__ import annotations
 
@@ -69,6 +69,17 @@ def _parser() -> argparse.ArgumentParser:
         "lab", help="JupyterLab on the example notebooks, with the simulator behind %%kis open sim"
     )
     lab.add_argument("arguments", nargs="*", help="handed to JupyterLab")
+    agent = verbs.add_parser(
+        "agent", help="run an Agent of a file without a notebook", allow_abbrev=False
+    )
+    agent.add_argument("file", type=Path, help="a Python file that defines the Agent")
+    agent.add_argument("--class", dest="kind", default="", help="its class, if there are several")
+    agent.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.SIM)
+    agent.add_argument(
+        "--set", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
+        help="a parameter of the agent; may be given several times",
+    )  # fmt: skip
+    agent.add_argument("--until", help="09:10 or close: end then")
     halt = verbs.add_parser(
         "halt", help="halt every desk that runs: no new order passes", allow_abbrev=False
     )
@@ -97,6 +108,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             return lab([*options.arguments, *rest])
         case "halt":
             return _halt(options)
+        case "agent":
+            return _agent(options)
         case "keys":
             return _keys(options.action, options.mode)
         case "master":
@@ -106,6 +119,19 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             if options.action == "journal":
                 return _journal(modes[0], options.file, options.output)
             return max(_desk(options.action, mode, tasks=options.tasks) for mode in modes)
+
+
+def _agent(options: argparse.Namespace) -> int:
+    """Run an agent of a file. Raises KisnbError."""
+    from kisnb.session.headless import run
+
+    parameters: dict[str, str] = {}
+    for text in options.parameters:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise BadInput(f"--set {text} has no value", f"write --set {name}=VALUE")
+        parameters[name] = value
+    return run(options.file, options.kind, options.mode, parameters, options.until)
 
 
 def _running_modes() -> list[Mode]:

@@ -65,6 +65,9 @@ class AgentRecord(msgspec.Struct, frozen=True, gc=False):
     """running, paused, stopped or failed."""
     note: str = ""
     """The line that made it fail; empty for others."""
+    when_lost: str = "hold"
+    """What the desk does with its orders and shares when its session is lost: hold, cancel,
+    flatten."""
 
 
 class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):

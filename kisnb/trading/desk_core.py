@@ -79,6 +79,7 @@ from kisnb.trading.ports.commands import (
     Submit,
 )
 from kisnb.trading.ports.effects import (
+    AgentLost,
     CancelReply,
     DepthRead,
     Effect,
@@ -117,6 +118,7 @@ CoreMessage: TypeAlias = (
     | DepthRead
     | StockRead
     | StocksWanted
+    | AgentLost
     | Woke
 )
 """All that goes into a core."""
@@ -145,7 +147,7 @@ class DeskCore:
         sells = UrgentSells(self.gate, self.depths, state)
         self._flatten = Flatten(state, sells, self.orders, self.cancels, self.readings)
         sales = ExitSales(rules, state, self.depths, sells, self.orders, self.cancels)
-        self._exits = Exits(rules, state, sales)
+        self._exits = Exits(rules, state, sales, self.cancels)
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
@@ -254,7 +256,7 @@ class DeskCore:
                 self._on_orders_read(turn, message)
             case ReservedRead():
                 self.reconciliation.reserved.on_read(turn, message)
-            case DepthRead() | StockRead() | StocksWanted():
+            case DepthRead() | StockRead() | StocksWanted() | AgentLost():
                 self._on_stock(turn, message)
             case LinkUp():
                 turn.publish(message)
@@ -263,8 +265,12 @@ class DeskCore:
             case _:
                 turn.publish(message)
 
-    def _on_stock(self, turn: Turn, message: DepthRead | StockRead | StocksWanted) -> None:
+    def _on_stock(
+        self, turn: Turn, message: DepthRead | StockRead | StocksWanted | AgentLost
+    ) -> None:
         match message:
+            case AgentLost(agent=agent):
+                self._exits.on_agent_lost(turn, agent)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
             case StocksWanted(codes=codes):

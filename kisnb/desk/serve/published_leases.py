@@ -7,6 +7,7 @@ from kisnb.desk.serve.connection import Connection
 from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.leases import Leases
 from kisnb.events import AgentLeased, AgentReleased, Trouble
+from kisnb.trading.ports.effects import AgentLost
 
 
 class PublishedLeases:
@@ -41,6 +42,7 @@ class PublishedLeases:
             self._feed.publish(AgentReleased(now, agent, connection.name, lost=True))
             text = f"{connection.where} is gone and its agent {agent} with it; its orders stay"
             self._feed.publish(Trouble(now, text))
+            self._host.submit(AgentLost(agent))
 
     def agents_of(self, connection: Connection) -> list[str]:
         """Return the agents that a session runs."""

@@ -99,6 +99,7 @@ def record_of(runner: AgentRunner) -> AgentRecord:
         _json(kept, "keep field"),
         str(runner.state),
         note if runner.state is AgentState.FAILED else "",
+        agent.when_lost,
     )
 
 

@@ -8,7 +8,7 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias, Unpack, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, Unpack, get_type_hints
 
 import msgspec
 
@@ -117,6 +117,10 @@ class Agent:
     code: str = ""
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
+    when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
+    """What the desk does when the agent's session is lost: its kernel died or its machine slept for
+    good. ``hold``: nothing. ``cancel``: it cancels the agent's orders. ``flatten``: it also sells
+    all that the agent holds."""
     guards: ClassVar[Guards | None] = None
     """What the desk checks of each buy: ``guards = kisnb.Guards()`` takes the usual values."""
     # Set by the runner. Without it every action says how to start the agent.
@@ -147,7 +151,7 @@ class Agent:
         """Names and types of the parameters: annotated public class attributes with a value."""
         hints = get_type_hints(cls)
         # ``code`` is not among them: it is a parameter, the most usual one.
-        own = {"host", "id", "note", "every", "keep", "guards"}
+        own = {"host", "id", "note", "every", "keep", "guards", "when_lost"}
         return {
             n: t
             for n, t in hints.items()

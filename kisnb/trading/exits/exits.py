@@ -34,6 +34,7 @@ from kisnb.trading.exits.exit_sale import ExitSales
 from kisnb.trading.exits.forecasts import Forecasts
 from kisnb.trading.exits.owned import Owned, live_orders, owned
 from kisnb.trading.gate.risk import No, Rules
+from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.ports.commands import (
     EndPriceAlert,
     EndProtection,
@@ -55,10 +56,11 @@ REPLACED = "another exit took its place"
 class Exits:
     """Sets, judges and ends exits and price alerts."""
 
-    def __init__(self, rules: Rules, state: State, sales: ExitSales) -> None:
+    def __init__(self, rules: Rules, state: State, sales: ExitSales, cancels: Cancels) -> None:
         self._rules = rules
         self._state = state
         self._sales = sales
+        self._cancels = cancels
         self._forecasts = Forecasts()
         self._prices: dict[str, tuple[int, Venue]] = {}
         """The newest price of each watched stock, won, and its venue."""
@@ -107,6 +109,23 @@ class Exits:
         for watch in self._state.exits.of(tick.code):
             if watch.fired is None:
                 self._judge(turn, watch, tick.price, tick.venue)
+
+    def on_agent_lost(self, turn: Turn, agent: str) -> None:
+        """Do what an agent declared for the loss of its session: hold, cancel or flatten."""
+        noted = self._state.agents.get(agent)
+        policy = "hold" if noted is None else noted.record.when_lost
+        if policy == "hold":
+            return
+        books = self._state.books
+        for order in [o for o in books.live.values() if o.intent.agent == agent]:
+            if not order.cancel_asked:
+                self._cancels.request(turn, order.key, None, kill_switch=False)
+        turn.report(f"the session of agent {agent} is lost, and its orders are cancelled")
+        if policy == "flatten" and agent in books.agents:
+            for code in books.agents[agent].holds:
+                key = f"lost:{turn.now}:{agent}:{code}"
+                self._set(turn, Protection(key, agent, code, until=turn.now))
+            self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
         """End the exits whose holding is gone, decide by the time, and go on selling."""

@@ -179,6 +179,13 @@ class StockRead(msgspec.Struct, frozen=True):
     """The reason why KIS stated nothing, in its own words."""
 
 
+# No session can send it: a lease tells the desk.
+class AgentLost(msgspec.Struct, frozen=True):
+    """The session of an agent is gone without a word."""
+
+    agent: str
+
+
 class StocksWanted(msgspec.Struct, frozen=True):
     """These stocks are held, or a session watches them, so the day's facts of them are needed."""
 
