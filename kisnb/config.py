@@ -367,7 +367,7 @@ def _checked(settings: dict[str, object]) -> Config:
         if name in NAMES:
             raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
         raise ConfigError(f"the configuration is wrong: {e}", f"correct {config_file()}") from e
-    # Both raise for a text that is none: a wrong setting is refused when it is set.
+    # Both raise for a text that cannot be read: a wrong setting is refused when it is set.
     _ = config.speed, config.windows
     return config
 

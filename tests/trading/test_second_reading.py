@@ -68,7 +68,7 @@ def adds_up(desk: Desk) -> None:
     assert list(folded.live) == list(desk.core.state.books.live)
 
 
-# an end that surprises
+# an unexpected end
 
 
 def test_o15_a_row_that_shows_a_part_of_an_order_does_not_end_it():
@@ -740,7 +740,7 @@ def test_o06_a_row_of_a_revise_with_fewer_shares_than_were_filled_takes_nothing_
     adds_up(desk)
 
 
-def test_o15_an_end_that_does_not_surprise_keeps_no_account_from_being_opened():
+def test_o15_an_expected_end_keeps_no_account_from_being_opened():
     desk = Desk()
     phone = row(31, kind=OrderKind.LIMIT_IOC, leaves=0, cancelled=10)
     read(desk, phone, held=account())
