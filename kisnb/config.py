@@ -189,7 +189,9 @@ MEANINGS = {
         "commission plan of the account: bankis, agencies, branch, paper, or rates in percent",
         "krx=0.0140527,nxt=0.0130527,fund=0.0146527",
     ),
-    "order_timeout": Meaning("s", "an order without an answer counts as unknown after this", "10 s"),
+    "order_timeout": Meaning(
+        "s", "an order without an answer counts as unknown after this", "10 s"
+    ),
     "calls_per_second": Meaning(
         "calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"
     ),
