@@ -25,6 +25,7 @@ from kisnb.desk.life.simulator_process import (
 from kisnb.desk.life.supervisor import RESTART
 from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.record.archive import open_journal, put_away
+from kisnb.desk.record.desk_tape import DeskTape, TapeLimits
 from kisnb.desk.record.journal import JOURNAL, JournalLost
 from kisnb.desk.run.conductor import Conductor, Rider
 from kisnb.desk.run.control import ControlClient
@@ -84,6 +85,8 @@ class Connected(NamedTuple):
     locks: CustomerLocks
     """Held as long as the desk uses account and appkey."""
     universe: Universe
+    hide: Callable[[str], str]
+    """Returns a text without the customer's secrets."""
 
 
 class BuiltDesk:
@@ -209,6 +212,9 @@ class BuiltDesk:
             self._conducting.cancel("the desk closes")
             await asyncio.gather(self._conducting, return_exceptions=True)
         await self._host.close()
+        if (tape := self.server.feed.tape) is not None:
+            # In a thread, because it waits a little for a slow disk.
+            await asyncio.to_thread(tape.close)
         if self._connected.control is not None:
             await self._connected.control.close()
         self._connected.locks.close()
@@ -260,6 +266,8 @@ async def build_desk(
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
+    if config.tape == "on":
+        server.feed.tape = _tape(config, connected, server)
     file = HaltFile(host, publish)
     # It is set here because the parts need one another: the file needs ``publish``, and ``publish``
     # needs the server.
@@ -345,7 +353,8 @@ async def _simulated(
         nxt_listed=universe.on_nxt,
     )
     name = DeskName(Mode.SIM, address.label, address.run)
-    return Connected(broker, clock, activity, name, folder, control, None, locks, universe)
+    hide = credentials.masking().text
+    return Connected(broker, clock, activity, name, folder, control, None, locks, universe, hide)
 
 
 async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
@@ -414,6 +423,28 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
         is_tail,
         locks,
         universe,
+        credentials.masking().text,
+    )
+
+
+def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
+    """Return the tape of this desk's day."""
+    name = connected.name
+    simulated = name.mode is Mode.SIM
+
+    def report(text: str) -> None:
+        """Show a trouble of the tape where the desk's other troubles are shown."""
+        server.publish(Trouble(connected.clock.now(), text))
+
+    return DeskTape(
+        # A simulated day has a folder of its own, and its tape outlives it.
+        (connected.folder.parent if simulated else connected.folder) / "tapes",
+        name.label,
+        connected.clock.now(),
+        TapeLimits(config.tape_max_mb * 1_000_000, config.tape_days),
+        report,
+        connected.hide,
+        name.run if simulated else "",
     )
 
 
