@@ -24,11 +24,17 @@ from typing import NamedTuple, TypeAlias
 
 from kisnb.clock import SECOND, Ns, clock_text, kst, kst_day
 from kisnb.errors import KisnbError
-from kisnb.events import Event, LinkDown, LinkUp
+from kisnb.events import Event, LinkDown
 from kisnb.history.tape.blocks import TapeLabel
 from kisnb.history.tape.columns import encode_batch, rows_of
 from kisnb.history.tape.folder import make_room, tape_path, tapes_in
-from kisnb.history.tape.writer import Collector, TapeBlock, TapeWriter, close_tape
+from kisnb.history.tape.writer import (
+    Collector,
+    TapeBlock,
+    TapeWriter,
+    close_tape,
+    gap_block,
+)
 from kisnb.market import sessions
 
 FLUSH_SECONDS = 0.5
@@ -171,7 +177,7 @@ class DeskTape:
             return
         if self._dropped:
             # The gap goes before what comes after it.
-            self._put(_gap(self._dropped, pending.first, "the disk was too slow"))
+            self._put(gap_block(self._dropped, pending.first, "the disk was too slow"))
             self._dropped = 0
         self._put(pending)
 
@@ -238,7 +244,7 @@ class _Worker:
             writer = self._writer_of(work)
             if self._missing is not None:
                 since, why = self._missing
-                writer.write(_gap(since, pending.first, why))
+                writer.write(gap_block(since, pending.first, why))
                 self._trouble(
                     f"the tape is written again; it has a gap from {clock_text(since)} to "
                     f"{clock_text(pending.first)}"
@@ -305,12 +311,6 @@ class _Worker:
         # A loop that has ended has nobody left to tell.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *values)
-
-
-def _gap(since: Ns, until: Ns, why: str) -> TapeBlock:
-    """Return the rows that name a gap of the tape."""
-    batch = encode_batch(until, [LinkDown(since, why), LinkUp(until)])
-    return TapeBlock(rows_of([batch], 1), until, until, 2)
 
 
 def _settle(done: asyncio.Future[None]) -> None:

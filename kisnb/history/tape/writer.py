@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kisnb.clock import Ns, clock_text
-from kisnb.events import Depth, Event, ExpectedMatch, IntentTaken, ProgramTrades, Tick
+from kisnb.events import (
+    Depth,
+    Event,
+    ExpectedMatch,
+    IntentTaken,
+    LinkDown,
+    LinkUp,
+    ProgramTrades,
+    Tick,
+)
 from kisnb.history.tape import blocks, columns
 from kisnb.history.tape.blocks import Batch, TapeEvent, TapeLabel, is_taped
 from kisnb.history.tape.reader import TapeFile
@@ -167,6 +176,12 @@ class TapeWriter:
                 self._file.truncate(self._end)
             raise
         self._end = self._file.tell()
+
+
+def gap_block(since: Ns, until: Ns, why: str) -> TapeBlock:
+    """Return the rows that name a gap of the tape: nothing was written after ``since``."""
+    batch = columns.encode_batch(until, [LinkDown(since, why), LinkUp(until)])
+    return TapeBlock(columns.rows_of([batch], 1), until, until, 2)
 
 
 def close_tape(path: Path) -> None:
