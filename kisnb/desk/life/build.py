@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, day_number, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder
+from kisnb.desk.life.child_process import FOLDER, python
 from kisnb.desk.life.launch import start_desk
 from kisnb.desk.life.simulator_process import (
     SimAddress,
@@ -25,8 +27,9 @@ from kisnb.desk.life.simulator_process import (
 from kisnb.desk.life.supervisor import RESTART
 from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.record.archive import open_journal, put_away
-from kisnb.desk.record.desk_tape import DeskTape, TapeLimits
+from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.record.journal import JOURNAL, JournalLost
+from kisnb.desk.record.tape_worker import TapeLimits
 from kisnb.desk.run.conductor import Conductor, Rider
 from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.halt_file import HaltFile
@@ -213,8 +216,7 @@ class BuiltDesk:
             await asyncio.gather(self._conducting, return_exceptions=True)
         await self._host.close()
         if (tape := self.server.feed.tape) is not None:
-            # In a thread, because it waits a little for a slow disk.
-            await asyncio.to_thread(tape.close)
+            tape.close(self._connected.clock.now())
         if self._connected.control is not None:
             await self._connected.control.close()
         self._connected.locks.close()
@@ -443,8 +445,20 @@ def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
         connected.clock.now(),
         TapeLimits(config.tape_max_mb * 1_000_000, config.tape_days),
         report,
+        _close_tapes,
         connected.hide,
         name.run if simulated else "",
+    )
+
+
+def _close_tapes(paths: Sequence[Path]) -> None:
+    """Pack tapes in a process of its own, and wait for it. Raises OSError."""
+    subprocess.run(  # noqa: S603 - our own interpreter
+        python("kisnb.history.tape.closing", *map(str, paths)),
+        check=False,
+        cwd=FOLDER,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
 
 

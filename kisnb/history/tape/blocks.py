@@ -15,9 +15,11 @@ they are written during the day. ``C`` holds the same batches with the trades in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 
@@ -60,6 +62,12 @@ from kisnb.events import (
     StockDay,
     Tick,
 )
+
+try:
+    import fcntl
+except ImportError:
+    # Windows has none. The simulator runs there, and writes its tape alone.
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -132,6 +140,31 @@ def block(kind: bytes, raw: bytes, first: Ns, last: Ns, events: int, level: int)
     sealed = _SEALED.pack(kind, len(payload), first, last, events)
     crc = zlib.crc32(payload, zlib.crc32(sealed))
     return _BLOCK.pack(kind, len(payload), crc, first, last, events) + payload
+
+
+@contextlib.contextmanager
+def locked(descriptor: int, *, wait: bool) -> Iterator[None]:
+    """Hold a tape's file, so that no other process writes or closes it.
+
+    Raises BlockingIOError, an OSError, when another one holds it and ``wait`` is False.
+    """
+    lock(descriptor, wait=wait)
+    try:
+        yield
+    finally:
+        unlock(descriptor)
+
+
+def lock(descriptor: int, *, wait: bool) -> None:
+    """Take the lock of ``locked``. It ends with the descriptor, or with ``unlock``."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_taped(event: Event) -> TypeIs[TapeEvent]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,14 +26,10 @@ from kisnb.events import (
     Tick,
 )
 from kisnb.history.tape import blocks, columns
-from kisnb.history.tape.blocks import Batch, TapeEvent, TapeLabel, is_taped
-from kisnb.history.tape.reader import TapeFile
+from kisnb.history.tape.blocks import TapeEvent, TapeLabel, is_taped
 
-# Measured on a simulated day: level 6 saves a third of level 1 and costs three times its time, and
-# level 9 saves nothing more.
-LIVE_LEVEL, CLOSED_LEVEL = 1, 6
-CLOSED_EVENTS = 20_000
-"""Events of a block of a closed tape. Larger blocks pack no better, and are slower to seek in."""
+LIVE_LEVEL = 1
+"""zlib's level while a tape grows. A closed tape is packed harder."""
 
 _PRICES: frozenset[type] = frozenset({Tick, Depth, ExpectedMatch, ProgramTrades})
 """Events that hold no text but the code of a stock."""
@@ -101,6 +98,8 @@ class Collector:
         """Return decoded MessagePack without secrets in its texts."""
         if isinstance(value, str):
             return self._hide(value)
+        if isinstance(value, dict):
+            return {name: self._masked(item) for name, item in value.items()}
         return [self._masked(item) for item in value] if isinstance(value, list) else value
 
 
@@ -118,7 +117,7 @@ class TapeWriter:
         self.last: Ns = 0
         """The moment of the newest event on the tape; 0 when there is none."""
         # Mode 0600: a tape shows what a person trades.
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+        self._file = _open(path)
         try:
             self._end = self._begin(label)
         except BaseException:
@@ -178,49 +177,25 @@ class TapeWriter:
         self._end = self._file.tell()
 
 
+def _open(path: Path) -> FileIO:
+    """Return the file, held for this writer alone. Raises OSError."""
+    while True:
+        file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        try:
+            blocks.lock(file.fileno(), wait=True)
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        except BaseException:
+            file.close()
+            raise
+        # It was closed meanwhile, which puts a new file in its place.
+        file.close()
+
+
 def gap_block(since: Ns, until: Ns, why: str) -> TapeBlock:
     """Return the rows that name a gap of the tape: nothing was written after ``since``."""
     batch = columns.encode_batch(until, [LinkDown(since, why), LinkUp(until)])
     return TapeBlock(columns.rows_of([batch], 1), until, until, 2)
-
-
-def close_tape(path: Path) -> None:
-    """Bring a tape into its final form: large blocks, the trades in columns, packed harder.
-
-    The new file takes the place of the old one in one step. A tape that has this form stays as it
-    is. Raises BadInput for a file that is not a tape, OSError when the disk refuses; then the tape
-    is as it was.
-    """
-    tape = TapeFile(path)
-    if not tape.torn and all(head.kind == blocks.COLUMNS for head in tape.heads):
-        return
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            label = msgspec.msgpack.encode(tape.label)
-            file.write(blocks.HEAD + blocks.block(blocks.LABEL, label, 0, 0, 0, 1))
-            for first, last, count, batches in _regrouped(tape):
-                raw = columns.encode_columns(batches)
-                file.write(blocks.block(blocks.COLUMNS, raw, first, last, count, CLOSED_LEVEL))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _regrouped(tape: TapeFile) -> Iterator[tuple[Ns, Ns, int, list[Batch]]]:
-    """Yield (first, last, events, batches) for each block of the final form."""
-    batches: list[Batch] = []
-    count = 0
-    for batch in tape.batches(orders=True):
-        batches.append(batch)
-        count += len(batch[1])
-        if count >= CLOSED_EVENTS:
-            yield batches[0][0], batches[-1][0], count, batches
-            batches, count = [], 0
-    if batches:
-        yield batches[0][0], batches[-1][0], count, batches
 
 
 def _public(event: TapeEvent) -> TapeEvent:

@@ -11,7 +11,8 @@ from kisnb.clock import Ns, clock_text
 from kisnb.errors import BadInput, ConfigError
 from kisnb.events import Event
 from kisnb.history.tape.blocks import TapeLabel, is_tape
-from kisnb.history.tape.writer import Collector, TapeWriter, close_tape, gap_block
+from kisnb.history.tape.closing import close_tape
+from kisnb.history.tape.writer import Collector, TapeWriter, gap_block
 
 BLOCK_BYTES = 256 * 1024
 """Bytes that are collected before they are written as one block."""
