@@ -133,8 +133,10 @@ def test_h12_a_part_is_read_by_stock_moment_and_kind(tmp_path: Path, *, closed: 
     first, last = OPEN + 20 * SECOND, OPEN + 41 * SECOND
     part = list(read_tape(path, [OTHER], first, last))
     assert part == [tick(n, OTHER) for n in range(20, 42, 2)]
-    trades = [e for _, es in TapeFile(path).batches([CODE], trades_only=True) for e in es]
-    assert trades == [tick(n) for n in range(1, 100, 2)]
+    for code, numbers in ((CODE, range(1, 100, 2)), (OTHER, range(0, 100, 2))):
+        assert list(read_tape(path, [code], trades_only=True)) == [tick(n, code) for n in numbers]
+    both = [tick(n, CODE if n % 2 else OTHER) for n in range(100)]
+    assert list(read_tape(path, trades_only=True)) == both
     everything = list(read_tape(path))
     assert not any(isinstance(event, IntentTaken | Filled | HaltSet) for event in everything)
     with_orders = [e for _, es in TapeFile(path).batches([OTHER], orders=True) for e in es]

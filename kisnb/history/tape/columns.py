@@ -21,9 +21,15 @@ from kisnb.terms import Side, Venue
 _encode = msgspec.msgpack.Encoder().encode
 _decode_rows = msgspec.msgpack.Decoder(list[Batch]).decode
 _decode_others = msgspec.msgpack.Decoder(list[TapeEvent]).decode
+_decode_raw = msgspec.msgpack.Decoder(list[tuple[Ns, list[msgspec.Raw]]]).decode
+_decode_tick = msgspec.msgpack.Decoder(Tick).decode
 _SIDES: tuple[Side | None, ...] = (None, Side.BUY, Side.SELL)
 _VENUES = tuple(Venue)
 _KEPT = attrgetter("code", "venue", "price", "qty", "volume", "value", "ask", "bid")
+
+
+# A row begins with the number of its fields and the name of its type.
+_TICK = _encode(Tick(0, "", Venue.KRX, 0, 0, None, 0, 0, 0, 0))[: 2 + len("Tick")]
 
 
 class Columns(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +82,23 @@ def decode_rows(raw: bytes) -> list[Batch]:
     return _decode_rows(raw)
 
 
+def decode_ticks(raw: bytes, codes: Collection[str] | None) -> list[Batch]:
+    """Return the trades of rows, of some stocks or of all. Raises msgspec.MsgspecError."""
+    # Nearly all events of a day are depth, or of other stocks. Their bytes tell so, and they are
+    # not decoded.
+    wanted = None if codes is None else [_encode(code) for code in codes]
+    batches: list[Batch] = []
+    for at, events in _decode_raw(raw):
+        ticks: list[TapeEvent] = []
+        for event in events:
+            row = bytes(event)
+            if row.startswith(_TICK) and (wanted is None or any(code in row for code in wanted)):
+                ticks.append(_decode_tick(row))
+        if ticks:
+            batches.append((at, ticks))
+    return batches
+
+
 def encode_columns(batches: Sequence[Batch]) -> bytes:
     """Return batches with the trades in columns."""
     events = [event for _, of_batch in batches for event in of_batch]
@@ -117,15 +140,18 @@ def encode_columns(batches: Sequence[Batch]) -> bytes:
     )
 
 
-def decode_columns(raw: bytes, *, trades_only: bool = False) -> list[Batch]:
+def decode_columns(
+    raw: bytes, codes: Collection[str] | None = None, *, trades_only: bool = False
+) -> list[Batch]:
     """Return the batches, exactly as they were encoded. Raises msgspec.MsgspecError.
 
-    ``trades_only`` leaves out all other events, and does not decode them.
+    ``trades_only`` gives the trades alone, of the stocks ``codes`` or of all. Nothing else is
+    decoded then.
     """
     columns = _decode_columns(raw)
     total = sum(columns.counts)
     slots: list[TapeEvent | None] = [None] * total
-    for place, tick in zip(accumulate(columns.ticks_at), _ticks(columns), strict=True):
+    for place, tick in _ticks(columns, codes if trades_only else None):
         slots[place] = tick
     if not trades_only:
         others = iter(_decode_others(columns.others))
@@ -140,38 +166,29 @@ def decode_columns(raw: bytes, *, trades_only: bool = False) -> list[Batch]:
     return batches
 
 
-def _ticks(c: Columns) -> list[Tick]:
+def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
+    """Return the trades of some stocks or of all, each behind its place among all events."""
     named = [(code, _VENUES[venue]) for code, venue in c.stocks]
+    wanted = [codes is None or code in codes for code, _ in c.stocks]
     last = [(0, 0, 0)] * len(named)
     ticks = []
-    for number, t, received, price, qty, side, volume, value, ask, bid, ask_qty, bid_qty in zip(
-        *(c.stock, accumulate(c.t), accumulate(c.received), c.price, c.qty, c.side),
+    places = accumulate(c.ticks_at)
+    for place, number, t, received, price, qty, side, volume, value, ask, bid, *sizes in zip(
+        *(places, c.stock, accumulate(c.t), accumulate(c.received), c.price, c.qty, c.side),
         *(c.volume, c.value, c.ask, c.bid, c.ask_qty, c.bid_qty),
         strict=True,
     ):
+        # The differences are those of one stock, so the others can be passed over.
+        if not wanted[number]:
+            continue
         p, vol, val = last[number]
         p += price
         vol += volume + qty
         val += value + p * qty
         last[number] = p, vol, val
         code, venue = named[number]
-        ticks.append(
-            Tick(
-                t,
-                code,
-                venue,
-                p,
-                qty,
-                _SIDES[side],
-                vol,
-                val,
-                ask + p,
-                bid + p,
-                received,
-                ask_qty,
-                bid_qty,
-            )
-        )
+        moved = t, code, venue, p, qty, _SIDES[side], vol, val, ask + p, bid + p, received
+        ticks.append((place, Tick(*moved, *sizes)))
     return ticks
 
 
