@@ -16,6 +16,7 @@ from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.hooks import Hooks
+from kisnb.session.moments.looking_back import LookingBack
 from kisnb.session.open_orders import OpenOrders
 from kisnb.session.past_bars import PastBars
 from kisnb.session.questions import Questions
@@ -60,6 +61,7 @@ class Parts:
         )  # fmt: skip
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
+        self.looking_back = LookingBack(self.link, self.state, universe)
         self.past = PastBars(self.link, self.state, snapshot.label)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
