@@ -15,9 +15,10 @@ from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.watched_stocks import WatchedStocks
+from kisnb.session.history.history import History
+from kisnb.session.history.past_days import PastDays
 from kisnb.session.hooks import Hooks
 from kisnb.session.open_orders import OpenOrders
-from kisnb.session.past_bars import PastBars
 from kisnb.session.questions import Questions
 from kisnb.session.status import SessionStatus
 from kisnb.session.typed_orders.cells import Cells
@@ -60,7 +61,8 @@ class Parts:
         )  # fmt: skip
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
-        self.past = PastBars(self.link, self.state, snapshot.label)
+        self.past = PastDays(self.link, self.state, snapshot.label)
+        self.history = History(self.past, self.state, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
         self.blocking = Blocking(
