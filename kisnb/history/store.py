@@ -152,10 +152,15 @@ class Store:
             rows, changed = _merged(series, old, rows)
         if not changed:
             return 0
+        is_one_day = len(write.part) == len("2026-11-20")
         buffer = io.BytesIO()
-        rows.write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
+        # The file of one day is soon joined with others: to be fast counts more than its size.
+        is_brief = is_one_day and series.is_by_day
+        rows.write_parquet(
+            buffer, compression="lz4" if is_brief else "zstd", row_group_size=ROW_GROUP
+        )
         content = buffer.getvalue()
-        if len(write.part) == len("2026-11-20"):
+        if is_one_day:
             days = (date.fromisoformat(write.part),) * 2
         else:
             days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)

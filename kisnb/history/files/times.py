@@ -13,12 +13,12 @@ from kisnb.history.files.reading import ROW, failure
 from kisnb.history.series import Series, SeriesKind
 from kisnb.market.calendar import FIRST_YEAR, LAST_YEAR, is_trading_day
 from kisnb.market.sessions import hours
-from kisnb.terms import Venue
 
 if TYPE_CHECKING:
     import polars as pl
 
 KOREA = "Asia/Seoul"
+_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%Y-%m-%d")
 _ZONES = "write time_zone='UTC' when they are UTC, or time_zone='Asia/Seoul' when they are Korean"
 
 
@@ -65,7 +65,7 @@ def moments(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFra
         raise BadInput(
             f"the column t of {path.name} is {column.dtype}", "store times: 2026-11-20 09:01:00"
         )
-    there = _in_korea(path, column, time_zone or KOREA).dt.convert_time_zone("UTC")
+    there = _in_korea(path, column, time_zone).dt.convert_time_zone("UTC")
     return _without_null(path, rows.with_columns(there.dt.cast_time_unit("ns").alias("t")), "t")
 
 
@@ -105,10 +105,9 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
                 "store the start of each minute",
             )  # fmt: skip
     korean = rows["t"].dt.convert_time_zone(KOREA).dt.date()
-    venues = [series.venue] if series.venue is not Venue.SOR else [Venue.KRX, Venue.NXT]
     known = korean.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
     for day in korean.filter(known).unique():
-        spans = [row for venue in venues for row in hours(venue, day)]
+        spans = hours(series.venue, day)
         first = min((row.start for row in spans), default=0)
         last = max((row.end for row in spans), default=0)
         outside = ((t < first) | (t > last)) & (korean == day)
@@ -122,13 +121,16 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
 def _moments(path: Path, rows: pl.DataFrame, text: pl.Series, name: str) -> pl.Series:
     """Return texts as moments, with a zone when they state one. Raises BadInput."""
 
-    zoned = text.str.contains(r"(Z|[+-]\d{2}:?\d{2})$").fill_null(value=False)
+    import polars as pl
+
+    zoned = bool(text.str.contains(r"(Z|[+-]\d{2}:?\d{2})$").fill_null(value=False).any())
     plain = text.str.replace(" ", "T", literal=True).str.replace(r"Z$", "+00:00")
     plain = plain.str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
-    if zoned.any():
-        read = plain.str.to_datetime(time_zone="UTC", time_unit="ns", strict=False)
-    else:
-        read = plain.str.to_datetime(time_unit="ns", strict=False)
+    zone = "%:z" if zoned else ""
+    parts = [
+        plain.str.to_datetime(f"{form}{zone}", time_unit="ns", strict=False) for form in _FORMATS
+    ]
+    read = pl.select(pl.coalesce(*parts)).to_series()
     for n in (read.is_null() & text.is_not_null()).arg_true()[:1]:
         raise failure(
             path, rows[ROW][n], f"has {name} {text[n]!r}, which cannot be read",
