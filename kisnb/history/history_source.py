@@ -45,7 +45,7 @@ class HistorySource(Protocol):
 
 
 class StreamRecord(Protocol):
-    """What was received of the stream: trades and depths. Nothing is asked of KIS.
+    """A record of the stream: trades and depths that were received. Nothing is asked of KIS.
 
     ``since`` and ``until`` are inclusive. Rows have the columns of ``Series.schema``.
     """

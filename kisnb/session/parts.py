@@ -5,6 +5,7 @@ from __future__ import annotations
 from kisnb.errors import DeskLost, NotOpen
 from kisnb.market.universe import Universe
 from kisnb.session.agents.roster import Roster
+from kisnb.session.api import NamedCalls, NamedQuestions
 from kisnb.session.blocking import Blocking
 from kisnb.session.desk_switches import DeskSwitches
 from kisnb.session.feed.backfill import Backfill
@@ -65,8 +66,10 @@ class Parts:
         self.history = History(self.past, self.state, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
+        named = NamedQuestions(self.state, self.rules, self.watched)
+        self.api = NamedCalls(named, self.questions)
         self.blocking = Blocking(
-            self.link, self.state, self.pump, self.placing, self.questions, universe
+            self.link, self.state, self.pump, self.placing, self.questions, universe, named
         )
 
     def connect(self) -> None:

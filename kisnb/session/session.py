@@ -33,7 +33,6 @@ from typing import NoReturn
 
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
-from kisnb.session.api import NamedCalls
 from kisnb.session.desk_calls import DeskCalls
 from kisnb.session.feed.home import OPEN_HERE
 from kisnb.session.feed.link import Find
@@ -70,7 +69,7 @@ class Session(MarketCalls, OrderCalls, DeskCalls):
         self.limits = snapshot.limits
         """The limits that the desk sets to orders."""
         self.agents = parts.agents
-        self.api = NamedCalls(parts.link, parts.state, parts.rules, parts.watched)
+        self.api = parts.api
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
         self.history = parts.history
         """Past days: ``await session.history("005930")``, ``session.history.flows(...)``."""

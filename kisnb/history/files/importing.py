@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How a file is to be read. What is left out is found in the file."""
+    """The options of an import. What is left out is found in the file."""
 
     columns: Mapping[str, str] = {}
     """The file's names of columns by ours."""
