@@ -42,8 +42,9 @@ def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
 
 def contradiction(series: Series, row: dict[str, object]) -> str:
     """Return the sentence about a row that contradicts itself."""
-    keys = {"code", series.time}
-    numbers = ", ".join(f"{name} {row[name]}" for name in series.schema() if name not in keys)
+    # A value may be missing without a contradiction.
+    hidden = {"code", series.time} | ({"value"} if row.get("value") is None else set())
+    numbers = ", ".join(f"{name} {row[name]}" for name in series.schema() if name not in hidden)
     return f"the row of {row['code']} at {row[series.time]} contradicts itself: {numbers}"
 
 

@@ -26,6 +26,34 @@ def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(when, "code", pl.lit(str(series.venue)).alias("venue"), *others)
 
 
+def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
+
+    ``bars`` are those of one stock, oldest first, as people see them. ``date`` is the first trading
+    day of each; the newest may go on. ``value`` is null where that of a day is.
+    """
+    import polars as pl
+
+    made = bars.group_by(
+        pl.col("date").dt.truncate(every).alias("_begin"), maintain_order=True
+    ).agg(
+        pl.col("date", "code", "venue", "open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+        _sum_if_known("value"),
+    )
+    return made.select(bars.columns)
+
+
+def _sum_if_known(name: str) -> pl.Expr:
+    """Return the sum of a group; null when a part of it is not known."""
+    import polars as pl
+
+    return pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
+
+
 def in_korea(t: pl.Expr) -> pl.Expr:
     """Return a moment of the store as Korean time, in microseconds."""
     return t.dt.cast_time_unit("us").dt.convert_time_zone("Asia/Seoul")
@@ -66,8 +94,7 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
             pl.col("low").min(),
             pl.col("close").last(),
             pl.col("volume").sum(),
-            # The won of a bar are not known when those of a part of it are not.
-            pl.when(pl.col("value").is_not_null().all()).then(pl.col("value").sum()).alias("value"),
+            _sum_if_known("value"),
             end=pl.min_horizontal(whole + span, "to").first(),
         )
         .filter(pl.col("end") <= now)

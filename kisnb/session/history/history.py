@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from kisnb.clock import MINUTE, Ns, kst, kst_day
+from kisnb.clock import DAY, MINUTE, Ns, kst, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, NotOffered
 from kisnb.history import trades
 from kisnb.history.download import Progress, at
-from kisnb.history.frames import as_shown, bars_of_minutes
+from kisnb.history.frames import as_shown, bars_of_minutes, longer_days
 from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.history.store import day_of
 from kisnb.kis.calls.index_messages import CODES
@@ -27,6 +27,10 @@ from kisnb.values import one_of
 if TYPE_CHECKING:
     import polars as pl
 
+DAYS = ("1d", "1w", "1mo")
+"""The spans of bars that are made of days."""
+SESSION = "session"
+"""One bar for each span of the venue's day, such as the opening auction and the regular session."""
 DOWNLOADED = (SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.FLOW, SeriesKind.INDEX)
 """The kinds that KIS gives of past days."""
 
@@ -55,13 +59,13 @@ class History(HistoryFiles):
     ) -> Pending[pl.DataFrame]:
         """Return bars, or trades, of a stock: what ``daily``, ``minutes`` or ``ticks`` returns.
 
-        ``every`` is ``"1d"``, ``"1m"``, ``"5m"`` or another number of minutes or hours, or
-        ``"tick"``. ``adjusted`` counts for days.
+        ``every`` is ``"1d"``, ``"1w"``, ``"1mo"``; ``"1m"``, ``"5m"`` or another number of minutes
+        or hours, or ``"session"``; or ``"tick"``. ``adjusted`` counts for days and longer ones.
         """
         if every == SeriesKind.TICK:
             return self.ticks(code, start, end, venue=venue)
-        if every == SeriesKind.DAY:
-            return self.daily(code, start, end, venue=venue, adjusted=adjusted)  # type: ignore[arg-type]
+        if every in DAYS:
+            return self.daily(code, start, end, every=every, venue=venue, adjusted=adjusted)  # type: ignore[arg-type]
         return self.minutes(code, every, start, end, venue=venue)  # type: ignore[arg-type]
 
     @pending
@@ -71,10 +75,14 @@ class History(HistoryFiles):
         start: date | str | None = None,
         end: date | str | None = None,
         *,
+        every: str = "1d",
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> pl.DataFrame:
         """Return daily bars, by default those of a year up to today.
+
+        ``every`` also takes ``"1w"`` and ``"1mo"``: bars of weeks and months, made of the days. The
+        date of such a bar is its first trading day.
 
         ``adjusted`` prices are KIS's at the time of the newest download: a split changes those of
         all days before it, and then all are downloaded again. With ``adjusted=False`` prices are as
@@ -84,8 +92,10 @@ class History(HistoryFiles):
         an imported file did not state it). Raises BadInput, ConfigError (a year whose holidays are
         not known), KisError.
         """
+        span = one_of(every, DAYS, "span of days")
         series = self._series("1d", venue, adjusted=adjusted)
-        return await self._by_day(series, self._universe.spell(code), start, end)
+        bars = await self._by_day(series, self._universe.spell(code), start, end)
+        return bars if span == "1d" else longer_days(bars, span)
 
     @pending
     async def minutes(
@@ -99,14 +109,16 @@ class History(HistoryFiles):
     ) -> pl.DataFrame:
         """Return bars of minutes or hours, by default today's that have ended.
 
-        Prices are as KIS gives them. A bar never goes over the end of a market session, and a time
-        without a trade has no bar.
+        ``every`` also takes ``"session"``: one bar for each span of the venue's day, such as the
+        opening auction, the regular session and the closing auction. Prices are as KIS gives them.
+        A bar never goes over the end of a market session, and a time without a trade has no bar.
 
         Columns: t (start, KST), code, venue, open, high, low, close (won), volume (shares), value
         (won). Raises BadInput, NotOffered (paper has no minutes of past days), ConfigError,
         KisError.
         """
-        code, span = self._universe.spell(code), span_of(every)
+        # A bar ends with its span of the day, so bars of a day are those of the spans.
+        code, span = self._universe.spell(code), DAY if every == SESSION else span_of(every)
         if span % MINUTE:
             raise BadInput(f"there are no past bars of {every!r}", "ask for 1d, 1m, 5m or 1h")
         first, last = read_days(self._now, start, end, timedelta(0))

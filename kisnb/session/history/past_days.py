@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FOLDER = "history"
 """Name of the folder in the state folder."""
 
+BAR_SECONDS = 3.0
+"""Wall time before a download shows its progress."""
+
 
 class PastDays:
     """The store and the download of one session, made with the first question."""
@@ -97,7 +100,7 @@ def _cut(series: Series, rows: pl.DataFrame, since: Ns, until: Ns) -> pl.DataFra
 
 
 class ProgressBar:
-    """Shows how much of a download is done, from the second page on."""
+    """Shows how much of a download is done, once it has taken ``BAR_SECONDS``."""
 
     def __init__(self, what: str, unit: str = " days") -> None:
         self._what = what
@@ -106,11 +109,13 @@ class ProgressBar:
 
     def show(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` are there."""
-        # Most questions need one page. A bar for them would only flicker.
         if self._bar is None and done < total:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=self._unit, desc=self._what, leave=False)
+            # Most questions are over soon. A bar for them would only flicker.
+            self._bar = tqdm(
+                total=total, unit=self._unit, desc=self._what, leave=False, delay=BAR_SECONDS
+            )
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 
