@@ -413,7 +413,8 @@ def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened)
         order.expired += fact.qty
     elif not order.cancel_asked:
         order.text = _cancelled_elsewhere(order, fact.qty)
-    order.cancelled += fact.qty
+    if not (isinstance(fact, Revised) and fact.counted):
+        order.cancelled += fact.qty
     # A cancel is over with any removal. When shares are left, a person may cancel once more.
     order.cancel_asked = False
     if number:
