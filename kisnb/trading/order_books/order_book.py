@@ -193,6 +193,10 @@ class OrderBooks:
 
         None when there is none, or when no branch is given and several branches gave the number.
         """
+        keys = self._by_number.get((day, number), ())
+        if len(keys) < 2:
+            only = self.orders[keys[0]] if keys else None
+            return only if only is not None and same_branch(_branch(only), branch) else None
         found = [o for o in self.numbered(day, number) if same_branch(_branch(o), branch)]
         exact = [o for o in found if _branch(o) == branch]
         return exact[0] if exact else found[0] if len(found) == 1 else None

@@ -293,8 +293,11 @@ def _back_by(order: Order, row: OrderRow) -> int:
     """
     if order.state is OrderState.REJECTED:
         return row.filled + row.leaves
+    back = -gone_by(order, row)
+    if back <= 0:
+        return back
     moved = sum(fact.qty for fact in order.facts if isinstance(fact, Revised))
-    return min(-gone_by(order, row), order.cancelled - moved)
+    return min(back, order.cancelled - moved)
 
 
 def expiry(order: Order) -> Ns:
