@@ -203,7 +203,9 @@ class Run:
         self._run(effects)
         if self.desk is not None:
             self.watch.halts.stepped()
-            self.watch.stepped(self.desk.state)
+            # Only rows change the state, and KIS's own figures only grow.
+            if any(isinstance(effect, Persist) for effect in effects):
+                self.watch.stepped(self.desk.state)
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
