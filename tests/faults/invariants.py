@@ -85,6 +85,9 @@ class Watch:
             # At once: a later list would mend it.
             twice = row.number in before.cancels
             self.demand(not twice, f"the cancel #{row.number} of {key} was counted twice")
+            # Row O06: a list that lacks the row of a revise on its way shows its shares as gone.
+            moves = not row.number and self._is_being_revised(before)
+            self.demand(not moves, f"{before!r} lost {row.qty} shares while a revise was sent")
         unproven = dict(self.shadow.unproven)
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
@@ -118,6 +121,11 @@ class Watch:
             erased = [(c, q) for c, q, _ in row.holdings if -q > unproven.get(c, 0)]
             self.demand(not erased, f"a statement that lacks shares erased {erased}")
             self._opened = True
+
+    def _is_being_revised(self, order: Order) -> bool:
+        """Whether a revise of an order that was none itself is being sent."""
+        revises = (o for o in self.shadow.books.live.values() if o.intent.supersedes == order.key)
+        return not order.intent.supersedes and any(o.state is OrderState.SENDING for o in revises)
 
     def fee_is_open(self) -> bool:
         """KIS's list does not say where the router of a SOR order traded: the fee is the account's

@@ -133,6 +133,7 @@ def test_a_failing_schedule_shrinks_to_what_matters():
         140_003_550,
         500_001_955,
         500_027_689,
+        600_006_725,
     ],
 )
 def test_schedules_that_once_found_a_fault_hold(seed: int):
@@ -140,6 +141,8 @@ def test_schedules_that_once_found_a_fault_hold(seed: int):
 
     A cancel behind another one of a part waited for ever. A start that was taken back kept its
     lease. A reading that was called off put the regular one off each time. A list without a young
-    revise hid where shares live on. An order that the list of the opening lacked counted twice.
+    revise hid where shares live on. An order that the list of the opening lacked counted twice. An
+    order from elsewhere became ours while its fill waited in a notebook, which the campaign itself
+    took for a fault.
     """
     assert play(make(seed)).broken == ()
