@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.events import LinkDown, LinkUp, Notice
+from kisnb.events import LinkDown, LinkUp, Notice, Tick
 from kisnb.orders import Account, Capabilities, OrderPage, SendReply
 from kisnb.simulator.host.streams.sockets import Outgoing
-from kisnb.terms import OrderKind, Venue
+from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.ports.effects import (
@@ -47,7 +47,19 @@ from .invariants import Watch
 from .misreadings import Misread
 from .notebooks import Notebooks, Plant, sound
 from .people import People
-from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
+from .schedule import (
+    BEGIN,
+    DECIDED,
+    EVENING,
+    LAST_KILL,
+    SETTLED,
+    TICKS,
+    Do,
+    Fault,
+    Schedule,
+    setting,
+    trades_of,
+)
 from .turns import Turn
 from .wire import Post
 
@@ -99,6 +111,8 @@ class Run:
                 self._at(item.t, lambda item=item: self.people.do(item))  # type: ignore[misc]
             if isinstance(item, Turn):
                 self._at(BEGIN + item.t, lambda item=item: self.notebooks.do(item))  # type: ignore[misc]
+        for t, code, price in trades_of(schedule.seed):
+            self._at(t, lambda code=code, price=price: self._trade(code, price))  # type: ignore[misc]
         for t, until in given.armings:
             self._at(t, lambda until=until: self.people.arm(until))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
@@ -247,6 +261,29 @@ class Run:
                 self.later(self.latency(), lambda: self.say(DepthRead(code, ())))
             case WakeAt(t=t):
                 self.later(max(t - self.now, 0), lambda: self.say(Woke(t)))
+
+    def _trade(self, code: str, price: int) -> None:
+        """A trade in the market, which the desk follows when it lives."""
+        if self.desk is not None:
+            tick = TICKS[code][1]
+            t = self.now
+            self.say(
+                Tick(
+                    t,
+                    code,
+                    Venue.KRX,
+                    price,
+                    1,
+                    Side.SELL,
+                    1,
+                    price,
+                    price + tick,
+                    price,
+                    t,
+                    99,
+                    99,
+                )
+            )
 
     def later(self, wait: Ns, do: Callable[[], None]) -> None:
         """What only this life of the desk hears of."""

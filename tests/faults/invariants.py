@@ -16,10 +16,12 @@ from kisnb.events import (
     Denied,
     ExternalFound,
     IntentTaken,
+    ProtectionFired,
     Resolved,
     SendStarted,
     Sent,
 )
+from kisnb.exits import ExitReason
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.host.account.orders import AccountOrder
@@ -63,6 +65,8 @@ class Watch:
         """The truth: which of our orders got which number."""
         self.listed: set[int] = set()
         """Numbers in the list that the desk has read last."""
+        self.reasons: set[ExitReason] = set()
+        """Why exits have sold."""
         self.broken: list[str] = []
         self.transitions: set[tuple[OrderState, OrderState]] = set()
 
@@ -99,6 +103,8 @@ class Watch:
             self.transitions.update(pairwise(steps))
         if isinstance(row, SendStarted):
             self._started.add(row.key)
+        if isinstance(row, ProtectionFired):
+            self.reasons.add(row.reason)
         if isinstance(row, Armed):
             self.money.armed(row)
         if isinstance(row, Denied) and row.reason.startswith("blackout") and after is not None:
@@ -492,6 +498,13 @@ def is_request(order: AccountOrder) -> bool:
     return bool(order.original) and order.state == "confirmed"
 
 
+def exits_of(state: State) -> list[tuple[object, ...]]:
+    """The exits that stand, as far as they have come."""
+    return [
+        (w.protection, w.stage, w.peak, w.fired, w.blocked) for w in state.exits.watches.values()
+    ]
+
+
 def picture(state: State) -> list[object]:
     """All that a state says, to compare two of them."""
     orders = [
@@ -522,4 +535,5 @@ def picture(state: State) -> list[object]:
         state.flow,
         state.opened,
         sorted(state.drifts),
+        exits_of(state),
     ]
