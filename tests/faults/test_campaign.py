@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from kisnb.clock import SECOND
+from kisnb.exits import ExitReason
 from kisnb.orders import TRANSITIONS, OrderState
 from kisnb.terms import Venue
 from tests.faults.campaign import Run
@@ -66,6 +67,8 @@ def test_all_invariants_hold_and_every_transition_is_made():
     found = list(outcomes(range(SEEDS), processes=2))
     assert [(o.seed, o.broken) for o in found if o.broken] == []
     table = {(a, b) for a, following in TRANSITIONS.items() for b in following}
+    # Row A09: a seed in four has agents with exits, and every reason to sell occurs.
+    assert {reason for o in found for reason in o.reasons} == set(ExitReason)
     made = reached(found)
     assert made - table == set()
     # The campaign reserves no orders: ``tests/trading/test_reserved_orders.py`` makes these.
