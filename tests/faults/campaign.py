@@ -23,6 +23,7 @@ from kisnb.simulator.host.streams.sockets import Outgoing
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import EndProtection
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
@@ -51,6 +52,7 @@ from .schedule import (
     BEGIN,
     DECIDED,
     EVENING,
+    EXITS_END,
     LAST_KILL,
     SETTLED,
     TICKS,
@@ -113,6 +115,7 @@ class Run:
                 self._at(BEGIN + item.t, lambda item=item: self.notebooks.do(item))  # type: ignore[misc]
         for t, code, price in trades_of(schedule.seed):
             self._at(t, lambda code=code, price=price: self._trade(code, price))  # type: ignore[misc]
+        self._at(EXITS_END, self._end_exits)
         for t, until in given.armings:
             self._at(t, lambda until=until: self.people.arm(until))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
@@ -261,6 +264,12 @@ class Run:
                 self.later(self.latency(), lambda: self.say(DepthRead(code, ())))
             case WakeAt(t=t):
                 self.later(max(t - self.now, 0), lambda: self.say(Woke(t)))
+
+    def _end_exits(self) -> None:
+        """A person ends the exits that still sell: their next order could be under way for ever."""
+        if self.desk is not None:
+            for key in list(self.desk.state.exits.watches):
+                self.say(EndProtection(key))
 
     def _trade(self, code: str, price: int) -> None:
         """A trade in the market, which the desk follows when it lives."""

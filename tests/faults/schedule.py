@@ -29,6 +29,8 @@ SETTLED = BEGIN + 720 * SECOND
 Wrong readings end at 300 s. The next regular reading comes up to 300 s later, and a difference of
 the account is booked a minute after it.
 """
+EXITS_END = SETTLED - 60 * SECOND
+"""By now a person has ended the exits that have not found a buyer."""
 DECIDED = SETTLED + 60 * SECOND
 """By now a person has decided what no evidence could."""
 CLOSE = kst(DAY, time(15, 30))

@@ -338,3 +338,14 @@ def test_a20_price_alerts_outlive_a_restart_and_can_be_ended():
     trade(again, PRICE - 600)
     assert of(again, PriceAlertFired) == []
     assert State.fold(again.rows).exits.alerts == {}
+
+
+def test_a20_an_exit_that_ends_while_its_order_is_sent_takes_that_order_back():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    sent = one.sends[0].intent.key
+    one.say(EndProtection("p"))
+    assert cancels(one) == []
+    one.say(SendReply(sent, "sent", ref(1)))
+    assert cancels(one) == [sent]
