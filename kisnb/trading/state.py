@@ -241,7 +241,7 @@ class State:
         return bought + noticed
 
     def _note_late(self, found: ExternalFound) -> None:
-        """Note the shares of the opening that an order from elsewhere may explain.
+        """Note the shares of the opening that an external order may explain.
 
         The order was placed before the account was opened. The list by which it was opened lacked
         the order, or a part of it, and no notice had told of it.

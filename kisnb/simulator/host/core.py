@@ -21,6 +21,7 @@ from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.by_hand import ByHand
 from kisnb.simulator.host.faults import REWRITING, Fault, Faults
 from kisnb.simulator.host.gateway import Gateway, JsonReply, RestCall, refusal_body
+from kisnb.simulator.host.market_tape import MarketTape
 from kisnb.simulator.host.personas import LIVE, Persona
 from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.record import DayRecorder
@@ -64,6 +65,7 @@ class Core:
         account: SimulatedAccount | None = None,
         recorder: DayRecorder | None = None,
         faults: Faults | None = None,
+        tape: MarketTape | None = None,
     ) -> None:
         self.persona = persona
         self.account = account or SimulatedAccount(market.day)
@@ -82,7 +84,7 @@ class Core:
         self._access = Access(keys, persona, market.day)
         self._brokerage = Brokerage(market, self.account, persona)
         self._streams = Streams(market, self._access, keys, persona, self._recorder, self.faults)
-        self._publisher = Publisher(market, self._brokerage, self._streams, self._recorder)
+        self._publisher = Publisher(market, self._brokerage, self._streams, self._recorder, tape)
         self._gateway = Gateway(
             market, keys, persona, self._access, self._brokerage, self._streams, self._recorder
         )

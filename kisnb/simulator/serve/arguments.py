@@ -49,6 +49,19 @@ def read_start(day: date, text: str) -> Ns:
         raise BadInput(f"{text!r} is not a time of day", "write it as HH:MM:SS") from None
 
 
+def read_until(day: date, start: Ns, text: str) -> Ns:
+    """Return the moment at which a taped day ends: a time in KST, or ``close`` for its last one.
+
+    Raises BadInput.
+    """
+    from kisnb.market import sessions
+
+    end = max(sessions.boundaries(day)) if text == "close" else read_start(day, text)
+    if end <= start:
+        raise BadInput(f"--until {text} is not after the start", "name a later time, or close")
+    return end
+
+
 def read_speed(text: str) -> float:
     """Return simulated seconds per second, 0 for lockstep. Raises BadInput."""
     from kisnb.simulator.serve.control import FASTEST
