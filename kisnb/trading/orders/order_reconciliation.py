@@ -12,6 +12,7 @@ reading, ``AGREES`` later, says the same.
 |                                        | row; a revise has a row; the order's     | second       |
 |                                        | session is over; its kind does not wait  | reading      |
 | the quantity is smaller than ours      | a revise moved no more than was left     | agrees       |
+| a revise, of shares that count as gone | always: only where they live on is new   |              |
 | the exchange refused the order         | never: its notice was lost               |              |
 | living shares that we count as gone    | the list alone had said that they are    |              |
 |                                        | gone; or more is filled than was left    |              |
