@@ -34,8 +34,10 @@ MINUTES_REACH = timedelta(days=365)
 EMPTY_DAYS = 5
 """After so many days without a minute, the days before them are not asked for."""
 NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
-NOT_LISTED = "KIS has none before the first one: the stock was not listed yet"
-NO_MORE = "KIS has none after the last one: the stock is halted, or was delisted"
+NOT_LISTED = (
+    "KIS has none before the first one here: the stock was not listed yet, or did not trade"
+)
+NO_MORE = "KIS has none after the last one here: the stock was delisted, or did not trade"
 NOT_ASKED = "It was not downloaded yet; ask for it again, or see %kis download"
 PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
@@ -101,9 +103,16 @@ class Download:
                 must_compare = is_same is None
                 if is_same is False:
                     # A split or a right has changed all earlier prices since they were downloaded.
+                    # All that the store had are asked for again, so that it has one adjustment.
                     await asyncio.to_thread(self.store.uncover, series, code)
-                    missing, has_restarted = self._not_asked(series, code, first, last), True
-                    total = len(missing)
+                    wanted = [*stored, (first, last)]
+                    low, high = min(day for day, _ in wanted), max(day for _, day in wanted)
+                    missing = [
+                        day
+                        for day in self._not_asked(series, code, low, high)
+                        if is_in(wanted, day)
+                    ]
+                    has_restarted, total = True, len(missing)
                     continue
             await self._keep(series, rows, Asked(code, low, high))
             missing = [day for day in missing if day < begin]
@@ -119,10 +128,10 @@ class Download:
         """
         covered = self.store.manifest.covered(series.name, code)
         reach = timedelta(days=self._source.window_days(series.kind) - 1)
-        high = beside if _is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
+        high = beside if is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
         begin = max(missing[0], high - reach)
         beside = previous_trading_day(begin)
-        low = beside if _is_in(covered, beside) and beside >= high - reach else begin
+        low = beside if is_in(covered, beside) and beside >= high - reach else begin
         return begin, low, high
 
     async def _is_as_stored(
@@ -210,10 +219,15 @@ class Download:
             await self.keep(series, rows)
         return rows
 
-    def missing(self, series: Series, code: str, first: date, last: date) -> list[MissingDay]:
-        """Return the trading days that lack rows in the store, with the reason."""
+    def missing(
+        self, series: Series, code: str, first: date, last: date, rows: pl.DataFrame | None = None
+    ) -> list[MissingDay]:
+        """Return the trading days that lack rows in the store, with the reason.
+
+        ``rows``: those of the span, when they are read already.
+        """
         last = min(last, self.newest_day())
-        rows = self.store.read(series, first, last, [code])
+        rows = self.store.read(series, first, last, [code]) if rows is None else rows
         there = set(rows.select(day_of(series).unique()).to_series())
         not_asked = set(self._not_asked(series, code, first, last))
         reasons = self.store.manifest.gaps(series.name, code)
@@ -240,7 +254,7 @@ class Download:
         """Return the trading days of a range that KIS was not asked for, oldest first."""
         covered = self.store.manifest.covered(series.name, code)
         days = trading_days(first, min(last, self.newest_day()))
-        return [day for day in days if not _is_in(covered, day)]
+        return [day for day in days if not is_in(covered, day)]
 
     async def keep(self, series: Series, rows: pl.DataFrame) -> None:
         """Store rows, without holding up the loop. Raises BadInput, FolderError."""
@@ -259,7 +273,8 @@ class Download:
         )
 
 
-def _is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
+def is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
+    """Return whether a day lies in one of some ranges. Ends are inclusive."""
     return any(first <= day <= last for first, last in ranges)
 
 

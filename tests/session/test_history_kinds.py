@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from kisnb.clock import KST
-from kisnb.errors import BadInput
+from kisnb.errors import BadInput, KisError
 from kisnb.history.download import Download
 from kisnb.history.files.export import write_file
 from kisnb.history.series import Basis, Series, SeriesKind
@@ -118,14 +118,37 @@ async def test_h01_a_split_is_noticed_where_no_page_touches_the_stored_days(
     asked = calls(DAILY)
     await session.history("005930", start="2026-11-02", end="2026-11-19")
     assert "KIS has changed the adjusted prices" in capsys.readouterr().out
+    # The new page, the stored day that is compared, and then the new and the old days again.
+    assert calls(DAILY) - asked == 4
     again = await session.history("005930", start="2025-09-01", end="2025-09-30")
     assert again.equals(before)
-    # The new page, the stored day that is compared, and the new page again. Then the old days, and
-    # a new day that is compared with what KIS gives now.
-    assert calls(DAILY) - asked == 5
-    # The same past is not compared twice.
     await session.history("005930", start="2026-11-02", end="2026-11-19")
-    assert calls(DAILY) - asked == 5
+    assert calls(DAILY) - asked == 4
+
+
+@on_simulated_day()
+async def test_h01_prices_of_two_adjustments_are_never_exported_together(
+    session: Session, tmp_path: Path
+) -> None:
+    """A download that dies after a split leaves old prices, which nobody may take for new ones."""
+    await session.history("005930", start="2025-09-01", end="2025-09-30")
+    store = Store(session.history.folder)
+    stored = store.read(DAYS, date(2025, 9, 1), date(2025, 9, 30))
+    store.upsert(DAYS, stored.with_columns(pl.col(*NUMBERS[:4]) * 50))
+    store.close()
+    # The third call is the first one after the split was found. Those after it fail.
+    await session.simulator.fault("read", "error", tr_id="FHKST03010100", nth=4, times=1_000)
+    with pytest.raises(KisError):
+        await session.history("005930", start="2026-11-02", end="2026-11-19")
+    path = await session.history.export(tmp_path / "all.csv", start="2025-09-01")
+    # The page that came reaches back to July.
+    assert str(pl.read_csv(path)["date"].min()) > "2026-06"
+    await session.simulator.calm()
+    await session.history("005930", start="2025-09-01", end="2025-09-30")
+    path = await session.history.export(tmp_path / "all.csv", start="2025-09-01")
+    bars = pl.read_csv(path)
+    assert bars["date"].min() == "2025-09-01"
+    assert bars["close"].max() < 10 * bars["close"].min()
 
 
 @on_simulated_day()
@@ -143,6 +166,13 @@ async def test_h01_prices_as_traded_that_a_split_parts_are_named(
     assert "moved further than the daily limit allows on 2026-11-18: a split" in said
     await session.history("005930", start="2026-11-18", adjusted=False)
     assert capsys.readouterr().out == ""
+    # A day on which the stock was halted is said too, where it lies in the span.
+    halted = "code,date,open,high,low,close,volume\n005930,2026-11-18,0,0,0,53000,0\n"
+    (tmp_path / "halted.csv").write_text(halted)
+    await session.history.import_file(tmp_path / "halted.csv", adjusted=False, replace=True)
+    capsys.readouterr()
+    await session.history("005930", start="2026-11-18", adjusted=False)
+    assert "Nobody traded on 2026-11-18 (volume 0): the stock was halted" in capsys.readouterr().out
 
 
 @on_simulated_day()

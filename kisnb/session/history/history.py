@@ -293,9 +293,9 @@ class History(HistoryFiles):
 
         rows = []
         for code in codes:
-            missing = self._past.download.missing(series, code, first, last)
-            reason = failed.get(code) or next((gap.reason for gap in missing), None)
             bars = await self._past.download.read(series, first, last, [code])
+            missing = self._past.download.missing(series, code, first, last, bars)
+            reason = failed.get(code) or next((gap.reason for gap in missing), None)
             rows.append((code, len(bars), len(missing), reason))
         names = {"code": pl.String, "bars": pl.Int64, "missing": pl.Int64, "reason": pl.String}
         return pl.DataFrame(rows, schema=names, orient="row")
@@ -313,12 +313,21 @@ class History(HistoryFiles):
         rows = await download.read(series, first, min(last, download.newest_day()), [code])
         if was_adjusted:
             self._say(f"{code}: {sentences.split_text(len(rows))}")
-        if series.kind is SeriesKind.DAY and series.basis is Basis.RAW:
-            item = self._universe.get(code)
-            if days := sentences.jumps(rows, item.multiple):
-                self._say(f"{code}: {sentences.jump_text(days)}")
-        self._say_missing(series, code, first, last)
+        if series.kind is SeriesKind.DAY:
+            self._say_odd_days(series, code, rows)
+        self._say_missing(series, code, first, last, rows)
         return as_shown(series, rows)
+
+    def _say_odd_days(self, series: Series, code: str, rows: pl.DataFrame) -> None:
+        """Print the days on which nobody traded, and those that a split parts."""
+        import polars as pl
+
+        if untraded := rows.filter(pl.col("volume") == 0)["date"].to_list():
+            self._say(f"{code}: {sentences.untraded_text(untraded)}")
+        if series.basis is Basis.RAW:
+            multiple = self._universe.get(code).multiple
+            if parted := sentences.jumps(rows, multiple):
+                self._say(f"{code}: {sentences.jump_text(parted)}")
 
     async def _past_minutes(
         self, series: Series, code: str, span: Ns, first: date, last: date
@@ -335,12 +344,12 @@ class History(HistoryFiles):
             refused = e
         finally:
             bar.close()
-        rows = await download.read(series, first, last_past, [code])
+        rows = past = await download.read(series, first, last_past, [code])
         if last >= today and is_trading_day(today):
             rows = pl.concat([rows, await download.minutes_of_today(code, series.venue)])
         if refused is not None and rows.is_empty():
             raise refused
-        self._say_missing(series, code, first, last_past, refused)
+        self._say_missing(series, code, first, last_past, past, refused)
         if rows.is_empty() and last >= today:
             self._say(f"{code}: {series.venue} has no minute of today that has ended.")
         return bars_of_minutes(rows, series.venue, span, self._now)
@@ -391,10 +400,11 @@ class History(HistoryFiles):
                 )
 
     def _say_missing(
-        self, series: Series, code: str, first: date, last: date, refused: NotOffered | None = None
-    ) -> None:
-        """Print which trading days lack rows, and why."""
-        missing = self._past.download.missing(series, code, first, last)
+        self, series: Series, code: str, first: date, last: date, rows: pl.DataFrame,
+        refused: NotOffered | None = None,
+    ) -> None:  # fmt: skip
+        """Print which trading days lack rows, and why. ``rows`` are those that are there."""
+        missing = self._past.download.missing(series, code, first, last, rows)
         if series.is_by_day and first > self._past.download.newest_day():
             self._say(f"{code}: no day from {first} to {last} is over yet.")
         elif missing:

@@ -55,6 +55,14 @@ def jump_text(days: Sequence[date]) -> str:
     )
 
 
+def untraded_text(days: Sequence[date]) -> str:
+    """Return the sentence about days whose bar has volume 0."""
+    return (
+        f"Nobody traded on {days_text(days)} (volume 0): the stock was halted, or no buyer met a"
+        " seller. The bar has the last close as all prices."
+    )
+
+
 def split_text(total: int) -> str:
     """Return the sentence about adjusted prices that were replaced."""
     return (
