@@ -32,7 +32,7 @@ DAY_OVER = 20 * 3600
 MINUTES_REACH = timedelta(days=365)
 """KIS gives the minutes of one year (workbook: inquire-time-dailychartprice)."""
 EMPTY_DAYS = 5
-"""After so many days without a minute, the days before them are not asked for."""
+"""How many days without a minute end the questions: the days before them are not asked for."""
 NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
 NOT_LISTED = (
     "KIS has none before the first one here: the stock was not listed yet, or did not trade"

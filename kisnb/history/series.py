@@ -89,7 +89,7 @@ class Series(NamedTuple):
         return ["code", self.time, *(["volume"] if self.kind is SeriesKind.TICK else [])]
 
     def schema(self) -> pl.Schema:
-        """Return the columns of its files.
+        """Return the columns of a file of this series.
 
         code; date (Date), or t (Datetime ns UTC; of a minute its start); then
 

@@ -19,6 +19,7 @@ from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.history.history import History
 from kisnb.session.history.past_days import PastDays
 from kisnb.session.hooks import Hooks
+from kisnb.session.moments.looking_back import LookingBack
 from kisnb.session.open_orders import OpenOrders
 from kisnb.session.questions import Questions
 from kisnb.session.status import SessionStatus
@@ -62,6 +63,7 @@ class Parts:
         )  # fmt: skip
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
+        self.looking_back = LookingBack(self.link, self.state, universe)
         self.past = PastDays(self.link, self.state, snapshot.label)
         self.history = History(self.past, self.state, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
@@ -76,7 +78,7 @@ class Parts:
         """Set the callbacks of the parts."""
         link, pump, placing = self.link, self.pump, self.placing
         link.back = lambda: Back(
-            link.name, self.state.run, self.state.published, self.agents.claimed
+            link.name, self.state.run, self.state.published, self.agents.leased
         )
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up

@@ -91,6 +91,27 @@ async def test_h01_trades_that_the_session_received_have_their_side_and_are_not_
 
 
 @on_simulated_day()
+async def test_h01_the_tape_of_the_desk_gives_trades_and_depths_to_another_session(
+    session: Session,
+) -> None:
+    await session.watch("005930")
+    await session.until("10:03")
+    mine = await session.history.ticks("005930", "10:00", "10:03")
+    session._parts.past.records.clear()
+    asked = calls("inquire-time-itemconclusion")
+    taped = await session.history.ticks("005930", "10:00", "10:03")
+    assert taped.equals(mine)
+    assert taped["side"].null_count() < len(taped) / 2
+    assert calls("inquire-time-itemconclusion") - asked <= 3
+    depths = await session.history.depths("005930", "10:00", "10:03")
+    assert len(depths) > 10
+    assert (depths["ask1"] > depths["bid1"]).all()
+    last, newest = depths.row(-1, named=True), session.data.depths["005930"]
+    assert (last["ask1"], last["ask_qty1"]) == newest.asks[0]
+    assert (last["bid10"], last["bid_qty10"]) == newest.bids[9]
+
+
+@on_simulated_day()
 async def test_h01_a_line_says_why_there_is_no_trade_and_no_depth(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

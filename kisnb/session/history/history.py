@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -133,8 +134,8 @@ class History(HistoryFiles):
 
         ``start`` and ``end`` are times of today (``"09:30"``), days, or both
         (``"2026-11-20 09:30"``). KIS gives the trades of today only, thirty a call: ten minutes of
-        a busy stock may take a hundred calls. Trades that this session has received, or that the
-        store has, are not asked for.
+        a busy stock may take a hundred calls. Trades that this session has received, that the desk
+        taped, or that the store has, are not asked for.
 
         Columns: t (KST, whole seconds), code, venue, price (won), qty (shares), side (buy, sell;
         null: not known), volume (the day's shares up to the trade). Raises BadInput, KisError.
@@ -152,9 +153,10 @@ class History(HistoryFiles):
     async def depths(
         self, code: str, start: Moment = None, end: Moment = None, *, venue: Venue | str = Venue.KRX
     ) -> pl.DataFrame:
-        """Return the bids and asks of the past that were recorded or imported.
+        """Return the bids and asks of the past that the desk taped, or that were imported.
 
-        KIS gives none of the past. ``start`` and ``end`` are those of ``ticks``.
+        KIS gives none of the past, so only stocks that were watched have any. ``t`` is the time of
+        receipt. ``start`` and ``end`` are those of ``ticks``.
 
         Columns: t (KST), code, venue, ask1, ask_qty1, bid1, bid_qty1, and so on to 10 (won, shares;
         null: no such level). Raises BadInput.
@@ -358,11 +360,14 @@ class History(HistoryFiles):
         """Return what was recorded of a span, and what the store has of it."""
         import polars as pl
 
-        recorded = trades.recorded(self._past.records, series, code, since, until)
         first, last = kst_day(since), kst_day(until)
+        tapes = await self._past.tapes(first, last)
+        # What the session received changes within the loop; a tape is a file, and may be long.
+        received = trades.recorded(self._past.records, series, code, since, until)
+        taped = await asyncio.to_thread(trades.recorded, tapes, series, code, since, until)
         stored = await self._past.download.read(series, first, last, [code])
         stored = stored.filter(pl.col("t").is_between(at(since), at(until)))
-        return trades.joined(series, recorded, stored)
+        return trades.joined(series, received, taped, stored)
 
     async def _with_trades_of_today(
         self, series: Series, code: str, since: Ns, until: Ns, found: pl.DataFrame

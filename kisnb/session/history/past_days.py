@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from datetime import date
 from functools import cached_property
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kisnb.clock import Ns
+from kisnb.clock import MINUTE, Ns
+from kisnb.events import Depth
 from kisnb.history.download import Download, at
 from kisnb.history.history_source import StreamRecord
 from kisnb.history.series import Series
 from kisnb.history.store import Store
+from kisnb.history.tape.folder import day_of_tape, tapes_in
+from kisnb.history.tape.frames import tick_frame
+from kisnb.history.tape.reader import TapeFile
 from kisnb.history.trades import depths_of, trades_of
 from kisnb.paths import data_dir, state_dir
 from kisnb.session.feed.link import Link
@@ -19,6 +26,7 @@ from kisnb.session.feed.market_data import MarketData
 from kisnb.session.feed.state import SessionState
 from kisnb.session.history.kis_source import KisSource
 from kisnb.terms import Mode, Venue
+from kisnb.trading.ports.queries import TapeOf
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,9 +45,24 @@ class PastDays:
     def __init__(self, link: Link, state: SessionState, label: str) -> None:
         self._state = state
         self._label = label
+        self._link = link
         self.source = KisSource(link)
         self.records: list[StreamRecord] = [ReceivedStream(state.data)]
         """What was received of the stream. The first one counts where two have the same row."""
+
+    async def tapes(self, first: date, last: date) -> list[StreamRecord]:
+        """Return the tapes of this desk of some days. None of a desk that writes none."""
+        today = Path((await self._link.ask(TapeOf())).path)
+        if today == Path():
+            return []
+        # Tapes of other simulated days have another end of the name.
+        end = today.name[len("2026-11-20") :]
+        return [
+            TapeRecord(path)
+            for path in await asyncio.to_thread(tapes_in, today.parent)
+            if path.name[len("2026-11-20") :] == end
+            and first <= (day_of_tape(path) or first) <= last
+        ]
 
     @cached_property
     def download(self) -> Download:
@@ -90,6 +113,46 @@ class ReceivedStream:
         import polars as pl
 
         return pl.DataFrame(schema=depths_of(venue).schema())
+
+
+class TapeRecord:
+    """The trades and depths of one tape of the desk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ticks(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
+        """Return the trades of a span. Columns: those of the store. Raises BadInput."""
+        import polars as pl
+
+        # The tape is read by the time of receipt, which is a little later than that of the trade.
+        frame = tick_frame(self.path, [code], venue, since, until + MINUTE)
+        trades = frame.with_columns(pl.col("t").dt.convert_time_zone("UTC"))
+        return _cut(trades_of(venue), trades, since, until)
+
+    def depths(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
+        """Return the depths that were received in a span, at the time of receipt.
+
+        Columns: those of the store. Raises BadInput.
+        """
+        import polars as pl
+
+        series = depths_of(venue)
+        rows = {
+            at: depth_row(code, at, event)
+            for at, events in TapeFile(self.path).batches([code], since, until)
+            for event in events
+            if isinstance(event, Depth) and event.code == code and event.venue is venue
+        }
+        return pl.DataFrame(list(rows.values()), schema=series.schema(), orient="row")
+
+
+def depth_row(code: str, at: Ns, depth: Depth) -> tuple[object, ...]:
+    """Return a depth as a row of the store."""
+    levels: list[int | None] = []
+    for ask, bid in islice(zip_longest(depth.asks, depth.bids, fillvalue=(None, None)), 10):
+        levels += [*ask, *bid]
+    return (code, at, *levels, *[None] * (40 - len(levels)))
 
 
 def _cut(series: Series, rows: pl.DataFrame, since: Ns, until: Ns) -> pl.DataFrame:
