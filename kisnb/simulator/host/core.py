@@ -108,14 +108,17 @@ class Core:
         """Return when something happens next of itself; None after the day's last event."""
         # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
-        dues = (
-            self._market.next_event(),
+        first = self._market.next_event()
+        # Asked for before and after every event, so without a list of the others.
+        for due in (
             self._gateway.reservations.due(),
             ping,
             self._streams.next_due(),
             self.faults.due(),
-        )
-        return min((due for due in dues if due is not None), default=None)
+        ):
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     def advance(self, until: Ns) -> list[Outgoing]:
         """Run everything up to ``until`` and return the frames.

@@ -92,16 +92,14 @@ class OrderReconciliation:
             return
         self._open_again(turn, asked, order, row)
         if order.is_ended:
+            self._record_revises(turn, order, row, changes)
             if _back_by(order, row) <= 0:
                 self._clear(turn, order)
             if self.is_doubtful(turn.now, order):
                 self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return
         self._repair_fills(turn, order, row)
-        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
-        # reply has a new ODNO).
-        for child_row in changes:
-            self._record_revise(turn, order, row, child_row)
+        self._record_revises(turn, order, row, changes)
         smaller = min(order.quantity - row.qty, order.leaves)
         # A row with fewer shares than were filled is wrong, and does not tell what was moved.
         is_whole = row.qty >= order.filled and not order.cancelled
@@ -201,17 +199,24 @@ class OrderReconciliation:
             turn.record(execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0))
         turn.record(DriftCleared(turn.now, order.key, "filled"))
 
-    def _record_revise(self, turn: Turn, order: Order, row: OrderRow, child_row: OrderRow) -> None:
-        """Book the shares that went over to a revising order, unless they are booked as gone."""
-        child = self._books.by_number(child_row.ref.day, child_row.ref.number, child_row.ref.branch)
-        number = child_row.ref.number
-        if (
-            child is not None
-            and child.intent.supersedes == order.key
-            and number not in order.cancels
-        ):
+    def _record_revises(
+        self, turn: Turn, order: Order, row: OrderRow, changes: Sequence[OrderRow]
+    ) -> None:
+        """Book the shares that went over to revising orders, each revise once."""
+        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
+        # reply has a new ODNO).
+        for child_row in changes:
+            of, number = child_row.ref, child_row.ref.number
+            child = self._books.by_number(of.day, number, of.branch)
+            if child is None or child.intent.supersedes != order.key or number in order.cancels:
+                continue
             moved = min(child_row.qty, order.leaves, max(gone_by(order, row), 0))
-            turn.record(Revised(turn.now, order.key, moved, child.key, number))
+            # An earlier list lacked this row. By that list the shares were only gone.
+            counted = min(child_row.qty, _gone_by_list(order)) if not moved else 0
+            if qty := moved or counted:
+                turn.record(
+                    Revised(turn.now, order.key, qty, child.key, number, counted=counted > 0)
+                )
 
     def _take_out(
         self,
@@ -270,6 +275,17 @@ def gone_by(order: Order, row: OrderRow) -> int:
     return row.gone + order.quantity - row.qty - order.cancelled
 
 
+def _gone_by_list(order: Order) -> int:
+    """Return the shares that count as cancelled because a list alone showed them as gone.
+
+    Shares that a later list showed in a revising order are not counted.
+    """
+    gone = sum(f.qty for f in order.facts if isinstance(f, Cancelled) and not f.number)
+    moved = sum(f.qty for f in order.facts if isinstance(f, Revised) and f.counted)
+    back = sum(f.qty for f in order.facts if isinstance(f, Reopened))
+    return max(gone - moved - back, 0)
+
+
 def _back_by(order: Order, row: OrderRow) -> int:
     """Return the shares that live or were filled by KIS's list, and that we count as gone.
 
@@ -277,8 +293,11 @@ def _back_by(order: Order, row: OrderRow) -> int:
     """
     if order.state is OrderState.REJECTED:
         return row.filled + row.leaves
+    back = -gone_by(order, row)
+    if back <= 0:
+        return back
     moved = sum(fact.qty for fact in order.facts if isinstance(fact, Revised))
-    return min(-gone_by(order, row), order.cancelled - moved)
+    return min(back, order.cancelled - moved)
 
 
 def expiry(order: Order) -> Ns:

@@ -21,7 +21,7 @@ async def _history(context: Context, typed: Typed) -> pl.DataFrame:
 
 async def _download(context: Context, typed: Typed) -> pl.DataFrame:
     codes = [context.code(word) for word in typed.text(0).replace(",", " ").split()]
-    return await context.session.download(codes, **_span(typed))
+    return await context.session.history.download(codes, **_span(typed))
 
 
 async def _at(context: Context, typed: Typed) -> Moment:
