@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
+from kisnb.errors import NotOffered
 from kisnb.history.bar_source import BarSource
 from kisnb.history.checks import bad_bars
 from kisnb.history.series import BarKind, Basis, Series
@@ -158,6 +159,18 @@ class Download:
             missing = missing[: len(missing) - len(done)]
             progress(total - len(missing), total)
 
+    async def day_so_far(self, code: str, venue: Venue, basis: Basis) -> pl.DataFrame:
+        """Return the bar of this day up to now; no row before its first trade. It is not stored.
+
+        Columns: those of ``Series.schema``. Raises KisnbError.
+        """
+        import polars as pl
+
+        today = kst_day(self._now())
+        rows = await self._source.days(code, venue, basis, today, today)
+        rows = rows.filter(pl.col("date") == today, pl.col("volume") > 0)
+        return rows.filter(~bad_bars(rows).fill_null(value=True))
+
     async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
         """Return the minutes of this day that have ended. At paper and live they are stored too.
 
@@ -168,15 +181,25 @@ class Download:
         series = Series(BarKind.MINUTE, venue, Basis.RAW)
         now = self._now()
         today, until, pages = kst_day(now), now, list[pl.DataFrame]()
-        while True:
-            page = await self._source.minutes_of_today(code, venue, until)
+        ask, reached = self._source.minutes, False
+        while not reached:
+            try:
+                page = await ask(code, venue, until)
+            except NotOffered:
+                # Paper has the smaller pages alone, which hold this day alone.
+                ask = self._source.minutes_of_today
+                continue
+            reached = page.is_empty() or kst_day(to_ns(page["t"].min())) < today
             # KIS answers a time to come with a row of now, whose minute has not ended (workbook).
             page = page.filter(day_of(series) == today, pl.col("t") <= at(until))
+            if page.is_empty() and not pages and ask == self._source.minutes:
+                # A host whose large pages end with yesterday still has small ones of today.
+                ask, reached = self._source.minutes_of_today, False
+                continue
             pages.append(page)
-            oldest = None if page.is_empty() else to_ns(page["t"].min())
-            if oldest is None:
+            if page.is_empty():
                 break
-            until = oldest - 1
+            until = to_ns(page["t"].min()) - 1
         rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
         rows = rows.filter(~bad_bars(rows).fill_null(value=True))
         if self._keeps_today:

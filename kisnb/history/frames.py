@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
     """Return stored days as people see them.
 
-    Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won).
+    Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won), whole
+    (False for a day that is not over).
     """
     import polars as pl
 
-    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *NUMBERS)
+    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *NUMBERS, "whole")
 
 
 def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from kisnb.clock import MINUTE, Ns, kst_day
 from kisnb.errors import ApiError, BadInput, FrameError, NotOffered
-from kisnb.history.download import NOT_ASKED, Progress
+from kisnb.history.download import Progress, trading_days
 from kisnb.history.frames import bars_of_days, bars_of_minutes
 from kisnb.history.series import BarKind, Basis, Series
 from kisnb.market.bars import span_of
 from kisnb.market.calendar import is_trading_day
+from kisnb.missing import why_missing, with_reason
+from kisnb.session.bars.past_bars import ProgressBar, missing_text
 from kisnb.session.parts import SessionCalls
-from kisnb.session.past_bars import ProgressBar
 from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Venue
 from kisnb.values import one_of
@@ -45,8 +46,9 @@ class HistoryCalls(SessionCalls):
 
         ``every`` is ``"1d"``, ``"1m"``, ``"5m"`` or another number of minutes or hours. ``start``
         and ``end`` are dates or ISO texts, both inclusive. Without them days go back a year from
-        today, and minutes are those of today. A day is there once it is over, at 20:00 KST; a bar
-        of today's minutes once it has ended. ``adjusted`` counts for days: their prices are KIS's
+        today, and minutes are those of today. A day is over at 20:00 KST. Of today the days have
+        the part that is over, with False in the column ``whole``; the minutes have the bars that
+        have ended. ``adjusted`` counts for days: their prices are KIS's
         at the time of the download. Minutes are kept as KIS gives them. A line says which trading
         days have no bar, and why.
 
@@ -171,14 +173,11 @@ class HistoryCalls(SessionCalls):
         return pl.DataFrame(rows, schema=names, orient="row")
 
     async def _past_days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
-        download, bar = self._parts.past.download, ProgressBar(code)
-        try:
-            await self._bring(series, code, first, last, bar.show)
-        finally:
-            bar.close()
-        self._say_missing(series, code, first, last)
-        newest = min(last, download.newest_day())
-        return bars_of_days(download.store.read(series, first, newest, [code]), series.venue)
+        rows = await self._parts.past.days(self._parts.link, series, code, first, last)
+        why = why_missing(rows)
+        if why:
+            self._say(f"{code}: {why}")
+        return with_reason(bars_of_days(rows, series.venue), why)
 
     async def _past_minutes(
         self, series: Series, code: str, span: Ns, first: date, last: date
@@ -196,14 +195,16 @@ class HistoryCalls(SessionCalls):
         finally:
             bar.close()
         rows = download.store.read(series, first, last_past, [code])
-        if last >= today and is_trading_day(today):
+        if first <= today <= last and is_trading_day(today):
             rows = pl.concat([rows, await download.minutes_of_today(code, series.venue)])
         if refused is not None and rows.is_empty():
             raise refused
-        self._say_missing(series, code, first, last_past, refused)
-        if rows.is_empty() and last >= today:
-            self._say(f"{code}: {series.venue} has no minute of today that has ended.")
-        return bars_of_minutes(rows, series.venue, span, self._parts.state.now)
+        why = missing_text(download.missing(series, code, first, last_past), refused)
+        if rows.is_empty() and not why:
+            why = _why_no_minute(series.venue, first, last, today)
+        if why:
+            self._say(f"{code}: {why}")
+        return with_reason(bars_of_minutes(rows, series.venue, span, self._parts.state.now), why)
 
     def _days(
         self, start: date | str | None, end: date | str | None, back: timedelta
@@ -216,25 +217,17 @@ class HistoryCalls(SessionCalls):
             raise BadInput(f"{first} comes after {last}", "give the first day first")
         return first, last
 
-    def _say_missing(
-        self, series: Series, code: str, first: date, last: date, refused: NotOffered | None = None
-    ) -> None:
-        """Print which trading days lack bars, and why."""
-        download = self._parts.past.download
-        missing = download.missing(series, code, first, last)
-        if series.kind is BarKind.DAY and first > download.newest_day():
-            self._say(f"{code}: no day from {first} to {last} is over yet.")
-        elif missing:
-            days = ", ".join(str(gap.day) for gap in missing[:3])
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            why = [
-                str(refused) if refused and gap.reason == NOT_ASKED else f"{gap.reason}."
-                for gap in missing
-            ]
-            self._say(f"{code}: bars are missing of {days}{more}. {' '.join(dict.fromkeys(why))}")
-
     def _say(self, text: str) -> None:
         print(f"{self._parts.state.mode.badge}{text}")
+
+
+def _why_no_minute(venue: Venue, first: date, last: date, today: date) -> str:
+    """Return why there is no minute of some days, when none of them lacks a download."""
+    if not trading_days(first, last):
+        return f"There is no trading day from {first} to {last}."
+    if first > today:
+        return f"No day from {first} to {last} has come yet."
+    return f"{venue} has no minute of today that has ended."
 
 
 def _day(value: date | str, what: str) -> date:

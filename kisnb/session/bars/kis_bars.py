@@ -18,7 +18,7 @@ from kisnb.kis.calls.chart_messages import (
     past_minute_params,
 )
 from kisnb.kis.catalogue import Api
-from kisnb.session.feed.link import Link
+from kisnb.session.bars.asking import Asking
 from kisnb.terms import Venue
 from kisnb.trading.ports.queries import CallApi
 
@@ -31,8 +31,8 @@ class KisBars:
 
     window_days = WINDOW_DAYS
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, desk: Asking) -> None:
+        self._desk = desk
 
     async def days(
         self, code: str, venue: Venue, basis: Basis, first: date, last: date
@@ -58,7 +58,7 @@ class KisBars:
         return _minutes(code, venue, await self._rows(*minute_params(code, until, venue)))
 
     async def _rows(self, api: Api, params: dict[str, str]) -> list[dict[str, str]]:
-        reply = await self._link.ask(CallApi(api.name, params))
+        reply = await self._desk.ask(CallApi(api.name, params))
         return reply.blocks["output2"]
 
 
