@@ -67,17 +67,20 @@ class DayFacts:
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
         self._history = lru_cache(maxsize=512)(
-            lambda code, n: tuple(reversed(list(islice(plan.past(code), n))))
+            lambda code, n, venue: tuple(reversed(list(islice(plan.past_venue(code, venue), n))))
         )
         self._indices: dict[IndexName, MarketIndex] = {}
 
-    def history(self, code: str, n: int) -> tuple[Dated, ...]:
+    def history(self, code: str, n: int, venue: Venue = Venue.KRX) -> tuple[Dated, ...]:
         """Return the daily bars of the ``n`` trading days before this one, oldest first.
+
+        KRX's are those of its regular session, Nextrade's those of all its sessions, and those of
+        SOR are both together.
 
         The last bar closes at the base price. The bars are real when the data reach the day before.
         An issue has none before its listing.
         """
-        return self._history(code, n)
+        return self._history(code, n, venue)
 
     def today(self, code: str, now: Ns) -> DailyBar:
         """Return the bar of KRX's regular session up to ``now``; zeros before its first trade."""
