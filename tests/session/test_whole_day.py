@@ -16,20 +16,24 @@ from polars.testing import assert_frame_equal
 import kisnb
 from kisnb.clock import MINUTE, kst
 from kisnb.desk.address import find_desk
+from kisnb.errors import BadInput
 from kisnb.events import Bar
+from kisnb.session.bars.day_minutes import MinuteRange
 from kisnb.session.session import Session
 from kisnb.terms import Mode, Venue
 from tests.desk.served import seen
-from tests.session.opening import DAY, on_simulated_day, recording
+from tests.session.opening import DAY, control, on_simulated_day, recording
 
 CODE = "005930"
 KRX_ONLY = "0004V0"
+QUIET = "247540"
+"""The stock of both venues with the fewest trades: a day of it passes soonest."""
 
 
 LOOKS: list[tuple[str, Venue | None, str]] = [
-    *((CODE, venue, "1m") for venue in (None, *Venue)),
-    (CODE, None, "1h"),
-    (CODE, None, "1d"),
+    *((QUIET, venue, "1m") for venue in (None, *Venue)),
+    (QUIET, None, "1h"),
+    (QUIET, None, "1d"),
     (KRX_ONLY, None, "5m"),
     (KRX_ONLY, Venue.NXT, "1m"),
 ]
@@ -60,15 +64,15 @@ async def day_of_four(
     """Four notebooks attach at four moments. Each looks at the day in the evening."""
     first = await kisnb.connect("sim", seed=7, date=DAY, start="08:30")
     sessions = [first]
-    await first.watch(CODE, KRX_ONLY)
+    await first.watch(QUIET, KRX_ONLY)
     for moment in ("09:29", "13:00", "20:05"):
         await first.until(moment)
         if moment == "13:00" and between is not None:
             await between(first)
         sessions.append(await kisnb.connect("sim"))
-        await sessions[-1].watch(CODE, KRX_ONLY)
+        await sessions[-1].watch(QUIET, KRX_ONLY)
         # A look in the middle of the day must not change the look in the evening.
-        await sessions[1].bars(CODE)
+        await sessions[1].bars(QUIET)
     looks = [
         {what: await session.bars(what[0], what[2], what[1]) for what in LOOKS}
         for session in sessions
@@ -84,8 +88,9 @@ def assert_one_day(
     for one, other in pairwise(looks):
         for what, frame in one.items():
             assert_frame_equal(frame, other[what], check_exact=True)
-    whole = looks[0][CODE, None, "1m"]
-    assert (f"{whole['t'][0]:%H:%M}", f"{whole['t'][-1]:%H:%M}") == ("08:00", "19:59")
+    whole = looks[0][QUIET, None, "1m"]
+    assert f"{whole['t'][0]:%H:%M}" == "08:00"
+    assert f"{whole['t'][-1]:%H:%M}" > "19:45"
     assert whole["t"].is_unique().all()
     for frame in looks[0].values():
         assert frame.is_empty() == bool(kisnb.why_missing(frame))
@@ -176,3 +181,74 @@ async def test_h11_an_agent_that_starts_late_has_the_bars_of_the_whole_day(
 
 def _epochs(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("t").dt.epoch("ns"))
+
+
+@on_simulated_day(start="08:00:10")
+async def test_h11_an_empty_frame_says_why_in_print_and_to_code(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def why(code: str, every: str = "1m", venue: str | None = None) -> str:
+        frame = await session.bars(code, every, venue)
+        assert frame.is_empty()
+        said = kisnb.why_missing(frame)
+        assert capsys.readouterr().out == f"[SIM] {code}: {said}\n"
+        return said
+
+    assert await why(KRX_ONLY) == "The market has not opened yet; its first minute is 08:30:00."
+    assert await why(CODE, venue="KRX") == "KRX has not opened yet; its first minute is 08:30:00."
+    assert await why(KRX_ONLY, venue="NXT") == "Nextrade does not trade 0004V0. Ask for KRX."
+    assert await why(CODE, "1h") == "The first bar of 1h closes at 09:00:00."
+    assert "made of trades that this session hears" in await why(CODE, "20s")
+    control("fault", on="read", what="error", times=100)
+    await session.until("08:02")
+    assert (await why(CODE)).startswith("KIS gave no minutes of 08:00:00 to 08:02:00: ")
+    await session.simulator.calm()
+    await session.until("08:31")
+    assert await why(KRX_ONLY, "5m") == "The first bar of 5m closes at 08:35:00."
+    assert await why(KRX_ONLY) == "0004V0 has not traded at the market today."
+    whole = await session.bars(CODE)
+    assert (len(whole) > 30, kisnb.why_missing(whole), capsys.readouterr().out) == (True, "", "")
+    with pytest.raises(BadInput, match="write it as 20s, 1m, 5m, 1h, 1d or 1w"):
+        await session.bars(CODE, "1y")
+
+
+@on_simulated_day(start="10:00")
+async def test_h11_days_and_weeks_go_back_for_years_and_end_with_today(session: Session) -> None:
+    days = await session.bars(CODE, "1d")
+    assert f"{days['t'][0]:%Y-%m-%d}" == "2023-11-21"
+    assert f"{days['t'][-1]:%Y-%m-%d %H:%M}" == f"{DAY} 00:00"
+    quote = await session.quote(CODE, "KRX")
+    assert days["close"][-1] == quote.price
+    assert days["close"][-2] == quote.base
+    weeks = await session.bars(CODE, "1w")
+    assert weeks["t"].dt.weekday().unique().to_list() == [1]
+    assert weeks["volume"][-3:].sum() == days.filter(pl.col("t") >= weeks["t"][-3])["volume"].sum()
+    assert session.blocking.bars(CODE, "1d").equals(days)
+
+
+@on_simulated_day(start="10:00")
+async def test_h11_the_sources_before_kis_are_asked_first_and_kis_for_what_they_lack(
+    session: Session,
+) -> None:
+    plain = await session.bars(CODE, venue="KRX")
+    other = await kisnb.connect("sim")
+    asking, asked_for = asked(), list[MinuteRange]()
+    known = {row[0]: row[1:] for row in _epochs(plain).iter_rows()}
+    half = kst(date(2026, 11, 20), time(9, 30))
+
+    class Tape:
+        """A tape that begins at half past nine."""
+
+        async def minutes(
+            self, _desk: object, _code: str, _venue: Venue, part: MinuteRange
+        ) -> tuple[dict[int, tuple[int, ...]], list[MinuteRange]]:
+            asked_for.append(part)
+            found = {t: bar for t, bar in known.items() if max(half, part.first) <= t <= part.last}
+            return found, [MinuteRange(max(half, part.first), part.last)]
+
+    other._parts.day_bars.minutes.sources.append(Tape())
+    assert (await other.bars(CODE, venue="KRX")).equals(plain)
+    assert [(part.last - part.first) // MINUTE for part in asked_for] == [89]
+    # KIS gives the hour before, in one page.
+    assert asked() == asking + 1
+    await other.close()

@@ -140,10 +140,13 @@ class DayBars:
             return f"{code} is halted today, and has not traded."
         if span_of(every) % MINUTE:
             return (
-                f"Bars of {every} are made of trades that this session hears. None has closed yet:"
-                f" %kis watch or an agent must follow {code}. KIS keeps minutes: ask for 1m."
+                f"Bars of {every} are made of trades that this session hears, and none has closed."
+                f" Write await session.watch('{code}'), or ask for 1m, which KIS keeps."
             )
-        return f"{code} has no closed bar of {every} yet: it has not traded at {name} today."
+        end = min(possible) // span_of(every) * span_of(every) + span_of(every)
+        if now < end:
+            return f"The first bar of {every} closes at {clock_text(end)}."
+        return f"{code} has not traded at {name} today."
 
 
 def _part(bars: pl.DataFrame, day: date, regular: bool | None) -> pl.DataFrame:
