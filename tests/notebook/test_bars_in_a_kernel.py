@@ -13,7 +13,7 @@ def test_h11_a_chart_shows_the_day_from_0800_and_years_of_days_and_says_why_it_i
     state: Path,
 ) -> None:
     with kernel(state) as k:
-        k.ok("%load_ext kisnb")
+        k.ok("import kisnb\n%load_ext kisnb")
         k.ok(OPEN)
         assert "bars 08:00 to 09:28" in k.ok("%kis chart 005930").text
         assert "bars 08:00 to 08:00" in k.ok("%kis chart 005930 --every 1h").text
