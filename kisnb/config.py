@@ -83,11 +83,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Such as ``krx=0.0140527,nxt=0.0130527,fund=0.0146527``.
     """
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
-    """Seconds of wall time after which an order without an answer counts as unknown."""
-    # KIS allows 18 calls a second at live and 1 at paper (KIS notice of 2026-04-20). 15 leaves room
-    # at live, because bursts at the exact limit are sometimes refused.
+    """Seconds of wall time after which an order without a reply counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    """REST calls a second and appkey; 0 takes 15 at live and 1 at paper.
+    """REST calls a second and appkey; 0 takes the safe rate of ``kis/endpoint.py``.
 
     KIS allows new customers 3 for three days (KIS notice of 2026-03-20).
     """
@@ -371,7 +369,7 @@ def _checked(settings: dict[str, object]) -> Config:
         if name in NAMES:
             raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
         raise ConfigError(f"the configuration is wrong: {e}", f"correct {config_file()}") from e
-    # Both raise for a text that is none: a wrong setting is refused when it is set.
+    # Both raise for a text that cannot be read: a wrong setting is refused when it is set.
     _ = config.speed, config.windows
     return config
 

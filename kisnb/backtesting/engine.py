@@ -2,8 +2,8 @@
 
 It runs the same DeskCore, agents and order books as a session; only the hosts differ. Persist
 appends a row. Send enters the order at once (latency 0). An order fills at the price of the next
-trade that its limit allows. The orders of an agent that saw the trades of one frame go out after
-that frame, as in a session.
+trade that its limit allows. An agent's orders go out after the frame whose trades it saw, as in a
+session.
 """
 
 from __future__ import annotations

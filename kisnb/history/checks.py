@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_bars(series: Series, rows: pl.DataFrame) -> None:
-    """Raises BadInput for a bar that contradicts itself, or that comes twice.
+    """Raise BadInput for a bar that contradicts itself, or that comes twice.
 
     The high must be the highest and the low the lowest price, and no number may be missing or
     below 0.

@@ -114,7 +114,7 @@ class Manifest:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Hold the store's lock: one process at a time. What was entered counts at the end.
+        """Hold the store's lock: one process at a time. Entries are committed at the end.
 
         An exception inside takes back everything that was entered.
         """

@@ -47,7 +47,7 @@ class Series(NamedTuple):
         return "date" if self.kind is BarKind.DAY else "t"
 
     def schema(self) -> pl.Schema:
-        """Return the columns of its files.
+        """Return the columns of a file of this series.
 
         code; date (Date), or t (start of the minute, Datetime ns UTC); open, high, low, close
         (won), volume (shares) and value (won), all Int64. ``value`` of a minute is the won of the

@@ -84,7 +84,7 @@ class Parts:
         """Set the callbacks of the parts."""
         link, pump, placing = self.link, self.pump, self.placing
         link.back = lambda: Back(
-            link.name, self.state.run, self.state.published, self.agents.claimed
+            link.name, self.state.run, self.state.published, self.agents.leased
         )
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up

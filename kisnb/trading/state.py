@@ -226,8 +226,8 @@ class State:
 
     def note_number(self, day: int, number: int) -> None:
         """Note an order number that KIS has given out."""
-        # The resolver takes it that a later order of a day has a higher number. Numbers of orders
-        # from elsewhere count too, because they bound it as well.
+        # The resolver takes it that a later order of a day has a higher number. Numbers of external
+        # orders count too, because they bound it as well.
         self.highest[day] = max(self.highest.get(day, 0), number)
 
     def _note_ref(self, ref: OrderRef | None) -> None:

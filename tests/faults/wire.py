@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .campaign import Run
 
 TIMEOUT: Ns = 10 * SECOND
-"""After which a POST without an answer counts as unanswered."""
+"""After which a POST without a reply counts as unanswered."""
 
 
 class Post:

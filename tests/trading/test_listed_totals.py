@@ -242,7 +242,7 @@ def test_o07_an_order_from_the_phone_ends_with_the_session_of_its_venue(
     assert desk.order("external:20261120:06010:31").state is end
 
 
-# orders from elsewhere
+# external orders
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def adds_up(desk: Desk) -> None:
     assert list(folded.live) == list(desk.core.state.books.live)
 
 
-# an end that surprises
+# an unexpected end
 
 
 def test_o15_a_row_that_shows_a_part_of_an_order_does_not_end_it():
@@ -281,7 +281,7 @@ def test_o15_a_row_with_our_number_that_says_another_order_books_nothing_and_is_
     assert desk.core.state.drifts == {}
 
 
-def test_o15_a_row_of_another_branch_with_our_number_is_an_order_from_elsewhere():
+def test_o15_a_row_of_another_branch_with_our_number_is_an_external_order():
     desk = open_desk()
     desk.submit()
     desk.sent()
@@ -552,10 +552,10 @@ def test_o15_the_rows_of_an_order_that_opened_again_are_read_back_from_the_journ
     assert any(isinstance(e, DriftFound) for e in desk.rows)
 
 
-# orders from elsewhere that the list shows in part at first
+# external orders that the list shows in part at first
 
 
-def test_o15_an_order_from_elsewhere_that_was_found_in_part_grows_to_its_whole_quantity():
+def test_o15_an_external_order_that_was_found_in_part_grows_to_its_whole_quantity():
     desk = open_desk()
     read(desk, row(31, qty=4, filled=4, leaves=0, value=4 * P))
     external = desk.order("external:20261120:06010:31")
@@ -740,7 +740,7 @@ def test_o06_a_row_of_a_revise_with_fewer_shares_than_were_filled_takes_nothing_
     adds_up(desk)
 
 
-def test_o15_an_end_that_does_not_surprise_keeps_no_account_from_being_opened():
+def test_o15_an_expected_end_keeps_no_account_from_being_opened():
     desk = Desk()
     phone = row(31, kind=OrderKind.LIMIT_IOC, leaves=0, cancelled=10)
     read(desk, phone, held=account())

@@ -187,7 +187,7 @@ def test_k17_a_sell_goes_back_as_a_buy_does() -> None:
     assert [send.intent.key for send in desk.sends] == ["k", "s", "s"]
 
 
-def test_k17_the_cancel_of_an_order_from_elsewhere_is_not_repeated_after_the_kill_switch() -> None:
+def test_k17_the_cancel_of_an_external_order_is_not_repeated_after_the_kill_switch() -> None:
     desk = open_desk()
     answer(desk, [row(number=99, qty=3, leaves=3)])
     (key,) = desk.core.state.books.live

@@ -115,7 +115,7 @@ class BuiltDesk:
     async def run(self) -> int:
         """Serve until the desk is to close, and return the exit status for the supervisor.
 
-        0 means for good, RESTART means to start again at once.
+        0: the desk ends for good. RESTART: the supervisor starts it again at once.
         """
         conductor = self.server.feed.conductor
         if conductor is not None:

@@ -184,7 +184,7 @@ class SessionQueries:
         core, now = self._host.core, self._host.clock.now()
         if intent.code not in core.rules.universe:
             await self._host.kis.stock_day(intent.code)
-        missing = core.rules.blank(now, intent.code, core.depths.of(intent.code))
+        missing = core.rules.depths_missing(now, intent.code, core.depths.of(intent.code))
         for depth in await self._host.kis.read_depths(intent.code, missing):
             core.depths.add(depth)
         return RoutesReply((core.rules.preview(now, intent, core.depths.of(intent.code)).evidence,))

@@ -2,7 +2,7 @@
 
 On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well; neither the
 HTTP status nor ``msg_cd`` does. Bodies of errors have the same shape, without ``output``. Source:
-KIS's workbook, and answers that clients have received.
+KIS's workbook, and replies that clients have received.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
     to an order whose ``rt_cd`` says one thing, and whose code or order number says the other.
     """
     reply = decode_object(body, api.name, status)
-    # Every answer of KIS's calls has it. A proxy, or another server at that address, sends JSON
+    # Every reply of KIS's calls has it. A proxy, or another server at that address, sends JSON
     # without it.
     if "rt_cd" not in reply:
         raise FrameError(
@@ -158,7 +158,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
         )
     _check_signs(api, reply, status)
     # A refused order comes with HTTP 200. A rate limit or an expired token comes with HTTP 500 and
-    # the same body (clients' answers). So only rt_cd tells.
+    # the same body (replies to clients). So only rt_cd tells.
     if _text(reply["rt_cd"]) != "0":
         msg_cd = _text(reply.get("msg_cd"))
         words = _text(reply.get("msg1")).strip() or "KIS refused without a word"

@@ -1,7 +1,7 @@
 """Reads one row of a reply: a field that must be there and is not is an error, and never 0.
 
 KIS writes every value as a text, and an empty text means that there is none (workbook). For some
-fields "none" is an answer: an order that revises no other has no original order. For others it is
+fields "none" is a reply: an order that revises no other has no original order. For others it is
 not: an order without its leaves is not an order with 0 leaves. So each message declares its fields
 once, beside its reader:
 

@@ -223,8 +223,8 @@ All other values are shown as they are known now, with a line above them while t
 class Looks:
     """The looks, as one shell uses them.
 
-    A value of a type that is not ours, such as a polars frame, keeps its usual look unless it came
-    from the desk.
+    A value of a type that is not ours, such as a polars DataFrame, keeps its usual look unless it
+    came from the desk.
     """
 
     def __init__(

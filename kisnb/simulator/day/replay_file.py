@@ -178,7 +178,7 @@ def _has_side(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _whole(column: pl.Series) -> pl.Series:
-    """Return whole numbers. What is none, such as half a won, is null."""
+    """Return whole numbers. Any other value, such as half a won, becomes null."""
     import polars as pl
 
     if column.dtype.is_float():

@@ -61,7 +61,7 @@ BY_HAND = ""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are not agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
-"""Begin of the keys of a flatten's orders. No session may give an order such a key."""
+"""Start of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
@@ -303,7 +303,7 @@ class OrderBooks:
             keys.append(order.key)
 
     def _take_over(self, order: Order, ref: OrderRef) -> None:
-        """Let the order be the one that was known as somebody else's under this number."""
+        """Let the order be the one that was known as an external order with this number."""
         other = self.by_number(ref.day, ref.number, ref.branch)
         if other is None or other.intent.agent != EXTERNAL:
             return
@@ -323,7 +323,7 @@ class OrderBooks:
         self._count_external(order.code)
 
     def _count_external(self, code: str) -> None:
-        """Make the position of orders from elsewhere anew, from their fills and what was adopted.
+        """Make the position of external orders anew, from their fills and what was adopted.
 
         No other shares come into it, and none go out otherwise.
         """

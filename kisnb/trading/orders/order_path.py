@@ -278,8 +278,9 @@ class OrderPath:
         if intent.protective or (account is not None and intent.side is Side.SELL):
             return ()
         routed = intent.supersedes is None
-        unseen = self._rules.unseen(now, intent, self._depths.of(intent.code)) if routed else ()
-        return unseen or (self._usual_venues(intent) if self._prices.is_old(now, intent) else ())
+        depths = self._depths.of(intent.code)
+        needed = self._rules.depths_needed(now, intent, depths) if routed else ()
+        return needed or (self._usual_venues(intent) if self._prices.is_old(now, intent) else ())
 
     def _usual_venues(self, intent: Intent) -> tuple[Venue, ...]:
         old = self._state.books.orders.get(intent.supersedes or "")

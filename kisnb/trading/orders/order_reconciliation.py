@@ -1,9 +1,9 @@
 """One order against its row of KIS's list: what to book of the row.
 
 Fills only grow, so more fills in the list are booked at once, and fewer change nothing. What else
-the list says may be wrong: a row lags, or shows a part of the order. So an end that surprises is
-held as a difference (``DriftFound``) and the order stays open, until a second reading, ``AGREES``
-later, says the same.
+the list says may be wrong: a row lags, or shows a part of the order. So an
+unexpected end is held as a difference (``DriftFound``). The order stays open until a second
+reading, ``AGREES`` later, says the same.
 
 | the list says                          | it is expected when …                    | and else     |
 |----------------------------------------|------------------------------------------|--------------|
@@ -49,11 +49,11 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 AGREES: Ns = 10 * SECOND
-"""An end that surprises counts when a second reading says the same, asked for so long after the
-first."""
+"""How long after the first reading a second one must be asked for. An unexpected end counts only
+when the second reading says the same."""
 
 FOLLOWED: Ns = 600 * SECOND
-"""An order that ended by the list alone is read every minute for so long."""
+"""How long an order that ended by the list alone is read every minute."""
 
 
 class OrderReconciliation:
@@ -64,8 +64,8 @@ class OrderReconciliation:
         self._state = state
         self._readings = readings
         self._cancels = cancels
-        self._surprised: dict[str, Ns] = {}
-        """Orders of which a second reading agreed with an end that surprises, with the moment."""
+        self._confirmed: dict[str, Ns] = {}
+        """Orders whose unexpected end a second reading confirmed, with the moment of that."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -126,19 +126,19 @@ class OrderReconciliation:
             turn.record(Expired(turn.now, order.key, order.leaves))
         self._cancels.on_listed(turn, asked, order, row)
 
-    # surprises
+    # unexpected ends
 
     def is_doubtful(self, now: Ns, order: Order) -> bool:
         """Return whether only the list shows how the order stands, and it may be wrong."""
         if (order.key, "cancelled") in self._state.drifts:
             return True
-        since = self._surprised.get(order.key)
+        since = self._confirmed.get(order.key)
         return since is not None and now < since + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
     ) -> bool:
-        """Return whether a figure of the list counts now. One that surprises is noted at first."""
+        """Return whether a figure of the list counts now. An unexpected one is noted first."""
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
         if not same:
@@ -147,7 +147,7 @@ class OrderReconciliation:
             self._clear(turn, order)
             if not expected:
                 # Both readings may have been wrong, so the order is read again.
-                self._surprised[order.key] = turn.now
+                self._confirmed[order.key] = turn.now
                 self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")

@@ -57,7 +57,7 @@ class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
 
 
 class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Let buys pass at live for some minutes, and for so many won. 0 minutes disarm."""
+    """Let buys pass at live, for some minutes and up to a budget in won. 0 minutes disarm."""
 
     # Checked at the desk and then blanked, so that no digit of the account can come to light in the
     # core's outputs.

@@ -46,7 +46,7 @@ HISTORY = (
     Verb(
         "history",
         usage("CODE [--every EVERY] [--from D] [--to D] [--venue V] [--raw]"),
-        "bars of past days as a polars frame; what the store lacks is downloaded first",
+        "bars of past days as a polars DataFrame; what the store lacks is downloaded first",
         _history,
     ),
     Verb(
