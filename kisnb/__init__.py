@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kisnb.events import Tick as Tick
     from kisnb.market import indicators as indicators
     from kisnb.market.routing.router import Router as Router
+    from kisnb.missing import why_missing as why_missing
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
     from kisnb.session.connect import connect as connect
@@ -47,12 +48,13 @@ _PUBLIC = {
     "backtest": "kisnb.backtesting.engine",
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
+    "why_missing": "kisnb.missing",
 }
 # Public names that are modules themselves, and not attributes of one.
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Order", "OrderBook", "Router", "Session", "Tick", "backtest",
-    "connect", "errors", "indicators", "report",
+    "connect", "errors", "indicators", "report", "why_missing",
 ]  # fmt: skip
 
 

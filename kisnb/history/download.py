@@ -16,8 +16,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
+from kisnb.errors import NotOffered
 from kisnb.history.checks import bad_rows
-from kisnb.history.history_source import HistorySource
+from kisnb.history.history_source import Beside, HistorySource
 from kisnb.history.series import PRICES, Basis, Series, SeriesKind
 from kisnb.history.store import Asked, Store, day_of
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
@@ -63,14 +64,16 @@ class Download:
     """Brings rows of past days into a store. Only whole days are stored.
 
     ``keeps_today`` False keeps the present day out even when it has ended: a simulated day may be
-    played again, with other trades.
+    played again, with other trades. ``beside`` does the work of the store, which may take long.
     """
 
     def __init__(
-        self, store: Store, source: HistorySource, now: Callable[[], Ns], *, keeps_today: bool
-    ) -> None:
+        self, store: Store, source: HistorySource, now: Callable[[], Ns], *, keeps_today: bool,
+        beside: Beside = asyncio.to_thread,
+    ) -> None:  # fmt: skip
         self.store = store
         self.keeps_today = keeps_today
+        self._beside = beside
         self._source = source
         self._now = now
 
@@ -104,7 +107,7 @@ class Download:
                 if is_same is False:
                     # A split or a right has changed all earlier prices since they were downloaded.
                     # All that the store had are asked for again, so that it has one adjustment.
-                    await asyncio.to_thread(self.store.uncover, series, code)
+                    await self._beside(self.store.uncover, series, code)
                     wanted = [*stored, (first, last)]
                     low, high = min(day for day, _ in wanted), max(day for _, day in wanted)
                     missing = [
@@ -158,7 +161,7 @@ class Download:
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
     ) -> pl.DataFrame:
         """Return stored rows as ``Store.read``, without holding up the loop."""
-        return await asyncio.to_thread(self.store.read, series, first, last, codes)
+        return await self._beside(self.store.read, series, first, last, codes)
 
     async def minutes(
         self, code: str, venue: Venue, first: date, last: date,
@@ -193,6 +196,18 @@ class Download:
             missing = missing[: len(missing) - len(done)]
             progress(total - len(missing), total)
 
+    async def day_so_far(self, series: Series, code: str) -> pl.DataFrame:
+        """Return the daily bar of this day up to now; no row before its first trade.
+
+        It is not stored. Columns: those of ``Series.schema``. Raises KisnbError.
+        """
+        import polars as pl
+
+        today = kst_day(self._now())
+        rows = await self._source.days(series, code, today, today)
+        rows = rows.filter(pl.col("date") == today, pl.col("volume") > 0)
+        return rows.filter(~bad_rows(series, rows))
+
     async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
         """Return the minutes of this day that have ended. At paper and live they are stored too.
 
@@ -203,15 +218,25 @@ class Download:
         series = minutes_of(venue)
         now = self._now()
         today, until, pages = kst_day(now), now, list[pl.DataFrame]()
-        while True:
-            page = await self._source.minutes_of_today(code, venue, until)
+        ask, reached = self._source.minutes, False
+        while not reached:
+            try:
+                page = await ask(code, venue, until)
+            except NotOffered:
+                # Paper has the smaller pages alone, which hold this day alone.
+                ask = self._source.minutes_of_today
+                continue
+            reached = page.is_empty() or kst_day(to_ns(page["t"].min())) < today
             # KIS answers a time to come with a row of now, whose minute has not ended (workbook).
             page = page.filter(day_of(series) == today, pl.col("t") <= at(until))
+            if page.is_empty() and not pages and ask == self._source.minutes:
+                # A host whose large pages end with yesterday still has small ones of today.
+                ask, reached = self._source.minutes_of_today, False
+                continue
             pages.append(page)
-            oldest = None if page.is_empty() else to_ns(page["t"].min())
-            if oldest is None:
+            if page.is_empty():
                 break
-            until = oldest - 1
+            until = to_ns(page["t"].min()) - 1
         rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
         rows = rows.filter(~bad_rows(series, rows))
         if self.keeps_today:
@@ -258,7 +283,7 @@ class Download:
 
     async def keep(self, series: Series, rows: pl.DataFrame) -> None:
         """Store rows, without holding up the loop. Raises BadInput, FolderError."""
-        await asyncio.to_thread(self.store.upsert, series, rows)
+        await self._beside(self.store.upsert, series, rows)
 
     async def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
         """Store rows. Days whose row contradicts itself get that reason instead."""
@@ -268,9 +293,7 @@ class Download:
         asked_for = [] if asked is None else [asked]
         # A write may make the file of a whole year anew. The loop, and with it the agents, goes on
         # meanwhile.
-        await asyncio.to_thread(
-            self.store.upsert, series, rows.filter(~wrong), asked_for, explained
-        )
+        await self._beside(self.store.upsert, series, rows.filter(~wrong), asked_for, explained)
 
 
 def is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:

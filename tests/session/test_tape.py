@@ -41,8 +41,8 @@ async def test_h12_a_desk_tapes_the_trades_that_its_session_sees(session: Sessio
         assert ticks[column].to_list() == seen[column].to_list()
     assert ticks["t"].dt.epoch("us").to_list() == seen["t"].dt.epoch("us").to_list()
     bars = minute_frame(path, [CODE], Venue.KRX).head(-1)
-    shown = session.bars(CODE, "1m").head(bars.height)
-    for column in ("open", "high", "low", "close", "volume", "count"):
+    shown = session.heard_bars(CODE, "1m", Venue.KRX).head(bars.height)
+    for column in ("open", "high", "low", "close", "volume"):
         assert bars[column].to_list() == shown[column].to_list()
 
 
@@ -91,7 +91,7 @@ async def seen_now(session: Session) -> dict[str, Any]:
         "depth": session.data.depths[CODE],
         "book": order_facts(session.book),
         "cash": session._parts.state.desk.cash,
-        "bars": session.bars(CODE, "1m"),
+        "bars": session.heard_bars(CODE, "1m", Venue.KRX),
         "ticks": session.ticks(CODE),
     }
 
