@@ -34,7 +34,7 @@ async def test_h01_flows_and_an_index_are_kept_by_day_and_asked_for_once(session
     assert flows["date"][-1] == date(2026, 11, 19)
     assert (flows["individual"] + flows["foreign"] + flows["institution"] == 0).all()
     assert set(flows.schema.dtypes()[3:]) == {pl.Int64}
-    bars = await session.history("005930", start="2026-09-01")
+    bars = await session.history("005930", start="2026-09-01", end="2026-11-19")
     assert flows.select("date", "volume").equals(bars.select("date", "volume"))
     index = await session.history.index("kospi", "2026-06-01")
     assert index["code"].unique().to_list() == ["KOSPI"]
@@ -181,18 +181,18 @@ async def test_h01_prices_as_traded_that_a_split_parts_are_named(
     write_file(bars, tmp_path / "traded.csv")
     await session.history.import_file(tmp_path / "traded.csv", adjusted=False)
     capsys.readouterr()
-    traded = await session.history("005930", start="2026-11-16", adjusted=False)
+    traded = await session.history("005930", start="2026-11-16", end="2026-11-19", adjusted=False)
     assert traded["close"].to_list() == [400_000, 400_000, 53_000, 53_000]
     said = capsys.readouterr().out
     assert "moved further than the daily limit allows on 2026-11-18: a split" in said
-    await session.history("005930", start="2026-11-18", adjusted=False)
+    await session.history("005930", start="2026-11-18", end="2026-11-19", adjusted=False)
     assert capsys.readouterr().out == ""
     # A day on which the stock was halted is said too, where it lies in the span.
     halted = "code,date,open,high,low,close,volume\n005930,2026-11-18,0,0,0,53000,0\n"
     (tmp_path / "halted.csv").write_text(halted)
     await session.history.import_file(tmp_path / "halted.csv", adjusted=False, replace=True)
     capsys.readouterr()
-    await session.history("005930", start="2026-11-18", adjusted=False)
+    await session.history("005930", start="2026-11-18", end="2026-11-19", adjusted=False)
     assert "Nobody traded on 2026-11-18 (volume 0): the stock was halted" in capsys.readouterr().out
 
 
