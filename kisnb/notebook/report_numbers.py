@@ -19,6 +19,8 @@ from kisnb.terms import Mode
 from kisnb.trading.order_books import order_columns
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from kisnb.session.session import Session
 
 CHART_SPAN = "1m"
@@ -216,5 +218,16 @@ def _fills(orders: Iterable[Order]) -> list[OrderFill]:
 
 def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockChart:
     title = f"{code} {session.universe.name(code)}"
-    bars = candles(session.bars(code, CHART_SPAN))
-    return StockChart(title, bars, marks(order for order in orders if order.code == code))
+    return StockChart(
+        title,
+        candles(_bars(session, code)),
+        marks(order for order in orders if order.code == code),
+    )
+
+
+def _bars(session: Session, code: str) -> pl.DataFrame:
+    """Return the bars of the day; those that the session has heard when nobody can be asked."""
+    try:
+        return session.blocking.bars(code, CHART_SPAN)
+    except (KisnbError, TimeoutError):
+        return session.heard_bars(code, CHART_SPAN)

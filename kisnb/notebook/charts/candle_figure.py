@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark
+from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, are_days
 from kisnb.terms import Side
 
 HEIGHT = 460
@@ -23,7 +23,7 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
     # The three drawings share one axis. Candles of minutes without a trade are missing, and their
     # places stay empty.
     times = [_wall(c.t) for c in rows]
-    figure = go.Figure(layout=_layout(title))
+    figure = go.Figure(layout=_layout(title, days=are_days(rows)))
     figure.add_candlestick(
         x=times, open=[c.open for c in rows], high=[c.high for c in rows],
         low=[c.low for c in rows],
@@ -53,7 +53,10 @@ def candle_figure(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> 
     return figure
 
 
-def _layout(title: str) -> dict[str, Any]:
+def _layout(title: str, *, days: bool) -> dict[str, Any]:
+    """Return the layout. ``days``: each candle is a day or more, and weekends have no place."""
+    form = "%Y-%m-%d" if days else "%H:%M"
+    breaks = [{"bounds": ["sat", "mon"]}] if days else []
     return {
         "title": {"text": title, "x": 0.01, "font_size": 14},
         "height": HEIGHT,
@@ -62,7 +65,12 @@ def _layout(title: str) -> dict[str, Any]:
         "template": "plotly_white",
         "showlegend": False,
         # plotly adds a slider below candles by itself, which would lie over the volume.
-        "xaxis": {"rangeslider_visible": False, "hoverformat": "%H:%M", "anchor": "y2"},
+        "xaxis": {
+            "rangeslider_visible": False,
+            "hoverformat": form,
+            "anchor": "y2",
+            "rangebreaks": breaks,
+        },
         "yaxis": {"domain": [_VOLUME_SHARE + 0.03, 1], "side": "right", "tickformat": ",d"},
         "yaxis2": {"domain": [0, _VOLUME_SHARE], "side": "right", "tickformat": ".3s"},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from markupsafe import Markup
 
@@ -17,17 +18,23 @@ MOST_CANDLES = 400
 """More bars than this are joined, because each would be thinner than two pixels."""
 GRID_LINES = 5
 TIME_LABELS = 8
+_YEAR = timedelta(days=365)
 _STEPS = (1, 2, 5, 10)
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 _COLOURS = ((True, RISE), (False, FALL))
 """The colour of candles that rise, and of those that do not."""
 
 
-def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined."""
+def candle_svg(
+    title: str, rows: Sequence[Candle], fills: Sequence[Mark], why_none: str = ""
+) -> str:
+    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined.
+
+    ``why_none`` says why there is no bar.
+    """
     drawn = merged(rows, MOST_CANDLES)
     if not drawn:
-        return str(Markup("<div>{}: no bars yet</div>").format(title))
+        return str(Markup("<div>{}: {}</div>").format(title, why_none or "no bars yet"))
     # A fill may lie outside the candles, for example when its ticks were missed.
     prices = [c.high for c in drawn] + [c.low for c in drawn] + [m.price for m in fills]
     top, bottom = max(prices), min(prices)
@@ -92,6 +99,7 @@ def _round_step(at_least: float) -> int:
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
     # Bars of days need the date, and bars of one day only the time.
     form = "%H:%M" if rows[0].t.date() == rows[-1].t.date() else "%m-%d"
+    form = "%Y-%m" if rows[-1].t - rows[0].t > _YEAR else form
     return [
         f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
         f"{rows[i].t:{form}}</text>"

@@ -86,13 +86,22 @@ def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
     return index if index >= 0 else None
 
 
-def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """Return one line: span, the four prices, volume, number of fills."""
+def are_days(rows: Sequence[Candle]) -> bool:
+    """Return whether each candle is a day or more."""
+    return bool(rows) and all((c.t.hour, c.t.minute, c.t.second) == (0, 0, 0) for c in rows)
+
+
+def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark], why_none: str = "") -> str:
+    """Return one line: span, the four prices, volume, number of fills.
+
+    ``why_none`` says why there is no bar.
+    """
     if not rows:
-        return f"{title}: no bars yet"
+        return f"{title}: {why_none or 'no bars yet'}"
     whole = _joined(rows)
+    form = "%Y-%m-%d" if are_days(rows) else "%H:%M"
     return (
-        f"{title}: {len(rows)} bars {rows[0].t:%H:%M} to {rows[-1].t:%H:%M}, "
+        f"{title}: {len(rows)} bars {rows[0].t:{form}} to {rows[-1].t:{form}}, "
         f"open {whole.open:,} high {whole.high:,} low {whole.low:,} close {whole.close:,}, "
         f"volume {whole.volume:,}, fills {len(fills)}"
     )
