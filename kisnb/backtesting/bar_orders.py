@@ -133,7 +133,8 @@ class BarOrders:
 
     def _send(self, now: Ns, intent: Intent, route: Route) -> OrderRef:
         day = self._today(now)
-        self._record(SendStarted(now, intent.key, route, self._number))
+        highest = self.state.highest.get(day, 0)
+        self._record(SendStarted(now, intent.key, route, highest))
         self._number += 1
         ref = OrderRef(day, "", self._number, Venue.KRX)
         self._record(Sent(now, intent.key, ref))
