@@ -366,7 +366,11 @@ class Engine:
         """Answer a reading of the orders, as the server of KIS would list them."""
         books, day = self.core.state.books, int(f"{query.day:%Y%m%d}")
         rows = tuple(
-            listed_row(order, order.number in self.market.standing)
+            listed_row(
+                order,
+                books.orders.get(order.intent.supersedes or ""),
+                order.number in self.market.standing,
+            )
             for order in reversed(books.orders.values())
             if order.ref is not None and order.ref.day == day
         )
@@ -481,13 +485,14 @@ def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
     return [TapeFill(number, qty, price) for (number, price), qty in shares.items()]
 
 
-def listed_row(order: Order, is_standing: bool) -> OrderRow:
+def listed_row(order: Order, revised: Order | None, is_standing: bool) -> OrderRow:  # noqa: FBT001
     """Return an order as a row of KIS's list. One that does not stand any more has no leaves."""
     assert order.ref is not None
+    original = 0 if revised is None or revised.ref is None else revised.ref.number
     leaves = order.leaves if is_standing else 0
     value = sum(fill.qty * fill.price for fill in order.fills)
     return OrderRow(
-        order.ref, 0, order.code, order.side, order.sent_kind, order.quantity,
+        order.ref, original, order.code, order.side, order.sent_kind, order.quantity,
         order.intent.price or 0, order.filled, round(order.average or 0), leaves,
         order.cancelled - order.expired, 0, order.sent_at, value,
     )  # fmt: skip

@@ -95,18 +95,21 @@ class CoreOrders:
 
     def end_day(self, now: Ns) -> None:
         """Show in KIS's list that nothing lives on. The core books it as expired."""
-        rows = [self._row(o) for o in self.state.books.live.values() if o.ref is not None]
-        self.waiting.clear()
         day = kst_day(now)
-        query = OrdersQuery(day, "end of a session", False, now, self.state.fills)
+        orders = self.state.books.orders.values()
+        rows = [self._row(o) for o in orders if o.ref is not None and o.ref.day == day_number(day)]
+        self.waiting.clear()
         # By the rule table an order ends with the close, also where the bars end earlier.
         closed = max(now, sessions.regular_close(day))
+        query = OrdersQuery(day, "end of a session", False, closed, self.state.fills)
         self._step(closed, OrdersRead(query, OrderPage(tuple(rows), True)))
 
     def _row(self, order: Order) -> OrderRow:
         assert order.ref is not None
+        old = self.state.books.orders.get(order.intent.supersedes or "")
+        original = 0 if old is None or old.ref is None else old.ref.number
         return OrderRow(
-            order.ref, 0, order.code, order.side, order.intent.kind, order.quantity,
+            order.ref, original, order.code, order.side, order.intent.kind, order.quantity,
             order.intent.price or 0, order.filled, 0, 0, order.cancelled, 0, order.sent_at,
             sum(f.qty * f.price for f in order.fills),
         )  # fmt: skip
@@ -165,6 +168,7 @@ class CoreOrders:
     def _cancel(self, now: Ns, key: str, ref: OrderRef, qty: int | None) -> None:
         entry = self._entry(ref.number)
         gone = min(qty or entry.leaves, entry.leaves)
+        assert gone
         entry.leaves -= gone
         self._number += 1
         self._step(now, CancelReply(SendReply(key, "sent", ref)))

@@ -14,10 +14,13 @@ import pytest
 
 import kisnb
 from kisnb.backtesting.engine import Result
+from kisnb.config import load_config
 from kisnb.events import Tick
 from kisnb.orders import Order, Want
 from kisnb.session.session import Session
+from kisnb.simulator.host.account.account import STARTING_CASH
 from kisnb.terms import Side, Venue
+from kisnb.trading.ports.limits import limits_of
 from tests.session.opening import recording_path, traded
 
 CODE = "005935"
@@ -25,17 +28,22 @@ CODE = "005935"
 
 
 class Busy(kisnb.Agent):
-    """Orders by a count of its ticks alone, so that each of its turns is another case."""
+    """Orders by a count of its ticks alone, so that each of its turns is another case.
+
+    It orders once at a moment: what two calls at the same moment find depends on the machine.
+    """
 
     code: str = CODE
     seed: int = 0
 
     def on_start(self) -> None:
-        self.ticks = 0
+        self.ticks = self.acted = 0
         self.waits: list[Order] = []
 
     def on_tick(self, tick: Tick) -> None:
-        self.ticks += 1
+        if self.now == self.acted:
+            return
+        self.ticks, self.acted = self.ticks + 1, self.now
         turn = (self.ticks * 5 + self.seed) % 12
         venue = Venue.NXT if (self.ticks // 12 + self.seed) % 2 else Venue.KRX
         mine = [o for o in self.waits if o.is_open and o.ref is not None and not o.cancel_asked]
@@ -81,7 +89,9 @@ def test_a01_h06_the_back_test_equals_the_simulators_record_order_by_order(seed:
         return told(session._parts.state.books.of(runner.id))
 
     record = traded(work, seed=seed)
-    result = kisnb.backtest(Busy(seed=seed), recording_path())
+    # The limits of the desk, and the cash of the simulator's account.
+    limits = limits_of(load_config(), speed=0, needs_arming=False)
+    result = kisnb.backtest(Busy(seed=seed), recording_path(), limits=limits, cash=STARTING_CASH)
     assert isinstance(result, Result)
     again = told(result.book)
     assert len(record) > 30
