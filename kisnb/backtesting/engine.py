@@ -485,7 +485,7 @@ def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
     return [TapeFill(number, qty, price) for (number, price), qty in shares.items()]
 
 
-def listed_row(order: Order, revised: Order | None, is_standing: bool) -> OrderRow:  # noqa: FBT001
+def listed_row(order: Order, revised: Order | None, is_standing: bool) -> OrderRow:
     """Return an order as a row of KIS's list. One that does not stand any more has no leaves."""
     assert order.ref is not None
     original = 0 if revised is None or revised.ref is None else revised.ref.number
