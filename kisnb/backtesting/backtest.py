@@ -51,6 +51,7 @@ def backtest(
     separate: bool = False,
     limits: Limits | None = None,
     universe: Universe | None = None,
+    patience: float = 60.0,
 ) -> RunRecord | Result:
     """Run an agent over bars, or over a recorded day, and return what became of it.
 
@@ -67,7 +68,8 @@ def backtest(
     - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live;
       ``"fill"`` at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
-      data do not show it. ``limits``: the desk's own limits; none without it.
+      data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
+      after which a handler that does not return ends the run.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
@@ -77,6 +79,8 @@ def backtest(
         return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
     won = CASH if cash is None else values.price(cash, "the cash")
+    if won < 1:
+        raise BadInput(f"the cash of {won:,} won buys nothing", "give won above 0")
     named = _code_of(agent)
     feed = read_feed(data, code=named, start=_day(start), end=_day(end), every=every)
     agents = _agents(agent, feed, params or {})
@@ -87,7 +91,7 @@ def backtest(
         agents, feed, issues, model, cash=won, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
     )  # fmt: skip
-    run.run()
+    run.run(values.seconds(patience, "patience"))
     return RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,
