@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from kisnb import values
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Data, read_feed
 from kisnb.backtesting.bar_orders import BarOrders
-from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, lies_off_grid, universe_of
+from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.engine import Result, replay
 from kisnb.backtesting.run_record import RunRecord
@@ -135,12 +134,7 @@ def prepared(
         )
     values.one_of(sizing, ("decision", "fill"), "sizing")
 
-    @cache
-    def is_adjusted(code: str) -> bool:
-        bars = feed.of(code)
-        return lies_off_grid((bars.open, bars.high, bars.low, bars.close), bars.t, issues.get(code))
-
-    rules = BarRules(issues, costs, is_adjusted)
+    rules = BarRules(issues, costs, off_grid(feed.rows, issues).__contains__)
     state, out = State(), list[tuple[BarRunner, BarCommand]]()
     own: dict[str, int] | None = {} if separate else None
     runners = []
