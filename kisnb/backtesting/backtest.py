@@ -18,6 +18,7 @@ from kisnb.backtesting.run_record import RunRecord
 from kisnb.backtesting.run_words import assumed, costs_in_words
 from kisnb.clock import DAY, SECOND
 from kisnb.errors import BadInput, ConfigError
+from kisnb.history.tape.blocks import is_tape
 from kisnb.market.bars import length_of
 from kisnb.market.costs import PLANS, TAXES, CostModel, read_fees
 from kisnb.market.universe import Universe
@@ -57,7 +58,7 @@ def backtest(
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. A text that ends in ``.jsonl`` is a recording of ``kisnb sim --record``.
+    file. A tape (``.tape``) or a recording (``.jsonl``) of a day plays ticks and depth.
 
     - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
       it. All agents share it; with ``separate=True`` each has so much.
@@ -73,7 +74,7 @@ def backtest(
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
-    if isinstance(data, str | Path) and Path(data).suffix == ".jsonl":
+    if isinstance(data, str | Path) and (Path(data).suffix == ".jsonl" or _is_tape(Path(data))):
         model = None if costs is None else _costs(costs)
         return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
@@ -179,6 +180,10 @@ def _day(day: date | str | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError):
         raise BadInput(f"{day!r} is not a date", "write it as 2024-01-31") from None
+
+
+def _is_tape(path: Path) -> bool:
+    return path.suffix == ".tape" or (path.is_file() and is_tape(path))
 
 
 def _code_of(agent: Agents) -> str:
