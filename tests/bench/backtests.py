@@ -2,8 +2,8 @@
 
 S1: one stock, minute bars, SMA(10) over SMA(30), all-in at the next open, 0.015 % a side and 0.20 %
 tax. S3: the same over many stocks with daily bars, each with its own cash. Rates are bars a second
-of CPU time; ``x`` is the time of a bar divided by that of one numba pass. A peer that is not
-installed is named and skipped.
+of CPU time; ``x`` is the time of a bar divided by that of one numba pass. The peers are the
+dependency group ``engines``. One that is not installed is named and skipped.
 """
 
 from __future__ import annotations
