@@ -9,6 +9,7 @@ import sys
 import time
 
 from tests.bench import (
+    backtests,
     compiled_book,
     desk,
     exchange,
@@ -113,6 +114,7 @@ def main() -> None:
     tape.show()
     hops.show()
     desk.show()
+    backtests.show()
     wire.report()
     market_day.main()
 
