@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from kisnb.drawing.candle_figure import candle_figure
+from kisnb.drawing.tables import badge_html, badge_text, html_table, trusted
 from kisnb.errors import ConfigError
-from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table, trusted
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from kisnb.clock import SECOND, kst
+from kisnb.drawing.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -27,7 +28,6 @@ from kisnb.events import (
 )
 from kisnb.market.routing.evidence import Evidence
 from kisnb.notebook.rendering.display import LOOKS, quote_html, quote_text
-from kisnb.notebook.rendering.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from kisnb.clock import clock_text
 from kisnb.columns import Column, S, number, signed, tone_of
-from kisnb.notebook.rendering.tables import (
+from kisnb.drawing.tables import (
     UNSURE,
     Cell,
     badge_html,

@@ -9,12 +9,9 @@ from unicodedata import east_asian_width
 from markupsafe import Markup
 
 from kisnb.columns import Column, S, Tone
+from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT
 from kisnb.terms import Mode
 
-# A page may set these variables; a dark theme needs lighter tones.
-RISE = "var(--kisnb-rise, #d60000)"
-FALL = "var(--kisnb-fall, #0051c7)"
-"""Korean colours: rising and buying are red, falling and selling are blue."""
 _COLOURS: dict[Tone, str] = {"up": RISE, "down": FALL}
 
 _BADGES = {
@@ -25,7 +22,7 @@ _BADGES = {
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
 """The style of what a person must not take for known."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
-_MUTED = "color:var(--jp-ui-font-color2, #616161)"
+_MUTED = f"color:{MUTED}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def card(mode: Mode | None, title: str, body: Markup | None = None) -> Markup:
     """Return an HTML output: badge, title, body. A title that is no ``Markup`` is escaped."""
     style = (
         "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;"
-        "font-variant-numeric:tabular-nums;color:var(--jp-ui-font-color1, #212121)"
+        f"font-variant-numeric:tabular-nums;color:{TEXT}"
     )
     return Markup('<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
         style, badge_html(mode), title, body or Markup()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, candle_at, merged
+from kisnb.drawing.candles import Candle, Mark, candle_at, merged, spans_days
+from kisnb.drawing.theme import FALL, RISE, TEXT
 from kisnb.terms import Side
 
 WIDTH, HEIGHT = 900, 360
@@ -18,6 +19,8 @@ MOST_CANDLES = 400
 GRID_LINES = 5
 TIME_LABELS = 8
 _STEPS = (1, 2, 5, 10)
+_DAYS_WITHOUT_YEAR = 180
+"""Over more days than this the labels name year and month."""
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 _COLOURS = ((True, RISE), (False, FALL))
 """The colour of candles that rise, and of those that do not."""
@@ -41,9 +44,8 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
     def y(price: int) -> float:
         return PRICE_TOP + (top - price) / span * (PRICE_BOTTOM - PRICE_TOP)
 
-    style = (
-        f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
-    )
+    dated = spans_days(drawn)
+    style = f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:{TEXT}"
     parts = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -57,7 +59,7 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
         *_bodies(drawn, x, y, step),
         *_volumes(drawn, x, step),
         *(
-            _mark(mark, x(index), y(mark.price))
+            _mark(mark, x(index), y(mark.price), dated=dated)
             for mark in fills
             if (index := candle_at(drawn, mark.t)) is not None
         ),
@@ -91,7 +93,9 @@ def _round_step(at_least: float) -> int:
 
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
     # Bars of days need the date, and bars of one day only the time.
-    form = "%H:%M" if rows[0].t.date() == rows[-1].t.date() else "%m-%d"
+    form = "%H:%M" if not spans_days(rows) else "%m-%d"
+    if (rows[-1].t - rows[0].t).days > _DAYS_WITHOUT_YEAR:
+        form = "%Y-%m"
     return [
         f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
         f"{rows[i].t:{form}}</text>"
@@ -161,10 +165,10 @@ def _bar_width(step: float) -> float:
     return max(step * 0.7, 0.6)
 
 
-def _mark(mark: Mark, x: float, y: float) -> str:
+def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
     """Return a triangle that touches the fill's price: for a buy from below, else from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     return Markup(
         '<path d="M{:.1f} {:.1f}l-5 {}h10z" fill="{}" stroke="#fff"><title>{}</title></path>'
-    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text)
+    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text(dated=dated))
