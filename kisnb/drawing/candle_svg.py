@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from kisnb.drawing.axis import round_values
 from kisnb.drawing.candles import Candle, Mark, candle_at, merged, spans_days
 from kisnb.drawing.theme import FALL, RISE, TEXT
 from kisnb.terms import Side
@@ -18,7 +19,6 @@ MOST_CANDLES = 400
 """More bars than this are joined, because each would be thinner than two pixels."""
 GRID_LINES = 5
 TIME_LABELS = 8
-_STEPS = (1, 2, 5, 10)
 _DAYS_WITHOUT_YEAR = 180
 """Over more days than this the labels name year and month."""
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
@@ -69,26 +69,13 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
 
 
 def _price_grid(bottom: int, top: int, y: Callable[[int], float]) -> list[str]:
-    every = _round_step((top - bottom) / GRID_LINES)
-    # Rounded up: the first grid line is the first round price inside the chart.
-    first = -(-bottom // every) * every
     return [
         f'<path d="M{LEFT} {y(price):.1f}H{WIDTH - RIGHT}" '
         f'stroke="currentColor" stroke-opacity=".12"/>'
         f'<text x="{WIDTH - RIGHT + 4}" y="{y(price) + 4:.1f}" '
         f'fill="currentColor">{price:,}</text>'
-        for price in range(first, top + 1, every)
+        for price in map(round, round_values(bottom, top, GRID_LINES))
     ]
-
-
-def _round_step(at_least: float) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, … that is not below ``at_least``."""
-    power = 1
-    while True:
-        for step in _STEPS:
-            if step * power >= at_least:
-                return step * power
-        power *= 10
 
 
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:

@@ -58,11 +58,15 @@ def badge_html(mode: Mode | None) -> Markup:
     # A value can be shown when no session is open, for example a frame of a back-test.
     if mode is None:
         return Markup()
-    front, back = _BADGES[mode]
+    return plate(mode.upper(), *_BADGES[mode])
+
+
+def plate(text: str, front: str, back: str) -> Markup:
+    """Return a text in the colour ``front`` on a plate of the colour ``back``."""
     return Markup(
         '<span class="kisnb-mode" style="background:{};color:{};font-weight:700;padding:1px 8px;'
         'border-radius:3px;margin-right:8px">{}</span>'
-    ).format(back, front, mode.upper())
+    ).format(back, front, text)
 
 
 def coloured(text: str, tone: Tone) -> Markup:

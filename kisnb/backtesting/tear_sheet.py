@@ -1,0 +1,274 @@
+"""The tear sheet of a back-test: one HTML file that needs no network, no kernel and no script.
+
+The charts are SVG, so that they show where scripts are blocked, such as in JupyterLab's viewer of
+HTML files. Where scripts run, a small one shows the values under the pointer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from markupsafe import Markup
+
+from kisnb import __version__
+from kisnb.backtesting.figures import bar_candles
+from kisnb.backtesting.result_look import BADGE, days_of, drawdown_svg, equity_svg, percent
+from kisnb.columns import number, signed, tone_of
+from kisnb.drawing.candle_svg import candle_svg
+from kisnb.drawing.candles import marks
+from kisnb.drawing.line_svg import Curve, line_svg
+from kisnb.drawing.month_table import month_table
+from kisnb.drawing.report_file import Report, write_report_file
+from kisnb.drawing.tables import Cell, html_table, joined, trusted
+from kisnb.drawing.theme import DARK, LIGHT, LINE, Palette, variables
+from kisnb.market import uncertain
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from kisnb.backtesting.result import BacktestResult
+    from kisnb.backtesting.run_record import RunRecord
+    from kisnb.backtesting.statistics import Statistic
+
+TEMPLATE = Path(__file__).with_name("tear_sheet.html.j2")
+MOST_STOCKS = 6
+"""Candle charts on one sheet: those of the stocks with the highest turnover."""
+MOST_TRADES = 200
+"""Rows of the table of trades: the newest."""
+
+
+def write_tear_sheet(result: BacktestResult, path: str | Path) -> Report:
+    """Write the tear sheet of ``result`` to ``path``. Raises ConfigError when that fails."""
+    page, content_hash = tear_sheet_html(result), hash_of(result)
+    return write_report_file(path, page, content_hash, None, "name another file: report(FILE)")
+
+
+def tear_sheet_html(result: BacktestResult) -> str:
+    """Return the whole page."""
+    record = result.record
+    known = list(result.figures_by_name.values())
+    groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
+    exposures = [None if e is None else 100 * e for e in result.exposure["exposure"].to_list()]
+    return _template().render(
+        title=result.title,
+        badge=BADGE,
+        record=record,
+        hash=hash_of(result),
+        light=_style(LIGHT),
+        dark=_style(DARK),
+        groups=[(name, _statistic_table(found)) for name, found in groups],
+        definitions=known,
+        equity=equity_svg(result, height=320),
+        drawdown=drawdown_svg(result, height=180),
+        exposure=line_svg(
+            "Exposure, % of equity", days_of(result), [Curve("exposure", exposures, LINE, True)],
+            percent, height=130,
+        ),
+        values=_values(result, exposures),
+        months=_months(result),
+        candles=_candles(result),
+        untold=max(result.fills["code"].n_unique() - MOST_STOCKS, 0),
+        stocks=_stocks(result),
+        agents=_agents(result) if len(record.agents) > 1 else None,
+        trades=_trades(result),
+        shown_trades=min(len(result.trades), MOST_TRADES),
+        all_trades=len(result.trades),
+        days=len(result.daily),
+        assumed=_assumed(),
+        parameters=_parameters(record),
+        bars=_bars(record),
+        config=config_of(record),
+        version=__version__,
+    )  # fmt: skip
+
+
+def hash_of(result: BacktestResult) -> str:
+    """Return 16 hex digits over the numbers: the same run gives the same ones, on any machine."""
+    record = result.record
+    content = (
+        record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
+        result.daily.rows(), result.fills.drop("key").rows(),
+        [(s.name, s.text) for s in result.figures_by_name.values()],
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    import jinja2
+
+    # Names of agents come from outside, so everything is escaped unless it is Markup.
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _style(palette: Palette) -> Markup:
+    return trusted(
+        f"{variables(palette)};--page:{palette.page};--jp-ui-font-color1:{palette.text};"
+        f"--jp-ui-font-color2:{palette.muted}"
+    )
+
+
+def _statistic_table(group: Sequence[Statistic]) -> Markup:
+    rows = [
+        Markup(
+            '<tr title="{}"><th>{}</th><td>{}</td></tr>{}'
+        ).format(s.definition, s.name, _toned(s), _note(s))
+        for s in group
+    ]  # fmt: skip
+    return joined(rows)
+
+
+def _toned(statistic: Statistic) -> Markup:
+    tone = statistic.tone
+    return Markup('<span class="{}">{}</span>').format(tone or "plain", statistic.text)
+
+
+def _note(statistic: Statistic) -> Markup:
+    if not statistic.note:
+        return Markup()
+    return Markup('<tr class="note"><td colspan="2">{}</td></tr>').format(statistic.note)
+
+
+def _values(result: BacktestResult, exposures: Sequence[float | None]) -> Markup:
+    """Return the values under the pointer as JSON that may stand inside a script element."""
+    daily = result.daily
+    lines: list[list[tuple[str, list[str]]]] = [
+        [("equity", [number(v) for v in daily["equity"].to_list()])],
+        [("drawdown", [f"{signed(100 * v, 2)} %" for v in daily["drawdown"].to_list()])],
+        [("exposure", ["" if v is None else f"{v:.1f} %" for v in exposures])],
+    ]
+    if result.benchmark:
+        worth = daily["benchmark_equity"].to_list()
+        lines[0].append((result.benchmark.name, [number(v) for v in worth]))
+    content: dict[str, Any] = {"days": [str(day) for day in days_of(result)], "lines": lines}
+    return trusted(json.dumps(content, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _months(result: BacktestResult) -> Markup:
+    known = {(y, m): r for y, m, r in result.monthly.select("year", "month", "return").iter_rows()}
+    years, before = [], result.record.cash
+    for year, rows in groupby(
+        zip(days_of(result), result.daily["equity"].to_list(), strict=True),
+        key=lambda pair: pair[0].year,
+    ):
+        end = list(rows)[-1][1]
+        years.append((year, end / before - 1 if before > 0 else None))
+        before = end
+    return month_table(known, years)
+
+
+def _candles(result: BacktestResult) -> list[Markup]:
+    by_value = result.fills.group_by("code", maintain_order=True).agg(value=_sum_of_value())
+    codes = by_value.sort("value", descending=True, maintain_order=True)["code"].to_list()
+    drawn = []
+    for code in codes[:MOST_STOCKS]:
+        orders = [order for order in result.book.orders.values() if order.code == code]
+        bars = bar_candles(result.bars(code))
+        if bars:
+            drawn.append(trusted(candle_svg(code, bars, marks(orders))))
+    return drawn
+
+
+def _sum_of_value() -> Any:
+    import polars as pl
+
+    return pl.col("value").sum()
+
+
+def _stocks(result: BacktestResult) -> Markup:
+    return _summary(result.book.summary(), "code")
+
+
+def _agents(result: BacktestResult) -> Markup:
+    import polars as pl
+
+    books = result.record.books
+    rows = [
+        books.of(agent).summary().tail(1).with_columns(pl.lit(agent).alias("code"))
+        for agent in result.record.agents
+    ]
+    return _summary(pl.concat(rows), "agent")
+
+
+def _summary(frame: Any, first: str) -> Markup:
+    """Return rows of ``OrderBook.summary`` as a table."""
+    head = (
+        first, "orders", "fills", "bought", "sold", "held", "turnover", "win rate",
+        "PnL before cost", "costs", "PnL after cost",
+    )  # fmt: skip
+    rows = [
+        [
+            Cell(code, left=True), Cell(number(orders)), Cell(number(fills)), Cell(number(bought)),
+            Cell(number(sold)), Cell(number(position)), Cell(number(turnover)),
+            Cell("" if win_rate is None else f"{100 * win_rate:.1f} %"),
+            Cell(signed(realised), tone_of(realised)), Cell(number(costs)),
+            Cell(signed(net), tone_of(net)),
+        ]
+        for (
+            code, orders, fills, bought, sold, position, turnover, win_rate, realised, costs, net,
+        ) in frame.iter_rows()
+    ]  # fmt: skip
+    return html_table(head, rows)
+
+
+def _trades(result: BacktestResult) -> Markup:
+    head = (
+        "code", "entry", "exit", "days", "quantity", "entry price", "exit price",
+        "PnL before cost", "costs", "PnL after cost", "return",
+    )  # fmt: skip
+    columns = (
+        "code", "entry", "exit", "days", "quantity", "entry_price", "exit_price", "pnl", "costs",
+        "pnl_net", "return",
+    )  # fmt: skip
+    rows = [
+        [
+            Cell(code, left=True), Cell(f"{entry:%Y-%m-%d}"), Cell(f"{end:%Y-%m-%d}"),
+            Cell(number(days)), Cell(number(qty)), Cell(number(paid)), Cell(number(got)),
+            Cell(signed(pnl), tone_of(pnl)), Cell(number(costs)), Cell(signed(net), tone_of(net)),
+            Cell(f"{signed(100 * change, 2)} %", tone_of(change)),
+        ]
+        for code, entry, end, days, qty, paid, got, pnl, costs, net, change in result.trades.select(
+            columns
+        ).tail(MOST_TRADES).reverse().iter_rows()
+    ]  # fmt: skip
+    return html_table(head, rows) if rows else Markup("<p>none</p>")
+
+
+def config_of(record: RunRecord) -> str:
+    """Return 16 hex digits over what was run: agents, parameters, range, cash, costs, fills."""
+    content = (
+        record.agents, record.parameters, record.first, record.last, record.cash, record.costs,
+        record.assumptions,
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+
+
+def _parameters(record: RunRecord) -> list[tuple[str, str]]:
+    texts = record.parameters or ("",) * len(record.agents)
+    return [
+        (agent, text or "no parameters") for agent, text in zip(record.agents, texts, strict=True)
+    ]
+
+
+def _bars(record: RunRecord) -> str:
+    stocks = record.bars["code"].n_unique()
+    if not stocks:
+        return "no bars: the run was fed with ticks"
+    return f"{len(record.bars):,} bars of {stocks} stock{'' if stocks == 1 else 's'}"
+
+
+def _assumed() -> list[str]:
+    """Return the uncertain facts of the market, each with the variant that was taken."""
+    taken = uncertain.current()
+    return [
+        f"{name}: {'the other variant' if getattr(taken, name) else 'the default'}"
+        for name in uncertain.Uncertain.__struct_fields__
+    ]
