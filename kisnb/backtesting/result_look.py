@@ -24,7 +24,7 @@ from kisnb.drawing.tables import (
 from kisnb.drawing.theme import FALL, IN_NOTEBOOK, LINE, MUTED
 
 if TYPE_CHECKING:
-    from kisnb.backtesting.result import BacktestResult
+    from kisnb.backtesting.run_frames import RunFrames
 
 BADGE = plate("BACKTEST", "#ffffff", "#37474f")
 """No badge of a mode: no account was touched."""
@@ -37,7 +37,7 @@ _SHOWN = (
 _COLUMNS = 4
 
 
-def result_text(result: BacktestResult) -> str:
+def result_text(result: RunFrames) -> str:
     """Return the title and the first statistics, a line each."""
     shown = _shown(result)
     rows = [[Cell(s.name, left=True), Cell(s.text), Cell(s.note, left=True)] for s in shown]
@@ -46,7 +46,7 @@ def result_text(result: BacktestResult) -> str:
     return f"{_headline(result)}\n{table}"
 
 
-def result_html(result: BacktestResult) -> Markup:
+def result_html(result: RunFrames) -> Markup:
     """Return title, first statistics, equity and drawdown as HTML that follows the theme."""
     body = joined(
         [
@@ -60,7 +60,7 @@ def result_html(result: BacktestResult) -> Markup:
     return trusted(IN_NOTEBOOK) + card(None, title, body)
 
 
-def equity_svg(result: BacktestResult, *, height: int) -> Markup:
+def equity_svg(result: RunFrames, *, height: int) -> Markup:
     """Return the equity, and the benchmark that began with the same cash."""
     daily = result.daily
     curves = [Curve("equity", daily["equity"].to_list(), LINE)]
@@ -70,14 +70,14 @@ def equity_svg(result: BacktestResult, *, height: int) -> Markup:
     return line_svg("Equity, won", days_of(result), curves, number, height=height)
 
 
-def drawdown_svg(result: BacktestResult, *, height: int) -> Markup:
+def drawdown_svg(result: RunFrames, *, height: int) -> Markup:
     """Return the drawdown in percent."""
     values = [100 * d for d in result.daily["drawdown"].to_list()]
     curve = Curve("drawdown", values, FALL, filled=True)
     return line_svg("Drawdown, %", days_of(result), [curve], percent, height=height, least=0.1)
 
 
-def days_of(result: BacktestResult) -> Sequence[date]:
+def days_of(result: RunFrames) -> Sequence[date]:
     """Return the trading days of the run."""
     days: Sequence[date] = result.daily["date"].to_list()
     return days
@@ -88,12 +88,12 @@ def percent(value: float) -> str:
     return f"{signed(value, 0 if abs(value - round(value)) < 1e-9 else 1)} %"
 
 
-def _headline(result: BacktestResult) -> str:
+def _headline(result: RunFrames) -> str:
     record = result.record
     return f"{result.title}, {len(result.daily):,} days, from {record.cash:,} won"
 
 
-def _shown(result: BacktestResult) -> list[Statistic]:
+def _shown(result: RunFrames) -> list[Statistic]:
     known = result.figures_by_name
     return [known[name] for name in _SHOWN if name in known]
 
@@ -116,7 +116,7 @@ def _grid(shown: Sequence[Statistic]) -> Markup:
     )
 
 
-def _foot(result: BacktestResult) -> Markup:
+def _foot(result: RunFrames) -> Markup:
     record = result.record
     points = joined(Markup("<li>{}</li>").format(text) for text in record.assumptions)
     return Markup(

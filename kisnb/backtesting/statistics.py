@@ -80,8 +80,8 @@ class Statistic(msgspec.Struct, frozen=True):
         return tone_of(self.value) if self.unit in ("change", "gain") else ""
 
 
-class RunFrames(msgspec.Struct, frozen=True):
-    """The frames that the statistics are computed from; ``result.py`` says what they hold."""
+class StatisticsInput(msgspec.Struct, frozen=True):
+    """The frames that the statistics are computed from; ``run_frames.py`` says what they hold."""
 
     record: RunRecord
     daily: pl.DataFrame
@@ -91,7 +91,7 @@ class RunFrames(msgspec.Struct, frozen=True):
     """Name of the benchmark; empty without one."""
 
 
-def statistics(run: RunFrames) -> tuple[Statistic, ...]:
+def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:
     """Return all statistics of a run, in the order in which people read them."""
     year = days_a_year(run.record.first, run.record.last)
     curve = _DailyCurve(run.daily, run.record, year)
@@ -165,7 +165,7 @@ class _DailyCurve:
         return found
 
 
-def _returns(run: RunFrames, curve: _DailyCurve) -> list[Statistic]:
+def _returns(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
     record, known = run.record, curve.returns
     dated = [(r, day) for r, day in zip(known, curve.days, strict=True) if r is not None]
     best, worst = (max(dated), min(dated)) if dated else (None, None)
@@ -257,7 +257,7 @@ def _span(curve: _DailyCurve, spell: tuple[int, int] | None) -> str:
     return f"{curve.days[first]} to {curve.days[end]}{still}"
 
 
-def _trades(run: RunFrames) -> list[Statistic]:
+def _trades(run: StatisticsInput) -> list[Statistic]:
     book, net = run.record.book, run.trades["pnl_net"].to_list()
     gains, losses = [x for x in net if x > 0], [x for x in net if x < 0]
     won = sum(p.wins for p in book.positions.values())
@@ -301,7 +301,7 @@ def _trades(run: RunFrames) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _costs(run: RunFrames, curve: _DailyCurve) -> list[Statistic]:
+def _costs(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
     fees, taxes = int(run.fills["fee"].sum()), int(run.fills["tax"].sum())
     value, average = int(run.fills["value"].sum()), mean(curve.equity)
     holdings = run.daily["holdings"].to_list()
@@ -332,7 +332,7 @@ def _costs(run: RunFrames, curve: _DailyCurve) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _against(run: RunFrames, curve: _DailyCurve) -> list[Statistic]:
+def _against(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
     name, group = run.benchmark, "Benchmark"
     theirs: Sequence[float | None] = run.daily["benchmark_return"].to_list()
     pairs = [
@@ -360,7 +360,7 @@ def _against(run: RunFrames, curve: _DailyCurve) -> list[Statistic]:
             "when there is none before)",
         ),
         Statistic(
-            group, "excess return", None if change is None else (curve.last - end) / curve.start,
+            group, "excess return", None if end is None else (curve.last - end) / curve.start,
             "change", f"total return − return of {name}",
         ),
         Statistic(

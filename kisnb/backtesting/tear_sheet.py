@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from markupsafe import Markup
 
-from kisnb import __version__
 from kisnb.backtesting.figures import bar_candles
 from kisnb.backtesting.result_look import BADGE, days_of, drawdown_svg, equity_svg, percent
 from kisnb.columns import number, signed, tone_of
@@ -33,7 +32,7 @@ from kisnb.market import uncertain
 if TYPE_CHECKING:
     import jinja2
 
-    from kisnb.backtesting.result import BacktestResult
+    from kisnb.backtesting.run_frames import RunFrames
     from kisnb.backtesting.run_record import RunRecord
     from kisnb.backtesting.statistics import Statistic
 
@@ -44,13 +43,13 @@ MOST_TRADES = 200
 """Rows of the table of trades: the newest."""
 
 
-def write_tear_sheet(result: BacktestResult, path: str | Path) -> Report:
+def write_tear_sheet(result: RunFrames, path: str | Path) -> Report:
     """Write the tear sheet of ``result`` to ``path``. Raises ConfigError when that fails."""
     page, content_hash = tear_sheet_html(result), hash_of(result)
     return write_report_file(path, page, content_hash, None, "name another file: report(FILE)")
 
 
-def tear_sheet_html(result: BacktestResult) -> str:
+def tear_sheet_html(result: RunFrames) -> str:
     """Return the whole page."""
     record = result.record
     known = list(result.figures_by_name.values())
@@ -85,11 +84,10 @@ def tear_sheet_html(result: BacktestResult) -> str:
         parameters=_parameters(record),
         bars=_bars(record),
         config=config_of(record),
-        version=__version__,
     )  # fmt: skip
 
 
-def hash_of(result: BacktestResult) -> str:
+def hash_of(result: RunFrames) -> str:
     """Return 16 hex digits over the numbers: the same run gives the same ones, on any machine."""
     record = result.record
     content = (
@@ -137,7 +135,7 @@ def _note(statistic: Statistic) -> Markup:
     return Markup('<tr class="note"><td colspan="2">{}</td></tr>').format(statistic.note)
 
 
-def _values(result: BacktestResult, exposures: Sequence[float | None]) -> Markup:
+def _values(result: RunFrames, exposures: Sequence[float | None]) -> Markup:
     """Return the values under the pointer as JSON that may stand inside a script element."""
     daily = result.daily
     lines: list[list[tuple[str, list[str]]]] = [
@@ -152,7 +150,7 @@ def _values(result: BacktestResult, exposures: Sequence[float | None]) -> Markup
     return trusted(json.dumps(content, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _months(result: BacktestResult) -> Markup:
+def _months(result: RunFrames) -> Markup:
     known = {(y, m): r for y, m, r in result.monthly.select("year", "month", "return").iter_rows()}
     years, before = [], result.record.cash
     for year, rows in groupby(
@@ -165,7 +163,7 @@ def _months(result: BacktestResult) -> Markup:
     return month_table(known, years)
 
 
-def _candles(result: BacktestResult) -> list[Markup]:
+def _candles(result: RunFrames) -> list[Markup]:
     by_value = result.fills.group_by("code", maintain_order=True).agg(value=_sum_of_value())
     codes = by_value.sort("value", descending=True, maintain_order=True)["code"].to_list()
     drawn = []
@@ -183,11 +181,11 @@ def _sum_of_value() -> Any:
     return pl.col("value").sum()
 
 
-def _stocks(result: BacktestResult) -> Markup:
+def _stocks(result: RunFrames) -> Markup:
     return _summary(result.book.summary(), "code")
 
 
-def _agents(result: BacktestResult) -> Markup:
+def _agents(result: RunFrames) -> Markup:
     import polars as pl
 
     books = result.record.books
@@ -219,7 +217,7 @@ def _summary(frame: Any, first: str) -> Markup:
     return html_table(head, rows)
 
 
-def _trades(result: BacktestResult) -> Markup:
+def _trades(result: RunFrames) -> Markup:
     head = (
         "code", "entry", "exit", "days", "quantity", "entry price", "exit price",
         "PnL before cost", "costs", "PnL after cost", "return",

@@ -38,18 +38,12 @@ def dated_places(days: Sequence[date], at_most: int) -> list[tuple[int, str]]:
     They are the first days of years, quarters or months. A range without two of them gets evenly
     spaced days.
     """
+    counts = [day.year * 12 + day.month - 1 for day in days]
+    begun = [i for i, (a, b) in enumerate(pairwise(counts), start=1) if a != b]
     for months in _MONTHS:
-        starts = [
-            i
-            for i, (before, day) in enumerate(pairwise(days), start=1)
-            if _count(day, months) != _count(before, months)
-        ]
+        starts = [i for i in begun if counts[i] // months != counts[i - 1] // months]
         if 2 <= len(starts) <= at_most:
             form = "%Y" if months % 12 == 0 else "%Y-%m"
             return [(i, f"{days[i]:{form}}") for i in starts]
     every = -(-len(days) // at_most) or 1
     return [(i, f"{days[i]:%Y-%m-%d}") for i in range(every // 2, len(days), every)]
-
-
-def _count(day: date, months: int) -> int:
-    return (day.year * 12 + day.month - 1) // months
