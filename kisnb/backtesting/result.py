@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BacktestResult(RunFrames):
-    """What a back-test left: ``kisnb.backtest(...)`` returns it.
+    """The result of a back-test. ``kisnb.backtest(...)`` returns it.
 
     ``equity``, ``daily``, ``orders``, ``fills``, ``trades``, ``exposure``, ``monthly`` and
     ``statistics`` are polars DataFrames, each made when it is first read. Amounts are whole won,

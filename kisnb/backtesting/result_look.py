@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from kisnb.backtesting.statistics import Statistic
-from kisnb.columns import number, signed
+from kisnb.columns import number
 from kisnb.drawing.line_svg import Curve, line_svg
 from kisnb.drawing.tables import (
     Cell,
@@ -51,8 +51,7 @@ def result_html(result: RunFrames) -> Markup:
     body = joined(
         [
             _grid(_shown(result)),
-            equity_svg(result, height=220),
-            drawdown_svg(result, height=130),
+            *curve_svgs(result, (220, 130, 0)),
             _foot(result),
         ]
     )
@@ -60,21 +59,35 @@ def result_html(result: RunFrames) -> Markup:
     return trusted(IN_NOTEBOOK) + card(None, title, body)
 
 
-def equity_svg(result: RunFrames, *, height: int) -> Markup:
-    """Return the equity, and the benchmark that began with the same cash."""
-    daily = result.daily
-    curves = [Curve("equity", daily["equity"].to_list(), LINE)]
-    if result.benchmark:
-        worth = daily["benchmark_equity"].to_list()
-        curves.append(Curve(result.benchmark.name, worth, MUTED, dashed=True))
-    return line_svg("Equity, won", days_of(result), curves, number, height=height)
+def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
+    """Return equity with the benchmark, drawdown and exposure, with one axis of dates.
+
+    A height of 0 leaves a chart out.
+    """
+    daily, days = run.daily, days_of(run)
+    worth = [Curve("equity", daily["equity"].to_list(), LINE)]
+    if run.benchmark:
+        theirs = daily["benchmark_equity"].to_list()
+        worth.append(Curve(run.benchmark.name, theirs, MUTED, dashed=True))
+    below = Curve("drawdown", [100 * d for d in daily["drawdown"].to_list()], FALL, filled=True)
+    inside = Curve("exposure", exposures(run), LINE, filled=True)
+    highest = max((v for curve in worth for v in curve.values if v is not None), default=0)
+    letters = len(number(highest))
+    charts = (
+        ("Equity, won", worth, number, 1.0),
+        ("Drawdown, %", [below], percent, 0.1),
+        ("Exposure, % of equity", [inside], percent, 0.1),
+    )
+    return [
+        line_svg(title, days, curves, label, height=height, least=least, letters=letters)
+        for (title, curves, label, least), height in zip(charts, heights, strict=True)
+        if height
+    ]
 
 
-def drawdown_svg(result: RunFrames, *, height: int) -> Markup:
-    """Return the drawdown in percent."""
-    values = [100 * d for d in result.daily["drawdown"].to_list()]
-    curve = Curve("drawdown", values, FALL, filled=True)
-    return line_svg("Drawdown, %", days_of(result), [curve], percent, height=height, least=0.1)
+def exposures(run: RunFrames) -> list[float | None]:
+    """Return the exposure of each day in percent; None when equity is 0 or less."""
+    return [None if e is None else 100 * e for e in run.exposure["exposure"].to_list()]
 
 
 def days_of(result: RunFrames) -> Sequence[date]:
@@ -85,7 +98,7 @@ def days_of(result: RunFrames) -> Sequence[date]:
 
 def percent(value: float) -> str:
     """Return ``"-12 %"``, with one digit behind the point when there is one."""
-    return f"{signed(value, 0 if abs(value - round(value)) < 1e-9 else 1)} %"
+    return f"{number(value, 0 if abs(value - round(value)) < 1e-9 else 1)} %"
 
 
 def _headline(result: RunFrames) -> str:

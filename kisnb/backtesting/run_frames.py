@@ -96,7 +96,7 @@ class RunFrames:
 
     @cached_property
     def exposure(self) -> pl.DataFrame:
-        """How much of the equity was in stocks at the end of each day.
+        """The share of the equity that was in stocks at the end of each day.
 
         Columns: date, holdings, equity (won), exposure (holdings ÷ equity; null when equity is 0 or
         less), stocks (number of stocks held).

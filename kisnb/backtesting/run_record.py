@@ -22,7 +22,7 @@ BAR_COLUMNS = ("code", "time", "open", "high", "low", "close", "volume")
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """What one back-test left: order books, equity after each step, and what was assumed."""
+    """The record of one back-test: order books, equity after each step, and what was assumed."""
 
     agents: tuple[str, ...]
     """Ids of the agents, in the order in which they were given."""

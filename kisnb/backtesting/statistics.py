@@ -68,7 +68,8 @@ class Statistic(msgspec.Struct, frozen=True):
             case "won":
                 return f"{number(value)} won"
             case "days":
-                return f"{number(value)} day{'' if value == 1 else 's'}"
+                digits = 1 if isinstance(value, float) else 0
+                return f"{number(value, digits)} day{'' if value == 1 else 's'}"
             case "count":
                 return number(value)
             case "ratio":
@@ -287,7 +288,7 @@ def _trades(run: StatisticsInput) -> list[Statistic]:
             "mean of the round trips that lost after cost, won",
         ),
         Statistic(
-            "Trades", "average holding", mean(days), "ratio",
+            "Trades", "average holding", mean(days), "days",
             "trading days from entry to exit, mean of the round trips; 0 within a day",
         ),
         Statistic(

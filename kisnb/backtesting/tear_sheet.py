@@ -6,7 +6,6 @@ HTML files. Where scripts run, a small one shows the values under the pointer.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,19 +13,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from markupsafe import Markup
 
 from kisnb.backtesting.figures import bar_candles
-from kisnb.backtesting.result_look import BADGE, days_of, drawdown_svg, equity_svg, percent
+from kisnb.backtesting.result_look import BADGE, curve_svgs, days_of, exposures
+from kisnb.backtesting.run_hashes import config_of, data_hash, hash_of
 from kisnb.columns import number, signed, tone_of
 from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.candles import marks
-from kisnb.drawing.line_svg import Curve, line_svg
 from kisnb.drawing.month_table import month_table
 from kisnb.drawing.report_file import Report, write_report_file
 from kisnb.drawing.tables import Cell, html_table, joined, trusted
-from kisnb.drawing.theme import DARK, LIGHT, LINE, Palette, variables
+from kisnb.drawing.theme import DARK, LIGHT, Palette, variables
 from kisnb.market import uncertain
 
 if TYPE_CHECKING:
@@ -54,7 +52,6 @@ def tear_sheet_html(result: RunFrames) -> str:
     record = result.record
     known = list(result.figures_by_name.values())
     groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
-    exposures = [None if e is None else 100 * e for e in result.exposure["exposure"].to_list()]
     return _template().render(
         title=result.title,
         badge=BADGE,
@@ -64,13 +61,8 @@ def tear_sheet_html(result: RunFrames) -> str:
         dark=_style(DARK),
         groups=[(name, _statistic_table(found)) for name, found in groups],
         definitions=known,
-        equity=equity_svg(result, height=320),
-        drawdown=drawdown_svg(result, height=180),
-        exposure=line_svg(
-            "Exposure, % of equity", days_of(result), [Curve("exposure", exposures, LINE, True)],
-            percent, height=130,
-        ),
-        values=_values(result, exposures),
+        curves=curve_svgs(result, (320, 180, 130)),
+        values=_values(result),
         months=_months(result),
         candles=_candles(result),
         untold=max(result.fills["code"].n_unique() - MOST_STOCKS, 0),
@@ -83,19 +75,10 @@ def tear_sheet_html(result: RunFrames) -> str:
         assumed=_assumed(),
         parameters=_parameters(record),
         bars=_bars(record),
+        data=_data(record),
+        data_hash=data_hash(record),
         config=config_of(record),
     )  # fmt: skip
-
-
-def hash_of(result: RunFrames) -> str:
-    """Return 16 hex digits over the numbers: the same run gives the same ones, on any machine."""
-    record = result.record
-    content = (
-        record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
-        result.daily.rows(), result.fills.drop("key").rows(),
-        [(s.name, s.text) for s in result.figures_by_name.values()],
-    )  # fmt: skip
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
@@ -135,13 +118,13 @@ def _note(statistic: Statistic) -> Markup:
     return Markup('<tr class="note"><td colspan="2">{}</td></tr>').format(statistic.note)
 
 
-def _values(result: RunFrames, exposures: Sequence[float | None]) -> Markup:
+def _values(result: RunFrames) -> Markup:
     """Return the values under the pointer as JSON that may stand inside a script element."""
     daily = result.daily
     lines: list[list[tuple[str, list[str]]]] = [
         [("equity", [number(v) for v in daily["equity"].to_list()])],
         [("drawdown", [f"{signed(100 * v, 2)} %" for v in daily["drawdown"].to_list()])],
-        [("exposure", ["" if v is None else f"{v:.1f} %" for v in exposures])],
+        [("exposure", ["" if v is None else f"{v:.1f} %" for v in exposures(result)])],
     ]
     if result.benchmark:
         worth = daily["benchmark_equity"].to_list()
@@ -240,15 +223,6 @@ def _trades(result: RunFrames) -> Markup:
     return html_table(head, rows) if rows else Markup("<p>none</p>")
 
 
-def config_of(record: RunRecord) -> str:
-    """Return 16 hex digits over what was run: agents, parameters, range, cash, costs, fills."""
-    content = (
-        record.agents, record.parameters, record.first, record.last, record.cash, record.costs,
-        record.assumptions,
-    )  # fmt: skip
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
-
-
 def _parameters(record: RunRecord) -> list[tuple[str, str]]:
     texts = record.parameters or ("",) * len(record.agents)
     return [
@@ -263,10 +237,29 @@ def _bars(record: RunRecord) -> str:
     return f"{len(record.bars):,} bars of {stocks} stock{'' if stocks == 1 else 's'}"
 
 
-def _assumed() -> list[str]:
-    """Return the uncertain facts of the market, each with the variant that was taken."""
+def _data(record: RunRecord) -> Markup:
+    """Return a table of the bars: a row per stock."""
+    import polars as pl
+
+    stocks = record.bars.group_by("code", maintain_order=True).agg(
+        pl.len(), first=pl.first("time"), last=pl.last("time")
+    )
+    rows = [
+        [
+            Cell(code, left=True), Cell(number(bars)), Cell(f"{first:%Y-%m-%d}"),
+            Cell(f"{end:%Y-%m-%d}"),
+        ]
+        for code, bars, first, end in stocks.iter_rows()
+    ]  # fmt: skip
+    return html_table(("code", "bars", "first", "last"), rows)
+
+
+def _assumed() -> list[tuple[str, str]]:
+    """Return (variant, names) of the uncertain facts of the market."""
     taken = uncertain.current()
-    return [
-        f"{name}: {'the other variant' if getattr(taken, name) else 'the default'}"
-        for name in uncertain.Uncertain.__struct_fields__
-    ]
+    names = uncertain.Uncertain.__struct_fields__
+    variants = (
+        ("as by default", [name for name in names if not getattr(taken, name)]),
+        ("the other variant", [name for name in names if getattr(taken, name)]),
+    )
+    return [(variant, ", ".join(found)) for variant, found in variants if found]

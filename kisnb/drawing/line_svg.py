@@ -19,6 +19,7 @@ MOST_POINTS = 900
 """A curve with more days than this is drawn by the lowest and the highest of neighbours."""
 GRID_LINES = 5
 DATE_LABELS = 10
+_AIR = 0.03
 _LETTER = 6.4
 """Width of a digit, in units of the drawing."""
 
@@ -42,11 +43,13 @@ def line_svg(
     *,
     height: int = 300,
     least: float = 1.0,
+    letters: int = 0,
 ) -> Markup:
     """Return the curves as SVG.
 
     ``label`` writes a value for the axis at the right. ``least`` is the smallest distance between
-    two labels. Days stand at equal distances, whatever lies between them.
+    two labels. Days stand at equal distances, whatever lies between them. There is room for labels
+    of ``letters`` letters: with one number, charts below each other share their dates.
     """
     known = [v for curve in curves for v in curve.values if v is not None]
     if not known:
@@ -57,8 +60,11 @@ def line_svg(
     # A run that never traded has one value on all days.
     if top - bottom < least:
         bottom, top = bottom - least, top + least
+    # A little air, so that no curve lies on the frame.
+    air = (top - bottom) * _AIR
+    bottom, top = bottom - air * (bottom != 0), top + air * (top != 0)
     grid = round_values(bottom, top, GRID_LINES, least)
-    right = 12 + _LETTER * max(width(label(value)) for value in grid or [top])
+    right = 12 + _LETTER * max(letters, *(width(label(value)) for value in grid), 1)
     floor = height - BOTTOM
 
     def x(index: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from markupsafe import Markup
@@ -48,6 +49,7 @@ def write_report_file(
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         raise ConfigError(f"{path} cannot be written: {error.strerror}", cure) from error
     return Report(path, len(content), content_hash, mode)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from kisnb.drawing.candle_figure import candle_figure
+from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.report_file import Report, write_report_file
 from kisnb.drawing.tables import badge_html, html_table, trusted
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
@@ -45,13 +46,17 @@ def report_html(day: Numbers, run: str) -> str:
         badge=badge_html(day.mode),
         results=[(table.title, _table_html(table)) for table in day.results],
         records=[(table.title, _table_html(table)) for table in day.records],
-        figures=[_figure_json(chart) for chart in day.charts],
+        figures=[(_svg(chart), _figure_json(chart)) for chart in day.charts],
         plotly=trusted(get_plotlyjs()) if day.charts else "",
     )
 
 
 def _table_html(table: Table) -> Markup:
     return html_table(table.head, table.rows) if table.rows else Markup("<p>none</p>")
+
+
+def _svg(chart: StockChart) -> Markup:
+    return trusted(candle_svg(chart.title, chart.candles, chart.fills))
 
 
 def _figure_json(chart: StockChart) -> Markup:

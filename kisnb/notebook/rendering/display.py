@@ -123,6 +123,13 @@ def _look_evidence(evidence: Evidence, mode: Mode | None) -> Bundle:
 def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
     orders = list(book.orders.values())
     title = f"{book.name}: {len(orders)} orders, {len(book.open_orders)} open"
+    older = len(orders) - MOST_ORDERS
+    if older > 0:
+        # An open order is shown however old it is: a person may want to cancel it.
+        kept = [o for i, o in enumerate(orders) if i >= older or o.is_open]
+        hidden = len(orders) - len(kept)
+        title += f"; {hidden} older ended ones are not shown, frame() has all"
+        orders = kept
     return _order_table(mode, title, orders)
 
 
@@ -198,6 +205,8 @@ def _arrow(change: int) -> str:
     return "▲" if change > 0 else "▼" if change < 0 else "-"
 
 
+MOST_ORDERS = 50
+"""Newest orders that the output of an order book shows. A back-test has thousands."""
 LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.events.market", "Quote"): _look_quote,
     ("kisnb.events.market", "Depth"): _look_depth,
