@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb import errors as errors
-    from kisnb.backtesting.engine import backtest as backtest
+    from kisnb.backtesting.backtest import backtest as backtest
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
@@ -44,7 +44,7 @@ _PUBLIC = {
     "Router": "kisnb.market.routing.router",
     "Session": "kisnb.session.session",
     "Tick": "kisnb.events",
-    "backtest": "kisnb.backtesting.engine",
+    "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
 }
@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
     value = getattr(import_module(module), attribute or name)
-    # Importing kisnb.backtesting.engine binds the package to the name that the function is to have.
+    # An import of a module binds its package to this name, so the value is kept here.
     globals()[name] = value
     return value
 

@@ -271,7 +271,7 @@ class Engine:
         return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
 
 
-def backtest(
+def replay(
     agent: Agent,
     recording: str | Path,
     *,
@@ -305,4 +305,4 @@ def _takes(intent: Intent, price: int) -> bool:
     return price <= intent.price if intent.side is Side.BUY else price >= intent.price
 
 
-__all__ = ["Engine", "Result", "backtest"]
+__all__ = ["Engine", "Result", "replay"]

@@ -1,4 +1,4 @@
-"""What one back-test leaves behind: order books, equity over time, bars, and what was assumed."""
+"""The record of one back-test: order books, equity over time, bars, and what was assumed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BAR_COLUMNS = ("code", "time", "open", "high", "low", "close", "volume")
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """The record of one back-test: order books, equity after each step, and what was assumed."""
+    """The record of one back-test: order books, equity after each day, and what was assumed."""
 
     agents: tuple[str, ...]
     """Ids of the agents, in the order in which they were given."""
     books: OrderBooks
     """Order books of the account and of every agent, at the end of the run."""
     equity: pl.DataFrame
-    """One row for each trading day, at its end, or for each step that was asked for.
+    """One row for each trading day, at its close.
 
     Columns: time (Datetime("ns"), Asia/Seoul), cash, holdings, equity (Int64, KRW). Holdings are
     valued at the last price known. No row precedes the first trade of the data.
@@ -37,8 +37,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     bars: pl.DataFrame
     """The bars that were fed, in order of time and code; empty after a run over ticks.
 
-    Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar; 09:00 for a daily
-    bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
+    Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a
+    daily bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
     """
     first: date
     """First trading day of the data."""

@@ -10,9 +10,11 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from kisnb.clock import MINUTE, SECOND, Ns
+from kisnb.clock import DAY, KST_SHIFT, MINUTE, SECOND, Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Tick
+from kisnb.market import sessions
+from kisnb.terms import Venue
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 MAX_SILENT = 4 * 60 * 60
@@ -30,6 +32,32 @@ def span_of(every: str) -> Ns:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def length_of(every: str) -> Ns:
+    """Return the length of an agent's bars: those of ``span_of``, or ``"1d"``.
+
+    Raises BadInput for any other text.
+    """
+    if every == "1d":
+        return DAY
+    try:
+        return span_of(every)
+    except BadInput as e:
+        raise BadInput(e.text, "write it as 20s, 1m, 5m, 1h or 1d") from None
+
+
+def _begin_of(t: Ns, span: Ns) -> Ns:
+    """Return the begin of the bar that holds the moment ``t``; a day begins at midnight, KST."""
+    # Spans of seconds, minutes and whole hours begin at the same moments in Korea and in UTC.
+    return t - (t + KST_SHIFT) % span if span == DAY else t - t % span
+
+
+def _is_of_day(tick: Tick) -> bool:
+    """Return whether a trade counts into the daily bar: one of KRX up to its official close."""
+    # KRX's daily prices leave its after-market and Nextrade out. The closing auction trades at
+    # the very moment of the close.
+    return tick.venue is Venue.KRX and tick.t <= sessions.regular_close(kst_day(tick.t)) + SECOND
+
+
 class BarBuilder:
     """Builds the bars of one stock and one length. Prices in won, volumes in shares."""
 
@@ -44,10 +72,13 @@ class BarBuilder:
     def add(self, tick: Tick) -> Sequence[Bar]:
         """Add a trade. Return the bars that it closes, oldest first; usually none.
 
-        A late trade, one of a bar that is closed, counts into the bar that is being built.
+        A late trade, one of a bar that is closed, counts into the bar that is being built. A daily
+        bar takes KRX's trades up to the official close alone.
         """
-        start = tick.t - tick.t % self.span
         closed: Sequence[Bar] = ()
+        if self.span == DAY and not _is_of_day(tick):
+            return closed
+        start = _begin_of(tick.t, self.span)
         if self._start is None:
             self._begin(start, tick.price)
         elif start > self._start:
@@ -87,8 +118,9 @@ class BarBuilder:
         assert bar is not None
         yield bar
         close, start = bar.close, bar.t + self.span
-        # A night of one-second bars would be tens of thousands of bars without a trade.
-        if (until - start) // self.span > MAX_SILENT:
+        # A night of one-second bars would be tens of thousands of bars without a trade. A day
+        # without trades is a holiday, or has no daily bar at KRX either.
+        if self.span == DAY or (until - start) // self.span > MAX_SILENT:
             return
         while start < until:
             yield Bar(start, self.code, self.span, close, close, close, close, 0, 0)
@@ -109,6 +141,15 @@ class BarSeries:
         if closed:
             self.bars.extend(closed)
         return closed
+
+    def append(self, bar: Bar) -> None:
+        """Add a bar that was closed elsewhere."""
+        self.bars.append(bar)
+
+    @property
+    def span(self) -> Ns:
+        """Length of its bars."""
+        return self._builder.span
 
     def newest(self, n: int) -> list[Bar]:
         """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""

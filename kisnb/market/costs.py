@@ -75,20 +75,25 @@ class CostModel(msgspec.Struct, frozen=True):
 
         SOR counts as KRX until the fill names its venue.
         """
-        if kind is not Kind.STOCK:
-            return value * self.fund // _PPB
-        return value * (self.nxt if venue is Venue.NXT else self.krx) // _PPB
+        return value * self.rate(venue, kind) // _PPB
 
     def tax(self, value: int, day: date, kind: Kind, board: Board) -> int:
         """Return the tax in won on a sale of ``value`` won; 0 for ETF and ETN.
 
         Raises ConfigError for a sale before 2019-06-03 unless ``stock_tax`` is given.
         """
+        return value * self.tax_rate(day, kind, board) // _PPB
+
+    def tax_rate(self, day: date, kind: Kind, board: Board) -> int:
+        """Return the tax on a sale, in parts per billion of its value; 0 for ETF and ETN.
+
+        Raises ConfigError as ``tax`` does.
+        """
         # Sales of ETF and ETN are free of the tax (decree of the securities transaction tax).
         if kind is not Kind.STOCK:
             return 0
         if self.stock_tax is not None:
-            return value * self.stock_tax // _PPB
+            return self.stock_tax
         # The tax is the same at KRX and NXT.
         row = next((row for row in reversed(TAXES) if row.since <= day), None)
         if row is None:
@@ -96,7 +101,27 @@ class CostModel(msgspec.Struct, frozen=True):
                 f"the tax on a sale on {day} is not known: the table begins on {TAXES[0].since}",
                 "give CostModel(stock_tax=…) in parts per billion, or a later date",
             )
-        return value * (row.kospi if board is Board.KOSPI else row.kosdaq) // _PPB
+        return row.kospi if board is Board.KOSPI else row.kosdaq
+
+    def most_shares(self, cash: int, price: int, venue: Venue, kind: Kind) -> int:
+        """Return the largest number of shares that ``cash`` won buy at ``price``, fee included.
+
+        It is the largest q with q × price + fee(q × price) ≤ cash; 0 when there is none.
+        """
+        if cash < price:
+            return 0
+        # Fees are cut down to the won. So the quotient of the exact rates may be a share short,
+        # and never too large.
+        most = cash * _PPB // (price * (_PPB + self.rate(venue, kind)))
+        while (value := (most + 1) * price) + self.fee(value, venue, kind) <= cash:
+            most += 1
+        return most
+
+    def rate(self, venue: Venue, kind: Kind) -> int:
+        """Return the commission on a fill, in parts per billion of its value."""
+        if kind is not Kind.STOCK:
+            return self.fund
+        return self.nxt if venue is Venue.NXT else self.krx
 
     def break_even(
         self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX

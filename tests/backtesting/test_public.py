@@ -8,11 +8,11 @@ from types import ModuleType
 import pytest
 
 import kisnb
-from kisnb.backtesting import engine
+from kisnb.backtesting.backtest import backtest
 
 
 def test_backtest_is_the_function_also_after_its_module_was_imported():
-    assert kisnb.backtest is engine.backtest
+    assert kisnb.backtest is backtest
 
 
 @pytest.mark.parametrize("name", kisnb.__all__)

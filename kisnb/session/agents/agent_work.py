@@ -17,7 +17,7 @@ from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
-from kisnb.trading.ports.commands import Command, ReleaseAgent, Submit
+from kisnb.trading.ports.commands import Command, ReleaseAgent, ReviseOrder, Submit
 
 
 class AgentWork:
@@ -88,7 +88,7 @@ class AgentWork:
 
     def _send(self, runner: AgentRunner, commands: list[Command]) -> None:
         if self._link.state.is_silent:
-            for command in [c for c in commands if isinstance(c, Submit)]:
+            for command in [c for c in commands if isinstance(c, Submit | ReviseOrder)]:
                 # Nobody knows when a silent desk would send the order, so it is not handed over.
                 commands.remove(command)
                 self._drop_order(command, self._link.state.not_taken, WAIT)
@@ -98,10 +98,10 @@ class AgentWork:
                 self._link.submit(commands)
             except BadInput as error:
                 runner.failed(error)
-                for command in [c for c in commands if isinstance(c, Submit)]:
+                for command in [c for c in commands if isinstance(c, Submit | ReviseOrder)]:
                     self._drop_order(command, error.text, error.cure)
 
-    def _drop_order(self, command: Submit, reason: str, cure: str) -> None:
+    def _drop_order(self, command: Submit | ReviseOrder, reason: str, cure: str) -> None:
         dropped = CommandDropped(self._link.last_received, command.intent.key, reason, cure)
         # Later, because the handler that ordered must end before it receives the outcome.
         asyncio.get_running_loop().call_soon(self.drop, dropped)

@@ -302,7 +302,13 @@ class Roster:
             self.work.cancel_tasks(known)
         run = uuid.uuid4().hex[:8]
         return AgentRunner(
-            agent, agent_id, run, self._state.books, self._rules, self.work.await_foreign
+            agent,
+            agent_id,
+            run,
+            self._state.books,
+            self._rules,
+            self.work.await_foreign,
+            lambda: self._state.desk.cash,
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:

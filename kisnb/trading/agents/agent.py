@@ -18,8 +18,9 @@ from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agents.sizing import Wanted, weight_of
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
-from kisnb.trading.ports.commands import CancelOrder, Command, Submit
+from kisnb.trading.ports.commands import CancelOrder, Command, ReviseOrder, Submit
 
 
 class Wait(msgspec.Struct):
@@ -80,6 +81,10 @@ class Host(Protocol):
 
         None when the agent holds none.
         """
+        ...
+
+    def place(self, wanted: Wanted) -> Order | None:
+        """Order what brings the position to ``wanted``; None when nothing is to be ordered."""
         ...
 
 
@@ -200,25 +205,80 @@ class Agent:
         return self._started.book.position(code or self.code).qty
 
     def buy(
-        self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None
+        self,
+        qty: int,
+        price: int | None = None,
+        *,
+        code: str = "",
+        venue: Venue | None = None,
+        kind: OrderKind | str | None = None,
+        stop: int | None = None,
     ) -> Order:
         """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
+
+        ``kind`` left out follows from the prices; ``stop`` makes it a stop-limit order.
 
         The order is sent after the handler returns. The desk denies a buy when it has a newer price
         than the agent has seen, and the price that the agent has seen is older than
         ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises BadInput for
         other values, and outside the agent's handlers.
         """
-        return self._order(Side.BUY, qty, price, code, venue)
+        return self._order(Side.BUY, qty, price, code, venue, kind, stop)
 
     def sell(
-        self, qty: int, price: int | None = None, *, code: str = "", venue: Venue | None = None
+        self,
+        qty: int,
+        price: int | None = None,
+        *,
+        code: str = "",
+        venue: Venue | None = None,
+        kind: OrderKind | str | None = None,
+        stop: int | None = None,
     ) -> Order:
         """Order the sale of ``qty`` shares. Parameters and errors are those of ``buy``.
 
         A sell never waits for a price, and is never denied for an old one.
         """
-        return self._order(Side.SELL, qty, price, code, venue)
+        return self._order(Side.SELL, qty, price, code, venue, kind, stop)
+
+    def buy_value(self, won: int, *, code: str = "") -> Order | None:
+        """Buy for ``won`` at the market: as many whole shares as it pays for, fee included.
+
+        It is sized at the newest price that the agent has seen. KIS reserves a market buy at the
+        day's upper limit price, so at most about 77 % of the free cash can be spent. None when no
+        share can be bought. Raises BadInput, also while no price or no cash is known.
+        """
+        return self._started.place(Wanted(self._stock(code), won=values.price(won, "the amount")))
+
+    def target(self, weight: float, *, code: str = "") -> Order | None:
+        """Buy or sell at the market, so that the stock is ``weight`` of the account's equity.
+
+        0 sells all that this agent holds, 0.5 holds for half of the equity. Open orders of this
+        agent count as filled. It is sized as ``buy_value`` is. None when no share is to be
+        ordered. Raises BadInput, also for NaN, and while no price or no cash is known.
+        """
+        return self._started.place(Wanted(self._stock(code), weight=weight_of(weight)))
+
+    def revise(self, order: Order, price: int, qty: int | None = None) -> Order:
+        """Move ``qty`` shares (None: all that is left) of an open order to another price, won.
+
+        Returns the new order that replaces them. With another price it goes to the end of the
+        queue. Raises BadInput.
+        """
+        host, old = self._started, _known(order)
+        moved = old.leaves if qty is None else values.shares(qty)
+        intent = msgspec.structs.replace(
+            old.intent,
+            key=host.mint(),
+            qty=moved,
+            kind=OrderKind.LIMIT if not old.intent.kind.priced else old.intent.kind,
+            price=values.price(price),
+            supersedes=old.key,
+            seen=host.seen(old.code),
+        )
+        revised = host.emit(ReviseOrder(intent))
+        assert revised is not None
+        return revised
 
     def cancel(self, order: Order, qty: int | None = None) -> None:
         """Take ``qty`` shares (None: all that is left) of an order out of the market.
@@ -256,16 +316,32 @@ class Agent:
             raise BadInput(f"{self!r} has not been started", cure)
         return host
 
-    def _order(self, side: Side, qty: object, price: object, code: object, venue: object) -> Order:
+    def _order(
+        self,
+        side: Side,
+        qty: object,
+        price: object,
+        code: object,
+        venue: object,
+        kind: object = None,
+        stop: object = None,
+    ) -> Order:
         """Make an order of what a handler gave: each value is converted or refused here."""
         host = self._started
         shares, stock = values.shares(qty), self._stock(code)
         won = None if price is None else values.whole(price, "the price")
         where = None if venue is None else values.member(Venue, venue, "venue")
-        kind = OrderKind.MARKET if won is None else OrderKind.LIMIT
+        at = None if stop is None else values.price(stop, "the stop price")
+        if kind is not None:
+            named = values.member(OrderKind, kind, "kind")
+        elif at is not None:
+            named = OrderKind.STOP_LIMIT
+        else:
+            named = OrderKind.MARKET if won is None else OrderKind.LIMIT
         intent = Intent(
-            host.mint(), self.id, stock, side, shares, kind, won, where, seen=host.seen(stock)
-        )
+            host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
+            seen=host.seen(stock),
+        )  # fmt: skip
         order = host.emit(Submit(intent))
         assert order is not None
         return order

@@ -21,14 +21,16 @@ from typing import Any, TypeAlias, TypeVar
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
-from kisnb.market.bars import BarSeries, span_of
+from kisnb.market.bars import BarSeries, length_of
 from kisnb.orders import Order
+from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait, checked_id
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_watch import interruptible, watch
+from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
-from kisnb.trading.ports.commands import Command, Submit
+from kisnb.trading.ports.commands import Command, ReviseOrder, Submit
 
 
 class AgentState(StrEnum):
@@ -91,8 +93,12 @@ class AgentRunner:
         books: OrderBooks,
         rules: Rules,
         foreign: Foreign = refuse_foreign,
+        cash: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Raise BadInput for an id that names no agent, and for a handler that is never called."""
+        """Raise BadInput for an id that names no agent, and for a handler that is never called.
+
+        ``cash`` gives the account's cash in won, None while it is not known.
+        """
         # The handler's name of an earlier version. It would never be called, and nobody would
         # notice.
         if hasattr(agent, "on_session"):
@@ -117,6 +123,9 @@ class AgentRunner:
         self._books = books
         self._rules = rules
         self._foreign = foreign
+        self._cash = cash
+        self._prices: dict[str, int] = {}
+        """The newest price of each stock that the agent has seen, won."""
         self._series: dict[tuple[str, str], BarSeries] = {}
         self._parked: list[tuple[Wait, Part]] = []
         self._outbox: list[Command] = []
@@ -134,7 +143,7 @@ class AgentRunner:
 
     def emit(self, command: Command) -> Order | None:
         """Keep a command until the handler returns. Raises BadInput for an order from elsewhere."""
-        if not isinstance(command, Submit):
+        if not isinstance(command, Submit | ReviseOrder):
             self._outbox.append(command)
             return None
         self._check_may_order()
@@ -166,6 +175,71 @@ class AgentRunner:
         position = self.book.position(code)
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
+    def place(self, wanted: Wanted) -> Order | None:
+        """Order what brings the position to ``wanted``, sized now; None when nothing is to do."""
+        code = wanted.code
+        item = self._rules.instrument(code)
+        if item is None:
+            raise BadInput(f"{code} is not a listed issue", "look it up with %kis search NAME")
+        shares = change(wanted, self._means(wanted), self._rules.costs, item.kind)
+        if not shares:
+            return None
+        return (
+            self.agent.buy(shares, code=code) if shares > 0 else self.agent.sell(-shares, code=code)
+        )
+
+    def _means(self, wanted: Wanted) -> Means:
+        """Return what a wish is sized with now. Raises BadInput for what is not known."""
+        code, price = wanted.code, self.price(wanted.code)
+        cash = self._cash()
+        if cash is None:
+            raise BadInput("the cash of the account is not known yet", "order in shares: self.buy")
+        today = self._rules.stock_day(self.now, code)
+        # Without limit prices (정리매매) nothing bounds a market buy, and the gate refuses it.
+        highest = today.limits[1] if today is not None and today.limits is not None else price
+        mine = [
+            o for o in self._books.live.values() if o.code == code and o.intent.agent == self.id
+        ]
+        coming = sum(o.leaves if o.side is Side.BUY else -o.leaves for o in mine)
+        held = self.book.position(code).qty + coming
+        equity = cash if wanted.weight is None else cash + self._holdings()
+        return Means(price, highest, cash - self._reserved(), equity, held)
+
+    def price(self, code: str) -> int:
+        """Return the newest price of a stock that the agent has seen, won. Raises BadInput."""
+        price = self._prices.get(code)
+        if price is None:
+            raise BadInput(
+                f"no price of {code} has been seen yet", "order in shares, or wait for its prices"
+            )
+        return price
+
+    def _holdings(self) -> int:
+        held = ((code, p.qty) for code, p in self._books.account.positions.items() if p.qty)
+        return sum(qty * self.price(code) for code, qty in held)
+
+    def _reserved(self) -> int:
+        """Return the cash that open buys may take, won, their fees included."""
+        reserved = 0
+        for order in self._books.live.values():
+            if order.side is Side.BUY:
+                reserved += self._worth(order)
+        return reserved
+
+    def _worth(self, order: Order) -> int:
+        """Return what an open buy may cost: at its price, else at the upper limit price."""
+        price, item = order.intent.price, self._rules.instrument(order.code)
+        if price is None:
+            today = self._rules.stock_day(self.now, order.code)
+            price = (
+                today.limits[1]
+                if today is not None and today.limits is not None
+                else self.price(order.code)
+            )
+        value = order.leaves * price
+        fee = 0 if item is None else self._rules.costs.fee(value, Venue.KRX, item.kind)
+        return value + fee
+
     def seen(self, code: str) -> Ns:
         """Return when the newest price of ``code`` that the agent has seen was received.
 
@@ -180,7 +254,7 @@ class AgentRunner:
     def _series_of(self, code: str, every: str) -> BarSeries:
         series = self._series.get((code, every))
         if series is None:
-            series = self._series[code, every] = BarSeries(code, span_of(every))
+            series = self._series[code, every] = BarSeries(code, length_of(every))
         return series
 
     # driving
@@ -212,6 +286,10 @@ class AgentRunner:
         self.now = now
         if isinstance(event, Tick | Depth):
             self.saw(event.code, event.received or event.t)
+        if isinstance(event, Tick):
+            self._prices[event.code] = event.price
+        elif isinstance(event, Bar):
+            self._prices[event.code] = event.close
         try:
             self._dispatch(event)
         except BaseException as e:
@@ -226,6 +304,8 @@ class AgentRunner:
         match event:
             case Tick():
                 self._tick(event)
+            case Bar():
+                self._bar(event)
             case Depth() if event.code == self.agent.code:
                 self._call(self.agent.on_depth, event)
             case PhaseChanged():
@@ -303,11 +383,24 @@ class AgentRunner:
         if own:
             self._call(self.agent.on_tick, tick)
 
+    def _bar(self, bar: Bar) -> None:
+        """Keep a bar that was closed elsewhere. ``on_bar`` gets it when it is one of ``every``."""
+        agent = self.agent
+        for (code, every), series in self._series.items():
+            if code == bar.code and series.span == bar.span:
+                series.append(bar)
+                if code == agent.code and every == agent.every:
+                    self._call(agent.on_bar, bar)
+
     def _keep_bars(self, event: Event) -> None:
-        if isinstance(event, Tick) and self.state is AgentState.PAUSED:
-            for (code, _), series in self._series.items():
-                if code == event.code:
+        if self.state is not AgentState.PAUSED:
+            return
+        for (code, _), series in self._series.items():
+            match event:
+                case Tick() if event.code == code:
                     series.add(event)
+                case Bar() if event.code == code and event.span == series.span:
+                    series.append(event)
 
     def _own_order(self, event: Event) -> None:
         key = getattr(event, "key", None)

@@ -1,0 +1,115 @@
+"""One agent of a back-test over bars: its orders go to the engine, its bars come from columns."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from kisnb.backtesting.bar_feed import BarFeed
+from kisnb.backtesting.bar_window import BarWindow
+from kisnb.errors import BadInput
+from kisnb.events import Bar
+from kisnb.market.bars import length_of
+from kisnb.orders import Intent, Order
+from kisnb.terms import OrderKind, Side
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.sizing import Wanted, change
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.ports.commands import Command, ReviseOrder, Submit
+
+
+class PlaceAtFill(msgspec.Struct, frozen=True):
+    """An order that is sized at the price of its fill. Only a back-test knows that price."""
+
+    intent: Intent
+    """The order, with the shares that the decision would have ordered."""
+    wanted: Wanted
+
+
+BarCommand = Command | PlaceAtFill
+"""All that an agent may want of a back-test over bars."""
+
+
+class BarRunner(AgentRunner):
+    """Drives an agent of a back-test over bars, and is its host."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        agent_id: str,
+        books: OrderBooks,
+        rules: Rules,
+        feed: BarFeed,
+        out: list[tuple[BarRunner, BarCommand]],
+        *,
+        at_fill: bool,
+        cash: Callable[[], int | None],
+    ) -> None:
+        """``out`` takes the commands of all agents in their order."""
+        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
+        self._feed = feed
+        self._codes = frozenset(feed.codes)
+        self._out = out
+        self._at_fill = at_fill
+        self.span = length_of(agent.every) if agent.every else 0
+        """Length of the bars that ``on_bar`` gets; 0 for none."""
+
+    def emit(self, command: Command) -> Order | None:
+        """Keep a command until the step ends. Raises BadInput for a stock without bars."""
+        if not isinstance(command, Submit | ReviseOrder):
+            self._out.append((self, command))
+            return None
+        return self._emit(command, command.intent)
+
+    def _emit(self, command: BarCommand, intent: Intent) -> Order:
+        if intent.code not in self._codes:
+            raise BadInput(
+                f"{self.agent!r} orders {intent.code}, of which the back-test has no bars",
+                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
+            )
+        if self.state is not AgentState.RUNNING:
+            raise BadInput("the back-test of this agent is over", "order in its handlers")
+        self._out.append((self, command))
+        return self._books.add_pending(intent, self.now)
+
+    def place(self, wanted: Wanted) -> Order | None:
+        """Order what brings the position to ``wanted``, sized now or at the fill."""
+        if not self._at_fill:
+            return super().place(wanted)
+        code, agent = wanted.code, self.agent
+        held = self.book.position(code).qty
+        if wanted.weight == 0:
+            shares = -held
+        else:
+            item = self._rules.instrument(code)
+            if item is None:
+                raise BadInput(f"the data have no bars of {code}", "add them to the data")
+            shares = change(wanted, self._means(wanted), self._rules.costs, item.kind)
+        if not shares:
+            return None
+        side = Side.BUY if shares > 0 else Side.SELL
+        intent = Intent(self.mint(), agent.id, code, side, abs(shares), OrderKind.MARKET)
+        return self._emit(PlaceAtFill(intent, wanted), intent)
+
+    def price(self, code: str) -> int:
+        """Return the close of the newest bar of a stock that has closed, won. Raises BadInput."""
+        column = self._feed.of(code) if code in self._codes else None
+        known = bisect_right(column.end, self.now) if column is not None else 0
+        if column is None or not known:
+            raise BadInput(
+                f"no bar of {code} has closed yet", "order in shares, or wait for its first bar"
+            )
+        price: int = column.close[known - 1]
+        return price
+
+    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+        """Return the newest ``n`` bars of ``every`` that have closed, oldest first."""
+        if code not in self._codes:
+            raise BadInput(f"the data have no bars of {code}", "add them to the data")
+        column = self._feed.of(code, length_of(every))
+        known = bisect_right(column.end, self.now)
+        return BarWindow(column, max(known - n, 0), known)

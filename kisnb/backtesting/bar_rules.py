@@ -1,0 +1,134 @@
+"""The market's rules for a back-test over bars: base prices, limits and grids of past days.
+
+A live desk asks KIS for these facts each day. Here they follow from the bars: the base price of a
+day is the close of the stock's day before, on its first day its first open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from kisnb.clock import Ns, kst_day
+from kisnb.events import StockDay
+from kisnb.market import order_rules, ticks
+from kisnb.market.costs import CostModel
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
+from kisnb.orders import Capabilities, Intent
+from kisnb.terms import Board, Kind, OrderKind, Venue
+from kisnb.trading.gate.risk import Gate, No, Rules
+from kisnb.trading.gate.stock_days import StockDays
+from kisnb.trading.ports.limits import Limits
+
+BARS_TAKE = Capabilities(
+    venues=(Venue.KRX,),
+    kinds=(OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT),
+    can_order=True,
+)
+"""Bars are KRX's prices: orders go there, in the kinds that four prices can decide."""
+NO_LIMITS = Limits(max_order_value=1 << 62)
+"""The desk's own limits in a back-test that names none."""
+
+
+class BarDays(StockDays):
+    """The facts of the stocks on the day that is played."""
+
+    def __init__(self, universe: Universe, is_adjusted: Callable[[str], bool]) -> None:
+        super().__init__(universe)
+        self.bases: dict[str, int] = {}
+        """Base price of each stock today, won."""
+        self._is_adjusted = is_adjusted
+
+    def of(self, now: Ns, code: str) -> StockDay | None:
+        """Return base price and limit prices of a stock; None before its first bar."""
+        base = self.bases.get(code)
+        if base is None or code not in self.universe:
+            return None
+        limits = self.limits(now, code, base)
+        return StockDay(now, code, base, limits, base, False, False, 0)
+
+    def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:
+        """Return the lower and upper limit price from a base price, won.
+
+        Of adjusted prices they are one percent nearer to the base (BAR_FILLS.md, rule 11).
+        """
+        item, day = self.universe.get(code), kst_day(now)
+        if not self._is_adjusted(code):
+            lower, upper = ticks.limits(base, item.kind, day, item.board, item.multiple)
+            return lower, upper
+        percent = next(band.percent for band in reversed(ticks.LIMITS) if band.since <= day)
+        width = base * (int(percent * max(item.multiple, 1.0)) - 1) // 100
+        return max(base - width, 1), base + width
+
+
+class BarRules(Rules):
+    """The market's rules over bars."""
+
+    def __init__(
+        self, universe: Universe, costs: CostModel, is_adjusted: Callable[[str], bool]
+    ) -> None:
+        super().__init__(universe, BARS_TAKE, costs)
+        self.bar_days = self.days = BarDays(universe, is_adjusted)
+        self.is_adjusted = is_adjusted
+
+
+class BarGate(Gate):
+    """The desk's gate, with the grid of adjusted prices left open."""
+
+    def __init__(self, rules: BarRules, limits: Limits) -> None:
+        super().__init__(rules, limits)
+        self._bar_rules = rules
+
+    def check(self, now: Ns, intent: Intent, state: object) -> No | None:
+        """Return why the order may not be sent; None when it may."""
+        no = super().check(now, intent, state)  # type: ignore[arg-type]
+        if no is not None or intent.kind in (OrderKind.MARKET, OrderKind.LIMIT):
+            return no
+        item = self.rules.universe.get(intent.code)
+        verdict = order_rules.legal(now, Venue.KRX, intent.kind, item)
+        return None if verdict else No(verdict.why_not, verdict.cure)
+
+    def _price(
+        self, now: Ns, intent: Intent, item: Instrument, price: int, place: str
+    ) -> No | None:
+        if not self._bar_rules.is_adjusted(item.code):
+            return super()._price(now, intent, item, price, place)
+        limits = self._limits(now, intent)
+        if price > 0 and (limits is None or limits[0] <= price <= limits[1]):
+            return None
+        low, high = limits or (1, price)
+        return No(f"{price:,} is outside today's limits", f"stay within {low:,} to {high:,}")
+
+
+def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple[str, ...]]:
+    """Return the issues of the bars, and the codes that no list has.
+
+    Such a code counts as a stock of KOSPI, or as an ETN when it begins with Q. All trade at KRX
+    alone, because the bars are KRX's.
+    """
+    items, unknown = [], []
+    for code in codes:
+        if code in listed:
+            known = listed.get(code)
+            items.append(msgspec.structs.replace(known, nxt=False, halted=False, liquidation=False))
+        else:
+            unknown.append(code)
+            kind = Kind.ETN if code.startswith("Q") else Kind.STOCK
+            items.append(Instrument(code, code, Board.KOSPI, kind, 0, 0, 0))
+    return Universe(items, source=listed.source), tuple(unknown)
+
+
+def lies_off_grid(
+    prices: Sequence[Sequence[int]], times: Sequence[Ns], item: Instrument, most: int = 200
+) -> bool:
+    """Return whether prices of a stock do not lie on the grid of their days: they are adjusted.
+
+    At most ``most`` bars are looked at, evenly over the whole time.
+    """
+    for i in range(0, len(times), max(len(times) // most, 1)):
+        day = kst_day(times[i])
+        if not all(ticks.on_grid(column[i], item.kind, day, item.board) for column in prices):
+            return True
+    return False

@@ -1,0 +1,65 @@
+"""Sizing: the number of shares that a wish in won or in weight means. Pure numbers.
+
+``Agent.buy_value`` and ``Agent.target`` use it when they decide; a back-test with ``sizing="fill"``
+uses it once more at the price of the fill.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from kisnb.errors import BadInput
+from kisnb.market.costs import CostModel
+from kisnb.terms import Kind, Venue
+from kisnb.values import shown
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A position that an agent wants, before its number of shares is known."""
+
+    code: str
+    won: int | None = None
+    """Buy for so many won, fee included. None: ``weight`` counts."""
+    weight: float | None = None
+    """Hold so large a part of the equity: 0 nothing, 1 all of it. None: ``won`` counts."""
+
+
+class Means(msgspec.Struct, frozen=True):
+    """The figures that a wish is sized with. Won and shares."""
+
+    price: int
+    """The price that values the shares: the newest one, or that of the fill."""
+    highest: int
+    """The price at which a buy reserves its cash: the upper limit price, or that of the fill."""
+    cash: int
+    """Cash that no open order has reserved."""
+    equity: int
+    """Cash and all that is held."""
+    held: int
+    """Shares that the agent holds, with its open buys and without its open sells."""
+
+
+def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
+    """Return the shares to buy, negative for those to sell; 0 when there is nothing to do."""
+    most = costs.most_shares(means.cash, means.highest, Venue.KRX, kind)
+    if wanted.weight is None:
+        won = costs.most_shares(wanted.won or 0, means.price, Venue.KRX, kind)
+        return min(won, most)
+    goal = int(means.equity * wanted.weight) // means.price
+    return min(goal - means.held, most)
+
+
+def weight_of(value: object) -> float:
+    """Return a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
+    weight = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    # numpy's floats are floats; its whole numbers are not, and have ``__float__`` all the same.
+    if weight != weight and hasattr(value, "__float__") and not isinstance(value, bool | str):
+        weight = float(value)
+    if not 0 <= weight <= 1:
+        raise BadInput(
+            f"the weight {shown(value)} is not a part of the equity",
+            "give a number from 0 (hold nothing) to 1 (hold for all of it)",
+        )
+    return float(weight)
