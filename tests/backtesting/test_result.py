@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import polars as pl
 import pytest
 
-from kisnb.backtesting.result import BacktestResult
-from kisnb.backtesting.result_look import curve_svgs
+from kisnb.backtesting.results.look import curve_svgs
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.drawing.month_table import month_table
 from kisnb.drawing.theme import DARK, LIGHT, Palette
 from kisnb.errors import BadInput
@@ -177,7 +177,7 @@ def test_the_months_of_a_year_that_is_not_whole_are_empty():
 def test_a_result_imports_plotly_only_for_its_figures():
     code = (
         "import sys; from tests.backtesting.records import walked; "
-        "from kisnb.backtesting.result import BacktestResult; "
+        "from kisnb.backtesting.results.result import BacktestResult; "
         "r = BacktestResult(walked()); repr(r); r._repr_html_(); r.statistics; "
         "print('plotly' in sys.modules)"
     )

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.backtesting.round_trips import fills_frame, trades_frame
+from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
 from kisnb.clock import kst_datetime
 from kisnb.history.download import trading_days
 from kisnb.terms import Side

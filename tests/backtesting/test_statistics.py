@@ -10,8 +10,8 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from kisnb.backtesting.daily import days_a_year
-from kisnb.backtesting.result import BacktestResult
+from kisnb.backtesting.results.daily import days_a_year
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.clock import kst
 from kisnb.errors import BadInput
 from kisnb.history.download import trading_days

@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from kisnb.backtesting.result import BacktestResult
-from kisnb.backtesting.run_hashes import config_of, data_hash, hash_of
-from kisnb.backtesting.tear_sheet import MOST_STOCKS, MOST_TRADES
+from kisnb.backtesting.results.hashes import config_of, data_hash, hash_of
+from kisnb.backtesting.results.result import BacktestResult
+from kisnb.backtesting.results.tear_sheet import MOST_STOCKS, MOST_TRADES
 from kisnb.errors import ConfigError
 from tests.backtesting.records import DAYS, walked
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kisnb.backtesting.benchmark import BenchmarkLike, read_benchmark
-from kisnb.backtesting.daily import daily_frame, exposure_frame, monthly_frame
-from kisnb.backtesting.round_trips import fills_frame, trades_frame
-from kisnb.backtesting.run_record import RunRecord
-from kisnb.backtesting.statistics import (
+from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
+from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
+from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
+from kisnb.backtesting.results.statistics import (
     Statistic,
     StatisticsInput,
     Value,
     statistics,
     statistics_frame,
 )
+from kisnb.backtesting.run_record import RunRecord
 from kisnb.errors import BadInput
 from kisnb.trading.order_books.order_book import OrderBook
 from kisnb.values import near_names

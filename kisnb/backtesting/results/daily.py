@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from kisnb.backtesting.benchmark import Benchmark
+from kisnb.backtesting.results.benchmark import Benchmark
 from kisnb.backtesting.run_record import RunRecord
 from kisnb.history.download import trading_days
 from kisnb.market import calendar

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from kisnb.backtesting.statistics import Statistic
+from kisnb.backtesting.results.statistics import Statistic
 from kisnb.columns import number
 from kisnb.drawing.line_svg import Curve, line_svg
 from kisnb.drawing.tables import (
@@ -24,7 +24,7 @@ from kisnb.drawing.tables import (
 from kisnb.drawing.theme import FALL, IN_NOTEBOOK, LINE, MUTED
 
 if TYPE_CHECKING:
-    from kisnb.backtesting.run_frames import RunFrames
+    from kisnb.backtesting.results.run_frames import RunFrames
 
 BADGE = plate("BACKTEST", "#ffffff", "#37474f")
 """No badge of a mode: no account was touched."""

@@ -10,7 +10,7 @@ import msgspec
 from kisnb.backtesting.run_record import RunRecord
 
 if TYPE_CHECKING:
-    from kisnb.backtesting.run_frames import RunFrames
+    from kisnb.backtesting.results.run_frames import RunFrames
 
 
 def hash_of(result: RunFrames) -> str:

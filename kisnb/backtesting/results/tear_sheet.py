@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from kisnb.backtesting.figures import bar_candles
-from kisnb.backtesting.result_look import BADGE, curve_svgs, days_of, exposures
-from kisnb.backtesting.run_hashes import config_of, data_hash, hash_of
+from kisnb.backtesting.results.figures import bar_candles
+from kisnb.backtesting.results.hashes import config_of, data_hash, hash_of
+from kisnb.backtesting.results.look import BADGE, curve_svgs, days_of, exposures
 from kisnb.columns import number, signed, tone_of
 from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.candles import marks
@@ -30,9 +30,9 @@ from kisnb.market import uncertain
 if TYPE_CHECKING:
     import jinja2
 
-    from kisnb.backtesting.run_frames import RunFrames
+    from kisnb.backtesting.results.run_frames import RunFrames
+    from kisnb.backtesting.results.statistics import Statistic
     from kisnb.backtesting.run_record import RunRecord
-    from kisnb.backtesting.statistics import Statistic
 
 TEMPLATE = Path(__file__).with_name("tear_sheet.html.j2")
 MOST_STOCKS = 6

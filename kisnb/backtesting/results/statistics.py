@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from kisnb.backtesting.daily import days_a_year
-from kisnb.backtesting.moments import (
+from kisnb.backtesting.results.daily import days_a_year
+from kisnb.backtesting.results.moments import (
     downside,
     mean,
     part,

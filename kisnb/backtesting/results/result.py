@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kisnb.backtesting.benchmark import BenchmarkLike
-from kisnb.backtesting.run_frames import RunFrames
+from kisnb.backtesting.results.benchmark import BenchmarkLike
+from kisnb.backtesting.results.run_frames import RunFrames
 from kisnb.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,20 +42,20 @@ class BacktestResult(RunFrames):
 
     def equity_figure(self, palette: Palette | None = None) -> Any:
         """Return a plotly figure of the equity, and of the benchmark."""
-        from kisnb.backtesting import figures
+        from kisnb.backtesting.results import figures
 
         name = self.benchmark.name if self.benchmark else ""
         return figures.equity_figure(self.daily, name, palette or _default_palette())
 
     def drawdown_figure(self, palette: Palette | None = None) -> Any:
         """Return a plotly figure of the drawdown."""
-        from kisnb.backtesting import figures
+        from kisnb.backtesting.results import figures
 
         return figures.drawdown_figure(self.daily, palette or _default_palette())
 
     def monthly_figure(self, palette: Palette | None = None) -> Any:
         """Return a plotly heat map of the monthly returns."""
-        from kisnb.backtesting import figures
+        from kisnb.backtesting.results import figures
 
         return figures.monthly_figure(self.monthly, palette or _default_palette())
 
@@ -64,7 +64,7 @@ class BacktestResult(RunFrames):
 
         Raises BadInput for a stock without bars in this run.
         """
-        from kisnb.backtesting import figures
+        from kisnb.backtesting.results import figures
 
         bars = self.bars(code)
         if bars.is_empty():
@@ -79,17 +79,17 @@ class BacktestResult(RunFrames):
 
         Its ``path`` is where it was written. Raises ConfigError when that fails.
         """
-        from kisnb.backtesting.tear_sheet import write_tear_sheet
+        from kisnb.backtesting.results.tear_sheet import write_tear_sheet
 
         return write_tear_sheet(self, path)
 
     def __repr__(self) -> str:
-        from kisnb.backtesting.result_look import result_text
+        from kisnb.backtesting.results.look import result_text
 
         return result_text(self)
 
     def _repr_html_(self) -> str:
-        from kisnb.backtesting.result_look import result_html
+        from kisnb.backtesting.results.look import result_html
 
         return str(result_html(self))
 
