@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from kisnb.drawing.axis import round_values
+from kisnb.drawing.axis import dated_places, round_values
 from kisnb.drawing.candles import Candle, Mark, candle_at, merged, spans_days
 from kisnb.drawing.theme import FALL, RISE, TEXT
 from kisnb.terms import Side
@@ -19,8 +19,6 @@ MOST_CANDLES = 400
 """More bars than this are joined, because each would be thinner than two pixels."""
 GRID_LINES = 5
 TIME_LABELS = 8
-_DAYS_WITHOUT_YEAR = 180
-"""Over more days than this the labels name year and month."""
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 _COLOURS = ((True, RISE), (False, FALL))
 """The colour of candles that rise, and of those that do not."""
@@ -80,13 +78,15 @@ def _price_grid(bottom: int, top: int, y: Callable[[int], float]) -> list[str]:
 
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
     # Bars of days need the date, and bars of one day only the time.
-    form = "%H:%M" if not spans_days(rows) else "%m-%d"
-    if (rows[-1].t - rows[0].t).days > _DAYS_WITHOUT_YEAR:
-        form = "%Y-%m"
+    places = (
+        dated_places([c.t.date() for c in rows], TIME_LABELS)
+        if spans_days(rows)
+        else [(i, f"{rows[i].t:%H:%M}") for i in _labelled(rows)]
+    )
     return [
         f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
-        f"{rows[i].t:{form}}</text>"
-        for i in _labelled(rows)
+        f"{text}</text>"
+        for i, text in places
     ]
 
 
