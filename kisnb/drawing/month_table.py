@@ -42,16 +42,19 @@ def month_table(
     ).format(head, joined(rows))
 
 
+def percent(value: float) -> str:
+    """Return a fraction in percent: ``"+1.25"``, and ``"0.00"`` so that a column is aligned."""
+    return signed(100 * value, 2) if round(100 * value, 2) else "0.00"
+
+
 def _cell(value: float | None, largest: float) -> Markup:
     """Return a cell. Without a ``largest`` it has a coloured text, and no background."""
     if value is None:
         return Markup('<td style="{}"></td>').format(_CELL)
-    # "0.00" and not "0": the digits of a column stand below one another.
-    text = signed(100 * value, 2) if round(100 * value, 2) else "0.00"
     colour = RISE if value > 0 else FALL
     if not largest:
         look = f"color:{colour};font-weight:600" if value else "font-weight:600"
     else:
         share = round(_STRONGEST * abs(value) / largest)
         look = f"background:color-mix(in srgb, {colour} {share}%, transparent)"
-    return Markup('<td style="{};{}">{}</td>').format(_CELL, look, text)
+    return Markup('<td style="{};{}">{}</td>').format(_CELL, look, percent(value))

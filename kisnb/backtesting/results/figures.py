@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.drawing.candle_figure import candle_figure
 from kisnb.drawing.candles import Candle, Mark, candles
-from kisnb.drawing.month_table import MONTHS
+from kisnb.drawing.month_table import MONTHS, percent
 from kisnb.drawing.theme import Palette, figure_layout
 from kisnb.orders import Order
 
@@ -29,7 +29,7 @@ def equity_figure(daily: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
     figure = go.Figure(layout=figure_layout("Equity, won", palette, CURVE_HEIGHT))
     _add_line(figure, daily, "equity", "equity", {"color": palette.line, "width": 1.8})
     if benchmark:
-        dashed = {"color": palette.muted, "width": 1.4, "dash": "dash"}
+        dashed = {"color": palette.muted, "width": 1.4, "dash": "5px,3px"}
         _add_line(figure, daily, "benchmark_equity", benchmark, dashed)
     figure.update_layout(hovermode="x unified", yaxis_tickformat=",d", yaxis_hoverformat=",d")
     return figure
@@ -64,7 +64,7 @@ def monthly_figure(monthly: pl.DataFrame, palette: Palette) -> Any:
     figure = go.Figure(layout=figure_layout("Monthly return", palette, 110 + 34 * len(years)))
     figure.add_heatmap(
         x=list(MONTHS), y=[str(year) for year in years], z=cells,
-        text=[["" if r is None else f"{100 * r:+.2f}" for r in row] for row in cells],
+        text=[["" if r is None else percent(r) for r in row] for row in cells],
         texttemplate="%{text}", textfont={"color": palette.text},
         hovertemplate="%{y} %{x}: %{z:+.2%}<extra></extra>", zmid=0, zmin=-largest, zmax=largest,
         colorscale=[
