@@ -161,7 +161,7 @@ def test_h06_another_benchmark_leaves_the_run_as_it_is(result: BacktestResult):
     assert other.benchmark is not None
     assert other.benchmark.name == "000660"
     assert other.record is result.record
-    assert "beta" not in result.against(None).figures_by_name
+    assert "beta" not in result.against(None).statistics_by_name
     assert other.value("total return") == result.value("total return")
     assert result.against(None).record.cash == CASH
 

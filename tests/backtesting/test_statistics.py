@@ -33,7 +33,7 @@ def test_h06_a_year_has_the_trading_days_of_krx_and_not_252():
     assert days_a_year(date(2021, 3, 2), date(2021, 4, 1)) == 248
     assert days_a_year(date(2019, 6, 3), date(2023, 12, 28)) == (246 + 248 + 248 + 246 + 245) / 5
     assert days_a_year(date(1999, 1, 4), date(1999, 12, 28)) is None
-    definition = BacktestResult(walked()).figures_by_name["Sharpe"].definition
+    definition = BacktestResult(walked()).statistics_by_name["Sharpe"].definition
     assert "annualised by √246.6" in definition
 
 
@@ -42,10 +42,10 @@ def test_h06_drawdown_is_measured_from_the_cash_at_the_start_and_has_its_days():
     result = drawn([9_000_000, 9_500_000, 12_000_000, 6_000_000, 9_000_000, 12_000_000, 11_400_000])
     assert result.value("max drawdown") == 6 / 12 - 1
     assert result.value("max drawdown length") == 2
-    assert result.figures_by_name["max drawdown"].note == "2021-01-07"
-    assert result.figures_by_name["max drawdown length"].note == "2021-01-07 to 2021-01-08"
+    assert result.statistics_by_name["max drawdown"].note == "2021-01-07"
+    assert result.statistics_by_name["max drawdown length"].note == "2021-01-07 to 2021-01-08"
     assert result.daily["drawdown"].to_list()[0] == 9 / 10 - 1
-    still = drawn([11_000_000, 10_000_000, 10_500_000]).figures_by_name["longest drawdown"]
+    still = drawn([11_000_000, 10_000_000, 10_500_000]).statistics_by_name["longest drawdown"]
     assert (still.value, still.note) == (2, "2021-01-05 to 2021-01-06, not over")
 
 
@@ -60,7 +60,7 @@ def test_h06_what_is_not_defined_is_none_and_never_0_or_infinite():
     assert flat.value("max drawdown") == 0
     # Every day the same gain: no spread, so no Sharpe, however the floats are rounded.
     even = drawn([round(CASH * 1.001**n) * 1 for n in range(1, 60)], 10**7)
-    rising = [s for s in even.figures_by_name.values() if s.name in ("Sortino", "Calmar")]
+    rising = [s for s in even.statistics_by_name.values() if s.name in ("Sortino", "Calmar")]
     assert [s.value for s in rising] == [None, None]
     assert "–" in {s.text for s in rising}
     frame = flat.statistics
@@ -166,7 +166,7 @@ def test_h06_a_day_on_which_the_benchmark_has_no_close_counts_for_neither():
     # The day after the gap has a close, and no close before it.
     assert result.daily["benchmark_return"].null_count() == 1 + 11
     on = len(DAYS) - 12
-    assert f"over the {on:,} days" in result.figures_by_name["beta"].definition
+    assert f"over the {on:,} days" in result.statistics_by_name["beta"].definition
 
 
 def test_h06_a_flat_benchmark_has_no_beta():
@@ -177,10 +177,18 @@ def test_h06_a_flat_benchmark_has_no_beta():
 
 
 def test_h06_money_and_counts_are_integers():
-    known = BacktestResult(walked(), "005930").figures_by_name.values()
+    known = BacktestResult(walked(), "005930").statistics_by_name.values()
     whole = [s for s in known if s.unit in ("won", "gain", "count")]
     assert len(whole) > 10
     assert all(type(s.value) is int for s in whole)
+
+
+def test_a_statistic_says_its_value_its_days_and_its_definition():
+    said = drawn([12_000_000, 9_000_000]).statistic("max drawdown")
+    assert repr(said) == (
+        "max drawdown -25.00 % (2021-01-05): lowest equity at a day's end ÷ highest equity before "
+        "it − 1"
+    )
 
 
 def test_an_unknown_statistic_is_refused_with_the_nearest_name():

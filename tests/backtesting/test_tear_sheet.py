@@ -41,7 +41,7 @@ def test_n07_the_sheet_has_all_that_was_run(result: BacktestResult, page: str):
     assert result.record.costs in page
     for text in (*result.record.assumptions, *result.record.parameters):
         assert text.replace("'", "&#39;") in page
-    for statistic in result.figures_by_name.values():
+    for statistic in result.statistics_by_name.values():
         assert f"<dt>{statistic.name}</dt>" in page
     assert config_of(result.record) in page
     assert hash_of(result) in page

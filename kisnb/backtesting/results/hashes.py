@@ -19,7 +19,7 @@ def hash_of(result: RunFrames) -> str:
     content = (
         record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
         result.daily.rows(), result.fills.drop("key").rows(),
-        [(s.name, s.text) for s in result.figures_by_name.values()],
+        [(s.name, s.text) for s in result.statistics_by_name.values()],
     )  # fmt: skip
     return _digits(content)
 

@@ -107,7 +107,7 @@ def _headline(result: RunFrames) -> str:
 
 
 def _shown(result: RunFrames) -> list[Statistic]:
-    known = result.figures_by_name
+    known = result.statistics_by_name
     return [known[name] for name in _SHOWN if name in known]
 
 

@@ -109,26 +109,33 @@ class RunFrames:
 
         The value is a Float64, and null when it is not defined.
         """
-        return statistics_frame(self.figures_by_name.values())
+        return statistics_frame(self.statistics_by_name.values())
 
     @cached_property
-    def figures_by_name(self) -> dict[str, Statistic]:
+    def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
         frames = StatisticsInput(self.record, self.daily, self.trades, self.fills, name)
         return {each.name: each for each in statistics(frames)}
 
-    def value(self, name: str) -> Value:
-        """Return one statistic: won and counts as int, others as float, None when not defined.
+    def statistic(self, name: str) -> Statistic:
+        """Return one statistic with its value, its text and its definition.
 
         Raises BadInput for a name that ``statistics`` does not have.
         """
-        found = self.figures_by_name.get(name)
+        found = self.statistics_by_name.get(name)
         if found is None:
-            near = near_names(name, self.figures_by_name)
+            near = near_names(name, self.statistics_by_name)
             hint = f"did you mean {near[0]!r}?" if near else "result.statistics lists the names"
             raise BadInput(f"there is no statistic {name!r}", hint)
-        return found.value
+        return found
+
+    def value(self, name: str) -> Value:
+        """Return the value of one statistic: won and counts as int, others as float.
+
+        None when it is not defined. Raises BadInput as ``statistic`` does.
+        """
+        return self.statistic(name).value
 
     def bars(self, code: str) -> pl.DataFrame:
         """Return the bars of one stock that the run was fed; empty when there are none."""

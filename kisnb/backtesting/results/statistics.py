@@ -75,6 +75,10 @@ class Statistic(msgspec.Struct, frozen=True):
             case "ratio":
                 return number(value, 2)
 
+    def __repr__(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.name} {self.text}{note}: {self.definition}"
+
     @property
     def tone(self) -> Tone:
         """The tone of a gain or a loss; empty for what is neither."""

@@ -50,7 +50,7 @@ def write_tear_sheet(result: RunFrames, path: str | Path) -> Report:
 def tear_sheet_html(result: RunFrames) -> str:
     """Return the whole page."""
     record = result.record
-    known = list(result.figures_by_name.values())
+    known = list(result.statistics_by_name.values())
     groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
     return _template().render(
         title=result.title,
