@@ -41,7 +41,7 @@ def backtest(
     agent: Agents,
     data: Data,
     *,
-    cash: int = CASH,
+    cash: int | None = None,
     costs: CostModel | str | None = None,
     fills: int | None = 100,
     latency: float = 0.0,
@@ -62,7 +62,8 @@ def backtest(
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
     file. A text that ends in ``.jsonl`` is a recording of ``kisnb sim --record``.
 
-    - ``cash``: won at the start. All agents share it; with ``separate=True`` each has so much.
+    - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
+      it. All agents share it; with ``separate=True`` each has so much.
     - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. Bars need it.
     - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
     - ``latency``: seconds from the decision until the order is at the exchange.
@@ -78,8 +79,9 @@ def backtest(
     """
     if isinstance(data, str | Path) and Path(data).suffix == ".jsonl":
         model = None if costs is None else _costs(costs)
-        return replay(_single(agent, params), data, limits=limits, costs=model)
+        return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
+    won = CASH if cash is None else values.price(cash, "the cash")
     named = _code_of(agent)
     feed = read_feed(data, code=named, start=_day(start), end=_day(end), every=every)
     agents = _agents(agent, feed, params or {})
@@ -87,7 +89,7 @@ def backtest(
     issues, unknown = universe_of(feed.codes, listed)
     _check_tax(model, feed, issues)
     run = prepared(
-        agents, feed, issues, model, cash=values.price(cash, "the cash"), fills=fills,
+        agents, feed, issues, model, cash=won, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
     )  # fmt: skip
     parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
@@ -99,7 +101,7 @@ def backtest(
         bars=feed.frame(),
         first=feed.first,
         last=feed.last,
-        cash=cash * (len(agents) if separate else 1),
+        cash=won * (len(agents) if separate else 1),
         costs=costs_in_words(model),
         assumptions=assumed(
             feed,

@@ -133,7 +133,8 @@ class BarOrders:
 
     def _send(self, now: Ns, intent: Intent, route: Route) -> OrderRef:
         day = self._today(now)
-        self._record(SendStarted(now, intent.key, route, self._number))
+        highest = self.state.highest.get(day, 0)
+        self._record(SendStarted(now, intent.key, route, highest))
         self._number += 1
         ref = OrderRef(day, "", self._number, Venue.KRX)
         self._record(Sent(now, intent.key, ref))
@@ -304,15 +305,16 @@ class BarOrders:
 
     def end_day(self, now: Ns) -> None:
         """End the orders that were not filled: they lived for the day."""
-        for entries in list(self.waiting.values()):
-            for entry in entries:
-                order = entry.order
-                if entry.wanted is not None:
-                    self._record(IntentTaken(now, entry.intent))
-                    why = f"{order.code} did not trade until the end of the day"
-                    self._record(Denied(now, order.key, why, "order again"))
-                elif order.is_open:
-                    self._record(Expired(now, order.key, order.leaves))
+        entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
+        # In the order in which they were given, as the desk books a list of KIS's.
+        for key in [key for key in self.state.books.live if key in entries]:
+            entry, order = entries[key], entries[key].order
+            if entry.wanted is not None:
+                self._record(IntentTaken(now, entry.intent))
+                why = f"{order.code} did not trade until the end of the day"
+                self._record(Denied(now, key, why, "order again"))
+            elif order.is_open:
+                self._record(Expired(now, key, order.leaves))
         self.waiting.clear()
 
     # inside

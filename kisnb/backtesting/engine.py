@@ -1,29 +1,50 @@
-"""The back-tester: the desk's own core over a recorded day.
+"""The back-tester over a tape: the desk's own core, and an exchange that the tape shows.
 
-It runs the same DeskCore, agents and order books as a session; only the hosts differ. Persist
-appends a row. Send enters the order at once (latency 0). An order fills at the price of the next
-trade that its limit allows. The orders of an agent that saw the trades of one frame go out after
-that frame, as in a session.
+It runs the same DeskCore, agents and order books as a session. Only the hosts differ: Persist
+appends a row, Send enters the order at once (latency 0), and ``TapeMarket`` fills it. The orders of
+an agent that saw a batch of the tape go out after that batch, as in a session: by then the exchange
+has done all of that moment.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import msgspec
+
+from kisnb.backtesting.tape_market import TAKES, TapeFill, TapeMarket
 from kisnb.clock import Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
-from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
-from kisnb.kis.recording.recorded_tape import recorded_ticks
+from kisnb.events import AccountOpened, ClockMoved, Depth, Event, Notice, Tick, is_order_fact
+from kisnb.kis.recording.recorded_tape import (
+    MarketEvents,
+    OrderCame,
+    holds_orders,
+    recorded_market,
+)
 from kisnb.market.costs import BANKIS, CostModel, read_fees
 from kisnb.market.instruments import is_code
+from kisnb.market.sessions import gives_price
 from kisnb.market.universe import Universe
-from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Holding,
+    Intent,
+    Order,
+    OrderPage,
+    OrderRef,
+    OrderRow,
+    Route,
+    SendReply,
+)
 from kisnb.paths import data_dir
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
@@ -32,12 +53,16 @@ from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, FastForward, Idle, ReleaseAgent, WatchCodes
 from kisnb.trading.ports.effects import (
     AskDepth,
+    AskOrders,
     Cancel,
     CancelReply,
     DepthRead,
     Effect,
+    OrdersQuery,
+    OrdersRead,
     Persist,
     Publish,
+    Revise,
     Send,
     WakeAt,
     Woke,
@@ -46,8 +71,8 @@ from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
-CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
-"""A back-test trades at KRX, with limit and market orders."""
+CAN = Capabilities(venues=(Venue.KRX, Venue.NXT, Venue.SOR), kinds=TAKES, can_order=True)
+"""A tape shows both venues, and decides the kinds that meet bids and asks."""
 
 
 class Result:
@@ -71,53 +96,6 @@ class Result:
         )
 
 
-class RestingOrders:
-    """Orders that wait for the next trade of their stock, by number."""
-
-    def __init__(self) -> None:
-        self._orders: dict[int, tuple[Intent, int]] = {}
-        """Intent and leaves."""
-        self._last = 0
-
-    def enter(self, intent: Intent) -> int:
-        """Take an order; return its number."""
-        number = self.next_number()
-        self._orders[number] = (intent, intent.qty)
-        return number
-
-    def next_number(self) -> int:
-        """Return a new number; orders and cancels are numbered together, as at KIS."""
-        self._last += 1
-        return self._last
-
-    def cancel(self, number: int, qty: int | None) -> int:
-        """Take out ``qty`` shares, None for all leaves; return how many came out.
-
-        It is 0 when the order is no longer there.
-        """
-        if number not in self._orders:
-            return 0
-        intent, leaves = self._orders[number]
-        out = min(qty or leaves, leaves)
-        if leaves > out:
-            # The order keeps its place: a smaller quantity does not lose priority.
-            self._orders[number] = (intent, leaves - out)
-        else:
-            del self._orders[number]
-        return out
-
-    def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
-        """Take out and return (number, intent, shares) that this trade fills, oldest first."""
-        hit = [
-            (n, i, q)
-            for n, (i, q) in self._orders.items()
-            if i.code == tick.code and _takes(i, tick.price)
-        ]
-        for number, _, _ in hit:
-            del self._orders[number]
-        return hit
-
-
 class Engine:
     """Runs one core and one agent over one tape; ``start`` is the moment of the first frame.
 
@@ -131,7 +109,14 @@ class Engine:
         start: Ns,
         limits: Limits | None = None,
         costs: CostModel = BANKIS,
+        *,
+        cash: int | None = None,
+        own_in_tape: bool = False,
     ) -> None:
+        """``cash``: the account's won, None when it is not known and no buy is refused for it.
+
+        ``own_in_tape``: the tape was recorded while these very orders were in the market.
+        """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
         code = str(agent.code)
         if not isinstance(agent.code, str) or not is_code(code):
@@ -146,28 +131,77 @@ class Engine:
         self.rows: list[Row] = []
         """The journal's rows so far."""
         self.books = OrderBooks()
-        self.core = DeskCore(rules, limits or Limits(), State())
+        state = State()
+        self.core = DeskCore(rules, limits or Limits(), state)
         self.runner = AgentRunner(
-            agent, agent.id or type(agent).__name__, "backtest", self.books, rules
+            agent,
+            agent.id or type(agent).__name__,
+            "backtest",
+            self.books,
+            rules,
+            cash=lambda: state.cash,
         )
-        self._resting = RestingOrders()
+        self.market = TapeMarket(own_in_tape=own_in_tape)
+        self._keys: dict[int, str] = {}
+        """Key of each order, by number."""
+        self._last = 0
+        """The last number given out: orders, revises and cancels are numbered together."""
+        self._prints: dict[tuple[str, int], Ns] = {}
+        self._cash = cash
+        if cash is not None:
+            opened = AccountOpened(start, cash, ())
+            self.rows.append(opened)
+            state.apply(opened)
         self._wakes: list[Ns] = []
-        self._out: list[Command] = []
+        self._posts: deque[Send | Revise | Cancel] = deque()
+        """Calls that have not reached the server yet."""
+        self._out: deque[Command] = deque()
         """Commands of the agent that have not reached the core yet."""
         # The core begins before the agent, as a desk runs before a session attaches.
         self._run(self.core.start(start))
         self._out += self.runner.start(start)
         self._drain()
 
-    def frame(self, t: Ns, ticks: Sequence[Tick]) -> None:
-        """Play the trades of one frame, sent at ``t``."""
+    def frame(self, t: Ns, ticks: Sequence[Tick], depths: Sequence[Depth] = ()) -> None:
+        """Play a batch of the tape, received at ``t``: its trades, and the depth after them."""
+        if t > self.now:
+            self._post_all()
         self._pass_time(t)
-        # Orders fill before the core sees the trade: they were there when it happened.
+        # Orders fill before the core sees the trade: they were there when it happened, and notices
+        # come before the frames of the market.
+        for fill in _joined(self.market.play(ticks, depths)):
+            self._fill(fill)
         for tick in ticks:
-            for number, intent, qty in self._resting.filled_by(tick):
-                self._submit(self._notice("filled", number, intent, qty, tick.price))
             self._run(self.core.step(self.now, tick))
+        for depth in depths:
+            self._run(self.core.step(self.now, depth))
         self._drain()
+
+    def reach_server(self, t: Ns, *, is_new: bool) -> None:
+        """Let the next call of the orders reach the server, as one did at ``t`` in the tape.
+
+        Its effect follows in the tape, and the agent sees it before its next call goes out.
+        ``is_new``: the call was no revise and no cancel.
+        """
+        if t > self.now:
+            self._post_all()
+            self._pass_time(t)
+        for post in self._posts:
+            if isinstance(post, Send) is is_new:
+                self._posts.remove(post)
+                self._post(post)
+                self._drain()
+                return
+
+    def end(self) -> None:
+        """Send what is left when the tape is over."""
+        self._post_all()
+
+    def _post_all(self) -> None:
+        """Let all calls reach the server that the tape has not shown: they are new to it."""
+        while self._posts:
+            self._post(self._posts.popleft())
+            self._drain()
 
     def _pass_time(self, t: Ns) -> None:
         """Move time to ``t``; wake core and agent, in order, at the moments that they asked for."""
@@ -194,14 +228,18 @@ class Engine:
 
     def _drain(self) -> None:
         """Hand the agent's commands to the core. Raises what stopped the agent."""
+        # One after another, because carrying one out may let the agent order more, which goes
+        # behind the others.
         while self._out:
-            # One after another, because carrying one out may let the agent order more, which goes
-            # behind the others.
-            command = self._out.pop(0)
-            # These are for a desk that serves sessions. A tape plays by itself and brings every
-            # stock.
-            if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
-                self._run(self.core.step(self.now, command))
+            self._carry_out(self._out.popleft())
+        self._check()
+
+    def _carry_out(self, command: Command) -> None:
+        # These are for a desk that serves sessions. A tape plays by itself and brings every stock.
+        if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
+            self._run(self.core.step(self.now, command))
+
+    def _check(self) -> None:
         if self.runner.state is AgentState.FAILED:
             raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")
         if self.runner.state is AgentState.PAUSED:
@@ -218,10 +256,14 @@ class Engine:
                     self.rows.extend(rows)
                 case Publish(event=event):
                     self._publish(event)
-                case Send(intent=intent, route=route):
-                    self._enter(intent, route)
-                case Cancel(key=key, ref=ref, qty=qty):
-                    self._cancel(key, ref, qty)
+                case Send() | Revise() | Cancel():
+                    # A tape with our own orders shows when each of them reached the server.
+                    if self.market.own_in_tape:
+                        self._posts.append(effect)
+                    else:
+                        self._post(effect)
+                case AskOrders(query=query):
+                    self._read(query)
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskDepth(code=code):
@@ -234,18 +276,81 @@ class Engine:
         """Apply an event to the order books and deliver it to the agent."""
         if is_order_fact(event):
             self.books.apply(event)
+        # In KRX's regular session agents get KRX's prices alone, as in a session.
+        elif isinstance(event, Tick | Depth) and not gives_price(event.venue, event.t):
+            return
         self._out += self.runner.deliver(event, self.now)
 
+    def _post(self, effect: Send | Revise | Cancel) -> None:
+        match effect:
+            case Send(intent=intent, route=route):
+                self._enter(intent, route)
+            case Revise(intent=intent, ref=ref):
+                self._revise(intent, ref)
+            case Cancel(key=key, ref=ref, qty=qty):
+                self._cancel(key, ref, qty)
+
+    def _number(self) -> int:
+        self._last += 1
+        return self._last
+
     def _enter(self, intent: Intent, route: Route) -> None:
-        number = self._resting.enter(intent)
+        number = self._number()
+        self._keys[number] = intent.key
+        at = self.market.venue_of(intent, route.venue)
+        sent = msgspec.structs.replace(intent, kind=route.kind)
         # The reply comes before the notice here. At KIS the two race, and the core takes either
         # order.
         ref = OrderRef(day_number(self.now), "", number, route.venue)
         self._run(self.core.step(self.now, SendReply(intent.key, "sent", ref)))
-        self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
+        fills = self.market.enter(number, sent, at)
+        self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0, at))
+        for fill in _joined(fills):
+            self._fill(fill, at)
+        left = intent.qty - sum(fill.qty for fill in fills)
+        if left and number not in self.market.standing:
+            # The leaves of a kind that does not wait.
+            notice = self._notice("cancelled", self._number(), intent, left, 0, at, number)
+            self._submit(notice)
+
+    def _fill(self, fill: TapeFill, at: Venue = Venue.KRX) -> None:
+        order = self.core.state.books.orders[self._keys[fill.number]]
+        standing = self.market.standing.get(fill.number)
+        venue = at
+        if standing is not None:
+            venue = standing.venue
+        elif order.route is not None and order.route.venue is not Venue.SOR:
+            venue = order.route.venue
+        notice = self._notice("filled", fill.number, order.intent, fill.qty, fill.price, venue)
+        # Two equal fills of one moment are two: their stamps differ, or one would count as a
+        # repeated notice.
+        stamp = max(self.now, self._prints.get((order.key, fill.price), 0) + 1)
+        self._prints[order.key, fill.price] = stamp
+        self._submit(msgspec.structs.replace(notice, t=stamp))
+
+    def _revise(self, intent: Intent, ref: OrderRef) -> None:
+        number = self._number()
+        old = self.market.standing.get(ref.number)
+        if old is None:
+            text = "nothing left to revise"
+            self._run(self.core.step(self.now, SendReply(intent.key, "rejected", text=text)))
+            return
+        self._keys[number], venue = intent.key, old.venue
+        moved = min(intent.qty, old.leaves)
+        made = OrderRef(day_number(self.now), "", number, ref.venue)
+        self._run(self.core.step(self.now, SendReply(intent.key, "sent", made)))
+        fills = self.market.revise(number, ref.number, intent) or []
+        notice = self._notice(
+            "revised", number, intent, moved, intent.price or 0, venue, ref.number
+        )
+        self._submit(notice)
+        for fill in _joined(fills):
+            self._fill(fill, venue)
 
     def _cancel(self, key: str, ref: OrderRef, qty: int | None) -> None:
-        out = self._resting.cancel(ref.number, qty)
+        standing = self.market.standing.get(ref.number)
+        venue = standing.venue if standing is not None else ref.venue
+        out = self.market.cancel(ref.number, qty)
         reply = (
             SendReply(key, "sent", ref)
             if out
@@ -254,21 +359,44 @@ class Engine:
         self._run(self.core.step(self.now, CancelReply(reply)))
         if out:
             intent = self.core.state.books.orders[key].intent
-            self._submit(
-                self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number)
+            number = self._number()
+            self._submit(self._notice("cancelled", number, intent, out, 0, venue, ref.number))
+
+    def _read(self, query: OrdersQuery) -> None:
+        """Answer a reading of the orders, as the server of KIS would list them."""
+        books, day = self.core.state.books, int(f"{query.day:%Y%m%d}")
+        rows = tuple(
+            listed_row(
+                order,
+                books.orders.get(order.intent.supersedes or ""),
+                order.number in self.market.standing,
             )
+            for order in reversed(books.orders.values())
+            if order.ref is not None and order.ref.day == day
+        )
+        account = None
+        if query.account:
+            cash = (self._cash or 0) + self.core.state.flow
+            held = tuple(
+                Holding(code, code, p.qty, p.qty, p.cost, self.core.depths.price(code))
+                for code, p in books.account.positions.items()
+                if p.qty
+            )
+            account = Account(cash, cash, cash, cash, held, True)
+        self._run(self.core.step(self.now, OrdersRead(query, OrderPage(rows, True), account)))
 
     def _notice(
         self,
-        kind: Literal["accepted", "filled", "cancelled"],
+        kind: Literal["accepted", "filled", "cancelled", "revised"],
         number: int,
         intent: Intent,
         qty: int,
         price: int,
+        venue: Venue,
         original: int = 0,
     ) -> Notice:
         code, side = intent.code, intent.side
-        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
+        return Notice(self.now, kind, number, original, code, side, qty, price, "", venue)
 
 
 def replay(
@@ -277,32 +405,97 @@ def replay(
     *,
     limits: Limits | None = None,
     costs: CostModel | None = None,
+    cash: int | None = None,
 ) -> Result:
     """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
 
-    Orders fill at the next trade's price, latency 0. The tax is that of the day. The commission is
-    that of ``costs``; left out, that of the setting ``fees``. Raises ConfigError for a wrong
+    Latency 0. The tax is that of the day. The commission is that of ``costs``; left out, that of
+    the setting ``fees``. When orders reached the recorded server, the tape holds their effect, and
+    depth counts as with our own shares in it (``tape_market``). Raises ConfigError for a wrong
     setting, BadInput for a file without trades and for an agent without a stock code, and
     RuntimeError with the agent's traceback when the agent fails.
     """
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
-    for t, ticks in recorded_ticks(Path(recording)):
+    path = Path(recording)
+    has_orders = holds_orders(path)
+    for t, ticks, depths, came in batches(recorded_market(path)):
         if engine is None:
+            if not ticks:
+                continue
             # The day of the tape is known with its first frame, and the issues and limits are those
             # of that day.
-            engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits, charged)
-        engine.frame(t, ticks)
+            universe = Universe.load(data_dir(), kst_day(t))
+            engine = Engine(agent, universe, t, limits, charged, cash=cash, own_in_tape=has_orders)
+        if came is None:
+            engine.frame(t, ticks, depths)
+        else:
+            engine.reach_server(t, is_new=came.is_new)
     if engine is None:
         raise BadInput(f"{recording} holds no trades", "record a day in which stocks were watched")
+    engine.end()
     return Result(engine.runner.book, engine.rows, agent)
 
 
-def _takes(intent: Intent, price: int) -> bool:
-    """True when an order may fill at ``price``."""
-    if intent.price is None:
-        return True
-    return price <= intent.price if intent.side is Side.BUY else price >= intent.price
+Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
+"""Trades of a moment and the depth that they left, or an order that came."""
 
 
-__all__ = ["Engine", "Result", "replay"]
+def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
+    """Yield the batches of a tape: trades of a moment, then the depth that they left.
+
+    A new batch begins where an order came, and where the tape shows that something came between: a
+    trade after a depth, or a channel of a stock once more.
+    """
+    t, ticks, depths = 0, list[Tick](), list[Depth]()
+    seen: set[tuple[bool, str, Venue]] = set()
+    for at, events in frames:
+        came = isinstance(events, OrderCame)
+        is_depth = not isinstance(events, OrderCame) and isinstance(events[0], Depth)
+        names = (
+            set()
+            if isinstance(events, OrderCame)
+            else {(is_depth, event.code, event.venue) for event in events}
+        )
+        is_new = at != t or came or bool(names & seen) or (bool(depths) and not is_depth)
+        if is_new and (ticks or depths):
+            yield t, ticks, depths, None
+            ticks, depths = [], []
+        if is_new:
+            seen = set()
+        t = at
+        if isinstance(events, OrderCame):
+            yield at, [], [], events
+            continue
+        seen |= names
+        for event in events:
+            if isinstance(event, Depth):
+                depths.append(event)
+            else:
+                ticks.append(event)
+    if ticks or depths:
+        yield t, ticks, depths, None
+
+
+def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
+    """Return the fills of a moment with those of one order and price joined."""
+    shares: dict[tuple[int, int], int] = {}
+    for number, qty, price in fills:
+        shares[number, price] = shares.get((number, price), 0) + qty
+    return [TapeFill(number, qty, price) for (number, price), qty in shares.items()]
+
+
+def listed_row(order: Order, revised: Order | None, is_standing: bool) -> OrderRow:
+    """Return an order as a row of KIS's list. One that does not stand any more has no leaves."""
+    assert order.ref is not None
+    original = 0 if revised is None or revised.ref is None else revised.ref.number
+    leaves = order.leaves if is_standing else 0
+    value = sum(fill.qty * fill.price for fill in order.fills)
+    return OrderRow(
+        order.ref, original, order.code, order.side, order.sent_kind, order.quantity,
+        order.intent.price or 0, order.filled, round(order.average or 0), leaves,
+        order.cancelled - order.expired, 0, order.sent_at, value,
+    )  # fmt: skip
+
+
+__all__ = ["Engine", "Result", "batches", "replay"]

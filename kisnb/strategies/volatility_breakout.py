@@ -14,7 +14,7 @@ BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
 class Exits(NamedTuple):
-    """When a position leaves."""
+    """The rules by which a position leaves."""
 
     wide: float
     """Multiple of the mean range at which a falling close sells."""
