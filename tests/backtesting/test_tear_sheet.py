@@ -11,8 +11,10 @@ import pytest
 from kisnb.backtesting.results.hashes import config_of, data_hash, hash_of
 from kisnb.backtesting.results.result import BacktestResult
 from kisnb.backtesting.results.tear_sheet import MOST_STOCKS, MOST_TRADES
+from kisnb.clock import kst
 from kisnb.errors import ConfigError
-from tests.backtesting.records import DAYS, walked
+from kisnb.terms import Side
+from tests.backtesting.records import CASH, CLOSE, DAYS, Trading, record_of, walked
 
 MANY = tuple(f"{n:06}" for n in range(100, 132))
 
@@ -81,6 +83,22 @@ def test_n07_a_run_over_many_stocks_stays_one_small_file(tmp_path):
     assert f"The newest {MOST_TRADES} of {len(result.trades)} round trips" in page
     assert f"{len(MANY) - MOST_STOCKS} more were traded" in page
     assert report.size < 1_500_000
+
+
+def test_n07_agents_that_share_a_stock_have_a_table_of_their_own(tmp_path):
+    trading = Trading()
+    trading.trade(DAYS[0], Side.BUY, "005930", 70_000, 10, agent="Early")
+    trading.trade(DAYS[1], Side.BUY, "005930", 71_000, 10, agent="Late")
+    trading.trade(DAYS[2], Side.SELL, "005930", 72_000, 10, agent="Late")
+    rows = [(kst(day, CLOSE), CASH, 0, CASH) for day in DAYS[:3]]
+    record = record_of(trading, rows, [], DAYS[:3], agents=("Early", "Late"))
+    page = BacktestResult(record).report(tmp_path / "two.html").path.read_text("utf-8")
+    agents = page[page.index("<h2>Agents</h2>") : page.index("<h2>Stocks</h2>")]
+    assert "Early" in agents
+    assert "Late" in agents
+    # Late sold what it had bought at 71,000. The account sold its oldest shares, of 70,000.
+    assert "+10,000" in agents
+    assert "+20,000" in page[page.index("<h2>Stocks</h2>") :]
 
 
 def test_n07_a_run_without_a_trade_has_a_sheet_too(tmp_path):

@@ -67,7 +67,7 @@ def tear_sheet_html(result: RunFrames) -> str:
         candles=_candles(result),
         untold=max(result.fills["code"].n_unique() - MOST_STOCKS, 0),
         stocks=_stocks(result),
-        agents=_agents(result) if len(record.agents) > 1 else None,
+        agents=_agents(result),
         trades=_trades(result),
         shown_trades=min(len(result.trades), MOST_TRADES),
         all_trades=len(result.trades),
@@ -165,39 +165,48 @@ def _sum_of_value() -> Any:
 
 
 def _stocks(result: RunFrames) -> Markup:
-    return _summary(result.book.summary(), "code")
-
-
-def _agents(result: RunFrames) -> Markup:
-    import polars as pl
-
-    books = result.record.books
-    rows = [
-        books.of(agent).summary().tail(1).with_columns(pl.lit(agent).alias("code"))
-        for agent in result.record.agents
-    ]
-    return _summary(pl.concat(rows), "agent")
-
-
-def _summary(frame: Any, first: str) -> Markup:
-    """Return rows of ``OrderBook.summary`` as a table."""
+    """Return a row per stock, the best first, and one over all."""
+    summary = result.book.summary()
+    stocks = summary.head(-1).sort("realised_net", descending=True, maintain_order=True)
     head = (
-        first, "orders", "fills", "bought", "sold", "held", "turnover", "win rate",
+        "code", "orders", "fills", "bought", "sold", "held", "turnover", "win rate",
         "PnL before cost", "costs", "PnL after cost",
     )  # fmt: skip
-    rows = [
-        [
-            Cell(code, left=True), Cell(number(orders)), Cell(number(fills)), Cell(number(bought)),
-            Cell(number(sold)), Cell(number(position)), Cell(number(turnover)),
-            Cell("" if win_rate is None else f"{100 * win_rate:.1f} %"),
-            Cell(signed(realised), tone_of(realised)), Cell(number(costs)),
-            Cell(signed(net), tone_of(net)),
-        ]
-        for (
-            code, orders, fills, bought, sold, position, turnover, win_rate, realised, costs, net,
-        ) in frame.iter_rows()
-    ]  # fmt: skip
+    rows = [_summary_row(row) for row in [*stocks.rows(), *summary.tail(1).rows()]]
     return html_table(head, rows)
+
+
+def _agents(result: RunFrames) -> Markup | None:
+    """Return a row per agent; None when it would repeat the table of stocks.
+
+    It does when each agent has a stock of its own.
+    """
+    pairs = result.fills.select("agent", "code").unique()
+    if len(pairs) == pairs["agent"].n_unique() == pairs["code"].n_unique():
+        return None
+    books = result.record.books
+    head = (
+        "agent", "orders", "fills", "turnover", "win rate", "PnL before cost", "costs",
+        "PnL after cost",
+    )  # fmt: skip
+    rows = []
+    for agent in result.record.agents:
+        (whole,) = books.of(agent).summary().tail(1).rows()
+        _, orders, fills, _, _, _, *others = _summary_row(whole)
+        rows.append([Cell(agent, left=True), orders, fills, *others])
+    return html_table(head, rows)
+
+
+def _summary_row(row: tuple[Any, ...]) -> list[Cell]:
+    """Return a row of ``OrderBook.summary`` as cells."""
+    code, orders, fills, bought, sold, held, turnover, win_rate, realised, costs, net = row
+    return [
+        Cell(code, left=True), Cell(number(orders)), Cell(number(fills)), Cell(number(bought)),
+        Cell(number(sold)), Cell(number(held)), Cell(number(turnover)),
+        Cell("" if win_rate is None else f"{100 * win_rate:.1f} %"),
+        Cell(signed(realised), tone_of(realised)), Cell(number(costs)),
+        Cell(signed(net), tone_of(net)),
+    ]  # fmt: skip
 
 
 def _trades(result: RunFrames) -> Markup:
