@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from kisnb.backtesting.results.statistics import Statistic
+from kisnb.backtesting.results.statistic import Statistic
 from kisnb.columns import number
 from kisnb.drawing.line_svg import Curve, line_svg
 from kisnb.drawing.tables import (

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
 from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
 from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
-from kisnb.backtesting.results.statistics import (
-    Statistic,
-    StatisticsInput,
-    Value,
-    statistics,
-    statistics_frame,
-)
+from kisnb.backtesting.results.statistic import Statistic, Value, statistics_frame
+from kisnb.backtesting.results.statistics import StatisticsInput, statistics
 from kisnb.backtesting.run_record import RunRecord
 from kisnb.errors import BadInput
 from kisnb.trading.order_books.order_book import OrderBook

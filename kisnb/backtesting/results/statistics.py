@@ -7,13 +7,13 @@ never traded. Won, days and counts are integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kisnb.backtesting.results.daily import days_a_year
+from kisnb.backtesting.results.daily_curve import FEWEST_DAYS, DailyCurve
 from kisnb.backtesting.results.moments import (
     downside,
     mean,
@@ -25,64 +25,14 @@ from kisnb.backtesting.results.moments import (
     total,
     whole_mean,
 )
-from kisnb.columns import Tone, number, signed, tone_of
+from kisnb.backtesting.results.statistic import Statistic
 
 if TYPE_CHECKING:
     import polars as pl
 
     from kisnb.backtesting.run_record import RunRecord
 
-Unit: TypeAlias = Literal["change", "share", "won", "gain", "days", "count", "ratio"]
-"""``change`` and ``share`` are fractions (0.01 = 1 %), ``gain`` is won with a sign."""
-Value: TypeAlias = int | float | None
 _COSTS = "Costs and exposure"
-FEWEST_DAYS = 20
-"""Daily returns below which nothing is annualised: a few days say nothing about a year."""
-
-
-class Statistic(msgspec.Struct, frozen=True):
-    """One figure."""
-
-    group: str
-    name: str
-    value: Value
-    """None: not defined."""
-    unit: Unit
-    definition: str
-    note: str = ""
-    """The date or the dates that the value belongs to; empty when it belongs to none."""
-
-    @property
-    def text(self) -> str:
-        """The value for people, with its unit; ``"–"`` for None."""
-        value = self.value
-        if value is None:
-            return "–"
-        match self.unit:
-            case "change":
-                return f"{signed(100 * value, 2)} %"
-            case "share":
-                return f"{number(100 * value, 2)} %"
-            case "gain":
-                return f"{signed(value)} won"
-            case "won":
-                return f"{number(value)} won"
-            case "days":
-                digits = 1 if isinstance(value, float) else 0
-                return f"{number(value, digits)} day{'' if value == 1 else 's'}"
-            case "count":
-                return number(value)
-            case "ratio":
-                return number(value, 2)
-
-    def __repr__(self) -> str:
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.name} {self.text}{note}: {self.definition}"
-
-    @property
-    def tone(self) -> Tone:
-        """The tone of a gain or a loss; empty for what is neither."""
-        return tone_of(self.value) if self.unit in ("change", "gain") else ""
 
 
 class StatisticsInput(msgspec.Struct, frozen=True):
@@ -99,7 +49,7 @@ class StatisticsInput(msgspec.Struct, frozen=True):
 def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:
     """Return all statistics of a run, in the order in which people read them."""
     year = days_a_year(run.record.first, run.record.last)
-    curve = _DailyCurve(run.daily, run.record, year)
+    curve = DailyCurve(run.daily, run.record, year)
     return (
         *_returns(run, curve),
         *_risks(curve),
@@ -109,68 +59,7 @@ def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:
     )
 
 
-def statistics_frame(known: Iterable[Statistic]) -> pl.DataFrame:
-    """Return one row per statistic.
-
-    Columns: name; value (Float64; null: not defined; won are whole numbers); unit; text (for
-    people); definition.
-    """
-    import polars as pl
-
-    rows = [
-        (s.name, s.value, s.unit, f"{s.text} ({s.note})" if s.note else s.text, s.definition)
-        for s in known
-    ]
-    schema = {
-        "name": pl.String(), "value": pl.Float64(), "unit": pl.String(), "text": pl.String(),
-        "definition": pl.String(),
-    }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-class _DailyCurve:
-    """The daily returns of a run, and what follows from them."""
-
-    def __init__(self, daily: pl.DataFrame, record: RunRecord, year: float | None) -> None:
-        self.days: Sequence[date] = daily["date"].to_list()
-        self.equity: Sequence[int] = daily["equity"].to_list()
-        self.drawdowns: Sequence[float] = daily["drawdown"].to_list()
-        self.returns: Sequence[float | None] = daily["return"].to_list()
-        self.known = [r for r in self.returns if r is not None]
-        self.last = self.equity[-1] if self.equity else record.cash
-        self.start = record.cash
-        self.year = year
-        """Trading days in a year; None when they are not known."""
-        self.year_text = f"{year:.1f}" if year is not None else "unknown"
-        many = len(self.known) >= FEWEST_DAYS
-        self.annual = year if many else None
-        """Trading days in a year; None when nothing may be annualised."""
-
-    @property
-    def growth(self) -> float | None:
-        """Equity at the end ÷ cash at the start, a year; None when it may not be annualised."""
-        if self.annual is None or self.last <= 0:
-            return None
-        return math.pow(self.last / self.start, self.annual / len(self.days)) - 1
-
-    @property
-    def worst_drawdown(self) -> float | None:
-        """The lowest drawdown, 0.0 when equity never fell below an earlier day's."""
-        return min(self.drawdowns) if self.drawdowns else None
-
-    def spells(self) -> list[tuple[int, int]]:
-        """Return the spells below a highest equity: (first day below, days below) by index."""
-        found: list[tuple[int, int]] = []
-        for i, drawdown in enumerate(self.drawdowns):
-            if drawdown < 0:
-                if i and self.drawdowns[i - 1] < 0:
-                    found[-1] = (found[-1][0], found[-1][1] + 1)
-                else:
-                    found.append((i, 1))
-        return found
-
-
-def _returns(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
+def _returns(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     record, known = run.record, curve.returns
     dated = [(r, day) for r, day in zip(known, curve.days, strict=True) if r is not None]
     best, worst = (max(dated), min(dated)) if dated else (None, None)
@@ -207,7 +96,7 @@ def _returns(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _risks(curve: _DailyCurve) -> list[Statistic]:
+def _risks(curve: DailyCurve) -> list[Statistic]:
     root = math.sqrt(curve.annual) if curve.annual else None
     deviation, average = spread(curve.known), mean(curve.known)
     below = downside(curve.known)
@@ -253,7 +142,7 @@ def _risks(curve: _DailyCurve) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _span(curve: _DailyCurve, spell: tuple[int, int] | None) -> str:
+def _span(curve: DailyCurve, spell: tuple[int, int] | None) -> str:
     if spell is None:
         return ""
     first, days = spell
@@ -306,7 +195,7 @@ def _trades(run: StatisticsInput) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _costs(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
+def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     fees, taxes = int(run.fills["fee"].sum()), int(run.fills["tax"].sum())
     value, average = int(run.fills["value"].sum()), mean(curve.equity)
     holdings = run.daily["holdings"].to_list()
@@ -337,7 +226,7 @@ def _costs(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
     ]  # fmt: skip
 
 
-def _against(run: StatisticsInput, curve: _DailyCurve) -> list[Statistic]:
+def _against(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     name, group = run.benchmark, "Benchmark"
     theirs: Sequence[float | None] = run.daily["benchmark_return"].to_list()
     pairs = [

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from kisnb.backtesting.results.run_frames import RunFrames
-    from kisnb.backtesting.results.statistics import Statistic
+    from kisnb.backtesting.results.statistic import Statistic
     from kisnb.backtesting.run_record import RunRecord
 
 TEMPLATE = Path(__file__).with_name("tear_sheet.html.j2")
