@@ -53,6 +53,7 @@ def backtest(
     separate: bool = False,
     limits: Limits | None = None,
     universe: Universe | None = None,
+    patience: float = 60.0,
     benchmark: BenchmarkLike = None,
 ) -> BacktestResult | Result:
     """Run an agent over bars, or over a recorded day, and return what became of it.
@@ -70,7 +71,8 @@ def backtest(
     - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live;
       ``"fill"`` at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
-      data do not show it. ``limits``: the desk's own limits; none without it.
+      data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
+      after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
 
@@ -82,6 +84,8 @@ def backtest(
         return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
     won = CASH if cash is None else values.price(cash, "the cash")
+    if won < 1:
+        raise BadInput(f"the cash of {won:,} won buys nothing", "give won above 0")
     named = _code_of(agent)
     feed = read_feed(data, code=named, start=_day(start), end=_day(end), every=every)
     agents = _agents(agent, feed, params or {})
@@ -93,7 +97,7 @@ def backtest(
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
     )  # fmt: skip
     parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
-    run.run()
+    run.run(values.seconds(patience, "patience"))
     record = RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,

@@ -24,6 +24,7 @@ from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Chunk
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.stuck import StuckWatch
 from kisnb.clock import DAY, Ns, kst_day
 from kisnb.events import Bar, ClockMoved, Filled, OrderFact, PhaseChanged
 from kisnb.market import sessions
@@ -88,8 +89,28 @@ class BarRun:
 
     # the loop
 
-    def run(self) -> None:
-        """Play all bars. Raises what ended an agent."""
+    def run(self, patience: float = 60.0) -> None:
+        """Play all bars. Raises what ended an agent.
+
+        A handler that does not return for ``patience`` seconds of wall time is interrupted, and
+        AgentFailed names its line.
+        """
+        loops = frozenset(
+            f.__code__ for f in (BarRun._day_of_one, BarRun._deliver, BarRun.notify, BarRun._start)
+        )
+        with StuckWatch(patience, loops) as watch:
+            try:
+                self._run()
+            except KeyboardInterrupt as e:
+                if not watch.struck:
+                    raise
+                note = next((r.interrupted for r in self.runners if r.interrupted), "")
+                where = note.partition(";")[0].removeprefix("interrupted in ")
+                text = f"a handler has not returned for {patience:g} s: {where}"
+                cure = "end its loop, or give more time: backtest(..., patience=600)"
+                raise AgentFailed(f"{text}. {cure.capitalize()}.") from e
+
+    def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
         day = self._day_of_one if one and self._is_plain else self._day_of_many
         gc.collect()

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kisnb.backtesting.tape_market import TAKES, TapeFill, TapeMarket
-from kisnb.clock import Ns, day_number, kst_day
+from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
 from kisnb.events import AccountOpened, ClockMoved, Depth, Event, Notice, Tick, is_order_fact
@@ -153,6 +153,8 @@ class Engine:
             self.rows.append(opened)
             state.apply(opened)
         self._wakes: list[Ns] = []
+        self._queries: deque[OrdersQuery] = deque()
+        """Readings that have begun. They end when the agent has got what came before."""
         self._posts: deque[Send | Revise | Cancel] = deque()
         """Calls that have not reached the server yet."""
         self._out: deque[Command] = deque()
@@ -230,8 +232,12 @@ class Engine:
         """Hand the agent's commands to the core. Raises what stopped the agent."""
         # One after another, because carrying one out may let the agent order more, which goes
         # behind the others.
-        while self._out:
-            self._carry_out(self._out.popleft())
+        while self._out or self._queries:
+            # A reading that began before the agent decided ends before its order comes.
+            if self._queries:
+                self._read(self._queries.popleft())
+            else:
+                self._carry_out(self._out.popleft())
         self._check()
 
     def _carry_out(self, command: Command) -> None:
@@ -263,7 +269,7 @@ class Engine:
                     else:
                         self._post(effect)
                 case AskOrders(query=query):
-                    self._read(query)
+                    self._queries.append(query)
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskDepth(code=code):
@@ -322,8 +328,12 @@ class Engine:
         elif order.route is not None and order.route.venue is not Venue.SOR:
             venue = order.route.venue
         notice = self._notice("filled", fill.number, order.intent, fill.qty, fill.price, venue)
-        # Two equal fills of one moment are two: their stamps differ, or one would count as a
-        # repeated notice.
+        # KIS stamps whole seconds, and two equal fills of a second look like one notice that came
+        # twice: a desk then reads KIS's list. A recorded day holds that too. Elsewhere the stamps
+        # of two fills differ.
+        if self.market.own_in_tape:
+            self._submit(msgspec.structs.replace(notice, t=self.now - self.now % SECOND))
+            return
         stamp = max(self.now, self._prints.get((order.key, fill.price), 0) + 1)
         self._prints[order.key, fill.price] = stamp
         self._submit(msgspec.structs.replace(notice, t=stamp))
@@ -366,11 +376,7 @@ class Engine:
         """Answer a reading of the orders, as the server of KIS would list them."""
         books, day = self.core.state.books, int(f"{query.day:%Y%m%d}")
         rows = tuple(
-            listed_row(
-                order,
-                books.orders.get(order.intent.supersedes or ""),
-                order.number in self.market.standing,
-            )
+            self._row(order)
             for order in reversed(books.orders.values())
             if order.ref is not None and order.ref.day == day
         )
@@ -384,6 +390,21 @@ class Engine:
             )
             account = Account(cash, cash, cash, cash, held, True)
         self._run(self.core.step(self.now, OrdersRead(query, OrderPage(rows, True), account)))
+
+    def _row(self, order: Order) -> OrderRow:
+        """Return an order as a row of KIS's list, with the figures of the market."""
+        assert order.ref is not None
+        revised = self.core.state.books.orders.get(order.intent.supersedes or "")
+        original = 0 if revised is None or revised.ref is None else revised.ref.number
+        number = order.ref.number
+        of = self.market.entered[number]
+        leaves = of.leaves if number in self.market.standing else 0
+        average = round(of.value / of.traded) if of.traded else 0
+        return OrderRow(
+            order.ref, original, order.code, order.side, order.sent_kind, order.quantity,
+            order.intent.price or 0, of.traded, average, leaves, order.cancelled - order.expired,
+            0, order.sent_at, of.value,
+        )  # fmt: skip
 
     def _notice(
         self,
@@ -483,19 +504,6 @@ def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
     for number, qty, price in fills:
         shares[number, price] = shares.get((number, price), 0) + qty
     return [TapeFill(number, qty, price) for (number, price), qty in shares.items()]
-
-
-def listed_row(order: Order, revised: Order | None, is_standing: bool) -> OrderRow:
-    """Return an order as a row of KIS's list. One that does not stand any more has no leaves."""
-    assert order.ref is not None
-    original = 0 if revised is None or revised.ref is None else revised.ref.number
-    leaves = order.leaves if is_standing else 0
-    value = sum(fill.qty * fill.price for fill in order.fills)
-    return OrderRow(
-        order.ref, original, order.code, order.side, order.sent_kind, order.quantity,
-        order.intent.price or 0, order.filled, round(order.average or 0), leaves,
-        order.cancelled - order.expired, 0, order.sent_at, value,
-    )  # fmt: skip
 
 
 __all__ = ["Engine", "Result", "batches", "replay"]

@@ -114,6 +114,8 @@ class TapeMarket:
         self.own_in_tape = own_in_tape
         self.standing: dict[int, Standing] = {}
         """Own orders in the market, by number, oldest first."""
+        self.entered: dict[int, Standing] = {}
+        """All own orders that ever came in, by number."""
         self._levels: dict[tuple[str, Venue], Levels] = {}
 
     def venue_of(self, intent: Intent, venue: Venue) -> Venue:
@@ -142,7 +144,7 @@ class TapeMarket:
         """
         levels = self._of(intent.code, venue)
         price = self._limit(intent, levels)
-        order = Standing(number, intent, venue, price)
+        order = self.entered[number] = Standing(number, intent, venue, price)
         order.blind = not levels.is_known
         if order.blind:
             order.price = intent.price
@@ -161,7 +163,7 @@ class TapeMarket:
         if before is None:
             return None
         levels = self._of(intent.code, before.venue)
-        moved = Standing(number, intent, before.venue, intent.price)
+        moved = self.entered[number] = Standing(number, intent, before.venue, intent.price)
         moved.leaves = min(intent.qty, before.leaves)
         if intent.price == before.price:
             # At the same price the shares keep their place.
