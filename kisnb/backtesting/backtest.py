@@ -33,6 +33,8 @@ from kisnb.trading.state import State
 Agents = Agent | type[Agent] | Sequence[Agent]
 """An agent, several, or a class of which each stock of the data gets one."""
 Sizing = Literal["decision", "fill"]
+TAPES = (".tape", ".jsonl")
+"""How the names of recorded days end: a tape, and a recording of the wire."""
 CASH = 100_000_000
 """Won at the start when none are named."""
 
@@ -61,7 +63,7 @@ def backtest(
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. A text that ends in ``.jsonl`` is a recording of ``kisnb sim --record``.
+    file. A name that ends in ``.tape`` or ``.jsonl`` is a day of ``kisnb sim --record``.
 
     - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
       it. All agents share it; with ``separate=True`` each has so much.
@@ -79,7 +81,7 @@ def backtest(
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
-    if isinstance(data, str | Path) and Path(data).suffix == ".jsonl":
+    if isinstance(data, str | Path) and Path(data).suffix in TAPES:
         model = None if costs is None else _costs(costs)
         return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)

@@ -21,6 +21,8 @@ from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
 from kisnb.events import AccountOpened, ClockMoved, Depth, Event, Notice, Tick, is_order_fact
+from kisnb.history.tape.blocks import is_tape
+from kisnb.history.tape.reader import TapeFile
 from kisnb.kis.recording.recorded_tape import (
     MarketEvents,
     OrderCame,
@@ -428,7 +430,9 @@ def replay(
     costs: CostModel | None = None,
     cash: int | None = None,
 ) -> Result:
-    """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
+    """Run an agent over a recorded day (``kisnb sim --record day.tape``) and return the result.
+
+    ``recording`` is a tape of the simulator or of a desk, or a recording of the wire.
 
     Latency 0. The tax is that of the day. The commission is that of ``costs``; left out, that of
     the setting ``fees``. When orders reached the recorded server, the tape holds their effect, and
@@ -439,8 +443,8 @@ def replay(
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
     path = Path(recording)
-    has_orders = holds_orders(path)
-    for t, ticks, depths, came in batches(recorded_market(path)):
+    has_orders = not is_tape(path) and holds_orders(path)
+    for t, ticks, depths, came in batches(_market(path)):
         if engine is None:
             if not ticks:
                 continue
@@ -453,9 +457,22 @@ def replay(
         else:
             engine.reach_server(t, is_new=came.is_new)
     if engine is None:
-        raise BadInput(f"{recording} holds no trades", "record a day in which stocks were watched")
+        raise BadInput(
+            f"{recording} holds no trades", "record the market with: kisnb sim --record day.tape"
+        )
     engine.end()
     return Result(engine.runner.book, engine.rows, agent)
+
+
+def _market(path: Path) -> Iterator[tuple[Ns, MarketEvents]]:
+    """Yield (moment, events of one frame). Of a tape these are the trades at KRX."""
+    if not is_tape(path):
+        yield from recorded_market(path)
+        return
+    for t, events in TapeFile(path).batches(trades_only=True):
+        ticks = [e for e in events if isinstance(e, Tick) and e.venue is Venue.KRX]
+        if ticks:
+            yield t, ticks
 
 
 Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
