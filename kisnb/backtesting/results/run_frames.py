@@ -132,7 +132,12 @@ class RunFrames:
         """
         return self.statistic(name).value
 
-    def bars(self, code: str) -> pl.DataFrame:
+    @property
+    def bars(self) -> pl.DataFrame:
+        """The bars that the run was fed; ``RunRecord.bars`` lists the columns."""
+        return self.record.bars
+
+    def bars_of(self, code: str) -> pl.DataFrame:
         """Return the bars of one stock that the run was fed; empty when there are none."""
         import polars as pl
 

@@ -152,7 +152,7 @@ def _candles(result: RunFrames) -> list[Markup]:
     drawn = []
     for code in codes[:MOST_STOCKS]:
         orders = [order for order in result.book.orders.values() if order.code == code]
-        bars = bar_candles(result.bars(code))
+        bars = bar_candles(result.bars_of(code))
         if bars:
             drawn.append(trusted(candle_svg(code, bars, marks(orders))))
     return drawn
