@@ -68,9 +68,7 @@ class BacktestResult(RunFrames):
 
         bars = self.bars_of(code)
         if bars.is_empty():
-            raise BadInput(
-                f"the run has no bars of {code!r}", "result.bars lists what it has"
-            )
+            raise BadInput(f"the run has no bars of {code!r}", "result.bars lists what it has")
         orders = [order for order in self.book.orders.values() if order.code == code]
         return figures.trades_figure(code, bars, orders, palette or _default_palette())
 
