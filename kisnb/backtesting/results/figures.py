@@ -56,8 +56,11 @@ def trades_figure(title: str, bars: pl.DataFrame, orders: Iterable[Order], palet
 def monthly_figure(monthly: pl.DataFrame, palette: Palette) -> Any:
     """Return the monthly returns in percent as a heat map: a row per year, newest below."""
     import plotly.graph_objects as go
+    import polars as pl
 
-    known = {(y, m): r for y, m, r in monthly.select("year", "month", "return").iter_rows()}
+    # Rounded to 0.0001 %: not every reader of JSON gives the last digits of a float back.
+    returns = monthly.select("year", "month", pl.col("return").round(6))
+    known = {(y, m): r for y, m, r in returns.iter_rows()}
     years = sorted({year for year, _ in known})
     cells = [[known.get((year, month)) for month in range(1, 13)] for year in years]
     largest = max((abs(r) for r in known.values() if r), default=1.0)
