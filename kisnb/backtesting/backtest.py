@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from kisnb import values
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Data, read_feed
 from kisnb.backtesting.bar_orders import BarOrders
-from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, lies_off_grid, universe_of
+from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.engine import Result, replay
 from kisnb.backtesting.results.benchmark import BenchmarkLike
@@ -21,6 +20,7 @@ from kisnb.backtesting.run_record import RunRecord
 from kisnb.backtesting.run_words import assumed, costs_in_words, parameters_in_words
 from kisnb.clock import DAY, SECOND
 from kisnb.errors import BadInput, ConfigError
+from kisnb.history.tape.blocks import is_tape
 from kisnb.market.bars import length_of
 from kisnb.market.costs import PLANS, TAXES, CostModel, read_fees
 from kisnb.market.universe import Universe
@@ -33,8 +33,6 @@ from kisnb.trading.state import State
 Agents = Agent | type[Agent] | Sequence[Agent]
 """An agent, several, or a class of which each stock of the data gets one."""
 Sizing = Literal["decision", "fill"]
-TAPES = (".tape", ".jsonl")
-"""How the names of recorded days end: a tape, and a recording of the wire."""
 CASH = 100_000_000
 """Won at the start when none are named."""
 
@@ -63,7 +61,7 @@ def backtest(
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. A name that ends in ``.tape`` or ``.jsonl`` is a day of ``kisnb sim --record``.
+    file. A tape (``.tape``) or a recording (``.jsonl``) of a day plays ticks and depth.
 
     - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
       it. All agents share it; with ``separate=True`` each has so much.
@@ -81,7 +79,7 @@ def backtest(
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
-    if isinstance(data, str | Path) and Path(data).suffix in TAPES:
+    if isinstance(data, str | Path) and (Path(data).suffix == ".jsonl" or _is_tape(Path(data))):
         model = None if costs is None else _costs(costs)
         return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
@@ -145,12 +143,7 @@ def prepared(
         )
     values.one_of(sizing, ("decision", "fill"), "sizing")
 
-    @cache
-    def is_adjusted(code: str) -> bool:
-        bars = feed.of(code)
-        return lies_off_grid((bars.open, bars.high, bars.low, bars.close), bars.t, issues.get(code))
-
-    rules = BarRules(issues, costs, is_adjusted)
+    rules = BarRules(issues, costs, off_grid(feed.rows, issues).__contains__)
     state, out = State(), list[tuple[BarRunner, BarCommand]]()
     own: dict[str, int] | None = {} if separate else None
     runners = []
@@ -195,6 +188,10 @@ def _day(day: date | str | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError):
         raise BadInput(f"{day!r} is not a date", "write it as 2024-01-31") from None
+
+
+def _is_tape(path: Path) -> bool:
+    return path.suffix == ".tape" or (path.is_file() and is_tape(path))
 
 
 def _code_of(agent: Agents) -> str:

@@ -84,6 +84,9 @@ class BarRunner(AgentRunner):
         held = self.book.position(code).qty
         if wanted.weight == 0:
             shares = -held
+        elif not held:
+            # Its fill sizes it. Until then it stands for one share.
+            shares = 1
         else:
             item = self._rules.instrument(code)
             if item is None:

@@ -9,6 +9,7 @@ has done all of that moment.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,18 @@ from kisnb.backtesting.tape_market import TAKES, TapeFill, TapeMarket
 from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
-from kisnb.events import AccountOpened, ClockMoved, Depth, Event, Notice, Tick, is_order_fact
+from kisnb.events import (
+    AccountOpened,
+    CancelStarted,
+    ClockMoved,
+    Depth,
+    Event,
+    IntentTaken,
+    Notice,
+    SendStarted,
+    Tick,
+    is_order_fact,
+)
 from kisnb.history.tape.blocks import is_tape
 from kisnb.history.tape.reader import TapeFile
 from kisnb.kis.recording.recorded_tape import (
@@ -443,8 +455,8 @@ def replay(
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
     path = Path(recording)
-    has_orders = not is_tape(path) and holds_orders(path)
-    for t, ticks, depths, came in batches(_market(path)):
+    has_orders, market = _of_tape(path) if is_tape(path) else _of_recording(path)
+    for t, ticks, depths, came in batches(market):
         if engine is None:
             if not ticks:
                 continue
@@ -464,15 +476,39 @@ def replay(
     return Result(engine.runner.book, engine.rows, agent)
 
 
-def _market(path: Path) -> Iterator[tuple[Ns, MarketEvents]]:
-    """Yield (moment, events of one frame). Of a tape these are the trades at KRX."""
-    if not is_tape(path):
-        yield from recorded_market(path)
-        return
-    for t, events in TapeFile(path).batches(trades_only=True):
-        ticks = [e for e in events if isinstance(e, Tick) and e.venue is Venue.KRX]
-        if ticks:
-            yield t, ticks
+def _of_recording(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
+    """Return whether orders reached the recorded server, and the market that it recorded."""
+    return holds_orders(path), recorded_market(path)
+
+
+def _of_tape(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
+    """Return whether a desk's orders are in the tape, and the market with them."""
+    tape = TapeFile(path)
+    has_orders = any(
+        isinstance(event, SendStarted)
+        for _, events in tape.batches(orders=True)
+        for event in events
+    )
+    return has_orders, _market_of(tape)
+
+
+def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
+    revises: set[str] = set()
+    for t, events in tape.batches(orders=True):
+        # A batch holds what was seen together: trades and depth, and the desk's own orders.
+        for kind, group in itertools.groupby(events, type):
+            same = list(group)
+            if kind is Tick:
+                yield t, [event for event in same if isinstance(event, Tick)]
+            elif kind is Depth:
+                yield t, [event for event in same if isinstance(event, Depth)]
+            for event in same:
+                if isinstance(event, IntentTaken) and event.intent.supersedes is not None:
+                    revises.add(event.intent.key)
+                elif isinstance(event, SendStarted):
+                    yield t, OrderCame(event.key not in revises)
+                elif isinstance(event, CancelStarted):
+                    yield t, OrderCame(is_new=False)
 
 
 Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]

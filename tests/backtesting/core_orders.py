@@ -65,6 +65,11 @@ class CoreOrders:
         opened = AccountOpened(now, cash, ())
         self.state.apply(opened)
 
+    @property
+    def held(self) -> dict[str, int]:
+        positions = self.state.books.account.positions.values()
+        return {p.code: p.qty for p in positions if p.qty}
+
     def take(self, command: BarCommand, now: Ns, arrives: Ns) -> None:
         assert isinstance(command, Submit | ReviseOrder | CancelOrder)
         assert not isinstance(command, PlaceAtFill)

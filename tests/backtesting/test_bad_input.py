@@ -67,7 +67,7 @@ def test_h06_bars_that_contradict_themselves_are_refused(data: Any, words: str) 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"start": "2025-01-01"}, r"no trading day with bars lies between and.*from 2024"),
+        ({"start": "2025-01-01"}, r"no trading day with bars lies between 2025.*from 2024"),
         ({"start": "soon"}, r"'soon' is not a date.*2024-01-31"),
         ({"fills": 0}, r"fills=0 is no share.*1 to 100 percent, or None"),
         ({"sizing": "later"}, r"later.*decision"),

@@ -18,12 +18,13 @@ import kisnb
 from kisnb.backtesting.backtest import prepared
 from kisnb.backtesting.bar_feed import read_feed
 from kisnb.backtesting.bar_rules import universe_of
-from kisnb.events import Accepted, Bar, Expired
+from kisnb.events import Accepted, AccountOpened, Bar, Expired
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
 from kisnb.orders import Order
 from kisnb.trading.ports.journal_rows import RouteDecided
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.state import State
 from tests.backtesting.bars import minutes
 from tests.backtesting.core_orders import core_run
 
@@ -134,3 +135,51 @@ def test_h06_h13_the_short_way_agrees_for_several_stocks_with_one_cash(seed: int
     }  # fmt: skip
     assert rows_of(short[0]) == rows_of(whole[0])
     assert short[1].equals(whole[1])
+
+
+@pytest.mark.parametrize("percent", [None, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_h06_orders_that_are_sized_at_their_fill_leave_the_state_of_their_rows(
+    seed: int, percent: int | None
+) -> None:
+    """One that fills whole is folded in one step. Its rows, folded one by one, say the same."""
+
+    class Swings(kisnb.Agent):
+        every = "1m"
+        code: str = ""
+
+        def on_start(self) -> None:
+            self.draw = random.Random(seed)
+
+        def on_bar(self, bar: Bar) -> None:
+            if self.draw.random() < 0.3:
+                self.target(self.draw.choice([0, 0, 0.5, 1.0]))
+            elif self.draw.random() < 0.1:
+                self.buy_value(700_000)
+
+    feed = read_feed(minutes(3, seed, per_day=60))
+    issues, _ = universe_of(feed.codes, Universe.packaged())
+    run = prepared(
+        [Swings(code="005930")], feed, issues, BANKIS, cash=CASH, fills=percent, sizing="fill"
+    )
+    run.orders.rows = []
+    run.run()
+    opened = AccountOpened(feed.hours[0][1], CASH, ())
+    folded, state = State.fold([opened, *run.orders.rows]), run.state
+    assert len(run.orders.rows) > 60
+    assert (folded.cash, folded.fills, folded.highest) == (state.cash, state.fills, state.highest)
+    assert (folded.day.flows, folded.day.bought) == (state.day.flows, state.day.bought)
+    for name, book in (("account", state.books.account), *state.books.agents.items()):
+        other = folded.books.account if name == "account" else folded.books.of(name)
+        # What was decided on the last bar has no row yet.
+        decided = {key: o for key, o in book.orders.items() if o.facts}
+        assert list(other.orders) == list(decided)
+        for key, order in decided.items():
+            again = other.orders[key]
+            fields = [f for f in type(order).__slots__ if f not in ("since", "t")]
+            assert [getattr(again, f) for f in fields] == [getattr(order, f) for f in fields]
+            assert (again.since, again.t) == (order.since, order.t)
+        position, twin = book.position("005930"), other.position("005930")
+        assert (position.qty, position.cost, position.realised_net) == (
+            twin.qty, twin.cost, twin.realised_net,
+        )  # fmt: skip

@@ -9,6 +9,7 @@ import sys
 import time
 
 from tests.bench import (
+    backtests,
     compiled_book,
     desk,
     exchange,
@@ -115,6 +116,7 @@ def main() -> None:
     tape.show()
     hops.show()
     desk.show()
+    backtests.show()
     wire.report()
     market_day.main()
 
