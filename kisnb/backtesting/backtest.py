@@ -14,8 +14,10 @@ from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.engine import Result, replay
+from kisnb.backtesting.results.benchmark import BenchmarkLike
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.backtesting.run_record import RunRecord
-from kisnb.backtesting.run_words import assumed, costs_in_words
+from kisnb.backtesting.run_words import assumed, costs_in_words, parameters_in_words
 from kisnb.clock import DAY, SECOND
 from kisnb.errors import BadInput, ConfigError
 from kisnb.history.tape.blocks import is_tape
@@ -52,7 +54,8 @@ def backtest(
     limits: Limits | None = None,
     universe: Universe | None = None,
     patience: float = 60.0,
-) -> RunRecord | Result:
+    benchmark: BenchmarkLike = None,
+) -> BacktestResult | Result:
     """Run an agent over bars, or over a recorded day, and return what became of it.
 
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
@@ -70,6 +73,8 @@ def backtest(
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
       data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
       after which a handler that does not return ends the run.
+    - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
+      DataFrame of date and close.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
@@ -91,8 +96,9 @@ def backtest(
         agents, feed, issues, model, cash=won, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
     )  # fmt: skip
+    parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
     run.run(values.seconds(patience, "patience"))
-    return RunRecord(
+    record = RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,
         equity=run.equity(),
@@ -111,7 +117,9 @@ def backtest(
             separate=separate,
             has_limits=limits is not None,
         ),
+        parameters=parameters,
     )
+    return BacktestResult(record, benchmark)
 
 
 def prepared(

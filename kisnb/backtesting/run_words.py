@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_rules import BarRules
 from kisnb.market.costs import PLANS, CostModel
+from kisnb.trading.agents.agent import Agent
 
 _PPB_PERCENT = 10_000_000
 """Parts per billion of a percent."""
@@ -35,6 +36,11 @@ def costs_in_words(costs: CostModel) -> str:
     )
     of_plan = f"plan {plan}, " if plan else ""
     return f"Commission: {of_plan}a side {percent}; {tax}; none on ETF and ETN."
+
+
+def parameters_in_words(agent: Agent) -> str:
+    """Return the parameters of an agent with their values: ``"code='005930', n=20"``."""
+    return ", ".join(f"{name}={getattr(agent, name)!r}" for name in agent.parameters())
 
 
 def assumed(

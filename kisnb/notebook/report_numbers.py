@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kisnb.columns import Column, S, number_column, signed_column, text_column, time_column
+from kisnb.drawing.candles import Candle, Mark, candles, marks
+from kisnb.drawing.tables import Cell, cells_of, heads_of
 from kisnb.errors import KisnbError
-from kisnb.notebook.charts.candles import Candle, Mark, candles, marks
 from kisnb.notebook.rendering import holding_columns
-from kisnb.notebook.rendering.tables import Cell, cells_of, heads_of
 from kisnb.orders import Account, Fill, Order
 from kisnb.session.agents import agent_columns
 from kisnb.terms import Mode

@@ -20,6 +20,7 @@ from tests.bench import (
     routing,
     simulator,
     tape,
+    tear_sheet,
     wire,
 )
 
@@ -105,6 +106,7 @@ def main() -> None:
         print(f"{work:34s} {rate:8,.0f} order events/s of one core   limit_book target ≥ 200,000")
     compiled_book.show()
     indicators.show()
+    tear_sheet.show()
     print("\nthe simulated host over loopback")
     simulator.show()
     first, instead = opened()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from kisnb.clock import SECOND, kst
+from kisnb.drawing.tables import cells_of
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -19,7 +20,6 @@ from kisnb.events import (
 )
 from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_rows
-from kisnb.notebook.rendering.tables import cells_of
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 import kisnb
-from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.market.price_files import DAILY
 from kisnb.paths import data_dir
 from kisnb.strategies import golden_cross, mean_reversion, strategy, volatility_breakout
@@ -19,9 +20,9 @@ FALL_AND_RISE = [10_000] * 18 + [9_900, 9_800, 9_700, 10_400, 10_900, 11_000]
 
 
 def orders_of(agent: Agent, data: pl.DataFrame) -> list[tuple[str, int, float | None]]:
-    record = kisnb.backtest(agent, data, costs="krx=0", cash=10_000_000, fills=None)
-    assert isinstance(record, RunRecord)
-    return [(str(o.side), o.quantity, o.average) for o in record.book.orders.values()]
+    result = kisnb.backtest(agent, data, costs="krx=0", cash=10_000_000, fills=None)
+    assert isinstance(result, BacktestResult)
+    return [(str(o.side), o.quantity, o.average) for o in result.book.orders.values()]
 
 
 @pytest.mark.parametrize(
@@ -113,16 +114,16 @@ def test_a13_volatility_breakout_buys_a_move_and_leaves_after_ten_bars() -> None
 @pytest.mark.data
 @pytest.mark.skipif(data_dir() is None, reason="needs KISNB_DATA")
 @pytest.mark.parametrize("name", ["golden_cross", "volatility_breakout", "mean_reversion"])
-def test_a13_a_strategy_trades_all_real_issues_since_2019_06_03(
-    name: str,
-) -> None:
+def test_a13_a_strategy_trades_all_real_issues_since_2019_06_03(name: str, tmp_path: Path) -> None:
     folder = data_dir()
     assert folder is not None
     agents, bars = strategy(name), pl.read_parquet(folder / DAILY)
-    record = kisnb.backtest(
-        agents, bars, costs="bankis", start="2019-06-03", params={"weight": 1 / 32}
-    )
-    assert isinstance(record, RunRecord)
+    result = kisnb.backtest(
+        agents, bars, costs="bankis", start="2019-06-03", params={"weight": 1 / 32},
+        benchmark="KOSPI",
+    )  # fmt: skip
+    assert isinstance(result, BacktestResult)
+    record = result.record
     assert len(record.agents) == 32
     assert (record.first, record.last) == (date(2019, 6, 3), date(2023, 12, 28))
     book = record.book
@@ -134,3 +135,9 @@ def test_a13_a_strategy_trades_all_real_issues_since_2019_06_03(
     assert len(book.orders) > 100
     # A stock of small volume may fill a part of an order in a day, and never more than is held.
     assert all(position.qty >= 0 for position in book.positions.values())
+    # Its tear sheet stands beside KOSPI, which rose from 2,041.74 of 2019-05-31 to 2,655.28.
+    assert result.value("benchmark return") == pytest.approx(2_655.28 / 2_041.74 - 1)
+    assert result.trades["pnl_net"].sum() == book.realised_net
+    report = result.report(tmp_path / f"{name}.html")
+    assert report.size < 1_500_000
+    assert "KOSPI" in report.path.read_text("utf-8")

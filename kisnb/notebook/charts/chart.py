@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kisnb.drawing.candle_figure import candle_figure
+from kisnb.drawing.candle_svg import candle_svg
+from kisnb.drawing.candles import candles, marks, summary
 from kisnb.missing import why_missing
-from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.charts.candle_svg import candle_svg
-from kisnb.notebook.charts.candles import candles, marks, summary
 from kisnb.orders import Order
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kisnb.columns import Column, S
+from kisnb.drawing.tables import badge_html
 from kisnb.notebook.panels.desk_notices import banner, notices
 from kisnb.notebook.panels.kill_button import face, other_ways
 from kisnb.notebook.panels.row_deltas import Cells, PanelColumn
-from kisnb.notebook.rendering.tables import badge_html
 from kisnb.orders import Order
 from kisnb.session.agents import agent_columns
 from kisnb.trading.order_books import order_columns

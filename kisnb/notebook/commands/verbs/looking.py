@@ -6,11 +6,11 @@ from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
+from kisnb.drawing.tables import badge_text
 from kisnb.market.instruments import is_code
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
-from kisnb.notebook.rendering.tables import badge_text
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:

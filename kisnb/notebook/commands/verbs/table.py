@@ -55,6 +55,6 @@ VERBS: dict[str, Verb] = {
         *AGENTS,
         *DESK,
         _HELP,
-    )  # fmt: skip
+    )
 }
 """The verbs by name, in the order in which help shows them."""
