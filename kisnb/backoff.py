@@ -6,7 +6,7 @@ its own count of failures, and sets the count to 0 when an attempt has succeeded
 
 | owner                           | what is tried again                                     |
 |---------------------------------|---------------------------------------------------------|
-| `kis/http/rest.py`              | a read that got no answer, or was too fast              |
+| `kis/http/rest.py`              | a read that got no reply, or was too fast               |
 | `kis/feed/stream.py`            | the WebSocket to KIS                                    |
 | `kis/feed/registrations.py`     | a registration that KIS refused for a passing reason    |
 | `trading/orders/readings.py`    | KIS's list of orders                                    |

@@ -5,7 +5,7 @@ An order is the fold of the facts about it (``kisnb.events``). Desk, notebook an
 the same facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 we refused it; nothing was sent
-     ├────► ACCEPTED                               found in KIS's list: sent by somebody else
+     ├────► ACCEPTED                               found in KIS's list: an external order
      └────► SENDING ──► NEW | DENIED               may_send stopped it, or KIS turned it away
                │  ├──► REJECTED                    KIS refused it
                │  ├──► RESERVED ──► SENT | REJECTED | CANCELLED | EXPIRED    waits for its day
@@ -20,7 +20,7 @@ the same facts with the same function, so they cannot disagree about an order.
     REJECTED ──► ACCEPTED     these three open again when KIS's list shows that their shares live,
     CANCELLED ──► ACCEPTED    or that more of them were filled: an end that the list once showed
     EXPIRED ──► ACCEPTED      was wrong
-    FILLED ──► ACCEPTED       an order from elsewhere is larger than it was when it was found
+    FILLED ──► ACCEPTED       an external order is larger than it was when it was found
 
 A reserved order (예약주문) is RESERVED until KIS has made it an order of its day.
 
@@ -162,7 +162,8 @@ class Naming(msgspec.Struct, frozen=True, gc=False):
 
     wish: Wish
     place: Place
-    number: int = 0
+    # Journals and running desks know the ordinal by its first name.
+    ordinal: int = msgspec.field(default=0, name="number")
     """``--again N``: which order of this wish it is, as the person counts them. 0: not given."""
     name: str = ""
     """``key=``: the name that the person gave the order. Empty: not given.
@@ -406,7 +407,7 @@ _S = OrderState
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 # The drawing at the top of the module as a table. ``Order.to`` enforces it.
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    # ACCEPTED: an order from elsewhere is announced by KIS's list, when it is in the market
+    # ACCEPTED: an external order is announced by KIS's list, when it is in the market
     # already.
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
     # NEW: ``may_send`` holds the order for a window or a price, or KIS turned it away for its speed
@@ -424,7 +425,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.REJECTED: frozenset({_S.ACCEPTED}),
     _S.CANCELLED: frozenset({_S.ACCEPTED}),
     _S.EXPIRED: frozenset({_S.ACCEPTED}),
-    # Only an order from elsewhere, which the list had first shown in part. Of an order of ours
+    # Only an external order, which the list had first shown in part. Of an order of ours
     # every share was filled, and fills are never taken back.
     _S.FILLED: frozenset({_S.ACCEPTED}),
 }

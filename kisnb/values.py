@@ -2,9 +2,9 @@
 
 A notebook hands over numbers of numpy and polars, floats that are whole, texts from forms and
 magics. They are read here once, where they enter, so that nothing odd reaches the desk. Pasted text
-brings letters that show nothing: Korean taken apart into its letters by macOS, blanks that are
-none, full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
-raises BadInput with the cure, and imports no library of data.
+brings what nobody sees: Korean that macOS took apart into its letters, invisible blanks, and
+full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
+raises BadInput with the cure, and imports neither numpy nor polars.
 """
 
 from __future__ import annotations
@@ -176,11 +176,11 @@ def ordinal(again: object) -> int:
     # A bool is an int for Python, so it is looked at first: `again=True` means one order more.
     if isinstance(again, bool) or again is None:
         return int(bool(again))
-    number = whole(again, "again")
-    if not 0 <= number < MOST_AGAIN:
+    n = whole(again, "again")
+    if not 0 <= n < MOST_AGAIN:
         cure = f"count from 1 to {MOST_AGAIN - 1}"
-        raise BadInput(f"again={number} is not valid", cure)
-    return number
+        raise BadInput(f"again={n} is not valid", cure)
+    return n
 
 
 def order_name(key: object) -> str:

@@ -78,7 +78,7 @@ class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
     halted: bool
     reason: str
     """Reason of a halt of trading, in KIS's words."""
-    # KIS sends this channel at the begin and the end of a VI (H0STMKO0, VI_CLS_CODE).
+    # KIS sends this channel at the start and the end of a VI (H0STMKO0, VI_CLS_CODE).
     vi: bool
     """A volatility interruption is on."""
     received: Ns = 0

@@ -97,7 +97,7 @@ class OrderReserved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # A lost reply is not a refusal. KIS may have the order, so it is neither sent again nor taken for
 # dead.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """No answer came: the order may live or not."""
+    """No reply came: the order may live or not."""
 
     log_line: ClassVar[str] = "unknown: {0.text}"
 
@@ -180,7 +180,7 @@ class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class CancelRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The cancel failed; the order is as it was. ``msg_cd`` is empty when no answer came."""
+    """The cancel failed; the order is as it was. ``msg_cd`` is empty when no reply came."""
 
     log_line: ClassVar[str] = "cancel refused: {0.text}"
 
@@ -202,7 +202,7 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Order number of the cancel; 0 when only KIS's list reported it."""
 
 
-# At KIS a revise makes a new order, and the old one ends by so many shares (주식주문(정정취소): the
+# At KIS a revise makes a new order, and the old one loses the moved shares (주식주문(정정취소): the
 # reply has a new ODNO). This fact belongs to the old order. The new one has its own facts.
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Shares of an order live on as the order ``by``, under its number."""
@@ -213,6 +213,9 @@ class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     qty: int
     by: str
     number: int
+    # A list without the row of the revising order shows these shares as gone.
+    counted: bool = False
+    """True: the shares count as cancelled already. New is only where they live on."""
 
 
 # KIS is not known to send a notice at the end of a market session, so this fact is made from KIS's

@@ -1,7 +1,8 @@
 """KRX and Nextrade on one day, for all stocks: orders, market sessions, interruptions and halts.
 
 It does no I/O: the time is passed in and must not go back. Own orders have positive ids, background
-orders have negative ones. Background orders are not checked, and only their trades are reported.
+orders have negative ones. Background orders are not checked. Their trades go to the tape; what else
+becomes of them is not reported.
 
 An order for SOR goes whole to one venue and stays there:
 

@@ -1,7 +1,9 @@
 """One limit book of a stock on a venue, and the matching in it.
 
 The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders have
-positive ids, background orders have negative ones. Only trades of the background are reported.
+positive ids, background orders have negative ones. Every trade goes to the tape. Fills, cancels and
+ends of own orders become happenings for the host. What becomes of a background order is reported
+nowhere, except for its trades.
 
 Orders match continuously, or in a call auction. Two kinds wait beside the limit book:
 

@@ -201,11 +201,11 @@ class KisBroker:
     # orders
 
     async def submit(self, intent: Intent, route: Route) -> SendReply:
-        """Post an order once and return the outcome. A lost answer is ``unknown``.
+        """Post an order once and return the outcome. A lost reply is ``unknown``.
 
         ``again`` means that KIS turned the call away for its speed or token. The caller decides.
 
-        Nothing is sent in three cases. It raises OrderDenied when this connection takes no such
+        Nothing is sent in three cases. It raises OrderDenied when this desk takes no such
         order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
         no token.
         """
@@ -217,7 +217,7 @@ class KisBroker:
             body = reserve_body(intent, route, self._account)
             return await self._post(intent.key, APIS["order_resv"], body, Lane.ORDER, _reserved)
         body = order_body(intent, route, self._account)
-        read = self._numbered(route.venue)
+        read = self._reader_of_number(route.venue)
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, read)
 
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
@@ -228,7 +228,7 @@ class KisBroker:
         """
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
-        read = self._numbered(ref.venue)
+        read = self._reader_of_number(ref.venue)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, read)
 
     async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
@@ -249,10 +249,10 @@ class KisBroker:
         """
         self._check_can_order(key)
         body = revise_body(ref, qty, price, self._account)
-        read = self._numbered(ref.venue)
+        read = self._reader_of_number(ref.venue)
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, read)
 
-    def _numbered(self, venue: Venue) -> ReadReply:
+    def _reader_of_number(self, venue: Venue) -> ReadReply:
         """Return the reader of a reply that names an order at ``venue``."""
         return lambda key, reply: SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
 

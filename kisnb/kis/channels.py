@@ -2,8 +2,8 @@
 
 KIS has each kind of channel three times: of KRX, of NXT, and of both unified. The unified one is
 ``Venue.SOR`` here, because it shows what the smart order router sees. The unified channel sends
-nothing about a stock that NXT does not list, all day long. KRX's own channel carries every stock,
-since 2026-09-14 in the after-market too. Source: KIS's workbook, and a client's measurements of
+nothing about a stock that NXT does not list, all day long. KRX's own channel carries every stock;
+since 2026-09-14 also in the after-market. Source: KIS's workbook, and a client's measurements of
 2026-09-14.
 """
 

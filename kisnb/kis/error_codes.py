@@ -26,7 +26,7 @@ CODES: dict[str, Code] = {
 """Every code that is known, those of success included."""
 
 RATE_LIMITED = frozenset({"EGW00201", "EGW00215"})
-"""More calls in a second than KIS takes: at the gateway, and at the ledger (clients' answers)."""
+"""More calls in a second than KIS takes: at the gateway, and at the ledger (replies to clients)."""
 TRY_AGAIN = RATE_LIMITED | {"EGW00316", "OPSQ1002"}
 """A read that gets one of these is asked again."""
 ROWS_CHANGED = "SYDB0050"
@@ -34,7 +34,7 @@ ROWS_CHANGED = "SYDB0050"
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 """KIS does not take the token any more: the next one is fetched."""
 AT_THE_GATE = RATE_LIMITED | TOKEN_EXPIRED
-"""The gateway or the ledger turned the call away before it was read. An order with such an answer
+"""The gateway or the ledger turned the call away before it was read. An order with such a reply
 was not placed, and nothing is wrong with it: it may be sent again."""
 
 
@@ -58,7 +58,7 @@ def explain(msg_cd: str) -> str:
 
 
 def refuses_token(msg_cd: str, status: int) -> bool:
-    """Return whether an answer says that KIS does not take the token any more.
+    """Return whether a reply says that KIS does not take the token any more.
 
     HTTP 401 says it too, whatever its code: after a maintenance KIS sends codes that no table has
     (seen by a client).
@@ -74,7 +74,7 @@ def outcome_of(msg_cd: str, status: int) -> Literal["again", "rejected", "unknow
 
 
 def was_not_placed(msg_cd: str, status: int) -> bool:
-    """True when an answer with this code and HTTP status proves that the order does not live.
+    """True when a reply with this code and HTTP status proves that the order does not live.
 
     For a known code the table says so. An unknown code proves it only with HTTP 200, which is how
     KIS answers a business refusal. At an HTTP error the order may have passed the gateway.

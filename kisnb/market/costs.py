@@ -71,7 +71,7 @@ class CostModel(msgspec.Struct, frozen=True):
     """Tax on every sale of stock, whatever its date. None: the dated table ``TAXES``."""
 
     def fee(self, value: int, venue: Venue, kind: Kind) -> int:
-        """Return the commission in won on a fill of ``value`` won.
+        """Return the commission in won on ``value`` won that one order traded.
 
         SOR counts as KRX until the fill names its venue.
         """
@@ -80,7 +80,7 @@ class CostModel(msgspec.Struct, frozen=True):
         return value * (self.nxt if venue is Venue.NXT else self.krx) // _PPB
 
     def tax(self, value: int, day: date, kind: Kind, board: Board) -> int:
-        """Return the tax in won on a sale of ``value`` won; 0 for ETF and ETN.
+        """Return the tax in won on ``value`` won that one order sold; 0 for ETF and ETN.
 
         Raises ConfigError for a sale before 2019-06-03 unless ``stock_tax`` is given.
         """

@@ -216,7 +216,7 @@ def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
     broken file.
     """
     # No field of KRX's files says that Nextrade trades an issue. Being in its file does. KIS's
-    # samples do not download Nextrade's files, so many folders have neither.
+    # samples do not download Nextrade's files, which is why many folders have neither.
     on_nxt = None
     if any(_holds(folder, name) for name in NXT_FILES.values()):
         on_nxt = {record.code for record in _read(folder, NXT_FILES[board], board)}

@@ -1,6 +1,7 @@
-"""The kinds of orders that each venue takes, by span of its day and kind of issue, and their end.
+"""The kinds of orders that each venue takes and when they end, by span of the day and by issue.
 
-One dated table decides what is legal. A session id is only a label. Sources: KIS's workbook of
+One dated table decides what is legal; no rule depends on a session id. What no row allows is not
+legal. "Kind" alone means the kind of an order. Sources: KIS's workbook of
 order types (ORD_DVSN), the notices of KRX and KIS of 2026-09-09, brokers' notices of 2026-09.
 Certainty as in ``session_table``.
 """
@@ -75,8 +76,7 @@ _AFTER_KINDS = {
 }
 _AFTER = frozenset(_AFTER_KINDS.values())
 _IN_CALLS = _CALL | _CONDITIONAL | {_K.SINGLE_PRICE, _K.AFTER_LIMIT, _K.NXT_PRE_LIMIT}
-# Kinds that a cure names instead of a market order, the most alike first. Nextrade takes no plain
-# market order (KIS workbook, ORD_DVSN 01).
+# Kinds that a cure names instead of a market order, the most alike first.
 _LIKE_MARKET = (
     _K.MARKET,
     _K.MARKET_IOC,
@@ -110,6 +110,8 @@ RULES: tuple[Rule, ...] = (
          "no list of what is left out", "C",
          "krx_after_takes_funds"),
     # Nextrade lists stocks only (no ETF, no ETN), and its orders live on into its after-market.
+    # Nextrade takes no plain market order (KIS workbook, ORD_DVSN 01): its rows have _BOOK, and
+    # nothing of _CALL.
     Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
          f"{_BOOKLET}; that it outlives 08:50", "B"),
     Rule(_N, "pre-market", _GTP, "pre-market", _STOCK, REFORM, f"{_NOTICE}: GTP, cancelled 08:50"),
@@ -145,7 +147,7 @@ RULES: tuple[Rule, ...] = (
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The answer to whether an order is legal. It is true when the order is."""
+    """The answer to whether an order is legal. A verdict is truthy when the order is legal."""
 
     rule: Rule | None = None
     """The rule that allows the order; None when it is not legal."""

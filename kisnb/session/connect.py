@@ -46,9 +46,10 @@ async def connect(
 ) -> Session:
     """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live takes buys once it is armed.
 
-    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day. Left
-    out, they go on with the day that runs, or take the simulator's defaults. ``fresh`` begins a new
-    day. ``quotes="live"`` lets paper have the prices of the desk that owns the live appkey.
+    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day.
+    Without them the running day continues, or a new one takes the simulator's defaults. ``fresh``
+    begins a new day. ``quotes="live"`` lets paper have the prices of the desk that owns the live
+    appkey.
 
     An IPython kernel has one session for each mode. The same call again returns it, and ``fresh``
     closes it. Raises BadInput, ConfigError, DeskBusy, DeskError.

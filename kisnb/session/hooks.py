@@ -46,9 +46,11 @@ class Hooks:
     def say(self, show: Callable[[str], object] | None) -> None:
         self._placing.say = show
 
-    def on_interrupt(self, readable: Callable[[asyncio.CancelledError], BaseException]) -> None:
-        """Let waits raise what ``readable`` makes of a cancellation."""
-        self._link.readable = readable
+    def on_interrupt(
+        self, error_for_people: Callable[[asyncio.CancelledError], BaseException]
+    ) -> None:
+        """Let waits raise what ``error_for_people`` makes of a cancellation."""
+        self._link.error_for_people = error_for_people
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` in the notebook's loop after each batch of events.

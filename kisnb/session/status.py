@@ -68,7 +68,7 @@ class SessionStatus:
     def doubt(self) -> str:
         """The reason why orders and positions may differ from what is shown, and since when.
 
-        Empty while they are known.
+        Empty while nothing is in doubt.
         """
         return self._link.state.doubt or self.readings
 

@@ -1,8 +1,8 @@
 """The desk as a pure state machine: ``step(now, message)`` returns effects.
 
-State is the fold of the journal's rows, always. A row is applied at the moment at which it is given
-to the host to be persisted. The host runs effects strictly in order and syncs a Persist before the
-next effect. So no bytes of an order leave before their row.
+State is the fold of the journal's rows, always. A row is applied when the host gets it, before it
+is on disk. The host runs effects strictly in order and syncs a Persist before the next effect. So
+no bytes of an order leave before their row.
 
 Each part takes the ``Turn`` of the step. A part knows the parts above it, never one below:
 

@@ -18,9 +18,9 @@ from kisnb.desk.record.journal import SCHEMA_VERSION, Journal, JournalLost
 from kisnb.desk.record.journal_frame import journal_frame, write_frame
 from kisnb.errors import BadInput, ConfigError
 from kisnb.events import Denied, HaltSet, IntentTaken, SendStarted
-from kisnb.orders import Route
+from kisnb.orders import Naming, Place, Route, Wish
 from kisnb.terms import OrderKind, Venue
-from kisnb.trading.ports.journal_rows import array_of, decode_rows, encode_row
+from kisnb.trading.ports.journal_rows import array_of, decode_row, decode_rows, encode_row
 from kisnb.trading.state import State
 from tests.trading.desk import NOON, intent, notice
 
@@ -49,6 +49,14 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path):
     assert list(again.rows()) == rows
     assert path.stat().st_mode & 0o777 == 0o600
     assert State.fold(again.rows()).books.orders["가"].text == "reason; cure"
+
+
+def test_o11_the_journal_calls_the_ordinal_number_as_older_journals_do():
+    row = IntentTaken(NOON, intent("k"), Naming(Wish("005930"), Place("kernel", 1), ordinal=3))
+    written = encode_row(row)
+    assert b'"number":3' in written
+    assert b"ordinal" not in written
+    assert decode_row(written) == row
 
 
 def test_o01_what_append_has_returned_for_survives_kill_9(tmp_path: Path):

@@ -154,10 +154,11 @@ class Run:
         self._met[of] += 1
         return self._faults.get((of, self._met[of]))  # type: ignore[call-overload, no-any-return]
 
-    def note(self, text: str) -> None:
+    def note(self, *parts: object) -> None:
+        """Add a line to the trace, when there is one. Only then its parts become text."""
         if self.trace is not None:
             seconds = (self.host.core.now - BEGIN) / SECOND
-            self.trace.append(f"{seconds:9.3f}  {text}")
+            self.trace.append(f"{seconds:9.3f}  {' '.join(map(str, parts))}")
 
     # the desk's life
 
@@ -169,13 +170,13 @@ class Run:
         state = State.fold([decode_row(encode_row(row)) for row in self.rows])
         self.desk = self._make(self.rules, self.limits, state)
         self.watch.began(state)
-        self.note(f"desk begins, life {self._life}")
+        self.note("desk begins, life", self._life)
         self.notebooks.desk_began(self.desk)
         self._run(self.desk.start(self.now))
         self._connect()
 
     def die(self, why: str) -> None:
-        self.note(f"desk dies {why}")
+        self.note("desk dies", why)
         self.desk = None
         self.notebooks.desk_died()
         self._life += 1
@@ -196,13 +197,15 @@ class Run:
     def say(self, said: CoreMessage) -> None:
         if self.desk is None:
             return
-        self.note(f"  → {said}")
+        self.note("  →", said)
         self.watch.halts.said(said)
         effects = self.desk.step(self.now, said)
         self._run(effects)
         if self.desk is not None:
             self.watch.halts.stepped()
-            self.watch.stepped(self.desk.state)
+            # Only rows change the state, and KIS's own figures only grow.
+            if any(isinstance(effect, Persist) for effect in effects):
+                self.watch.stepped(self.desk.state)
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -219,7 +222,7 @@ class Run:
 
     def _keep(self, rows: list[Row]) -> None:
         for row in rows:
-            self.note(f"    {row}")
+            self.note("   ", row)
             self.rows.append(row)
             if is_published(row):
                 self._to_tell.append(row)
@@ -354,7 +357,7 @@ class Run:
             ill = "drop" if self.host.core.now < self.deaf_until else fault.ill if fault else ""
             wait = self.latency()
             if ill == "drop":
-                self.note(f"dropped: {notice}")
+                self.note("dropped:", notice)
                 continue
             for again in range({"twice": 2, "thrice": 3}.get(ill, 1)):
                 late = fault.amount * (again + (ill == "delay")) if fault else 0

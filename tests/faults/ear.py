@@ -212,7 +212,7 @@ class Ear:
             mine, desks = here.books.orders.get(key), there.books.orders.get(key)
             if desks is None and mine is not None and mine.state in LOCAL:
                 continue
-            # An order from elsewhere that turned out to be one of ours has gone from both.
+            # An external order that turned out to be one of ours has gone from both.
             if desks is None and mine is None:
                 continue
             if mine is None or desks is None or _picture(mine) != _picture(desks):

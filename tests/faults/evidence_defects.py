@@ -51,7 +51,7 @@ class TakesShared(Resolver):
 
     def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
-        for key, mine in resolver.claims(books, compare(books, rows)).items():
+        for key, mine in resolver.candidates(books, compare(books, rows)).items():
             order = books.orders[key]
             if (
                 len(mine) == 1
@@ -67,7 +67,7 @@ class TakesTheNewest(Resolver):
 
     def resolve(self, turn, asked, day, books, rows, *, whole=True):
         rows = tuple(rows)
-        found = resolver.claims(books, compare(books, rows))
+        found = resolver.candidates(books, compare(books, rows))
         claimants = Counter(mine[0].ref.number for mine in found.values() if mine)
         for key, mine in found.items():
             order = books.orders[key]

@@ -35,9 +35,9 @@ class ForgetsTheFee(Gate):
     """The fee of open buys counts, that of the buy itself does not."""
 
     def _cash(self, now, intent, state):
-        if state.cash is None or self._worth(now, intent) <= state.cash - self._reserved(
-            now, intent, state
-        ):
+        if state.cash is None or self._value(
+            now, intent.code, intent.qty, intent.price
+        ) <= state.cash - self._reserved(now, intent, state):
             return None
         return super()._cash(now, intent, state)
 
@@ -45,9 +45,9 @@ class ForgetsTheFee(Gate):
 class ReservesAtTheBase(Gate):
     """A market buy is weighed at the base price."""
 
-    def worth(self, now, code, qty, price):
+    def value_or_none(self, now, code, qty, price):
         item = self.rules.instrument(code)
-        return super().worth(
+        return super().value_or_none(
             now, code, qty, item.base if price is None and item is not None else price
         )
 

@@ -226,7 +226,7 @@ class Watch:
     def cancels(self, key: str) -> None:
         """Invariant 4 and row O08: after its row.
 
-        An order from elsewhere is cancelled by the kill switch alone.
+        An external order is cancelled by the kill switch alone.
         """
         self.demand(
             self.shadow.books.orders[key].cancel_asked,
@@ -462,7 +462,7 @@ class Watch:
                 for r in free
                 if r.ref.number in numbers
             )
-            # A wrong list had shown it in part, as an order from elsewhere. A person decides.
+            # A wrong list had shown it in part, as an external order. A person decides.
             taken = self._run.has_misread and any(
                 could_be(state.books.orders[key], r, state.books)
                 for r in rows

@@ -116,7 +116,7 @@ class Money:
     def _is_misled(self) -> bool:
         """KIS's list was wrong for so long that the desk counts shares as gone which are not.
 
-        Two readings agreed, or it has never said how large an order from elsewhere is. The desk
+        Two readings agreed, or it has never said how large an external order is. The desk
         cannot know better, and KIS refuses what is too much.
         """
         if not self._run.has_misread:

@@ -168,7 +168,7 @@ class Notebooks:
 
     def do(self, turn: Turn) -> None:
         """Carry out a turn; one whose notebook or agent is not there does nothing."""
-        self.run.note(f"notebook {turn.which}: {turn.step} {turn.how} {turn.error}")
+        self.run.note(f"notebook {turn.which}:", turn.step, turn.how, turn.error)
         kernel = self.kernels[turn.which % len(self.kernels)]
         if turn.step in ("start", "stop", "pause", "deed", "tick"):
             self._do_with_agent(turn, kernel, *self._agents[turn.agent % len(self._agents)])

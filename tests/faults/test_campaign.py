@@ -135,12 +135,23 @@ def test_a_failing_schedule_shrinks_to_what_matters():
 
 
 @pytest.mark.parametrize(
-    "seed", [120_003_636, 120_008_850, 130_004_874, 130_019_471, 130_048_304, 140_003_550]
+    "seed",
+    [
+        120_003_636,
+        120_008_850,
+        130_004_874,
+        130_019_471,
+        130_048_304,
+        140_003_550,
+        500_001_955,
+        500_027_689,
+    ],
 )
 def test_schedules_that_once_found_a_fault_hold(seed: int):
     """A stopped agent hid its failure. A word gave a number twice. A sale of others' shares.
 
     A cancel behind another one of a part waited for ever. A start that was taken back kept its
-    lease. A reading that was called off put the regular one off each time.
+    lease. A reading that was called off put the regular one off each time. A list without a young
+    revise hid where shares live on. An order that the list of the opening lacked counted twice.
     """
     assert play(make(seed)).broken == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kisnb.clock import Activity, SimulatedClock
-from kisnb.config import Config, load_config
+from kisnb.config import MEANINGS, Config, load_config
 from kisnb.errors import BadInput, ConfigError, NotOffered, OrderDenied
 from kisnb.kis.broker import KisBroker
 from kisnb.kis.catalogue import APIS
@@ -176,6 +176,7 @@ def test_k03_the_limit_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
         15,
         1,
     ]
+    assert "15 at live, 1 at paper" in MEANINGS["calls_per_second"].text
     monkeypatch.setenv("KISNB_CALLS_PER_SECOND", "3")
     assert Endpoint.of(Mode.LIVE).limited(load_config().calls_per_second).calls_per_second == 3
     monkeypatch.setenv("KISNB_CALLS_PER_SECOND", "-1")

@@ -28,6 +28,17 @@ from tests.market.indicator_twins import (
 )
 
 
+def test_both_forms_of_every_public_indicator_are_compared() -> None:
+    helpers = {"Bands", "Column", "Indicator", "MacdLines", "PriceIndicator"}
+    compared = {form for twins in TWINS.values() for form in (twins.made, twins.expression)}
+    assert {getattr(ind, name) for name in set(ind.__all__) - helpers} == compared
+    assert set(TWINS) == {twins.expression.__name__ for twins in TWINS.values()}
+    assert set(REFERENCES) == set(TWINS)
+    for twins in TWINS.values():
+        assert f"``{twins.made.__name__}(" in (ind.__doc__ or "")
+        assert f"``{twins.expression.__name__}``" in (ind.__doc__ or "")
+
+
 @each_indicator
 def test_both_forms_agree_with_other_libraries(name: str) -> None:
     for values in (

@@ -115,8 +115,8 @@ def test_help_lists_every_verb_from_the_one_table():
     lines = help_text().splitlines()
     assert len(lines) == len(VERBS)
     for verb in VERBS.values():
-        assert any(verb.line in line and verb.help in line for line in lines)
-        assert help_text(verb.name).splitlines() == [verb.line, f"    {verb.help}"]
+        assert any(verb.usage_line in line and verb.help in line for line in lines)
+        assert help_text(verb.name).splitlines() == [verb.usage_line, f"    {verb.help}"]
 
 
 def test_n03_a_number_below_zero_is_called_so():

@@ -181,7 +181,7 @@ def test_o11_the_call_is_the_outermost_one_in_cell_code_as_written(run):
     ]
 
 
-def test_o11_number_name_and_await_are_no_part_of_the_call(run):
+def test_o11_ordinal_name_and_await_are_no_part_of_the_call(run):
     one, two, three = run.calls(
         "await enter('005930', 1)\n"
         "order = await enter('005930', 1, again=2, key=f'{1}')\n"
@@ -203,7 +203,7 @@ def test_o11_number_name_and_await_are_no_part_of_the_call(run):
         ("for i in (1,): exec(f'buy({i})')", "for i in (1,): exec(f'buy({i}, again={i})')"),
     ],
 )
-def test_o11_number_and_name_are_no_part_of_a_call_in_a_string(run, plain, numbered):
+def test_o11_ordinal_and_name_are_no_part_of_a_call_in_a_string(run, plain, numbered):
     assert run.calls(plain) == run.calls(numbered)
 
 
@@ -268,7 +268,7 @@ def test_o11_code_that_is_made_from_text_counts_as_the_call_that_runs_it(run):
         'buy A --key="my name" 1 @{p} --again',
     ],
 )
-def test_o11_a_command_is_its_words_without_number_and_name(words):
+def test_o11_a_command_is_its_words_without_ordinal_and_name(words):
     assert command_text(words) == "%kis buy A 1 @{p}"
 
 

@@ -20,11 +20,11 @@ DAY = date(2026, 11, 20)
 def named(
     run: int = 1,
     code: str = "A",
-    number: int = 0,
+    ordinal: int = 0,
     name: str = "",
     cell: str = "x",
 ) -> Naming:
-    return Naming(Wish(code), Place("k", run, "n", cell, (f"text of {cell}",)), number, name)
+    return Naming(Wish(code), Place("k", run, "n", cell, (f"text of {cell}",)), ordinal, name)
 
 
 def never(_: str) -> bool:
@@ -69,7 +69,7 @@ def test_o11_a_lost_order_is_returned_before_the_desk_has_answered():
 
 @pytest.mark.parametrize(
     "other",
-    [named(2, code="B"), named(2, number=1), named(2, name="k"), named(2, cell="y")],
+    [named(2, code="B"), named(2, ordinal=1), named(2, name="k"), named(2, cell="y")],
     ids=["wish", "number", "name", "cell"],
 )
 def test_o11_a_lost_order_is_returned_to_an_equal_call_of_its_cell_only(other: Naming):
@@ -114,21 +114,21 @@ def test_o11_a_caller_that_has_its_order_cannot_lose_it_any_more():
     assert calls.find_claim(named(2), "line", never) is None
 
 
-def test_o11_a_loop_is_refused_with_the_order_and_the_first_free_number():
+def test_o11_a_loop_is_refused_with_the_order_and_the_first_free_ordinal():
     calls = RunCalls()
     calls.answer(claim(calls, named()), "key")
     again = calls.find_claim(named(), "line", never, first_free=lambda _: 3)
     assert again == Refuse("g", "key", 3)
-    claim(calls, named(number=3), "other line")
+    claim(calls, named(ordinal=3), "other line")
     assert calls.find_claim(named(), "line", never, first_free=lambda _: 3) == Refuse("g", "key", 4)
 
 
-def test_o11_another_position_of_the_run_is_no_loop_without_a_number():
+def test_o11_another_position_of_the_run_is_no_loop_without_an_ordinal():
     calls = RunCalls()
     claim(calls, named(), "first line")
     assert calls.find_claim(named(), "second line", never) is None
-    claim(calls, named(number=1), "first line")
-    assert isinstance(calls.find_claim(named(number=1), "second line", never), Refuse)
+    claim(calls, named(ordinal=1), "first line")
+    assert isinstance(calls.find_claim(named(ordinal=1), "second line", never), Refuse)
 
 
 def test_o11_a_loop_goes_on_after_a_dead_order_and_after_a_refused_call():

@@ -62,7 +62,7 @@ class Buy:
     again: int = 0
     key: str = ""
     source: str = ""
-    """The call as written, without number and key; left out, what it evaluates to."""
+    """The call as written, without ordinal and key; left out, what it evaluates to."""
     at: Hashable = None
     """Its position; left out, its place in the cell."""
     fate: Fate = "accepted"
@@ -79,8 +79,8 @@ class Buy:
 
     @property
     def text(self) -> str:
-        number = f" --again {self.again}" if self.again else ""
-        return f"{self.call}{number}{f' --key {self.key}' if self.key else ''}"
+        ordinal = f" --again {self.again}" if self.again else ""
+        return f"{self.call}{ordinal}{f' --key {self.key}' if self.key else ''}"
 
     @property
     def wish(self) -> Wish:
@@ -105,7 +105,7 @@ class Asked:
     """send, show, denied, rejected, or refuse and its letter."""
     key: str
     again: int = 0
-    """The number that a refusal printed."""
+    """The ordinal that a refusal printed."""
 
 
 class DeskModel:

@@ -48,7 +48,7 @@ def revises(one: Desk) -> list[str]:
 
 
 def account(sellable: int) -> Account:
-    # The other shares are in a sell from elsewhere.
+    # The other shares are in an external sell.
     held = (Holding(CODE, "", 10, sellable, 10 * PRICE, PRICE),) if sellable else ()
     return Account(10**9, 10**9, 10**9, 10**9, held, complete=True)
 

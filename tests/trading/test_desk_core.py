@@ -223,7 +223,7 @@ def test_reading_only_refuses_every_order_in_one_line():
     )
     desk = Desk(can=can)
     desk.submit()
-    assert denial(desk) == "this session is open for reading only. orders go to the simulator"
+    assert denial(desk) == "this desk is open for reading only. orders go to the simulator"
 
 
 def test_the_value_limit_counts_a_market_order_at_the_upper_limit_and_lets_a_reducing_sell_pass():

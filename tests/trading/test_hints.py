@@ -148,7 +148,7 @@ def live_order(state: OrderState, kind: OrderKind, venue: Venue, agent: str) -> 
     )
     order.state = state
     if state is OrderState.RESERVED:
-        # An order from elsewhere is never reserved here.
+        # An external order is never reserved here.
         order.intent = msgspec.structs.replace(order.intent, day=20261123, agent="")
         order.reserved_as = 3
     elif state not in (OrderState.NEW, OrderState.DENIED, OrderState.SENDING, OrderState.UNKNOWN):

@@ -64,7 +64,7 @@ def test_k16_an_order_that_the_list_shows_waiting_is_accepted():
     assert (desk.order().state, desk.order().filled) == (OrderState.ACCEPTED, 3)
 
 
-def test_k16_an_incomplete_list_ends_no_order_and_shows_those_from_elsewhere():
+def test_k16_an_incomplete_list_ends_no_order_and_shows_external_ones():
     desk = sent()
     desk.say(notice("accepted"))
     part(desk, row(filled=0, leaves=0), row(number=99, qty=3, leaves=3))

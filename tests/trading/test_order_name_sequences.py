@@ -157,8 +157,8 @@ plain = st.builds(
     source=st.sampled_from(["", "buy(code, n, p)", "enter()"]),
     at=st.sampled_from([None, None, "loop"]),
 )
-numbers = st.sampled_from([0, 0, 0, 1, 2])
-any_call = st.builds(replace, plain, again=numbers, key=st.sampled_from(["", "", "", "k"]))
+ordinals = st.sampled_from([0, 0, 0, 1, 2])
+any_call = st.builds(replace, plain, again=ordinals, key=st.sampled_from(["", "", "", "k"]))
 names = st.sampled_from([("one", "two"), ("one", ""), ("", ""), ("one", "one")])
 
 
@@ -189,7 +189,7 @@ def test_o11_a_cell_has_no_more_live_orders_of_a_wish_than_one_run_of_it_made_ca
 
 @some
 @given(worlds(any_call))
-def test_o11_one_position_of_one_run_sends_a_wish_and_number_once(world: World):
+def test_o11_one_position_of_one_run_sends_a_wish_and_ordinal_once(world: World):
     for n in range(CELLS):
         # A task of the cell makes the last call once more.
         world.do_run(0, n)
@@ -204,24 +204,24 @@ def test_o11_one_position_of_one_run_sends_a_wish_and_number_once(world: World):
 
 @some
 @given(worlds(any_call))
-def test_o11_keys_are_unique_and_a_number_names_one_live_order_of_a_wish(world: World):
+def test_o11_keys_are_unique_and_an_ordinal_names_one_live_order_of_a_wish(world: World):
     taken = world.taken()
     assert len({row.intent.key for row in taken}) == len(taken)
-    numbers: Counter[object] = Counter()
+    ordinals: Counter[object] = Counter()
     for row in taken:
         assert row.naming is not None
         if not world.live(row.intent.key):
             continue
         if row.naming.name:
-            numbers[kst_day(row.t), row.naming.name] += 1
-        elif row.naming.number:
-            numbers[kst_day(row.t), row.naming.wish, row.naming.number] += 1
-    assert all(count == 1 for count in numbers.values())
+            ordinals[kst_day(row.t), row.naming.name] += 1
+        elif row.naming.ordinal:
+            ordinals[kst_day(row.t), row.naming.wish, row.naming.ordinal] += 1
+    assert all(count == 1 for count in ordinals.values())
 
 
 @some
 @given(worlds(any_call))
-def test_o11_an_order_answers_one_call_without_a_number_of_each_run(world: World):
+def test_o11_an_order_answers_one_call_without_an_ordinal_in_each_run(world: World):
     answered: Counter[object] = Counter()
     for asked in world.desk.log:
         call = asked.call
@@ -233,7 +233,7 @@ def test_o11_an_order_answers_one_call_without_a_number_of_each_run(world: World
 
 @some
 @given(worlds(any_call), st.integers(0, 1))
-def test_o11_the_number_that_a_refusal_prints_sends_one_order_and_names_it_from_then_on(
+def test_o11_the_ordinal_that_a_refusal_prints_sends_one_order_and_names_it_from_then_on(
     world: World,
     ids: int,
 ):
@@ -243,7 +243,7 @@ def test_o11_the_number_that_a_refusal_prints_sends_one_order_and_names_it_from_
     kernel = next((k for k in world.kernels if k is asked.run.kernel), None)
     if kernel is None:
         return
-    # Another order may have taken the number meanwhile.
+    # Another order may have taken the ordinal meanwhile.
     again = world.desk.rule().first_free(asked.run.naming(asked.call))
     if world.desk.log[-1] is asked:
         assert again == asked.again

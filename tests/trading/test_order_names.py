@@ -99,7 +99,7 @@ def _(desk: DeskModel) -> Iterator[str]:
 
 @case(
     10,
-    "two cells of one text, then a number",
+    "two cells of one text, then an ordinal",
     "send #1 / show #1 / send #2 / show #1 / show #2",
 )
 def _(desk: DeskModel) -> Iterator[str]:
@@ -261,7 +261,7 @@ def _(desk: DeskModel) -> Iterator[str]:
     yield Kernel(desk).run("x", shut, shut, Buy("A", at="loop"), text="while True: try")
 
 
-@case(29, "a number names one order", "send #1 / send #2 / show #2 / show #2 / send #3")
+@case(29, "an ordinal names one order", "send #1 / send #2 / show #2 / show #2 / send #3")
 def _(desk: DeskModel) -> Iterator[str]:
     k, one = Kernel(desk), Buy("A", again=1)
     yield k.run("x", A)

@@ -46,7 +46,7 @@ def send(desk: DeskModel, call: Buy, fate: Fate = "accepted", **where: object) -
 
 
 def answer(desk: DeskModel, call: Buy, **where: object) -> object:
-    """Letter, number that is printed, or the key."""
+    """Letter, ordinal that is printed, or the key."""
     verdict = desk.rule().answer(naming(call, **where))  # type: ignore[arg-type]
     return (verdict.letter, verdict.again) if isinstance(verdict, Refuse) else verdict
 
@@ -140,7 +140,7 @@ def test_o11_what_a_run_was_answered_with_is_known_from_the_journal_and_from_the
     assert isinstance(desk.rule().answer(later), SendNew), "its own run was shown it"
 
 
-def test_o11_a_call_is_answered_with_its_own_order_first_and_with_a_numbered_one_last(
+def test_o11_a_call_is_answered_with_its_own_order_first_and_with_one_of_an_ordinal_last(
     desk: DeskModel,
 ):
     other, mine = Buy("A", source="other"), Buy("A", source="mine")
@@ -211,7 +211,7 @@ def test_o11_a_dead_order_and_a_named_one_are_no_price_that_moved(desk: DeskMode
     assert isinstance(answer(desk, A71, run=3), SendNew)
 
 
-def test_o11_the_printed_number_is_free_for_the_wish_and_for_the_call(desk: DeskModel):
+def test_o11_the_printed_ordinal_is_free_for_the_wish_and_for_the_call(desk: DeskModel):
     send(desk, A70)
     send(desk, Buy("005930", 5, 69_500, again=1, source="other call"), run=2, cell="y")
     send(desk, Buy("005930", 5, 69_700, again=2, source=A70.source), run=3)
@@ -285,7 +285,7 @@ def test_o11_two_equal_lines_of_a_batch_are_two_orders(desk: DeskModel):
     assert [a.intent.key for a in shown] == [first.intent.key, second.intent.key]
 
 
-def test_o11_one_number_in_two_lines_of_a_batch_is_refused(desk: DeskModel):
+def test_o11_one_ordinal_in_two_lines_of_a_batch_is_refused(desk: DeskModel):
     one = Buy("A", again=1)
     answers = ask(desk, (one, naming(one)), (one, naming(one)))
     assert [a.outcome for a in answers] == ["refused", "refused"]

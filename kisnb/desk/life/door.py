@@ -1,7 +1,8 @@
 """The desk's door: its socket, its address on file, its locks; restored when they were removed.
 
-A cleaner of temporary files may take the socket, and the runtime folder ends with the user's last
-login. Without a watch the desk would go on, and no kernel, no ``kisnb halt`` would reach it again.
+A cleaner of temporary files may take the socket. The system removes the runtime folder when the
+user's last login session ends. Without a watch the desk would go on, and no kernel, no
+``kisnb halt`` would reach it again.
 """
 
 from __future__ import annotations

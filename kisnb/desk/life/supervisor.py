@@ -29,7 +29,7 @@ from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
 HEALTHY_SECONDS = 60.0
-"""A desk that lived so long has recovered: its earlier deaths are forgotten."""
+"""How long a desk must live to have recovered. Then its earlier deaths are forgotten."""
 MOST_DEATHS = 5
 BACKOFF = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 """Seconds before the 1st, 2nd, … start in a row; the last one repeats."""

@@ -1,8 +1,7 @@
-"""The archive: files of past days move aside, and what still counts begins the next file.
+"""The archive: files of past days move aside. Rows that still count are copied to the next file.
 
-One look at the machine's clock does not decide what is past. The clock may have shown a later day
-and been set right since. A file that was moved away too early then comes back, because its typed
-orders name those of today.
+If the clock ran ahead and was corrected, a file was moved too early. It comes back, because its
+orders belong to today. So one look at the machine's clock does not decide what is past.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
     - of orders: those of open orders;
     - of stocks: those of stocks that have been held ever since;
     - of days: those of a day whose list is read again for an open order. KIS's list holds all
-      orders of the day, and one that is not known would be taken for somebody else's.
+      orders of the day, and one that is not known would be taken for an external order.
     """
     # The whole day is folded once before: only at its end is it known which orders are open, and
     # the second pass needs the oldest of their days.
@@ -158,7 +157,7 @@ class _Since:
 
 
 def _day(order: Order) -> int:
-    # KIS names an order by the day on which it was sent. An order without an answer stands in the
+    # KIS names an order by the day on which it was sent. An order without a reply stands in the
     # list of the day on which its POST began.
     return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
 

@@ -1,4 +1,4 @@
-"""A journal as a polars frame, read beside the desk that writes it."""
+"""A journal as a polars DataFrame, read beside the desk that writes it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
-"""A busy session may keep the clock waiting so many seconds of wall time. Then the clock
+"""How many seconds of wall time a busy session may keep the clock waiting. Then the clock
 moves on without it, and a trouble names it."""
 POLL = 0.02
 
@@ -207,7 +207,7 @@ class Conductor:
         return True
 
     async def _receive(self, port: int | None, frames: int) -> None:
-        """Wait until so many frames of this connection are here.
+        """Wait until this number of frames of this connection is here.
 
         Frames that were on the way when the connection ended never come.
         """
@@ -223,7 +223,7 @@ class Conductor:
             await self._seen(POLL)
 
     async def _seen(self, seconds: float) -> None:
-        """Wait until something changed, or for so many seconds of wall time."""
+        """Wait until something changed, at most for ``seconds`` of wall time."""
         with suppress(TimeoutError):
             # wait_for of Python 3.11 loses a cancel that comes together with the change.
             async with asyncio.timeout(seconds):

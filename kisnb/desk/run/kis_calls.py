@@ -104,7 +104,7 @@ class KisCalls:
             else:
                 reply = await self._broker.cancel_reserved(key, cancel.number, cancel.day)
         except Exception as e:
-            # A cancel without an answer may have worked. The notice, or KIS's list, says so.
+            # A cancel without a reply may have worked. The notice, or KIS's list, says so.
             reply = SendReply(key, "unknown", text=str(e))
         self._submit(CancelReply(reply))
 

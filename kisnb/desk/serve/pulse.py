@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 5.0
-"""Wall time without an answer after which a desk is silent."""
+"""Wall time without a reply after which a desk is silent."""
 
 
 # A beat each second, and what it does:

@@ -1,6 +1,6 @@
 """Reads a session's message piece by piece when it cannot be read as a whole.
 
-One wrong value must not cost a session its desk. What can be read of its message is carried out,
+One wrong value must not disconnect a session. What can be read of its message is carried out,
 and what cannot is refused alone.
 """
 

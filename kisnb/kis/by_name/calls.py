@@ -41,7 +41,7 @@ def reading_calls() -> Iterator[Api]:
 
 
 def call_named(name: str, also: Iterable[str] = ()) -> Api:
-    """Return the call of this name that reads. ``also`` are other names that may be meant.
+    """Return the reading call with this name. ``also``: more names that an error may suggest.
 
     Raises UnknownCall for a name that KIS's calls do not have. Raises BadInput, with the verb to
     use, for a call that places, revises or cancels orders, or that issues keys.

@@ -145,7 +145,7 @@ def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL")
         INQR_STRT_DT=yyyymmdd(day),
         INQR_END_DT=yyyymmdd(day),
         SLL_BUY_DVSN_CD="00",
-        # No filter: an order whose answer was lost has no number to ask for. CCLD_DVSN 00 lists
+        # No filter: an order whose reply was lost has no number to ask for. CCLD_DVSN 00 lists
         # what was filled along with what is open.
         PDNO="",
         ORD_GNO_BRNO="",

@@ -89,7 +89,7 @@ def read_stock(reply: ApiReply, code: str) -> StockFacts:
         row.text("tr_stop_yn") == "Y",
         row.text("admn_item_yn") == "Y",
         # Nextrade lists the issue, and has not suspended it (workbook). Nextrade suspends issues
-        # near its volume caps, so the answer holds for a day.
+        # near its volume caps, so the reply holds for a day.
         row.text("cptt_trad_tr_psbl_yn") == "Y" and row.text("nxt_tr_stop_yn") != "Y",
     )
 

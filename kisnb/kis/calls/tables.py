@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
     """Return one column per documented field, then those that KIS sent besides, as text.
 
-    Names are in lower case. Raises FrameError when a number is none.
+    Names are in lower case. Raises FrameError when a column of numbers holds a text that is not
+    a number.
     """
     import polars as pl
 

@@ -1,6 +1,6 @@
 """Codes of KIS's gateway and query server, and those of success.
 
-Source: KIS's published table of gateway codes (EGW, OPSQ), and answers that clients have received.
+Source: KIS's published table of gateway codes (EGW, OPSQ), and replies that clients have received.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ GATEWAY: dict[str, Code] = {
         "접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)", "one token a minute", "wait a minute"
     ),
     # Two limits: this one of the gateway for each appkey, and EGW00215 of the ledger behind it.
-    # Calls about an account meet the second one even below the first (clients' answers).
+    # Calls about an account meet the second one even below the first (replies to clients).
     "EGW00201": Code(
         "초당 거래건수를 초과하였습니다.", "more calls in a second than the appkey may make", WAIT
     ),

@@ -1,4 +1,4 @@
-"""Codes that orders get. Source: answers that clients have received; KIS publishes no table."""
+"""Codes that orders get. Source: replies that clients have received; KIS publishes no table."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ LIVE_ORDERS: dict[str, Code] = {
         "order it at KRX",
     ),
     "APBK3013": Code(
-        "지정가 주문만 가능합니다.", "this session takes limit orders only", "give a price"
+        "지정가 주문만 가능합니다.", "this market session takes limit orders only", "give a price"
     ),
     "KIOK0320": Code(
         "장운영시간이 아닙니다.", "the market is closed", "order while its session is open"

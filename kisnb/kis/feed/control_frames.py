@@ -1,6 +1,6 @@
-"""Control frames of the stream, JSON both ways: subscribe, release, KIS's answer to them, PINGPONG.
+"""Control frames of the stream, JSON both ways: subscribe, release, KIS's reply to them, PINGPONG.
 
-Requests carry no id. An answer is matched by TR id and key. The key of the notices is the HTS
+Requests carry no id. A reply is matched by TR id and key. The key of the notices is the HTS
 id, so no frame shows its contents in a repr. Codes: KIS's table of WebSocket codes, as clients
 reproduce it.
 """
@@ -19,15 +19,15 @@ from kisnb.kis.wire_text import yyyymmdd
 SUBSCRIBE, RELEASE = "1", "2"
 """``tr_type`` of a request (workbook)."""
 SUBSCRIBED, RELEASED = "OPSP0000", "OPSP0001"
-"""``msg_cd`` of the answers to a request that was done."""
+"""``msg_cd`` of the replies to a request that was done."""
 ALREADY, NOT_FOUND = "OPSP0002", "OPSP0003"
-"""``msg_cd`` of the answers to a request that changes nothing."""
+"""``msg_cd`` of the replies to a request that changes nothing."""
 TOO_MANY, BAD_APPROVAL, APPKEY_IN_USE = "OPSP0008", "OPSP0011", "OPSP8996"
 """More than 41 registrations; an unknown approval key; an appkey that another session uses."""
 DONE = frozenset({SUBSCRIBED, RELEASED})
-"""Answers with ``rt_cd`` 0."""
+"""Replies with ``rt_cd`` 0."""
 HARMLESS = frozenset({ALREADY, NOT_FOUND})
-"""Answers with ``rt_cd`` 1 although all is as asked."""
+"""Replies with ``rt_cd`` 1 although all is as asked."""
 PASSING = frozenset({"OPSP0007", "OPSP0008", "OPSP0009", "OPSP8999", "OPSP9993", "OPSP9995"})
 """Refusals that may be over the next time: errors inside KIS, and too many subscriptions."""
 RT_CD_IN_USE = "9"
@@ -57,7 +57,7 @@ class SubscriptionRequest(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """KIS's answer to a request; ``key`` and ``iv`` decrypt the channel's encrypted frames."""
+    """KIS's reply to a request; ``key`` and ``iv`` decrypt the channel's encrypted frames."""
 
     tr_id: str
     tr_key: str
@@ -131,18 +131,18 @@ def decode_request(text: str) -> SubscriptionRequest | PingPong:
 
 
 def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
-    """Return the answer with the text and the ``rt_cd`` that belong to a code."""
+    """Return the reply with the text and the ``rt_cd`` that belong to a code."""
     # ALREADY and NOT_FOUND come with rt_cd 1 although nothing is wrong.
     rt_cd = "0" if msg_cd in DONE else RT_CD_IN_USE if msg_cd == APPKEY_IN_USE else "1"
     return Ack(tr_id, tr_key, msg_cd, CODES[msg_cd].korean, rt_cd, key, iv)
 
 
-def encode_ack(answer: Ack) -> str:
-    """Return an answer as KIS sends it."""
-    header = {"tr_id": answer.tr_id, "tr_key": answer.tr_key, "encrypt": answer.encrypt}
-    body: dict[str, Any] = {"rt_cd": answer.rt_cd, "msg_cd": answer.msg_cd, "msg1": answer.msg1}
-    if answer.key:
-        body["output"] = {"iv": answer.iv, "key": answer.key}
+def encode_ack(reply: Ack) -> str:
+    """Return a reply as KIS sends it."""
+    header = {"tr_id": reply.tr_id, "tr_key": reply.tr_key, "encrypt": reply.encrypt}
+    body: dict[str, Any] = {"rt_cd": reply.rt_cd, "msg_cd": reply.msg_cd, "msg1": reply.msg1}
+    if reply.key:
+        body["output"] = {"iv": reply.iv, "key": reply.key}
     return _json({"header": header, "body": body})
 
 
@@ -167,7 +167,7 @@ def decode_control(text: str) -> Ack | PingPong:
     output = body.get("output")
     keys = output if isinstance(output, dict) else {}
     return Ack(
-        # With OPSP8996 the text may be "(null)" (clients' answers). The stream goes by the code.
+        # With OPSP8996 the text may be "(null)" (replies to clients). The stream goes by the code.
         str(header.get("tr_id", "")),
         str(header.get("tr_key", "")),
         str(body["msg_cd"]),
@@ -184,7 +184,7 @@ def _json(value: object) -> str:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """Return a JSON object; None when the text is none."""
+    """Return a JSON object; None when the text is not one."""
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -31,7 +31,7 @@ class FrameReader:
         self._ever_kept: set[str] = set()
 
     def learn_key(self, ack: Ack) -> None:
-        """Keep the key that an answer to a subscription brought. Raises FrameError."""
+        """Keep the key that a reply to a subscription brought. Raises FrameError."""
         # KIS sends a key with every confirmation, also for channels whose frames are plain
         # (workbook).
         if ack.tr_id in NOTICE_TRS:
@@ -45,7 +45,7 @@ class FrameReader:
         """Return the facts of a frame, in order. Raises FrameError."""
         channel = CHANNELS.get(text[_TR_ID])
         if channel is None:
-            return self._other(text, now)
+            return self._notices(text, now)
         events = channel.decode(text, now)
         # Kept unsplit: few callers ask for the last record.
         self._newest[channel.tr_id] = text
@@ -71,10 +71,10 @@ class FrameReader:
         rows = (row for text in self._kept.get(tr_id, ()) for row in records(parse(text)))
         return [row for row in rows if row[0] == key]
 
-    def _other(self, text: str, now: Ns) -> list[Event]:
-        """Return the execution notices of a frame of another channel. Raises FrameError.
+    def _notices(self, text: str, now: Ns) -> list[Event]:
+        """Return the notices of a frame of the notice channel, decrypted. Raises FrameError.
 
-        A channel whose records are kept has no facts.
+        Records of a channel that is only kept become no facts.
         """
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)

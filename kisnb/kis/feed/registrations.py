@@ -6,7 +6,7 @@ stays until the new one is confirmed, so that no trade is missed.
 
     (none) ─ wanted ─► DUE ─ KIS is asked ─► SENT ─ KIS confirms ─► CONFIRMED
                        ▲ ▲                   │ │
-                       │ └──── no answer ────┘ │ KIS refuses, or leaves three requests unanswered
+                       │ └──── no reply ─────┘ │ KIS refuses, or leaves three requests unanswered
                        │                       ▼
                        └ pause over, or room ─ REFUSED
 
@@ -19,14 +19,14 @@ stays until the new one is confirmed, so that no trade is missed.
                      └─ nothing takes over ────────────► RELEASE_DUE
                                                             │ KIS is asked
                                                             ▼
-    (none) ◄──── KIS has released it, or no answer ───── RELEASING
+    (none) ◄──── KIS has released it, or no reply ────── RELEASING
 
     DUE, REFUSED ─► (none)                     KIS holds nothing that could be released
 
     Wanted again:       REPLACED, RELEASE_DUE ─► SENT or CONFIRMED, as before
                         RELEASING ─► DUE
     Connection lost:    DUE, SENT, CONFIRMED, REFUSED ─► DUE;  the others ─► (none)
-    A late answer:      DUE, REFUSED ─► CONFIRMED or REFUSED
+    A late reply:       DUE, REFUSED ─► CONFIRMED or REFUSED
     Successor changes:  REPLACED ─► REPLACED   it waits for another registration now
 
 The rules of KIS behind it:
@@ -35,7 +35,7 @@ The rules of KIS behind it:
   refused with OPSP0008 (KIS notice of 2026-04-20; clients measured the 42nd). So releases are sent
   first, and a predecessor stays only while there is room.
 - Registrations end with the connection (clients' observation). So nothing is released after a loss.
-- Requests carry no id. An answer names TR id and key (KIS's samples), so these are the table's key.
+- Requests carry no id. A reply names TR id and key (KIS's samples), so these are the table's key.
 - KIS blocks clients that subscribe and release in a loop (KIS notices of 2026-02-24 and
   2026-05-18). So the pauses before a refused registration is asked for again grow.
 """
@@ -85,7 +85,7 @@ ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
 Their events are left out while the stock's other channel is confirmed.
 """
 MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
-    # An answer may come late: the registration is due again by then, or counts as refused.
+    # A reply may come late: the registration is due again by then, or counts as refused.
     _S.DUE: frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED}),
     _S.SENT: frozenset({_S.DUE, _S.CONFIRMED, _S.REFUSED, _S.REPLACED, _S.RELEASE_DUE}),
     _S.CONFIRMED: frozenset({_S.DUE, _S.REPLACED, _S.RELEASE_DUE}),
@@ -94,7 +94,7 @@ MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
     _S.RELEASE_DUE: frozenset({_S.SENT, _S.CONFIRMED, _S.RELEASING}),
     _S.RELEASING: frozenset({_S.DUE}),
 }
-"""The arrows of the drawing, those of late answers included. Each stage may also end in (none)."""
+"""The arrows of the drawing, those of late replies included. Each stage may also end in (none)."""
 
 
 class Registration:
@@ -105,7 +105,7 @@ class Registration:
         self.want = want
         self.stage = Stage.DUE
         self.attempts = 0
-        """Requests in a row without an answer."""
+        """Requests in a row without a reply."""
         self.refusals = 0
         """Refusals in a row; a KIS that is silent for ATTEMPTS requests counts as one."""
         self.retry: Ns | None = None
@@ -117,7 +117,7 @@ class Registration:
 
     @property
     def is_awaited(self) -> bool:
-        """True when it is wanted and not confirmed: an answer of KIS to a request counts."""
+        """True when it is wanted and not confirmed: a reply of KIS to a request counts."""
         return self.stage in WANTED and self.stage is not Stage.CONFIRMED
 
 
@@ -140,7 +140,7 @@ class Registrations:
 
     @property
     def settled(self) -> bool:
-        """True when no request is due and none is without its answer."""
+        """True when no request is due and none is without its reply."""
         return not self._of(Stage.DUE, Stage.SENT, *ENDING)
 
     @property
@@ -210,7 +210,7 @@ class Registrations:
     def on_released(self, key: Key) -> None:
         """KIS holds a registration no more. Its room goes to one that KIS had no place for."""
         registration = self._table.get(key)
-        # The answer may be to an earlier request: a release that is due has not been asked for.
+        # The reply may be to an earlier request: a release that is due has not been asked for.
         if registration is not None and registration.stage is Stage.RELEASING:
             self._drop([registration])
         refused = next((r for r in self.wanted if r.retry is not None), None)

@@ -1,6 +1,6 @@
 """The stream of one account: one WebSocket for all channels, kept alive, its frames as facts.
 
-Timeouts of the connection and of KIS's answers go by wall time. The pause before a reconnect goes
+Timeouts of the connection and of KIS's replies go by wall time. The pause before a reconnect goes
 by the injected clock.
 """
 
@@ -285,7 +285,7 @@ class Stream:
     # requests
 
     async def _send_requests(self, socket: WebSocket) -> None:
-        """Send what is due whenever something changes, and act on answers that do not come."""
+        """Send what is due whenever something changes, and act on replies that do not come."""
         while True:
             # Cleared before the look. A change that comes while requests go out then starts another
             # round.
@@ -297,7 +297,7 @@ class Stream:
                 )
                 # KIS's samples keep 0.05 to 0.1 s between two requests.
                 await asyncio.sleep(self._endpoint.spacing)
-            # Without an open request there is no answer to wait for, only the next change.
+            # Without an open request there is no reply to wait for, only the next change.
             if self._subscriptions.settled:
                 await self._wait_for_due()
                 continue

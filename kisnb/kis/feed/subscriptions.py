@@ -56,7 +56,7 @@ class Subscriptions:
     """Desired against confirmed registrations; knows no socket and no clock.
 
     The owner calls ``want`` with the desired set, sends what ``take_due`` returns, and reports
-    KIS's answers (``on_ack``), their absence (``on_silence``) and a lost connection (``on_lost``).
+    KIS's replies (``on_ack``), their absence (``on_silence``) and a lost connection (``on_lost``).
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Subscriptions:
             self._registrations.on_released(key)
             return []
         registration = self._registrations.get(key)
-        # A late answer, to a request that another one has overtaken, changes nothing.
+        # A late reply, to a request that another one has overtaken, changes nothing.
         if registration is None or not registration.is_awaited:
             return []
         if ack.ok:
@@ -149,7 +149,7 @@ class Subscriptions:
         return [_refused(now, registration, explain(ack.msg_cd), passing=passing)]
 
     def on_silence(self, now: Ns) -> list[SubscriptionChanged | Trouble]:
-        """No answer came in time. Return what is asked again, and what is given up for a while."""
+        """No reply came in time. Return what is asked again, and what is given up for a while."""
         return [
             _refused(now, registration, "KIS does not answer.", passing=True)
             if registration.stage is Stage.REFUSED

@@ -16,12 +16,12 @@ from enum import IntEnum
 from kisnb.clock import SECOND, Activity, Clock, Ns, clock_text
 
 PAUSE: Ns = SECOND // 8
-"""No call goes out for so long after a refusal: KIS advises 100 to 150 ms (KIS notice of
+"""How long no call goes out after a refusal. KIS advises 100 to 150 ms (KIS notice of
 2026-04-20)."""
 NEAR = 4
 """From this rate down, a refusal lowers it by one call a second."""
 RECOVERS: Ns = 20 * SECOND
-"""After so long without a refusal, one more call a second is tried."""
+"""How long no refusal must come before one more call a second is tried."""
 
 
 class Lane(IntEnum):

@@ -189,8 +189,8 @@ class Rest:
                 appkey=keys.appkey.reveal(),
                 secretkey=keys.appsecret.reveal(),
             )
-            answer = await self._exchange(api, {}, body)
-        return decode_object(answer.body, api.name, answer.status)
+            reply = await self._exchange(api, {}, body)
+        return decode_object(reply.body, api.name, reply.status)
 
     def drop_approval(self) -> None:
         """Forget the approval key that KIS does not know: the next one is fetched."""
@@ -211,9 +211,9 @@ class Rest:
         # The permission comes last: what changed while the call waited for its turn counts.
         if not (permission := may_send()):
             raise OrderDenied(permission.reason, permission.cure)
-        answer = await self._exchange(api, self._headers(api, token, tr_cont), params)
+        reply = await self._exchange(api, self._headers(api, token, tr_cont), params)
         try:
-            return decode_reply(api, answer.body, status=answer.status, tr_cont=answer.tr_cont)
+            return decode_reply(api, reply.body, status=reply.status, tr_cont=reply.tr_cont)
         except ApiError as e:
             if refuses_token(e.msg_cd, e.status):
                 self._tokens.refuse(token)

@@ -82,18 +82,18 @@ class TokenLife(msgspec.Struct):
         return now if self.asked is None else max(now, self.asked + ISSUE_INTERVAL)
 
     def record_request(self, now: Ns) -> None:
-        """Note that KIS is asked: a minute must pass now, whatever the answer is."""
+        """Note that KIS is asked: a minute must pass now, whatever the reply is."""
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
-        """Take KIS's answer; return the token, or None when one was asked for within the minute.
+        """Take KIS's reply; return the token, or None when one was asked for within the minute.
 
-        Raises TokenError when KIS refuses, FrameError when the answer cannot be read.
+        Raises TokenError when KIS refuses, FrameError when the reply cannot be read.
         """
         reply = decode_object(body, "token", status)
         if "access_token" not in reply:
             code = str(reply.get("error_code") or reply.get("msg_cd") or f"HTTP {status}")
-            # This answer has another body than all others: error_code, error_description, HTTP 403.
+            # This reply has another body than all others: error_code, error_description, HTTP 403.
             if code == "EGW00133":
                 return None
             words = str(

@@ -121,8 +121,8 @@ class TokenSource:
         life.record_request(self._clock.now())
         self._file.write(life)
         try:
-            answer = await self._request()
-            return life.receive(answer.body, answer.status, self._clock.now())
+            reply = await self._request()
+            return life.receive(reply.body, reply.status, self._clock.now())
         except Unreachable:
             # KIS has not seen the request, so its minute has not begun.
             life.asked = before

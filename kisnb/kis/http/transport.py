@@ -80,7 +80,7 @@ class Transport(Protocol):
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Send a request once and return the reply.
 
-        Raises Unreachable when nothing was sent, LinkLost when no answer came in time.
+        Raises Unreachable when nothing was sent, LinkLost when no reply came in time.
         """
         ...
 

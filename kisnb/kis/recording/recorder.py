@@ -103,7 +103,7 @@ class Recorder:
 
     def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
         """Record that a client subscribes or releases."""
-        # The key of the execution notices is the HTS id, in the request and in its answer.
+        # The key of the execution notices is the HTS id, in the request and in its reply.
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
 
@@ -113,7 +113,7 @@ class Recorder:
 
 
 def masked_ack(ack: cf.Ack) -> str:
-    """Return the text of an answer to a subscription without its keys."""
+    """Return the text of a reply to a subscription without its keys."""
     tr_key = HIDDEN if ack.tr_id in NOTICE_TRS else ack.tr_key
     return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
 
@@ -178,13 +178,13 @@ class Recording:
             request.params,
         )
         try:
-            answer = await self._transport.exchange(request)
-        # A replay has to lose the same answer, so the loss gets a line of its own.
+            reply = await self._transport.exchange(request)
+        # A replay has to lose the same reply, so the loss gets a line of its own.
         except LinkLost as e:
             recorder.lost(self._clock.now(), n, e.text)
             raise
-        recorder.reply(self._clock.now(), n, answer.status, answer.tr_cont, _as_json(answer.body))
-        return answer
+        recorder.reply(self._clock.now(), n, reply.status, reply.tr_cont, _as_json(reply.body))
+        return reply
 
     async def connect(self, url: str) -> WebSocket:
         """Open a WebSocket by the other transport, and record its frames."""

@@ -2,7 +2,7 @@
 order.
 
 For tests, and to look at a day again. A recording holds no secrets. So those of the given customer
-are put where the reader needs them: new keys in the answers to subscriptions, the account in the
+are put where the reader needs them: new keys in the replies to subscriptions, the account in the
 execution notices.
 """
 
@@ -100,12 +100,12 @@ class Replay:
         """
         # Each call has a queue of its own: a client may ask in another order than it did on that
         # day.
-        answers = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
-        if not answers:
+        replies = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
+        if not replies:
             raise LinkLost(
                 f"the recording has no more replies to {request.name}", "record a longer day"
             )
-        line = answers.popleft()
+        line = replies.popleft()
         if line.kind == "lost":
             raise LinkLost(line.text)
         return HttpResponse(line.status, line.tr_cont, msgspec.json.encode(line.body))

@@ -276,8 +276,8 @@ class Router:
         )
         return NotRouted(why, cure, self._evidence(intent, view, session, None, why, cure))
 
-    def unseen(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
-        """Return the venues whose depth would decide the route, and is missing or too old.
+    def depths_needed(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
+        """Return the venues whose missing or old depth would decide the route.
 
         The desk asks KIS for it before it routes. Empty when depth decides nothing.
         """
@@ -298,7 +298,7 @@ class Router:
         fresh = self._fresh(now, _depths(view))
         return tuple(v for v in takers if v not in fresh)
 
-    def blank(self, view: RouterView) -> tuple[Venue, ...]:
+    def depths_missing(self, view: RouterView) -> tuple[Venue, ...]:
         """Return the venues that trade the issue continuously now and show no fresh depth.
 
         The cost of an order is not known without it.

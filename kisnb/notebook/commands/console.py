@@ -22,9 +22,9 @@ class Console:
     def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
         self._shell = shell
         self._current = current
-        # Weak, so that showing a frame once does not keep it in memory for the whole day.
+        # Weak, so that showing a DataFrame once does not keep it in memory for the whole day.
         self._frames: WeakValueDictionary[int, object] = WeakValueDictionary()
-        """The polars frames that commands returned, by id: they are shown under the mode."""
+        """The DataFrames that commands returned, by id: they are shown under the mode."""
 
     @property
     def mode(self) -> Mode | None:
@@ -34,7 +34,7 @@ class Console:
 
     @property
     def doubt(self) -> str:
-        """A sentence why orders may differ from what is shown; empty while they are known."""
+        """A sentence why orders may differ from what is shown; empty while nothing is in doubt."""
         session = self._current.session
         return session.status.doubt if session else ""
 
@@ -49,12 +49,12 @@ class Console:
         return session.hooks.orders_of_cell() if session else []
 
     def is_frame_of_command(self, value: object) -> bool:
-        """Return whether a command returned this polars frame."""
+        """Return whether a command returned this DataFrame."""
         # Python gives the id of a value that is gone to a new one, so identity is compared as well.
         return self._frames.get(id(value)) is value
 
     def keep_frame(self, value: object) -> None:
-        """Remember a value that a command returned, when it is a polars frame."""
+        """Remember a value that a command returned, when it is a polars DataFrame."""
         # The type is compared by its module, because polars is imported only where it is used.
         if type(value).__module__ == "polars.dataframe.frame":
             self._frames[id(value)] = value

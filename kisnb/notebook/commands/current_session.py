@@ -31,7 +31,7 @@ class CurrentSession:
     """The session that is open in one shell, and the event loop that it lives in."""
 
     def __init__(self, shell: InteractiveShell, guard: InterruptGuard) -> None:
-        """Begin without a session. ``guard`` makes the error of an interrupted wait readable."""
+        """Begin without a session. ``guard`` words the error of an interrupted wait for people."""
         self.session: Session | None = None
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -104,8 +104,8 @@ class CurrentSession:
 
     def _take(self, session: Session) -> None:
         self.session, self.last_mode = session, session.mode
-        # The session's own waits, such as `await session.until(...)`, become readable too.
-        session.hooks.on_interrupt(self._guard.readable)
+        # The session's own waits, such as `await session.until(...)`, raise it too.
+        session.hooks.on_interrupt(self._guard.error_for_people)
         # A script may adopt a session where no loop runs. Nothing can block it there.
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()

@@ -82,7 +82,7 @@ class CommandRunner:
                 if inspect.isawaitable(value):
                     value = await value
         except asyncio.CancelledError as error:
-            raise self._guard.readable(error) from None
+            raise self._guard.error_for_people(error) from None
         return self._result(command, value)
 
     def _run_now(self, line: MagicLine, command: Command) -> object:

@@ -95,7 +95,7 @@ class InterruptGuard:
         finally:
             self._driven = None
 
-    def readable(self, error: asyncio.CancelledError) -> BaseException:
+    def error_for_people(self, error: asyncio.CancelledError) -> BaseException:
         """Return what to raise instead of ``error``: Interrupted when a person asked for it."""
         task = asyncio.current_task()
         if not self.asked or task is None:

@@ -58,7 +58,7 @@ def badge_html(mode: Mode | None) -> Markup:
 
     Empty without a session.
     """
-    # A value can be shown when no session is open, for example a frame of a back-test.
+    # A value can be shown when no session is open, for example a DataFrame of a back-test.
     if mode is None:
         return Markup()
     front, back = _BADGES[mode]

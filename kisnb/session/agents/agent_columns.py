@@ -1,4 +1,4 @@
-"""The columns of an agent: for frames, outputs, panels and reports."""
+"""The columns of an agent: for DataFrames, outputs, panels and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent as people see it: the values of panels, tables and frames."""
+"""An agent as people see it: the values of panels, tables and DataFrames."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ class Link:
         """``find`` gives the next desk when this one has died. None: no next desk comes."""
         self.alert: Callable[[str], object] = log.warning
         """Shows a person at once, from any thread, that the desk is silent or answers again."""
-        self.readable: Callable[[asyncio.CancelledError], BaseException] = lambda error: error
+        self.error_for_people: Callable[[asyncio.CancelledError], BaseException] = lambda error: (
+            error
+        )
         """Gives the error that a wait raises in place of a cancellation.
 
         A notebook's says that a person interrupted it.
@@ -97,7 +99,7 @@ class Link:
         # It is checked here, because the desk could only drop such a command, and its sender would
         # wait for an outcome.
         for command in commands:
-            _check_readable(command)
+            _check_command(command)
         self.state.desk.send(commands)
 
     async def ask(self, query: Query[R]) -> R:
@@ -106,7 +108,7 @@ class Link:
         Raises the error that the desk names, and DeskLost when no next desk comes.
         """
         await self.wait_for_return()
-        with self.readably():
+        with self.errors_for_people():
             try:
                 return await self.state.desk.ask(query)
             except DeskLost:
@@ -124,7 +126,7 @@ class Link:
         Raises DeskLost when the desk dies before it replies; by then the next desk answers.
         """
         await self.wait_for_return()
-        with self.readably():
+        with self.errors_for_people():
             try:
                 return await self.state.desk.ask(query)
             # An order is not asked for twice: the dead desk may have sent it. By the end of this
@@ -168,7 +170,7 @@ class Link:
         self.home.check_loop()
         self._notice_death()
         while self.state.returning is not None and not self.state.closed:
-            with self.readably():
+            with self.errors_for_people():
                 # ``wait`` and not ``await``: a cell that is interrupted here must not cancel the
                 # return, which belongs to the session.
                 await asyncio.wait([self.state.returning])
@@ -176,12 +178,12 @@ class Link:
             raise self.state.given_up
 
     @contextmanager
-    def readably(self) -> Iterator[None]:
-        """Let a wait raise ``readable``'s error in place of CancelledError."""
+    def errors_for_people(self) -> Iterator[None]:
+        """Let a wait raise ``error_for_people``'s error in place of CancelledError."""
         try:
             yield
         except asyncio.CancelledError as error:
-            raise self.readable(error) from None
+            raise self.error_for_people(error) from None
 
     def close(self) -> None:
         """Leave the desk, which goes on. Outside the session's process this does nothing."""
@@ -269,7 +271,7 @@ class Link:
         )
 
 
-def _check_readable(command: Command) -> None:
+def _check_command(command: Command) -> None:
     """Raise BadInput for a command with a value of a type that no desk can read."""
     # Idle is made by this package alone and comes with every batch, so it is not read twice.
     if isinstance(command, Idle):

@@ -48,7 +48,7 @@ class Pace:
         """
         self._link.home.check_loop()
         self._link.check()
-        with self._link.readably():
+        with self._link.errors_for_people():
             await self._waits.until(over, wake, self._report_soon)
 
     async def until_time(self, t: Ns) -> None:

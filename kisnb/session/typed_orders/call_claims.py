@@ -1,4 +1,4 @@
-"""Claims calls for their runs before they go to the desk, and notes what came of them. (Row O11)"""
+"""Reserves each call's wish for its cell run, and notes what became of the call. (Row O11)"""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class CallClaims:
     def claim(
         self, calls: Sequence[Call], has_left: Callable[[], bool] = stays
     ) -> list[Claim | None]:
-        """Claim calls that this kernel's own runs do not refuse.
+        """Reserve each call's wish for its cell run, unless the run repeats it.
 
+        ``has_left`` says later whether the caller went away. A call without a naming gets None.
         Raises OrderDenied for a loop. Then nothing is claimed.
         """
         claims: list[Claim | None] = []
@@ -116,8 +117,8 @@ class CallClaims:
         return found
 
 
-def has_left() -> Callable[[], bool]:
-    """Return what says later whether the task that asks now was cancelled since, or has ended."""
+def departure_check() -> Callable[[], bool]:
+    """Return a check: has the current task been cancelled or ended in the meantime?"""
     task = asyncio.current_task()
     if task is None:
         return stays

@@ -31,7 +31,7 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
         # KIS's numbers of reserved orders may begin anew: the newest order is meant.
         found = Orders(of_number[-1:])
     else:
-        found = _numbered(books, what)
+        found = _by_number_or_key(books, what)
     # The same name may be given again on another day: the newest order is meant.
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
@@ -46,7 +46,7 @@ def _reserved_number(what: int | str) -> int | None:
     return int(text[1:]) if text[:1] in ("R", "r") and text[1:].isdecimal() else None
 
 
-def _numbered(books: OrderBooks, what: int | str) -> Orders:
+def _by_number_or_key(books: OrderBooks, what: int | str) -> Orders:
     """Return the orders with this number or key."""
     number = values.order_number(what)
     return Orders(

@@ -22,7 +22,7 @@ from kisnb.orders import Intent, Order, OrderState, Wish
 from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
-from kisnb.session.typed_orders.call_claims import CallClaims, has_left
+from kisnb.session.typed_orders.call_claims import CallClaims, departure_check
 from kisnb.session.typed_orders.call_naming import Call, named_call, ticket
 from kisnb.session.typed_orders.cells import Cells
 from kisnb.session.typed_orders.named_orders import check_leaves, check_movable, orders_named
@@ -166,13 +166,13 @@ class Placing:
         """
         if wish.qty is not None:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
-        number = ordinal(again)
+        n = ordinal(again)
         # An adoption sends no order. Its call is named and claimed like one.
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
-        call = named_call(self._cells, nothing, wish, read_name(key), number)
+        call = named_call(self._cells, nothing, wish, read_name(key), n)
         asked = adoption_asked(AdoptHolding("", wish.agent, wish.code, wish.qty))
         call = call._replace(asked=asked)
-        claims = self._claims.claim([call], has_left())
+        claims = self._claims.claim([call], departure_check())
         naming = self._claims.requests([call], claims)[0].naming
         minted = "" if naming is not None else f"adopt:{uuid.uuid4()}"
         request = AdoptHolding(minted, wish.agent, wish.code, wish.qty, naming)
@@ -205,7 +205,7 @@ class Placing:
         """
         # Before anything is claimed: an await in another loop would never end.
         self._link.home.check_loop()
-        claims = self._claims.claim(calls, has_left())
+        claims = self._claims.claim(calls, departure_check())
         self.on_the_way += 1
         try:
             await self._link.wait_for_return()

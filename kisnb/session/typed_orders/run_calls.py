@@ -29,7 +29,7 @@ MOST_CLAIMS = 10_000
 """Claims that are remembered before those of older runs are dropped."""
 
 _Equal: TypeAlias = tuple[Wish, int, str]
-"""Calls are equal when wish, number and name are."""
+"""Calls are equal when wish, ordinal and name are."""
 
 
 def stays() -> bool:
@@ -101,7 +101,8 @@ class RunCalls:
         """Return the lost claim of an equal call (f), the refusal of a loop (g), or None.
 
         None means that the call is new. Nothing is changed. ``day`` is the trading day: claims of
-        another day are not returned. ``first_free`` gives the first number that the journal leaves.
+        another day are not returned. ``first_free`` gives the first ordinal that the journal
+        leaves.
         """
         with self._lock:
             lost = self._lost_claim(naming, day)
@@ -110,8 +111,8 @@ class RunCalls:
             run = self._runs.get(naming.place.run)
             claims = run.equal.get(_equal(naming), ()) if run is not None else ()
             for claim in claims:
-                # One number twice in a run, or one line twice, is a loop.
-                looped = bool(naming.number) or claim.position == position
+                # One ordinal twice in a run, or one line twice, is a loop.
+                looped = bool(naming.ordinal) or claim.position == position
                 if looped and not (claim.key and is_dead(claim.key)):
                     return Refuse("g", claim.key, self._free(naming, first_free(naming)))
             return None
@@ -256,4 +257,4 @@ class RunCalls:
 
 
 def _equal(naming: Naming) -> _Equal:
-    return naming.wish, naming.number, naming.name
+    return naming.wish, naming.ordinal, naming.name

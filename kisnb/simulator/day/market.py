@@ -2,7 +2,7 @@
 
 Only *active* stocks have limit books and events. A stock becomes active when its depth is read,
 when somebody trades it, or when a client subscribes to it. That can be in the middle of its day.
-Own orders have positive ids.
+Own orders have positive ids, so that they never collide with the negative ids of the background.
 """
 
 from __future__ import annotations

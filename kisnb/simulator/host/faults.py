@@ -16,7 +16,8 @@ of ``Fault``.
     since = "10:00:00"
     until = "11:00:00"
 
-Where a fault can strike, and what it does there:
+``on`` is the *point* where a fault strikes, ``what`` is the *deed*: what it does there. The deeds
+that are possible at each point:
 
     on                       what
     call, read, order        refuse, error, cut, slow, rewrite, pad, kill, expire, revoke
@@ -26,6 +27,11 @@ Where a fault can strike, and what it does there:
     request                  refuse, silence, kill
     ack, ping, notice, frame drop, duplicate, delay, reorder, kill
     time                     kill, expire, revoke
+
+``call`` strikes reads and orders. ``empty``, ``miss``, ``part``, ``repeat`` and ``branch`` change
+lists only. The reply to an order has no list, so there they change nothing.
+
+A new deed stands in ``Deed``, in ``DEEDS``, in the table above and in the docstring of ``Fault``.
 """
 
 from __future__ import annotations
@@ -43,7 +49,7 @@ from kisnb.kis.error_codes import CODES
 Point: TypeAlias = Literal[
     "call", "read", "order", "oauth", "request", "ack", "ping", "notice", "frame", "time"
 ]
-"""The points at which a fault can strike.
+"""The points at which a fault can strike: its field ``on``.
 
 ``call`` is a read or an order. ``request`` is a message of a client on its socket. ``frame`` is a
 data frame: trades, depth and so on.
@@ -70,7 +76,7 @@ Deed: TypeAlias = Literal[
     "expire",
     "revoke",
 ]
-"""The things that a fault can do."""
+"""The things that a fault can do: its field ``what``."""
 _CALL = frozenset({"refuse", "error", "cut", "slow"})
 _REPLY = frozenset({"rewrite", "pad"})
 _LIST = frozenset({"empty", "miss", "part", "repeat", "branch"})
@@ -100,7 +106,7 @@ _Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing that goes wrong: where, what, when, how often.
+    """One thing that goes wrong: its point (``on``), its deed (``what``), when and how often.
 
     - ``refuse``: the reply carries ``msg_cd``.
     - ``error``: an HTTP ``status`` with a body that is not a reply of KIS's.
@@ -301,6 +307,8 @@ class Faults:
 
     def due(self) -> Ns | None:
         """Return when the next ``time`` fault strikes; None when none is armed."""
+        if not self._armed:
+            return None
         return min((one.since for one in self._armed if one.fault.on == "time"), default=None)
 
     def timed(self, now: Ns) -> list[Fault]:

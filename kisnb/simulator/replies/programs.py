@@ -1,6 +1,6 @@
 """Replies about program trades (프로그램매매), of one stock and of a market.
 
-Shares, and million won.
+Quantities in shares, values in million won.
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ class Agent:
         return Wait(order=_known(order))
 
     def sleep(self, seconds: float) -> Wait:
-        """``await self.sleep(20)``: so many seconds of the session's clock. Raises BadInput."""
+        """``await self.sleep(20)``: wait 20 seconds of the session's clock. Raises BadInput."""
         return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
     def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:

@@ -133,7 +133,7 @@ class AgentRunner:
         return self._books.of(self.id)
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the handler returns. Raises BadInput for an order from elsewhere."""
+        """Keep a command until the handler returns. Raises BadInput for an external order."""
         if not isinstance(command, Submit):
             self._outbox.append(command)
             return None

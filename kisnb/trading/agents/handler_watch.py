@@ -45,7 +45,7 @@ class HandlerWatch:
 
     def __init__(self) -> None:
         self._since = 0.0
-        """Begin of the outermost handler of the main thread, monotonic; 0 while none runs."""
+        """Start of the outermost handler of the main thread, monotonic; 0 while none runs."""
         self._previous: Previous = None
         self._handler = self._interrupt
         """The bound method, made once: each access would make a new one, and they are compared by

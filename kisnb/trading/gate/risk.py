@@ -92,9 +92,9 @@ class Rules:
 
         ``before`` is what the order had traded at the venue before, won.
         """
-        (kind, board), day = self._sort(code), kst_day(t)
-        # Fee and tax are cut down to the won. Cut on the sum of the order and not on each fill,
-        # they do not depend on the number of fills.
+        (kind, board), day = self._kind_and_board(code), kst_day(t)
+        # Fee and tax are cut down to the won. They are cut on the order's sum, so splitting a fill
+        # changes nothing.
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
             return fee, 0
@@ -106,9 +106,11 @@ class Rules:
         Fee and tax are counted.
         """
         held = position.in_lots
-        return self.costs.break_even(position.cost_with_fees, held, kst_day(t), *self._sort(code))
+        return self.costs.break_even(
+            position.cost_with_fees, held, kst_day(t), *self._kind_and_board(code)
+        )
 
-    def _sort(self, code: str) -> tuple[Kind, Board]:
+    def _kind_and_board(self, code: str) -> tuple[Kind, Board]:
         """Return the kind and the board, which decide on fee and tax.
 
         A person may trade elsewhere what is not known here, such as a right or a share that was
@@ -120,7 +122,7 @@ class Rules:
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
         """Return the kinds that this venue, or any venue, takes for this issue now.
 
-        Kinds that this connection does not carry are left out.
+        Kinds that this desk does not carry are left out.
         """
         item, can = self.instrument(code), self.capabilities
         venues = self.router.venues if venue is None else (venue,)
@@ -138,13 +140,15 @@ class Rules:
         """Return what ``route`` would return. Nothing is decided."""
         return self.router.preview(intent, self._view(now, intent.code, depths))
 
-    def blank(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
-        """Return the venues that trade a stock now and have shown no depth of it."""
-        return self.router.blank(self._view(now, code, depths))
+    def depths_missing(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
+        """Return the venues that trade a stock now and show no fresh depth of it."""
+        return self.router.depths_missing(self._view(now, code, depths))
 
-    def unseen(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
-        """Return the venues whose depth is missing and would decide where the order goes."""
-        return self.router.unseen(intent, self._view(now, intent.code, depths))
+    def depths_needed(
+        self, now: Ns, intent: Intent, depths: tuple[Depth, ...]
+    ) -> tuple[Venue, ...]:
+        """Return the venues whose missing depth would decide where the order goes."""
+        return self.router.depths_needed(intent, self._view(now, intent.code, depths))
 
 
 # The checks in their order. The first that fails is the answer, so the graver reason comes first,
@@ -175,7 +179,7 @@ class Gate:
         the desk has received.
         """
         if not self.rules.capabilities.can_order:
-            return No("this session is open for reading only", self.rules.capabilities.why_not)
+            return No("this desk is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
         # Before the checks of the order itself: a halted desk refuses any order.
         if (no := self._halted(intent, state, reduces=reduces)) is not None:
@@ -215,7 +219,7 @@ class Gate:
 
     def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
         if state.flatten_reason is not None:
-            # Its own sells too only within what is held: a flatten must never sell short.
+            # Even a flatten's own sells pass only within what is held: it must never sell short.
             if is_of_flatten(intent) and reduces:
                 return None
             return No(
@@ -240,7 +244,7 @@ class Gate:
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
-    def worth(self, now: Ns, code: str, qty: int, price: int | None) -> int | None:
+    def value_or_none(self, now: Ns, code: str, qty: int, price: int | None) -> int | None:
         """Return the value of an order, won: at its price, else at the upper limit price.
 
         None when it has no price and the upper limit price is not known.
@@ -258,11 +262,11 @@ class Gate:
         if code not in self.rules.universe:
             why = self.rules.days.why_not(code) or "KIS has not stated what it is"
             return No(f"{code} is in no list of stocks: {why}", "check the code, and order again")
-        if self.worth(now, code, intent.qty, intent.price) is None:
+        if self.value_or_none(now, code, intent.qty, intent.price) is None:
             unbound = "nothing bounds the cost of a buy without a price"
             return No(f"{self._unlimited(now, code)}, so {unbound}", "order with a price")
         for order, qty in reservations.buys(state.books, intent):
-            if self.worth(now, order.code, qty, order.intent.price) is None:
+            if self.value_or_none(now, order.code, qty, order.intent.price) is None:
                 why = f"the cost of {order.intent.text} is not known"
                 cure = "cancel that order, or order again in some seconds"
                 return No(f"{why}: {self._unlimited(now, order.code)}", cure)
@@ -277,12 +281,9 @@ class Gate:
 
     def _value(self, now: Ns, code: str, qty: int, price: int | None) -> int:
         """Return the value of a buy, won. ``_unvalued`` comes before it."""
-        value = self.worth(now, code, qty, price)
+        value = self.value_or_none(now, code, qty, price)
         assert value is not None, f"nobody knows the value of a buy of {code}"
         return value
-
-    def _worth(self, now: Ns, intent: Intent) -> int:
-        return self._value(now, intent.code, intent.qty, intent.price)
 
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
         value = self._value(now, intent.code, qty, intent.price)
@@ -305,7 +306,7 @@ class Gate:
         )
 
     def _size(self, now: Ns, intent: Intent) -> No | None:
-        value = self.worth(now, intent.code, intent.qty, intent.price)
+        value = self.value_or_none(now, intent.code, intent.qty, intent.price)
         most = self.limits.max_order_value
         # Only a sell may have no known value here. A limit on size must not keep anybody in a
         # position.
@@ -375,7 +376,7 @@ class Gate:
             total = (
                 held
                 + self._on_order(now, intent, state, of_code, of_agent)
-                + self._worth(now, intent)
+                + self._value(now, code, intent.qty, intent.price)
             )
             if total > most:
                 of_stock = f" of {of_code}" if of_code else ""
@@ -414,11 +415,11 @@ class Gate:
         return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """Return what this broker connection cannot carry; None when it carries the order."""
+        """Return what this desk cannot carry of an order; None when it carries all of it."""
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:
-            why.append(f"this connection takes no {kind} orders")
+            why.append(f"this desk takes no {kind} orders")
             cures.append(f"use {' or '.join(self.rules.kinds_now(now, code) or can.kinds)}")
         if venue is not None and venue not in can.venues:
             why.append(f"{venue} takes no orders from this desk")
@@ -435,10 +436,11 @@ class Gate:
     def _why_not_reserved(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
         """Return why KIS would not reserve the order now; None when it would.
 
-        The price limits of the day are not known before it. KIS refuses the order then.
+        The price limits and halts of the day are not known before it, and are not checked. KIS
+        refuses the order on its day. A buy without a price counts at today's upper limit price.
         """
         if not self.rules.capabilities.reserves:
-            return No("this connection reserves no orders", "use live or sim for it")
+            return No("this desk reserves no orders", "use live or sim for it")
         if (hours := why_not_taken(now)) is not None:
             return No(*hours)
         day = reserved_for(now)

@@ -1,6 +1,6 @@
 """The flatten: sells all that is held, again and again, until nothing is or a person ends it.
 
-A person asks for it with the kill switch. It is a run of its own, with a row for its begin and one
+A person asks for it with the kill switch. It is a run of its own, with a row for its start and one
 for its end, so that neither a halt nor a restart of the desk makes an end of it:
 
     FlattenSet(on) ──► sell each part ──► its order ended? ──► sold: look at the next part
@@ -98,7 +98,7 @@ class Flatten:
         self._parts: dict[tuple[str, str], _Part] = {}
         """Parts by agent and code."""
         self._since: Ns | None = None
-        """Begin of the sale, or of the newest pull; None while it waits for the kill switch."""
+        """Start of the sale, or of the newest pull; None while it waits for the kill switch."""
         self._reported = True
         """The flatten has reported since then what it sold, or what is left."""
         self._asked: Ns | None = None

@@ -30,11 +30,11 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 QUERY = "kill switch"
-"""Begin of the kill switch's reasons to read KIS's orders."""
+"""Start of the kill switch's reasons to read KIS's orders."""
 PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
 """Pauses between the queries; there is one more query than pauses."""
 PATIENCE: Ns = 10 * SECOND
-"""One query may take so long. After that it counts as not replied to."""
+"""How long one query may take. After that it counts as not replied to."""
 
 
 # One run. Each step is a row, so that a person can follow it, and a restart begins the run again.

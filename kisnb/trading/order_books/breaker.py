@@ -61,7 +61,7 @@ class TradingDay:
         """Won of the day's buys of a stock, before fees."""
         self.trips = 0
         self._ends: Ns = 0
-        """Begin of the next Korean day."""
+        """Start of the next Korean day."""
 
     def roll(self, t: Ns, books: OrderBooks) -> None:
         """Begin the day of ``t``, unless it has begun.

@@ -61,7 +61,7 @@ BY_HAND = ""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
 """Owners that are not agents: what they hold may be adopted."""
 FLATTEN = "flatten:"
-"""Begin of the keys of a flatten's orders. No session may give an order such a key."""
+"""Start of the keys of a flatten's orders. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
@@ -193,6 +193,10 @@ class OrderBooks:
 
         None when there is none, or when no branch is given and several branches gave the number.
         """
+        keys = self._by_number.get((day, number), ())
+        if len(keys) < 2:
+            only = self.orders[keys[0]] if keys else None
+            return only if only is not None and same_branch(_branch(only), branch) else None
         found = [o for o in self.numbered(day, number) if same_branch(_branch(o), branch)]
         exact = [o for o in found if _branch(o) == branch]
         return exact[0] if exact else found[0] if len(found) == 1 else None
@@ -303,7 +307,7 @@ class OrderBooks:
             keys.append(order.key)
 
     def _take_over(self, order: Order, ref: OrderRef) -> None:
-        """Let the order be the one that was known as somebody else's under this number."""
+        """Let the order be the one that was known as an external order with this number."""
         other = self.by_number(ref.day, ref.number, ref.branch)
         if other is None or other.intent.agent != EXTERNAL:
             return
@@ -323,7 +327,7 @@ class OrderBooks:
         self._count_external(order.code)
 
     def _count_external(self, code: str) -> None:
-        """Make the position of orders from elsewhere anew, from their fills and what was adopted.
+        """Make the position of external orders anew, from their fills and what was adopted.
 
         No other shares come into it, and none go out otherwise.
         """
@@ -413,7 +417,8 @@ def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened)
         order.expired += fact.qty
     elif not order.cancel_asked:
         order.text = _cancelled_elsewhere(order, fact.qty)
-    order.cancelled += fact.qty
+    if not (isinstance(fact, Revised) and fact.counted):
+        order.cancelled += fact.qty
     # A cancel is over with any removal. When shares are left, a person may cancel once more.
     order.cancel_asked = False
     if number:

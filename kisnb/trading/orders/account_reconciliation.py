@@ -4,11 +4,11 @@ The first statement opens the account: what no order of the journal explains is 
 difference is found, published, and booked when it has stood for a minute.
 
 A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
-KIS's list of orders says nothing. Such a statement takes nothing away, however often it comes, and
-nothing of it is booked. The exception: shares that were booked only because KIS stated them for a
-minute. The difference stands until the list of orders explains it, a later statement has the shares
-again, or a person accepts it (``accept``). Until then a sell may use the shares on which the order
-books and the last full statement agree.
+KIS's list of orders says nothing. However often such a statement comes, nothing of it is booked,
+and it takes no share away that a fill explains. Only shares that were themselves booked from a
+statement can be taken away again. The difference stands until the list of orders explains it, a
+later statement has the shares again, or a person accepts it (``accept``). Until then a sell may use
+the shares on which the order books and the last full statement agree.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from kisnb.trading.turn import Turn
 # KIS's account lags behind its notices, and on paper fills may come minutes late. What differs for
 # less than this is usually on its way.
 STANDS: Ns = 60 * SECOND
-"""A difference of the account must stand so long before it is taken as it is."""
+"""How long a difference of the account must stand before KIS's figure is booked."""
 
 
 # One figure, cash or a holding, at each statement of the account:

@@ -25,9 +25,8 @@ from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.state import State
 
 PATIENCE = 5
-"""A buy without a price may wait so many times ``max_quote_age`` for its turn, or behind the rate
-limit. For a buy that names a price, the newest price may be so many times as old behind the rate
-limit."""
+"""How many times ``max_quote_age`` a buy without a price may wait for its turn or behind the rate
+limit. Behind the rate limit the newest price may be as old for a buy that names a price."""
 AGAIN = "order again with the current price"
 
 
@@ -64,11 +63,9 @@ class BuyPrices:
     def waited(self, now: Ns, order: Order) -> No | None:
         """Return why a buy without a price is denied that has waited too long.
 
-        None when it has not.
-
-        After so long it was decided on another market.
+        None when it has not. After such a wait the buy was decided on another market.
         """
-        # Behind the limiter the time counts from the begin of the send. The wait for its turn was
+        # Behind the limiter the time counts from the start of the send. The wait for its turn was
         # judged before.
         intent, since = order.intent, order.sent_at or order.t
         if intent.side is not Side.BUY or intent.price is not None:

@@ -12,7 +12,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 TRIED: Ns = 30 * SECOND
-"""A call that KIS turns away is tried again for so long."""
+"""How long a call that KIS turns away is tried again."""
 
 
 class Cancels:

@@ -11,7 +11,7 @@ from kisnb.orders import Order, OrderRow
 from kisnb.terms import OrderKind, Venue
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""A row is somebody else's, may be an order, or has all that the order has."""
+"""Of a row and an order: the row is another order, may be this order, or has all that it has."""
 
 _K = OrderKind
 _LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}

@@ -5,8 +5,8 @@ A row is an order of ours when day, branch and number are the same, and when it 
 | of the row             | must fit                                                              |
 |------------------------|-----------------------------------------------------------------------|
 | code and side          | always                                                                |
-| quantity, filled       | not above our quantity; not for orders from elsewhere                 |
-| venue and kind         | as the resolver compares them; not for orders from elsewhere          |
+| quantity, filled       | not above our quantity; not compared for external orders              |
+| venue and kind         | as the resolver compares them; not compared for external orders       |
 | branch                 | the same, or one of the two is blank                                  |
 
 KIS's documents name the branch of a reply and the branch of a row in two fields, and do not say
@@ -31,12 +31,12 @@ class ListedOrders(NamedTuple):
 
     rows: dict[str, OrderRow]
     """The row of each order that is known and listed, by the order's key."""
-    strangers: tuple[OrderRow, ...]
+    unmatched: tuple[OrderRow, ...]
     """Rows of no order that is known, newest first."""
     contradictions: tuple[tuple[Order, OrderRow], ...]
     """Rows with branch and number of an order of ours, which say another order."""
     grown: tuple[OrderRow, ...]
-    """Rows of orders from elsewhere that are larger than the row by which they were found.
+    """Rows of external orders that are larger than the row by which they were found.
 
     The first row showed a part. So the order may be one of ours whose reply is missing.
     """
@@ -58,21 +58,21 @@ def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
                 grown.append(row)
         else:
             contradictions.append((order, row))
-    strangers = []
+    unmatched = []
     # After all rows of the right branch: only an order that has none may be a row of another.
     for row in others:
         twin = _same_but_branch(books, row)
         if twin is not None and twin.key not in found:
             found[twin.key] = row
         else:
-            strangers.append(row)
-    return ListedOrders(found, tuple(strangers), tuple(contradictions), tuple(grown))
+            unmatched.append(row)
+    return ListedOrders(found, tuple(unmatched), tuple(contradictions), tuple(grown))
 
 
 def _fits(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     if (row.code, row.side) != (order.code, order.side):
         return False
-    # All that we know of an order from elsewhere came from such a row.
+    # All that we know of an external order came from such a row.
     if order.intent.agent == EXTERNAL:
         return True
     if max(row.qty, row.filled) > order.quantity:

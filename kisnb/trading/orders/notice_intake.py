@@ -32,7 +32,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""An early notice waits so long for the reply that brings its number. Then the list is read."""
+"""How long an early notice can wait for the reply with its number. Then the list is read."""
 
 
 class NoticeIntake:
@@ -75,17 +75,17 @@ class NoticeIntake:
 
         Every notice of an order that revised another one names that one too.
         """
-        own = self._numbered(notice, notice.number)
+        own = self._by_kis_number(notice, notice.number)
         # A cancel and a revise have numbers of their own, and name the order that they change as
         # their original (KIS document 체결통보, H0STCNI0).
         if notice.kind not in ("cancelled", "refused") or not notice.original:
             return own
-        old = self._numbered(notice, notice.original)
+        old = self._by_kis_number(notice, notice.original)
         if notice.kind == "refused":
             return own or (old if old is not None and old.cancel_asked else None)
         return old if own is None else own
 
-    def _numbered(self, notice: Notice, number: int) -> Order | None:
+    def _by_kis_number(self, notice: Notice, number: int) -> Order | None:
         """Return the order with this number of the notice's day and branch.
 
         None when that order is one of another stock or side: then the notice is not about it.
@@ -96,11 +96,8 @@ class NoticeIntake:
         return order
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether a change was refused that this desk did not ask for.
-
-        It is a change of one of our orders, asked for from elsewhere.
-        """
-        old = self._numbered(notice, notice.original)
+        """Return whether KIS refused an external change of one of our orders."""
+        old = self._by_kis_number(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False
         return not any(o.intent.supersedes == old.key for o in self._state.books.live.values())
@@ -157,7 +154,7 @@ class NoticeIntake:
             turn.record(Cancelled(turn.now, order.key, notice.qty, notice.number))
 
     def _on_revised(self, turn: Turn, order: Order, notice: Notice) -> None:
-        old = self._numbered(notice, notice.original)
+        old = self._by_kis_number(notice, notice.original)
         if old is None or notice.number in old.cancels:
             return
         if (

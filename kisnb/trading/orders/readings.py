@@ -23,7 +23,7 @@ EVERY: Ns = 60 * SECOND
 RETRY = Backoff.doubling(2 * SECOND, EVERY // 2)
 """Pauses before KIS is asked again for what a reading lacked."""
 IDLE: Ns = 300 * SECOND
-"""Pause between two readings while no order is open and a venue is. They find orders from elsewhere
+"""Pause between two readings while no order is open and a venue is. They find external orders
 whose notices were lost."""
 WAITING = "unknown number"
 """Reason to read when notices wait for an order. When a reply has named the order meanwhile,
@@ -33,7 +33,7 @@ AFTER_BOUNDARY: Ns = 2 * SECOND
 UNANSWERED: Ns = 60 * SECOND
 """After this time an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
-"""KIS may take so long until its list shows what it has accepted."""
+"""How long KIS may take until its list shows what it has accepted."""
 FAILED = 5
 """Failed readings in a row after which people are told, and orders that wait for one are denied."""
 
@@ -50,9 +50,9 @@ class Readings:
         """The next reading reads the account too."""
         self._why = ""
         self._asked: dict[date, Ns] = {}
-        """Begin of the newest reading of a day. Only readings that have not ended."""
+        """Start of the newest reading of a day. Only readings that have not ended."""
         self._begun: Ns = 0
-        """Begin of the newest reading."""
+        """Start of the newest reading."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._failing_since: Ns = 0
@@ -95,7 +95,7 @@ class Readings:
         elif any(
             sessions.phase(venue, turn.now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT)
         ):
-            self.schedule(turn, begin + IDLE, "orders from elsewhere", account=True)
+            self.schedule(turn, begin + IDLE, "external orders", account=True)
 
     def on_wake(self, turn: Turn) -> None:
         """Begin the reading that is due."""

@@ -29,7 +29,7 @@ from kisnb.trading.orders.listed_orders import ListedOrders, compare
 from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED, OrderReconciliation
 from kisnb.trading.orders.readings import EVERY, SETTLES, Readings
 from kisnb.trading.orders.reserved_orders import ReservedOrders
-from kisnb.trading.orders.resolver import WINDOW, Resolver, claims
+from kisnb.trading.orders.resolver import WINDOW, Resolver, candidates
 from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.ports.effects import OrdersRead
 from kisnb.trading.state import State
@@ -97,7 +97,7 @@ class Reconciliation:
             self._state.note_number(row.ref.day, row.ref.number)
         page = self._without_contradicted(turn, asked, page)
         whole = self._note_missing(turn, asked, day, page) and page.complete
-        # Before orders from elsewhere are looked for: a row that is adopted is not external.
+        # Before external orders are looked for: a row that is adopted is not external.
         self.reserved.adopt(turn, page)
         self.resolver.resolve(turn, asked, number, self._books, page.rows, whole=whole)
         self._find_external(turn, page)
@@ -126,7 +126,7 @@ class Reconciliation:
         """Return the list without rows of new orders that differ from KIS's own notices.
 
         A list that shows 38 shares of an order whose notice said 90 is behind, or wrong. Its row
-        must neither open the account nor become an order from elsewhere.
+        must neither open the account nor become an external order.
         """
         good = tuple(row for row in page.rows if not self._is_contradicted(asked, row))
         if len(good) == len(page.rows):
@@ -202,13 +202,15 @@ class Reconciliation:
 
     def _find_external(self, turn: Turn, page: OrderPage) -> None:
         listing = compare(self._books, page.rows)
-        claimed = {row.ref for mine in claims(self._books, listing).values() for row in mine}
-        claimed |= self.reserved.could_be(page)
-        # Those that have grown are found once more, with their whole quantity. Oldest first: a
-        # revise from elsewhere finds the order that it revises.
-        for row in reversed((*listing.strangers, *listing.grown)):
+        could_be_ours = {
+            row.ref for mine in candidates(self._books, listing).values() for row in mine
+        }
+        could_be_ours |= self.reserved.could_be(page)
+        # Those that have grown are found once more, with their whole quantity. The oldest comes
+        # first, so that an external revise finds the order that it revises.
+        for row in reversed((*listing.unmatched, *listing.grown)):
             # A request to cancel has a row of its own, of which nothing traded and nothing is left.
-            is_free = row.ref not in claimed or row in listing.grown
+            is_free = row.ref not in could_be_ours or row in listing.grown
             if is_free and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original, row.ref.branch)
                 intent = _external(row, parent)
@@ -223,7 +225,7 @@ class Reconciliation:
         A revise of such an order is being sent, or its outcome is unknown. It can still come to
         light, or could be a row of the list.
         """
-        found = claims(self._books, listing)
+        found = candidates(self._books, listing)
         in_the_air = [self._books.orders[key] for key in found]
         return {
             o.intent.supersedes

@@ -48,7 +48,7 @@ class ReservedOrders:
         self._state = state
         self._readings = readings
         self._asked: Ns | None = None
-        """Begin of the reading that is under way; None without one."""
+        """Start of the reading that is under way; None without one."""
         self._numbers: dict[str, tuple[int, int]] = {}
         """Day and order number that KIS lists for a reserved order, by its key."""
         self._decisions: dict[str, ResolveOrder] = {}

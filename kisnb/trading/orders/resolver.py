@@ -1,7 +1,7 @@
-"""The fate of an order whose reply was lost: KIS's list decides, or a person. Nobody guesses.
+"""Decides what became of an order whose reply was lost. KIS's list decides, or a person does.
 
-KIS has no order id of ours. A row of its list can be an order with unknown outcome when all of this
-holds:
+KIS has no order id of ours. A *row* is one line of its list of orders. A row can be an order with
+unknown outcome when all of this holds:
 
 - code, side, quantity and price are the same;
 - its time lies in the window after the order was sent;
@@ -20,22 +20,26 @@ Number, branch, venue and kind are evidence:
 | a kind whose code we do not know                   | may be the order     |
 | conditional as market, stop limit as limit         | may be the order     |
 | a best or mid price order: the price that it got   | may be the order     |
-| no revise: a number up to one that was known       | may be the order     |
+| not a revise, and a number no higher than one that |                      |
+| was known before the POST                          | may be the order     |
 | a branch that none of our listed orders has        | may be the order     |
-| any other venue or kind                            | is somebody else's   |
+| any other venue or kind                            | is an external order |
 
-A row is adopted when it alone is like the order and no other order could be it. It is not adopted
-when an order from elsewhere may be a part of it: one with the same wish, for as many shares or
-fewer, that came later and whose end only a list has shown. When no row is adopted the order stays
-UNKNOWN, and a person decides once the window is over. A person may also name an order that was
-taken for somebody else's: if it could be this order, it becomes this order with its fills.
+A row is adopted when only this row is like the order, and the row fits no other order. A row is not
+adopted when an external order may be a part of it. Such an external order has the same wish, is for
+as many shares or fewer, came later, and only a list has shown its end. When no row is adopted the
+order stays UNKNOWN, and a person decides once the window is over. A person may also name an order
+that was taken for an external one. If that could be this order, it becomes this order with its
+fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
-they are warned. After the second time the rows are somebody else's. The list of a day that is over
+they are warned. After the second time the rows are external orders. The list of a day that is over
 is complete for good: an order that it does not hold was never sent.
 
 A list that lacks an order which KIS has accepted, or a row of which cannot be read, proves no
 absence and adopts nothing. A person who says "never sent" on such a list is warned first.
+
+Docstrings call these orders external. Texts for people call them "somebody else's".
 """
 
 from __future__ import annotations
@@ -55,9 +59,9 @@ from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.turn import Turn
 
 WINDOW: Ns = 90 * SECOND
-"""An order can come into being at KIS until so long after the begin of its POST."""
+"""How long after the start of its POST an order can come into being at KIS."""
 SKEW: Ns = 30 * SECOND
-"""KIS's clock and ours may be so far apart."""
+"""How far apart KIS's clock and ours may be."""
 
 _IN_FLIGHT = (OrderState.SENDING, OrderState.UNKNOWN)
 _SHORT = -1
@@ -115,8 +119,8 @@ class Resolver:
         ``whole``: no row is known to be missing. Else what is absent proves nothing.
         """
         rows = tuple(rows)
-        found = claims(books, compare(books, rows))
-        claimants = Counter(row.ref for mine in found.values() for row in mine)
+        found = candidates(books, compare(books, rows))
+        orders_of = Counter(row.ref for mine in found.values() for row in mine)
         for key, mine in found.items():
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
@@ -125,7 +129,7 @@ class Resolver:
             listing = compare(books, rows)
             # Two orders that could be the same row must not both adopt it: one fill would count
             # twice.
-            alone = whole and len(mine) == 1 and claimants[mine[0].ref] == 1
+            alone = whole and len(mine) == 1 and orders_of[mine[0].ref] == 1
             if alone and is_sure(order, mine[0], listing, books):
                 self._adopt(turn, order, mine[0])
             elif key in self._decisions:
@@ -216,9 +220,9 @@ class Resolver:
         turn.publish(DecisionRefused(turn.now, key, text))
 
 
-def claims(books: OrderBooks, listing: ListedOrders) -> dict[str, list[OrderRow]]:
+def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[OrderRow]]:
     """Return, for every order whose reply is missing, the free rows that it could be."""
-    free = (*listing.strangers, *listing.grown)
+    free = (*listing.unmatched, *listing.grown)
     # A reserved order is in another list of KIS's (``reserved_orders``).
     waiting = [
         order for order in books.live.values() if order.state in _IN_FLIGHT and not order.intent.day
@@ -272,7 +276,7 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
 
 
 def _was_doubtful(order: Order) -> bool:
-    """Return whether an order from elsewhere has an end that the list alone showed, or a new begin.
+    """Return whether an external order ended by the list alone, or was reopened.
 
     Then the list may have shown it in part.
     """
@@ -286,8 +290,8 @@ def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     """Return whether a row came after the order was sent and has its wish, for as many shares or
     fewer.
 
-    A list may have shown a part of the order, which then became an order from elsewhere. Then
-    another row that is like the order is somebody else's.
+    A list may have shown a part of the order, which then became an external order. Then
+    another row that is like the order is an external order.
     """
     intent = order.intent
     if intent.supersedes or not 0 < row.qty <= intent.qty or row.ref.number <= order.after:
@@ -297,7 +301,7 @@ def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
 
 
 def _taken_for_others(order: Order, listing: ListedOrders, books: OrderBooks) -> list[OrderRow]:
-    """Return the rows of orders from elsewhere that could be this one, if a person says so.
+    """Return the rows of external orders that could be this one, if a person says so.
 
     A person may know that the clocks are apart, so the time is not compared.
     """

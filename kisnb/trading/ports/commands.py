@@ -30,7 +30,7 @@ class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     # A person may have placed an order on the phone on purpose, so a plain cancel leaves it. In an
     # emergency that does not count.
     kill_switch: bool = False
-    """The kill switch asks. It alone cancels orders from elsewhere."""
+    """The kill switch asks. It alone cancels external orders."""
 
 
 class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):

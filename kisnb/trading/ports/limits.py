@@ -10,21 +10,28 @@ from kisnb.clock import DAY, SECOND, Ns, seconds_since_midnight
 from kisnb.config import Config
 
 Window: TypeAlias = tuple[int, int]
-"""From (inclusive) and to (exclusive), seconds since Korean midnight. Over midnight ``to`` is above
-86,400."""
+"""From (inclusive) and to (exclusive), seconds since Korean midnight.
+
+If the window crosses midnight, ``to`` is above 86,400.
+"""
 
 
 # A copy of the settings in the gate's own units. A Config reads files and texts. The gate must not
 # depend on it: the back-tester runs the same gate with limits of its own.
 class Limits(msgspec.Struct, frozen=True):
-    """Won and shares; None: not limited. ``Config`` says what each means."""
+    """The limits of the gate, in won unless a field says another unit. None: not limited.
+
+    ``Config`` says what each means.
+    """
 
     max_order_value: int = 50_000_000
     max_stock_value: int | None = None
     max_agent_value: int | None = None
     max_account_value: int | None = None
     max_cash_percent: int | None = None
+    """Percent."""
     max_quote_age: Ns | None = None
+    """Nanoseconds."""
     max_day_loss: int | None = None
     """Hundredths of a percent."""
     windows: tuple[Window, ...] = ()
@@ -40,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True):
 def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
     """Return the limits of a desk whose clock runs at ``speed``.
 
-    On a fast clock the seconds that a machine takes count so much more.
+    On a clock at speed 60, one second of the machine counts as 60.
     """
     return Limits(
         max_order_value=config.max_order_value,
@@ -63,5 +70,5 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
 
 def _window(start: int, end: int) -> Window:
     # A window from 23:50 to 00:10 ends on the next day. As 86,400 + 600 its end stays above its
-    # begin, so one comparison does for all windows.
+    # start, so one comparison does for all windows.
     return start, end if end > start else end + DAY // SECOND

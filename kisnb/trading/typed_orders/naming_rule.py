@@ -1,18 +1,21 @@
 """The rule that answers a call for an order from the orders that exist already (row O11).
 
 The rule is pure. It tries these letters of the row in this order. The first that fits gives the
-answer. A *dead* order was denied, rejected or declared never sent.
+answer. A *dead* order was denied, rejected or declared never sent. The *ordinal* is the N of
+``--again N``. A call with an ordinal is compared only with the orders of that ordinal.
 
     key=NAME   same wish: shown | another wish: refused | dead: as in (d)
-    (a)  same wish, same cell, another run                            → shown
+    (g)  same wish, ordinal and cell as another request of this batch → refused
+    (e)  same wish, ordinal and cell                                  → shown
+    (a)  without an ordinal: same wish, same cell, another run        → shown
     (d)  same wish, same cell, dead since this kernel                 → tried again
          same wish, same cell, dead since an earlier kernel           → the refusal is shown
     (b)  same wish, another cell                                      → refused
     (c)  another wish of the same call for this code and side         → refused
     else                                                              → sent
 
-Letters (f) and (g) compare the calls of one run. Only the kernel knows these calls:
-``session/typed_orders/run_calls.py``.
+ARCHITECTURE.md has all letters. Letter (f), and (g) between two calls of one run, are in
+``session/typed_orders/run_calls.py``, because only the kernel knows the calls of its runs.
 """
 
 from __future__ import annotations
@@ -70,7 +73,7 @@ class _Request(NamedTuple):
     answered: frozenset[str]
     """Keys with which the run of the call has been answered."""
     known: Sequence[NamedOrder]
-    """Orders of the same wish; with a number only those of that number."""
+    """Orders of the same wish; with an ordinal only those of that ordinal."""
 
 
 class NamingRule:
@@ -126,10 +129,10 @@ class NamingRule:
             return ShowKnown(key)
         if naming.name:
             return self._by_name(naming)
-        request = _Request(naming, answered, _numbered(self._of_wish(naming), naming.number))
-        # The sequence is the rule. (a) comes before (d): a living order of this cell is what the
-        # person means. (d) comes before (b): a dead order of this cell is nearer than a living one
-        # of another. (c) comes last, because it compares another wish.
+        request = _Request(naming, answered, _with_ordinal(self._of_wish(naming), naming.ordinal))
+        # The sequence is the rule. (e) and (a) come before (d): a living order of this cell is what
+        # the person means. (d) comes before (b): a dead order of this cell is nearer than a living
+        # one of another. (c) comes last, because it compares another wish.
         return (
             self._shown(request)
             or self._dead_before(request)
@@ -155,38 +158,41 @@ class NamingRule:
         return SendNew(self._free(lambda n: key_of_name(naming.name, day, n), 1))
 
     def _shown(self, request: _Request) -> Outcome | None:
-        """(a) Same wish, same cell, another run."""
+        """(e) Same wish, ordinal and cell. (a) Without an ordinal: same wish and cell, another run.
+
+        (g) The batch itself has the same wish and ordinal twice.
+        """
         naming = request.naming
         live = [named for named in request.known if not self._is_dead(named.key)]
         here = [named for named in live if named.belongs_to(naming.place)]
-        if naming.number:
+        if naming.ordinal:
             if not here:
                 return None
-            # Two requests of one call with one number are a mistake: only one of them would be
+            # Two requests of one call with one ordinal are a mistake: only one of them would be
             # sent, and nobody would see that.
             twice = here[0] in self._fresh
             return self._refused("g", naming, here[0]) if twice else ShowKnown(here[0].key)
-        # An order answers one call without a number of each run.
+        # (a) In each run an order answers one call without an ordinal.
         free = [named for named in here if not self._has_answered(named, request)]
         call = naming.place.call
-        # An order without a number first, then one of this very call: the nearest to what was
+        # An order without an ordinal first, then one of this very call: the nearest to what was
         # typed.
-        best = min(free, key=lambda n: (n.number != 0, not n.is_of_call(call)), default=None)
+        best = min(free, key=lambda n: (n.ordinal != 0, not n.is_of_call(call)), default=None)
         return None if best is None else ShowKnown(best.key)
 
     def _dead_before(self, request: _Request) -> Refuse | None:
         """(d) Same wish, same cell, dead since an earlier kernel.
 
-        Not when a later order of the same number is not dead.
+        Not when a later order of the same ordinal is not dead.
         """
         place, good = request.naming.place, set[int]()
-        # From the newest: a later success with the same number ends what an earlier failure had
+        # From the newest: a later success with the same ordinal ends what an earlier failure had
         # forbidden.
         for named in reversed(request.known):
             if not self._is_dead(named.key):
-                good.add(named.number)
+                good.add(named.ordinal)
             elif (
-                named.number not in good
+                named.ordinal not in good
                 and named.naming.place.kernel != place.kernel
                 and named.belongs_to(place)
                 and not self._has_answered(named, request)
@@ -204,7 +210,7 @@ class NamingRule:
     def _moved(self, request: _Request) -> Refuse | None:
         """(c) The same call sent another wish for this code and side in another run."""
         naming = request.naming
-        for named in _numbered(self._of_call(naming), naming.number):
+        for named in _with_ordinal(self._of_call(naming), naming.ordinal):
             if (
                 named.naming.wish != naming.wish
                 and self._is_comparable(named.naming.wish, naming.wish)
@@ -268,6 +274,6 @@ def _of_name(orders: Iterable[NamedOrder], name: str) -> Iterable[NamedOrder]:
     return (n for n in orders if n.naming.name == name)
 
 
-def _numbered(orders: Sequence[NamedOrder], number: int) -> Sequence[NamedOrder]:
-    """With a number only the orders of that number, else all."""
-    return [n for n in orders if n.number == number] if number else orders
+def _with_ordinal(orders: Sequence[NamedOrder], ordinal: int) -> Sequence[NamedOrder]:
+    """Return the orders of an ordinal; all orders when the ordinal is 0."""
+    return [n for n in orders if n.ordinal == ordinal] if ordinal else orders

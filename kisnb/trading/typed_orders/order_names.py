@@ -72,9 +72,9 @@ class NamedOrder:
         self.add(naming.place)
 
     @property
-    def number(self) -> int:
+    def ordinal(self) -> int:
         """The N of ``--again N``; 0 when it was not given."""
-        return self.naming.number
+        return self.naming.ordinal
 
     @property
     def places(self) -> Sequence[Place]:
@@ -181,7 +181,7 @@ def has_side(a: Naming, b: Naming) -> bool:
 
 def first_free_of(*orders: Iterable[NamedOrder]) -> int:
     """The first N of ``--again N`` that none of these orders has."""
-    used = {named.number for some in orders for named in some}
+    used = {named.ordinal for some in orders for named in some}
     # The first gap and not the highest plus one: N is a name that a person gives, and need not have
     # begun at 1.
     return next(n for n in range(1, len(used) + 2) if n not in used)

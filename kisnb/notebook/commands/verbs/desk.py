@@ -151,7 +151,7 @@ DESK = (
     Verb(
         "arm",
         usage("[off] [--minutes N] [--budget N]"),
-        "let buys pass at live, for so long and so many won; asks for the account's last four "
+        "let buys pass at live, for a time and up to a budget; asks for the account's last four "
         "digits",
         _arm,
     ),

@@ -142,7 +142,7 @@ LOOKING = (
     Verb(
         "bars",
         usage("CODE [--every SPAN]"),
-        "closed bars as a polars frame; their length else is %config KisMagics.every",
+        "closed bars as a polars DataFrame; their length else is %config KisMagics.every",
         _bars,
         blocking=True,
     ),

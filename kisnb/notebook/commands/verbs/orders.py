@@ -187,7 +187,7 @@ ORDERS = (
         "let KIS keep an order until the next trading day; 15:40 to 7:30, live and sim",
         _reserve,
     ),
-    Verb("reserved", usage(""), "the orders that KIS keeps, as a polars frame", _reserved),
+    Verb("reserved", usage(""), "the orders that KIS keeps, as a polars DataFrame", _reserved),
     Verb(
         "route",
         usage("ID|CODE [QTY] [PRICE] [--sell] [--venue V] [--kind K] [--stop PRICE]"),
@@ -227,7 +227,7 @@ ORDERS = (
     Verb(
         "positions",
         usage(""),
-        "what was traded here, and its PnL, as a polars frame",
+        "what was traded here, and its PnL, as a polars DataFrame",
         _positions,
         blocking=True,
     ),

@@ -17,10 +17,10 @@ def help_text(name: str | None = None) -> str:
     """Return the table as text, or one row of it. Raises BadInput for an unknown verb."""
     if name is not None:
         verb = find(name)
-        return f"{verb.line}\n    {verb.help}"
+        return f"{verb.usage_line}\n    {verb.help}"
     # A few long lines would push the help of all others out of sight.
-    width = max(len(v.line) for v in VERBS.values() if len(v.line) < 60)
-    return "\n".join(f"{v.line:<{width}}  {v.help}" for v in VERBS.values())
+    width = max(len(v.usage_line) for v in VERBS.values() if len(v.usage_line) < 60)
+    return "\n".join(f"{v.usage_line:<{width}}  {v.help}" for v in VERBS.values())
 
 
 def find(name: str) -> Verb:

@@ -15,11 +15,12 @@ Run: TypeAlias = Callable[[Context, Typed], object]
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: its name, its grammar, its line of help, and what it does."""
+    """A verb: its name, its usage, its sentence of help, and what it does."""
 
     name: str
     usage: Usage
     help: str
+    """One sentence that says what it does."""
     run: Run
     blocking: bool = False
     """True when it works where nobody can await."""
@@ -27,6 +28,6 @@ class Verb:
     """True when it is refused while no session is open."""
 
     @property
-    def line(self) -> str:
+    def usage_line(self) -> str:
         """The verb with its usage: ``%kis cancel ID|all``."""
         return f"%kis {self.name} {self.usage.text}".rstrip()

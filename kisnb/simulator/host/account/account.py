@@ -68,13 +68,13 @@ class SimulatedAccount:
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
-        """Shares that are held and that no open sell has claimed."""
+        """Shares that are held and that no open sell has reserved."""
         held = self.positions.get(code)
         # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
-        claimed = sum(
+        on_sale = sum(
             o.leaves for o in self._live.values() if o.side is Side.SELL and o.item.code == code
         )
-        return (held.qty if held else 0) - claimed
+        return (held.qty if held else 0) - on_sale
 
     def buyable(self, item: Instrument, price: int) -> int:
         """Return the shares that the orderable cash buys at ``price`` won, with the fee."""

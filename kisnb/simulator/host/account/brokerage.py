@@ -1,6 +1,6 @@
 """The customer's orders between account and exchange.
 
-Orders and requests to cancel share one series of numbers from 1, or by a quirk two. The same
+Orders and requests to cancel share one series of numbers from 1 (two series with a quirk). The same
 requests give the same numbers.
 """
 
