@@ -155,7 +155,10 @@ def _entry(args: Any, environment: Mapping[str, str]) -> tuple[str, list[str], b
 
     None for a process that no fork server can give: it must be started.
     """
-    if FOLDER not in environment or FOLDER not in os.environ or isinstance(args, (str, bytes)):
+    # The fork server names a process by ``/proc``, which macOS has not.
+    if sys.platform != "linux" or FOLDER not in environment or FOLDER not in os.environ:
+        return None
+    if isinstance(args, (str, bytes)):
         return None
     words = [os.fspath(word) for word in args]
     is_safe = words[1:2] == ["-P"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from kisnb.desk.life.child_process import python
 from tests.forking.popen import Popen
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has fork servers")
 SIMULATOR = python("kisnb", "sim", "--speed", "step")
 
 
