@@ -68,6 +68,7 @@ def refusal(path: Path, series: Series = DAYS, how: Reading | None = None) -> st
             "Row 1 of bars.csv is of 2026-11-20, and 2026-11-19 is the newest day that is over.",
         ),
         (GOOD.replace("2026-11-18", "2026-11-15"), "(Sunday), on which KRX did not trade. Remove"),
+        (GOOD.replace("2026-11-18", "1970-01-01"), "It may be an empty date"),
         (GOOD.replace("2026-11-18", "18 Nov"), "has date '18 Nov', which cannot be read. Write"),
         (GOOD.replace("2026-11-18", ""), "Row 1 of bars.csv has no date. Write it, or remove"),
         (GOOD.replace("005930", "samsung"), "has the code 'samsung', which is no code of a stock"),

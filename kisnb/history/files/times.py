@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 KOREA = "Asia/Seoul"
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%Y-%m-%d")
+OLDEST = date(1975, 1, 4)
+"""Earlier days count as a mistake in the file. KOSPI begins in 1980, and older daily prices are not
+known to be offered anywhere."""
 _ZONES = "write time_zone='UTC' when they are UTC, or time_zone='Asia/Seoul' when they are Korean"
 
 
@@ -72,7 +75,7 @@ def moments(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFra
 def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date) -> list[str]:
     """Return notes about the days of rows.
 
-    Raises BadInput for a day that is to come, or that has no trading.
+    Raises BadInput for a day that is to come, that is before all prices, or that has no trading.
     """
     import polars as pl
 
@@ -81,6 +84,12 @@ def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date
         raise failure(
             path, row[ROW], f"is of {row['day']}, and {newest} is the newest day that is over",
             "remove the rows after it, or correct the date",
+        )  # fmt: skip
+    for row in rows.filter(pl.col("day") < OLDEST).head(1).iter_rows(named=True):
+        # An empty or unread date becomes the first moment of 1970 in many programs.
+        raise failure(
+            path, row[ROW], f"is of {row['day']}, and days before {OLDEST} are not accepted",
+            "it may be an empty date; correct it, or remove the row",
         )  # fmt: skip
     known = rows.filter(pl.col("day").dt.year().is_between(FIRST_YEAR, LAST_YEAR))
     closed = [each for each in known["day"].unique() if not is_trading_day(each)]
