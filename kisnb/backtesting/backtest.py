@@ -116,6 +116,7 @@ def backtest(
             sizing,
             separate=separate,
             has_limits=limits is not None,
+            has_guards=any(runner.agent.guards is not None for runner in run.runners),
         ),
         parameters=parameters,
     )

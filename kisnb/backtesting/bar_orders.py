@@ -37,7 +37,7 @@ from kisnb.orders import Intent, Order, OrderRef, OrderState, Route
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, Submit
+from kisnb.trading.ports.commands import CancelOrder, NoteDecision, ReviseOrder, Submit
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -118,6 +118,10 @@ class BarOrders:
                 self._revise(now, intent, arrives)
             case CancelOrder(key=key, qty=qty):
                 self._cancel(now, key, qty)
+            case NoteDecision(decision=decision):
+                self.state.apply(decision)
+                if self.rows is not None:
+                    self.rows.append(decision)
             case _:
                 # These are for a desk that serves sessions.
                 pass
@@ -126,7 +130,7 @@ class BarOrders:
         self._record(IntentTaken(now, intent))
         no = self._gate.check(now, intent, self.state)
         if no is not None:
-            self._record(Denied(now, intent.key, no.reason, no.cure))
+            self._record(Denied(now, intent.key, *no))
             return
         self._send(now, intent, self._routes[intent.kind])
         order = self.state.books.orders[intent.key]
@@ -148,7 +152,7 @@ class BarOrders:
         if no is None and item is not None:
             no = why_not_revised(now, self.state.books, intent, item)
         if no is not None:
-            self._record(Denied(now, intent.key, no.reason, no.cure))
+            self._record(Denied(now, intent.key, *no))
             return
         old = self.state.books.orders[intent.supersedes or ""]
         self._send(now, intent, Route(Venue.KRX, intent.kind, place_lost(old, intent)))

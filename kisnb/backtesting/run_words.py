@@ -53,6 +53,7 @@ def assumed(
     *,
     separate: bool,
     has_limits: bool,
+    has_guards: bool,
 ) -> tuple[str, ...]:
     """Return what a run over bars assumes, as sentences."""
     said = [
@@ -72,6 +73,8 @@ def assumed(
         said.append("Each agent has its own cash.")
     if not has_limits:
         said.append("The desk's own limits, such as max_order_value, are not applied.")
+    if has_guards:
+        said.append("The guards of agents (kisnb.Guards) are not checked over bars.")
     if unknown:
         few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")

@@ -13,7 +13,7 @@ from kisnb.trading.agents.agent import Agent
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
-class Exits(NamedTuple):
+class ExitSignals(NamedTuple):
     """The rules by which a position leaves."""
 
     wide: float
@@ -70,7 +70,7 @@ class VolatilityBreakout(Agent):
         if atr is not None:
             self._ranges.append(atr)
         average = self.book.position(self.code).average if held else None
-        exits = Exits(self.wide, self.longest, self.stop)
+        exits = ExitSignals(self.wide, self.longest, self.stop)
         wish = decide(
             list(self._closes), list(self._ranges), self.window, self.move, average, self._bars,
             exits,
@@ -88,7 +88,7 @@ def decide(
     move: float,
     average: float | None,
     bars: int,
-    exits: Exits,
+    exits: ExitSignals,
 ) -> str:
     """Return ``"buy"``, ``"sell"`` or ``"hold"``.
 

@@ -78,7 +78,7 @@ def test_a13_mean_reversion_buys_the_dip_and_sells_at_the_mean() -> None:
 
 QUIET = [*[100.0] * 18, 90.0, 80.0, 85.0]
 """The range before the newest bar, 80, is below its mean; the newest is 85."""
-EXITS = volatility_breakout.Exits(1.5, 10, 0.05)
+EXITS = volatility_breakout.ExitSignals(1.5, 10, 0.05)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ class AgentRunner:
     ) -> None:
         """Note a decision of the agent. Raises BadInput for an input that is no number or text."""
         for made in self.decisions.note(self.now, code, action, why, inputs, order):
-            self._outbox.append(NoteDecision(made))
+            self.emit(NoteDecision(made))
 
     def mint(self) -> str:
         """Return a new idempotency key for an order of this agent."""
