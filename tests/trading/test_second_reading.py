@@ -14,6 +14,7 @@ from kisnb.clock import SECOND, Ns, kst
 from kisnb.events import (
     AccountOpened,
     Cancelled,
+    DriftCleared,
     DriftFound,
     ExternalFound,
     Filled,
@@ -32,7 +33,7 @@ from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED
 from kisnb.trading.orders.readings import EVERY
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
-from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Woke
+from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Persist, Woke
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 from tests.trading.test_listed_totals import drifts, read, read_twice
@@ -837,17 +838,27 @@ def test_o15_a_sell_explains_no_stated_shares():
     assert (state.books.account.position(CODE).qty, state.unproven[CODE]) == (20, 5)
 
 
-def test_o15_a_desk_that_dies_between_taking_back_and_the_fill_counts_neither_twice():
+def test_o15_a_hidden_fill_and_what_it_takes_back_are_kept_together():
+    """A desk that dies has both rows in its journal, or neither."""
     desk, _ = stated_desk()
-    begun = len(desk.rows)
     read(desk, whole_of_40(5))
-    kinds = [type(r) for r in desk.rows[begun:]]
-    for kept in range(kinds.index(Filled) + 2):
-        again = Desk(desk.rows[: begun + kept])
-        again.say(LinkUp(desk.now), desk.now)
-        read(again, whole_of_40(5))
-        assert again.core.state.books.account.position(CODE).qty == 25
-        assert again.core.state.cash == desk.core.state.cash
+    kept = [e.rows for e in desk.effects if isinstance(e, Persist)][-1]
+    assert [type(r) for r in kept][-3:] == [Filled, AccountOpened, DriftCleared]
+    again = Desk(desk.rows[: -len(kept)])
+    again.say(LinkUp(desk.now), desk.now)
+    read(again, whole_of_40(5))
+    assert again.core.state.books.account.position(CODE).qty == 25
+    assert again.core.state.cash == desk.core.state.cash
+
+
+def test_o15_a_hidden_fill_whose_shares_are_sold_already_leaves_no_cost_behind():
+    desk, _ = stated_desk()
+    desk.submit("s", side=Side.SELL, qty=25)
+    desk.sent("s", 9)
+    desk.say(notice("filled", 9, 25, side=Side.SELL))
+    read(desk, whole_of_40(5), row(9, qty=25, filled=25, leaves=0, value=25 * P, side=Side.SELL))
+    position = desk.core.state.books.account.position(CODE)
+    assert (position.qty, position.in_lots, position.cost) == (0, 0, 0)
 
 
 def test_o15_the_account_is_not_booked_while_an_end_is_in_doubt():

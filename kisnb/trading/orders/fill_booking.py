@@ -36,13 +36,14 @@ def execution(
 
 def record_fill(turn: Turn, state: State, order: Order, fill: Filled) -> None:
     """Record a fill, and take back the stated shares that it explains, with their cash."""
-    if order.side is Side.BUY:
-        stated = state.stated.explained_by(order.code, fill.stamp or order.sent_at)
-        if qty := min(stated, fill.qty):
-            paid = qty * fill.price + fill.fee * qty // fill.qty
-            # The cash of a purchase is booked apart from its shares, and may not be booked yet.
-            cash = min(paid, max(-state.unexplained(turn.now), 0))
-            # Before the fill. A desk that dies between the two rows finds the fill in KIS's list
-            # once more. What was not taken back would have to stand for a minute.
-            turn.record(AccountOpened(turn.now, cash, ((order.code, -qty, 0),)))
     turn.record(fill)
+    if order.side is Side.SELL:
+        return
+    stated = state.stated.explained_by(order.code, fill.stamp or order.sent_at)
+    if qty := min(stated, fill.qty):
+        paid = qty * fill.price + fill.fee * qty // fill.qty
+        # The cash of a purchase is booked apart from its shares, and may not be booked yet.
+        cash = min(paid, max(-state.unexplained(turn.now), 0))
+        # Behind the fill: where the stated shares are sold already, its own lot goes. The journal
+        # keeps both rows or none of them.
+        turn.record(AccountOpened(turn.now, cash, ((order.code, -qty, 0),)))
