@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from kisnb.clock import SECOND, Ns, day_number
+from kisnb.clock import Ns, day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -44,13 +44,12 @@ from kisnb.terms import Side
 from kisnb.trading.exit_state import ExitState
 from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.order_books.stated_shares import CLOCKS_DIFFER, StatedShares
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.typed_orders.order_names import OrderNames
 
 MOST_DECISIONS = 5_000
 """Decisions that are kept in memory. A busy day of ten agents has fewer."""
-CLOCKS_DIFFER: Ns = 30 * SECOND
-"""KIS's clock and the desk's differ by no more than this."""
 
 
 class State:
@@ -92,6 +91,8 @@ class State:
         self.unproven: dict[str, int] = {}
         """Shares that were booked only because KIS stated them, by code: for a minute, or at the
         opening while a buy could explain them. So KIS may take them back in the same way."""
+        self.stated = StatedShares()
+        """Those of them that had stood for a minute: fills that come to light may explain them."""
         self._opening: AccountOpened | None = None
         """The row that opened the account."""
         self._explained: set[tuple[int, int]] = set()
@@ -185,6 +186,7 @@ class State:
             self._unexplained = day, self.unexplained(row.t) + row.cash
             for code, qty, _ in row.holdings:
                 self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
+                self.stated.book(row.t, code, qty)
         # Added and not set: the first row opens the account, and each later one books a difference
         # that has stood.
         self.opened = (self.opened or 0) + row.cash
@@ -269,6 +271,12 @@ class State:
     def account_drift(self, subject: str) -> DriftFound | None:
         """Return the difference that stands of a holding, by its code, or of ``"cash"``."""
         return self.drifts.get((subject, "cash" if subject == "cash" else "holding"))
+
+    def doubtful(self, code: str) -> int:
+        """Return the shares that only KIS has stated, and that its newest full statement lacks."""
+        drift = self.account_drift(code)
+        missing = drift.ours - drift.theirs if drift is not None else 0
+        return max(min(missing, self.unproven.get(code, 0)), 0)
 
     def unexplained(self, now: Ns) -> int:
         """Return the won of cash that came today and that no fill explains; negative: it went.

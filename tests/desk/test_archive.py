@@ -27,6 +27,7 @@ from kisnb.events import (
     IntentTaken,
     OrderShown,
     ProtectionMoved,
+    Reopened,
     SendStarted,
     Sent,
 )
@@ -92,6 +93,12 @@ class Trader:
             order = live[which % len(live)]
             self.add(Cancelled(NOON, order.key, order.leaves))
 
+    def open_again(self, which: int) -> None:
+        ended = [o for o in self.state.books.orders.values() if o.is_ended and o.cancelled]
+        if ended:
+            order = ended[which % len(ended)]
+            self.add(Reopened(NOON, order.key, order.cancelled, "KIS lists it as open"))
+
 
 def counted(state: State) -> dict[str, object]:
     """Lots and quantities of every book, open orders, trading state."""
@@ -110,7 +117,7 @@ def counted(state: State) -> dict[str, object]:
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from("bsfcod"), st.integers(0, 3), st.integers(1, 12)), max_size=40
+        st.tuples(st.sampled_from("bsfcrod"), st.integers(0, 3), st.integers(1, 12)), max_size=40
     )
 )
 def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(
@@ -123,6 +130,8 @@ def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(
             trader.fill(which, qty)
         elif what == "c":
             trader.cancel(which)
+        elif what == "r":
+            trader.open_again(which)
         elif what == "o":
             trader.add(AccountOpened(NOON, qty * 1_000, ((code, qty, qty * 60_000),)))
         elif what == "d":
@@ -137,6 +146,22 @@ def test_what_is_kept_folds_to_the_same_lots_open_orders_and_state(
     trader.add(HaltSet(NOON, "reducing", "test"))
     kept = still_counting(trader.rows)
     assert counted(State.fold(kept)) == counted(trader.state)
+
+
+def test_o15_an_order_that_is_opened_again_after_its_shares_were_sold_keeps_their_sale():
+    """The list hid 6 of its 10 shares, and the other 4 were sold before it showed them."""
+    trader = Trader()
+    trader.add(AccountOpened(NOON, 10**9, ()))
+    trader.order("a", "005930", sell=False)
+    trader.fill(0, 4)
+    trader.cancel(0)
+    trader.order("a", "005930", sell=True)
+    trader.fill(0, 4)
+    trader.open_again(0)
+    trader.fill(0, 6)
+    kept = State.fold(still_counting(trader.rows))
+    assert kept.books.of("a").position("005930").qty == 6
+    assert counted(kept) == counted(trader.state)
 
 
 def rows_of_a_day() -> list[Row]:

@@ -7,9 +7,9 @@ from kisnb.orders import ALLOWED, OrderState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Gate
 from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.fill_booking import execution
 from kisnb.trading.orders.notice_intake import NoticeIntake
 from kisnb.trading.orders.order_path import OrderPath
-from kisnb.trading.orders.order_reconciliation import execution
 from kisnb.trading.ports.effects import Persist, Publish, Send
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.turn import Turn

@@ -149,6 +149,7 @@ def test_a_failing_schedule_shrinks_to_what_matters():
         500_001_955,
         500_027_689,
         600_006_725,
+        600_015_915,
     ],
 )
 def test_schedules_that_once_found_a_fault_hold(seed: int):
@@ -158,6 +159,6 @@ def test_schedules_that_once_found_a_fault_hold(seed: int):
     lease. A reading that was called off put the regular one off each time. A list without a young
     revise hid where shares live on. An order that the list of the opening lacked counted twice. An
     order from elsewhere became ours while its fill waited in a notebook, which the campaign itself
-    took for a fault.
+    took for a fault. Shares that a list had hidden counted twice, and a flatten sold them.
     """
     assert play(make(seed)).broken == ()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from kisnb.clock import SECOND, kst
-from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep
+from kisnb.events import AccountOpened, FlattenSet, HaltSet, HaltStep, LinkUp
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Holding, Intent, OrderPage, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
@@ -358,3 +358,30 @@ def test_a07_a_sell_that_stands_when_the_flatten_is_pulled_does_not_keep_its_sha
     one.say(notice("cancelled", 6, 16, original=5, side=SELL))
     answer(one)
     assert [s.intent.qty for s in one.sends] == [20, 26]
+
+
+def test_a07_shares_that_only_kis_stated_are_not_sold_while_its_newest_statement_lacks_them():
+    stated = AccountOpened(NOON, 0, ((CODE, 10, 10 * PRICE),))
+    one = Desk([AccountOpened(NOON, CASH, ((CODE, 30, 30 * PRICE),)), stated])
+    one.say(LinkUp(one.now))
+    answer(one, 30)
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    assert [s.intent.qty for s in one.sends] == [30]
+    fill(one, 1, 30)
+    answer(one, 0)
+    wait(one, 1)
+    assert [s.intent.qty for s in one.sends] == [30]
+    # A later statement has them after all.
+    answer(one, 10)
+    wait(one, 1)
+    assert [s.intent.qty for s in one.sends] == [30, 10]
+
+
+def test_a07_shares_that_fills_prove_are_sold_although_a_statement_lacks_them():
+    one = desk(30)
+    one.say(LinkUp(one.now))
+    answer(one, 20)
+    one.say(Halt("enough", flatten=True))
+    answer(one)
+    assert [s.intent.qty for s in one.sends] == [30]

@@ -14,6 +14,7 @@ from kisnb.clock import SECOND, Ns, kst
 from kisnb.events import (
     AccountOpened,
     Cancelled,
+    DriftCleared,
     DriftFound,
     ExternalFound,
     Filled,
@@ -22,17 +23,19 @@ from kisnb.events import (
     Reopened,
     Trouble,
 )
+from kisnb.market.universe import Universe
 from kisnb.orders import Account, OrderPage, OrderRef, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
-from kisnb.trading.order_books.order_book import EXTERNAL
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import EXTERNAL, UNASSIGNED
 from kisnb.trading.orders.account_reconciliation import STANDS
 from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED
 from kisnb.trading.orders.readings import EVERY
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
-from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Woke
+from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Persist, Woke
 from kisnb.trading.state import State
-from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of, ref
+from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 from tests.trading.test_listed_totals import drifts, read, read_twice
 from tests.trading.test_reconciliation import accepted, account, open_desk, revise
 from tests.trading.test_resolver import answer, lost, refusal, row
@@ -748,6 +751,114 @@ def test_o15_shares_booked_only_because_kis_stated_them_are_taken_back_when_it_d
         desk.now += STANDS
     assert desk.core.state.books.account.position(CODE).qty == 0
     assert State.fold(desk.rows).books.account.position(CODE).qty == 0
+
+
+def stated_desk(*, paid: bool = True) -> tuple[Desk, Account]:
+    """A desk that booked 5 shares because KIS had stated them for a minute, and KIS's statement."""
+    desk = open_desk((CODE, 20, 20 * P))
+    desk.submit(qty=40)
+    desk.sent()
+    desk.say(notice("accepted", qty=40))
+    cash = 10**8 - (5 * P + desk_fee(desk) if paid else 0)
+    more = account((CODE, 25, 25 * P), cash=cash)
+    desk.now += STANDS
+    for _ in range(2):
+        read(desk, whole_of_40(), held=more)
+        desk.now += STANDS
+    state = desk.core.state
+    assert (state.books.account.position(CODE).qty, state.cash) == (25, cash)
+    return desk, more
+
+
+def desk_fee(desk: Desk) -> int:
+    """Return what 5 shares cost in fees."""
+    rules = Rules(Universe.packaged(), CAN)
+    return rules.fee_and_tax(desk.now, CODE, Side.BUY, 0, 5 * P, Venue.SOR)[0]
+
+
+def whole_of_40(filled: int = 0) -> OrderRow:
+    return row(qty=40, filled=filled, leaves=40 - filled, value=filled * P)
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_o15_a_fill_that_comes_to_light_takes_back_the_shares_that_kis_had_stated_of_it(
+    *, paid: bool
+):
+    """The cash of them was booked too, or was not."""
+    desk, more = stated_desk(paid=paid)
+    read(desk, whole_of_40(5))
+    state = desk.core.state
+    assert state.books.account.position(CODE).qty == 25
+    assert state.books.of("").position(CODE).qty == 5
+    assert state.books.of(UNASSIGNED).position(CODE).qty == 20
+    assert state.unproven[CODE] == 0
+    assert state.cash == 10**8 - 5 * P - desk_fee(desk)
+    assert state.unexplained(desk.now) == 0
+    read(desk, whole_of_40(5), held=msgspec.structs.replace(more, cash_d2=state.cash))
+    assert state.drifts == {}
+    # Further fills are new ones.
+    read(desk, whole_of_40(12))
+    assert state.books.account.position(CODE).qty == 32
+    adds_up(desk)
+    assert State.fold(desk.rows).cash == state.cash
+
+
+def test_o15_a_part_of_the_hidden_fill_takes_back_as_much_as_it_has():
+    desk, _ = stated_desk()
+    read(desk, whole_of_40(2))
+    state = desk.core.state
+    assert (state.books.account.position(CODE).qty, state.unproven[CODE]) == (25, 3)
+    read(desk, whole_of_40(9))
+    assert (state.books.account.position(CODE).qty, state.unproven[CODE]) == (29, 0)
+    assert state.unexplained(desk.now) == 0
+
+
+@pytest.mark.parametrize(("before", "held"), [(100, 25), (0, 30)])
+def test_o15_a_late_notice_takes_back_stated_shares_only_when_its_fill_is_older(
+    before: int, held: int
+):
+    desk, _ = stated_desk()
+    at = desk.now - (STANDS + before * SECOND)
+    desk.say(msgspec.structs.replace(notice("filled", qty=5), t=at))
+    assert desk.core.state.books.account.position(CODE).qty == held
+
+
+def test_o15_an_order_that_came_after_the_stated_shares_explains_none_of_them():
+    desk, _ = stated_desk()
+    read(desk, whole_of_40(), row(31, qty=5, filled=5, leaves=0, value=5 * P, t=desk.now))
+    state = desk.core.state
+    assert (state.books.account.position(CODE).qty, state.unproven[CODE]) == (30, 5)
+
+
+def test_o15_a_sell_explains_no_stated_shares():
+    desk, _ = stated_desk()
+    sold = row(31, qty=5, filled=5, leaves=0, value=5 * P, side=Side.SELL, t=NOON)
+    read(desk, whole_of_40(), sold)
+    state = desk.core.state
+    assert (state.books.account.position(CODE).qty, state.unproven[CODE]) == (20, 5)
+
+
+def test_o15_a_hidden_fill_and_what_it_takes_back_are_kept_together():
+    """A desk that dies has both rows in its journal, or neither."""
+    desk, _ = stated_desk()
+    read(desk, whole_of_40(5))
+    kept = [e.rows for e in desk.effects if isinstance(e, Persist)][-1]
+    assert [type(r) for r in kept][-3:] == [Filled, AccountOpened, DriftCleared]
+    again = Desk(desk.rows[: -len(kept)])
+    again.say(LinkUp(desk.now), desk.now)
+    read(again, whole_of_40(5))
+    assert again.core.state.books.account.position(CODE).qty == 25
+    assert again.core.state.cash == desk.core.state.cash
+
+
+def test_o15_a_hidden_fill_whose_shares_are_sold_already_leaves_no_cost_behind():
+    desk, _ = stated_desk()
+    desk.submit("s", side=Side.SELL, qty=25)
+    desk.sent("s", 9)
+    desk.say(notice("filled", 9, 25, side=Side.SELL))
+    read(desk, whole_of_40(5), row(9, qty=25, filled=25, leaves=0, value=25 * P, side=Side.SELL))
+    position = desk.core.state.books.account.position(CODE)
+    assert (position.qty, position.in_lots, position.cost) == (0, 0, 0)
 
 
 def test_o15_the_account_is_not_booked_while_an_end_is_in_doubt():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -133,10 +133,11 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
     # The whole day is folded once before: only at its end is it known which orders are open, and
     # the second pass needs the oldest of their days.
     first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
+    last = {row_key(row): n for n, row in enumerate(rows) if is_order_fact(row)}
     state, since = State(), defaultdict[str, _Since](_Since)
-    for row in rows:
+    for n, row in enumerate(rows):
         state.apply(row)
-        _note(row, state, since, first)
+        _note(n, row, state, since, first, last)
     keys = {key for s in since.values() for key in s.keys}
     keys |= state.exits.watches.keys() | state.exits.alerts.keys()
     # Each move replaces the one before it.
@@ -164,6 +165,8 @@ class _Since:
         self.keys: set[str] = set()
         self.day = 0
         """Day of the newest order."""
+        self.last = 0
+        """Number of the last row of all these orders, which may be still to come."""
         self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
@@ -173,8 +176,19 @@ def _day(order: Order) -> int:
     return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
 
 
-def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
-    """Note what a row says of its stock. ``first`` is the first day whose orders are all kept."""
+def _note(
+    n: int,
+    row: Row,
+    state: State,
+    since: dict[str, _Since],
+    first: int,
+    last: Mapping[str, int],
+) -> None:
+    """Note what row number ``n`` says of its stock.
+
+    ``first`` is the first day whose orders are all kept, ``last`` the number of each order's last
+    row.
+    """
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:
             since[code].openings.append(row)
@@ -185,7 +199,11 @@ def _note(row: Row, state: State, since: dict[str, _Since], first: int) -> None:
         chain = since[order.code]
         chain.keys.add(order.key)
         chain.day = max(chain.day, _day(order))
-        if order.is_ended and chain.day < first and _is_flat(state, order.code):
+        chain.last = max(chain.last, last[row_key(row)])
+        # An order that is opened again later is kept with all its fills, so the sales of those
+        # count too.
+        is_over = order.is_ended and chain.day < first and chain.last <= n
+        if is_over and _is_flat(state, order.code):
             del since[order.code]
 
 

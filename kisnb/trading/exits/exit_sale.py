@@ -117,7 +117,8 @@ class ExitSales:
             del self._sales[protection.key]
             turn.record(ProtectionEnded(turn.now, protection.key, "sold"))
             return
-        qty = min(held, self._sells.sellable(code, agent), self._sells.sellable(code, BY_HAND))
+        free = self._sells.sellable(code, BY_HAND) - self._state.doubtful(code)
+        qty = min(held, self._sells.sellable(code, agent), free)
         if qty <= 0 or turn.now < sale.again_at:
             return
         intent = self._intent(turn.now, protection, qty, sale.failures)

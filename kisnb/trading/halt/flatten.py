@@ -177,7 +177,8 @@ class Flatten:
             return
         self._note_end(turn.now, part)
         # Never more than the whole account can sell, whatever the agent's own order book says.
-        qty = min(self._sells.sellable(code, agent), self._sells.sellable(code, BY_HAND))
+        free = self._sells.sellable(code, BY_HAND) - self._state.doubtful(code)
+        qty = min(self._sells.sellable(code, agent), free)
         if qty <= 0:
             part.why, part.is_blocked = "", False
             return

@@ -26,7 +26,7 @@ from kisnb.events import (
 )
 from kisnb.orders import Order, OrderRef, OrderState
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.orders.order_reconciliation import execution
+from kisnb.trading.orders.fill_booking import execution, record_fill
 from kisnb.trading.orders.readings import SETTLES, WAITING, Readings
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -136,11 +136,10 @@ class NoticeIntake:
         elif again or order.listed or notice.qty > order.leaves:
             self._readings.schedule(turn, turn.now, "fill")
         else:
-            turn.record(
-                execution(
-                    self._rules, turn.now, order, notice.qty, notice.price, notice.venue, notice.t
-                )
+            fill = execution(
+                self._rules, turn.now, order, notice.qty, notice.price, notice.venue, notice.t
             )
+            record_fill(turn, self._state, order, fill)
 
     def _on_cancelled(self, turn: Turn, order: Order, notice: Notice) -> None:
         # The same cancel once more: its number tells, so the list need not be read.

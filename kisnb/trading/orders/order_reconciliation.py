@@ -32,18 +32,17 @@ from kisnb.events import (
     DriftCleared,
     DriftFound,
     Expired,
-    Filled,
     Rejected,
     Reopened,
     Revised,
 )
 from kisnb.market import order_rules, sessions
 from kisnb.orders import Order, OrderRow, OrderState
-from kisnb.terms import Venue
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.fill_booking import execution, record_fill
 from kisnb.trading.orders.readings import EVERY, Readings
 from kisnb.trading.orders.resolver import ref_of
 from kisnb.trading.state import State
@@ -197,7 +196,8 @@ class OrderReconciliation:
         value = row.value - sum(f.qty * f.price for f in order.fills)
         turn.record(DriftFound(turn.now, order.key, "filled", order.filled, row.filled))
         for qty, price in split(missing, value if value >= missing else missing * row.average):
-            turn.record(execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0))
+            fill = execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0)
+            record_fill(turn, self._state, order, fill)
         turn.record(DriftCleared(turn.now, order.key, "filled"))
 
     def _record_revises(
@@ -310,16 +310,3 @@ def expiry(order: Order) -> Ns:
         return order_rules.expires(order.sent_at, order.sent_venue, order.sent_kind)
     except BadInput:
         return sessions.regular_close(kst_day(order.sent_at))
-
-
-def execution(
-    rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
-) -> Filled:
-    """Return a fill with what it adds to the fee and the tax of its order at its venue.
-
-    The sum does not depend on the number of fills. ``venue`` is SOR when only KIS's list reports
-    the fill, because the list names the route alone.
-    """
-    before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
-    fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)
-    return Filled(now, order.key, qty, price, fee, tax, venue, stamp)

@@ -1,0 +1,48 @@
+"""Shares that were booked without a fill, because KIS had stated them for a minute.
+
+A list that hides fills for so long has them booked twice once it shows them: as stated shares, and
+as fills. So a fill that may be one of those takes the stated shares back.
+"""
+
+from __future__ import annotations
+
+from kisnb.clock import SECOND, Ns
+
+CLOCKS_DIFFER: Ns = 30 * SECOND
+"""KIS's clock and the desk's differ by no more than this."""
+
+
+class StatedShares:
+    """Stated shares by code, each part with the moment of its booking."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[tuple[Ns, int]]] = {}
+        """(moment, shares) by code, the oldest first."""
+
+    def book(self, t: Ns, code: str, qty: int) -> None:
+        """Note shares that were booked at ``t``. A negative ``qty`` takes back, the newest first.
+
+        More than there are take back all: the others were booked at the account's opening.
+        """
+        parts = self._parts.setdefault(code, [])
+        if qty > 0:
+            parts.append((t, qty))
+            return
+        left = -qty
+        while left and parts:
+            booked, has = parts.pop()
+            if has > left:
+                parts.append((booked, has - left))
+            left -= min(has, left)
+
+    def explained_by(self, code: str, moment: Ns) -> int:
+        """Return how many shares a buy of ``moment`` may explain.
+
+        ``moment`` is KIS's time of the fill; where only the list shows the fill, the time of the
+        order.
+        """
+        # Shares are booked a minute after they were found. So a buy of the time before they were
+        # found is old enough by either clock, and one of the time after their booking never is.
+        return sum(
+            qty for booked, qty in self._parts.get(code, ()) if moment <= booked - CLOCKS_DIFFER
+        )
