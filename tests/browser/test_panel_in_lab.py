@@ -112,4 +112,40 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
     expect(second).to_have_count(1, timeout=20_000)
 
 
+SLOW = "import asyncio\nawait asyncio.sleep(8)\nprint('slept to the end')"
+
+
+def test_n04_keys_pressed_in_a_panel_never_reach_the_notebook(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    write_notebook(lab.folder / "keys.ipynb", [*OPEN, AGENT, REST, "%kis panel", SLOW])
+    notebook.open("keys.ipynb")
+    for index in range(5):
+        notebook.run_cell(index)
+    panel = notebook.outputs(4).locator(".kisnb-desk")
+    expect(column(panel, "orders", "state")).to_have_text("accepted")
+    notebook.start_cell(5)
+    # The button of the order is gone after its press, and the one of the agent, too. A plain cell
+    # has no focus of its own.
+    for place in (
+        panel.locator("section[data-table=orders] button"),
+        column(panel, "orders", "state"),
+        panel.locator("button.kill"),
+        panel.locator("section[data-table=agents] button"),
+    ):
+        place.click()
+        for keys in ("dd", "00", "ii"):
+            notebook.page.keyboard.type(keys, delay=30)
+    expect(column(panel, "orders", "state")).to_have_text("cancelled")
+    expect(column(panel, "agents", "state")).to_have_text("stopped")
+    notebook.page.keyboard.type("dd00ii", delay=30)
+    expect(notebook.page.locator(".jp-Dialog")).to_have_count(0)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(6)
+    expect(notebook.outputs(5)).to_have_text(re.compile("slept to the end"), timeout=20_000)
+    # The same keys delete a cell where they are the notebook's.
+    notebook.cell(5).locator(".jp-InputPrompt").click()
+    notebook.page.keyboard.type("dd", delay=30)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(5)
+
+
 pytestmark = pytest.mark.browser

@@ -1,6 +1,6 @@
 // The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py
 // sends. Cells are text, never markup. Python decides which tone a cell has, and which button a row
-// has. kill_button.js stands before this file.
+// has. kill_button.js and panel_keys.js stand before this file.
 
 const TITLES = { agents: "Agents", orders: "Orders" };
 const STALE_MS = 4000;
@@ -18,6 +18,11 @@ function element(tag, className, text) {
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+// A button that waits for its answer takes no click. It is not `disabled`, because the browser takes
+// the focus from a disabled button, and the next key would be the notebook's.
+const isWaiting = (button) => button.getAttribute("aria-disabled") === "true";
+const wait = (button, waits) => button.setAttribute("aria-disabled", String(waits));
 
 // One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a
 // queue.
@@ -120,8 +125,9 @@ class Table {
     button.title = column.tip;
     button.addEventListener("click", () => {
       // A second click would ask for the same once more. The timer serves for a lost message.
-      button.disabled = true;
-      setTimeout(() => (button.disabled = false), RETRY_MS);
+      if (isWaiting(button)) return;
+      wait(button, true);
+      setTimeout(() => wait(button, false), RETRY_MS);
       this.act(button.textContent, key);
     });
     cell.append(button);
@@ -136,7 +142,7 @@ class Table {
       const button = cell.firstChild;
       button.textContent = text;
       button.hidden = !text;
-      button.disabled = false;
+      wait(button, false);
       return;
     }
     cell.textContent = text;
@@ -147,17 +153,13 @@ class Table {
     }
     // A new state shows what the press of the button came to, so that it can be pressed again.
     const button = row.lastChild.firstChild;
-    if (column.kind === "state" && button) button.disabled = false;
+    if (column.kind === "state" && button) wait(button, false);
   }
 }
 
 function render({ model, el, signal }) {
   const root = element("div", "kisnb-desk");
-  // JupyterLab is in command mode while a button here has the focus. Without this, d d deletes the
-  // cell.
-  root.addEventListener("focusin", (event) =>
-    event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
-  );
+  keepKeys(root);
   const header = {};
   const parts = {};
   let seq = null;
@@ -168,7 +170,7 @@ function render({ model, el, signal }) {
   let stale = ""; // why what stands here may be old
   let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
 
-  const redraw = () => (frame ||= requestAnimationFrame(draw));
+  const redraw = () => (frame ||= requestAnimationFrame(() => drawWithFocus(root, draw)));
   const say = (notices, untilNews = false) => {
     own = notices;
     passing = untilNews;

@@ -49,7 +49,8 @@ class DeskPanel(AnyWidget):
 
     # The ESM of a widget is one text, and cannot import another file of ours.
     _esm = "".join(
-        (_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js")
+        (_HERE / name).read_text("utf-8")
+        for name in ("panel_keys.js", "kill_button.js", "desk_panel.js")
     )
     _css = _HERE / "desk_panel.css"
     kill = traitlets.Dict().tag(sync=True)
