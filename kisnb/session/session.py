@@ -75,6 +75,8 @@ class Session(MarketCalls, HistoryCalls, OrderCalls, ExitCalls, DeskCalls):
         self.agents = parts.agents
         self.api = NamedCalls(parts.link, parts.state, parts.rules, parts.watched)
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
+        self.exits = parts.protections
+        """The exits and price alerts of the desk, as panels show and end them."""
         self.backfill = parts.backfill
         """The gaps in the stream, and the minutes that are fetched for them."""
         self.blocking = parts.blocking

@@ -215,7 +215,7 @@ class State:
             flow = (value if order.side is Side.SELL else -value) - row.fee - row.tax
             self.flow += flow
             bought = value if order.side is Side.BUY else 0
-            self.day.add_fill(order.code, flow, bought)
+            self.day.add_fill(order.code, flow, bought, row.fee + row.tax)
             self.armed_spent += bought
 
     @property
