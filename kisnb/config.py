@@ -97,6 +97,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: str = ""
     """File to which a desk writes all its traffic with KIS, masked, a JSON line each."""
 
+    tape: Literal["on", "off"] = "on"
+    """Whether a desk writes a tape of its day: the market, and what happened to its orders."""
+    tape_max_mb: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 2_000
+    """Megabytes (1,000,000 bytes) that a desk's tapes may take on the disk. The oldest days go
+    first. A day that alone is larger ends there."""
+    tape_days: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 30
+    """Trading days whose tapes a desk keeps, today included."""
+
     @property
     def speed(self) -> float:
         """The simulator's speed as a number; 0 is lockstep. Raises ConfigError."""
@@ -142,7 +150,7 @@ class Meaning(NamedTuple):
     """A setting's meaning, for people."""
 
     unit: str
-    """``won``, ``%``, ``s``, ``calls/s``; empty for a text."""
+    """``won``, ``%``, ``s``, ``MB``, ``days``, ``calls/s``; empty for a text."""
     text: str
     example: str
 
@@ -189,7 +197,9 @@ MEANINGS = {
         "commission plan of the account: bankis, agencies, branch, paper, or rates in percent",
         "krx=0.0140527,nxt=0.0130527,fund=0.0146527",
     ),
-    "order_timeout": Meaning("s", "an order without a reply counts as unknown after this", "10 s"),
+    "order_timeout": Meaning(
+        "s", "an order without an answer counts as unknown after this", "10 s"
+    ),
     "calls_per_second": Meaning(
         "calls/s", "REST calls with one appkey; 0: 15 at live, 1 at paper", "3"
     ),
@@ -204,12 +214,19 @@ MEANINGS = {
     "record": Meaning(
         "", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"
     ),
+    "tape": Meaning("", "whether a desk writes a tape of its day: on or off", "off"),
+    "tape_max_mb": Meaning(
+        "MB", "disk that all tapes of a desk may take; the oldest days go first", "2,000 MB"
+    ),
+    "tape_days": Meaning("days", "days whose tapes are kept, today included", "30 days"),
 }
 """The meaning of each setting."""
 _UNITS = {
     "won": ("won", r"(?:won|krw|원)"),
     "%": ("percent", r"(?:%|percent|퍼센트)"),
     "s": ("seconds", r"(?:s|secs?|seconds?|초)"),
+    "MB": ("megabytes", r"(?:mb|megabytes?)"),
+    "days": ("days", r"(?:days?|일)"),
     "calls/s": ("calls a second", r"(?:calls?/s|/s|calls? a second)"),
 }
 """Of each unit: its word, and how a person may type it behind a number."""
@@ -367,7 +384,7 @@ def _checked(settings: dict[str, object]) -> Config:
         if name in NAMES:
             raise ConfigError(f"{name} cannot be {settings[name]!r}", f"give {takes(name)}") from e
         raise ConfigError(f"the configuration is wrong: {e}", f"correct {config_file()}") from e
-    # Both raise for a text that is none: a wrong setting is refused when it is set.
+    # Both raise for a text that cannot be read: a wrong setting is refused when it is set.
     _ = config.speed, config.windows
     return config
 

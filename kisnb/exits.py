@@ -25,8 +25,8 @@ WHOLE = 10_000
 """Basis points in the whole."""
 
 
-class Stage(StrEnum):
-    """How far a staged exit has come. It never goes back."""
+class ExitStage(StrEnum):
+    """The stage of a staged exit. It never goes back."""
 
     HOLDING = "HOLDING"
     BE_LOCK = "BE_LOCK"
@@ -35,7 +35,7 @@ class Stage(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """Why an exit sells. The order here is the priority when several are true at one price."""
+    """The reason of a sale. The order here is the priority when several are true at one price."""
 
     HARD_STOP = "hard_stop"
     ATR_TRAILING_STOP = "atr_trailing_stop"

@@ -93,7 +93,7 @@ def private_dir(folder: Path) -> Path:
 
 
 def _check_owned(folder: Path) -> None:
-    """Raises FolderError for a state folder in which another user may write."""
+    """Raise FolderError for a state folder in which another user may write."""
     found = folder.stat()
     if not _is_ours(found):
         raise FolderError(
@@ -203,7 +203,7 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
 
 
 def _check_private(folder: Path) -> None:
-    """Raises ConfigError unless this is a folder of ours, and no link, that others cannot enter.
+    """Raise ConfigError unless this is a folder of ours, and no link, that others cannot enter.
 
     In a folder for everybody, such as /tmp, another user may have made it before us.
     """

@@ -176,11 +176,11 @@ def ordinal(again: object) -> int:
     # A bool is an int for Python, so it is looked at first: `again=True` means one order more.
     if isinstance(again, bool) or again is None:
         return int(bool(again))
-    number = whole(again, "again")
-    if not 0 <= number < MOST_AGAIN:
+    n = whole(again, "again")
+    if not 0 <= n < MOST_AGAIN:
         cure = f"count from 1 to {MOST_AGAIN - 1}"
-        raise BadInput(f"again={number} is not valid", cure)
-    return number
+        raise BadInput(f"again={n} is not valid", cure)
+    return n
 
 
 def order_name(key: object) -> str:

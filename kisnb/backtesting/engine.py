@@ -9,7 +9,7 @@ session.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,8 @@ from kisnb.clock import Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
 from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
+from kisnb.history.tape.blocks import is_tape
+from kisnb.history.tape.reader import TapeFile
 from kisnb.kis.recording.recorded_tape import recorded_ticks
 from kisnb.market.costs import BANKIS, CostModel, read_fees
 from kisnb.market.instruments import is_code
@@ -278,7 +280,9 @@ def replay(
     limits: Limits | None = None,
     costs: CostModel | None = None,
 ) -> Result:
-    """Run an agent over a recorded day (``kisnb sim --record FILE.jsonl``) and return the result.
+    """Run an agent over a recorded day (``kisnb sim --record day.tape``) and return the result.
+
+    ``recording`` is a tape of the simulator or of a desk, or a recording of the wire.
 
     Orders fill at the next trade's price, latency 0. The tax is that of the day. The commission is
     that of ``costs``; left out, that of the setting ``fees``. Raises ConfigError for a wrong
@@ -287,15 +291,28 @@ def replay(
     """
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
-    for t, ticks in recorded_ticks(Path(recording)):
+    for t, ticks in _frames(Path(recording)):
         if engine is None:
             # The day of the tape is known with its first frame, and the issues and limits are those
             # of that day.
             engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits, charged)
         engine.frame(t, ticks)
     if engine is None:
-        raise BadInput(f"{recording} holds no trades", "record a day in which stocks were watched")
+        raise BadInput(
+            f"{recording} holds no trades", "record the market with: kisnb sim --record day.tape"
+        )
     return Result(engine.runner.book, engine.rows, agent)
+
+
+def _frames(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
+    """Yield (moment, trades at KRX that were seen together). Raises BadInput."""
+    if not is_tape(path):
+        yield from recorded_ticks(path)
+        return
+    for t, events in TapeFile(path).batches(trades_only=True):
+        ticks = [e for e in events if isinstance(e, Tick) and e.venue is Venue.KRX]
+        if ticks:
+            yield t, ticks
 
 
 def _takes(intent: Intent, price: int) -> bool:

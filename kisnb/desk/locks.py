@@ -48,7 +48,7 @@ class Lock:
         file = _try_lock(path)
         if file is None:
             raise DeskBusy(
-                f"another desk{_numbered(holder(path))} holds {what}",
+                f"another desk{_process_text(holder(path))} holds {what}",
                 "attach to it, or stop it with: kisnb desk stop",
             )
         self._file = file
@@ -137,7 +137,7 @@ def _lock_of_customer(path: Path, what: str, mode: Mode) -> Lock:
             raise
     at = f"KISNB_STATE={shlex.quote(other)}"
     raise DeskBusy(
-        f"another desk{_numbered(pid)} with the state folder {other} holds {what}",
+        f"another desk{_process_text(pid)} with the state folder {other} holds {what}",
         f"attach to it with {at}, or stop it with: {at} kisnb desk stop --mode {its_mode}",
     )
 
@@ -175,7 +175,7 @@ def _lines(path: Path) -> list[str]:
     return path.read_text("utf-8", "replace").splitlines()
 
 
-def _numbered(pid: object) -> str:
+def _process_text(pid: object) -> str:
     return f" (process {pid})" if pid else ""
 
 

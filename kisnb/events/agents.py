@@ -49,7 +49,7 @@ class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AgentRecord(msgspec.Struct, frozen=True, gc=False):
-    """What is needed to start an agent again."""
+    """All that is needed to start an agent again."""
 
     agent: str
     """Its id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from kisnb.events.fact import Fact
-from kisnb.exits import ExitReason, PriceAlert, Protection, Stage
+from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
 from kisnb.terms import Venue
 
 
@@ -21,7 +21,7 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The exit came to another stage, or the highest price rose."""
 
     key: str
-    stage: Stage
+    stage: ExitStage
     peak: int
     """The highest price since the exit was set, won."""
     why: str = ""

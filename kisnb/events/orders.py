@@ -215,6 +215,9 @@ class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     qty: int
     by: str
     number: int
+    # A list without the row of the revising order shows these shares as gone.
+    counted: bool = False
+    """True: the shares count as cancelled already. New is only where they live on."""
 
 
 # KIS is not known to send a notice at the end of a market session, so this fact is made from KIS's

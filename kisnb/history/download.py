@@ -10,14 +10,15 @@ missing days ──► page ──► bars that contradict themselves are left o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
-from kisnb.history.bar_source import BarSource
-from kisnb.history.checks import bad_bars
-from kisnb.history.series import BarKind, Basis, Series
+from kisnb.history.checks import bad_rows
+from kisnb.history.history_source import HistorySource
+from kisnb.history.series import PRICES, Basis, Series, SeriesKind
 from kisnb.history.store import Asked, Store, day_of
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
 from kisnb.terms import Venue
@@ -32,11 +33,13 @@ MINUTES_REACH = timedelta(days=365)
 """KIS gives the minutes of one year (workbook: inquire-time-dailychartprice)."""
 EMPTY_DAYS = 5
 """How many days without a minute end the questions: the days before them are not asked for."""
-NO_BAR = "KIS has no bar: the stock did not trade that day, or was not listed yet"
+NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
+NOT_LISTED = "KIS has none before the first one: the stock was not listed yet"
+NO_MORE = "KIS has none after the last one: the stock is halted, or was delisted"
 NOT_ASKED = "It was not downloaded yet; ask for it again, or see %kis download"
 PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
-CONTRADICTION = "KIS's bar contradicts itself and was left out"
+CONTRADICTION = "KIS's row contradicts itself and was left out"
 Progress = Callable[[int, int], object]
 """Gets the days that are done and the days in all, after each page."""
 
@@ -55,47 +58,57 @@ def newest_whole_day(now: Ns) -> date:
 
 
 class Download:
-    """Brings bars of past days into a store. Only whole days are stored.
+    """Brings rows of past days into a store. Only whole days are stored.
 
     ``keeps_today`` False keeps the present day out even when it has ended: a simulated day may be
     played again, with other trades.
     """
 
     def __init__(
-        self, store: Store, source: BarSource, now: Callable[[], Ns], *, keeps_today: bool
+        self, store: Store, source: HistorySource, now: Callable[[], Ns], *, keeps_today: bool
     ) -> None:
         self.store = store
+        self.keeps_today = keeps_today
         self._source = source
         self._now = now
-        self._keeps_today = keeps_today
 
     def newest_day(self) -> date:
         """Return the newest day that the store can have."""
         today = kst_day(self._now())
         newest = newest_whole_day(self._now())
-        return newest if self._keeps_today or newest < today else today - timedelta(days=1)
+        return newest if self.keeps_today or newest < today else today - timedelta(days=1)
 
     async def days(
-        self, code: str, venue: Venue, basis: Basis, first: date, last: date,
+        self, series: Series, code: str, first: date, last: date,
         progress: Progress = lambda _done, _all: None,
-    ) -> None:  # fmt: skip
-        """Bring the daily bars from ``first`` to ``last`` into the store. Raises KisnbError."""
-        series = Series(BarKind.DAY, venue, basis)
+    ) -> bool:  # fmt: skip
+        """Bring the rows of a series by day from ``first`` to ``last`` into the store.
+
+        Return True when KIS gives other adjusted prices than before, and all days were brought
+        anew. Raises KisnbError.
+        """
         missing = self._not_asked(series, code, first, last)
         total, has_restarted = len(missing), False
+        # Only prices that were stored before this download can be out of date.
+        stored = self.store.manifest.covered(series.name, code)
+        must_compare = bool(missing and stored and series.basis is Basis.ADJUSTED)
         while missing:
             begin, low, high = self._window(series, code, missing)
-            rows = await self._source.days(code, venue, basis, low, high)
+            rows = await self._source.days(series, code, low, high)
             rows = rows.filter(day_of(series).is_between(low, high))
-            if basis is Basis.ADJUSTED and not has_restarted and self._differs(series, code, rows):
-                # A split or a right has changed all earlier prices since they were downloaded.
-                self.store.uncover(series, code)
-                missing, has_restarted = self._not_asked(series, code, first, last), True
-                total = len(missing)
-                continue
-            self._keep(series, rows, Asked(code, low, high))
+            if must_compare:
+                is_same = await self._is_as_stored(series, code, rows, stored)
+                must_compare = is_same is None
+                if is_same is False:
+                    # A split or a right has changed all earlier prices since they were downloaded.
+                    await asyncio.to_thread(self.store.uncover, series, code)
+                    missing, has_restarted = self._not_asked(series, code, first, last), True
+                    total = len(missing)
+                    continue
+            await self._keep(series, rows, Asked(code, low, high))
             missing = [day for day in missing if day < begin]
             progress(total - len(missing), total)
+        return has_restarted
 
     def _window(
         self, series: Series, code: str, missing: Sequence[date]
@@ -105,25 +118,38 @@ class Download:
         The page overlaps with stored days beside it, so that adjusted prices can be compared.
         """
         covered = self.store.manifest.covered(series.name, code)
-        reach = timedelta(days=self._source.window_days - 1)
+        reach = timedelta(days=self._source.window_days(series.kind) - 1)
         high = beside if _is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
         begin = max(missing[0], high - reach)
         beside = previous_trading_day(begin)
         low = beside if _is_in(covered, beside) and beside >= high - reach else begin
         return begin, low, high
 
-    def _differs(self, series: Series, code: str, rows: pl.DataFrame) -> bool:
-        """Return whether KIS gives other prices for stored days than it did before."""
-        import polars as pl
+    async def _is_as_stored(
+        self, series: Series, code: str, page: pl.DataFrame, covered: Sequence[tuple[date, date]]
+    ) -> bool | None:
+        """Return whether KIS gives the adjusted prices that the store has. None: no day is stored.
 
-        if rows.is_empty():
+        The page serves when it has a stored day. Otherwise one stored day is asked for: a split
+        changes the prices of all days before it, so the oldest one shows it.
+        """
+        stored = await self.read(series, covered[0][0], covered[-1][1], [code])
+        if stored.is_empty():
+            return None
+        if page.join(stored, on=series.keys, how="semi").is_empty():
+            oldest = stored["date"][0]
+            page = await self._source.days(series, code, oldest, oldest)
+        both = page.join(stored, on=series.keys, suffix="_stored")
+        if both.is_empty():
+            # KIS has no bar of that day any more.
             return False
-        first, last = rows["date"].min(), rows["date"].max()
-        assert isinstance(first, date)
-        assert isinstance(last, date)
-        stored = self.store.read(series, first, last, [code])
-        both = rows.join(stored, on=["code", "date"], suffix="_stored")
-        return not both.filter(pl.col("close") != pl.col("close_stored")).is_empty()
+        return all(both[name].equals(both[f"{name}_stored"]) for name in PRICES)
+
+    async def read(
+        self, series: Series, first: date, last: date, codes: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """Return stored rows as ``Store.read``, without holding up the loop."""
+        return await asyncio.to_thread(self.store.read, series, first, last, codes)
 
     async def minutes(
         self, code: str, venue: Venue, first: date, last: date,
@@ -133,7 +159,7 @@ class Download:
 
         Raises NotOffered where KIS gives none, and KisnbError.
         """
-        series = Series(BarKind.MINUTE, venue, Basis.RAW)
+        series = minutes_of(venue)
         today = kst_day(self._now())
         # A year before 1 March of a leap year has 366 days. One day less is asked for.
         first = max(first, today - MINUTES_REACH)
@@ -154,7 +180,7 @@ class Download:
                 done = [gap for gap in missing if gap > kst_day(oldest)]
                 until = oldest - 1
             whole = rows.filter(day_of(series) <= self.newest_day())
-            self._keep(series, whole, Asked(code, done[0], day) if done else None)
+            await self._keep(series, whole, Asked(code, done[0], day) if done else None)
             missing = missing[: len(missing) - len(done)]
             progress(total - len(missing), total)
 
@@ -165,7 +191,7 @@ class Download:
         """
         import polars as pl
 
-        series = Series(BarKind.MINUTE, venue, Basis.RAW)
+        series = minutes_of(venue)
         now = self._now()
         today, until, pages = kst_day(now), now, list[pl.DataFrame]()
         while True:
@@ -178,30 +204,33 @@ class Download:
                 break
             until = oldest - 1
         rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
-        rows = rows.filter(~bad_bars(rows).fill_null(value=True))
-        if self._keeps_today:
+        rows = rows.filter(~bad_rows(series, rows))
+        if self.keeps_today:
             # All pages are stored together. A day with a hole in the middle would look whole.
-            self.store.upsert(series, rows)
+            await self.keep(series, rows)
         return rows
 
     def missing(self, series: Series, code: str, first: date, last: date) -> list[MissingDay]:
-        """Return the trading days that lack bars in the store, with the reason."""
+        """Return the trading days that lack rows in the store, with the reason."""
         last = min(last, self.newest_day())
         rows = self.store.read(series, first, last, [code])
         there = set(rows.select(day_of(series).unique()).to_series())
         not_asked = set(self._not_asked(series, code, first, last))
         reasons = self.store.manifest.gaps(series.name, code)
-        is_minutes = series.kind is BarKind.MINUTE
+        is_minutes = series.kind is SeriesKind.MINUTE
         reach = kst_day(self._now()) - MINUTES_REACH
+        listed, traded = min(there, default=None), max(there, default=None)
 
         def reason(day: date) -> str:
-            """Return why a day lacks bars; empty when it lacks none."""
+            """Return why a day lacks rows; empty when it lacks none."""
             # A day of minutes may be there in part.
             if day in there:
                 part = PART if day in not_asked else reasons.get(day, "")
                 return part if is_minutes else ""
             if day not in not_asked:
-                return reasons.get(day, NO_BAR)
+                if day in reasons or listed is None or traded is None:
+                    return reasons.get(day, NO_ROW)
+                return NOT_LISTED if day < listed else NO_MORE if day > traded else NO_ROW
             return TOO_OLD if is_minutes and day < reach else NOT_ASKED
 
         gaps = (MissingDay(day, reason(day)) for day in trading_days(first, last))
@@ -213,13 +242,21 @@ class Download:
         days = trading_days(first, min(last, self.newest_day()))
         return [day for day in days if not _is_in(covered, day)]
 
-    def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
-        """Store bars. Days whose bar contradicts itself get that reason instead."""
-        wrong = bad_bars(rows).fill_null(value=True)
+    async def keep(self, series: Series, rows: pl.DataFrame) -> None:
+        """Store rows, without holding up the loop. Raises BadInput, FolderError."""
+        await asyncio.to_thread(self.store.upsert, series, rows)
+
+    async def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
+        """Store rows. Days whose row contradicts itself get that reason instead."""
+        wrong = bad_rows(series, rows)
         days = rows.filter(wrong).select(day_of(series).unique()).to_series()
         explained = {rows["code"][0]: dict.fromkeys(days, CONTRADICTION)} if len(days) else {}
         asked_for = [] if asked is None else [asked]
-        self.store.upsert(series, rows.filter(~wrong), asked_for, explained)
+        # A write may make the file of a whole year anew. The loop, and with it the agents, goes on
+        # meanwhile.
+        await asyncio.to_thread(
+            self.store.upsert, series, rows.filter(~wrong), asked_for, explained
+        )
 
 
 def _is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
@@ -237,6 +274,11 @@ def at(t: Ns) -> pl.Expr:
     import polars as pl
 
     return pl.lit(t).cast(pl.Datetime("ns", "UTC"))
+
+
+def minutes_of(venue: Venue) -> Series:
+    """Return the series of a venue's minutes. They are kept as KIS gives them."""
+    return Series(SeriesKind.MINUTE, venue, Basis.RAW)
 
 
 def trading_days(first: date, last: date) -> list[date]:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kisnb.clock import MINUTE, Ns, kst
-from kisnb.history.series import NUMBERS
+from kisnb.history.series import NUMBERS, Series
 from kisnb.market.sessions import hours
 from kisnb.terms import Venue
 
@@ -14,14 +14,49 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def bars_of_days(rows: pl.DataFrame, venue: Venue) -> pl.DataFrame:
-    """Return stored days as people see them.
+def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return stored rows as people see them.
 
-    Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won).
+    Columns: date, or t (KST); code, venue; then those of ``Series.schema`` in their order.
     """
     import polars as pl
 
-    return rows.select("date", "code", pl.lit(str(venue)).alias("venue"), *NUMBERS)
+    when = pl.col("date") if series.is_by_day else in_korea(pl.col("t")).alias("t")
+    others = [name for name in series.schema() if name not in ("code", series.time)]
+    return rows.select(when, "code", pl.lit(str(series.venue)).alias("venue"), *others)
+
+
+def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
+    """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
+
+    ``bars`` are those of one stock, oldest first, as people see them. ``date`` is the first trading
+    day of each; the newest may go on. ``value`` is null where that of a day is.
+    """
+    import polars as pl
+
+    made = bars.group_by(
+        pl.col("date").dt.truncate(every).alias("_begin"), maintain_order=True
+    ).agg(
+        pl.col("date", "code", "venue", "open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+        _sum_if_known("value"),
+    )
+    return made.select(bars.columns)
+
+
+def _sum_if_known(name: str) -> pl.Expr:
+    """Return the sum of a group; null when a part of it is not known."""
+    import polars as pl
+
+    return pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
+
+
+def in_korea(t: pl.Expr) -> pl.Expr:
+    """Return a moment of the store as Korean time, in microseconds."""
+    return t.dt.cast_time_unit("us").dt.convert_time_zone("Asia/Seoul")
 
 
 def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
@@ -59,14 +94,13 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
             pl.col("low").min(),
             pl.col("close").last(),
             pl.col("volume").sum(),
-            pl.col("value").sum(),
+            _sum_if_known("value"),
             end=pl.min_horizontal(whole + span, "to").first(),
         )
         .filter(pl.col("end") <= now)
         .sort("code", "t")
     )
-    seen = pl.col("t").cast(pl.Datetime("ns", "UTC")).dt.cast_time_unit("us")
-    seen = seen.dt.convert_time_zone("Asia/Seoul")
+    seen = in_korea(pl.col("t").cast(pl.Datetime("ns", "UTC")))
     return bars.select(seen, "code", pl.lit(str(venue)).alias("venue"), *NUMBERS)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -69,7 +70,7 @@ class StoredFile(NamedTuple):
 
 
 class Manifest:
-    """The manifest of one store. Processes may share it.
+    """The manifest of one store. Processes and threads may share it.
 
     Raises ConfigError for a file that is damaged or of a newer version. Raises FolderError when the
     disk does not let it be opened.
@@ -77,17 +78,24 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / MANIFEST
-        self._db: sqlite3.Connection | None = None
+        # A read must not see the rows of a write that has not ended, so the two do not share a
+        # connection. WAL lets them go on at the same time.
+        self._reads: sqlite3.Connection | None = None
+        self._writes: sqlite3.Connection | None = None
+        self._opening = threading.Lock()
+        self._write_lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the file. The next call opens it again."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Close the file, after a write that runs. The next call opens it again."""
+        with self._write_lock, self._opening:
+            for db in (self._reads, self._writes):
+                if db is not None:
+                    db.close()
+            self._reads = self._writes = None
 
     def files(self, series: str, first: date, last: date) -> list[StoredFile]:
         """Return the files that may hold bars from ``first`` to ``last``, oldest first."""
-        with self._opened() as db:
+        with self._reading() as db:
             return _files(db, series, first, last)
 
     def writes(self, series: str) -> list[StoredFile]:
@@ -95,18 +103,18 @@ class Manifest:
 
         Those that were replaced are gone from the disk, and their hashes stay here.
         """
-        with self._opened() as db:
+        with self._reading() as db:
             rows = db.execute(f"{_FILE} FROM writes w WHERE series = ? ORDER BY n", (series,))
             return [_stored(row) for row in rows]
 
     def covered(self, series: str, code: str) -> list[tuple[date, date]]:
         """Return the ranges of days that KIS was asked for, oldest first, ends inclusive."""
-        with self._opened() as db:
+        with self._reading() as db:
             return _ranges(db, series, code)
 
     def gaps(self, series: str, code: str) -> dict[date, str]:
         """Return why days without a bar have none, as far as that is known."""
-        with self._opened() as db:
+        with self._reading() as db:
             found = db.execute(
                 "SELECT day, reason FROM gaps WHERE series = ? AND code = ?", (series, code)
             )
@@ -114,11 +122,12 @@ class Manifest:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Hold the store's lock: one process at a time. Entries are committed at the end.
+        """Hold the store's lock: one writer at a time. Entries are committed at the end.
 
         An exception inside takes back everything that was entered.
         """
-        with self._opened() as db:
+        with self._write_lock, self._named_errors():
+            self._writes = db = self._opened(self._writes)
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield Writing(db)
@@ -130,11 +139,25 @@ class Manifest:
                 raise
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._named_errors():
+            with self._opening:
+                self._reads = self._opened(self._reads)
+            yield self._reads
+
+    def _opened(self, db: sqlite3.Connection | None) -> sqlite3.Connection:
+        """Return a connection that is open. To keep it open saves two syncs of each write."""
+        if db is not None and self.path.exists():
+            return db
+        if db is not None:
+            db.close()
+        return _open(self.path)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Turn errors of SQLite and of the disk into those for people."""
         try:
-            if self._db is None or not self.path.exists():
-                self._db = _open(self.path)
-            yield self._db
+            yield
         except sqlite3.DatabaseError as e:
             if isinstance(e, sqlite3.OperationalError):
                 raise FolderError(
@@ -233,7 +256,7 @@ def _stored(row: tuple[int, str, str, int, int, int]) -> StoredFile:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the file. To keep it open saves two syncs of each write."""
+    """Open the file; make it when it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         # SQLite does not wait for another process that makes the same file (SQLITE_BUSY comes at

@@ -1,4 +1,14 @@
-"""The keys and columns of stored bars. A series is one kind of bar of one venue on one basis."""
+"""The keys and columns of what the store keeps. A series is one kind of row of one venue.
+
+| kind    | one row is                   | its key           | from |
+|---------|------------------------------|-------------------|------|
+| `1d`    | a day of a stock             | code, date        | KIS, or a file |
+| `1m`    | a minute of a stock          | code, t           | KIS, or a file |
+| `tick`  | a trade of a stock           | code, t, volume   | KIS (today), a record of the stream, or a file |
+| `depth` | bids and asks at one moment  | code, t           | a record of the stream, or a file |
+| `flow`  | a day of a stock's investors | code, date        | KIS, or a file |
+| `index` | a day of an index            | code (its name), date | KIS, or a file |
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -11,15 +21,36 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-NUMBERS = ("open", "high", "low", "close", "volume", "value")
+PRICES = ("open", "high", "low", "close")
+NUMBERS = (*PRICES, "volume", "value")
 """The columns of every bar that are numbers: prices in won, shares, and won."""
+GROUPS = ("individual", "foreign", "institution")
+"""The groups of investors. Each has its net purchase in shares, and in won (``_value``)."""
+FLOWS = ("volume", *(name for group in GROUPS for name in (group, f"{group}_value")))
+"""The columns of a day of investors."""
+LEVELS = tuple(
+    f"{name}{level}" for level in range(1, 11) for name in ("ask", "ask_qty", "bid", "bid_qty")
+)
+"""The columns of a depth: price (won) and shares of ten levels, the best first; null: no level."""
+TRADE = ("price", "qty", "side", "volume")
+"""The columns of a trade: won, shares, buy or sell or null, and the day's shares up to it."""
 
 
-class BarKind(StrEnum):
-    """The bars that the store keeps. Longer ones are made from these."""
+class SeriesKind(StrEnum):
+    """The kinds of rows that the store keeps. Longer bars are made from ``1d`` and ``1m``."""
 
     DAY = "1d"
     MINUTE = "1m"
+    TICK = "tick"
+    DEPTH = "depth"
+    FLOW = "flow"
+    INDEX = "index"
+
+
+BY_DAY = frozenset({SeriesKind.DAY, SeriesKind.FLOW, SeriesKind.INDEX})
+"""Kinds with one row a day. The others have many a day, and a time ``t``."""
+BARS = frozenset({SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.INDEX})
+"""Kinds with open, high, low and close."""
 
 
 class Basis(StrEnum):
@@ -30,9 +61,9 @@ class Basis(StrEnum):
 
 
 class Series(NamedTuple):
-    """One kind of bar of one venue on one basis. Series never share a file."""
+    """One kind of row of one venue on one basis. Series never share a file."""
 
-    kind: BarKind
+    kind: SeriesKind
     venue: Venue
     basis: Basis
 
@@ -42,20 +73,49 @@ class Series(NamedTuple):
         return f"{self.kind}/{self.venue}/{self.basis}"
 
     @property
+    def is_by_day(self) -> bool:
+        """True for one row a day."""
+        return self.kind in BY_DAY
+
+    @property
     def time(self) -> str:
-        """The column with the time of a bar: ``"date"`` of days, ``"t"`` of minutes."""
-        return "date" if self.kind is BarKind.DAY else "t"
+        """The column with the time of a row: ``"date"``, or ``"t"`` of a moment."""
+        return "date" if self.is_by_day else "t"
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that identify a row. Rows are sorted by them."""
+        # Several trades have one time: KIS states seconds. The day's shares tell them apart.
+        return ["code", self.time, *(["volume"] if self.kind is SeriesKind.TICK else [])]
 
     def schema(self) -> pl.Schema:
         """Return the columns of a file of this series.
 
-        code; date (Date), or t (start of the minute, Datetime ns UTC); open, high, low, close
-        (won), volume (shares) and value (won), all Int64. ``value`` of a minute is the won of the
-        whole day up to the minute's end, as KIS states it.
+        code; date (Date), or t (Datetime ns UTC; of a minute its start); then
+
+        1d, 1m: open, high, low, close (won), volume (shares), value (won), all Int64. ``value`` of
+        a minute is the won of the whole day up to the minute's end, as KIS states it. It is null
+        where a file did not state it.
+        index: the same, prices in points as Float64.
+        flow: volume (shares); for individual, foreign and institution the net purchase in shares,
+        and with ``_value`` in won; all Int64.
+        tick: price (won), qty (shares), side (buy, sell; null: not stated), volume (the day's
+        shares up to this trade).
+        depth: ask1, ask_qty1, bid1, bid_qty1, and so on to 10 (won, shares; null: no such level).
         """
         import polars as pl
 
-        when = pl.Date() if self.kind is BarKind.DAY else pl.Datetime("ns", "UTC")
-        return pl.Schema(
-            {"code": pl.String(), self.time: when, **dict.fromkeys(NUMBERS, pl.Int64())}
-        )
+        whole = pl.Int64()
+        match self.kind:
+            case SeriesKind.DAY | SeriesKind.MINUTE:
+                numbers: dict[str, pl.DataType] = dict.fromkeys(NUMBERS, whole)
+            case SeriesKind.INDEX:
+                numbers = dict.fromkeys(NUMBERS, whole) | dict.fromkeys(PRICES, pl.Float64())
+            case SeriesKind.FLOW:
+                numbers = dict.fromkeys(FLOWS, whole)
+            case SeriesKind.TICK:
+                numbers = dict.fromkeys(TRADE, whole) | {"side": pl.String()}
+            case SeriesKind.DEPTH:
+                numbers = dict.fromkeys(LEVELS, whole)
+        when = pl.Date() if self.is_by_day else pl.Datetime("ns", "UTC")
+        return pl.Schema({"code": pl.String(), self.time: when, **numbers})

@@ -1,13 +1,14 @@
-"""The store of bars: parquet files, read lazily, with a manifest beside them.
+"""The store of past days: parquet files, read lazily, with a manifest beside them.
 
     <folder>/manifest.sqlite
     <folder>/1d/KRX/adjusted/2026/2026.12.parquet          the days of a year, by code and day
     <folder>/1d/KRX/adjusted/2026/2026-11-20.17.parquet    a day that came after them
     <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
 
-A day lies in one file only. Files are never changed: a write makes a new file, enters it in the
-manifest, and then removes the old one. No file is made for each stock: a day of the whole market
-would then open thousands of files.
+A day lies in one file only. Files are never changed: a write makes new files, enters them in the
+manifest, and then removes the old ones. A file that the manifest does not name is no part of the
+store: a write that breaks off leaves such files, and nobody reads them. No file is made for each
+stock: a day of the whole market would then open thousands of files.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from kisnb.errors import ConfigError
-from kisnb.history.checks import check_bars
+from kisnb.errors import ConfigError, KisnbError
+from kisnb.history.checks import checked
 from kisnb.history.manifest import Manifest, StoredFile, Writing
-from kisnb.history.series import BarKind, Series
+from kisnb.history.series import Series
 from kisnb.paths import refusal_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Asked(NamedTuple):
 
 
 class Store:
-    """The bars below one folder. Several processes may use it at the same time.
+    """The rows below one folder. Processes and threads may use it at the same time.
 
     Raises FolderError when the disk refuses, and ConfigError for a damaged file.
     """
@@ -63,9 +64,9 @@ class Store:
     def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
     ) -> pl.DataFrame:
-        """Return the bars from ``first`` to ``last`` of some stocks, or of all.
+        """Return the rows from ``first`` to ``last`` of some codes, or of all.
 
-        Both days are inclusive. Rows are sorted by code and time. Columns: those of
+        Both days are inclusive. Rows are sorted by their key. Columns: those of
         ``Series.schema``.
         """
         import polars as pl
@@ -79,7 +80,7 @@ class Store:
             if codes:
                 rows = rows.filter(pl.col("code").is_in(list(codes)))
             try:
-                return rows.collect().sort("code", series.time)
+                return rows.collect().sort(series.keys)
             except (OSError, pl.exceptions.PolarsError) as e:
                 # Another process may have replaced a file between the list and the read. Then the
                 # manifest names the new one.
@@ -95,23 +96,26 @@ class Store:
         asked: Sequence[Asked] = (),
         explained: Mapping[str, Mapping[date, str]] = MappingProxyType({}),
     ) -> int:
-        """Store bars: new ones are added, changed ones replace the old. Return how many changed.
+        """Store rows: new ones are added, changed ones replace the old. Return how many changed.
 
-        The same rows again change nothing. ``asked`` is entered together with the rows, and so is
-        ``explained``: by stock, why bars of a day are missing. Raises BadInput for rows that
-        contradict themselves.
+        All are stored, or none. The same rows again change nothing. ``asked`` is entered together
+        with the rows, and so is ``explained``: by stock, why rows of a day are missing. Raises
+        BadInput for rows that contradict themselves.
         """
-        check_bars(series, rows)
-        fresh = rows.select(series.schema().names()).cast(series.schema())
-        changed, replaced = 0, list[StoredFile]()
-        with self.manifest.writing() as writing:
-            self._sweep(writing, series)
-            for write in _file_writes(writing, series, fresh):
-                changed += self._merge(writing, series, write, replaced)
-            for code, first, last in asked:
-                writing.cover(series.name, code, first, last)
-            for code, reasons in explained.items():
-                writing.explain(series.name, code, reasons)
+        fresh = checked(series, rows)
+        changed, replaced, made = 0, list[StoredFile](), list[Path]()
+        try:
+            with self.manifest.writing() as writing:
+                self._sweep(writing, series)
+                for write in _file_writes(writing, series, fresh):
+                    changed += self._merge(writing, series, write, replaced, made)
+                for code, first, last in asked:
+                    writing.cover(series.name, code, first, last)
+                for code, reasons in explained.items():
+                    writing.explain(series.name, code, reasons)
+        except BaseException:
+            self._discard(series, made)
+            raise
         # The old files go last. Until the manifest is on the disk, it names them.
         for file in replaced:
             self._path(series, file).unlink(missing_ok=True)
@@ -137,23 +141,26 @@ class Store:
         ]
 
     def _merge(
-        self, writing: Writing, series: Series, write: _FileWrite, replaced: list[StoredFile]
-    ) -> int:
+        self, writing: Writing, series: Series, write: _FileWrite,
+        replaced: list[StoredFile], made: list[Path],
+    ) -> int:  # fmt: skip
         """Write the rows of a write and those of its files as one file. Return how many changed."""
-        import polars as pl
 
-        old = self._stored(series, write.files)
-        keys = ["code", series.time]
-        # Every column is compared: a row that is stored as it is needs no write.
-        changed = write.rows.join(old, on=old.columns, how="anti") if len(old) else write.rows
-        if changed.is_empty():
+        rows, changed = write.rows, len(write.rows)
+        if write.files:
+            old = self._stored(series, write.files)
+            rows, changed = _merged(series, old, rows)
+        if not changed:
             return 0
-        kept = old.join(changed, on=keys, how="anti")
-        rows = pl.concat([kept, changed]).sort(keys)
+        is_one_day = len(write.part) == len("2026-11-20")
         buffer = io.BytesIO()
-        rows.write_parquet(buffer, row_group_size=ROW_GROUP, statistics=True)
+        # The file of one day is soon joined with others: to be fast counts more than its size.
+        is_brief = is_one_day and series.is_by_day
+        rows.write_parquet(
+            buffer, compression="lz4" if is_brief else "zstd", row_group_size=ROW_GROUP
+        )
         content = buffer.getvalue()
-        if len(write.part) == len("2026-11-20"):
+        if is_one_day:
             days = (date.fromisoformat(write.part),) * 2
         else:
             days = rows.select(first=day_of(series).min(), last=day_of(series).max()).row(0)
@@ -161,9 +168,24 @@ class Store:
         for file in write.files:
             writing.remove_file(series.name, file.part)
         file = writing.add_file(series.name, write.part, digest, len(rows), *days)
-        _write_whole(self._path(series, file), content)
+        path = self._path(series, file)
+        made.append(path)
+        _write_synced(path, content)
         replaced += write.files
-        return len(changed)
+        return changed
+
+    def _discard(self, series: Series, made: Sequence[Path]) -> None:
+        """Remove the files of a write that broke off. The disk may be full of them."""
+        try:
+            # An interrupt may come after the write was entered. Then its files stay.
+            files = self.manifest.files(series.name, date.min, date.max)
+        except KisnbError:
+            # The next process sweeps them away.
+            return
+        named = {self._path(series, file) for file in files}
+        for path in made:
+            if path not in named:
+                path.unlink(missing_ok=True)
 
     def _sweep(self, writing: Writing, series: Series) -> None:
         """Remove what a process left that died while it wrote, once for each series."""
@@ -214,8 +236,7 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
     """Yield the files that have to be written so that the store has these rows."""
     import polars as pl
 
-    day = day_of(series)
-    days: list[date] = rows.select(day.unique().sort()).to_series().to_list()
+    day, days = day_of(series), _days_in(series, rows)
     for year in sorted({each.year for each in days}):
         own = [each for each in days if each.year == year]
         stored = writing.files(series.name, date(year, 1, 1), date(year, 12, 31))
@@ -240,9 +261,20 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
             yield _FileWrite(str(year), rest, tuple(merged or ([whole] if whole else [])))
 
 
+def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
+    """Return the days of some rows, oldest first."""
+    days = rows["date"] if series.is_by_day else rows.select(day_of(series)).to_series()
+    # Most writes have one day. A comparison of two dates is faster than a sort.
+    first = days.min()
+    if isinstance(first, date) and first == days.max():
+        return [first]
+    found: list[date] = days.unique().sort().to_list()
+    return found
+
+
 def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
     """Return those days of a year that have, or get, a file of their own."""
-    if series.kind is not BarKind.DAY:
+    if not series.is_by_day:
         return set(days)
     whole = files.get(str(days[0].year))
     if len(files) > MOST_DAY_FILES:
@@ -256,10 +288,10 @@ def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]
 
 
 def day_of(series: Series) -> pl.Expr:
-    """Return the expression of a bar's Korean day."""
+    """Return the expression of a row's Korean day."""
     import polars as pl
 
-    if series.kind is BarKind.DAY:
+    if series.is_by_day:
         return pl.col("date")
     return pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
 
@@ -272,24 +304,51 @@ def _is_readable(path: Path, pl: ModuleType) -> bool:
     return True
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole on the disk under its name, or is not there."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+def _merged(series: Series, old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Return the old rows with the new ones in their places, and how many rows changed."""
+    import polars as pl
+
+    if all(old[key].equals(new[key]) for key in series.keys):
+        # The same rows again, or other numbers of a whole file: no join is needed.
+        if old.equals(new):
+            return old, 0
+        names = [name for name in new.columns if name not in series.keys]
+        both = pl.concat([old, new.select(pl.all().name.suffix("_new"))], how="horizontal")
+        differs = (pl.col(name).ne_missing(pl.col(f"{name}_new")) for name in names)
+        return new, int(both.select(pl.any_horizontal(differs).sum()).item())
+    changed = new.join(old, on=old.columns, how="anti", nulls_equal=True)
+    if changed.is_empty():
+        return old, 0
+    kept = old.join(changed, on=series.keys, how="anti")
+    return pl.concat([kept, changed]).sort(series.keys), len(changed)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and return when its name is on the disk."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with fresh.open("wb") as f:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    """Write a file, and return when it is on the disk. Raises FolderError."""
+    try:
+        _make_folder(path.parent)
+        with path.open("wb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        fresh.replace(path)
         # The new name is on the disk only when its folder is.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
     except OSError as e:
         raise refusal_of(e, path) from e
-    finally:
-        # It is there only when the write broke off.
-        fresh.unlink(missing_ok=True)

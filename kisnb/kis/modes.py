@@ -50,19 +50,19 @@ class HostRules(msgspec.Struct, frozen=True):
         return self.mode is not Mode.PAPER or not api.tr_live or bool(api.tr_paper)
 
     def check_api(self, api: Api) -> None:
-        """Raises NotOffered when the host has no such call."""
+        """Raise NotOffered when the host has no such call."""
         if not self.offers(api):
             raise NotOffered(f"{self.mode} has no {api.name}", ELSEWHERE)
 
     def check_price(self, venue: Venue) -> None:
-        """Raises NotOffered when the host gives no price and no depth of this venue."""
+        """Raise NotOffered when the host gives no price and no depth of this venue."""
         if venue not in self.stream_venues:
             raise NotOffered(
                 f"{self.mode} has no prices of {venue}", f"leave the venue out, or {ELSEWHERE}"
             )
 
     def check_order(self, intent: Intent, route: Route) -> None:
-        """Raises OrderDenied for an order that the host refuses whatever the market does."""
+        """Raise OrderDenied for an order that the host refuses whatever the market does."""
         if intent.day and not self.offers(APIS["order_resv"]):
             refusal = (f"{self.mode} reserves no orders", ELSEWHERE)
         elif route.venue not in self.venues:

@@ -2,21 +2,28 @@
 
 KIS's catalogue is loaded when the first of them is looked up. A session that uses none pays
 nothing.
+
+    NamedQuestions    looks a name up, checks parameters, reads replies
+      │
+      ├── NamedCalls        session.api: its calls are awaited
+      └── BlockingCalls     session.blocking.api: its calls return with the result
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Coroutine
 from inspect import Signature
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.watched_stocks import WatchedStocks
+from kisnb.session.questions import AsksBlocking, Questions, R, TypedQuery
 from kisnb.session.typed_orders.pending import Pending
 from kisnb.terms import Mode
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.ports.queries import CallApi, RecordsOf
+from kisnb.trading.ports.replies import RecordsReply, RowsReply
 from kisnb.values import shown
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from kisnb.kis.by_name.channels import StreamChannel
     from kisnb.kis.catalogue import Api
 
+F = TypeVar("F")
 ApiFrames: TypeAlias = "pl.DataFrame | dict[str, pl.DataFrame]"
 """One DataFrame. For a call whose reply has several blocks: a DataFrame by the block's name."""
 
@@ -38,26 +46,46 @@ class NamedCall(Protocol):
         ...
 
 
-class NamedCalls:
-    """Every call of KIS that reads: ``await session.api.inquire_price(...)``.
+class BlockingCall(Protocol):
+    """A call of KIS that returns with the result. Its parameters are those of ``NamedCall``."""
 
-    Every channel of the market, too, by its TR id: ``await session.api.h0stcnt0(tr_key="005930")``
-    subscribes, and returns the records that have come since.
+    def __call__(self, *, typed: bool = True, **params: ParamValue) -> ApiFrames:
+        """Ask KIS, and return the result."""
+        ...
 
-    Tab lists them, ``session.api.inquire_price?`` explains one, and ``search`` finds them.
-    The desk adds the account and reads all pages, in the lane of its rate limiter. Calls that
-    place, revise or cancel orders are refused with the verb to use.
-    """
 
-    def __init__(
-        self, link: Link, state: SessionState, rules: Rules, watched: WatchedStocks
-    ) -> None:
-        self._link = link
+class ApiQuery(NamedTuple):
+    """One question to KIS or to a channel, whose reply becomes frames."""
+
+    awaited: Callable[[Questions], Coroutine[Any, Any, ApiFrames]]
+    """Asks it, and awaits the reply."""
+    blocking: Callable[[AsksBlocking], ApiFrames]
+    """Asks it, and waits for the reply without the loop."""
+
+
+class NamedQuestion(NamedTuple):
+    """A call or channel that was looked up."""
+
+    name: str
+    page: str
+    """Its help."""
+    signature: Signature
+    query: Callable[[dict[str, ParamValue], bool], ApiQuery]
+    """Makes the question of parameters and ``typed``. Raises BadInput, NotOffered."""
+    begin: Callable[[dict[str, ParamValue]], None] = lambda _params: None
+    """Called before the question is asked: a channel is subscribed to."""
+
+
+class NamedQuestions:
+    """The questions of one session by name."""
+
+    def __init__(self, state: SessionState, rules: Rules, watched: WatchedStocks) -> None:
         self._state = state
         self._rules = rules
         self._watched = watched
 
-    def __getattr__(self, name: str) -> NamedCall:
+    def of(self, name: str) -> NamedQuestion:
+        """Return the call or channel of this name. Raises UnknownCall, BadInput."""
         # Python and IPython look for names with an underscore all the time. KIS has none of them.
         if name.startswith("_"):
             raise AttributeError(name)
@@ -67,20 +95,78 @@ class NamedCalls:
 
         channel = channels().get(name)
         if channel is not None:
-            return self._named_channel(channel)
+            return self._of_channel(channel)
         api = call_named(name, also=channels())
+        return NamedQuestion(
+            name,
+            page_of(api),
+            signature_of(api),
+            lambda params, typed: self._api_query(api, params, typed=typed),
+        )
 
-        def call(*, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
-            return self._call(api, params, typed=typed)
-
-        return _named(call, name, page_of(api), signature_of(api))
-
-    def __dir__(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Return the names that Tab offers."""
         from kisnb.kis.by_name.calls import reading_calls
         from kisnb.kis.by_name.channels import channels
 
         market = [c.name for c in channels().values() if not c.is_of_account]
         return ["search", *(api.name for api in reading_calls()), *market]
+
+    def _api_query(self, api: Api, params: dict[str, ParamValue], *, typed: bool) -> ApiQuery:
+        from kisnb.kis.by_name.calls import call_params
+        from kisnb.kis.modes import HOST_RULES, of_account
+
+        # Wrong parameters raise at the call, as those of any function do.
+        asked = call_params(api, params)
+        HOST_RULES[self._state.mode if of_account(api) else self._quotes].check_api(api)
+
+        def read(reply: RowsReply) -> ApiFrames:
+            from kisnb.kis.by_name.frames import api_frames
+
+            if not reply.complete:
+                text = f"KIS has more rows of {api.name}, and some pages did not come."
+                warnings.warn(f"{text} Ask for a shorter span.", RuntimeWarning, stacklevel=2)
+            return api_frames(api, reply.blocks, typed=typed)
+
+        return _query(TypedQuery(CallApi(api.name, asked), read))
+
+    @property
+    def _quotes(self) -> Mode:
+        """The mode of the KIS that is asked about the market. A paper desk may ask the live one."""
+        return self._rules.capabilities.quotes or self._state.mode
+
+    def _of_channel(self, channel: StreamChannel) -> NamedQuestion:
+        from kisnb.kis.by_name.channels import channel_frame, channel_key
+        from kisnb.kis.by_name.pages import page_of_channel, signature_of_channel
+
+        def query(params: dict[str, ParamValue], typed: bool) -> ApiQuery:
+            key = channel_key(channel, params, self._quotes)
+
+            def read(reply: RecordsReply) -> ApiFrames:
+                if not reply.rows:
+                    text = f"{channel.name} has brought no record of {key} yet."
+                    cure = "The desk is subscribed. Call it again later."
+                    warnings.warn(f"{text} {cure}", RuntimeWarning, stacklevel=2)
+                return channel_frame(channel, reply.rows, typed=typed)
+
+            return _query(TypedQuery(RecordsOf(channel.tr_id, key), read))
+
+        def begin(params: dict[str, ParamValue]) -> None:
+            self._watched.want([channel.want(channel_key(channel, params, self._quotes))])
+
+        return NamedQuestion(
+            channel.name, page_of_channel(channel), signature_of_channel(), query, begin
+        )
+
+
+class _Named:
+    """The names, their help and the search: what both faces have."""
+
+    def __init__(self, named: NamedQuestions) -> None:
+        self._named = named
+
+    def __dir__(self) -> list[str]:
+        return self._named.names()
 
     def search(self, text: str = "") -> pl.DataFrame:
         """Return the calls and channels that have every word of ``text``.
@@ -95,61 +181,68 @@ class NamedCalls:
 
         return search_calls(text)
 
-    def _call(self, api: Api, params: dict[str, ParamValue], *, typed: bool) -> Pending[ApiFrames]:
-        from kisnb.kis.by_name.calls import call_params
-        from kisnb.kis.modes import HOST_RULES, of_account
 
-        # Wrong parameters raise at the call, as those of any function do.
-        asked = call_params(api, params)
-        HOST_RULES[self._state.mode if of_account(api) else self._quotes].check_api(api)
-        what = ", ".join(f"{name}={shown(value)}" for name, value in params.items())
-        return Pending(
-            f"api.{api.name}({what})", lambda: self._ask(api, asked, typed=typed), "done"
-        )
+class NamedCalls(_Named):
+    """Every call of KIS that reads: ``await session.api.inquire_price(...)``.
 
-    @property
-    def _quotes(self) -> Mode:
-        """The mode of the KIS that is asked about the market. A paper desk may ask the live one."""
-        return self._rules.capabilities.quotes or self._state.mode
+    Every channel of the market, too, by its TR id: ``await session.api.h0stcnt0(tr_key="005930")``
+    subscribes, and returns the records that have come since.
 
-    def _named_channel(self, channel: StreamChannel) -> NamedCall:
-        from kisnb.kis.by_name.channels import channel_key
-        from kisnb.kis.by_name.pages import page_of_channel, signature_of_channel
+    Tab lists them, ``session.api.inquire_price?`` explains one, and ``search`` finds them.
+    The desk adds the account and reads all pages, in the lane of its rate limiter. Calls that
+    place, revise or cancel orders are refused with the verb to use. ``session.blocking.api`` has
+    the same calls without await.
+    """
 
-        def records(*, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
-            key = channel_key(channel, params, self._quotes)
-            what = f"api.{channel.name}(tr_key={key!r})"
-            return Pending(what, lambda: self._records(channel, key, typed=typed), "done")
+    def __init__(self, named: NamedQuestions, questions: Questions) -> None:
+        super().__init__(named)
+        self._questions = questions
 
-        return _named(records, channel.name, page_of_channel(channel), signature_of_channel())
+    def __getattr__(self, name: str) -> NamedCall:
+        question = self._named.of(name)
 
-    async def _records(self, channel: StreamChannel, key: str, *, typed: bool) -> pl.DataFrame:
-        from kisnb.kis.by_name.channels import channel_frame
+        def call(*, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
+            query = question.query(params, typed)
 
-        self._watched.want([channel.want(key)])
-        reply = await self._link.ask(RecordsOf(channel.tr_id, key))
-        if not reply.rows:
-            text = f"{channel.name} has brought no record of {key} yet. The desk is subscribed."
-            warnings.warn(f"{text} Call it again later.", RuntimeWarning, stacklevel=2)
-        return channel_frame(channel, reply.rows, typed=typed)
+            async def ask() -> ApiFrames:
+                question.begin(params)
+                return await query.awaited(self._questions)
 
-    async def _ask(self, api: Api, asked: dict[str, str], *, typed: bool) -> ApiFrames:
-        from kisnb.kis.by_name.frames import api_frames
+            what = ", ".join(f"{name}={shown(value)}" for name, value in params.items())
+            return Pending(f"api.{question.name}({what})", ask, "done")
 
-        reply = await self._link.ask(CallApi(api.name, asked))
-        if not reply.complete:
-            text = f"KIS has more rows of {api.name}, and some pages did not come."
-            warnings.warn(f"{text} Ask for a shorter span.", RuntimeWarning, stacklevel=2)
-        return api_frames(api, reply.blocks, typed=typed)
+        return _explained(call, question)
 
 
-def _named(call: NamedCall, name: str, page: str, signature: Signature) -> NamedCall:
+class BlockingCalls(_Named):
+    """The calls of ``session.api`` without await, for places where await cannot be."""
+
+    def __init__(self, named: NamedQuestions, asks: AsksBlocking) -> None:
+        super().__init__(named)
+        self._asks = asks
+
+    def __getattr__(self, name: str) -> BlockingCall:
+        question = self._named.of(name)
+
+        def call(*, typed: bool = True, **params: ParamValue) -> ApiFrames:
+            query = question.query(params, typed)
+            question.begin(params)
+            return query.blocking(self._asks)
+
+        return _explained(call, question)
+
+
+def _query(query: TypedQuery[R, ApiFrames]) -> ApiQuery:
+    return ApiQuery(lambda questions: questions.answer(query), lambda asks: asks.answer(query))
+
+
+def _explained(call: F, question: NamedQuestion) -> F:
     """Return a function with the name, help and parameters that Tab and ``?`` show."""
     for attribute, value in (
-        ("__name__", name),
-        ("__qualname__", name),
-        ("__doc__", page),
-        ("__signature__", signature),
+        ("__name__", question.name),
+        ("__qualname__", question.name),
+        ("__doc__", question.page),
+        ("__signature__", question.signature),
     ):
         setattr(call, attribute, value)
     return call

@@ -11,6 +11,7 @@ from typing import Unpack
 from kisnb.errors import DeskError
 from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders
+from kisnb.session.api import BlockingCalls, NamedQuestions
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
@@ -37,8 +38,11 @@ class Blocking:
         placing: Placing,
         questions: Questions,
         universe: Universe,
+        named: NamedQuestions,
     ) -> None:
         self.questions = questions
+        self.api = BlockingCalls(named, self)
+        """Every call of KIS that reads, by name: ``session.blocking.api.inquire_price(...)``."""
         self._link = link
         self._state = state
         self._pump = pump

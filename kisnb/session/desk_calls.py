@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns, kst, kst_day
 from kisnb.events import HaltStep
 from kisnb.market import sessions
+from kisnb.session.moments.moment import Moment
 from kisnb.session.parts import SessionCalls
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.halt.halt_words import Trading
@@ -152,6 +154,25 @@ class DeskCalls(SessionCalls):
             if when == "close"
             else kst(self.today, time_of_day(when, "or write close"))
         )
+
+    @pending
+    async def at(
+        self,
+        when: str | datetime,
+        codes: str | Sequence[str] = (),
+        *,
+        tape: Path | str | None = None,
+    ) -> Moment:
+        """Return the market and the order books as of a moment.
+
+        Write ``"09:31:05"`` or ``"2026-11-20 09:31"`` (KST). The market comes from the desk's tape
+        of that day, the order books from the desk's journal. ``codes`` reads these stocks alone,
+        which is faster. ``tape`` looks into another tape, such as one of ``kisnb sim --record``; it
+        has no order books. A moment in a gap of the tape says so in ``gap``. Raises BadInput for a
+        moment that has not come, or that no tape has.
+        """
+        named = codes.replace(",", " ").split() if isinstance(codes, str) else codes
+        return await self._parts.looking_back.at(when, named, tape)
 
     @pending
     async def until(self, when: str) -> None:

@@ -61,8 +61,8 @@ class OrderCalls(SessionCalls):
 
         Without a price it is a market order. Without a venue the router chooses one. ``stop`` makes
         it a stop-limit order. The same wish in the same cell is the same order: run again, the cell
-        sends nothing and returns the existing order. ``again=1`` sends one more order. The number
-        also names that order, so the cell returns it when it is run again.
+        sends nothing and returns the existing order. ``again=1`` sends one more order. The 1 is its
+        ordinal: when the cell is run again, it returns the order with this ordinal.
 
         Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kisnb.errors import DeskLost, NotOpen
 from kisnb.market.universe import Universe
 from kisnb.session.agents.roster import Roster
+from kisnb.session.api import NamedCalls, NamedQuestions
 from kisnb.session.blocking import Blocking
 from kisnb.session.desk_switches import DeskSwitches
 from kisnb.session.feed.backfill import Backfill
@@ -15,9 +16,11 @@ from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.feed.watched_stocks import WatchedStocks
+from kisnb.session.history.history import History
+from kisnb.session.history.past_days import PastDays
 from kisnb.session.hooks import Hooks
+from kisnb.session.moments.looking_back import LookingBack
 from kisnb.session.open_orders import OpenOrders
-from kisnb.session.past_bars import PastBars
 from kisnb.session.protections import Protections
 from kisnb.session.questions import Questions
 from kisnb.session.status import SessionStatus
@@ -62,18 +65,22 @@ class Parts:
         self.protections = Protections(self.state, self.pace)
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
-        self.past = PastBars(self.link, self.state, snapshot.label)
+        self.looking_back = LookingBack(self.link, self.state, universe)
+        self.past = PastDays(self.link, self.state, snapshot.label)
+        self.history = History(self.past, self.state, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
+        named = NamedQuestions(self.state, self.rules, self.watched)
+        self.api = NamedCalls(named, self.questions)
         self.blocking = Blocking(
-            self.link, self.state, self.pump, self.placing, self.questions, universe
+            self.link, self.state, self.pump, self.placing, self.questions, universe, named
         )
 
     def connect(self) -> None:
         """Set the callbacks of the parts."""
         link, pump, placing = self.link, self.pump, self.placing
         link.back = lambda: Back(
-            link.name, self.state.run, self.state.published, self.agents.claimed
+            link.name, self.state.run, self.state.published, self.agents.leased
         )
         link.on_ready, link.on_return, link.on_death = pump.run, pump.desk_returned, pump.desk_died
         link.on_change, link.on_end = self._link_changed, self._given_up

@@ -5,8 +5,8 @@ Its desk is a process of its own. The session is a thin face over its parts:
     notebook, magics, panels
        │
        ▼
-    MarketCalls, HistoryCalls,            what people type
-    OrderCalls, ExitCalls, DeskCalls
+    MarketCalls, OrderCalls, ExitCalls,   what people type
+    DeskCalls, History, NamedCalls
     SessionStatus, Hooks                  what panels show, what a notebook gives
        │
        ▼
@@ -14,7 +14,7 @@ Its desk is a process of its own. The session is a thin face over its parts:
     OpenOrders     cancel, resolve, settle
     DeskSwitches   halt, resume, arm
     Protections    exits and price alerts
-    PastBars       the stored bars of past days, and their download
+    PastDays       the store of past days, and the download into it
     Roster         the agents
        │
        ▼
@@ -34,12 +34,10 @@ from typing import NoReturn
 
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
-from kisnb.session.api import NamedCalls
 from kisnb.session.desk_calls import DeskCalls
 from kisnb.session.exit_calls import ExitCalls
 from kisnb.session.feed.home import OPEN_HERE
 from kisnb.session.feed.link import Find
-from kisnb.session.history_calls import HistoryCalls
 from kisnb.session.market_calls import MarketCalls
 from kisnb.session.order_calls import OrderCalls
 from kisnb.session.parts import Parts
@@ -48,7 +46,7 @@ from kisnb.session.typed_orders.cells import Cells
 from kisnb.trading.ports.desk_port import Desk, Snapshot
 
 
-class Session(MarketCalls, HistoryCalls, OrderCalls, ExitCalls, DeskCalls):
+class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
     """A trading desk in a notebook: quotes, depth and ticks, orders, agents.
 
     Prices in won, quantities in shares. Open it with ``kisnb.connect``; ``async with`` closes it.
@@ -73,10 +71,12 @@ class Session(MarketCalls, HistoryCalls, OrderCalls, ExitCalls, DeskCalls):
         self.limits = snapshot.limits
         """The limits that the desk sets to orders."""
         self.agents = parts.agents
-        self.api = NamedCalls(parts.link, parts.state, parts.rules, parts.watched)
+        self.api = parts.api
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
         self.exits = parts.protections
         """The exits and price alerts of the desk, as panels show and end them."""
+        self.history = parts.history
+        """Past days: ``await session.history("005930")``, ``session.history.flows(...)``."""
         self.backfill = parts.backfill
         """The gaps in the stream, and the minutes that are fetched for them."""
         self.blocking = parts.blocking

@@ -16,7 +16,7 @@ from kisnb.events import (
     ProtectionMoved,
     ProtectionSet,
 )
-from kisnb.exits import ExitReason, PriceAlert, Protection, Stage
+from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
 
 STOPS = frozenset(
     {
@@ -35,7 +35,7 @@ class Watch:
     def __init__(self, fact: ProtectionSet) -> None:
         self.protection: Protection = fact.protection
         self.set_at = fact.t
-        self.stage = Stage.HOLDING
+        self.stage = ExitStage.HOLDING
         self.peak = 0
         """The highest price since it was set, won, as the journal knows it."""
         self.fired: ProtectionFired | None = None
@@ -45,12 +45,12 @@ class Watch:
 
     @property
     def text(self) -> str:
-        """How far it has come, in words."""
+        """Its progress in words."""
         if self.fired is not None:
             return f"sells: {self.fired.reason}, {self.fired.text}"
         if self.blocked is not None:
             return f"would have sold: {self.blocked.text}"
-        return "watches" if self.stage is Stage.HOLDING else f"watches, {self.stage}"
+        return "watches" if self.stage is ExitStage.HOLDING else f"watches, {self.stage}"
 
 
 class ExitState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from kisnb.clock import Ns, day_number
+from kisnb.clock import SECOND, Ns, day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
@@ -48,6 +48,8 @@ from kisnb.trading.typed_orders.order_names import OrderNames
 
 MOST_DECISIONS = 5_000
 """Decisions that are kept in memory. A busy day of ten agents has fewer."""
+CLOCKS_DIFFER: Ns = 30 * SECOND
+"""KIS's clock and the desk's differ by no more than this."""
 
 
 class State:
@@ -87,8 +89,13 @@ class State:
         """Cash (D+2) that no fill explains; None until the account was read for the first time."""
         self._unexplained = (0, 0)
         self.unproven: dict[str, int] = {}
-        """Shares that were booked because KIS stated them for a minute, by code. No order explains
-        them, so KIS may take them back in the same way."""
+        """Shares that were booked only because KIS stated them, by code: for a minute, or at the
+        opening while a buy could explain them. So KIS may take them back in the same way."""
+        self._opening: AccountOpened | None = None
+        """The row that opened the account."""
+        self._explained: set[tuple[int, int]] = set()
+        """Day and number of the orders that counted at the opening, because a notice said that they
+        were accepted."""
         self.exits = ExitState()
         """Exits and price alerts."""
         self.agents: dict[str, AgentNoted] = {}
@@ -141,6 +148,12 @@ class State:
         self.day.adopt(row)
         day = day_number(row.t)
         if self.opened is None:
+            self._opening = row
+            self._explained = {
+                home
+                for home, notices in self.early.items()
+                if any(notice.kind == "accepted" for notice in notices)
+            }
             for code, qty, _ in row.holdings:
                 self.unproven[code] = min(max(qty, 0), self._explicable(day, code))
         else:
@@ -190,6 +203,8 @@ class State:
     def _apply_order_fact(self, row: OrderFact) -> None:
         # Before the row is applied: the day's opening is what was held before its first fact.
         self.day.roll(row.t, self.books)
+        if type(row) is ExternalFound:
+            self._note_late(row)
         order = self.books.apply(row)
         if type(row) is IntentTaken and row.naming is not None:
             self.names.add(row.t, order.key, row.naming)
@@ -264,6 +279,24 @@ class State:
             and notice.side is Side.BUY
         )
         return bought + noticed
+
+    def _note_late(self, found: ExternalFound) -> None:
+        """Note the shares of the opening that an external order may explain.
+
+        The order was placed before the account was opened. The list by which it was opened lacked
+        the order, or a part of it, and no notice had told of it.
+        """
+        opening, intent, ref = self._opening, found.intent, found.ref
+        if opening is None or intent.side is Side.SELL or found.t > opening.t + CLOCKS_DIFFER:
+            return
+        if day_number(opening.t) != ref.day or (ref.day, ref.number) in self._explained:
+            return
+        known = self.books.orders.get(intent.key)
+        more = intent.qty - (known.quantity if known is not None else 0)
+        held = sum(qty for code, qty, _ in opening.holdings if code == intent.code)
+        unproven = self.unproven.get(intent.code, 0)
+        # No more than what the opening had: fills that came after it stay proven.
+        self.unproven[intent.code] = max(unproven, min(unproven + more, held))
 
     def note_number(self, day: int, number: int) -> None:
         """Note an order number that KIS has given out."""

@@ -18,6 +18,7 @@ from tests.bench import (
     market_day,
     routing,
     simulator,
+    tape,
     wire,
 )
 
@@ -109,6 +110,7 @@ def main() -> None:
     print(f"%kis open sim → first quote        {first * 1000:8.0f} ms   target ≤ 500 ms")
     print(f"the same, in place of a day        {instead * 1000:8.0f} ms")
     history.show()
+    tape.show()
     hops.show()
     desk.show()
     wire.report()

@@ -1,4 +1,4 @@
-"""The store of bars: 2,500 stocks and ten years of days, made up. Milliseconds, medians.
+"""The store of past days: 25, 250 and 2,500 stocks, ten years, made up. Milliseconds, medians.
 
 Syncs to the disk are a part of each write, so the time of one sync is shown beside them.
 """
@@ -20,13 +20,13 @@ from kisnb.history.download import trading_days
 from kisnb.history.store import Store
 from tests.history.bars import DAYS
 
-STOCKS, YEARS, RUNS = 2_500, 10, 15
-CODE = "001234"
+SIZES, YEARS, RUNS = (25, 250, 2_500), 10, 15
+CODE = "000012"
 
 
-def market(days: list[date]) -> pl.DataFrame:
+def market(days: list[date], stocks: int = SIZES[-1]) -> pl.DataFrame:
     """The bars of all stocks on some days. The close walks with stock and day."""
-    code = pl.int_range(STOCKS).cast(pl.String).str.zfill(6).alias("code")
+    code = pl.int_range(stocks).cast(pl.String).str.zfill(6).alias("code")
     rows = pl.select(code).join(pl.DataFrame({"date": days}), how="cross")
     step = (pl.col("code").cast(pl.Int64) * 37 + pl.col("date").dt.epoch("d") * 101) % 7_919
     return rows.with_columns(close=20_000 + step).select(
@@ -51,13 +51,13 @@ def took(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median(spent)
 
 
-def measure(folder: Path) -> dict[str, float]:
+def measure(folder: Path, stocks: int) -> dict[str, float]:
     """Milliseconds by work."""
     store, number = Store(folder), count(1)
     days = trading_days(date(2026 - YEARS, 1, 1), date(2025, 12, 31))
     *past, last = days
-    whole, after = market(past[:-RUNS]), [market([day]) for day in past[-RUNS:]]
-    today = market([last])
+    whole, after = market(past[:-RUNS], stocks), [market([day], stocks) for day in past[-RUNS:]]
+    today = market([last], stocks)
     found = {"write of all": took(lambda: store.upsert(DAYS, whole), 1)}
     month, day = past[1_000:1_021], past[1_000]
     found["one stock, one month"] = took(lambda: store.read(DAYS, month[0], month[-1], [CODE]))
@@ -84,14 +84,18 @@ def measure(folder: Path) -> dict[str, float]:
 
 
 def show() -> None:
-    """Print the figures beside their targets."""
+    """Print the figures of three sizes beside their targets."""
     targets = {"one day, all stocks": 10, "append a day": 4, "upsert a day": 4}
     targets["one stock, one month"] = 4
-    print("\nthe store of past days: 2,500 stocks, 10 years")
-    with tempfile.TemporaryDirectory() as folder:
-        for work, ms in measure(Path(folder)).items():
-            target = f"   target ≤ {targets[work]} ms" if work in targets else ""
-            print(f"{work:34s} {ms:8.1f} ms{target}")
+    found = []
+    for stocks in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(measure(Path(folder), stocks))
+    print("\nthe store of past days, ten years, ms")
+    print(f"{'stocks':26s}{''.join(f'{stocks:10,d}' for stocks in SIZES)}")
+    for work in found[0]:
+        target = f"   target ≤ {targets[work]}" if work in targets else ""
+        print(f"{work:26s}{''.join(f'{ms[work]:10.1f}' for ms in found)}{target}")
 
 
 if __name__ == "__main__":

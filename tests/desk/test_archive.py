@@ -30,7 +30,7 @@ from kisnb.events import (
     SendStarted,
     Sent,
 )
-from kisnb.exits import PriceAlert, Protection, Stage
+from kisnb.exits import ExitStage, PriceAlert, Protection
 from kisnb.orders import Naming, OrderPage, Place, Route, Wish
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import EndPriceAlert, Protect, SetPriceAlert
@@ -377,7 +377,7 @@ def test_a20_exits_and_alerts_that_stand_count_on_the_next_day() -> None:
     one.say(EndPriceAlert("a-first"))
     one.core.state.exits.watches["second"].peak = 0
     for peak in (1, 2, 3):
-        moved = ProtectionMoved(one.now, "second", Stage.HOLDING, price_of() + peak)
+        moved = ProtectionMoved(one.now, "second", ExitStage.HOLDING, price_of() + peak)
         one.core.state.apply(moved)
         one.rows.append(moved)
     kept = still_counting(one.rows)

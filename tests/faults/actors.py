@@ -8,7 +8,9 @@ from collections import deque
 
 from kisnb.clock import SECOND
 from kisnb.events import Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
+from kisnb.exits import ExitOptions
 from kisnb.orders import Order
+from kisnb.terms import Side
 from kisnb.trading.agents.agent import Agent, Handled
 
 from .schedule import TICKS
@@ -38,7 +40,8 @@ class Actor(Agent):
     One that trades orders upon fills, too.
     """
 
-    def __init__(self, name: str, code: str) -> None:
+    def __init__(self, name: str, code: str, exit_of: ExitOptions | None = None) -> None:
+        """``exit_of``: the exit that it gives its shares at each fill; None: none."""
         # The base class reads parameters, of which there are none here: that takes longer than all
         # the rest.
         self.id = name
@@ -46,6 +49,7 @@ class Actor(Agent):
         self.heard: list[Event] = []
         self.deeds: deque[Turn] = deque()
         self.trades = name.startswith("p")
+        self.exit_of = exit_of
         self.raised = ""
         """What it raised last, since it was started."""
         self.gone = False
@@ -64,6 +68,8 @@ class Actor(Agent):
         return self._act()
 
     def on_fill(self, order: Order, fill: Filled) -> Handled:
+        if self.exit_of is not None and order.side is Side.BUY:
+            self.protect(**self.exit_of)
         self._trade()
         return self._act()
 

@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import ApiError
-from kisnb.events import LinkDown, LinkUp, Notice
+from kisnb.events import LinkDown, LinkUp, Notice, Tick
 from kisnb.orders import Account, Capabilities, OrderPage, SendReply
 from kisnb.simulator.host.streams.sockets import Outgoing
-from kisnb.terms import OrderKind, Venue
+from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.gate.risk import Rules
+from kisnb.trading.ports.commands import EndProtection
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
@@ -47,7 +48,20 @@ from .invariants import Watch
 from .misreadings import Misread
 from .notebooks import Notebooks, Plant, sound
 from .people import People
-from .schedule import BEGIN, DECIDED, EVENING, LAST_KILL, SETTLED, Do, Fault, Schedule, setting
+from .schedule import (
+    BEGIN,
+    DECIDED,
+    EVENING,
+    EXITS_END,
+    LAST_KILL,
+    SETTLED,
+    TICKS,
+    Do,
+    Fault,
+    Schedule,
+    setting,
+    trades_of,
+)
 from .turns import Turn
 from .wire import Post
 
@@ -99,6 +113,9 @@ class Run:
                 self._at(item.t, lambda item=item: self.people.do(item))  # type: ignore[misc]
             if isinstance(item, Turn):
                 self._at(BEGIN + item.t, lambda item=item: self.notebooks.do(item))  # type: ignore[misc]
+        for t, code, price in trades_of(schedule.seed):
+            self._at(t, lambda code=code, price=price: self._trade(code, price))  # type: ignore[misc]
+        self._at(EXITS_END, self._end_exits)
         for t, until in given.armings:
             self._at(t, lambda until=until: self.people.arm(until))  # type: ignore[misc]
         self._at(BEGIN, self._begin)
@@ -154,10 +171,11 @@ class Run:
         self._met[of] += 1
         return self._faults.get((of, self._met[of]))  # type: ignore[call-overload, no-any-return]
 
-    def note(self, text: str) -> None:
+    def note(self, *parts: object) -> None:
+        """Add a line to the trace, when there is one. Only then its parts become text."""
         if self.trace is not None:
             seconds = (self.host.core.now - BEGIN) / SECOND
-            self.trace.append(f"{seconds:9.3f}  {text}")
+            self.trace.append(f"{seconds:9.3f}  {' '.join(map(str, parts))}")
 
     # the desk's life
 
@@ -169,13 +187,13 @@ class Run:
         state = State.fold([decode_row(encode_row(row)) for row in self.rows])
         self.desk = self._make(self.rules, self.limits, state)
         self.watch.began(state)
-        self.note(f"desk begins, life {self._life}")
+        self.note("desk begins, life", self._life)
         self.notebooks.desk_began(self.desk)
         self._run(self.desk.start(self.now))
         self._connect()
 
     def die(self, why: str) -> None:
-        self.note(f"desk dies {why}")
+        self.note("desk dies", why)
         self.desk = None
         self.notebooks.desk_died()
         self._life += 1
@@ -196,13 +214,15 @@ class Run:
     def say(self, said: CoreMessage) -> None:
         if self.desk is None:
             return
-        self.note(f"  → {said}")
+        self.note("  →", said)
         self.watch.halts.said(said)
         effects = self.desk.step(self.now, said)
         self._run(effects)
         if self.desk is not None:
             self.watch.halts.stepped()
-            self.watch.stepped(self.desk.state)
+            # Only rows change the state, and KIS's own figures only grow.
+            if any(isinstance(effect, Persist) for effect in effects):
+                self.watch.stepped(self.desk.state)
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -219,7 +239,7 @@ class Run:
 
     def _keep(self, rows: list[Row]) -> None:
         for row in rows:
-            self.note(f"    {row}")
+            self.note("   ", row)
             self.rows.append(row)
             if is_published(row):
                 self._to_tell.append(row)
@@ -244,6 +264,35 @@ class Run:
                 self.later(self.latency(), lambda: self.say(DepthRead(code, ())))
             case WakeAt(t=t):
                 self.later(max(t - self.now, 0), lambda: self.say(Woke(t)))
+
+    def _end_exits(self) -> None:
+        """A person ends the exits that still sell: their next order could be under way for ever."""
+        if self.desk is not None:
+            for key in list(self.desk.state.exits.watches):
+                self.say(EndProtection(key))
+
+    def _trade(self, code: str, price: int) -> None:
+        """A trade in the market, which the desk follows when it lives."""
+        if self.desk is not None:
+            tick = TICKS[code][1]
+            t = self.now
+            self.say(
+                Tick(
+                    t,
+                    code,
+                    Venue.KRX,
+                    price,
+                    1,
+                    Side.SELL,
+                    1,
+                    price,
+                    price + tick,
+                    price,
+                    t,
+                    99,
+                    99,
+                )
+            )
 
     def later(self, wait: Ns, do: Callable[[], None]) -> None:
         """What only this life of the desk hears of."""
@@ -354,7 +403,7 @@ class Run:
             ill = "drop" if self.host.core.now < self.deaf_until else fault.ill if fault else ""
             wait = self.latency()
             if ill == "drop":
-                self.note(f"dropped: {notice}")
+                self.note("dropped:", notice)
                 continue
             for again in range({"twice": 2, "thrice": 3}.get(ill, 1)):
                 late = fault.amount * (again + (ill == "delay")) if fault else 0

@@ -142,7 +142,11 @@ class Ear:
         if last is None:
             return True
         key = last.intent.key if isinstance(last, IntentTaken | ExternalFound) else last.key
-        return key in orders and last in orders[key].facts
+        if key not in orders:
+            # The snapshot of the next desk may say that an order from elsewhere is ours. It has no
+            # key of its own any more, although events of it may still wait for their delivery.
+            return key not in self._run.watch.shadow.books.orders
+        return last in orders[key].facts
 
     def _as_it_raised(self, runner: AgentRunner) -> None:
         agent = runner.agent

@@ -48,6 +48,9 @@ KEYS = Credentials(
     Secret("simuser1234567"),
 )
 """Made up."""
+DAY_ORDERS = day_orders_params(DAY, KEYS.account_params)
+BALANCE = account_messages.balance_params(KEYS.account_params)
+ORDERABLE = account_messages.orderable_params(KEYS.account_params)
 NOTICES = notices.NOTICE_TR[notices.Mode.LIVE]
 HELD = 40
 """Shares of each stock in the account before the day."""
@@ -134,8 +137,7 @@ class HostSide:
 
     def day_orders(self) -> OrderPage:
         """Raises ApiError."""
-        params = day_orders_params(DAY, KEYS.account_params)
-        pages = self._pages(APIS["inquire_daily_ccld"], params)
+        pages = self._pages(APIS["inquire_daily_ccld"], DAY_ORDERS)
         rows = [self._listed(read_order(row)) for page in pages for row in page.rows("output1")]
         return OrderPage(
             tuple(sorted(rows + self._refused, key=lambda r: -r.ref.number)), complete=True
@@ -153,11 +155,8 @@ class HostSide:
 
     def account(self) -> Account:
         """Raises ApiError."""
-        pages = self._pages(
-            APIS["inquire_balance"], account_messages.balance_params(KEYS.account_params)
-        )
-        params = account_messages.orderable_params(KEYS.account_params)
-        orderable = self._call(APIS["inquire_psbl_order"], params)
+        pages = self._pages(APIS["inquire_balance"], BALANCE)
+        orderable = self._call(APIS["inquire_psbl_order"], ORDERABLE)
         return account_messages.read_account(pages, orderable, complete=True)
 
     def phone(

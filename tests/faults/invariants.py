@@ -16,10 +16,12 @@ from kisnb.events import (
     Denied,
     ExternalFound,
     IntentTaken,
+    ProtectionFired,
     Resolved,
     SendStarted,
     Sent,
 )
+from kisnb.exits import ExitReason
 from kisnb.market import order_rules
 from kisnb.orders import Intent, Order, OrderState
 from kisnb.simulator.host.account.orders import AccountOrder
@@ -63,6 +65,8 @@ class Watch:
         """The truth: which of our orders got which number."""
         self.listed: set[int] = set()
         """Numbers in the list that the desk has read last."""
+        self.reasons: set[ExitReason] = set()
+        """Why exits have sold."""
         self.broken: list[str] = []
         self.transitions: set[tuple[OrderState, OrderState]] = set()
 
@@ -85,6 +89,9 @@ class Watch:
             # At once: a later list would mend it.
             twice = row.number in before.cancels
             self.demand(not twice, f"the cancel #{row.number} of {key} was counted twice")
+            # Row O06: a list that lacks the row of a revise on its way shows its shares as gone.
+            moves = not row.number and self._is_being_revised(before)
+            self.demand(not moves, f"{before!r} lost {row.qty} shares while a revise was sent")
         unproven = dict(self.shadow.unproven)
         self.shadow.apply(row)
         after = self.shadow.books.orders.get(key)
@@ -96,6 +103,8 @@ class Watch:
             self.transitions.update(pairwise(steps))
         if isinstance(row, SendStarted):
             self._started.add(row.key)
+        if isinstance(row, ProtectionFired):
+            self.reasons.add(row.reason)
         if isinstance(row, Armed):
             self.money.armed(row)
         if isinstance(row, Denied) and row.reason.startswith("blackout") and after is not None:
@@ -118,6 +127,11 @@ class Watch:
             erased = [(c, q) for c, q, _ in row.holdings if -q > unproven.get(c, 0)]
             self.demand(not erased, f"a statement that lacks shares erased {erased}")
             self._opened = True
+
+    def _is_being_revised(self, order: Order) -> bool:
+        """Whether a revise of an order that was none itself is being sent."""
+        revises = (o for o in self.shadow.books.live.values() if o.intent.supersedes == order.key)
+        return not order.intent.supersedes and any(o.state is OrderState.SENDING for o in revises)
 
     def fee_is_open(self) -> bool:
         """KIS's list does not say where the router of a SOR order traded: the fee is the account's
@@ -484,6 +498,13 @@ def is_request(order: AccountOrder) -> bool:
     return bool(order.original) and order.state == "confirmed"
 
 
+def exits_of(state: State) -> list[tuple[object, ...]]:
+    """The exits that stand, as far as they have come."""
+    return [
+        (w.protection, w.stage, w.peak, w.fired, w.blocked) for w in state.exits.watches.values()
+    ]
+
+
 def picture(state: State) -> list[object]:
     """All that a state says, to compare two of them."""
     orders = [
@@ -514,4 +535,5 @@ def picture(state: State) -> list[object]:
         state.flow,
         state.opened,
         sorted(state.drifts),
+        exits_of(state),
     ]

@@ -26,7 +26,7 @@ from kisnb.trading.ports.journal_rows import array_of, encode_row, is_published
 
 from .actors import Actor
 from .kernel import Kernel
-from .schedule import TICKS, stocks
+from .schedule import TICKS, exit_of, stocks
 from .sockets import SECRET, Client, Socket
 from .stepped_loop import SteppedLoop
 from .turns import Turn, trades
@@ -70,6 +70,7 @@ class Notebooks:
         self._opened = 0
         self._published = 0
         """Rows of the journal that the desk has published."""
+        self._seed = seed
         codes = stocks(seed)
         self._trades = trades(seed)
         ids = ["a0", "a1", *(["p0", "p1"] if self._trades else [])]
@@ -168,7 +169,7 @@ class Notebooks:
 
     def do(self, turn: Turn) -> None:
         """Carry out a turn; one whose notebook or agent is not there does nothing."""
-        self.run.note(f"notebook {turn.which}: {turn.step} {turn.how} {turn.error}")
+        self.run.note(f"notebook {turn.which}:", turn.step, turn.how, turn.error)
         kernel = self.kernels[turn.which % len(self.kernels)]
         if turn.step in ("start", "stop", "pause", "deed", "tick"):
             self._do_with_agent(turn, kernel, *self._agents[turn.agent % len(self._agents)])
@@ -192,6 +193,9 @@ class Notebooks:
             case "cancel":
                 kernel.cancel(turn.agent)
 
+    def _actor(self, name: str, code: str) -> Actor:
+        return Actor(name, code, exit_of(self._seed, name))
+
     def _steal(self, turn: Turn, kernel: Kernel) -> None:
         """While a notebook is cut off another one starts its agent."""
         if len(self.kernels) == 1:
@@ -200,14 +204,14 @@ class Notebooks:
         name, code = self._agents[turn.agent % len(self._agents)]
         kernel.cut(turn.amount)
         self.run.after(
-            turn.amount // 2, lambda: other.start(other.actor(name) or Actor(name, code))
+            turn.amount // 2, lambda: other.start(other.actor(name) or self._actor(name, code))
         )
 
     def _do_with_agent(self, turn: Turn, kernel: Kernel, name: str, code: str) -> None:
         actor = kernel.actor(name)
         match turn.step:
             case "start":
-                kernel.start(actor or Actor(name, code))
+                kernel.start(actor or self._actor(name, code))
             case "stop" if actor:
                 kernel.stop(actor)
             case "pause" if actor:

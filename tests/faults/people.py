@@ -33,7 +33,7 @@ class People:
         self._adoptions: list[AdoptHolding] = []
 
     def do(self, do: Do) -> None:
-        self._run.note(f"{do.step} {do.code} {do.side} {do.qty} {do.price}")
+        self._run.note(do.step, do.code, do.side, do.qty, do.price)
         getattr(self, f"_{do.step.replace(' ', '_')}")(do)
 
     def decide(self) -> None:
@@ -189,7 +189,7 @@ class People:
             number, out = core.by_hand.trade(do.code, Side(do.side), do.qty, do.price)
         except AccountRejected:
             return
-        self._run.note(f"phone: #{number}")
+        self._run.note("phone:", f"#{number}")
         self._run.deliver(out)
 
     def _phone_cancel(self, do: Do) -> None:
@@ -230,7 +230,7 @@ class People:
             )
         except AccountRejected:
             return
-        run.note(f"phone: #{number}")
+        run.note("phone:", f"#{number}")
         run.deliver(out)
 
     # machines

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
+from kisnb.exits import ExitReason
 from kisnb.orders import OrderState
 from kisnb.trading.desk_core import DeskCore
 
@@ -27,6 +28,8 @@ class Outcome(msgspec.Struct, frozen=True):
     seed: int
     broken: tuple[str, ...]
     transitions: frozenset[tuple[OrderState, OrderState]]
+    reasons: frozenset[ExitReason] = frozenset()
+    """Why exits have sold."""
 
 
 def play(schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> Outcome:
@@ -39,7 +42,9 @@ def play(schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> Out
         broken = tuple(run.play())
     except Exception as e:
         broken = (f"{e!r} at {traceback.extract_tb(e.__traceback__)[-1]}",)
-    return Outcome(schedule.seed, broken, frozenset(run.watch.transitions))
+    return Outcome(
+        schedule.seed, broken, frozenset(run.watch.transitions), frozenset(run.watch.reasons)
+    )
 
 
 def _share(seeds: range) -> list[Outcome]:

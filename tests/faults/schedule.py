@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from kisnb.clock import SECOND, Ns, kst
+from kisnb.exits import ExitOptions, Staged
 from kisnb.kis.error_codes import CODES
 from kisnb.simulator.day.market_day import ScriptedDay
 from kisnb.terms import OrderKind, Venue
@@ -28,6 +29,8 @@ SETTLED = BEGIN + 720 * SECOND
 Wrong readings end at 300 s. The next regular reading comes up to 300 s later, and a difference of
 the account is booked a minute after it.
 """
+EXITS_END = SETTLED - 60 * SECOND
+"""By now a person has ended the exits that have not found a buyer."""
 DECIDED = SETTLED + 60 * SECOND
 """By now a person has decided what no evidence could."""
 CLOSE = kst(DAY, time(15, 30))
@@ -209,6 +212,39 @@ def make(seed: int) -> Schedule:
     steps += scenes(seed, codes)
     wrong = misreadings(seed)
     return Schedule(seed, (*sorted(steps, key=lambda d: d.t), *faults, *turns(seed), *wrong))
+
+
+EXITS: tuple[ExitOptions, ...] = (
+    {"stop": "0.15%"},
+    {"take": "0.15%"},
+    {"trail": "0.15%"},
+    {"staged": Staged(be_lock=5, armed=30)},
+    {"staged": Staged(be_lock=5, armed=30), "atr": 40.0, "entry": 60_000},
+    {"atr_stop": True, "trail": "0.3%"},
+    {"until": BEGIN + 60 * SECOND},
+    {"until": BEGIN + 130 * SECOND, "stop": "0.4%"},
+)
+"""Exits so near to the price that they decide within minutes."""
+
+
+def exit_of(seed: int, agent: str) -> ExitOptions | None:
+    """Return the exit of an agent's shares: in every fourth seed its agents have some."""
+    if seed % 4 != 3:
+        return None
+    return Random(f"{seed} {agent}").choice(EXITS)
+
+
+def trades_of(seed: int) -> list[tuple[Ns, str, int]]:
+    """Return the trades that a desk with exits sees: moment, stock, price. A walk by ticks."""
+    if seed % 4 != 3:
+        return []
+    rng, found = Random(seed ^ 0x71C5), list[tuple[Ns, str, int]]()
+    for code in stocks(seed):
+        (price, tick), t = TICKS[code], BEGIN
+        while (t := t + rng.randrange(2, 15) * SECOND) < LAST_KILL:
+            price += rng.choice((-3, -2, -1, 0, 1, 2, 3)) * tick
+            found.append((t, code, price))
+    return sorted(found)
 
 
 def stocks(seed: int) -> list[str]:

@@ -107,7 +107,7 @@ class Post:
 
     def _arrive(self, call: Callable[[], SendReply]) -> SendReply:
         reply = call()
-        self._run.note(f"host: {reply}")
+        self._run.note("host:", reply)
         self._run.deliver(self._run.host.core.step(self._run.host.core.now))
         return reply
 

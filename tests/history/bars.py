@@ -7,11 +7,11 @@ from datetime import date
 
 import polars as pl
 
-from kisnb.history.series import BarKind, Basis, Series
+from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.terms import Venue
 
-DAYS = Series(BarKind.DAY, Venue.KRX, Basis.ADJUSTED)
-MINUTES = Series(BarKind.MINUTE, Venue.KRX, Basis.RAW)
+DAYS = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
+MINUTES = Series(SeriesKind.MINUTE, Venue.KRX, Basis.RAW)
 
 
 def day_bars(code: str, days: Sequence[date], close: int = 70_000) -> pl.DataFrame:

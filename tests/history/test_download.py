@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from kisnb.clock import Ns, kst, kst_day
-from kisnb.history.download import EMPTY_DAYS, NO_BAR, TOO_OLD, Download
-from kisnb.history.series import Basis
+from kisnb.history.download import EMPTY_DAYS, NO_ROW, TOO_OLD, Download
+from kisnb.history.series import Series, SeriesKind
 from kisnb.history.store import Store
 from kisnb.terms import Venue
 from tests.history.bars import MINUTES
@@ -24,7 +24,8 @@ DAY = date(2026, 11, 20)
 class Traded:
     """Gives one minute of each day on which a stock traded, a day a page."""
 
-    window_days = 140
+    def window_days(self, kind: SeriesKind) -> int:
+        return 140
 
     def __init__(self, *days: date) -> None:
         self.days_traded = days
@@ -37,9 +38,10 @@ class Traded:
         rows = [(code, t, *[100] * 4, 1, 100) for t in found]
         return pl.DataFrame(rows, schema=MINUTES.schema(), orient="row")
 
-    async def days(
-        self, code: str, venue: Venue, basis: Basis, first: date, last: date
-    ) -> pl.DataFrame:
+    async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
+        raise NotImplementedError
+
+    async def trades_of_today(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
         raise NotImplementedError
 
     async def minutes_of_today(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
@@ -73,7 +75,7 @@ def test_h01_a_day_without_minutes_does_not_end_a_download(tmp_path: Path) -> No
         asyncio.run(brought.minutes("005930", Venue.KRX, monday, thursday))
         kept = store.read(MINUTES, monday, thursday)["t"].dt.convert_time_zone("Asia/Seoul")
         assert kept.dt.date().to_list() == [monday, tuesday, thursday]
-        assert brought.missing(MINUTES, "005930", monday, thursday) == [(wednesday, NO_BAR)]
+        assert brought.missing(MINUTES, "005930", monday, thursday) == [(wednesday, NO_ROW)]
 
 
 def test_h01_days_before_a_stock_was_listed_are_not_asked_for_one_by_one(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_h01_days_before_a_stock_was_listed_are_not_asked_for_one_by_one(tmp_pat
             asyncio.run(brought.minutes("005930", Venue.KRX, first, DAY))
             assert len(source.asked) == EMPTY_DAYS + 1
         reasons = {gap.reason for gap in brought.missing(MINUTES, "005930", first, DAY)}
-        assert reasons == {NO_BAR}
+        assert reasons == {NO_ROW}
 
 
 def test_h01_minutes_of_more_than_a_year_ago_are_not_asked_for(tmp_path: Path) -> None:

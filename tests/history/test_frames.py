@@ -1,4 +1,4 @@
-"""Longer bars are made of minutes, within one market session. Row H01."""
+"""Longer bars are made of minutes, within one market session. Rows H01 and H02."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from datetime import date, datetime, time
 
 import polars as pl
 
+from kisnb.clock import DAY as WHOLE_DAY
 from kisnb.clock import KST, MINUTE, Ns, kst
-from kisnb.history.frames import bars_of_minutes
+from kisnb.history.frames import as_shown, bars_of_minutes, longer_days
 from kisnb.terms import Venue
-from tests.history.bars import MINUTES
+from tests.history.bars import DAYS, MINUTES, day_bars
 
 DAY = date(2026, 11, 20)
 
@@ -88,3 +89,48 @@ def test_h01_no_minutes_make_an_empty_frame_of_the_same_columns() -> None:
     empty, full = bars(MINUTE), bars(MINUTE, minute(DAY, "09:00", 100, 5, 500))
     assert empty.is_empty()
     assert empty.schema == full.schema
+
+
+def test_h02_a_bar_of_a_market_session_holds_all_of_it_and_no_more() -> None:
+    sessions = bars(
+        WHOLE_DAY,
+        minute(DAY, "08:00", 100, 1, 100),
+        minute(DAY, "08:49", 130, 2, 360),
+        minute(DAY, "09:00", 120, 3, 720),
+        minute(DAY, "15:19", 90, 4, 1_080),
+        minute(DAY, "15:40", 95, 1, 1_175),
+        minute(DAY, "19:59", 96, 1, 1_271),
+    )
+    assert sessions["t"].to_list() == [moment(at) for at in ("08:00", "09:00", "15:40")]
+    assert sessions["volume"].to_list() == [3, 7, 2]
+    assert sessions["close"].to_list() == [130, 90, 96]
+    exam = date(2026, 11, 19)
+    regular = bars(
+        WHOLE_DAY,
+        minute(exam, "10:00", 100, 1, 100),
+        minute(exam, "16:19", 101, 1, 201),
+        venue=Venue.KRX,
+    )
+    assert regular["t"].to_list() == [moment("10:00", exam)]
+
+
+def test_h02_the_won_of_a_longer_bar_are_unknown_when_those_of_a_part_are() -> None:
+    minutes = minute(DAY, "09:00", 100, 1, 100), ("005930", *minute(DAY, "09:01", 100, 1, 0)[1:-1])
+    known, unknown = minutes
+    five = bars(5 * MINUTE, known, (*unknown, None))
+    assert five.select("volume", "value").rows() == [(2, None)]
+
+
+def test_h02_weeks_and_months_are_made_of_days() -> None:
+    days = [date(2026, 10, 30), date(2026, 11, 2), date(2026, 11, 3), date(2026, 11, 6)]
+    rows = pl.concat(
+        [day_bars("005930", [day], 70_000 + 1_000 * n) for n, day in enumerate(days)]
+    ).with_columns(value=pl.when(pl.col("date") != days[-1]).then("value"))
+    shown = as_shown(DAYS, rows)
+    weeks = longer_days(shown, "1w")
+    assert weeks["date"].to_list() == days[:2]
+    assert weeks.rows()[1][3:] == (71_000, 73_500, 70_500, 73_000, 3_000, None)
+    months = longer_days(shown, "1mo")
+    assert months["date"].to_list() == days[:2]
+    assert months["value"].to_list() == [70_000_000, None]
+    assert weeks.columns == months.columns == shown.columns

@@ -6,15 +6,17 @@ import errno
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import date
+from contextlib import closing, contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from kisnb.errors import BadInput, ConfigError, FolderError
+from kisnb.history.manifest import Manifest, Writing
 from kisnb.history.series import Basis
 from kisnb.history.store import Asked, Store
 from tests.history.bars import DAYS, day_bars
@@ -143,6 +145,93 @@ def test_h01_a_full_disk_is_named_with_its_cure_and_changes_nothing(
             store.upsert(DAYS, day_bars("005930", OCTOBER))
     assert closes(store) == [70_000] * 5
     assert store.damaged_files(DAYS) == []
+    assert len(list(store.folder.rglob("*.parquet"))) == 1
+
+
+NO_ROOM = """
+import resource, signal, sys
+from datetime import date, timedelta
+from pathlib import Path
+from kisnb.errors import FolderError
+from kisnb.history.store import Store
+from tests.history.bars import DAYS, day_bars
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store, room = Store(Path(sys.argv[1])), int(sys.argv[2])
+store.read(DAYS, date(2026, 1, 1), date(2026, 12, 31))
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+days = [date(2024, 1, 1) + timedelta(days=n) for n in range(1_000)]
+try:
+    store.upsert(DAYS, day_bars("005930", days, 80_000))
+except FolderError as e:
+    print(e)
+"""
+
+
+@pytest.mark.parametrize("room", [1_000, 3_000, 8_000])
+def test_h01_a_write_of_three_years_that_finds_no_room_leaves_the_store_as_it_was(
+    store: Store, room: int
+) -> None:
+    """The disk takes no file above ``room`` bytes, so the write breaks off at another place."""
+    store.upsert(DAYS, day_bars("005930", OCTOBER))
+    store.close()
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, str(store.folder), str(room)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "ake room on the disk" in done.stdout, done
+    assert closes(store) == [70_000] * 30
+    assert store.read(DAYS, date(2024, 1, 1), LAST).height == 30
+    assert store.damaged_files(DAYS) == []
+    assert len(list(store.folder.rglob("*.parquet"))) == 1
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(1_000)]
+    assert store.upsert(DAYS, day_bars("005930", days, 80_000)) == 1_000
+
+
+def test_h01_an_interrupt_after_the_write_was_entered_takes_no_file_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = Manifest.writing
+
+    @contextmanager
+    def interrupted(self: Manifest) -> Iterator[Writing]:
+        with writing(self) as entered:
+            yield entered
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "writing", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.upsert(DAYS, day_bars("005930", OCTOBER))
+    assert closes(store) == [70_000] * 30
+    assert store.damaged_files(DAYS) == []
+
+
+def test_h01_a_reader_in_another_thread_never_sees_half_of_a_write(store: Store) -> None:
+    """A day lies in one file or in another. A reader sees all of its rows, old or new."""
+    codes = [f"{n:06d}" for n in range(200)]
+    days = [
+        pl.concat([day_bars(code, [OCTOBER[0]], close) for code in codes])
+        for close in (9_000, 8_000)
+    ]
+    store.upsert(DAYS, days[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for n in range(1, 40):
+            store.upsert(DAYS, days[n % 2])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = set()
+    while not done.is_set():
+        closes = store.read(DAYS, FIRST, LAST)["close"]
+        assert len(closes) == 200
+        assert closes.n_unique() == 1
+        seen.add(closes[0])
+    writer.join()
+    assert seen == {8_000, 9_000}
 
 
 def test_h01_a_store_of_a_newer_kisnb_is_left_alone(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import polars as pl
@@ -10,7 +11,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 from kisnb.errors import ApiError, BadInput, NotOffered, UnknownCall
-from kisnb.kis.by_name.calls import open_params
+from kisnb.kis.by_name.calls import open_params, reading_calls
 from kisnb.kis.by_name.channels import channels
 from kisnb.kis.by_name.frames import column_types
 from kisnb.kis.catalogue import APIS
@@ -18,7 +19,7 @@ from kisnb.kis.feed.columns import LAYOUTS
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.kis.test_by_name import TYPES
-from tests.session.opening import on_simulated_day, posts, secrets
+from tests.session.opening import on_simulated_day, posts, recording, secrets
 from tests.simulator.test_every_api import SERVED, params_of
 
 
@@ -112,6 +113,63 @@ async def test_k14_every_channel_of_the_desk_and_one_of_an_index_give_typed_reco
         session.api.h0stcnt0()
     with pytest.raises(UnknownCall, match="did you mean h0stcnt0"):
         _ = session.api.h0stcnt
+
+
+@on_simulated_day(start="11:00")
+async def test_k14_rows_whose_next_page_does_not_come_are_shown_with_a_warning(
+    session: Session,
+) -> None:
+    """KIS sends fifty open orders a page."""
+    lower = (await session.quote("005930")).lower
+    await asyncio.gather(*(session.buy("005930", 1, lower + 100 * n) for n in range(52)))
+    call = session.api.inquire_psbl_rvsecncl
+    params = given("inquire_psbl_rvsecncl")
+    whole = await call(**params)
+    assert whole.height == 52
+    await session.simulator.fault("read", "error", tr_id="TTTC0084R", nth=2, times=99)
+    with pytest.warns(RuntimeWarning, match=r"some pages did not come\. Ask for a shorter span"):
+        part = await call(**params)
+    assert part.equals(whole[:50])
+
+
+@on_simulated_day(start="11:00")
+async def test_k14_the_calls_without_await_give_what_the_awaited_ones_give(
+    session: Session,
+) -> None:
+    blocking = session.blocking.api
+    params = {"fid_cond_mrkt_div_code": "J", "fid_input_iscd": "005930"}
+    price = await session.api.inquire_price(**params)
+    assert blocking.inquire_price(**params).equals(price)
+    assert blocking.inquire_price.__doc__ == session.api.inquire_price.__doc__
+    assert dir(blocking) == dir(session.api)
+    assert blocking.search("외국인").equals(session.api.search("외국인"))
+    # A channel is subscribed to here as well.
+    await session.watch("005930")
+    await session.until("11:00:20")
+    records = await session.api.h0stcnt0(tr_key="005930")
+    assert blocking.h0stcnt0(tr_key="005930").equals(records)
+    with pytest.raises(BadInput, match="needs fid_input_iscd"):
+        blocking.inquire_price(fid_cond_mrkt_div_code="J")
+    with pytest.raises(BadInput, match="%kis buy"):
+        _ = blocking.order_cash_buy
+    with pytest.raises(UnknownCall, match="did you mean inquire_price"):
+        _ = blocking.inquire_prise
+
+
+@on_simulated_day(start="11:00")
+async def test_k14_what_paper_does_not_offer_is_refused_here_for_every_call(
+    session: Session,
+) -> None:
+    """Of each call that paper lacks, nothing reaches KIS. Both faces refuse it."""
+    session._parts.state.mode = Mode.PAPER
+    lacking = [api.name for api in reading_calls() if api.tr_live and not api.tr_paper]
+    assert len(lacking) > 100
+    before = len(recording())
+    for name in lacking:
+        for face in (session.api, session.blocking.api):
+            with pytest.raises(NotOffered, match=rf"Paper has no {name}\. Use live or sim for it"):
+                getattr(face, name)(**given(name))
+    assert len(recording()) == before
 
 
 def _tab_and_help_know(session: Session) -> None:

@@ -15,7 +15,7 @@ from kisnb.errors import BadInput, KisError, NotOffered
 from kisnb.history.download import PART, Download
 from kisnb.history.store import Store
 from kisnb.kis.broker import KisBroker
-from kisnb.session.kis_bars import KisBars
+from kisnb.session.history.kis_source import KisSource
 from kisnb.session.session import Session
 from kisnb.terms import Mode, Venue
 from kisnb.trading.ports.queries import CallApi
@@ -54,12 +54,14 @@ async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(
     assert fives["value"].sum() == minutes["value"].sum()
     # Paper and live keep today's minutes too, because paper gives no minutes of past days.
     with closing(Store(tmp_path)) as store:
-        real = Download(store, KisBars(session._parts.link), lambda: session.now, keeps_today=True)
+        real = Download(
+            store, KisSource(session._parts.link), lambda: session.now, keeps_today=True
+        )
         today = await real.minutes_of_today("005930", Venue.KRX)
         assert store.read(MINUTES, DAY, DAY).equals(today)
         # The day is not over: it is there in part.
         later = Download(
-            store, KisBars(session._parts.link), lambda: session.now + WHOLE_DAY, keeps_today=True
+            store, KisSource(session._parts.link), lambda: session.now + WHOLE_DAY, keeps_today=True
         )
         assert later.missing(MINUTES, "005930", DAY, DAY) == [(DAY, PART)]
         assert len(today) == days["len"][-1]
@@ -96,7 +98,7 @@ async def test_h01_a_download_that_broke_off_goes_on_and_then_the_store_is_read(
 @on_simulated_day()
 async def test_h01_adjusted_prices_of_before_a_split_are_replaced(session: Session) -> None:
     bars = await session.history("005930", start="2026-10-01", end="2026-11-17")
-    store, series = Store(session.history_folder), DAYS
+    store, series = Store(session.history.folder), DAYS
     stored = store.read(series, date(2026, 10, 1), date(2026, 11, 17))
     prices = pl.col("open", "high", "low", "close")
     store.upsert(series, stored.with_columns(prices * 50))
@@ -114,7 +116,7 @@ async def test_h01_a_line_says_which_days_have_no_bar_and_why(
     await session.history("005930", start="2026-11-16", end="2026-11-18")
     assert capsys.readouterr().out == (
         "[SIM] 005930: bars are missing of 2026-11-18."
-        " KIS's bar contradicts itself and was left out.\n"
+        " KIS's row contradicts itself and was left out.\n"
     )
     await session.history("005930", start="2026-11-20")
     assert "no day from 2026-11-20 to 2026-11-20 is over yet" in capsys.readouterr().out
@@ -129,23 +131,23 @@ async def test_h01_a_line_says_which_days_have_no_bar_and_why(
 @on_simulated_day()
 async def test_h01_several_stocks_are_downloaded_at_once(session: Session) -> None:
     await session.simulator.fault("read", "error", tr_id="FHKST03010100", code="000660", times=99)
-    done = await session.download("005930, 000660 035420", start="2026-11-02")
+    done = await session.history.download("005930, 000660 035420", start="2026-11-02")
     assert done.select("code", "bars", "missing").rows() == [
         ("005930", 14, 0),
         ("000660", 0, 14),
         ("035420", 14, 0),
     ]
     assert "Ask again" in done["reason"][1]
-    assert session.missing_days("000660", start="2026-11-02")["day"][0] == date(2026, 11, 2)
+    assert session.history.missing("000660", start="2026-11-02")["day"][0] == date(2026, 11, 2)
     await session.simulator.calm()
     before = calls(DAILY)
-    again = await session.download(["005930", "000660", "035420"], start="2026-11-02")
+    again = await session.history.download(["005930", "000660", "035420"], start="2026-11-02")
     assert again["bars"].to_list() == [14, 14, 14]
     assert calls(DAILY) == before + 1
-    minutes = await session.download("005930", "1m", start="2026-11-18", end="2026-11-19")
+    minutes = await session.history.download("005930", "1m", start="2026-11-18", end="2026-11-19")
     assert minutes["missing"].to_list() == [0]
     with pytest.raises(BadInput, match="No stock is named"):
-        await session.download("")
+        await session.history.download("")
 
 
 class Asking:
@@ -161,6 +163,6 @@ class Asking:
 def test_h01_paper_refuses_minutes_of_past_days_before_anything_is_sent(tmp_path: Path) -> None:
     async def body(broker: KisBroker) -> None:
         with pytest.raises(NotOffered, match=r"Paper has no minute bars of past days\. Use live"):
-            await KisBars(Asking(broker)).minutes("005930", Venue.KRX, kst(date(2026, 11, 19), 0))
+            await KisSource(Asking(broker)).minutes("005930", Venue.KRX, kst(date(2026, 11, 19), 0))
 
     assert at(Mode.PAPER, tmp_path, body).asked == []

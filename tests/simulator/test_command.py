@@ -199,6 +199,8 @@ ROW = "005930,삼성전자,KOSPI,stock,100,71000,5000"
 WRONG = [
     (ROW + "\n" + ROW, "line 3: 005930 is listed twice"),
     (ROW.replace("005930", "5930"), "line 2: '5930' is not a stock code"),
+    (ROW.replace("005930", "A05930"), "line 2: 'A05930' is not a stock code"),
+    (ROW.replace("005930", "Q0593"), "line 2: 'Q0593' is not a stock code"),
     (ROW.replace("71000", "-5"), "line 2: 005930 has a base price of -5"),
     (ROW.replace("71000", "dear"), "line 2 is not an issue of a universe"),
     (ROW.replace("KOSPI", "NYSE"), "line 2 is not an issue of a universe"),

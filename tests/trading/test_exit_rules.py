@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.exits import ExitReason, Protection, Stage, Staged
+from kisnb.exits import ExitReason, ExitStage, Protection, Staged
 from kisnb.trading.exits.exit_rules import (
     Facts,
     Watched,
@@ -16,7 +16,7 @@ from kisnb.trading.exits.exit_rules import (
     stop_price,
 )
 
-FRESH = Watched(Stage.HOLDING, 0)
+FRESH = Watched(ExitStage.HOLDING, 0)
 ENTRY = 10_000
 EVEN = 10_025
 """The break-even price of the cases: fee and tax are 0.25 %."""
@@ -35,9 +35,9 @@ def walk(protection: Protection, *prices: int, **changes: object) -> list[object
     seen: list[object] = []
     watched = FRESH
     for price in prices:
-        verdict = judge(protection, watched, price, facts(**changes))
-        watched = verdict.after
-        seen.append(verdict.reason or verdict.after.stage)
+        judgement = judge(protection, watched, price, facts(**changes))
+        watched = judgement.after
+        seen.append(judgement.reason or judgement.after.stage)
     return seen
 
 
@@ -57,97 +57,97 @@ def test_a09_the_atr_stop_is_never_looser_than_the_stop_that_was_given():
 
 def test_a09_a_stop_is_hit_at_its_price_and_not_a_won_above():
     stop = exit_of(stop=300)
-    assert walk(stop, 9_701, 9_700) == [Stage.HOLDING, ExitReason.HARD_STOP]
+    assert walk(stop, 9_701, 9_700) == [ExitStage.HOLDING, ExitReason.HARD_STOP]
 
 
 def test_a09_the_stages_rise_and_never_go_back():
     staged = exit_of(staged=Staged())
     assert walk(staged, 10_119, 10_120, 10_060, 10_300, 10_050) == [
-        Stage.HOLDING, Stage.BE_LOCK, Stage.BE_LOCK, Stage.ARMED, Stage.ARMED,
+        ExitStage.HOLDING, ExitStage.BE_LOCK, ExitStage.BE_LOCK, ExitStage.ARMED, ExitStage.ARMED,
     ]  # fmt: skip
 
 
 def test_a09_a_gap_jumps_over_the_stage_between():
-    assert walk(exit_of(staged=Staged()), 10_400) == [Stage.ARMED]
+    assert walk(exit_of(staged=Staged()), 10_400) == [ExitStage.ARMED]
 
 
 def test_a09_a_locked_holding_is_sold_at_break_even_after_fee_and_tax():
     assert walk(exit_of(staged=Staged()), 10_120, EVEN + 1, EVEN) == [
-        Stage.BE_LOCK, Stage.BE_LOCK, ExitReason.BE_LOCK_THREAT,
+        ExitStage.BE_LOCK, ExitStage.BE_LOCK, ExitReason.BE_LOCK_THREAT,
     ]  # fmt: skip
     # Before the lock the same price sells nothing.
-    assert walk(exit_of(staged=Staged()), 10_119, EVEN) == [Stage.HOLDING, Stage.HOLDING]
+    assert walk(exit_of(staged=Staged()), 10_119, EVEN) == [ExitStage.HOLDING, ExitStage.HOLDING]
 
 
 def test_a09_the_atr_trail_counts_from_the_lock_on_and_not_before():
     staged = exit_of(staged=Staged(), atr=50.0)
     # 2.2 ATR are 110 won.
-    assert walk(staged, 10_110, 10_000) == [Stage.HOLDING, Stage.HOLDING]
+    assert walk(staged, 10_110, 10_000) == [ExitStage.HOLDING, ExitStage.HOLDING]
     assert walk(staged, 10_200, 10_091, 10_090) == [
-        Stage.BE_LOCK, Stage.BE_LOCK, ExitReason.ATR_TRAILING_STOP,
+        ExitStage.BE_LOCK, ExitStage.BE_LOCK, ExitReason.ATR_TRAILING_STOP,
     ]  # fmt: skip
 
 
 def test_a09_without_an_atr_there_is_no_atr_trail():
-    assert walk(exit_of(staged=Staged()), 11_000, 10_030) == [Stage.ARMED, Stage.ARMED]
+    assert walk(exit_of(staged=Staged()), 11_000, 10_030) == [ExitStage.ARMED, ExitStage.ARMED]
 
 
 def test_a09_a_target_leaves_the_stage_armed_within_reach():
     staged = exit_of(staged=Staged(), take=500)
-    assert walk(staged, 10_310, 10_500) == [Stage.ARMED, ExitReason.TAKE_PROFIT]
+    assert walk(staged, 10_310, 10_500) == [ExitStage.ARMED, ExitReason.TAKE_PROFIT]
 
 
 def test_a09_the_gravest_reason_is_named_when_several_are_true():
     every = exit_of(stop=100, staged=Staged(), atr=50.0, trail=50)
-    verdict = judge(every, Watched(Stage.BE_LOCK, 10_200), 9_900, facts())
-    assert verdict.reason is ExitReason.HARD_STOP
-    verdict = judge(every, Watched(Stage.BE_LOCK, 10_200), 10_000, facts())
-    assert verdict.reason is ExitReason.ATR_TRAILING_STOP
+    judgement = judge(every, Watched(ExitStage.BE_LOCK, 10_200), 9_900, facts())
+    assert judgement.reason is ExitReason.HARD_STOP
+    judgement = judge(every, Watched(ExitStage.BE_LOCK, 10_200), 10_000, facts())
+    assert judgement.reason is ExitReason.ATR_TRAILING_STOP
     threat = exit_of(staged=Staged(), trail=50)
-    verdict = judge(threat, Watched(Stage.BE_LOCK, 10_200), 10_000, facts())
-    assert verdict.reason is ExitReason.BE_LOCK_THREAT
+    judgement = judge(threat, Watched(ExitStage.BE_LOCK, 10_200), 10_000, facts())
+    assert judgement.reason is ExitReason.BE_LOCK_THREAT
 
 
 def test_a09_a_trail_follows_the_peak():
     assert walk(exit_of(trail=200), 10_000, 10_500, 10_291, 10_290) == [
-        Stage.HOLDING, Stage.HOLDING, Stage.HOLDING, ExitReason.TRAILING_STOP,
+        ExitStage.HOLDING, ExitStage.HOLDING, ExitStage.HOLDING, ExitReason.TRAILING_STOP,
     ]  # fmt: skip
 
 
 def test_a09_a_model_locks_only_in_a_quiet_market_and_sells_nothing():
     staged = exit_of(staged=Staged())
-    assert walk(staged, 10_030, falling=6_200, is_quiet=True) == [Stage.BE_LOCK]
-    assert walk(staged, 10_030, falling=6_199, is_quiet=True) == [Stage.HOLDING]
-    assert walk(staged, 10_030, falling=9_000, is_quiet=False) == [Stage.HOLDING]
-    assert walk(staged, 10_030, falling=None, is_quiet=True) == [Stage.HOLDING]
+    assert walk(staged, 10_030, falling=6_200, is_quiet=True) == [ExitStage.BE_LOCK]
+    assert walk(staged, 10_030, falling=6_199, is_quiet=True) == [ExitStage.HOLDING]
+    assert walk(staged, 10_030, falling=9_000, is_quiet=False) == [ExitStage.HOLDING]
+    assert walk(staged, 10_030, falling=None, is_quiet=True) == [ExitStage.HOLDING]
     without = exit_of(staged=Staged(assist=None))
-    assert walk(without, 10_030, falling=9_000, is_quiet=True) == [Stage.HOLDING]
+    assert walk(without, 10_030, falling=9_000, is_quiet=True) == [ExitStage.HOLDING]
 
 
 def test_a09_a_time_stop_sells_at_its_moment():
     timed = exit_of(until=1_000)
-    assert walk(timed, 10_000, now=999) == [Stage.HOLDING]
+    assert walk(timed, 10_000, now=999) == [ExitStage.HOLDING]
     assert walk(timed, 10_000, now=1_000) == [ExitReason.TIME_STOP]
 
 
 def test_a09_of_a_bar_that_hits_stop_and_target_the_stop_counts():
     both = exit_of(stop=300, take=500)
-    verdict, price = judge_bar(both, FRESH, (10_000, 9_600, 10_600), facts())
-    assert (verdict.reason, price) == (ExitReason.HARD_STOP, 9_600)
+    judgement, price = judge_bar(both, FRESH, (10_000, 9_600, 10_600), facts())
+    assert (judgement.reason, price) == (ExitReason.HARD_STOP, 9_600)
     # The open comes first: a gap above the target takes the profit.
-    verdict, price = judge_bar(both, FRESH, (10_550, 9_600, 10_600), facts())
-    assert (verdict.reason, price) == (ExitReason.TAKE_PROFIT, 10_550)
+    judgement, price = judge_bar(both, FRESH, (10_550, 9_600, 10_600), facts())
+    assert (judgement.reason, price) == (ExitReason.TAKE_PROFIT, 10_550)
 
 
 @given(st.lists(st.integers(8_000, 12_500), min_size=1, max_size=40), st.sampled_from([None, 40.0]))
 def test_a09_whatever_the_prices_are_stage_and_peak_never_fall(prices, atr):
     staged, watched = exit_of(staged=Staged(), atr=atr, stop=500), FRESH
-    order = list(Stage)
+    order = list(ExitStage)
     for price in prices:
-        verdict = judge(staged, watched, price, facts())
-        assert order.index(verdict.after.stage) >= order.index(watched.stage)
-        assert verdict.after.peak == max(watched.peak, price)
-        if verdict.reason is not None:
-            assert verdict.text
+        judgement = judge(staged, watched, price, facts())
+        assert order.index(judgement.after.stage) >= order.index(watched.stage)
+        assert judgement.after.peak == max(watched.peak, price)
+        if judgement.reason is not None:
+            assert judgement.text
             break
-        watched = verdict.after
+        watched = judgement.after

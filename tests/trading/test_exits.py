@@ -20,7 +20,7 @@ from kisnb.events import (
     Tick,
     Trouble,
 )
-from kisnb.exits import ExitReason, PriceAlert, Protection, Stage, Staged
+from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection, Staged
 from kisnb.orders import OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import (
@@ -206,12 +206,12 @@ def test_a09_stage_peak_and_decision_outlive_a_restart_of_the_desk():
     protect(one, staged=Staged(), atr=100.0)
     up = PRICE + PRICE * 2 // 100
     trade(one, up)
-    assert of(one, ProtectionMoved)[-1].stage is Stage.BE_LOCK
+    assert of(one, ProtectionMoved)[-1].stage is ExitStage.BE_LOCK
     again = Desk(one.rows)
     again.now = one.now
     again.keep(again.core.start(again.now))
     watch = again.core.state.exits.watches["p"]
-    assert (watch.stage, watch.peak) == (Stage.BE_LOCK, up)
+    assert (watch.stage, watch.peak) == (ExitStage.BE_LOCK, up)
     trade(again, up - 300)
     assert of(again, ProtectionFired)[0].reason is ExitReason.ATR_TRAILING_STOP
     # The order is on its way when the desk dies once more: nothing is sold twice.
@@ -243,10 +243,10 @@ def test_a09_a_forecast_counts_for_two_of_its_bars_and_not_longer():
 
     one.say(forecast(one.now - 3 * MINUTE))
     trade(one, PRICE + 100)
-    assert one.core.state.exits.watches["p"].stage is Stage.HOLDING
+    assert one.core.state.exits.watches["p"].stage is ExitStage.HOLDING
     one.say(forecast(one.now))
     trade(one, PRICE + 100)
-    assert of(one, ProtectionMoved)[-1].stage is Stage.BE_LOCK
+    assert of(one, ProtectionMoved)[-1].stage is ExitStage.BE_LOCK
     assert of(one, ProtectionMoved)[-1].why.startswith("model_assist")
     assert one.sends == []
 
@@ -338,3 +338,14 @@ def test_a20_price_alerts_outlive_a_restart_and_can_be_ended():
     trade(again, PRICE - 600)
     assert of(again, PriceAlertFired) == []
     assert State.fold(again.rows).exits.alerts == {}
+
+
+def test_a20_an_exit_that_ends_while_its_order_is_sent_takes_that_order_back():
+    one = desk()
+    protect(one, stop=300)
+    trade(one, STOPPED)
+    sent = one.sends[0].intent.key
+    one.say(EndProtection("p"))
+    assert cancels(one) == []
+    one.say(SendReply(sent, "sent", ref(1)))
+    assert cancels(one) == [sent]

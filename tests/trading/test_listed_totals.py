@@ -38,6 +38,7 @@ from kisnb.trading.orders.readings import EVERY, IDLE, SETTLES, UNANSWERED
 from kisnb.trading.ports.commands import CancelOrder
 from kisnb.trading.ports.effects import AskOrders, CancelReply, OrdersQuery, OrdersRead, Woke
 from kisnb.trading.ports.limits import Limits
+from kisnb.trading.state import State
 from tests.trading.desk import CODE, DAY, NOON, Desk, notice, price_of
 from tests.trading.test_reconciliation import accepted, account, asked, open_desk, revise
 from tests.trading.test_resolver import answer, lost, row
@@ -176,6 +177,30 @@ def test_o06_a_revise_that_was_found_in_the_list_moved_its_shares_and_cancelled_
         (6, "k/2", 9)
     ]
     assert drifts(desk) == []
+
+
+@pytest.mark.parametrize("moved", [10, 6])
+def test_o06_shares_that_a_list_showed_as_gone_live_on_in_the_revise_that_a_later_list_shows(
+    moved: int,
+):
+    desk = accepted()
+    revise(desk, qty=moved)
+    desk.sent("k/2", 9)
+    # A cancel makes the shares' end expected, and the list need not show so young an order yet.
+    desk.say(CancelOrder("k"))
+    parent = row(leaves=10 - moved, cancelled=moved)
+    read(desk, parent)
+    order = desk.order()
+    assert (order.cancelled, order.revised_by) == (moved, [])
+    child = row(9, original=7, qty=moved, leaves=moved, price=P + 100)
+    read(desk, child, parent)
+    read(desk, child, parent)
+    assert [(f.qty, f.number) for f in order.facts if isinstance(f, Revised)] == [(moved, 9)]
+    assert (order.cancelled, order.leaves, order.revised_by) == (moved, 10 - moved, ["k/2"])
+    assert order.text == f"{moved} shares live on as #9"
+    assert desk.order("k/2").leaves == moved
+    again = State.fold(desk.rows).books.orders["k"]
+    assert (again.state, again.cancelled, again.revised_by) == (order.state, moved, ["k/2"])
 
 
 def test_o06_a_lost_revise_that_moved_less_than_it_asked_for_is_so_much_smaller():

@@ -20,6 +20,7 @@ from kisnb.orders import (
     SendReply,
 )
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.order_books.order_words import next_step
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
 from kisnb.trading.ports.effects import (
@@ -224,6 +225,17 @@ def test_o08_a_reserved_order_that_kis_never_made_an_order_ends_with_its_day():
     answer(desk, [], MORNING + DAY)
     read(desk, listed())
     assert desk.order().state is OrderState.EXPIRED
+
+
+def test_k13_the_answer_says_what_of_a_reserved_order_was_not_checked():
+    """A price above today's upper limit may be right tomorrow, so the gate lets it pass."""
+    desk = evening()
+    reserve(desk, price=2 * P, qty=1)
+    reserved(desk)
+    assert desk.order().state is OrderState.RESERVED
+    assert "price limits and halts are not known, so they were not checked" in next_step(
+        desk.order()
+    )
 
 
 def test_o03_a_cancel_goes_to_the_reserved_order_and_its_reply_ends_it():

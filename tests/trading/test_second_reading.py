@@ -68,7 +68,7 @@ def adds_up(desk: Desk) -> None:
     assert list(folded.live) == list(desk.core.state.books.live)
 
 
-# an end that surprises
+# an unexpected end
 
 
 def test_o15_a_row_that_shows_a_part_of_an_order_does_not_end_it():
@@ -593,14 +593,19 @@ def test_o15_a_list_that_goes_on_to_differ_from_a_notice_counts_in_the_end():
     assert desk.order("external:20261120:06010:31").filled == 38
 
 
-def test_o15_shares_at_the_opening_that_an_order_of_the_day_explains_later_count_once():
+@pytest.mark.parametrize("noticed", [True, False])
+def test_o15_shares_at_the_opening_that_an_order_of_the_day_explains_later_count_once(
+    *, noticed: bool
+):
     """The list lacked the order by which 40 of the 80 shares had come."""
     desk = Desk()
     desk.say(LinkUp(desk.now))
-    desk.say(notice("accepted", 31, qty=40))
+    # Without the notice: the order was placed and filled while no desk ran.
+    if noticed:
+        desk.say(notice("accepted", 31, qty=40))
     held = account((CODE, 80, 80 * P))
     answer(desk, [], account=held)
-    filled = row(31, qty=40, filled=40, leaves=0, value=40 * P)
+    filled = row(31, qty=40, filled=40, leaves=0, value=40 * P, t=desk.now - SECOND)
     desk.now += SECOND
     read(desk, filled)
     assert desk.core.state.books.account.position(CODE).qty == 120
@@ -609,6 +614,39 @@ def test_o15_shares_at_the_opening_that_an_order_of_the_day_explains_later_count
     read(desk, filled, held=held)
     assert desk.core.state.books.account.position(CODE).qty == 80
     assert desk.core.state.drifts == {}
+    assert State.fold(desk.rows).unproven == desk.core.state.unproven
+
+
+@pytest.mark.parametrize(
+    ("late", "opening", "unproven"), [(-1, 80, 40), (-1, 10, 10), (600, 80, 0)]
+)
+def test_o15_only_shares_of_the_opening_that_came_before_it_may_be_taken_back(
+    late: int, opening: int, unproven: int
+):
+    desk = Desk()
+    desk.say(LinkUp(desk.now))
+    answer(desk, [], account=account((CODE, opening, opening * P)))
+    placed = desk.now + late * SECOND
+    desk.now += 700 * SECOND
+    read(desk, row(31, qty=40, filled=40, leaves=0, value=40 * P, t=placed))
+    assert desk.core.state.unproven[CODE] == unproven
+    desk.now += STANDS
+    # An empty statement erases nothing, however often it comes.
+    for _ in range(3):
+        read(desk, row(31, qty=40, filled=40, leaves=0, value=40 * P, t=placed), held=account())
+        desk.now += STANDS
+    assert desk.core.state.books.account.position(CODE).qty == opening + 40
+
+
+def test_o15_an_order_from_elsewhere_that_grows_explains_no_share_of_the_opening_twice():
+    desk = Desk()
+    desk.say(LinkUp(desk.now))
+    answer(desk, [], account=account((CODE, 80, 80 * P)))
+    placed = desk.now - SECOND
+    read(desk, row(31, qty=4, filled=4, leaves=0, value=4 * P, t=placed))
+    assert desk.core.state.unproven[CODE] == 4
+    read(desk, row(31, qty=40, filled=40, leaves=0, value=40 * P, t=placed))
+    assert desk.core.state.unproven[CODE] == 40
     assert State.fold(desk.rows).unproven == desk.core.state.unproven
 
 
@@ -740,7 +778,7 @@ def test_o06_a_row_of_a_revise_with_fewer_shares_than_were_filled_takes_nothing_
     adds_up(desk)
 
 
-def test_o15_an_end_that_does_not_surprise_keeps_no_account_from_being_opened():
+def test_o15_an_expected_end_keeps_no_account_from_being_opened():
     desk = Desk()
     phone = row(31, kind=OrderKind.LIMIT_IOC, leaves=0, cancelled=10)
     read(desk, phone, held=account())

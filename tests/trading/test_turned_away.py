@@ -17,7 +17,7 @@ from kisnb.trading.ports.commands import CancelOrder, Halt, ReviseOrder
 from kisnb.trading.ports.effects import Cancel, CancelReply, Persist, Revise, Send, Woke
 from kisnb.trading.ports.limits import Limits
 from tests.trading.desk import Desk, intent, notice, price_of
-from tests.trading.test_reconciliation import accepted, open_desk
+from tests.trading.test_reconciliation import accepted, account, open_desk
 from tests.trading.test_resolver import answer, row
 
 WORDS = "More calls in a second than the appkey may make [EGW00201]"
@@ -91,6 +91,20 @@ def test_k17_it_waits_for_the_end_of_a_blackout_that_has_begun_meanwhile() -> No
     assert desk.order().state is OrderState.NEW
     assert "blackout" in desk.order().text
     assert len(desk.sends) == 1
+
+
+def test_k17_the_time_of_a_blackout_does_not_count_as_being_turned_away() -> None:
+    desk = submitted(windows=((12 * 3600 + 60, 12 * 3600 + 120),))
+    turned_away(desk)
+    desk.say(Woke(), desk.now + 70 * SECOND)
+    turned_away(desk)
+    assert desk.order().state is OrderState.NEW, "it waits for the end of the blackout"
+    desk.say(Woke(), desk.now + 60 * SECOND)
+    answer(desk, [], account=account())
+    assert desk.order().state is OrderState.SENDING
+    turned_away(desk)
+    assert desk.order().state is OrderState.SENDING, "it was turned away for a second, not for 130"
+    assert desk.sends[-1].intent.key == "k"
 
 
 def test_k17_it_is_denied_with_kis_s_words_when_it_was_turned_away_for_too_long() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kisnb.clock import Activity, Clock, SimulatedClock, day_number, kst_day
 from kisnb.config import Config, load_config
 from kisnb.desk.address import desk_folder
+from kisnb.desk.life.child_process import FOLDER, python
 from kisnb.desk.life.launch import start_desk
 from kisnb.desk.life.simulator_process import (
     SimAddress,
@@ -25,7 +27,9 @@ from kisnb.desk.life.simulator_process import (
 from kisnb.desk.life.supervisor import RESTART
 from kisnb.desk.locks import CustomerLocks, Lock
 from kisnb.desk.record.archive import open_journal, put_away
+from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.record.journal import JOURNAL, JournalLost
+from kisnb.desk.record.tape_worker import TapeLimits
 from kisnb.desk.run.conductor import Conductor, Rider
 from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.halt_file import HaltFile
@@ -84,6 +88,8 @@ class Connected(NamedTuple):
     locks: CustomerLocks
     """Held as long as the desk uses account and appkey."""
     universe: Universe
+    hide: Callable[[str], str]
+    """Returns a text without the customer's secrets."""
 
 
 class BuiltDesk:
@@ -209,6 +215,8 @@ class BuiltDesk:
             self._conducting.cancel("the desk closes")
             await asyncio.gather(self._conducting, return_exceptions=True)
         await self._host.close()
+        if (tape := self.server.feed.tape) is not None:
+            tape.close(self._connected.clock.now())
         if self._connected.control is not None:
             await self._connected.control.close()
         self._connected.locks.close()
@@ -260,6 +268,8 @@ async def build_desk(
 
     host = DeskHost(core, journal, connected.broker, connected.clock, connected.activity, publish)
     server = DeskServer(host, connected.name, secret, speed)
+    if config.tape == "on":
+        server.feed.tape = _tape(config, connected, server)
     file = HaltFile(host, publish)
     # It is set here because the parts need one another: the file needs ``publish``, and ``publish``
     # needs the server.
@@ -345,7 +355,8 @@ async def _simulated(
         nxt_listed=universe.on_nxt,
     )
     name = DeskName(Mode.SIM, address.label, address.run)
-    return Connected(broker, clock, activity, name, folder, control, None, locks, universe)
+    hide = credentials.masking().text
+    return Connected(broker, clock, activity, name, folder, control, None, locks, universe, hide)
 
 
 async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
@@ -414,6 +425,40 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
         is_tail,
         locks,
         universe,
+        credentials.masking().text,
+    )
+
+
+def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
+    """Return the tape of this desk's day."""
+    name = connected.name
+    simulated = name.mode is Mode.SIM
+
+    def report(text: str) -> None:
+        """Show a trouble of the tape where the desk's other troubles are shown."""
+        server.publish(Trouble(connected.clock.now(), text))
+
+    return DeskTape(
+        # A simulated day has a folder of its own, and its tape outlives it.
+        (connected.folder.parent if simulated else connected.folder) / "tapes",
+        name.label,
+        connected.clock.now(),
+        TapeLimits(config.tape_max_mb * 1_000_000, config.tape_days),
+        report,
+        _close_tapes,
+        connected.hide,
+        name.run if simulated else "",
+    )
+
+
+def _close_tapes(paths: Sequence[Path]) -> None:
+    """Pack tapes in a process of its own, and wait for it. Raises OSError."""
+    subprocess.run(  # noqa: S603 - our own interpreter
+        python("kisnb.history.tape.closing", *map(str, paths)),
+        check=False,
+        cwd=FOLDER,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
 
 

@@ -76,7 +76,7 @@ def find_simulator(state: Path) -> SimAddress | None:
 
 
 def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
-    """Raises ConfigError when another day than the running one is wanted."""
+    """Raise ConfigError when another day than the running one is wanted."""
     for name in ("seed", "date", "start"):
         value = getattr(wanted, name)
         if value is not None and value != getattr(running, name):

@@ -92,7 +92,7 @@ class Journal:
         self.published += sum(not isinstance(r, DESK_ONLY) for r in rows)
 
     def check(self) -> None:
-        """Raises JournalLost while rows cannot be written."""
+        """Raise JournalLost while rows cannot be written."""
         try:
             self._check_place()
             # A real write of a value that changes: nothing less shows that the disk is full or can

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.run.conductor import Conductor
 from kisnb.desk.run.host import DeskHost
 from kisnb.desk.serve.connection import Connection
@@ -27,6 +28,8 @@ class EventFeed:
         """The attached sessions."""
         self.conductor: Conductor | None = None
         """Moves the simulated clock; None at a real host."""
+        self.tape: DeskTape | None = None
+        """Gets all that is published; None when no tape is written."""
         self._host = host
         self._batch: list[Event] = []
         """Published in this turn of the loop and not sent yet."""
@@ -46,6 +49,8 @@ class EventFeed:
             return
         events, self._batch = tuple(self._batch), []
         message = self._packed(self.seq - len(events) + 1, events)
+        if self.tape is not None:
+            self.tape.add(self._host.clock.now(), events)
         # One message for all: it is packed once, and every session gets the same numbers.
         for connection in self.connections:
             connection.send(message)

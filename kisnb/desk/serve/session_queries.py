@@ -12,7 +12,7 @@ from kisnb.desk.serve.event_feed import EventFeed
 from kisnb.desk.serve.published_leases import PublishedLeases
 from kisnb.desk.serve.typed_requests import TypedRequests
 from kisnb.errors import BadInput, DeskBusy, DeskError, KisnbError
-from kisnb.events import Trouble
+from kisnb.events import Depth, Quote, Trouble
 from kisnb.market.price_venue import price_venue
 from kisnb.orders import Intent
 from kisnb.terms import Venue
@@ -37,6 +37,7 @@ from kisnb.trading.ports.queries import (
     RoutesOf,
     StatusNow,
     StockOf,
+    TapeOf,
     TasksNow,
 )
 from kisnb.trading.ports.replies import (
@@ -49,6 +50,7 @@ from kisnb.trading.ports.replies import (
     Reply,
     RoutesReply,
     RowsReply,
+    TapeReply,
 )
 
 
@@ -70,6 +72,7 @@ class SessionQueries:
         self._leases = leases
         self._typed = typed
         self._closing = closing
+        self._asking: set[asyncio.Task[None]] = set()
 
     def receive(self, connection: Connection, number: int, query: AnyQuery) -> None:
         """Reply to a query now, or begin the call to KIS that brings its reply."""
@@ -103,6 +106,11 @@ class SessionQueries:
                 connection.reply(number, self._lease(connection, agent))
             case JournalOf():
                 connection.reply(number, JournalReply(str(self._host.journal.path)))
+            case TapeOf():
+                # Beside the loop, because a slow disk must keep no other query waiting.
+                asking = asyncio.create_task(self._ask_tape(connection, number), name="tape")
+                self._asking.add(asking)
+                asking.add_done_callback(self._asking.discard)
             case CloseDesk():
                 # The reply goes out before the desk begins to close its connections.
                 connection.reply(number, Done())
@@ -111,6 +119,12 @@ class SessionQueries:
                 # All other queries need KIS. They wait for it beside the loop, and end with the
                 # host.
                 self._host.call(self._ask(connection, number, query))
+
+    async def _ask_tape(self, connection: Connection, number: int) -> None:
+        self._feed.flush()
+        tape = self._feed.tape
+        path = "" if tape is None else str(await tape.written())
+        connection.reply(number, TapeReply(path))
 
     def _named(self, connection: Connection) -> str:
         agents = ", ".join(self._leases.agents_of(connection))
@@ -134,6 +148,9 @@ class SessionQueries:
             text = f"{type(query).__name__} failed: {e!r}"
             self._feed.publish(Trouble(self._host.clock.now(), text))
         self._feed.flush()
+        if isinstance(reply, Quote | Depth) and self._feed.tape is not None:
+            # A price that a person asked for is published to nobody else.
+            self._feed.tape.add(self._host.clock.now(), (reply,))
         connection.reply(number, reply)
 
     async def _read_from_kis(self, query: AnyQuery) -> Reply:

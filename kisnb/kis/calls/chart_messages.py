@@ -1,4 +1,4 @@
-"""Bars over REST as DataFrames, oldest first: daily windows, minutes of this day and of past days.
+"""Bars over REST as DataFrames, oldest first: daily windows, minutes, and trades of this day.
 
 Won and shares. KIS answers with the newest rows of a query and no next page: a caller who wants
 more asks again for what is older.
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 WINDOW_DAYS = 140
 """Calendar days of a window: 100 trading days, the most of one reply, without a holiday."""
-DAILY, TODAY, PAST = (
+DAILY, TODAY, PAST, TRADES = (
     "inquire_daily_itemchartprice",
     "inquire_time_itemchartprice",
     "inquire_time_dailychartprice",
+    "inquire_time_itemconclusion",
 )
-"""Names of the calls: daily bars, minutes of this day, minutes of past days."""
+"""Names of the calls: daily bars, minutes of this day and of past days, trades of this day."""
 # KIS states every number of a bar (workbook). A bar that lacks one is an error and no bar of 0 won.
 _DAY_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_clpr", "acml_vol", "acml_tr_pbmn")
 _DAY_BAR = Message(DAILY, stated=frozenset({"stck_bsop_date", *_DAY_NUMBERS}))
@@ -38,6 +39,9 @@ _MINUTE_BAR = Message(
     f"{TODAY} or {PAST}", stated=frozenset({"stck_bsop_date", "stck_cntg_hour", *_MINUTE_NUMBERS})
 )
 _MINUTE_OF_DAY = Message(_MINUTE_BAR.call, stated=_MINUTE_BAR.stated | {"acml_tr_pbmn"})
+
+# The workbook names the price stck_pbpr in its table, and stck_prpr in its example.
+_TRADE = Message(TRADES, stated=frozenset({"stck_cntg_hour", "cnqn", "acml_vol"}))
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -170,3 +174,33 @@ def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
     return pl.DataFrame(
         rows, dict.fromkeys(("t", "open", "high", "low", "close", "volume"), pl.Int64), orient="row"
     )
+
+
+def trade_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
+    """Return the call for the newest thirty trades of this day up to a second, and its parameters.
+
+    The last second is the one in which the moment ``until`` lies.
+    """
+    api = APIS[TRADES]
+    return api, encode_params(
+        api,
+        FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue],
+        FID_INPUT_ISCD=code,
+        FID_INPUT_HOUR_1=hhmmss(until),
+    )
+
+
+def trade_rows(rows: Iterable[Mapping[str, str]], day: date) -> list[tuple[Ns, int, int, int]]:
+    """Return time (UTC ns, whole seconds), price (won), shares, and the day's shares up to each.
+
+    KIS states no day with them, so the caller names it. Raises FrameError.
+    """
+    trades = []
+    for row in rows:
+        # KIS fills up with rows that have no time.
+        if row.get("stck_cntg_hour", "").strip():
+            trade = _TRADE.fields(row)
+            t = kst(day, trade.read("stck_cntg_hour", seconds_of))
+            price = trade.number("stck_pbpr" if row.get("stck_pbpr", "").strip() else "stck_prpr")
+            trades.append((t, price, trade.number("cnqn"), trade.number("acml_vol")))
+    return trades

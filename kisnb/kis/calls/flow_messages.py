@@ -5,7 +5,7 @@ Shares and won.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from kisnb.terms import Venue
 if TYPE_CHECKING:
     import polars as pl
 
+WINDOW_DAYS = 42
+"""Calendar days of a window: 30 trading days, those of one reply, without a holiday."""
 MILLION = 1_000_000
 """KIS states values in million won (workbook)."""
 GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}
@@ -57,8 +59,19 @@ def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
     """
     import polars as pl
 
+    days = flow_rows(row for reply in replies for row in reply.rows("output2"))
+    rows = [(day, *days[day]) for day in sorted(days)]
+    names = ["close", "volume", *(name for group in GROUPS for name in (group, f"{group}_value"))]
+    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
+
+
+def flow_rows(rows: Iterable[Mapping[str, str]]) -> dict[date, tuple[int, ...]]:
+    """Return close (won), volume (shares), and each group's shares and won, by day.
+
+    Raises FrameError.
+    """
     days: dict[date, tuple[int, ...]] = {}
-    for row in (row for reply in replies for row in reply.rows("output2")):
+    for row in rows:
         # KIS fills up with rows that have no date, as in its bars.
         if row.get("stck_bsop_date", "").strip():
             flow = _FLOW.fields(row)
@@ -69,6 +82,4 @@ def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
                     flow.number(f"{stem}_ntby_tr_pbmn") * MILLION,
                 ]
             days[flow.read("stck_bsop_date", read_day)] = tuple(numbers)
-    rows = [(day, *days[day]) for day in sorted(days)]
-    names = ["close", "volume", *(name for group in GROUPS for name in (group, f"{group}_value"))]
-    return pl.DataFrame(rows, {"date": pl.Date, **dict.fromkeys(names, pl.Int64)}, orient="row")
+    return days

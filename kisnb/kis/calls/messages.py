@@ -8,6 +8,7 @@ KIS's workbook, and replies that clients have received.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,12 +66,13 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
     Names are taken in either case. Raises BadInput when a parameter is unknown or missing.
     """
     given = {name.upper(): str(value) for name, value in values.items()}
+    spelled = _by_upper(api.params)
     # A misspelt name is refused here, with the names that there are.
-    unknown = sorted(given.keys() - {p.upper() for p in api.params})
+    unknown = sorted(given.keys() - spelled.keys())
     missing = [
         p
-        for p in api.params
-        if p.upper() not in given and (p not in api.optional or p == ALWAYS_SENT)
+        for upper, p in spelled.items()
+        if upper not in given and (p not in api.optional or p == ALWAYS_SENT)
     ]
     if unknown or missing:
         what = [f"does not take {', '.join(unknown)}"] * bool(unknown) + [
@@ -82,7 +84,14 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
         )
     # The names go out as the table has them: KIS prints those of most rankings in lower case
     # (workbook), and nobody has shown that the case does not matter.
-    return {p: given[p.upper()] for p in api.params if p.upper() in given}
+    return {p: given[upper] for upper, p in spelled.items() if upper in given}
+
+
+@cache
+def _by_upper(params: tuple[str, ...]) -> dict[str, str]:
+    """Return the names of a call's parameters by their form in upper case."""
+    # There are as many tuples as calls in the catalogue.
+    return {name.upper(): name for name in params}
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
@@ -93,8 +102,8 @@ def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
     """
     by_name = {name.upper(): value for name, value in given.items()}
     params: dict[str, str] = {}
-    for name in api.params:
-        value = by_name.get(name.upper())
+    for upper, name in _by_upper(api.params).items():
+        value = by_name.get(upper)
         if value is None and name not in api.optional:
             raise ApiError(f"ERROR : INPUT FIELD NOT FOUND [{name}]", msg_cd="OPSQ2001")
         params[name] = "" if value is None else str(value)
@@ -221,8 +230,8 @@ def _envelope(rt_cd: str, msg_cd: str, msg1: str) -> dict[str, Any]:
 
 
 def _encode_row(block: Block, empty: Mapping[str, str], row: Row) -> dict[str, str]:
-    unknown = row.keys() - empty.keys()
-    if unknown:
+    if not row.keys() <= empty.keys():
+        unknown = row.keys() - empty.keys()
         raise KeyError(f"{block.name} has no field {', '.join(sorted(unknown))}")
     encoded = dict(empty)
     for name, value in row.items():
@@ -253,8 +262,20 @@ def _decode_rows(api: Api, block: Block, output: object) -> list[dict[str, str]]
                 f"the {block.name} of the reply to {api.name} is not a table", "ask again"
             )
         if row:
-            found.append({str(name).lower(): _text(value) for name, value in row.items()})
+            # The rows of a list have the same names, and a list may have hundreds of rows.
+            names, values = _lower(tuple(row)), row.values()
+            texts = values if set(map(type, values)) == _TEXTS else map(_text, values)
+            found.append(dict(zip(names, texts, strict=True)))
     return found
+
+
+_TEXTS = {str}
+
+
+@lru_cache(maxsize=256)
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a row's fields in lower case."""
+    return tuple(name.lower() for name in names)
 
 
 def _text(value: object) -> str:

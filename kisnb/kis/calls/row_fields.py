@@ -25,6 +25,8 @@ from kisnb.kis.wire_text import whole
 T = TypeVar("T")
 SHOWN = 20
 """Letters of a value that an error shows."""
+PLAIN = 18
+"""Digits of a number that surely counts in 64 bits."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -86,6 +88,10 @@ class RowFields:
 
     def number(self, field: str) -> int:
         """Return a field as won or shares."""
+        text = self._row.get(field)
+        # Plain digits, as almost all fields have them. A list has a dozen of them in each row.
+        if text and len(text) <= PLAIN and text.isdecimal():
+            return int(text)
         return self.read(field, whole)
 
     def read(self, field: str, read: Callable[[str], T]) -> T:

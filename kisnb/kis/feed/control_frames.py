@@ -184,7 +184,7 @@ def _json(value: object) -> str:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """Return a JSON object; None when the text is none."""
+    """Return a JSON object; None when the text is not one."""
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -176,7 +176,7 @@ def _kind(fields: Sequence[str]) -> NoticeKind | None:
     #   1, 2       0         1         1         KIS took a revise or cancel: nothing changes yet
     #   1, 2       0         1         2         the exchange confirmed the revise or cancel
     change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
-    # A flag that is none of KIS's says nothing. Read as a revise it would move shares.
+    # A flag that KIS does not document says nothing. Read as a revise it would move shares.
     if (
         change not in (NORMAL, REVISE, CANCEL)
         or refused not in ("0", "1")
@@ -215,7 +215,7 @@ class Cipher:
     """
 
     def __init__(self, key: str, iv: str) -> None:
-        """Raises FrameError when key or iv has a wrong length."""
+        """Raise FrameError when key or iv has a wrong length."""
         from cryptography.hazmat.primitives.ciphers import Cipher as Aes
         from cryptography.hazmat.primitives.ciphers import algorithms, modes
 

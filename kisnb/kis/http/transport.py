@@ -139,7 +139,7 @@ class Network:
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise LinkLost(
-                f"no reply to {request.name} ({type(e).__name__})", "look at the orders of the day"
+                f"no answer to {request.name} ({type(e).__name__})", "look at the orders of the day"
             ) from None
 
     async def connect(self, url: str) -> WebSocket:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kisnb.clock import clock_text
 from kisnb.columns import Column, S, number, signed, tone_of
+from kisnb.errors import BadInput
 from kisnb.notebook.rendering.tables import (
     UNSURE,
     Cell,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from kisnb.orders import Account, Fill, Order, Orders
     from kisnb.session.agents.agent_view import AgentView
     from kisnb.session.agents.roster import Roster
+    from kisnb.session.moments.moment import Moment
     from kisnb.session.session import Session
     from kisnb.trading.order_books.order_book import OrderBook
 
@@ -172,6 +174,21 @@ def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
     return bundle(badge_text(mode) + str(frame), badge_html(mode) + trusted(frame._repr_html_()))
 
 
+def _look_moment(moment: Moment, mode: Mode | None) -> Bundle:
+    # The depth of one stock fits below. Of several it would be a wall of numbers.
+    code, title = moment.codes[0] if len(moment.codes) == 1 else None, moment.text
+    try:
+        depth = None if code is None else moment.depth(code)
+    except BadInput:
+        depth = None
+    lines, table = title.splitlines(), Markup()
+    if depth is not None:
+        lines.append(f"{depth.code} depth  {depth.venue} {clock_text(depth.t)}")
+        head, rows = ("asks", "price", "bids"), depth_rows(depth)
+        title, table = "\n".join([*lines, text_table(head, rows)]), html_table(head, rows)
+    return bundle(badge_text(mode) + title, card(mode, Markup("<br>").join(lines), table))
+
+
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
     title = "  ".join(
         part
@@ -209,11 +226,12 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
     ("kisnb.session.agents.roster", "Roster"): _look_roster,
     ("kisnb.session.agents.agent_view", "AgentView"): _look_agent,
+    ("kisnb.session.moments.moment", "Moment"): _look_moment,
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
 """The looks by module and class. The names are texts, so that nothing is imported for them."""
-DATED = ("Quote", "Depth", "Fill", "Evidence")
+DATED = ("Quote", "Depth", "Fill", "Evidence", "Moment")
 """Classes whose values carry their own time.
 
 All other values are shown as they are known now, with a line above them while they are in doubt.

@@ -92,7 +92,7 @@ class Roster:
         return tuple(r.id for r in self._runners.values() if r.state in LIVE)
 
     @property
-    def claimed(self) -> tuple[str, ...]:
+    def leased(self) -> tuple[str, ...]:
         """The ids of the agents that this session holds a lease of, or asks for one."""
         return tuple(dict.fromkeys((*self.running, *self._starting)))
 
@@ -138,7 +138,7 @@ class Roster:
         try:
             await self._link.ask(LeaseAgent(runner.id))
             if self._starting.get(runner.id) is not start:
-                if runner.id not in self.claimed:
+                if runner.id not in self.leased:
                     # A stop released the lease before the desk granted it, because the desk was
                     # away. So it is released now.
                     self._link.submit([ReleaseAgent(runner.id)])
@@ -178,8 +178,8 @@ class Roster:
         self._runners.setdefault(agent_id, runner)
         runner.stop()
         self.work.cancel_tasks(runner)
-        # A desk that is away needs no release, because the session does not claim the agent when it
-        # returns.
+        # A desk that is away needs no release, because the session does not ask for the agent when
+        # the desk returns.
         with suppress(DeskLost):
             self._link.submit([*_counted(runner), ReleaseAgent(runner.id)])
             self.work.records.note(runner)
@@ -285,7 +285,7 @@ class Roster:
         """Stop all agents. Their orders stay in the market."""
         with suppress(DeskLost):
             counted = [note for runner in self._runners.values() for note in _counted(runner)]
-            released = [ReleaseAgent(agent_id) for agent_id in self.claimed]
+            released = [ReleaseAgent(agent_id) for agent_id in self.leased]
             self._link.submit([*counted, *released])
         # A start that the desk grants from now on finds itself taken back.
         self._starting.clear()
@@ -330,7 +330,7 @@ class Roster:
         ]
         with suppress(DeskLost):
             self._link.submit(
-                [ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.claimed]
+                [ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.leased]
             )
 
     def _elsewhere(self, agent_id: str) -> bool:

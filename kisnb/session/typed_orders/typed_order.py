@@ -95,15 +95,15 @@ class OrderOptions(TypedDict, total=False):
     """The arguments of an order call besides stock, quantity and price."""
 
     venue: Venue | str | None
-    """KRX, NXT or SOR; left out, the router chooses."""
+    """KRX, NXT or SOR. None: the router chooses."""
     kind: OrderKind | str | None
-    """Left out, the prices decide it."""
+    """None: the prices decide it."""
     stop: int | None
     """Stop price in won, of a stop-limit order."""
     key: str | None
-    """A name of your own for the order; left out, the cell and the call name it."""
+    """A name of your own for the order. None: the cell and the call name it."""
     again: int | bool
-    """``again=N``: the N-th order more of this wish, by a number that names it; True is 1."""
+    """``again=N``: the ordinal N of one order more of this wish. True is 1, False none."""
 
 
 def plain_kind(price: int | None, stop: int | None) -> OrderKind:

@@ -180,12 +180,11 @@ class Background:
         Their price lies on the way from the last price to the auction's.
         """
         trade = next(trade for trade in self._trades[self._next :] if trade.side is None)
-        self._withdraw()
         done = REHEARSALS - len(self._rehearsals) - 1
         last = self._listing.tally.last or self._item.base
         on_the_way = last + (trade.price - last) * done // REHEARSALS
         price = ticks.nearest(on_the_way, self._item.kind, self._day, self._item.board)
-        self._lay(now, self._step(price, -1), self._step(price, 1))
+        self._lay_anew(now, self._step(price, -1), self._step(price, 1))
         for side in Side:
             self._place(now, side, price, max(1, trade.qty * done // REHEARSALS))
 
@@ -217,6 +216,32 @@ class Background:
         self._clear_away(Side.SELL, before[1] != ask)
         self._fill_up(now, Side.BUY, before[0] != bid)
         self._fill_up(now, Side.SELL, before[1] != ask)
+
+    def _lay_anew(self, now: Ns, bid: int, ask: int) -> None:
+        """Stand around a bid and an ask as after a withdrawal: behind everybody else's orders.
+
+        An order that is alone at its price, with the size that a new one would have, stays.
+        """
+        self._touch = bid, ask
+        ladders = {Side.BUY: self._ladder(Side.BUY, bid), Side.SELL: self._ladder(Side.SELL, ask)}
+        for side, ladder in ladders.items():
+            standing = self._standing[side]
+            for price in [p for p in standing if p not in ladder or not self._is_as_new(side, p)]:
+                for order_id in standing.pop(price):
+                    self._book.cancel(order_id)
+        for side, ladder in ladders.items():
+            for price in ladder:
+                if price not in self._standing[side]:
+                    self._place(now, side, price, self._size(price))
+
+    def _is_as_new(self, side: Side, price: int) -> bool:
+        """Return whether only one order rests at a price, ours, of the size of a new one."""
+        orders, size = self._standing[side][price], self._size(price)
+        return (
+            len(orders) == 1
+            and self._book.leaves_of(orders[0]) == size
+            and self._book.total_at(side, price) == size
+        )
 
     def _clear_away(self, side: Side, moved: bool) -> None:
         """Cancel the orders outside the ladder."""

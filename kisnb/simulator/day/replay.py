@@ -151,7 +151,9 @@ class ReplayedDay:
             side: Side | None = None
             if not auctions.use_print(venue, t, side_name):
                 # Such a trade cannot have happened, so the times of the file are wrong.
-                if sessions.phase(venue, t) is not Phase.CONTINUOUS:
+                if sessions.phase(venue, t) is not Phase.CONTINUOUS and not (
+                    price == item.base and _is_before_open_at_close(venue, t)
+                ):
                     at = kst_datetime(t).time()
                     self._refuse(
                         row,
@@ -166,6 +168,12 @@ class ReplayedDay:
 
     def _refuse(self, row: int, what: str, cure: str) -> NoReturn:
         raise ConfigError(f"row {row} of {self.path} has {what}", cure)
+
+
+def _is_before_open_at_close(venue: Venue, t: Ns) -> bool:
+    """Return whether orders match at the last close, as they do from 08:30 to 08:40 on KRX."""
+    # The opening auction collects its orders at the same time, so the phase does not tell.
+    return any(hours.span.name == "pre-open closing price" for hours in sessions.active(venue, t))
 
 
 class _Auctions:

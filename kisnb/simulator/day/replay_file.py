@@ -1,16 +1,20 @@
-"""A file of stored trades for ``kisnb sim --replay``: ticks, minute bars, or a recording.
+"""A file of stored trades for ``kisnb sim --replay``: ticks, minute bars, a tape or a recording.
 
-It is read as one table with the columns row (from 1; of a recording, the number of the trade), t
+It is read as one table with the columns row (from 1; of a tape, the number of the trade), t
 (UTC ns), code, price, qty, side (``buy``, ``sell`` or null) and venue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kisnb.errors import ConfigError
+from kisnb.clock import Ns
+from kisnb.errors import BadInput, ConfigError
+from kisnb.events import Tick
+from kisnb.history.tape.blocks import is_tape
+from kisnb.history.tape.reader import TapeFile
 from kisnb.kis.channels import TRADE_TRS
 from kisnb.kis.recording.recorded_tape import recorded_ticks
 from kisnb.terms import Venue
@@ -26,7 +30,7 @@ OPTIONAL = ("side", "venue")
 """Columns that both kinds of files may have."""
 _CURE = (
     "give ticks (code,time,price,qty and side,venue if known), minute bars"
-    " (code,time,open,high,low,close,volume) or a recording of kisnb sim --record"
+    " (code,time,open,high,low,close,volume), a tape or a recording of kisnb sim --record"
 )
 _NUMBERS = ("price", "qty", "open", "high", "low", "close", "volume")
 _VENUES = (TRADE_TRS[Venue.KRX], TRADE_TRS[Venue.NXT])
@@ -41,8 +45,10 @@ def read_trades(path: Path) -> pl.DataFrame:
     """
     if not path.is_file():
         raise ConfigError(f"{path} is not a file", "name the file that --replay should play")
+    if is_tape(path):
+        return _from_frames(path, _taped(path))
     if path.suffix.lower() in (".jsonl", ".ndjson") and _is_recording(path):
-        return _tape(path)
+        return _from_frames(path, recorded_ticks(path, _VENUES))
     frame = _table(path)
     if set(BARS) <= set(frame.columns):
         return _from_bars(path, _typed(path, frame, BARS))
@@ -178,7 +184,7 @@ def _has_side(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _whole(column: pl.Series) -> pl.Series:
-    """Return whole numbers. What is none, such as half a won, is null."""
+    """Return whole numbers. Any other value, such as half a won, becomes null."""
     import polars as pl
 
     if column.dtype.is_float():
@@ -241,8 +247,21 @@ def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _tape(path: Path) -> pl.DataFrame:
-    """Return the trades of the recorded trade frames of KRX and NXT, each once.
+def _taped(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
+    """Yield (moment, trades of KRX or NXT) of a tape. Raises ConfigError."""
+    try:
+        for at, events in TapeFile(path).batches(trades_only=True):
+            for event in events:
+                if isinstance(event, Tick) and event.venue is not Venue.SOR:
+                    # The print of a call auction belongs to the exchange's whole second, however
+                    # late it came.
+                    yield event.t if event.side is None else at, (event,)
+    except BadInput as e:
+        raise ConfigError(e.text, e.cure) from e
+
+
+def _from_frames(path: Path, frames: Iterable[tuple[Ns, Sequence[Tick]]]) -> pl.DataFrame:
+    """Return the trades that came at these moments, each once.
 
     The unified channel repeats them, so it is left out.
     """
@@ -250,7 +269,7 @@ def _tape(path: Path) -> pl.DataFrame:
 
     rows: list[tuple[object, ...]] = []
     volumes: dict[tuple[str, Venue], int] = {}
-    for t, ticks in recorded_ticks(path, _VENUES):
+    for t, ticks in frames:
         for tick in ticks:
             key = tick.code, tick.venue
             # A recording can hold a frame twice. The day's volume of a trade tells the copies
@@ -264,7 +283,7 @@ def _tape(path: Path) -> pl.DataFrame:
     if not rows:
         raise ConfigError(
             f"{path} has no trades of KRX or NXT",
-            "record while H0STCNT0 or H0NXCNT0 are subscribed",
+            "record the market with: kisnb sim --record day.tape",
         )
     return pl.DataFrame(rows, schema=_schema(), orient="row")
 

@@ -21,6 +21,7 @@ from kisnb.simulator.host.account.brokerage import Brokerage, PlacedNumber
 from kisnb.simulator.host.by_hand import ByHand
 from kisnb.simulator.host.faults import REWRITING, Fault, Faults
 from kisnb.simulator.host.gateway import Gateway, JsonReply, RestCall, refusal_body
+from kisnb.simulator.host.market_tape import MarketTape
 from kisnb.simulator.host.personas import LIVE, Persona
 from kisnb.simulator.host.publisher import Publisher
 from kisnb.simulator.host.record import DayRecorder
@@ -64,6 +65,7 @@ class Core:
         account: SimulatedAccount | None = None,
         recorder: DayRecorder | None = None,
         faults: Faults | None = None,
+        tape: MarketTape | None = None,
     ) -> None:
         self.persona = persona
         self.account = account or SimulatedAccount(market.day)
@@ -82,7 +84,7 @@ class Core:
         self._access = Access(keys, persona, market.day)
         self._brokerage = Brokerage(market, self.account, persona)
         self._streams = Streams(market, self._access, keys, persona, self._recorder, self.faults)
-        self._publisher = Publisher(market, self._brokerage, self._streams, self._recorder)
+        self._publisher = Publisher(market, self._brokerage, self._streams, self._recorder, tape)
         self._gateway = Gateway(
             market, keys, persona, self._access, self._brokerage, self._streams, self._recorder
         )
@@ -106,14 +108,17 @@ class Core:
         """Return when something happens next of itself; None after the day's last event."""
         # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
-        dues = (
-            self._market.next_event(),
+        first = self._market.next_event()
+        # Asked for before and after every event, so without a list of the others.
+        for due in (
             self._gateway.reservations.due(),
             ping,
             self._streams.next_due(),
             self.faults.due(),
-        )
-        return min((due for due in dues if due is not None), default=None)
+        ):
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     def advance(self, until: Ns) -> list[Outgoing]:
         """Run everything up to ``until`` and return the frames.

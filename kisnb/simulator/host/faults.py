@@ -307,6 +307,8 @@ class Faults:
 
     def due(self) -> Ns | None:
         """Return when the next ``time`` fault strikes; None when none is armed."""
+        if not self._armed:
+            return None
         return min((one.since for one in self._armed if one.fault.on == "time"), default=None)
 
     def timed(self, now: Ns) -> list[Fault]:

@@ -13,6 +13,7 @@ from kisnb.exchange.happenings import (
 )
 from kisnb.simulator.day.market import Market
 from kisnb.simulator.host.account.brokerage import Brokerage
+from kisnb.simulator.host.market_tape import MarketTape
 from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams.streams import Streams
 from kisnb.terms import Venue
@@ -22,12 +23,18 @@ class Publisher:
     """Applies happenings to the account and sends their frames, in a fixed order."""
 
     def __init__(
-        self, market: Market, brokerage: Brokerage, streams: Streams, recorder: DayRecorder
+        self,
+        market: Market,
+        brokerage: Brokerage,
+        streams: Streams,
+        recorder: DayRecorder,
+        tape: MarketTape | None,
     ) -> None:
         self._market = market
         self._brokerage = brokerage
         self._streams = streams
         self._recorder = recorder
+        self._tape = tape
 
     def publish(self, happenings: list[Happening]) -> None:
         """Book and send the happenings of one moment.
@@ -51,6 +58,8 @@ class Publisher:
                 self._recorder.order(now, change.order)
                 if change.notice is not None:
                     self._streams.notices.send(now, change.notice, change.order)
+        if self._tape is not None:
+            self._tape.add(now, traded, steps, changed)
         # The order is ours: KIS documents none between notices and trades.
         for code, trades in traded.items():
             self._streams.market.send_trades(now, code, trades)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +47,19 @@ def read_start(day: date, text: str) -> Ns:
         return kst(day, parse_time(text))
     except ValueError:
         raise BadInput(f"{text!r} is not a time of day", "write it as HH:MM:SS") from None
+
+
+def read_until(day: date, start: Ns, text: str) -> Ns:
+    """Return the moment at which a taped day ends: a time in KST, or ``close`` for its last one.
+
+    Raises BadInput.
+    """
+    from kisnb.market import sessions
+
+    end = max(sessions.boundaries(day)) if text == "close" else read_start(day, text)
+    if end <= start:
+        raise BadInput(f"--until {text} is not after the start", "name a later time, or close")
+    return end
 
 
 def read_speed(text: str) -> float:
@@ -136,9 +148,13 @@ def _issue(cells: dict[str, str], where: str) -> Instrument:
 
 def _wrong(item: Instrument) -> str:
     """Return what is impossible about an issue; empty when nothing is."""
-    # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
-    if not re.fullmatch(r"[0-9A-Z]{6}|Q[0-9]{6}", item.code):
-        return f"{item.code!r} is not a stock code; it has six characters"
+    from kisnb.market.instruments import is_code
+
+    if not is_code(item.code):
+        return (
+            f"{item.code!r} is not a stock code: that has six characters and begins with a digit, "
+            "and an ETN's is Q and six digits"
+        )
     if item.base < 1 or item.shares < 0 or item.volume < 0:
         return (
             f"{item.code} has a base price of {item.base}, {item.shares} shares"

@@ -18,22 +18,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from kisnb.clock import Ns, WallClock, clock_text
-from kisnb.errors import ConfigError, KisnbError
+from kisnb.errors import BadInput, ConfigError, KisnbError
 from kisnb.simulator.serve.arguments import (
     COLUMNS,
     read_date,
     read_speed,
     read_start,
     read_universe,
+    read_until,
 )
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
+    from kisnb.market.universe import Universe
     from kisnb.simulator.day.replay import ReplayedDay
     from kisnb.simulator.host.core import Core
     from kisnb.simulator.serve.control import Day
+    from kisnb.simulator.serve.day_tape import DayTape
 
+TAPED_SECONDS = 86_400.0
+"""Wall time without a client after which a simulator that tapes its day stops."""
 DEFAULT_START = "09:00:00"
 """KST; the regular session opens then on a usual day."""
 
@@ -136,7 +141,22 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         "percent, such as krx=0.0140527,nxt=0.0130527,fund=0.0146527; default bankis",
     )
     parser.add_argument(
-        "--record", type=Path, help="write every request, reply, frame and order here, masked"
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write a tape of the market here, with or without a client; a FILE.jsonl gets every "
+        "request, reply, frame and order instead, masked",
+    )
+    parser.add_argument(
+        "--codes",
+        default="",
+        metavar="LIST",
+        help="stocks on the tape, by commas; default: all",
+    )
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        help="HH:MM:SS or close: write the tape up to this time as fast as possible, and exit",
     )
     parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)  # for a desk's simulator
     parser.add_argument("--check", action="store_true", help="check the arguments, and exit")
@@ -185,17 +205,28 @@ def _serve(options: argparse.Namespace) -> int:
         check_ours(options.write_config)
     keys = made_up(Mode(options.host))
     named = Day(secrets.token_hex(4), options.seed, day.isoformat(), clock_text(start))
-    core = build_core(options, keys, day, start, replay)
+    end = read_until(day, start, options.until) if options.until else None
+    tape = open_tape(options, day)
+    if end is not None and tape is None:
+        raise BadInput("--until writes a tape and serves nobody", "name it: --record day.tape")
+    core = build_core(options, keys, day, start, replay, tape)
     # A desk checks the arguments before it starts the process, to show the error where they were
     # typed.
     if options.check:
+        return 0
+    if tape is not None:
+        tape.begin()
+    if end is not None and tape is not None:
+        core.advance(end)
+        tape.close()
+        print(json.dumps({"tape": str(tape.path), "bytes": tape.path.stat().st_size}))
         return 0
     # In lockstep a client compares times with the simulated clock, not with the wall.
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio
 
-    return asyncio.run(_run(core, named, speed, keys, options))
+    return asyncio.run(_run(core, named, speed, keys, options, tape))
 
 
 def build_core(
@@ -204,8 +235,9 @@ def build_core(
     day: date,
     start: Ns,
     replay: ReplayedDay | None = None,
+    tape: DayTape | None = None,
 ) -> Core:
-    """Return the host that the options describe, with its market and recording.
+    """Return the host that the options describe, with its market, recording and tape.
 
     Raises KisnbError.
     """
@@ -217,6 +249,7 @@ def build_core(
     from kisnb.simulator.day.market import Market
     from kisnb.simulator.host.account.account import SimulatedAccount
     from kisnb.simulator.host.core import Core
+    from kisnb.simulator.host.market_tape import MarketTape
     from kisnb.simulator.host.personas import PERSONAS
     from kisnb.simulator.host.quirks import read_quirks, with_quirks
     from kisnb.simulator.host.record import DayRecorder
@@ -234,12 +267,46 @@ def build_core(
         universe, day, options.seed, start, stored, data=data if data and has_prices(data) else None
     )
     account = SimulatedAccount(day, costs=read_fees(options.fees))
-    recorder = DayRecorder(open_recording(options.record) if options.record else None)
-    return Core(market, keys, persona=persona, account=account, recorder=recorder, faults=faults)
+    wire = options.record if tape is None else None
+    recorder = DayRecorder(open_recording(wire) if wire else None)
+    taped = None if tape is None else MarketTape(market, _codes(options, universe), tape.add)
+    return Core(
+        market,
+        keys,
+        persona=persona,
+        account=account,
+        recorder=recorder,
+        faults=faults,
+        tape=taped,
+    )
+
+
+def open_tape(options: argparse.Namespace, day: date) -> DayTape | None:
+    """Return the tape that ``--record`` names; None for none, and for a file of the wire."""
+    from kisnb.simulator.serve.day_tape import WIRE, DayTape
+
+    path = options.record
+    if path is None or path.suffix.lower() in WIRE:
+        if options.codes:
+            raise BadInput("--codes chooses the stocks of a tape", "name it: --record day.tape")
+        return None
+    origin = f"replay of {options.replay.name}" if options.replay else f"seed {options.seed}"
+    return DayTape(path, f"sim {day} {origin}", day)
+
+
+def _codes(options: argparse.Namespace, universe: Universe) -> list[str]:
+    """Return the stocks that are taped. Raises UnknownInstrument."""
+    named = [code.strip() for code in options.codes.split(",") if code.strip()]
+    return [universe.get(code).code for code in named or [item.code for item in universe]]
 
 
 async def _run(
-    core: Core, day: Day, speed: float, keys: Credentials, options: argparse.Namespace
+    core: Core,
+    day: Day,
+    speed: float,
+    keys: Credentials,
+    options: argparse.Namespace,
+    tape: DayTape | None,
 ) -> int:
     import asyncio
     import signal
@@ -247,7 +314,9 @@ async def _run(
     from kisnb.simulator.host.keys import write_configuration
     from kisnb.simulator.serve.server import Server
 
-    server = Server(core, day, speed)
+    # A day that is taped goes on without a client. Its end is the market's, and a day is enough.
+    alone = {} if tape is None else {"alone_seconds": TAPED_SECONDS}
+    server = Server(core, day, speed, **alone)
     try:
         addresses = await server.start(options.port, options.ws_port)
         # The loaded modules and the universe stay for the whole run. Frozen, no garbage collection
@@ -279,4 +348,6 @@ async def _run(
         await server.run()
     finally:
         await server.close()
+        if tape is not None:
+            tape.close()
     return 0

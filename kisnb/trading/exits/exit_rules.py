@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kisnb.clock import Ns
-from kisnb.exits import WHOLE, ExitReason, Protection, Stage, percent
+from kisnb.exits import WHOLE, ExitReason, ExitStage, Protection, percent
 
 ATRS = 2.0
 """ATRs between the entry price and the ATR stop."""
@@ -30,15 +30,15 @@ TIGHTEST, WIDEST = 200, 700
 
 
 class Watched(NamedTuple):
-    """Where an exit stands between two prices."""
+    """The state of an exit between two prices."""
 
-    stage: Stage
+    stage: ExitStage
     peak: int
     """The highest price since the exit was set, won. 0: none yet."""
 
 
 class Facts(NamedTuple):
-    """What a price is judged by."""
+    """The facts by which a price is judged."""
 
     now: Ns
     entry: int
@@ -51,8 +51,8 @@ class Facts(NamedTuple):
     """Little is traded for this time of the day."""
 
 
-class Verdict(NamedTuple):
-    """What a price means for an exit."""
+class Judgement(NamedTuple):
+    """The meaning of one price for an exit."""
 
     reason: ExitReason | None
     """None: it does not sell."""
@@ -95,29 +95,29 @@ def take_price(protection: Protection, entry: int) -> int | None:
     return min(prices, default=None)
 
 
-def judge(protection: Protection, watched: Watched, price: int, facts: Facts) -> Verdict:
+def judge(protection: Protection, watched: Watched, price: int, facts: Facts) -> Judgement:
     """Judge one price of the stock, won."""
     peak = max(watched.peak, price)
     found = _exit(protection, Watched(watched.stage, peak), price, facts)
     if found is not None:
-        return Verdict(*found, Watched(watched.stage, peak))
+        return Judgement(*found, Watched(watched.stage, peak))
     stage, why = _stage(protection, watched.stage, price, facts)
-    return Verdict(None, why, Watched(stage, peak))
+    return Judgement(None, why, Watched(stage, peak))
 
 
 def judge_bar(
     protection: Protection, watched: Watched, prices: tuple[int, int, int], facts: Facts
-) -> tuple[Verdict, int]:
-    """Judge a bar by its open, low and high, won. Return the verdict and the price that decided.
+) -> tuple[Judgement, int]:
+    """Judge a bar by its open, low and high, won. Return the judgement and the price that decided.
 
     The low comes before the high. So when one bar hits both a stop and a take, the stop counts.
     """
-    verdict, decided = Verdict(None, "", watched), prices[0]
+    judgement, decided = Judgement(None, "", watched), prices[0]
     for price in prices:
-        verdict, decided = judge(protection, verdict.after, price, facts), price
-        if verdict.reason is not None:
+        judgement, decided = judge(protection, judgement.after, price, facts), price
+        if judgement.reason is not None:
             break
-    return verdict, decided
+    return judgement, decided
 
 
 def _exit(
@@ -127,7 +127,7 @@ def _exit(
     peak, staged = watched.peak, protection.staged
     if stop is not None and price <= stop:
         return ExitReason.HARD_STOP, f"{price:,} is at or below the stop {stop:,}"
-    if staged is not None and watched.stage is not Stage.HOLDING:
+    if staged is not None and watched.stage is not ExitStage.HOLDING:
         if protection.atr is not None:
             trail = int(peak - staged.trail_atr * protection.atr)
             if price <= trail:
@@ -148,23 +148,25 @@ def _exit(
     return None
 
 
-def _stage(protection: Protection, stage: Stage, price: int, facts: Facts) -> tuple[Stage, str]:
+def _stage(
+    protection: Protection, stage: ExitStage, price: int, facts: Facts
+) -> tuple[ExitStage, str]:
     """Return the stage after a price, and what brought it there; empty when it stays."""
     staged = protection.staged
-    if staged is None or stage is Stage.ARMED:
+    if staged is None or stage is ExitStage.ARMED:
         return stage, ""
     gain = f"{price:,} is {percent((price - facts.entry) * WHOLE // facts.entry)} above the entry"
     if price >= _above(facts.entry, staged.armed):
-        return Stage.ARMED, gain
-    if stage is Stage.BE_LOCK:
+        return ExitStage.ARMED, gain
+    if stage is ExitStage.BE_LOCK:
         return stage, ""
     if price >= _above(facts.entry, staged.be_lock):
-        return Stage.BE_LOCK, gain
+        return ExitStage.BE_LOCK, gain
     if staged.assist is None or facts.falling is None:
         return stage, ""
     if facts.falling >= staged.assist and facts.is_quiet:
         why = f"a model gives a fall {percent(facts.falling)}, and little is traded"
-        return Stage.BE_LOCK, f"model_assist: {why}"
+        return ExitStage.BE_LOCK, f"model_assist: {why}"
     return stage, ""
 
 

@@ -164,7 +164,8 @@ class ExitSales:
 
     def _request_cancel(self, turn: Turn, order: Order) -> None:
         """Cancel an order, unless its cancel is under way or cannot be sent."""
-        is_named = order.ref is not None or order.state in (OrderState.NEW, OrderState.RESERVED)
+        # An order of unknown outcome has no number to cancel it by.
+        is_named = order.ref is not None or order.state is not OrderState.UNKNOWN
         if order.cancel_asked or not order.is_open or not is_named:
             return
         if turn.now < self._asked.get(order.key, 0) + ASKS_AGAIN:

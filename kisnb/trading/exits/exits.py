@@ -24,7 +24,7 @@ from kisnb.terms import Venue
 from kisnb.trading.exit_state import Watch
 from kisnb.trading.exits.exit_rules import (
     Facts,
-    Verdict,
+    Judgement,
     Watched,
     judge,
     stop_price,
@@ -225,14 +225,14 @@ class Exits:
         if held.qty <= 0 or not entry:
             return
         peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
-        verdict = judge(
+        judgement = judge(
             protection, Watched(watch.stage, peak), price, self._facts(now, protection, held, entry)
         )
-        self._peaks[protection.key] = verdict.after.peak
-        if verdict.reason is not None:
-            self._decide(turn, watch, verdict.reason, price, venue, verdict.text)
+        self._peaks[protection.key] = judgement.after.peak
+        if judgement.reason is not None:
+            self._decide(turn, watch, judgement.reason, price, venue, judgement.text)
         else:
-            self._note(turn, watch, verdict)
+            self._note(turn, watch, judgement)
 
     def _facts(self, now: Ns, protection: Protection, held: Owned, entry: int) -> Facts:
         if protection.staged is None:
@@ -246,14 +246,14 @@ class Exits:
             self._forecasts.is_quiet(now, code),
         )
 
-    def _note(self, turn: Turn, watch: Watch, verdict: Verdict) -> None:
+    def _note(self, turn: Turn, watch: Watch, judgement: Judgement) -> None:
         """Journal another stage at once, and a new peak now and then."""
-        key, (stage, peak) = watch.protection.key, verdict.after
+        key, (stage, peak) = watch.protection.key, judgement.after
         follows = watch.protection.trail is not None or watch.protection.staged is not None
         is_due = turn.now >= self._peak_rows.get(key, 0) + PEAK_ROWS
         if stage is not watch.stage or (follows and peak > watch.peak and is_due):
             self._peak_rows[key] = turn.now
-            turn.record(ProtectionMoved(turn.now, key, stage, peak, verdict.text))
+            turn.record(ProtectionMoved(turn.now, key, stage, peak, judgement.text))
 
     def _decide(
         self, turn: Turn, watch: Watch, reason: ExitReason, price: int, venue: Venue, why: str

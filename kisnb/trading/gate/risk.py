@@ -443,7 +443,8 @@ class Gate:
     def _why_not_reserved(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
         """Return why KIS would not reserve the order now; None when it would.
 
-        The price limits of the day are not known before it. KIS refuses the order then.
+        The price limits and halts of the day are not known before it, and are not checked. KIS
+        refuses the order on its day. A buy without a price counts at today's upper limit price.
         """
         if not self.rules.capabilities.reserves:
             return No("this desk reserves no orders", "use live or sim for it")

@@ -200,6 +200,10 @@ class OrderBooks:
 
         None when there is none, or when no branch is given and several branches gave the number.
         """
+        keys = self._by_number.get((day, number), ())
+        if len(keys) < 2:
+            only = self.orders[keys[0]] if keys else None
+            return only if only is not None and same_branch(_branch(only), branch) else None
         found = [o for o in self.numbered(day, number) if same_branch(_branch(o), branch)]
         exact = [o for o in found if _branch(o) == branch]
         return exact[0] if exact else found[0] if len(found) == 1 else None
@@ -420,7 +424,8 @@ def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened)
         order.expired += fact.qty
     elif not order.cancel_asked:
         order.text = _cancelled_elsewhere(order, fact.qty)
-    order.cancelled += fact.qty
+    if not (isinstance(fact, Revised) and fact.counted):
+        order.cancelled += fact.qty
     # A cancel is over with any removal. When shares are left, a person may cancel once more.
     order.cancel_asked = False
     if number:

@@ -70,7 +70,9 @@ def next_step(order: Order, *, movable: bool = False) -> str:
             sends = f"KIS sends it on {date_text(order.intent.day)}"
             if order.cancel_asked:
                 return f"{sends}, unless it takes it back: it was asked to"
-            return f"{sends}; %kis cancel R{order.reserved_as}"
+            # The gate cannot check them: the base price of a day is not known before it.
+            unchecked = "that day's price limits and halts are not known, so they were not checked"
+            return f"{sends}; {unchecked}; %kis cancel R{order.reserved_as}"
         case OrderState.SENT:
             return "KIS has it; the exchange has not confirmed it yet"
         case OrderState.UNKNOWN:

@@ -94,7 +94,7 @@ class Cancels:
         if reply.outcome == "again" and self._start_again(turn, order):
             return
         # Nobody repeats any other cancel here. KIS's list shows whether it was carried out.
-        text = reply.text or "no reply came; the order may or may not be cancelled"
+        text = reply.text or "no answer came; the order may or may not be cancelled"
         turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
         self._readings.schedule(turn, turn.now, "cancel refused")
 

@@ -78,7 +78,8 @@ class OrderPath:
         """Stocks whose depth is being read, each with its price before, won. Their orders wait in
         state NEW."""
         self._turned_away: dict[str, Ns] = {}
-        """Orders that KIS turned away for their speed or token, each with the first time."""
+        """Orders that KIS turned away for their speed or token and that wait for nothing else, each
+        with the first time."""
         self._waiting: dict[str, int] = {}
         """Orders that wait for KIS's account, each with the readings that it has waited for."""
         self._synced: set[str] = set()
@@ -124,11 +125,11 @@ class OrderPath:
         the desk had before it read the depth, won.
         """
         intent = order.intent
-        if (
-            self._hold_back(turn, order, account)
-            or self._is_in_flight(intent)
-            or self._hold_back_sell(turn, intent, account)
-        ):
+        if self._hold_back(turn, order, account):
+            # It waits for something else now. KIS has all its time again afterwards.
+            self._turned_away.pop(order.key, None)
+            return
+        if self._is_in_flight(intent) or self._hold_back_sell(turn, intent, account):
             return
         # Before the gate: a protective sell that waited is cut to the shares that are left, where
         # the gate would deny it whole.
@@ -249,7 +250,7 @@ class OrderPath:
         if order.cancel_asked:
             no = "it was cancelled before it was sent"
             turn.record(Denied(turn.now, order.key, no, "order again if it is still wanted"))
-        elif turn.now >= since + TRIED:
+        elif turn.now >= since + TRIED and self._blackout(turn.now) is None:
             del self._turned_away[order.key]
             no = f"KIS has turned it away for {(turn.now - since) // SECOND} s: {why}"
             turn.record(Denied(turn.now, order.key, no, "order again when KIS takes calls again"))

@@ -1,9 +1,9 @@
 """One order against its row of KIS's list: what to book of the row.
 
 Fills only grow, so more fills in the list are booked at once, and fewer change nothing. What else
-the list says may be wrong: a row lags, or shows a part of the order. So an end that surprises is
-held as a difference (``DriftFound``) and the order stays open, until a second reading, ``AGREES``
-later, says the same.
+the list says may be wrong: a row lags, or shows a part of the order. So an
+unexpected end is held as a difference (``DriftFound``). The order stays open until a second
+reading, ``AGREES`` later, says the same.
 
 | the list says                          | it is expected when …                    | and else     |
 |----------------------------------------|------------------------------------------|--------------|
@@ -12,6 +12,7 @@ later, says the same.
 |                                        | row; a revise has a row; the order's     | second       |
 |                                        | session is over; its kind does not wait  | reading      |
 | the quantity is smaller than ours      | a revise moved no more than was left     | agrees       |
+| a revise, of shares that count as gone | always: only where they live on is new   |              |
 | the exchange refused the order         | never: its notice was lost               |              |
 | living shares that we count as gone    | the list alone had said that they are    |              |
 |                                        | gone; or more is filled than was left    |              |
@@ -64,8 +65,8 @@ class OrderReconciliation:
         self._state = state
         self._readings = readings
         self._cancels = cancels
-        self._surprised: dict[str, Ns] = {}
-        """Orders of which a second reading agreed with an end that surprises, with the moment."""
+        self._confirmed: dict[str, Ns] = {}
+        """Orders whose unexpected end a second reading confirmed, with the moment of that."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -92,16 +93,14 @@ class OrderReconciliation:
             return
         self._open_again(turn, asked, order, row)
         if order.is_ended:
+            self._record_revises(turn, order, row, changes)
             if _back_by(order, row) <= 0:
                 self._clear(turn, order)
             if self.is_doubtful(turn.now, order):
                 self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return
         self._repair_fills(turn, order, row)
-        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
-        # reply has a new ODNO).
-        for child_row in changes:
-            self._record_revise(turn, order, row, child_row)
+        self._record_revises(turn, order, row, changes)
         smaller = min(order.quantity - row.qty, order.leaves)
         # A row with fewer shares than were filled is wrong, and does not tell what was moved.
         is_whole = row.qty >= order.filled and not order.cancelled
@@ -126,19 +125,19 @@ class OrderReconciliation:
             turn.record(Expired(turn.now, order.key, order.leaves))
         self._cancels.on_listed(turn, asked, order, row)
 
-    # surprises
+    # unexpected ends
 
     def is_doubtful(self, now: Ns, order: Order) -> bool:
         """Return whether only the list shows how the order stands, and it may be wrong."""
         if (order.key, "cancelled") in self._state.drifts:
             return True
-        since = self._surprised.get(order.key)
+        since = self._confirmed.get(order.key)
         return since is not None and now < since + FOLLOWED
 
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
     ) -> bool:
-        """Return whether a figure of the list counts now. One that surprises is noted at first."""
+        """Return whether a figure of the list counts now. An unexpected one is noted first."""
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
         if not same:
@@ -147,7 +146,7 @@ class OrderReconciliation:
             self._clear(turn, order)
             if not expected:
                 # Both readings may have been wrong, so the order is read again.
-                self._surprised[order.key] = turn.now
+                self._confirmed[order.key] = turn.now
                 self._readings.schedule(turn, turn.now + EVERY, "an end by the list")
             return True
         self._readings.schedule(turn, turn.now + AGREES, "surprise")
@@ -201,17 +200,24 @@ class OrderReconciliation:
             turn.record(execution(self._rules, turn.now, order, qty, price, row.ref.venue, 0))
         turn.record(DriftCleared(turn.now, order.key, "filled"))
 
-    def _record_revise(self, turn: Turn, order: Order, row: OrderRow, child_row: OrderRow) -> None:
-        """Book the shares that went over to a revising order, unless they are booked as gone."""
-        child = self._books.by_number(child_row.ref.day, child_row.ref.number, child_row.ref.branch)
-        number = child_row.ref.number
-        if (
-            child is not None
-            and child.intent.supersedes == order.key
-            and number not in order.cancels
-        ):
+    def _record_revises(
+        self, turn: Turn, order: Order, row: OrderRow, changes: Sequence[OrderRow]
+    ) -> None:
+        """Book the shares that went over to revising orders, each revise once."""
+        # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
+        # reply has a new ODNO).
+        for child_row in changes:
+            of, number = child_row.ref, child_row.ref.number
+            child = self._books.by_number(of.day, number, of.branch)
+            if child is None or child.intent.supersedes != order.key or number in order.cancels:
+                continue
             moved = min(child_row.qty, order.leaves, max(gone_by(order, row), 0))
-            turn.record(Revised(turn.now, order.key, moved, child.key, number))
+            # An earlier list lacked this row. By that list the shares were only gone.
+            counted = min(child_row.qty, _gone_by_list(order)) if not moved else 0
+            if qty := moved or counted:
+                turn.record(
+                    Revised(turn.now, order.key, qty, child.key, number, counted=counted > 0)
+                )
 
     def _take_out(
         self,
@@ -270,6 +276,17 @@ def gone_by(order: Order, row: OrderRow) -> int:
     return row.gone + order.quantity - row.qty - order.cancelled
 
 
+def _gone_by_list(order: Order) -> int:
+    """Return the shares that count as cancelled because a list alone showed them as gone.
+
+    Shares that a later list showed in a revising order are not counted.
+    """
+    gone = sum(f.qty for f in order.facts if isinstance(f, Cancelled) and not f.number)
+    moved = sum(f.qty for f in order.facts if isinstance(f, Revised) and f.counted)
+    back = sum(f.qty for f in order.facts if isinstance(f, Reopened))
+    return max(gone - moved - back, 0)
+
+
 def _back_by(order: Order, row: OrderRow) -> int:
     """Return the shares that live or were filled by KIS's list, and that we count as gone.
 
@@ -277,8 +294,11 @@ def _back_by(order: Order, row: OrderRow) -> int:
     """
     if order.state is OrderState.REJECTED:
         return row.filled + row.leaves
+    back = -gone_by(order, row)
+    if back <= 0:
+        return back
     moved = sum(fact.qty for fact in order.facts if isinstance(fact, Revised))
-    return min(-gone_by(order, row), order.cancelled - moved)
+    return min(back, order.cancelled - moved)
 
 
 def expiry(order: Order) -> Ns:

@@ -23,6 +23,7 @@ from kisnb.trading.ports.replies import (
     RoutesReply,
     RowsReply,
     StatusReply,
+    TapeReply,
     TextReply,
 )
 
@@ -226,6 +227,10 @@ class JournalOf(Query[JournalReply], frozen=True, tag=True, array_like=True):
     """Ask where the desk's journal is."""
 
 
+class TapeOf(Query[TapeReply], frozen=True, tag=True, array_like=True):
+    """Ask where today's tape is, and have all written to it that was published by now."""
+
+
 class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
     """Stop the desk process after the reply. Orders in the market stay there."""
 
@@ -251,5 +256,6 @@ AnyQuery: TypeAlias = (
     | RecordsOf
     | LeaseAgent
     | JournalOf
+    | TapeOf
     | CloseDesk
 )

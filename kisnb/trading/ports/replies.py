@@ -74,6 +74,13 @@ class JournalReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     path: str
 
 
+class TapeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """The path of today's tape. All that the desk published before the reply is in the file."""
+
+    path: str
+    """Empty: this desk writes no tape."""
+
+
 class AccountReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """KIS's statement of the account."""
 
@@ -119,6 +126,7 @@ Reply: TypeAlias = (
     | RecordsReply
     | RoutesReply
     | JournalReply
+    | TapeReply
     | OrdersPlaced
     | OutcomeReply
     | StatusReply

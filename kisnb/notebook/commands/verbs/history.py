@@ -1,4 +1,4 @@
-"""Verbs about past days: history, download."""
+"""Verbs about the past: history, download, at."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from kisnb.terms import Venue
 if TYPE_CHECKING:
     import polars as pl
 
+    from kisnb.session.moments.moment import Moment
+
 
 async def _history(context: Context, typed: Typed) -> pl.DataFrame:
     return await context.session.history(context.code(typed.text(0)), **_span(typed))
@@ -19,7 +21,13 @@ async def _history(context: Context, typed: Typed) -> pl.DataFrame:
 
 async def _download(context: Context, typed: Typed) -> pl.DataFrame:
     codes = [context.code(word) for word in typed.text(0).replace(",", " ").split()]
-    return await context.session.download(codes, **_span(typed))
+    return await context.session.history.download(codes, **_span(typed))
+
+
+async def _at(context: Context, typed: Typed) -> Moment:
+    code = typed.word(1, str)
+    codes = () if code is None else (context.code(code),)
+    return await context.session.at(typed.text(0), codes)
 
 
 class _Span(TypedDict):
@@ -54,6 +62,12 @@ HISTORY = (
         usage("[CODES ...] [--every EVERY] [--from D] [--to D] [--venue V] [--raw]"),
         "bring bars of several stocks into the store: 1d, or 1m of past days",
         _download,
+    ),
+    Verb(
+        "at",
+        usage("MOMENT [CODE]"),
+        "prices, depth and order books as of 09:31:05, or of '2026-11-20 09:31', from the tape",
+        _at,
     ),
 )
 """The rows of the table."""

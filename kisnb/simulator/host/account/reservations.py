@@ -82,6 +82,8 @@ class Reservations:
 
     def due(self) -> Ns | None:
         """Return when orders are due to be sent to the exchange; None when none is."""
+        if not self._orders:
+            return None
         day = self._view.day
         return kst(day, SENT_AT) if any(o.waits and o.day == day for o in self._orders) else None
 

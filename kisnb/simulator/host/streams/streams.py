@@ -40,8 +40,10 @@ class Streams:
 
     def next_due(self) -> Ns | None:
         """Return when the next delayed frame or index record is due; None when none is."""
-        dues = (self._outbox.next_due(), self._indices.next_due())
-        return min((due for due in dues if due is not None), default=None)
+        frame, records = self._outbox.next_due(), self._indices.next_due()
+        if frame is None or records is None:
+            return records if frame is None else frame
+        return min(frame, records)
 
     def release(self, now: Ns) -> None:
         """Send the delayed frames and index records that are due."""

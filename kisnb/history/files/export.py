@@ -1,0 +1,37 @@
+"""Writes rows into a parquet or CSV file for other programs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.errors import BadInput
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def write_file(rows: pl.DataFrame, path: Path) -> None:
+    """Write a DataFrame. The file is whole, or is not there. Raises BadInput.
+
+    CSV is UTF-8 without a byte order mark; days are 2026-11-20, and times state their zone.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".csv"):
+        raise BadInput(f"{path} is neither parquet nor CSV", "name it .parquet or .csv")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if kind == ".parquet":
+            rows.write_parquet(fresh)
+        else:
+            rows.write_csv(fresh, datetime_format="%Y-%m-%dT%H:%M:%S%.6f%:z")
+        fresh.replace(path)
+    except OSError as e:
+        raise BadInput(
+            f"{path} cannot be written: {e.strerror or e}",
+            "make room on the disk, or choose another folder",
+        ) from e
+    finally:
+        # It is there only when the write broke off.
+        fresh.unlink(missing_ok=True)

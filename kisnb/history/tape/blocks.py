@@ -1,0 +1,246 @@
+"""The form of a tape: a head, then blocks that are only ever appended.
+
+    kisnb tape 1\n
+    head of a block   kind, length, CRC-32, first and last moment, number of events
+    payload           zlib over MessagePack
+    head of a block …
+
+A tape grows by one block every half second of a busy day. What stands before a block never changes,
+so a process that dies leaves whole blocks and at most one torn one, which the next writer cuts off.
+
+Three kinds of blocks: ``M`` says what the tape is (``TapeLabel``). ``R`` holds batches as rows, as
+they are written during the day. ``C`` holds the same batches with the trades in columns
+(``columns.py``), a third of the size. A tape that is closed has only ``C`` blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
+
+import msgspec
+
+from kisnb.clock import Ns, clock_text
+from kisnb.errors import BadInput
+from kisnb.events import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    CancelStarted,
+    Denied,
+    Depth,
+    Event,
+    ExpectedMatch,
+    Expired,
+    ExternalFound,
+    Filled,
+    GapFound,
+    HaltSet,
+    IntentTaken,
+    LinkDown,
+    LinkUp,
+    MarketFact,
+    MarketOperation,
+    OrderFact,
+    OrderHeld,
+    OrderReserved,
+    PhaseChanged,
+    ProgramTrades,
+    Quote,
+    Rejected,
+    Reopened,
+    Resolved,
+    Revised,
+    SendStarted,
+    SendUnknown,
+    Sent,
+    StockDay,
+    Tick,
+)
+
+try:
+    import fcntl
+except ImportError:
+    # Windows has none. The simulator runs there, and writes its tape alone.
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+VERSION = 1
+"""Version of the form. A reader refuses a later one."""
+MAGIC = b"kisnb tape "
+HEAD = MAGIC + b"%d\n" % VERSION
+"""The first bytes of a tape."""
+# kind, bytes of the payload, CRC-32 of the rest of the head and the payload, first, last, events
+_BLOCK = struct.Struct("<cIIqqI")
+_SEALED = struct.Struct("<cIqqI")
+MOST_BYTES = 256 * 1024 * 1024
+"""A block is never longer. A longer length in a head is damage."""
+LABEL, ROWS, COLUMNS = b"M", b"R", b"C"
+
+TapeEvent: TypeAlias = (
+    MarketFact | OrderFact | LinkDown | LinkUp | GapFound | PhaseChanged | HaltSet
+)
+"""All that a tape holds: the market, what happened to orders, and when nothing could be seen."""
+_ON_TAPE: frozenset[type] = frozenset(
+    {
+        *(Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, Quote, StockDay),
+        *(LinkDown, LinkUp, GapFound, PhaseChanged, HaltSet),
+        *(IntentTaken, Denied, OrderHeld, SendStarted, Sent, OrderReserved, SendUnknown, Resolved),
+        *(ExternalFound, Accepted, Rejected, Filled, CancelStarted, CancelRefused, Cancelled),
+        *(Revised, Expired, Reopened),
+    }
+)
+"""The types of ``TapeEvent``. What else a desk publishes is not taped."""
+Batch: TypeAlias = tuple[Ns, list[TapeEvent]]
+"""The moment at which events were seen together (UTC nanoseconds), and the events in order."""
+
+
+class TapeLabel(msgspec.Struct, frozen=True, array_like=True):
+    """The first block of a tape: where it comes from. It names no account."""
+
+    source: str
+    """Such as ``sim 2026-11-20 seed 7``, or ``live``."""
+    day: str
+    """Korean day, such as ``2026-11-20``."""
+
+
+class BlockHead(NamedTuple):
+    """The head of a block, and where its payload begins in the file."""
+
+    kind: bytes
+    length: int
+    crc: int
+    first: Ns
+    last: Ns
+    events: int
+    at: int
+
+
+class Scan(NamedTuple):
+    """The blocks of a file, and where the last whole one ends."""
+
+    label: TapeLabel
+    heads: list[BlockHead]
+    """The blocks with events, in order."""
+    end: int
+    torn: int
+    """Bytes behind the last whole block. They are no block: a process died while it wrote them."""
+
+
+def block(kind: bytes, raw: bytes, first: Ns, last: Ns, events: int, level: int) -> bytes:
+    """Return a block with its head. ``level`` is zlib's."""
+    payload = zlib.compress(raw, level)
+    sealed = _SEALED.pack(kind, len(payload), first, last, events)
+    crc = zlib.crc32(payload, zlib.crc32(sealed))
+    return _BLOCK.pack(kind, len(payload), crc, first, last, events) + payload
+
+
+@contextlib.contextmanager
+def locked(descriptor: int, *, wait: bool) -> Iterator[None]:
+    """Hold a tape's file, so that no other process writes or closes it.
+
+    Raises BlockingIOError, an OSError, when another one holds it and ``wait`` is False.
+    """
+    lock(descriptor, wait=wait)
+    try:
+        yield
+    finally:
+        unlock(descriptor)
+
+
+def lock(descriptor: int, *, wait: bool) -> None:
+    """Take the lock of ``locked``. It ends with the descriptor, or with ``unlock``."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def is_taped(event: Event) -> TypeIs[TapeEvent]:
+    """Return whether a tape holds events of this type."""
+    return type(event) in _ON_TAPE
+
+
+def is_tape(path: Path) -> bool:
+    """True for a file that begins as a tape does, of any version."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def scan(path: Path, file: BinaryIO) -> Scan:
+    """Return the blocks of a tape. Raises BadInput for a file that is not a tape we can read.
+
+    Only heads are read, and the payload of the last block: an earlier one is whole because a later
+    one follows it.
+    """
+    head = file.read(len(HEAD))
+    if head != HEAD:
+        raise BadInput(*_not_ours(path, head))
+    size, at = os.fstat(file.fileno()).st_size, len(HEAD)
+    heads: list[BlockHead] = []
+    while (found := _head(file, at, size)) is not None:
+        heads.append(found)
+        at = found.at + found.length
+    # A crash of the machine can leave a block of the right length with the wrong bytes.
+    while heads and _payload(file, heads[-1]) is None:
+        at = heads.pop().at - _BLOCK.size
+    if not heads or heads[0].kind != LABEL:
+        raise BadInput(f"the tape {path} is empty", "record the day again")
+    label = msgspec.msgpack.decode(read_block(path, file, heads[0]), type=TapeLabel)
+    return Scan(label, heads[1:], at, size - at)
+
+
+def read_block(path: Path, file: BinaryIO, head: BlockHead) -> bytes:
+    """Return the contents of a block. Raises BadInput for a damaged one."""
+    payload = _payload(file, head)
+    if payload is None:
+        raise BadInput(
+            f"the tape {path} is damaged between {clock_text(head.first)} and "
+            f"{clock_text(head.last)}",
+            "read the part before or after it",
+        )
+    return zlib.decompress(payload)
+
+
+def _head(file: BinaryIO, at: int, size: int) -> BlockHead | None:
+    """Return the head of the block at ``at``; None when no whole block begins there."""
+    if at + _BLOCK.size > size:
+        return None
+    file.seek(at)
+    kind, length, crc, first, last, events = _BLOCK.unpack(file.read(_BLOCK.size))
+    begin = at + _BLOCK.size
+    if kind not in (LABEL, ROWS, COLUMNS) or length > MOST_BYTES or begin + length > size:
+        return None
+    return BlockHead(kind, length, crc, first, last, events, begin)
+
+
+def _payload(file: BinaryIO, head: BlockHead) -> bytes | None:
+    """Return the payload of a block; None when its bytes do not have its sum."""
+    file.seek(head.at)
+    payload = file.read(head.length)
+    sealed = _SEALED.pack(head.kind, head.length, head.first, head.last, head.events)
+    return payload if zlib.crc32(payload, zlib.crc32(sealed)) == head.crc else None
+
+
+def _not_ours(path: Path, head: bytes) -> tuple[str, str]:
+    if not head.startswith(MAGIC):
+        return f"{path} is not a tape", "name a file that kisnb sim --record or a desk wrote"
+    version = head.removeprefix(MAGIC).strip().decode(errors="replace")
+    return (
+        f"the tape {path} is of version {version}, this kisnb reads {VERSION}",
+        "use the kisnb that wrote it",
+    )

@@ -1,0 +1,193 @@
+"""Reads a tape: its events in the order of time, all of them or a part.
+
+A tape may be read while a desk writes it. The reader sees the blocks that were whole when it was
+opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from kisnb.clock import Ns
+from kisnb.errors import BadInput
+from kisnb.events import (
+    Event,
+    ExternalFound,
+    HaltSet,
+    IntentTaken,
+    LinkDown,
+    LinkUp,
+    Tick,
+    is_order_fact,
+)
+from kisnb.history.tape import blocks, columns
+from kisnb.history.tape.blocks import Batch, TapeEvent
+
+
+class TapeGap(msgspec.Struct, frozen=True):
+    """A time in which the desk saw nothing of the market, after ``since`` and up to ``until``."""
+
+    since: Ns
+    until: Ns | None
+    """None: the gap lasts to the end of the tape."""
+    why: str
+
+
+class TapeFile:
+    """One tape. Raises BadInput for a file that is missing, or that is not a tape."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                found = blocks.scan(path, file)
+        except OSError as e:
+            raise BadInput(
+                f"the tape {path} cannot be read: {e.strerror}",
+                "name the file of kisnb sim --record, or of a desk",
+            ) from e
+        self.label = found.label
+        self.heads = found.heads
+        """The heads of the blocks with events."""
+        self.torn = found.torn
+        """Bytes at the end that are no whole block, and are not read."""
+
+    @property
+    def day(self) -> date:
+        """The Korean day of the tape."""
+        return date.fromisoformat(self.label.day)
+
+    @property
+    def first(self) -> Ns | None:
+        """The moment of the first event; None for a tape without events."""
+        return self.heads[0].first if self.heads else None
+
+    @property
+    def last(self) -> Ns | None:
+        """The moment of the newest event; None for a tape without events."""
+        return self.heads[-1].last if self.heads else None
+
+    @property
+    def events(self) -> int:
+        """Number of events."""
+        return sum(head.events for head in self.heads)
+
+    def batches(
+        self,
+        codes: Collection[str] | None = None,
+        first: Ns | None = None,
+        last: Ns | None = None,
+        *,
+        orders: bool = False,
+        trades_only: bool = False,
+    ) -> Iterator[Batch]:
+        """Yield (moment, events seen together), in the order of time.
+
+        ``codes`` keeps the events of these stocks, and those of no stock. ``first`` and ``last``
+        are inclusive. ``orders`` adds what happened to orders. ``trades_only`` gives ticks alone,
+        and is faster.
+        """
+        keep = _Filter(codes, orders=orders, trades_only=trades_only)
+        with self.path.open("rb") as file:
+            for head in self.heads:
+                if (first is not None and head.last < first) or (
+                    last is not None and head.first > last
+                ):
+                    continue
+                for at, events in self._decoded(file, head, codes, trades_only=trades_only):
+                    if (first is not None and at < first) or (last is not None and at > last):
+                        continue
+                    kept = keep.of(events)
+                    if kept:
+                        yield at, kept
+
+    def gaps(self) -> list[TapeGap]:
+        """Return the times in which nothing was seen of the market, oldest first."""
+        found: list[TapeGap] = []
+        for at, events in self.batches(codes=()):
+            for event in events:
+                if isinstance(event, LinkDown) and (not found or found[-1].until is not None):
+                    found.append(TapeGap(min(event.t, at), None, event.text))
+                elif isinstance(event, LinkUp) and found and found[-1].until is None:
+                    found[-1] = msgspec.structs.replace(found[-1], until=at)
+        return found
+
+    def _decoded(
+        self,
+        file: BinaryIO,
+        head: blocks.BlockHead,
+        codes: Collection[str] | None,
+        *,
+        trades_only: bool,
+    ) -> list[Batch]:
+        raw = blocks.read_block(self.path, file, head)
+        try:
+            if head.kind == blocks.COLUMNS:
+                return columns.decode_columns(raw, codes, trades_only=trades_only)
+            return columns.decode_ticks(raw, codes) if trades_only else columns.decode_rows(raw)
+        except msgspec.MsgspecError as e:
+            raise BadInput(
+                f"the tape {self.path} holds what this kisnb cannot read ({e})",
+                "use the kisnb that wrote it",
+            ) from e
+
+
+class _Filter:
+    """Keeps the events of a batch that a reader wants."""
+
+    def __init__(self, codes: Collection[str] | None, *, orders: bool, trades_only: bool) -> None:
+        self._codes = None if codes is None else frozenset(codes)
+        self._orders = orders
+        self._trades_only = trades_only
+        self._keys: set[str] = set()
+        """Orders of the stocks that are wanted. Facts name their order by its key alone."""
+
+    def of(self, events: list[TapeEvent]) -> list[TapeEvent]:
+        """Return the events that are kept, in order."""
+        if self._trades_only:
+            codes = self._codes
+            return [e for e in events if type(e) is Tick and (codes is None or e.code in codes)]
+        if self._codes is None and self._orders:
+            return events
+        return [event for event in events if self._is_kept(event)]
+
+    def _is_kept(self, event: TapeEvent) -> bool:
+        if is_order_fact(event):
+            return self._orders and (self._codes is None or self._is_of_stock(event))
+        if isinstance(event, HaltSet):
+            return self._orders
+        code = getattr(event, "code", "")
+        return self._codes is None or not code or code in self._codes
+
+    def _is_of_stock(self, event: Event) -> bool:
+        if isinstance(event, IntentTaken | ExternalFound):
+            if self._codes is not None and event.intent.code not in self._codes:
+                return False
+            self._keys.add(event.intent.key)
+            return True
+        return getattr(event, "key", "") in self._keys
+
+
+def read_tape(
+    path: Path | str,
+    codes: Collection[str] | None = None,
+    first: Ns | None = None,
+    last: Ns | None = None,
+    *,
+    trades_only: bool = False,
+) -> Iterator[Event]:
+    """Yield the market's events of a tape, in the order in which they were seen.
+
+    They are ticks, depth, expected matches, operations, program trades, quotes, facts of stocks,
+    phases and gaps. What happened to the desk's own orders is left out. ``codes`` keeps the events
+    of these stocks, and those of no stock; None keeps all. ``first`` and ``last`` are moments (UTC
+    nanoseconds, inclusive) at which the events were seen. ``trades_only`` gives ticks alone, and is
+    much faster. Raises BadInput for a file that is not a tape.
+    """
+    for _, events in TapeFile(Path(path)).batches(codes, first, last, trades_only=trades_only):
+        yield from events

@@ -1,0 +1,208 @@
+"""The calls of ``session.history`` about files: import, export, and the store's own folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kisnb.clock import Ns
+from kisnb.errors import BadInput, UnknownInstrument
+from kisnb.history.download import trading_days
+from kisnb.history.files.export import write_file
+from kisnb.history.files.importing import Imported, Reading, read_rows
+from kisnb.history.frames import as_shown
+from kisnb.history.series import Basis, Series, SeriesKind
+from kisnb.history.store import Asked, day_of
+from kisnb.market.calendar import FIRST_YEAR
+from kisnb.market.instruments import Instrument
+from kisnb.market.universe import Universe
+from kisnb.session.feed.state import SessionState
+from kisnb.session.history.past_days import PastDays
+from kisnb.session.history.spans import read_days
+from kisnb.session.typed_orders.pending import pending
+from kisnb.terms import Venue
+from kisnb.values import one_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class HistoryFiles:
+    """Brings files into the store and out of it. The base of ``History``."""
+
+    def __init__(self, past: PastDays, state: SessionState, universe: Universe) -> None:
+        self._past = past
+        self._state = state
+        self._universe = universe
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the store: parquet files by kind, venue, basis and year."""
+        return self._past.folder
+
+    @pending
+    async def import_file(
+        self,
+        path: Path | str,
+        every: str = "1d",
+        *,
+        venue: Venue | str = Venue.KRX,
+        adjusted: bool = True,
+        columns: Mapping[str, str] | None = None,
+        code: str | None = None,
+        day: date | None = None,
+        time_zone: str | None = None,
+        leave_out: bool = False,
+        replace: bool = False,
+    ) -> pl.DataFrame:
+        """Check a parquet or CSV file of past days, and bring all of it into the store, or nothing.
+
+        ``every`` says what its rows are: ``"1d"``, ``"1m"``, ``"tick"``, ``"depth"``, ``"flow"`` or
+        ``"index"``. ``adjusted`` counts for days. Columns are found by their usual names, English
+        or Korean; ``columns={"close": "내 종가"}`` names others. ``code`` and ``day`` stand for all
+        rows of a file that lacks them. ``time_zone`` is that of times that state none. Rows that
+        contradict themselves end the import; with ``leave_out`` they are left out. So do rows that
+        the store has with other numbers; with ``replace`` the file's count.
+
+        Columns: code, rows, first, last (days), zero_volume (rows without a trade), missing
+        (trading days between first and last without a row). Lines say what was changed. Raises
+        BadInput with file, row and cure.
+        """
+        kind = one_of(every, tuple(SeriesKind), "kind of rows")
+        basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW
+        series = Series(kind, self._venue(venue), basis)
+        how = Reading(columns or {}, code, day, time_zone, leave_out)
+        file = _absolute(path)
+        # A large file takes seconds. The loop, and with it the agents, goes on meanwhile.
+        found = await asyncio.to_thread(
+            read_rows, file, series, how, self._past.download.newest_day(), self._item
+        )
+        missing, explained = _gaps(series, found, file.name)
+        changed = await asyncio.to_thread(
+            self._store, file, series, found, explained, replace=replace
+        )
+        for note in found.notes:
+            self._say(f"{file.name}: {note}")
+        self._say(f"{file.name}: {len(found.rows):,} rows were read, and {changed:,} are new.")
+        return found.codes.with_columns(missing)
+
+    @pending
+    async def export(
+        self,
+        path: Path | str,
+        every: str = "1d",
+        codes: str | Iterable[str] = (),
+        start: date | str | None = None,
+        end: date | str | None = None,
+        *,
+        venue: Venue | str = Venue.KRX,
+        adjusted: bool = True,
+    ) -> Path:
+        """Write rows of the store into a parquet or CSV file, and return its path.
+
+        Nothing is downloaded. ``every`` is that of ``import_file``, which reads the file again.
+        ``codes`` are codes or one text of them; without them all that the store has are written.
+        Without ``start`` the last year is written. Columns: those that ``session.history`` returns;
+        ``value`` of a minute is that of the minute. Raises BadInput.
+        """
+        kind = one_of(every, tuple(SeriesKind), "kind of rows")
+        basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW
+        series = Series(kind, self._venue(venue), basis)
+        names = codes.replace(",", " ").split() if isinstance(codes, str) else list(codes)
+        if kind is not SeriesKind.INDEX:
+            names = [self._universe.spell(name) for name in names]
+        first, last = read_days(self._state.now, start, end)
+        rows = await self._past.download.read(series, first, last, names)
+        if rows.is_empty():
+            raise BadInput(
+                f"the store has no {series.name} from {first} to {last}",
+                "download it first, or name another span",
+            )
+        file = _absolute(path)
+        await asyncio.to_thread(write_file, _exported(series, rows), file)
+        self._say(f"{file.name}: {len(rows):,} rows were written.")
+        return file
+
+    def _store(
+        self, path: Path, series: Series, found: Imported,
+        explained: Mapping[str, Mapping[date, str]], *, replace: bool,
+    ) -> int:  # fmt: skip
+        """Store checked rows. Raises BadInput where the store has others, unless ``replace``."""
+        import polars as pl
+
+        store = self._past.download.store
+        first, last = found.codes["first"].min(), found.codes["last"].max()
+        assert isinstance(first, date)
+        assert isinstance(last, date)
+        if not replace:
+            stored = store.read(series, first, last, found.codes["code"].to_list())
+            numbers = [name for name in series.schema() if name not in series.keys]
+            both = found.rows.join(stored, on=series.keys, suffix="_stored")
+            differs = pl.any_horizontal(
+                pl.col(name).ne_missing(pl.col(f"{name}_stored")) for name in numbers
+            )
+            other = both.filter(differs)
+            for row in other.head(1).iter_rows(named=True):
+                raise BadInput(
+                    f"{path.name} and the store differ in {len(other):,} rows, the first of"
+                    f" {row['code']} at {row[series.time]}",
+                    "the file's count with replace=True; otherwise remove them from it",
+                )
+        asked = [
+            Asked(code, begin, end)
+            for code, begin, end in found.codes.select("code", "first", "last").iter_rows()
+        ]
+        return store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+
+    def _item(self, code: str) -> Instrument | None:
+        try:
+            return self._universe.get(code)
+        except UnknownInstrument:
+            return None
+
+    def _venue(self, venue: Venue | str) -> Venue:
+        return one_of(venue, tuple(Venue), "venue")
+
+    @property
+    def _now(self) -> Ns:
+        return self._state.now
+
+    def _say(self, text: str) -> None:
+        print(f"{self._state.mode.badge}{text}")
+
+
+def _absolute(path: Path | str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _gaps(
+    series: Series, found: Imported, file: str
+) -> tuple[pl.Series, dict[str, dict[date, str]]]:
+    """Return the trading days without a row by code: their number, and the reason of each."""
+    import polars as pl
+
+    have = found.rows.select("code", day=day_of(series)).unique()
+    by_code: dict[str, set[date]] = {}
+    for code, day in have.iter_rows():
+        by_code.setdefault(code, set()).add(day)
+    explained: dict[str, dict[date, str]] = {}
+    for code, first, last in found.codes.select("code", "first", "last").iter_rows():
+        # Older holidays are not known.
+        begin = max(first, date(FIRST_YEAR, 1, 1))
+        lacking = [day for day in trading_days(begin, last) if day not in by_code[code]]
+        explained[code] = dict.fromkeys(lacking, f"The imported file {file} has none")
+    numbers = [len(explained[code]) for code in found.codes["code"]]
+    return pl.Series("missing", numbers, pl.Int64), explained
+
+
+def _exported(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as people see them. The won of a minute are its own."""
+    import polars as pl
+
+    if series.kind is SeriesKind.MINUTE:
+        before = pl.col("value").shift(1, fill_value=0).over("code", day_of(series))
+        rows = rows.with_columns(value=pl.col("value") - before)
+    return as_shown(series, rows)
