@@ -109,6 +109,8 @@ def test_n04_every_text_can_be_read_and_nothing_overlaps_at_900_px(
         AGENT,
     ]
     write_notebook(lab.folder / "narrow.ipynb", [*cells, "%kis panel"])
+    errors: list[str] = []
+    notebook.page.on("pageerror", lambda error: errors.append(str(error)))
     notebook.open("narrow.ipynb")
     notebook.use_theme(theme)
     for index in range(len(cells)):
@@ -120,6 +122,7 @@ def test_n04_every_text_can_be_read_and_nothing_overlaps_at_900_px(
     contrast, text = notebook.page.evaluate(CONTRAST.read_text())
     assert contrast >= 4.5, text
     assert panel.locator(".kisnb-desk").evaluate(OVERLAPS) == []
+    assert errors == []
 
 
 def test_n04_a_second_view_and_a_reloaded_page_show_the_same(

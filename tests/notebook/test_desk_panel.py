@@ -202,11 +202,11 @@ def test_n04_each_part_of_the_desk_is_a_panel_of_its_own() -> None:
         async with opened() as (session, desk, _):
             for name, tables in PANELS.items():
                 panel = open_panel(session, name)
-                assert [table["name"] for table in panel.layout["tables"]] == list(tables)
+                assert [table["name"] for table in panel.shown["tables"]] == list(tables)
                 assert open_panel(session, name) is panel
             assert open_panel(session, "orders") is not desk
-            assert open_panel(session, "orders").layout["head"] == "slim"
-            assert desk.layout["head"] == "whole"
+            assert open_panel(session, "orders").shown["head"] == "slim"
+            assert desk.shown["head"] == "whole"
 
     asyncio.run(main())
 

@@ -26,7 +26,7 @@ class Figure(msgspec.Struct, frozen=True):
     text: str
     tone: Tone
     tip: str
-    """What it means, or why it is not known."""
+    """Its meaning, or the reason why it is not known."""
 
 
 def header(session: Session, note: str = "") -> dict[str, object]:

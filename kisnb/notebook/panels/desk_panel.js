@@ -5,7 +5,7 @@
 const STALE_MS = 4000;
 
 function render({ model, el, signal }) {
-  const { tables: shown, head } = model.get("layout");
+  const { tables: shown, head } = model.get("shown");
   const root = element("div", "kisnb-desk");
   keepKeys(root);
   const header = {};

@@ -51,7 +51,7 @@ class DeskPanel(AnyWidget):
     _css = _HERE / "desk_panel.css"
     kill = traitlets.Dict().tag(sync=True)
     """The words and the mode that HALT needs while no message of the kernel arrives."""
-    layout = traitlets.Dict().tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)
     """The head, and the tables in their order."""
 
     def __init__(self, session: Session, name: str = "desk") -> None:
@@ -61,7 +61,7 @@ class DeskPanel(AnyWidget):
         # kernel is busy at that moment.
         super().__init__(
             kill={"mode": str(session.mode), "words": WORDS, "face": face(session)},
-            layout={
+            shown={
                 "head": "whole" if name in WHOLE_HEAD else "slim",
                 "tables": [
                     {"name": key, "title": table.title, "empty": table.empty}

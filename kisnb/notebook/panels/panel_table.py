@@ -23,17 +23,17 @@ class Shown(Generic[S]):
 
 @dataclass(frozen=True)
 class PanelTable(Generic[S]):
-    """One table: what it is called, which columns it has, and how a subject becomes a row."""
+    """One table: its title, its columns, and how a subject becomes a row."""
 
     title: str
     empty: str
-    """What the panel says when there is no row."""
+    """The sentence in place of rows."""
     shown: Sequence[Shown[S]]
     key: Callable[[S], str]
     action: Callable[[S], str]
     """The label of the row's button, which names what it does. Empty: no button."""
     tip: str
-    """What people read when the pointer rests on the button."""
+    """The text that people read when the pointer rests on the button."""
     subjects: Callable[[], Iterable[S]]
     """The subjects of the rows, in their order."""
 

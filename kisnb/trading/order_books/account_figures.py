@@ -10,7 +10,7 @@ from kisnb.trading.order_books.order_book import OrderBooks
 
 
 class AccountFigures(NamedTuple):
-    """What the account is worth and what the day has brought, won.
+    """The worth of the account and the result of the day, won.
 
     None: not known. ``missing`` says why.
     """
@@ -20,7 +20,7 @@ class AccountFigures(NamedTuple):
     equity: int | None
     """Cash and the value of all holdings. None when one of them has no price."""
     result: int | None
-    """What the day has brought after fees and tax, realised or not.
+    """The result of the day after fees and tax, realised or not.
 
     None when the value of a stock at the opening or now is not known.
     """
@@ -31,7 +31,7 @@ class AccountFigures(NamedTuple):
 
     @property
     def before_cost(self) -> int | None:
-        """What the day has brought before fees and tax, won. None when it is not known."""
+        """The result of the day before fees and tax, won. None when it is not known."""
         return None if self.result is None else self.result + self.costs
 
     @property
