@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kisnb.guards import Guards as Guards
     from kisnb.market import indicators as indicators
     from kisnb.market.routing.router import Router as Router
+    from kisnb.missing import why_missing as why_missing
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
     from kisnb.session.connect import connect as connect
@@ -51,12 +52,13 @@ _PUBLIC = {
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
     "report": "kisnb.notebook.report:write_report",
+    "why_missing": "kisnb.missing",
 }
 # Public names that are modules themselves, and not attributes of one.
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Router", "Session", "Staged", "Tick",
-    "backtest", "connect", "errors", "indicators", "report",
+    "backtest", "connect", "errors", "indicators", "report", "why_missing",
 ]  # fmt: skip
 
 

@@ -129,15 +129,21 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits, equal for equal settings; paths of files do not count."""
+        """Twelve hexadecimal digits, equal for equal settings.
+
+        Paths of files and what is taped do not count.
+        """
         # The report shows this hash. Two people with the same limits get the same one, even though
         # their files stand in other folders.
-        settings = msgspec.structs.replace(self, credentials="", record="")
-        return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
+        settings = msgspec.to_builtins(msgspec.structs.replace(self, credentials="", record=""))
+        counted = {name: value for name, value in settings.items() if name not in TAPE}
+        return hashlib.sha256(msgspec.json.encode(counted)).hexdigest()[:12]
 
 
 PATHS = ("credentials", "record")
 """Settings that name a file."""
+TAPE = ("tape", "tape_max_mb", "tape_days")
+"""Settings of the tape, which change nothing of the trading."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
 """Names of all settings."""
 HUNDREDTHS = "max_day_loss"

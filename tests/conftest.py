@@ -9,9 +9,15 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+from tests import known_days
+from tests.forking import popen
 
 # How long an example takes says nothing about whether it holds.
 settings.register_profile("kisnb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,12 +25,61 @@ settings.load_profile("kisnb")
 
 SLOW = ("browser", "faults", "session", "notebook", "desk")
 """Folders whose tests start processes or play many schedules, the slowest first."""
+SLOWEST = (
+    "browser",
+    "faults/test_campaign.py",
+    "simulator/test_market_real_data.py",
+    "session/test_trading.py",
+    "session/test_routed_days.py",
+    "faults/test_processes.py",
+    "notebook/test_readme_blocks.py",
+    "notebook/test_o11_cases_in_kernels.py",
+    "simulator/test_day_statistics.py",
+    "notebook/test_halt_doors.py",
+    "desk/test_full_disk.py",
+    "simulator/test_quotations.py",
+    "simulator/test_market.py",
+    "session/test_trading_seen.py",
+    "simulator/test_recording.py",
+    "session/test_hybrid.py",
+    "session/test_api.py",
+    "session/test_real_data.py",
+)
+"""What runs first, because it takes longest: files, or folders as one."""
+
+
+def unit_of(path: str) -> str:
+    """Return what one worker runs as a whole: a file, or the folder of the browser's tests.
+
+    ``path`` begins below ``tests``. The browser's tests share a JupyterLab and a window on it,
+    which take longer to start than most of these tests.
+    """
+    return "browser" if path.startswith("browser/") else path
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives each worker of a run with ``--dist loadfile`` one unit after another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(super()._split_scope(nodeid).removeprefix("tests/"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow folders, so that no worker is left alone with one at the end."""
-    place = {name: n for n, name in enumerate(SLOW)}
-    items.sort(key=lambda item: place.get(item.path.parent.name, len(SLOW)))
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    units = {name: n for n, name in enumerate(SLOWEST)}
+    folders = {name: len(SLOWEST) + n for n, name in enumerate(SLOW)}
+
+    def place(item: pytest.Item) -> int:
+        path = Path(os.path.relpath(item.path, Path(__file__).parent))
+        in_folder = folders.get(path.parts[0], len(SLOWEST) + len(SLOW))
+        return units.get(unit_of(path.as_posix()), in_folder)
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:
@@ -35,6 +90,25 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Desks, simulators and kernels are forked from a process that has loaded their modules."""
+    # A socket's path is short: 108 bytes.
+    with TemporaryDirectory(prefix="kisnb-fork-") as folder, pytest.MonkeyPatch.context() as patch:
+        known_days.keep()
+        popen.servers = popen.ForkServers(Path(folder))
+        popen.install()
+        patch.setenv(popen.FOLDER, folder)
+        yield
+        popen.servers.stop()
+
+
+@pytest.fixture
+def started_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process of this test is started as a person's is, with a command line of its own."""
+    monkeypatch.delenv(popen.FOLDER)
 
 
 @pytest.fixture(autouse=True)

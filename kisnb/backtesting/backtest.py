@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +11,16 @@ from kisnb import values
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Data, read_feed
 from kisnb.backtesting.bar_orders import BarOrders
-from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, lies_off_grid, universe_of
+from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.engine import Result, replay
+from kisnb.backtesting.results.benchmark import BenchmarkLike
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.backtesting.run_record import RunRecord
-from kisnb.backtesting.run_words import assumed, costs_in_words
+from kisnb.backtesting.run_words import assumed, costs_in_words, parameters_in_words
 from kisnb.clock import DAY, SECOND
 from kisnb.errors import BadInput, ConfigError
+from kisnb.history.tape.blocks import is_tape
 from kisnb.market.bars import length_of
 from kisnb.market.costs import PLANS, TAXES, CostModel, read_fees
 from kisnb.market.universe import Universe
@@ -39,7 +41,7 @@ def backtest(
     agent: Agents,
     data: Data,
     *,
-    cash: int = CASH,
+    cash: int | None = None,
     costs: CostModel | str | None = None,
     fills: int | None = 100,
     latency: float = 0.0,
@@ -51,30 +53,39 @@ def backtest(
     separate: bool = False,
     limits: Limits | None = None,
     universe: Universe | None = None,
-) -> RunRecord | Result:
+    patience: float = 60.0,
+    benchmark: BenchmarkLike = None,
+) -> BacktestResult | Result:
     """Run an agent over bars, or over a recorded day, and return what became of it.
 
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. A text that ends in ``.jsonl`` is a recording of ``kisnb sim --record``.
+    file. A tape (``.tape``) or a recording (``.jsonl``) of a day plays ticks and depth.
 
-    - ``cash``: won at the start. All agents share it; with ``separate=True`` each has so much.
+    - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
+      it. All agents share it; with ``separate=True`` each has so much.
     - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. Bars need it.
     - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
     - ``latency``: seconds from the decision until the order is at the exchange.
     - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live;
       ``"fill"`` at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
-      data do not show it. ``limits``: the desk's own limits; none without it.
+      data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
+      after which a handler that does not return ends the run.
+    - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
+      DataFrame of date and close.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
-    if isinstance(data, str | Path) and Path(data).suffix == ".jsonl":
+    if isinstance(data, str | Path) and (Path(data).suffix == ".jsonl" or _is_tape(Path(data))):
         model = None if costs is None else _costs(costs)
-        return replay(_single(agent, params), data, limits=limits, costs=model)
+        return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
     model = _costs(costs)
+    won = CASH if cash is None else values.price(cash, "the cash")
+    if won < 1:
+        raise BadInput(f"the cash of {won:,} won buys nothing", "give won above 0")
     named = _code_of(agent)
     feed = read_feed(data, code=named, start=_day(start), end=_day(end), every=every)
     agents = _agents(agent, feed, params or {})
@@ -82,18 +93,19 @@ def backtest(
     issues, unknown = universe_of(feed.codes, listed)
     _check_tax(model, feed, issues)
     run = prepared(
-        agents, feed, issues, model, cash=values.price(cash, "the cash"), fills=fills,
+        agents, feed, issues, model, cash=won, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
     )  # fmt: skip
-    run.run()
-    return RunRecord(
+    parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
+    run.run(values.seconds(patience, "patience"))
+    record = RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,
         equity=run.equity(),
         bars=feed.frame(),
         first=feed.first,
         last=feed.last,
-        cash=cash * (len(agents) if separate else 1),
+        cash=won * (len(agents) if separate else 1),
         costs=costs_in_words(model),
         assumptions=assumed(
             feed,
@@ -104,8 +116,11 @@ def backtest(
             sizing,
             separate=separate,
             has_limits=limits is not None,
+            has_guards=any(runner.agent.guards is not None for runner in run.runners),
         ),
+        parameters=parameters,
     )
+    return BacktestResult(record, benchmark)
 
 
 def prepared(
@@ -129,12 +144,7 @@ def prepared(
         )
     values.one_of(sizing, ("decision", "fill"), "sizing")
 
-    @cache
-    def is_adjusted(code: str) -> bool:
-        bars = feed.of(code)
-        return lies_off_grid((bars.open, bars.high, bars.low, bars.close), bars.t, issues.get(code))
-
-    rules = BarRules(issues, costs, is_adjusted)
+    rules = BarRules(issues, costs, off_grid(feed.rows, issues).__contains__)
     state, out = State(), list[tuple[BarRunner, BarCommand]]()
     own: dict[str, int] | None = {} if separate else None
     runners = []
@@ -179,6 +189,10 @@ def _day(day: date | str | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError):
         raise BadInput(f"{day!r} is not a date", "write it as 2024-01-31") from None
+
+
+def _is_tape(path: Path) -> bool:
+    return path.suffix == ".tape" or (path.is_file() and is_tape(path))
 
 
 def _code_of(agent: Agents) -> str:

@@ -19,7 +19,7 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import Command, ReviseOrder, Submit
+from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
 class PlaceAtFill(msgspec.Struct, frozen=True):
@@ -59,7 +59,15 @@ class BarRunner(AgentRunner):
         """Length of the bars that ``on_bar`` gets; 0 for none."""
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the step ends. Raises BadInput for a stock without bars."""
+        """Keep a command until the step ends. Raises BadInput for a stock without bars.
+
+        It also raises BadInput for an exit: the desk judges exits by each trade, and a bar has four
+        prices.
+        """
+        if isinstance(command, Protect):
+            raise BadInput(
+                "exits are not played over bars", "test them on a tape, or sell in on_bar"
+            )
         if not isinstance(command, Submit | ReviseOrder):
             self._out.append((self, command))
             return None
@@ -84,6 +92,9 @@ class BarRunner(AgentRunner):
         held = self.book.position(code).qty
         if wanted.weight == 0:
             shares = -held
+        elif not held:
+            # Its fill sizes it. Until then it stands for one share.
+            shares = 1
         else:
             item = self._rules.instrument(code)
             if item is None:

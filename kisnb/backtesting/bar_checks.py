@@ -138,7 +138,7 @@ def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
     if column.dtype == pl.String:
         texts = column
         days = texts.str.to_date(strict=False)
-        column = days if not days.null_count() else texts.str.to_datetime(strict=False)
+        column = days if not days.null_count() else _moments(texts)
     if column.null_count():
         _refuse_row(column.is_null().arg_true()[0], "has no time that can be read")
     if column.dtype == pl.Date:
@@ -156,6 +156,17 @@ def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
     korean = moments.dt.convert_time_zone("Asia/Seoul")
     is_daily = korean.dt.hour().sum() == 0 and korean.dt.minute().sum() == 0
     return moments.dt.epoch("ns"), is_daily
+
+
+def _moments(texts: pl.Series) -> pl.Series:
+    """Return texts as moments. One that cannot be read is null."""
+    import polars as pl
+
+    try:
+        return texts.str.to_datetime(strict=False)
+    except pl.exceptions.PolarsError:
+        # No text looks like a time at all.
+        return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
 
 
 def _whole_numbers(rows: pl.DataFrame) -> pl.DataFrame:

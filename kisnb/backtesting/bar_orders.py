@@ -11,13 +11,10 @@ both and compares their rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-
-import msgspec
 
 from kisnb.backtesting.bar_agents import BarCommand, PlaceAtFill
 from kisnb.backtesting.bar_rules import BarGate, BarRules
-from kisnb.clock import Ns, day_number, kst_day
+from kisnb.clock import DAY, Ns, day_number, kst, kst_day
 from kisnb.events import (
     AccountOpened,
     Bar,
@@ -35,11 +32,12 @@ from kisnb.events import (
 )
 from kisnb.exchange.bar_fills import bar_fill, is_reached, limit_price, locked
 from kisnb.market.costs import added
+from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent, Order, OrderRef, OrderState, Route
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Board, Kind, OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, Submit
+from kisnb.trading.ports.commands import CancelOrder, NoteDecision, ReviseOrder, Submit
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
@@ -86,6 +84,8 @@ class BarOrders:
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
         """Orders that meet the next bar of their stock, by code, oldest first."""
+        self.held: dict[str, int] = {}
+        """Shares of each stock that the account holds."""
         self.rows: list[Row] | None = None
         """The rows in their order, for whoever sets a list here."""
         self._rules = rules
@@ -95,9 +95,10 @@ class BarOrders:
         """Gets each fact with its order; None when no agent listens."""
         self._own_cash = own_cash
         self._number = 0
-        self._day: date | None = None
+        self._day_ends: Ns = 0
         self._day_number = 0
-        self._taxes: dict[str, int] = {}
+        self._taxes: dict[tuple[Kind, Board], int] = {}
+        """Rates of the day."""
         self._routes = {kind: Route(Venue.KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
         self._items = {item.code: item for item in rules.universe}
         state.apply(AccountOpened(now, cash, ()))
@@ -117,6 +118,10 @@ class BarOrders:
                 self._revise(now, intent, arrives)
             case CancelOrder(key=key, qty=qty):
                 self._cancel(now, key, qty)
+            case NoteDecision(decision=decision):
+                self.state.apply(decision)
+                if self.rows is not None:
+                    self.rows.append(decision)
             case _:
                 # These are for a desk that serves sessions.
                 pass
@@ -125,7 +130,7 @@ class BarOrders:
         self._record(IntentTaken(now, intent))
         no = self._gate.check(now, intent, self.state)
         if no is not None:
-            self._record(Denied(now, intent.key, no.reason, no.cure))
+            self._record(Denied(now, intent.key, *no))
             return
         self._send(now, intent, self._routes[intent.kind])
         order = self.state.books.orders[intent.key]
@@ -133,7 +138,8 @@ class BarOrders:
 
     def _send(self, now: Ns, intent: Intent, route: Route) -> OrderRef:
         day = self._today(now)
-        self._record(SendStarted(now, intent.key, route, self._number))
+        highest = self.state.highest.get(day, 0)
+        self._record(SendStarted(now, intent.key, route, highest))
         self._number += 1
         ref = OrderRef(day, "", self._number, Venue.KRX)
         self._record(Sent(now, intent.key, ref))
@@ -146,7 +152,7 @@ class BarOrders:
         if no is None and item is not None:
             no = why_not_revised(now, self.state.books, intent, item)
         if no is not None:
-            self._record(Denied(now, intent.key, no.reason, no.cure))
+            self._record(Denied(now, intent.key, *no))
             return
         old = self.state.books.orders[intent.supersedes or ""]
         self._send(now, intent, Route(Venue.KRX, intent.kind, place_lost(old, intent)))
@@ -193,10 +199,13 @@ class BarOrders:
             if entry.arrives > t or not bar.volume:
                 left.append(entry)
                 continue
-            if entry.wanted is not None and not self._size(bar, t, entry):
-                if entry.order.is_open:
-                    left.append(entry)
-                continue
+            if entry.wanted is not None:
+                traded = self._size(bar, t, entry, room)
+                if traded is not None:
+                    room -= traded
+                    if entry.order.is_open:
+                        left.append(entry)
+                    continue
             room -= self._fill(bar, t, entry, room)
             if entry.order.is_open:
                 left.append(entry)
@@ -226,22 +235,40 @@ class BarOrders:
         value = shares * price
         fee, tax = self._costs(t, intent, entry.traded, value)
         entry.traded += value
-        if self._own_cash is not None:
-            self._own_cash[intent.agent] += (-value if buys else value) - fee - tax
+        self._note_fill(intent, shares, value, fee + tax)
         self._record(Filled(t, intent.key, shares, price, fee, tax, Venue.KRX, t))
         return shares
 
     def _costs(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
         """Return what a fill adds to the fee and the tax of its order, won."""
         item, costs = self._items[intent.code], self._rules.costs
+        if not before:
+            # The whole order trades in one fill, which is nearly every order.
+            fee = costs.fee(value, Venue.KRX, item.kind)
+            if intent.side is Side.BUY:
+                return fee, 0
+            return fee, value * self._tax_rate(t, item) // 1_000_000_000
         fee = added(lambda won: costs.fee(won, Venue.KRX, item.kind), before, value)
         if intent.side is Side.BUY:
             return fee, 0
         day = kst_day(t)
         return fee, added(lambda won: costs.tax(won, day, item.kind, item.board), before, value)
 
-    def _size(self, bar: Bar, t: Ns, entry: Waiting) -> bool:
-        """Size an order at the open of a bar, and send it. Return False when it does not trade."""
+    def _tax_rate(self, t: Ns, item: Instrument) -> int:
+        """Return today's tax on sales of such an issue, in parts per billion."""
+        self._today(t)
+        sort = item.kind, item.board
+        rate = self._taxes.get(sort)
+        if rate is None:
+            rate = self._rules.costs.tax_rate(kst_day(t), item.kind, item.board)
+            self._taxes[sort] = rate
+        return rate
+
+    def _size(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int | None:
+        """Size an order at the open of a bar, and trade it when all of it trades at once.
+
+        Return the shares that traded; None when it was sent and the bar has to fill it.
+        """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
         buys = intent.side is Side.BUY
@@ -249,24 +276,59 @@ class BarOrders:
             limits = self._rules.bar_days.of(t, bar.code)
             lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
             if locked(buys, bar.high, bar.low, lower, upper):
-                return False
+                return 0
         shares = self._shares(bar, intent, wanted)
         qty = shares if buys else -shares
         if qty != intent.qty and qty > 0:
-            intent = entry.intent = msgspec.structs.replace(intent, qty=qty)
-        self._record(IntentTaken(t, intent))
+            intent = entry.intent = Intent(
+                intent.key, intent.agent, intent.code, intent.side, qty, intent.kind
+            )
         entry.wanted = None
+        most = self._gate.limits.max_order_value
         if qty <= 0:
+            self._record(IntentTaken(t, intent))
             why = f"at {bar.open:,} won there is nothing to {intent.side} any more"
             self._record(Denied(t, intent.key, why, "order less, or with more cash"))
-            return False
-        most = self._gate.limits.max_order_value
+            return 0
         if buys and qty * bar.open > most:
+            self._record(IntentTaken(t, intent))
             why = f"an order of {qty * bar.open:,} won is above the limit of {most:,} won"
             self._record(Denied(t, intent.key, why, "order less, or raise max_order_value"))
-            return False
+            return 0
+        if self.notify is None and (self._percent is None or qty <= room):
+            self._trade_at_once(bar.open, t, intent)
+            return qty
+        self._record(IntentTaken(t, intent))
         self._send(t, intent, self._routes[OrderKind.MARKET])
-        return True
+        return None
+
+    def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
+        """Send an order and fill all of it at the open. Nobody hears of the steps between."""
+        day = self._today(t)
+        started = SendStarted(
+            t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
+        )
+        self._number += 1
+        value = intent.qty * price
+        fee, tax = self._costs(t, intent, 0, value)
+        taken = IntentTaken(t, intent)
+        sent = Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX))
+        filled = Filled(t, intent.key, intent.qty, price, fee, tax, Venue.KRX, t)
+        self._note_fill(intent, intent.qty, value, fee + tax)
+        self.state.apply_at_once(taken, started, sent, filled)
+        if self.rows is not None:
+            self.rows += (taken, started, sent, filled)
+
+    def _note_fill(self, intent: Intent, shares: int, value: int, costs: int) -> None:
+        """Keep the shares that are held, and an agent's own cash."""
+        buys = intent.side is Side.BUY
+        held = self.held.get(intent.code, 0) + (shares if buys else -shares)
+        if held:
+            self.held[intent.code] = held
+        else:
+            self.held.pop(intent.code, None)
+        if self._own_cash is not None:
+            self._own_cash[intent.agent] += (-value if buys else value) - costs
 
     def _shares(self, bar: Bar, intent: Intent, wanted: Wanted) -> int:
         """Return the shares that a wish means at the open of a bar, negative to sell."""
@@ -284,10 +346,9 @@ class BarOrders:
             equity = cash + books.of(agent).position(code).qty * price
         else:
             cash = self.state.cash or 0
+            bases = self._rules.bar_days.bases
             equity = cash + sum(
-                p.qty * (price if p.code == code else self._rules.bar_days.bases[p.code])
-                for p in books.account.positions.values()
-                if p.qty
+                qty * (price if of == code else bases[of]) for of, qty in self.held.items()
             )
         free = cash - self._reserved()
         means = Means(price, price, free, equity, held)
@@ -304,15 +365,16 @@ class BarOrders:
 
     def end_day(self, now: Ns) -> None:
         """End the orders that were not filled: they lived for the day."""
-        for entries in list(self.waiting.values()):
-            for entry in entries:
-                order = entry.order
-                if entry.wanted is not None:
-                    self._record(IntentTaken(now, entry.intent))
-                    why = f"{order.code} did not trade until the end of the day"
-                    self._record(Denied(now, order.key, why, "order again"))
-                elif order.is_open:
-                    self._record(Expired(now, order.key, order.leaves))
+        entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
+        # In the order in which they were given, as the desk books a list of KIS's.
+        for key in [key for key in self.state.books.live if key in entries]:
+            entry, order = entries[key], entries[key].order
+            if entry.wanted is not None:
+                self._record(IntentTaken(now, entry.intent))
+                why = f"{order.code} did not trade until the end of the day"
+                self._record(Denied(now, key, why, "order again"))
+            elif order.is_open:
+                self._record(Expired(now, key, order.leaves))
         self.waiting.clear()
 
     # inside
@@ -325,10 +387,12 @@ class BarOrders:
             self.waiting.pop(code, None)
 
     def _today(self, now: Ns) -> int:
-        day = kst_day(now)
-        if day != self._day:
+        if now >= self._day_ends:
+            day = kst_day(now)
+            self._day_ends = kst(day, 0) + DAY
             # Numbers begin anew each day at KIS. Here they go on, so that none comes twice.
-            self._day, self._day_number = day, day_number(now)
+            self._day_number = day_number(now)
+            self._taxes.clear()
         return self._day_number
 
     def _record(self, fact: OrderFact) -> None:

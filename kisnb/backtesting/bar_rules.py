@@ -7,6 +7,8 @@ day is the close of the stock's day before, on its first day its first open.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +24,12 @@ from kisnb.trading.gate.risk import Gate, No, Rules
 from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.ports.limits import Limits
 
+if TYPE_CHECKING:
+    import polars as pl
+
+SAMPLED = 200_000
+"""Bars of which the prices are compared with the tick grid."""
+_PRICES = ("open", "high", "low", "close")
 BARS_TAKE = Capabilities(
     venues=(Venue.KRX,),
     kinds=(OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT),
@@ -120,15 +128,38 @@ def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple
     return Universe(items, source=listed.source), tuple(unknown)
 
 
-def lies_off_grid(
-    prices: Sequence[Sequence[int]], times: Sequence[Ns], item: Instrument, most: int = 200
-) -> bool:
-    """Return whether prices of a stock do not lie on the grid of their days: they are adjusted.
+def off_grid(rows: pl.DataFrame, issues: Universe) -> frozenset[str]:
+    """Return the stocks of which a price does not lie on the grid of its day: adjusted prices.
 
-    At most ``most`` bars are looked at, evenly over the whole time.
+    At most ``SAMPLED`` bars are looked at, drawn from all of them. Columns: code, day, open, high,
+    low, close.
     """
-    for i in range(0, len(times), max(len(times) // most, 1)):
-        day = kst_day(times[i])
-        if not all(ticks.on_grid(column[i], item.kind, day, item.board) for column in prices):
-            return True
-    return False
+    import polars as pl
+
+    sample = rows if rows.height <= SAMPLED else rows.sample(SAMPLED, seed=1)
+    sample = sample.select(pl.col("code").cast(pl.String), "day", *_PRICES)
+    sorts: dict[tuple[Kind, Board], list[str]] = {}
+    for item in issues:
+        sorts.setdefault((item.kind, item.board), []).append(item.code)
+    found: set[str] = set()
+    for (kind, board), codes in sorts.items():
+        grids = ticks.STOCK_GRIDS[board] if kind is Kind.STOCK else ticks.FUND_GRIDS
+        ends = [grid.since for grid in grids[1:]]
+        for grid, end in zip(grids, [*ends, date.max], strict=True):
+            of_grid = sample.filter(
+                pl.col("code").is_in(codes), pl.col("day") >= grid.since, pl.col("day") < end
+            )
+            off = pl.any_horizontal(
+                pl.col(name) % _tick_at(pl.col(name), grid) != 0 for name in _PRICES
+            )
+            found.update(of_grid.filter(off)["code"].unique().to_list())
+    return frozenset(found)
+
+
+def _tick_at(price: pl.Expr, grid: ticks.Grid) -> pl.Expr:
+    import polars as pl
+
+    size = pl.lit(grid.sizes[0])
+    for start, tick in zip(grid.starts[1:], grid.sizes[1:], strict=True):
+        size = pl.when(price >= start).then(tick).otherwise(size)
+    return size

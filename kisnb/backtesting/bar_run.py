@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Chunk
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.stuck import StuckWatch
 from kisnb.clock import DAY, Ns, kst_day
 from kisnb.events import Bar, ClockMoved, Filled, OrderFact, PhaseChanged
 from kisnb.market import sessions
@@ -76,6 +77,11 @@ class BarRun:
         self._told = dict.fromkeys((r.id for r in self._longer), 0)
         """Bars of its own length that an agent has got."""
         self._equity: list[tuple[Ns, int, int]] = []
+        self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
+        """The agent of each stock by its index, when each has at most one and none waits."""
+        if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
+            at = (self._of_code.get(code) for code in feed.codes)
+            self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
         if self.hears:
             orders.notify = self.notify
 
@@ -88,11 +94,37 @@ class BarRun:
 
     # the loop
 
-    def run(self) -> None:
-        """Play all bars. Raises what ended an agent."""
+    def run(self, patience: float = 60.0) -> None:
+        """Play all bars. Raises what ended an agent.
+
+        A handler that does not return for ``patience`` seconds of wall time is interrupted, and
+        AgentFailed names its line.
+        """
+        loops = frozenset(
+            f.__code__
+            for f in (
+                BarRun._day_of_one,
+                BarRun._deliver,
+                BarRun._deliver_single,
+                BarRun.notify,
+                BarRun._start,
+            )
+        )
+        with StuckWatch(patience, loops) as watch:
+            try:
+                self._run()
+            except KeyboardInterrupt as e:
+                if not watch.struck:
+                    raise
+                note = next((r.interrupted for r in self.runners if r.interrupted), "")
+                where = note.partition(";")[0].removeprefix("interrupted in ")
+                text = f"a handler has not returned for {patience:g} s: {where}"
+                cure = "end its loop, or give more time: backtest(..., patience=600)"
+                raise AgentFailed(f"{text}. {cure.capitalize()}.") from e
+
+    def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
         day = self._day_of_one if one and self._is_plain else self._day_of_many
-        gc.collect()
         # The loop makes no circles; without the objects of before, each collection is short.
         gc.freeze()
         try:
@@ -135,20 +167,16 @@ class BarRun:
                 # What was decided after the last close is at the exchange when the day opens.
                 self.orders.take(command, opens, opens)
 
-    def _end_day(self, closes: Ns, last: Sequence[Bar]) -> None:
+    def _end_day(self, closes: Ns, closes_of_day: Iterable[tuple[str, int]]) -> None:
         """End the day's orders, and make its closes the base prices of the next day."""
         if self.orders.waiting:
             self.orders.end_day(closes)
-        bases = self.rules.bar_days.bases
-        for bar in last:
-            bases[bar.code] = bar.close
+        self.rules.bar_days.bases.update(closes_of_day)
         self._note_equity(closes)
 
     def _note_equity(self, closes: Ns) -> None:
         bases = self.rules.bar_days.bases
-        held = sum(
-            p.qty * bases[p.code] for p in self.state.books.account.positions.values() if p.qty
-        )
+        held = sum(qty * bases[code] for code, qty in self.orders.held.items())
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
@@ -170,7 +198,7 @@ class BarRun:
             if waiting:
                 meet(last, opens if self.feed.span == DAY else last.t)
             runner.now = end
-            self._end_day(end, (last,))
+            self._end_day(end, ((last.code, last.close),))
             on_bar(last)
         except BaseException as e:
             self._failed(runner, e)
@@ -189,8 +217,12 @@ class BarRun:
             if self.orders.waiting:
                 self._meet(step, t)
             if is_last:
-                self._end_day(end, bars[first:stop])
-            self._deliver(step, end)
+                codes = map(self.feed.codes.__getitem__, chunk.codes[first:stop])
+                self._end_day(end, zip(codes, chunk.close[first:stop], strict=True))
+            if self._single is None:
+                self._deliver(step, end)
+            else:
+                self._deliver_single(step, chunk.codes[start:end_of_step], end)
             if is_last:
                 self._overnight, self._out[:] = list(self._out), []
             elif self._out:
@@ -229,6 +261,23 @@ class BarRun:
             self._failed(runner, e)
         for longer in self._longer:
             self._deliver_longer(longer, end)
+
+    def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
+        """Give each bar to the one agent of its stock, by the index of the stock."""
+        single = self._single
+        assert single is not None
+        runner: BarRunner | None = None
+        try:
+            for bar, index in zip(step, codes, strict=True):
+                found = single[index]
+                if found is not None:
+                    runner, on_bar = found
+                    runner.now = end
+                    on_bar(bar)
+        except BaseException as e:
+            if runner is None:
+                raise
+            self._failed(runner, e)
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
         """Give an agent the bars of its own length that are known now."""

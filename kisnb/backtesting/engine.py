@@ -1,31 +1,64 @@
-"""The back-tester: the desk's own core over a recorded day.
+"""The back-tester over a tape: the desk's own core, and an exchange that the tape shows.
 
-It runs the same DeskCore, agents and order books as a session; only the hosts differ. Persist
-appends a row. Send enters the order at once (latency 0). An order fills at the price of the next
-trade that its limit allows. An agent's orders go out after the frame whose trades it saw, as in a
-session.
+It runs the same DeskCore, agents and order books as a session. Only the hosts differ: Persist
+appends a row, Send enters the order at once (latency 0), and ``TapeMarket`` fills it. The orders of
+an agent that saw a batch of the tape go out after that batch, as in a session: by then the exchange
+has done all of that moment.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from kisnb.clock import Ns, day_number, kst_day
+import msgspec
+
+from kisnb.backtesting.tape_market import TAKES, TapeFill, TapeMarket
+from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
-from kisnb.events import ClockMoved, Event, Notice, Tick, is_order_fact
+from kisnb.events import (
+    AccountOpened,
+    CancelStarted,
+    ClockMoved,
+    Depth,
+    Event,
+    IntentTaken,
+    Notice,
+    SendStarted,
+    Tick,
+    is_order_fact,
+)
 from kisnb.history.tape.blocks import is_tape
 from kisnb.history.tape.reader import TapeFile
-from kisnb.kis.recording.recorded_tape import recorded_ticks
+from kisnb.kis.recording.recorded_tape import (
+    MarketEvents,
+    OrderCame,
+    holds_orders,
+    recorded_market,
+)
 from kisnb.market.costs import BANKIS, CostModel, read_fees
 from kisnb.market.instruments import is_code
+from kisnb.market.sessions import gives_price
 from kisnb.market.universe import Universe
-from kisnb.orders import Capabilities, Intent, OrderRef, Route, SendReply
+from kisnb.orders import (
+    Account,
+    Capabilities,
+    Holding,
+    Intent,
+    Order,
+    OrderPage,
+    OrderRef,
+    OrderRow,
+    Route,
+    SendReply,
+)
 from kisnb.paths import data_dir
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
@@ -34,12 +67,16 @@ from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, FastForward, Idle, ReleaseAgent, WatchCodes
 from kisnb.trading.ports.effects import (
     AskDepth,
+    AskOrders,
     Cancel,
     CancelReply,
     DepthRead,
     Effect,
+    OrdersQuery,
+    OrdersRead,
     Persist,
     Publish,
+    Revise,
     Send,
     WakeAt,
     Woke,
@@ -48,8 +85,8 @@ from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
-CAN = Capabilities(venues=(Venue.KRX,), kinds=(OrderKind.LIMIT, OrderKind.MARKET), can_order=True)
-"""A back-test trades at KRX, with limit and market orders."""
+CAN = Capabilities(venues=(Venue.KRX, Venue.NXT, Venue.SOR), kinds=TAKES, can_order=True)
+"""A tape shows both venues, and decides the kinds that meet bids and asks."""
 
 
 class Result:
@@ -73,53 +110,6 @@ class Result:
         )
 
 
-class RestingOrders:
-    """Orders that wait for the next trade of their stock, by number."""
-
-    def __init__(self) -> None:
-        self._orders: dict[int, tuple[Intent, int]] = {}
-        """Intent and leaves."""
-        self._last = 0
-
-    def enter(self, intent: Intent) -> int:
-        """Take an order; return its number."""
-        number = self.next_number()
-        self._orders[number] = (intent, intent.qty)
-        return number
-
-    def next_number(self) -> int:
-        """Return a new number; orders and cancels are numbered together, as at KIS."""
-        self._last += 1
-        return self._last
-
-    def cancel(self, number: int, qty: int | None) -> int:
-        """Take out ``qty`` shares, None for all leaves; return how many came out.
-
-        It is 0 when the order is no longer there.
-        """
-        if number not in self._orders:
-            return 0
-        intent, leaves = self._orders[number]
-        out = min(qty or leaves, leaves)
-        if leaves > out:
-            # The order keeps its place: a smaller quantity does not lose priority.
-            self._orders[number] = (intent, leaves - out)
-        else:
-            del self._orders[number]
-        return out
-
-    def filled_by(self, tick: Tick) -> list[tuple[int, Intent, int]]:
-        """Take out and return (number, intent, shares) that this trade fills, oldest first."""
-        hit = [
-            (n, i, q)
-            for n, (i, q) in self._orders.items()
-            if i.code == tick.code and _takes(i, tick.price)
-        ]
-        for number, _, _ in hit:
-            del self._orders[number]
-        return hit
-
-
 class Engine:
     """Runs one core and one agent over one tape; ``start`` is the moment of the first frame.
 
@@ -133,7 +123,14 @@ class Engine:
         start: Ns,
         limits: Limits | None = None,
         costs: CostModel = BANKIS,
+        *,
+        cash: int | None = None,
+        own_in_tape: bool = False,
     ) -> None:
+        """``cash``: the account's won, None when it is not known and no buy is refused for it.
+
+        ``own_in_tape``: the tape was recorded while these very orders were in the market.
+        """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
         code = str(agent.code)
         if not isinstance(agent.code, str) or not is_code(code):
@@ -148,28 +145,79 @@ class Engine:
         self.rows: list[Row] = []
         """The journal's rows so far."""
         self.books = OrderBooks()
-        self.core = DeskCore(rules, limits or Limits(), State())
+        state = State()
+        self.core = DeskCore(rules, limits or Limits(), state)
         self.runner = AgentRunner(
-            agent, agent.id or type(agent).__name__, "backtest", self.books, rules
+            agent,
+            agent.id or type(agent).__name__,
+            "backtest",
+            self.books,
+            rules,
+            cash=lambda: state.cash,
         )
-        self._resting = RestingOrders()
+        self.market = TapeMarket(own_in_tape=own_in_tape)
+        self._keys: dict[int, str] = {}
+        """Key of each order, by number."""
+        self._last = 0
+        """The last number given out: orders, revises and cancels are numbered together."""
+        self._prints: dict[tuple[str, int], Ns] = {}
+        self._cash = cash
+        if cash is not None:
+            opened = AccountOpened(start, cash, ())
+            self.rows.append(opened)
+            state.apply(opened)
         self._wakes: list[Ns] = []
-        self._out: list[Command] = []
+        self._queries: deque[OrdersQuery] = deque()
+        """Readings that have begun. They end when the agent has got what came before."""
+        self._posts: deque[Send | Revise | Cancel] = deque()
+        """Calls that have not reached the server yet."""
+        self._out: deque[Command] = deque()
         """Commands of the agent that have not reached the core yet."""
         # The core begins before the agent, as a desk runs before a session attaches.
         self._run(self.core.start(start))
         self._out += self.runner.start(start)
         self._drain()
 
-    def frame(self, t: Ns, ticks: Sequence[Tick]) -> None:
-        """Play the trades of one frame, sent at ``t``."""
+    def frame(self, t: Ns, ticks: Sequence[Tick], depths: Sequence[Depth] = ()) -> None:
+        """Play a batch of the tape, received at ``t``: its trades, and the depth after them."""
+        if t > self.now:
+            self._post_all()
         self._pass_time(t)
-        # Orders fill before the core sees the trade: they were there when it happened.
+        # Orders fill before the core sees the trade: they were there when it happened, and notices
+        # come before the frames of the market.
+        for fill in _joined(self.market.play(ticks, depths)):
+            self._fill(fill)
         for tick in ticks:
-            for number, intent, qty in self._resting.filled_by(tick):
-                self._submit(self._notice("filled", number, intent, qty, tick.price))
             self._run(self.core.step(self.now, tick))
+        for depth in depths:
+            self._run(self.core.step(self.now, depth))
         self._drain()
+
+    def reach_server(self, t: Ns, *, is_new: bool) -> None:
+        """Let the next call of the orders reach the server, as one did at ``t`` in the tape.
+
+        Its effect follows in the tape, and the agent sees it before its next call goes out.
+        ``is_new``: the call was no revise and no cancel.
+        """
+        if t > self.now:
+            self._post_all()
+            self._pass_time(t)
+        for post in self._posts:
+            if isinstance(post, Send) is is_new:
+                self._posts.remove(post)
+                self._post(post)
+                self._drain()
+                return
+
+    def end(self) -> None:
+        """Send what is left when the tape is over."""
+        self._post_all()
+
+    def _post_all(self) -> None:
+        """Let all calls reach the server that the tape has not shown: they are new to it."""
+        while self._posts:
+            self._post(self._posts.popleft())
+            self._drain()
 
     def _pass_time(self, t: Ns) -> None:
         """Move time to ``t``; wake core and agent, in order, at the moments that they asked for."""
@@ -196,14 +244,22 @@ class Engine:
 
     def _drain(self) -> None:
         """Hand the agent's commands to the core. Raises what stopped the agent."""
-        while self._out:
-            # One after another, because carrying one out may let the agent order more, which goes
-            # behind the others.
-            command = self._out.pop(0)
-            # These are for a desk that serves sessions. A tape plays by itself and brings every
-            # stock.
-            if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
-                self._run(self.core.step(self.now, command))
+        # One after another, because carrying one out may let the agent order more, which goes
+        # behind the others.
+        while self._out or self._queries:
+            # A reading that began before the agent decided ends before its order comes.
+            if self._queries:
+                self._read(self._queries.popleft())
+            else:
+                self._carry_out(self._out.popleft())
+        self._check()
+
+    def _carry_out(self, command: Command) -> None:
+        # These are for a desk that serves sessions. A tape plays by itself and brings every stock.
+        if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
+            self._run(self.core.step(self.now, command))
+
+    def _check(self) -> None:
         if self.runner.state is AgentState.FAILED:
             raise RuntimeError(f"{self.runner.agent!r} failed:\n{self.runner.error}")
         if self.runner.state is AgentState.PAUSED:
@@ -220,10 +276,14 @@ class Engine:
                     self.rows.extend(rows)
                 case Publish(event=event):
                     self._publish(event)
-                case Send(intent=intent, route=route):
-                    self._enter(intent, route)
-                case Cancel(key=key, ref=ref, qty=qty):
-                    self._cancel(key, ref, qty)
+                case Send() | Revise() | Cancel():
+                    # A tape with our own orders shows when each of them reached the server.
+                    if self.market.own_in_tape:
+                        self._posts.append(effect)
+                    else:
+                        self._post(effect)
+                case AskOrders(query=query):
+                    self._queries.append(query)
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskDepth(code=code):
@@ -236,18 +296,85 @@ class Engine:
         """Apply an event to the order books and deliver it to the agent."""
         if is_order_fact(event):
             self.books.apply(event)
+        # In KRX's regular session agents get KRX's prices alone, as in a session.
+        elif isinstance(event, Tick | Depth) and not gives_price(event.venue, event.t):
+            return
         self._out += self.runner.deliver(event, self.now)
 
+    def _post(self, effect: Send | Revise | Cancel) -> None:
+        match effect:
+            case Send(intent=intent, route=route):
+                self._enter(intent, route)
+            case Revise(intent=intent, ref=ref):
+                self._revise(intent, ref)
+            case Cancel(key=key, ref=ref, qty=qty):
+                self._cancel(key, ref, qty)
+
+    def _number(self) -> int:
+        self._last += 1
+        return self._last
+
     def _enter(self, intent: Intent, route: Route) -> None:
-        number = self._resting.enter(intent)
+        number = self._number()
+        self._keys[number] = intent.key
+        at = self.market.venue_of(intent, route.venue)
+        sent = msgspec.structs.replace(intent, kind=route.kind)
         # The reply comes before the notice here. At KIS the two race, and the core takes either
         # order.
         ref = OrderRef(day_number(self.now), "", number, route.venue)
         self._run(self.core.step(self.now, SendReply(intent.key, "sent", ref)))
-        self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0))
+        fills = self.market.enter(number, sent, at)
+        self._submit(self._notice("accepted", number, intent, intent.qty, intent.price or 0, at))
+        for fill in _joined(fills):
+            self._fill(fill, at)
+        left = intent.qty - sum(fill.qty for fill in fills)
+        if left and number not in self.market.standing:
+            # The leaves of a kind that does not wait.
+            notice = self._notice("cancelled", self._number(), intent, left, 0, at, number)
+            self._submit(notice)
+
+    def _fill(self, fill: TapeFill, at: Venue = Venue.KRX) -> None:
+        order = self.core.state.books.orders[self._keys[fill.number]]
+        standing = self.market.standing.get(fill.number)
+        venue = at
+        if standing is not None:
+            venue = standing.venue
+        elif order.route is not None and order.route.venue is not Venue.SOR:
+            venue = order.route.venue
+        notice = self._notice("filled", fill.number, order.intent, fill.qty, fill.price, venue)
+        # KIS stamps whole seconds, and two equal fills of a second look like one notice that came
+        # twice: a desk then reads KIS's list. A recorded day holds that too. Elsewhere the stamps
+        # of two fills differ.
+        if self.market.own_in_tape:
+            self._submit(msgspec.structs.replace(notice, t=self.now - self.now % SECOND))
+            return
+        stamp = max(self.now, self._prints.get((order.key, fill.price), 0) + 1)
+        self._prints[order.key, fill.price] = stamp
+        self._submit(msgspec.structs.replace(notice, t=stamp))
+
+    def _revise(self, intent: Intent, ref: OrderRef) -> None:
+        number = self._number()
+        old = self.market.standing.get(ref.number)
+        if old is None:
+            text = "nothing left to revise"
+            self._run(self.core.step(self.now, SendReply(intent.key, "rejected", text=text)))
+            return
+        self._keys[number], venue = intent.key, old.venue
+        moved = min(intent.qty, old.leaves)
+        made = OrderRef(day_number(self.now), "", number, ref.venue)
+        self._run(self.core.step(self.now, SendReply(intent.key, "sent", made)))
+        fills = self.market.revise(number, ref.number, intent) or []
+        notice = self._notice(
+            "revised", number, intent, moved, intent.price or 0, venue, ref.number
+        )
+        self._submit(notice)
+        for fill in _joined(fills):
+            self._fill(fill, venue)
 
     def _cancel(self, key: str, ref: OrderRef, qty: int | None) -> None:
-        out = self._resting.cancel(ref.number, qty)
+        standing = self.market.standing.get(ref.number)
+        venue = standing.venue if standing is not None else ref.venue
+        out = self.market.cancel(ref.number, qty)
         reply = (
             SendReply(key, "sent", ref)
             if out
@@ -256,21 +383,55 @@ class Engine:
         self._run(self.core.step(self.now, CancelReply(reply)))
         if out:
             intent = self.core.state.books.orders[key].intent
-            self._submit(
-                self._notice("cancelled", self._resting.next_number(), intent, out, 0, ref.number)
+            number = self._number()
+            self._submit(self._notice("cancelled", number, intent, out, 0, venue, ref.number))
+
+    def _read(self, query: OrdersQuery) -> None:
+        """Answer a reading of the orders, as the server of KIS would list them."""
+        books, day = self.core.state.books, int(f"{query.day:%Y%m%d}")
+        rows = tuple(
+            self._row(order)
+            for order in reversed(books.orders.values())
+            if order.ref is not None and order.ref.day == day
+        )
+        account = None
+        if query.account:
+            cash = (self._cash or 0) + self.core.state.flow
+            held = tuple(
+                Holding(code, code, p.qty, p.qty, p.cost, self.core.depths.price(code))
+                for code, p in books.account.positions.items()
+                if p.qty
             )
+            account = Account(cash, cash, cash, cash, held, True)
+        self._run(self.core.step(self.now, OrdersRead(query, OrderPage(rows, True), account)))
+
+    def _row(self, order: Order) -> OrderRow:
+        """Return an order as a row of KIS's list, with the figures of the market."""
+        assert order.ref is not None
+        revised = self.core.state.books.orders.get(order.intent.supersedes or "")
+        original = 0 if revised is None or revised.ref is None else revised.ref.number
+        number = order.ref.number
+        of = self.market.entered[number]
+        leaves = of.leaves if number in self.market.standing else 0
+        average = round(of.value / of.traded) if of.traded else 0
+        return OrderRow(
+            order.ref, original, order.code, order.side, order.sent_kind, order.quantity,
+            order.intent.price or 0, of.traded, average, leaves, order.cancelled - order.expired,
+            0, order.sent_at, of.value,
+        )  # fmt: skip
 
     def _notice(
         self,
-        kind: Literal["accepted", "filled", "cancelled"],
+        kind: Literal["accepted", "filled", "cancelled", "revised"],
         number: int,
         intent: Intent,
         qty: int,
         price: int,
+        venue: Venue,
         original: int = 0,
     ) -> Notice:
         code, side = intent.code, intent.side
-        return Notice(self.now, kind, number, original, code, side, qty, price, "", Venue.KRX)
+        return Notice(self.now, kind, number, original, code, side, qty, price, "", venue)
 
 
 def replay(
@@ -279,47 +440,123 @@ def replay(
     *,
     limits: Limits | None = None,
     costs: CostModel | None = None,
+    cash: int | None = None,
 ) -> Result:
     """Run an agent over a recorded day (``kisnb sim --record day.tape``) and return the result.
 
     ``recording`` is a tape of the simulator or of a desk, or a recording of the wire.
 
-    Orders fill at the next trade's price, latency 0. The tax is that of the day. The commission is
-    that of ``costs``; left out, that of the setting ``fees``. Raises ConfigError for a wrong
+    Latency 0. The tax is that of the day. The commission is that of ``costs``; left out, that of
+    the setting ``fees``. When orders reached the recorded server, the tape holds their effect, and
+    depth counts as with our own shares in it (``tape_market``). Raises ConfigError for a wrong
     setting, BadInput for a file without trades and for an agent without a stock code, and
     RuntimeError with the agent's traceback when the agent fails.
     """
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
-    for t, ticks in _frames(Path(recording)):
+    path = Path(recording)
+    has_orders, market = _of_tape(path) if is_tape(path) else _of_recording(path)
+    for t, ticks, depths, came in batches(market):
         if engine is None:
+            if not ticks:
+                continue
             # The day of the tape is known with its first frame, and the issues and limits are those
             # of that day.
-            engine = Engine(agent, Universe.load(data_dir(), kst_day(t)), t, limits, charged)
-        engine.frame(t, ticks)
+            universe = Universe.load(data_dir(), kst_day(t))
+            engine = Engine(agent, universe, t, limits, charged, cash=cash, own_in_tape=has_orders)
+        if came is None:
+            engine.frame(t, ticks, depths)
+        else:
+            engine.reach_server(t, is_new=came.is_new)
     if engine is None:
         raise BadInput(
             f"{recording} holds no trades", "record the market with: kisnb sim --record day.tape"
         )
+    engine.end()
     return Result(engine.runner.book, engine.rows, agent)
 
 
-def _frames(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
-    """Yield (moment, trades at KRX that were seen together). Raises BadInput."""
-    if not is_tape(path):
-        yield from recorded_ticks(path)
-        return
-    for t, events in TapeFile(path).batches(trades_only=True):
-        ticks = [e for e in events if isinstance(e, Tick) and e.venue is Venue.KRX]
-        if ticks:
-            yield t, ticks
+def _of_recording(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
+    """Return whether orders reached the recorded server, and the market that it recorded."""
+    return holds_orders(path), recorded_market(path)
 
 
-def _takes(intent: Intent, price: int) -> bool:
-    """True when an order may fill at ``price``."""
-    if intent.price is None:
-        return True
-    return price <= intent.price if intent.side is Side.BUY else price >= intent.price
+def _of_tape(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
+    """Return whether a desk's orders are in the tape, and the market with them."""
+    tape = TapeFile(path)
+    has_orders = any(
+        isinstance(event, SendStarted)
+        for _, events in tape.batches(orders=True)
+        for event in events
+    )
+    return has_orders, _market_of(tape)
 
 
-__all__ = ["Engine", "Result", "replay"]
+def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
+    revises: set[str] = set()
+    for t, events in tape.batches(orders=True):
+        # A batch holds what was seen together: trades and depth, and the desk's own orders.
+        for kind, group in itertools.groupby(events, type):
+            same = list(group)
+            if kind is Tick:
+                yield t, [event for event in same if isinstance(event, Tick)]
+            elif kind is Depth:
+                yield t, [event for event in same if isinstance(event, Depth)]
+            for event in same:
+                if isinstance(event, IntentTaken) and event.intent.supersedes is not None:
+                    revises.add(event.intent.key)
+                elif isinstance(event, SendStarted):
+                    yield t, OrderCame(event.key not in revises)
+                elif isinstance(event, CancelStarted):
+                    yield t, OrderCame(is_new=False)
+
+
+Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
+"""Trades of a moment and the depth that they left, or an order that came."""
+
+
+def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
+    """Yield the batches of a tape: trades of a moment, then the depth that they left.
+
+    A new batch begins where an order came, and where the tape shows that something came between: a
+    trade after a depth, or a channel of a stock once more.
+    """
+    t, ticks, depths = 0, list[Tick](), list[Depth]()
+    seen: set[tuple[bool, str, Venue]] = set()
+    for at, events in frames:
+        came = isinstance(events, OrderCame)
+        is_depth = not isinstance(events, OrderCame) and isinstance(events[0], Depth)
+        names = (
+            set()
+            if isinstance(events, OrderCame)
+            else {(is_depth, event.code, event.venue) for event in events}
+        )
+        is_new = at != t or came or bool(names & seen) or (bool(depths) and not is_depth)
+        if is_new and (ticks or depths):
+            yield t, ticks, depths, None
+            ticks, depths = [], []
+        if is_new:
+            seen = set()
+        t = at
+        if isinstance(events, OrderCame):
+            yield at, [], [], events
+            continue
+        seen |= names
+        for event in events:
+            if isinstance(event, Depth):
+                depths.append(event)
+            else:
+                ticks.append(event)
+    if ticks or depths:
+        yield t, ticks, depths, None
+
+
+def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
+    """Return the fills of a moment with those of one order and price joined."""
+    shares: dict[tuple[int, int], int] = {}
+    for number, qty, price in fills:
+        shares[number, price] = shares.get((number, price), 0) + qty
+    return [TapeFill(number, qty, price) for (number, price), qty in shares.items()]
+
+
+__all__ = ["Engine", "Result", "batches", "replay"]

@@ -50,6 +50,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     """Which commission and tax were charged, as one sentence."""
     assumptions: tuple[str, ...]
     """What was assumed, as sentences: fills, latency, queue, sizing, and what was left out."""
+    parameters: tuple[str, ...] = ()
+    """The parameters of each agent, in the order of ``agents``: ``"code='005930', n=20"``."""
 
     @property
     def book(self) -> OrderBook:

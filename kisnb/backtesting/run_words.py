@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_rules import BarRules
 from kisnb.market.costs import PLANS, CostModel
+from kisnb.trading.agents.agent import Agent
 
 _PPB_PERCENT = 10_000_000
 """Parts per billion of a percent."""
@@ -37,6 +38,11 @@ def costs_in_words(costs: CostModel) -> str:
     return f"Commission: {of_plan}a side {percent}; {tax}; none on ETF and ETN."
 
 
+def parameters_in_words(agent: Agent) -> str:
+    """Return the parameters of an agent with their values: ``"code='005930', n=20"``."""
+    return ", ".join(f"{name}={getattr(agent, name)!r}" for name in agent.parameters())
+
+
 def assumed(
     feed: BarFeed,
     rules: BarRules,
@@ -47,6 +53,7 @@ def assumed(
     *,
     separate: bool,
     has_limits: bool,
+    has_guards: bool,
 ) -> tuple[str, ...]:
     """Return what a run over bars assumes, as sentences."""
     said = [
@@ -66,6 +73,8 @@ def assumed(
         said.append("Each agent has its own cash.")
     if not has_limits:
         said.append("The desk's own limits, such as max_order_value, are not applied.")
+    if has_guards:
+        said.append("The guards of agents (kisnb.Guards) are not checked over bars.")
     if unknown:
         few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")

@@ -180,8 +180,11 @@ class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
     low: int
     close: int
     volume: int
-    count: int
-    """Number of trades; 0 for a silent span, which repeats the last close with volume 0."""
+    count: int | None
+    """Number of trades; 0 for a silent span, which repeats the last close with volume 0.
+
+    None: KIS gave the bar, or a part of it, and does not say the number.
+    """
 
     @property
     def end(self) -> Ns:

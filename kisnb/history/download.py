@@ -16,8 +16,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.clock import MINUTE, SECOND, Ns, kst, kst_day
+from kisnb.errors import NotOffered
 from kisnb.history.checks import bad_rows
-from kisnb.history.history_source import HistorySource
+from kisnb.history.history_source import Beside, HistorySource
 from kisnb.history.series import PRICES, Basis, Series, SeriesKind
 from kisnb.history.store import Asked, Store, day_of
 from kisnb.market.calendar import is_trading_day, next_trading_day, previous_trading_day
@@ -34,8 +35,10 @@ MINUTES_REACH = timedelta(days=365)
 EMPTY_DAYS = 5
 """How many days without a minute end the questions: the days before them are not asked for."""
 NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
-NOT_LISTED = "KIS has none before the first one: the stock was not listed yet"
-NO_MORE = "KIS has none after the last one: the stock is halted, or was delisted"
+NOT_LISTED = (
+    "KIS has none before the first one here: the stock was not listed yet, or did not trade"
+)
+NO_MORE = "KIS has none after the last one here: the stock was delisted, or did not trade"
 NOT_ASKED = "It was not downloaded yet; ask for it again, or see %kis download"
 PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
@@ -61,14 +64,16 @@ class Download:
     """Brings rows of past days into a store. Only whole days are stored.
 
     ``keeps_today`` False keeps the present day out even when it has ended: a simulated day may be
-    played again, with other trades.
+    played again, with other trades. ``beside`` does the work of the store, which may take long.
     """
 
     def __init__(
-        self, store: Store, source: HistorySource, now: Callable[[], Ns], *, keeps_today: bool
-    ) -> None:
+        self, store: Store, source: HistorySource, now: Callable[[], Ns], *, keeps_today: bool,
+        beside: Beside = asyncio.to_thread,
+    ) -> None:  # fmt: skip
         self.store = store
         self.keeps_today = keeps_today
+        self._beside = beside
         self._source = source
         self._now = now
 
@@ -101,9 +106,16 @@ class Download:
                 must_compare = is_same is None
                 if is_same is False:
                     # A split or a right has changed all earlier prices since they were downloaded.
-                    await asyncio.to_thread(self.store.uncover, series, code)
-                    missing, has_restarted = self._not_asked(series, code, first, last), True
-                    total = len(missing)
+                    # All that the store had are asked for again, so that it has one adjustment.
+                    await self._beside(self.store.uncover, series, code)
+                    wanted = [*stored, (first, last)]
+                    low, high = min(day for day, _ in wanted), max(day for _, day in wanted)
+                    missing = [
+                        day
+                        for day in self._not_asked(series, code, low, high)
+                        if is_in(wanted, day)
+                    ]
+                    has_restarted, total = True, len(missing)
                     continue
             await self._keep(series, rows, Asked(code, low, high))
             missing = [day for day in missing if day < begin]
@@ -119,10 +131,10 @@ class Download:
         """
         covered = self.store.manifest.covered(series.name, code)
         reach = timedelta(days=self._source.window_days(series.kind) - 1)
-        high = beside if _is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
+        high = beside if is_in(covered, beside := next_trading_day(missing[-1])) else missing[-1]
         begin = max(missing[0], high - reach)
         beside = previous_trading_day(begin)
-        low = beside if _is_in(covered, beside) and beside >= high - reach else begin
+        low = beside if is_in(covered, beside) and beside >= high - reach else begin
         return begin, low, high
 
     async def _is_as_stored(
@@ -149,7 +161,7 @@ class Download:
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
     ) -> pl.DataFrame:
         """Return stored rows as ``Store.read``, without holding up the loop."""
-        return await asyncio.to_thread(self.store.read, series, first, last, codes)
+        return await self._beside(self.store.read, series, first, last, codes)
 
     async def minutes(
         self, code: str, venue: Venue, first: date, last: date,
@@ -184,6 +196,18 @@ class Download:
             missing = missing[: len(missing) - len(done)]
             progress(total - len(missing), total)
 
+    async def day_so_far(self, series: Series, code: str) -> pl.DataFrame:
+        """Return the daily bar of this day up to now; no row before its first trade.
+
+        It is not stored. Columns: those of ``Series.schema``. Raises KisnbError.
+        """
+        import polars as pl
+
+        today = kst_day(self._now())
+        rows = await self._source.days(series, code, today, today)
+        rows = rows.filter(pl.col("date") == today, pl.col("volume") > 0)
+        return rows.filter(~bad_rows(series, rows))
+
     async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
         """Return the minutes of this day that have ended. At paper and live they are stored too.
 
@@ -194,15 +218,25 @@ class Download:
         series = minutes_of(venue)
         now = self._now()
         today, until, pages = kst_day(now), now, list[pl.DataFrame]()
-        while True:
-            page = await self._source.minutes_of_today(code, venue, until)
+        ask, reached = self._source.minutes, False
+        while not reached:
+            try:
+                page = await ask(code, venue, until)
+            except NotOffered:
+                # Paper has the smaller pages alone, which hold this day alone.
+                ask = self._source.minutes_of_today
+                continue
+            reached = page.is_empty() or kst_day(to_ns(page["t"].min())) < today
             # KIS answers a time to come with a row of now, whose minute has not ended (workbook).
             page = page.filter(day_of(series) == today, pl.col("t") <= at(until))
+            if page.is_empty() and not pages and ask == self._source.minutes:
+                # A host whose large pages end with yesterday still has small ones of today.
+                ask, reached = self._source.minutes_of_today, False
+                continue
             pages.append(page)
-            oldest = None if page.is_empty() else to_ns(page["t"].min())
-            if oldest is None:
+            if page.is_empty():
                 break
-            until = oldest - 1
+            until = to_ns(page["t"].min()) - 1
         rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
         rows = rows.filter(~bad_rows(series, rows))
         if self.keeps_today:
@@ -210,10 +244,15 @@ class Download:
             await self.keep(series, rows)
         return rows
 
-    def missing(self, series: Series, code: str, first: date, last: date) -> list[MissingDay]:
-        """Return the trading days that lack rows in the store, with the reason."""
+    def missing(
+        self, series: Series, code: str, first: date, last: date, rows: pl.DataFrame | None = None
+    ) -> list[MissingDay]:
+        """Return the trading days that lack rows in the store, with the reason.
+
+        ``rows``: those of the span, when they are read already.
+        """
         last = min(last, self.newest_day())
-        rows = self.store.read(series, first, last, [code])
+        rows = self.store.read(series, first, last, [code]) if rows is None else rows
         there = set(rows.select(day_of(series).unique()).to_series())
         not_asked = set(self._not_asked(series, code, first, last))
         reasons = self.store.manifest.gaps(series.name, code)
@@ -240,11 +279,11 @@ class Download:
         """Return the trading days of a range that KIS was not asked for, oldest first."""
         covered = self.store.manifest.covered(series.name, code)
         days = trading_days(first, min(last, self.newest_day()))
-        return [day for day in days if not _is_in(covered, day)]
+        return [day for day in days if not is_in(covered, day)]
 
     async def keep(self, series: Series, rows: pl.DataFrame) -> None:
         """Store rows, without holding up the loop. Raises BadInput, FolderError."""
-        await asyncio.to_thread(self.store.upsert, series, rows)
+        await self._beside(self.store.upsert, series, rows)
 
     async def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
         """Store rows. Days whose row contradicts itself get that reason instead."""
@@ -254,12 +293,11 @@ class Download:
         asked_for = [] if asked is None else [asked]
         # A write may make the file of a whole year anew. The loop, and with it the agents, goes on
         # meanwhile.
-        await asyncio.to_thread(
-            self.store.upsert, series, rows.filter(~wrong), asked_for, explained
-        )
+        await self._beside(self.store.upsert, series, rows.filter(~wrong), asked_for, explained)
 
 
-def _is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
+def is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
+    """Return whether a day lies in one of some ranges. Ends are inclusive."""
     return any(first <= day <= last for first, last in ranges)
 
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
     """Return stored rows as people see them.
 
-    Columns: date, or t (KST); code, venue; then those of ``Series.schema`` in their order.
+    Columns: date, or t (KST); code, venue; then those of ``Series.schema`` in their order, and
+    ``whole`` (False for a day that is not over) where the rows have it.
     """
     import polars as pl
 
     when = pl.col("date") if series.is_by_day else in_korea(pl.col("t")).alias("t")
-    others = [name for name in series.schema() if name not in ("code", series.time)]
+    names = [*series.schema(), *(["whole"] if "whole" in rows.columns else [])]
+    others = [name for name in names if name not in ("code", series.time)]
     return rows.select(when, "code", pl.lit(str(series.venue)).alias("venue"), *others)
 
 
@@ -30,7 +32,8 @@ def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
     """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
 
     ``bars`` are those of one stock, oldest first, as people see them. ``date`` is the first trading
-    day of each; the newest may go on. ``value`` is null where that of a day is.
+    day of each; the newest may go on. ``value`` is null where that of a day is. ``whole`` is False
+    when a day of it is not over.
     """
     import polars as pl
 
@@ -43,6 +46,7 @@ def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
         pl.col("close").last(),
         pl.col("volume").sum(),
         _sum_if_known("value"),
+        *([pl.col("whole").all()] if "whole" in bars.columns else []),
     )
     return made.select(bars.columns)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from kisnb.clock import Ns
 from kisnb.history.series import Series, SeriesKind
@@ -11,6 +12,17 @@ from kisnb.terms import Venue
 
 if TYPE_CHECKING:
     import polars as pl
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """Does slow work and gives its result. ``asyncio.to_thread`` lets the loop go on meanwhile."""
+
+    def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """Return what ``work(*args, **kwargs)`` returns."""
+        ...
 
 
 class HistorySource(Protocol):

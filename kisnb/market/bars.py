@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kisnb.clock import DAY, KST_SHIFT, MINUTE, SECOND, Ns, kst_day
 from kisnb.errors import BadInput
@@ -61,13 +61,27 @@ def _is_of_day(tick: Tick) -> bool:
 class BarBuilder:
     """Builds the bars of one stock and one length. Prices in won, volumes in shares."""
 
-    __slots__ = ("_close", "_count", "_high", "_low", "_open", "_start", "_volume", "code", "span")
+    __slots__ = (
+        "_before",
+        "_close",
+        "_count",
+        "_high",
+        "_low",
+        "_open",
+        "_start",
+        "_volume",
+        "code",
+        "span",
+    )
 
     def __init__(self, code: str, span: Ns) -> None:
         self.code = code
         self.span = span
         self._start: Ns | None = None
-        self._open = self._high = self._low = self._close = self._volume = self._count = 0
+        self._before: Bar | None = None
+        """The closed bar before the next trade, when no bar is being built."""
+        self._open = self._high = self._low = self._close = self._volume = 0
+        self._count: int | None = 0
 
     def add(self, tick: Tick) -> Sequence[Bar]:
         """Add a trade. Return the bars that it closes, oldest first; usually none.
@@ -80,6 +94,10 @@ class BarBuilder:
             return closed
         start = _begin_of(tick.t, self.span)
         if self._start is None:
+            if self._before is not None:
+                # A late trade of a bar that is closed counts into the next one.
+                start = max(start, self._before.end)
+                closed = tuple(self._silent(self._before, start))
             self._begin(start, tick.price)
         elif start > self._start:
             # A tuple and not the generator: ``_begin`` overwrites the bar that it reads.
@@ -89,8 +107,23 @@ class BarBuilder:
         self._low = min(self._low, tick.price)
         self._close = tick.price
         self._volume += tick.qty
-        self._count += 1
+        # Of a bar that KIS gave in part the number of trades is not known.
+        self._count = None if self._count is None else self._count + 1
         return closed
+
+    def follow(self, bar: Bar) -> Sequence[Bar]:
+        """Go on with ``bar`` as the one that is being built; return the bars that it closes."""
+        closed = () if self._start is None else tuple(self._roll(bar.t))
+        self._start = bar.t
+        self._open, self._high, self._low, self._close = bar.open, bar.high, bar.low, bar.close
+        self._volume, self._count = bar.volume, bar.count
+        return closed
+
+    def close(self) -> Sequence[Bar]:
+        """Close the bar that is being built, because its time is over; return it."""
+        bar = self.current()
+        self._start, self._before = None, bar or self._before
+        return () if bar is None else (bar,)
 
     def current(self) -> Bar | None:
         """Return the bar that is being built; None before the first trade."""
@@ -117,7 +150,11 @@ class BarBuilder:
         bar = self.current()
         assert bar is not None
         yield bar
-        close, start = bar.close, bar.t + self.span
+        yield from self._silent(bar, until)
+
+    def _silent(self, bar: Bar, until: Ns) -> Iterator[Bar]:
+        """Yield the bars without trades between a bar and ``until``."""
+        close, start = bar.close, bar.end
         # A night of one-second bars would be tens of thousands of bars without a trade. A day
         # without trades is a holiday, or has no daily bar at KRX either.
         if self.span == DAY or (until - start) // self.span > MAX_SILENT:
@@ -135,6 +172,11 @@ class BarSeries:
         self.bars: deque[Bar] = deque(maxlen=keep)
         """Closed bars, oldest first."""
 
+    @property
+    def span(self) -> Ns:
+        """The length of its bars."""
+        return self._builder.span
+
     def add(self, tick: Tick) -> Sequence[Bar]:
         """Add a trade. Return the bars that it closes, oldest first; usually none."""
         closed = self._builder.add(tick)
@@ -146,10 +188,16 @@ class BarSeries:
         """Add a bar that was closed elsewhere."""
         self.bars.append(bar)
 
-    @property
-    def span(self) -> Ns:
-        """Length of its bars."""
-        return self._builder.span
+    def begin(self, closed: Iterable[Bar], running: Bar | None) -> None:
+        """Replace all bars: by closed ones, oldest first, and by the one that is being built.
+
+        Times without trades get their silent bars, as trades would have made them.
+        """
+        self.bars.clear()
+        self._builder = BarBuilder(self._builder.code, self._builder.span)
+        for bar in closed:
+            self.bars.extend(self._builder.follow(bar))
+        self.bars.extend(self._builder.follow(running) if running else self._builder.close())
 
     def newest(self, n: int) -> list[Bar]:
         """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from kisnb.errors import ConfigError
-from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.rendering.tables import badge_html, badge_text, html_table, trusted
+from kisnb.drawing.candle_figure import candle_figure
+from kisnb.drawing.candle_svg import candle_svg
+from kisnb.drawing.report_file import Report, write_report_file
+from kisnb.drawing.tables import badge_html, html_table, trusted
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
-    from kisnb.terms import Mode
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
-class Report:
-    """A report that was written: its file, and the hash of its numbers."""
-
-    def __init__(self, path: Path, size: int, content_hash: str, mode: Mode) -> None:
-        self.path = path
-        self.size = size
-        self.mode = mode
-        self.content_hash = content_hash
-        """The hash of the numbers: the same numbers give the same hash."""
-
-    def __repr__(self) -> str:
-        size = f"{self.size / 1e6:.1f} MB"
-        return f"{badge_text(self.mode)}{self.path}, {size}, content {self.content_hash}"
-
-    def _repr_html_(self) -> str:
-        html = Markup(
-            '{}Report: <a href="{}" target="_blank">{}</a>, {:.1f} MB, content <code>{}</code>'
-        ).format(badge_html(self.mode), self.path, self.path, self.size / 1e6, self.content_hash)
-        return str(html)
-
-
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
     """Write the report of ``session`` to ``path``. Raises ConfigError when that fails."""
-    path = Path(path)
     day = numbers(session)
-    page = report_html(day, session.status.run).encode()
-    # The process id keeps two notebooks apart that write the same report.
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A reader sees the old file or the new one, and never half of one.
-        fresh.write_bytes(page)
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        cure = "name another file: %kis report -o FILE"
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", cure) from error
-    return Report(path, len(page), day.content_hash, day.mode)
+    page = report_html(day, session.status.run)
+    cure = "name another file: %kis report -o FILE"
+    return write_report_file(path, page, day.content_hash, day.mode, cure)
 
 
 def report_html(day: Numbers, run: str) -> str:
@@ -79,13 +46,17 @@ def report_html(day: Numbers, run: str) -> str:
         badge=badge_html(day.mode),
         results=[(table.title, _table_html(table)) for table in day.results],
         records=[(table.title, _table_html(table)) for table in day.records],
-        figures=[_figure_json(chart) for chart in day.charts],
+        figures=[(_svg(chart), _figure_json(chart)) for chart in day.charts],
         plotly=trusted(get_plotlyjs()) if day.charts else "",
     )
 
 
 def _table_html(table: Table) -> Markup:
     return html_table(table.head, table.rows) if table.rows else Markup("<p>none</p>")
+
+
+def _svg(chart: StockChart) -> Markup:
+    return trusted(candle_svg(chart.title, chart.candles, chart.fills))
 
 
 def _figure_json(chart: StockChart) -> Markup:

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kisnb.columns import Column, S, number_column, signed_column, text_column, time_column
+from kisnb.drawing.candles import Candle, Mark, candles, marks
+from kisnb.drawing.tables import Cell, cells_of, heads_of
 from kisnb.errors import KisnbError
-from kisnb.notebook.charts.candles import Candle, Mark, candles, marks
 from kisnb.notebook.rendering import holding_columns
-from kisnb.notebook.rendering.tables import Cell, cells_of, heads_of
 from kisnb.orders import Account, Fill, Order
 from kisnb.session.agents import agent_columns
 from kisnb.terms import Mode
 from kisnb.trading.order_books import order_columns
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from kisnb.session.session import Session
 
 CHART_SPAN = "1m"
@@ -216,5 +218,16 @@ def _fills(orders: Iterable[Order]) -> list[OrderFill]:
 
 def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockChart:
     title = f"{code} {session.universe.name(code)}"
-    bars = candles(session.bars(code, CHART_SPAN))
-    return StockChart(title, bars, marks(order for order in orders if order.code == code))
+    return StockChart(
+        title,
+        candles(_bars(session, code)),
+        marks(order for order in orders if order.code == code),
+    )
+
+
+def _bars(session: Session, code: str) -> pl.DataFrame:
+    """Return the bars of the day; those that the session has heard when nobody can be asked."""
+    try:
+        return session.blocking.bars(code, CHART_SPAN)
+    except (KisnbError, TimeoutError):
+        return session.heard_bars(code, CHART_SPAN)

@@ -6,12 +6,14 @@ no handler of an agent runs meanwhile.
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from kisnb.errors import DeskError
 from kisnb.market.universe import Universe
 from kisnb.orders import Order, Orders
 from kisnb.session.api import BlockingCalls, NamedQuestions
+from kisnb.session.asking import AskingNow, finish
+from kisnb.session.bars.shown_bars import ShownBars
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
@@ -19,9 +21,12 @@ from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
 from kisnb.session.typed_orders.named_orders import orders_named
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
-from kisnb.terms import Side
+from kisnb.terms import Side, Venue
 from kisnb.trading.order_books.order_book import OrderBook
 from kisnb.trading.ports.commands import CancelOrder
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Blocking:
@@ -39,6 +44,7 @@ class Blocking:
         questions: Questions,
         universe: Universe,
         named: NamedQuestions,
+        shown_bars: ShownBars,
     ) -> None:
         self.questions = questions
         self.api = BlockingCalls(named, self)
@@ -48,6 +54,7 @@ class Blocking:
         self._pump = pump
         self._placing = placing
         self._universe = universe
+        self._shown_bars = shown_bars
 
     quote = blocking(Questions.quote)
     depth = blocking(Questions.depth)
@@ -55,6 +62,14 @@ class Blocking:
     route = blocking(Questions.route)
     route_of = blocking(Questions.route_of)
     preview = blocking(Questions.preview)
+
+    def bars(self, code: str, every: str = "1m", venue: Venue | str | None = None) -> pl.DataFrame:
+        """Return bars as ``session.bars`` does."""
+        frame = finish(self._shown_bars.frame(AskingNow(self._link), code, every, venue))
+        # The desk sends events before its reply.
+        self._pump.catch_up()
+        self._shown_bars.say_missing(self._universe.spell(code), frame)
+        return frame
 
     def orders(self) -> OrderBook:
         """Return all orders of the day, also those that came while a cell blocks the loop."""

@@ -93,14 +93,40 @@ class MarketCalls(SessionCalls):
         where = one_of(venue, tuple(Venue), "venue")
         return self.data.ticks(self._parts.code(code), where)
 
-    def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Return the closed bars of a venue since the stock was watched.
+    @pending
+    async def bars(
+        self, code: str, every: str = "1m", venue: Venue | str | None = None
+    ) -> pl.DataFrame:
+        """Return the closed bars of this day from 08:00 on, or those of days or weeks.
 
-        Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades).
-        Raises BadInput.
+        ``every`` is ``"1m"``, ``"5m"`` or ``"1h"``; ``"1d"`` gives three years of days and
+        ``"1w"`` five years of weeks, adjusted, with the running one as the last. It does not
+        matter since when the stock is watched: what this session did not hear comes from KIS, at
+        most 120 minutes a call. ``"20s"`` and other bars of seconds are made of the trades that
+        this session has heard, because KIS keeps minutes only.
+
+        ``venue`` None is the price that kisnb follows: KRX's in KRX's regular session, and both
+        venues' together before and after it; of days and weeks KRX's. Times without a trade have
+        no bar. When bars are missing, or there are none, a line says why, and
+        ``kisnb.why_missing`` of the frame says it to code.
+
+        Columns: t (start, KST), open, high, low, close (won), volume (shares). Raises BadInput,
+        KisError, DeskLost.
         """
-        where = one_of(venue, tuple(Venue), "venue")
-        return self.data.bars(self._parts.code(code), every, self._parts.state.now, where)
+        shown = self._parts.shown_bars
+        frame = await shown.frame(self._parts.link, code, every, venue)
+        shown.say_missing(self._parts.code(code), frame)
+        return frame
+
+    def heard_bars(
+        self, code: str, every: str = "1m", venue: Venue | str | None = None
+    ) -> pl.DataFrame:
+        """Return the closed bars that are here already, without a question to anybody.
+
+        Columns are those of ``bars``. Raises BadInput.
+        """
+        where = None if venue is None else one_of(venue, tuple(Venue), "venue")
+        return self._parts.day_bars.here(self._parts.code(code), every, where)
 
     def gaps(self, code: str = "") -> pl.DataFrame:
         """Return the times in which trades were not received, of one stock or of all.

@@ -6,6 +6,11 @@ from kisnb.errors import DeskLost, NotOpen
 from kisnb.market.universe import Universe
 from kisnb.session.agents.roster import Roster
 from kisnb.session.api import NamedCalls, NamedQuestions
+from kisnb.session.bars.agent_bars import AgentBars
+from kisnb.session.bars.day_bars import DayBars
+from kisnb.session.bars.day_minutes import DayMinutes
+from kisnb.session.bars.shown_bars import ShownBars
+from kisnb.session.bars.tape_minutes import TapeMinutes
 from kisnb.session.blocking import Blocking
 from kisnb.session.desk_switches import DeskSwitches
 from kisnb.session.feed.backfill import Backfill
@@ -52,11 +57,18 @@ class Parts:
         self.watched = WatchedStocks(self.link, self.rules)
         self.fast_forwards = FastForwards(self.link, self.state, self.pace)
         self.backfill = Backfill(self.link, self.state, self.pace)
+        self.past = PastDays(self.link, self.state, snapshot.label)
+        # The desk's tape is asked first, because it costs no call of KIS.
+        minutes = DayMinutes(self.state, self.backfill, [TapeMinutes(self.past)])
+        self.day_bars = DayBars(self.state, self.rules, minutes)
         self.placing = Placing(self.link, self.state, self.pace, cells)
         self.open_orders = OpenOrders(self.link, self.state, self.pace, self.placing, self.rules)
+        self.agent_bars = AgentBars(
+            self.link, self.state, self.rules, self.day_bars, self.backfill, self.past
+        )
         self.agents = Roster(
             self.link, self.state, self.pace, self.rules, self.watched, self.placing,
-            self.open_orders, self.changes,
+            self.open_orders, self.changes, self.agent_bars,
         )  # fmt: skip
         self.pump = Pump(
             self.link, self.state, self.pace, self.agents, self.backfill, self.watched,
@@ -66,14 +78,21 @@ class Parts:
         self.switches = DeskSwitches(self.link, self.state, self.pace)
         self.questions = Questions(universe, self.link, self.state)
         self.looking_back = LookingBack(self.link, self.state, universe)
-        self.past = PastDays(self.link, self.state, snapshot.label)
         self.history = History(self.past, self.state, universe)
+        self.shown_bars = ShownBars(self.state, self.day_bars, self.past, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
         self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
         named = NamedQuestions(self.state, self.rules, self.watched)
         self.api = NamedCalls(named, self.questions)
         self.blocking = Blocking(
-            self.link, self.state, self.pump, self.placing, self.questions, universe, named
+            self.link,
+            self.state,
+            self.pump,
+            self.placing,
+            self.questions,
+            universe,
+            named,
+            self.shown_bars,
         )
 
     def connect(self) -> None:
@@ -86,6 +105,8 @@ class Parts:
         link.on_change, link.on_end = self._link_changed, self._given_up
         placing.follow, placing.catch_up = self.watched.follow, pump.catch_up
         self.agents.work.drop = pump.drop
+        self.agent_bars.undelivered = pump.undelivered
+        self.backfill.on_filled = self.agents.rebuild_bars
 
     def leave(self) -> None:
         """Leave the desk, in the session's own thread. A second call does nothing.

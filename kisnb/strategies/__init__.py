@@ -7,7 +7,12 @@ from importlib import import_module
 from kisnb.errors import BadInput
 from kisnb.trading.agents.agent import Agent
 
-NAMES = {"volume_trigger": "VolumeTrigger"}
+NAMES = {
+    "golden_cross": "GoldenCross",
+    "mean_reversion": "MeanReversion",
+    "volatility_breakout": "VolatilityBreakout",
+    "volume_trigger": "VolumeTrigger",
+}
 """Name of each strategy, which is its module, and its class."""
 
 

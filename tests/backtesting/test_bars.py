@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import kisnb
+from kisnb.backtesting.results.result import BacktestResult
 from kisnb.backtesting.run_record import BAR_COLUMNS, EQUITY_COLUMNS, RunRecord
 from kisnb.clock import kst, kst_datetime
 from kisnb.errors import BadInput
@@ -20,9 +21,9 @@ from tests.backtesting.bars import CODE, FREE, daily, flat, minutes, trading_day
 
 
 def ran(agent: Any, data: Any, **options: Any) -> RunRecord:
-    record = kisnb.backtest(agent, data, **{**FREE, **options})
-    assert isinstance(record, RunRecord)
-    return record
+    result = kisnb.backtest(agent, data, **{**FREE, **options})
+    assert isinstance(result, BacktestResult)
+    return result.record
 
 
 class Buyer(kisnb.Agent):

@@ -9,6 +9,7 @@ import sys
 import time
 
 from tests.bench import (
+    backtests,
     compiled_book,
     desk,
     exchange,
@@ -19,6 +20,7 @@ from tests.bench import (
     routing,
     simulator,
     tape,
+    tear_sheet,
     wire,
 )
 
@@ -104,6 +106,7 @@ def main() -> None:
         print(f"{work:34s} {rate:8,.0f} order events/s of one core   limit_book target ≥ 200,000")
     compiled_book.show()
     indicators.show()
+    tear_sheet.show()
     print("\nthe simulated host over loopback")
     simulator.show()
     first, instead = opened()
@@ -113,6 +116,7 @@ def main() -> None:
     tape.show()
     hops.show()
     desk.show()
+    backtests.show()
     wire.report()
     market_day.main()
 

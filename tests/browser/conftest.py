@@ -47,16 +47,16 @@ def lab(running_lab: Lab) -> Iterator[Lab]:
     running_lab.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A module's, for no event loop can run in this thread beside it."""
+    """One for this folder's tests, because no event loop can run in this thread beside it."""
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def window(browser: Browser, running_lab: Lab) -> Iterator[NotebookPage]:
-    """A module's: loading JupyterLab takes longer than most tests."""
+    """One for this folder's tests: loading JupyterLab takes longer than most tests."""
     with browse(browser, running_lab) as page:
         # The page's clock goes on by itself, and a test can let time pass.
         page.page.clock.install()

@@ -14,8 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
+
+from kisnb.cli import main
+from tests.forking import popen
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,6 +30,14 @@ CHROMIUM_FLAGS = (
     "--disable-sync", "--disable-quic", "--no-first-run",
 )  # fmt: skip
 START_SECONDS = 60
+FORKED_KERNELS = f"""
+import sys
+sys.path.append({os.fspath(popen.ROOT)!r})
+from jupyter_client import launcher
+from tests.forking import popen
+launcher.Popen = popen.Popen
+"""
+"""Configuration of Jupyter's server: its kernels are forked."""
 
 
 def find_chromium() -> str | None:
@@ -67,6 +79,10 @@ class Lab:
         settings.mkdir(parents=True)
         # Cells out of sight stay in the page, so that the n-th cell is the n-th cell.
         (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+        if popen.servers is not None:
+            popen.servers.start(popen.KERNEL)
+            (self.home / "config").mkdir()
+            (self.home / "config" / "jupyter_server_config.py").write_text(FORKED_KERNELS)
         extra = [
             "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
             "--LabApp.expose_app_in_browser=True",
@@ -106,17 +122,21 @@ class Lab:
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
-        self.kisnb("desk", "stop")
+        self._stop_desk()
 
     def clear(self) -> None:
         """As it was when it started: no kernel, no desk, no simulator, no file, an empty
         ``KISNB_STATE``."""
         for session in json.loads(self._ask("GET", "/api/sessions")):
             self._ask("DELETE", f"/api/sessions/{session['id']}")
-        self.kisnb("desk", "stop")
+        self._stop_desk()
         for folder in (self.folder, self.home / "state", self.home / "workspaces"):
             shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir()
+
+    def _stop_desk(self) -> None:
+        with mock.patch.dict(os.environ, {"KISNB_STATE": str(self.home / "state")}):
+            main(["desk", "stop"])
 
     def _ask(self, method: str, path: str) -> str:
         """JupyterLab's own interface."""

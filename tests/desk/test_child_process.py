@@ -22,6 +22,7 @@ from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.session.opening import traded
 
+pytestmark = pytest.mark.usefixtures("started_processes")
 MEANT = "raise ImportError('the file beside the notebook was imported')\n"
 
 

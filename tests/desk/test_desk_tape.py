@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kisnb.clock import SECOND, Ns, kst
-from kisnb.desk.record import desk_tape
+from kisnb.desk.record import desk_tape, tape_worker
 from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.record.tape_worker import TapeLimits
 from kisnb.events import Event, LinkUp, Tick
@@ -22,7 +22,7 @@ from kisnb.history.tape import blocks
 from kisnb.history.tape.closing import main
 from kisnb.history.tape.folder import tapes_in
 from kisnb.history.tape.reader import TapeFile, TapeGap
-from kisnb.history.tape.writer import TapeWriter
+from kisnb.history.tape.writer import Collector, TapeWriter
 from kisnb.orders import OrderState
 from kisnb.paths import private_dir, state_dir
 from kisnb.session.session import Session
@@ -47,7 +47,7 @@ class Desk:
         self.closed: list[Path] = []
         self.tape = DeskTape(folder, "live", now, limits, self.troubles.append, self._close)
 
-    def _close(self, paths: Sequence[Path]) -> None:
+    def _close(self, paths: Sequence[Path], _wait: bool) -> None:
         self.closed += paths
         assert main([str(path) for path in paths]) == 0
 
@@ -252,3 +252,30 @@ def test_h12_orders_pass_when_no_tape_can_be_written() -> None:
         assert "trading goes on without it" in told[0]
 
     traded(work)
+
+
+def test_h12_tapes_that_a_dead_desk_left_are_closed_when_the_next_one_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tape_worker, "QUIET_SECONDS", 0.1)
+    old = tmp_path / "2026-11-18.tape"
+    writer = TapeWriter(old, blocks.TapeLabel("live", "2026-11-18"))
+    collector = Collector()
+    collector.add(OPEN, [tick(0)])
+    block = collector.take()
+    assert block is not None
+    writer.write(block)
+    writer.close()
+    (tmp_path / ".2026-11-17.tape.4711").write_bytes(b"half of a tape")
+
+    async def work() -> None:
+        desk = Desk(tmp_path)
+        await until(lambda: desk.closed == [old])
+        desk.tape.add(OPEN, [tick(1)])
+        await desk.tape.written()
+        desk.tape.close(OPEN)
+
+    on_loop(work)
+    assert [head.kind for head in TapeFile(old).heads] == [blocks.COLUMNS]
+    assert events(old) == [tick(0)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["2026-11-18.tape", "2026-11-20.tape"]

@@ -68,6 +68,8 @@ def test_o01_on_a_full_disk_no_order_passes_and_afterwards_the_desk_goes_on_by_i
     assert len(posts()) == 2
 
 
+# It counts the children of the supervisor.
+@pytest.mark.usefixtures("started_processes")
 def test_o14_a_desk_that_dies_on_a_full_disk_is_back_when_there_is_room():
     async def work(session: Session) -> None:
         await session.buy("005930", 1)

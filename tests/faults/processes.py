@@ -32,6 +32,7 @@ from kisnb.errors import BadInput, ConfigError, KisnbError
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
+from tests.forking.popen import Popen
 from tests.session.opening import DAY, control, ledger
 
 from .ledger_checks import differences, settled_differences
@@ -210,9 +211,7 @@ class Notebook:
         self.kill()
         done_file(self.number).unlink(missing_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
@@ -20,6 +21,8 @@ from .shrink import shrink
 
 SHARE = 25
 """Seeds that a process plays at a time."""
+NOTED = 20
+"""A defect that more seeds miss is worth a note of the first seed that finds it."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -57,6 +60,20 @@ def outcomes(seeds: range, processes: int | None = None) -> Iterator[Outcome]:
     with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
         for share in pool.map(_share, shares):
             yield from share
+
+
+def first_seed(finds: Callable[[int], bool], seeds: int, known: int) -> int | None:
+    """Return the first seed that finds a defect. ``known`` is tried before all ``seeds``.
+
+    None when none does. It warns when many seeds were played, because that takes long: a change of
+    the desk or of the campaign can move a defect to another seed.
+    """
+    for played, seed in enumerate([known, *(s for s in range(seeds) if s != known)]):
+        if finds(seed):
+            if played > NOTED:
+                warnings.warn(f"note seed {seed}: it was found after {played} others", stacklevel=2)
+            return seed
+    return None
 
 
 def smallest(seed: int) -> Schedule:

@@ -11,11 +11,18 @@ import polars as pl
 import pytest
 
 from kisnb.clock import Ns, kst, kst_day
-from kisnb.history.download import EMPTY_DAYS, NO_ROW, TOO_OLD, Download
+from kisnb.history.download import (
+    EMPTY_DAYS,
+    NO_MORE,
+    NO_ROW,
+    NOT_LISTED,
+    TOO_OLD,
+    Download,
+)
 from kisnb.history.series import Series, SeriesKind
 from kisnb.history.store import Store
 from kisnb.terms import Venue
-from tests.history.bars import MINUTES
+from tests.history.bars import DAYS, MINUTES, day_bars
 
 DAY = date(2026, 11, 20)
 """A Friday."""
@@ -97,3 +104,42 @@ def test_h01_minutes_of_more_than_a_year_ago_are_not_asked_for(tmp_path: Path) -
         assert source.asked == []
         missing = brought.missing(MINUTES, "005930", first, last)
         assert missing == [(first, TOO_OLD), (last, TOO_OLD)]
+
+
+class ByDay(Traded):
+    """Gives the daily bars of the days on which a stock traded."""
+
+    async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
+        self.asked += [first, last]
+        return day_bars(code, [day for day in self.days_traded if first <= day <= last])
+
+
+def test_h01_days_before_a_listing_after_a_delisting_and_of_a_halt_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    first, last = date(2026, 11, 9), DAY
+    source = ByDay(*(date(2026, 11, day) for day in (11, 12, 17)))
+    with closing(Store(tmp_path)) as store:
+        brought = download(store, source)
+        asyncio.run(brought.days(DAYS, "005930", first, last))
+        reasons = {gap.day.day: gap.reason for gap in brought.missing(DAYS, "005930", first, last)}
+    assert reasons == {
+        **dict.fromkeys((9, 10), NOT_LISTED),
+        **dict.fromkeys((13, 16), NO_ROW),
+        **dict.fromkeys((18, 19), NO_MORE),
+    }
+
+
+def test_h01_a_stored_day_that_kis_has_no_more_lets_all_be_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    """A code can be given to another company, whose past is another."""
+    old, new = date(2025, 9, 1), date(2026, 11, 17)
+    with closing(Store(tmp_path)) as store:
+        brought = download(store, ByDay(old, new))
+        asyncio.run(brought.days(DAYS, "005930", old, old))
+        later = download(store, ByDay(new))
+        assert asyncio.run(later.days(DAYS, "005930", new, new))
+        assert later.missing(DAYS, "005930", old, old) == []
+        covered = store.manifest.covered(DAYS.name, "005930")
+        assert (covered[0], covered[-1][1]) == ((old, old), new)

@@ -12,10 +12,13 @@ from pathlib import Path
 from queue import Empty
 
 import pytest
+from jupyter_client import launcher
 from jupyter_client.manager import KernelManager
 
 from kisnb.cli import main
+from tests.forking import popen
 
+launcher.Popen = popen.Popen
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kisnb.clock import KST, kst
-from kisnb.notebook.charts.candle_svg import MOST_CANDLES, candle_svg
-from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, candle_at, merged
+from kisnb.drawing.candle_svg import MOST_CANDLES, candle_svg
+from kisnb.drawing.candles import Candle, Mark, candle_at, merged
+from kisnb.drawing.theme import FALL, LIGHT, RISE
 from kisnb.notebook.charts.chart import PLOTLY_MIME, chart
 from kisnb.orders import Fill, Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
@@ -116,7 +117,10 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
     assert (candles.type, volume.type) == ("candlestick", "bar")
     assert list(candles.close) == [71_200, 71_100]
     assert (list(buys.y), list(sells.y)) == ([71_000], [71_300])
-    assert (candles.increasing.line.color, candles.decreasing.line.color) == (RISE, FALL)
+    assert (candles.increasing.line.color, candles.decreasing.line.color) == (
+        LIGHT.rise,
+        LIGHT.fall,
+    )
 
 
 def test_n05_in_a_kernel_a_chart_is_data_for_the_extension_of_plotly(

@@ -225,6 +225,7 @@ def test_n14_a_file_that_cannot_be_read_is_named():
 
 def test_n14_the_hash_follows_what_counts_and_not_where_files_are():
     assert Config().hash == Config(record="/a", credentials="/b").hash
+    assert Config().hash == Config(tape="off", tape_max_mb=5, tape_days=1).hash
     assert Config().hash != Config(max_day_loss=299).hash
 
 

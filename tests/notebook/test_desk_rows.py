@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from kisnb.clock import SECOND, kst
+from kisnb.drawing.tables import cells_of
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -21,7 +22,6 @@ from kisnb.events import (
 from kisnb.notebook.panels.desk_html import table_html
 from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_table
 from kisnb.notebook.panels.row_deltas import Cells
-from kisnb.notebook.rendering.tables import cells_of
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from kisnb.clock import SECOND, kst
+from kisnb.drawing.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -27,7 +28,6 @@ from kisnb.events import (
 )
 from kisnb.market.routing.evidence import Evidence
 from kisnb.notebook.rendering.display import LOOKS, quote_html, quote_text
-from kisnb.notebook.rendering.tables import Cell, badge_text, html_table, text_table, width
 from kisnb.orders import Account, Fill, Holding, Intent, Order, OrderRef, Orders, Route
 from kisnb.terms import Mode, OrderKind, SessionId, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -169,6 +169,25 @@ def test_o13_an_order_says_its_state_since_when_why_and_what_next(facts, state, 
     for line in rest:
         assert escape(line.strip()) in shown["text/html"]
     assert len(books.orders["a"].story.splitlines()) == len(facts)
+
+
+def test_o13_an_order_book_of_thousands_of_orders_shows_the_newest_and_the_open_ones():
+    books = OrderBooks()
+    for n in range(2_000):
+        books.apply(IntentTaken(NOW, intent(f"{n:04}")))
+        if n not in (3, 1_999):
+            books.apply(Denied(NOW, f"{n:04}", f"reason {n:04}", ""))
+    shown = look(books.account)
+    title, _, *rows = shown["text/plain"].splitlines()
+    assert title == (
+        "[SIM] account: 2000 orders, 2 open; 1949 older ended ones are not shown, frame() has all"
+    )
+    assert len(rows) == 51
+    assert "reason 1949" not in shown["text/plain"]
+    assert "reason 1950" in shown["text/plain"]
+    assert " new " in rows[0]
+    assert len(shown["text/html"]) < 100_000
+    assert books.account.frame().height == 2_000
 
 
 def test_an_account_shows_cash_holdings_and_their_pnl():

@@ -8,8 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.notebook.real_kernels import kernel, stop_desk
 
+pytestmark = pytest.mark.usefixtures("started_processes")
 BREAKS_EVERY_KERNEL = {
     "collections", "contextlib", "copyreg", "enum", "fnmatch", "functools", "importlib", "keyword",
     "operator",

@@ -52,6 +52,8 @@ def test_n07_n11_the_report_is_one_file_that_shows_the_day_and_no_secret(
         report.content_hash,
     ):
         assert shown in page
+    # Where scripts are blocked the candles are there too, as SVG.
+    assert page.count('<div class="chart"><svg') == page.count('class="figure"') > 0
     assert 'src="http' not in page
     assert "<link" not in page
     keys = yaml.safe_load(next(state.glob("sim/**/kis_devlp.yaml")).read_text())

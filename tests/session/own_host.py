@@ -13,6 +13,7 @@ import yaml
 
 from kisnb.clock import KST
 from kisnb.market.calendar import next_trading_day
+from tests.forking.popen import Popen
 
 
 class OwnHost:
@@ -26,7 +27,7 @@ class OwnHost:
         day = next_trading_day(datetime.now(KST).date())
         command = [sys.executable, "-m", "kisnb", "sim", "--date", str(day)]
         command += ["--write-config", str(folder), *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._process = Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.said: dict[str, Any] = json.loads(self._process.stdout.readline())
         self.file = folder / "kis_devlp.yaml"

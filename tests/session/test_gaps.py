@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+import kisnb
 from kisnb.clock import MINUTE
 from kisnb.kis.calls.chart_messages import minute_params, minute_rows
 from kisnb.session.session import Session
@@ -33,10 +34,9 @@ async def told(session: Session) -> dict[int, tuple[int, ...]]:
     return {t: bar for t, bar in minute_rows(reply.blocks["output2"]).items() if bar[-1]}
 
 
-def bars(session: Session, every: str = "1m") -> dict[int, tuple[int, ...]]:
-    """Bars by start in nanoseconds: open, high, low, close, volume, count."""
-    frame = session.bars(CODE, every).with_columns(pl.col("t").dt.epoch("ns"))
-    return {row[0]: row[1:] for row in frame.iter_rows()}
+def by_start(frame: pl.DataFrame) -> dict[int, tuple[int, ...]]:
+    """Bars by start in nanoseconds: open, high, low, close, volume."""
+    return {row[0]: row[1:] for row in frame.with_columns(pl.col("t").dt.epoch("ns")).iter_rows()}
 
 
 @on_simulated_day()
@@ -47,32 +47,36 @@ async def test_k11_what_traded_while_the_socket_was_cut_is_marked_and_in_the_bar
     gaps = session.gaps(CODE)
     assert gaps["filled"].all()
     assert gaps.filter(pl.col("venue") == "KRX")["missing"].sum() > 0
-    truth, ours = await told(session), bars(session)
+    truth, ours = await told(session), by_start(session.heard_bars(CODE, venue="KRX"))
     first = min(ours) + MINUTE  # the first one was watched from its middle on
-    assert {t: bar[:-1] for t, bar in ours.items() if t >= first} == {
+    assert {t: bar for t, bar in ours.items() if t >= first} == {
         t: bar for t, bar in truth.items() if first <= t <= max(ours)
     }
     closed = pl.col("t").dt.epoch("ns") < max(ours) + MINUTE
     heard = session.ticks(CODE).filter(closed)["qty"].sum()
     assert sum(bar[4] for bar in ours.values()) > heard
-    mended = {t for t, bar in ours.items() if bar[-1] is None}
-    since, until = gaps["since"].dt.epoch("ns").min(), gaps["until"].dt.epoch("ns").max()
-    assert mended == {t for t in ours if since - MINUTE < t <= until}
-    assert sum(bar[4] for bar in bars(session, "2m").values()) <= sum(
-        bar[4] for bar in ours.values()
-    )
+    # What a person asks for has the first minute too, and all before it.
+    whole = by_start(await session.bars(CODE, venue="KRX"))
+    assert {t: bar for t, bar in whole.items() if t >= first} == {
+        t: bar for t, bar in ours.items() if t >= first
+    }
+    assert whole[first - MINUTE][4] >= ours[first - MINUTE][4]
+    assert len(whole) > len(ours) + 30
 
 
 @on_simulated_day()
 async def test_k11_what_kis_does_not_give_stays_missing_and_is_told(session: Session) -> None:
     await session.watch(CODE)
-    control("fault", on="read", what="error", tr_id="FHKST03010200", times=100)
+    for tr_id in ("FHKST03010200", "FHKST03010230"):
+        control("fault", on="read", what="error", tr_id=tr_id, times=100)
     await cuts(session)
     gaps = session.gaps(CODE)
     assert len(gaps)
     assert not gaps["filled"].any()
     assert any("cannot be had" in text for text in session.troubles)
-    assert all(bar[-1] is not None for bar in bars(session).values())
+    bars = await session.bars(CODE, venue="KRX")
+    assert bars.equals(session.heard_bars(CODE, venue="KRX"))
+    assert "KIS gave no minutes of 08:30:00 to 10:0" in kisnb.why_missing(bars)
 
 
 @on_simulated_day()

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import kisnb
 from kisnb.clock import DAY as WHOLE_DAY
 from kisnb.clock import KST, kst
 from kisnb.errors import BadInput, KisError, NotOffered
@@ -49,7 +50,9 @@ async def test_h01_minutes_of_past_days_and_of_today_make_one_frame(
     assert minutes["t"].is_sorted()
     asked = calls(PAST)
     fives = await session.history("005930", "5m", start="2026-11-18")
-    assert calls(PAST) == asked
+    # One call for this day alone: a page of 120 minutes reaches its beginning.
+    assert calls(PAST) == asked + 1
+    assert calls(TODAY) == 0
     assert fives["volume"].sum() == minutes["volume"].sum()
     assert fives["value"].sum() == minutes["value"].sum()
     # Paper and live keep today's minutes too, because paper gives no minutes of past days.
@@ -83,16 +86,20 @@ async def test_h01_a_download_that_broke_off_goes_on_and_then_the_store_is_read(
     before = calls(DAILY)
     bars = await session.history("005930", start="2025-03-03")
     # Of five windows of at most 140 calendar days two were stored.
-    assert calls(DAILY) - before == 3
-    assert (bars["date"][0], bars["date"][-1]) == (date(2025, 3, 4), date(2026, 11, 19))
+    # The fourth call is for the part of today that is over.
+    assert calls(DAILY) - before == 4
+    assert (bars["date"][0], bars["date"][-1]) == (date(2025, 3, 4), DAY)
     assert bars.schema == {
         "date": pl.Date,
         "code": pl.String,
         "venue": pl.String,
         **dict.fromkeys(("open", "high", "low", "close", "volume", "value"), pl.Int64),
+        "whole": pl.Boolean,
     }
+    # This day has a bar of its first hour, which is asked for each time.
+    assert bars["whole"].to_list() == [True] * (len(bars) - 1) + [False]
     assert (await session.history("005930", start="2025-03-03")).equals(bars)
-    assert calls(DAILY) - before == 3
+    assert calls(DAILY) - before == 5
 
 
 @on_simulated_day()
@@ -113,13 +120,22 @@ async def test_h01_a_line_says_which_days_have_no_bar_and_why(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await session.simulator.fault("read", "rewrite", field="stck_hgpr", value="1", row=1)
-    await session.history("005930", start="2026-11-16", end="2026-11-18")
-    assert capsys.readouterr().out == (
-        "[SIM] 005930: bars are missing of 2026-11-18."
-        " KIS's row contradicts itself and was left out.\n"
-    )
-    await session.history("005930", start="2026-11-20")
-    assert "no day from 2026-11-20 to 2026-11-20 is over yet" in capsys.readouterr().out
+    bars = await session.history("005930", start="2026-11-16", end="2026-11-18")
+    why = "Bars are missing of 2026-11-18. KIS's row contradicts itself and was left out."
+    assert capsys.readouterr().out == f"[SIM] 005930: {why}\n"
+    assert kisnb.why_missing(bars) == why
+    today = await session.history("005930", start="2026-11-20")
+    assert today["whole"].to_list() == [False]
+    assert capsys.readouterr().out == ""
+    for start, end, why in (
+        ("2026-11-14", "2026-11-15", "There is no trading day from 2026-11-14 to 2026-11-15."),
+        ("2026-11-23", "2026-11-24", "No day from 2026-11-23 to 2026-11-24 has come yet."),
+    ):
+        for every in ("1d", "1m"):
+            none = await session.history("005930", every, start=start, end=end)
+            assert none.is_empty()
+            assert kisnb.why_missing(none) == why
+            assert capsys.readouterr().out == f"[SIM] 005930: {why}\n"
     with pytest.raises(BadInput, match="2026-11-18 comes after 2026-11-16"):
         await session.history("005930", start="2026-11-18", end="2026-11-16")
     with pytest.raises(BadInput, match="start='yesterday' is not a date"):

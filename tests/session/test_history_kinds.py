@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from kisnb.clock import KST
-from kisnb.errors import BadInput
+from kisnb.errors import BadInput, KisError
 from kisnb.history.download import Download
 from kisnb.history.files.export import write_file
 from kisnb.history.series import Basis, Series, SeriesKind
@@ -34,7 +34,7 @@ async def test_h01_flows_and_an_index_are_kept_by_day_and_asked_for_once(session
     assert flows["date"][-1] == date(2026, 11, 19)
     assert (flows["individual"] + flows["foreign"] + flows["institution"] == 0).all()
     assert set(flows.schema.dtypes()[3:]) == {pl.Int64}
-    bars = await session.history("005930", start="2026-09-01")
+    bars = await session.history("005930", start="2026-09-01", end="2026-11-19")
     assert flows.select("date", "volume").equals(bars.select("date", "volume"))
     index = await session.history.index("kospi", "2026-06-01")
     assert index["code"].unique().to_list() == ["KOSPI"]
@@ -91,6 +91,27 @@ async def test_h01_trades_that_the_session_received_have_their_side_and_are_not_
 
 
 @on_simulated_day()
+async def test_h01_the_tape_of_the_desk_gives_trades_and_depths_to_another_session(
+    session: Session,
+) -> None:
+    await session.watch("005930")
+    await session.until("10:03")
+    mine = await session.history.ticks("005930", "10:00", "10:03")
+    session._parts.past.records.clear()
+    asked = calls("inquire-time-itemconclusion")
+    taped = await session.history.ticks("005930", "10:00", "10:03")
+    assert taped.equals(mine)
+    assert taped["side"].null_count() < len(taped) / 2
+    assert calls("inquire-time-itemconclusion") - asked <= 3
+    depths = await session.history.depths("005930", "10:00", "10:03")
+    assert len(depths) > 10
+    assert (depths["ask1"] > depths["bid1"]).all()
+    last, newest = depths.row(-1, named=True), session.data.depths["005930"]
+    assert (last["ask1"], last["ask_qty1"]) == newest.asks[0]
+    assert (last["bid10"], last["bid_qty10"]) == newest.bids[9]
+
+
+@on_simulated_day()
 async def test_h01_a_line_says_why_there_is_no_trade_and_no_depth(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,14 +139,37 @@ async def test_h01_a_split_is_noticed_where_no_page_touches_the_stored_days(
     asked = calls(DAILY)
     await session.history("005930", start="2026-11-02", end="2026-11-19")
     assert "KIS has changed the adjusted prices" in capsys.readouterr().out
+    # The new page, the stored day that is compared, and then the new and the old days again.
+    assert calls(DAILY) - asked == 4
     again = await session.history("005930", start="2025-09-01", end="2025-09-30")
     assert again.equals(before)
-    # The new page, the stored day that is compared, and the new page again. Then the old days, and
-    # a new day that is compared with what KIS gives now.
-    assert calls(DAILY) - asked == 5
-    # The same past is not compared twice.
     await session.history("005930", start="2026-11-02", end="2026-11-19")
-    assert calls(DAILY) - asked == 5
+    assert calls(DAILY) - asked == 4
+
+
+@on_simulated_day()
+async def test_h01_prices_of_two_adjustments_are_never_exported_together(
+    session: Session, tmp_path: Path
+) -> None:
+    """A download that dies after a split leaves old prices, which nobody may take for new ones."""
+    await session.history("005930", start="2025-09-01", end="2025-09-30")
+    store = Store(session.history.folder)
+    stored = store.read(DAYS, date(2025, 9, 1), date(2025, 9, 30))
+    store.upsert(DAYS, stored.with_columns(pl.col(*NUMBERS[:4]) * 50))
+    store.close()
+    # The third call is the first one after the split was found. Those after it fail.
+    await session.simulator.fault("read", "error", tr_id="FHKST03010100", nth=4, times=1_000)
+    with pytest.raises(KisError):
+        await session.history("005930", start="2026-11-02", end="2026-11-19")
+    path = await session.history.export(tmp_path / "all.csv", start="2025-09-01")
+    # The page that came reaches back to July.
+    assert str(pl.read_csv(path)["date"].min()) > "2026-06"
+    await session.simulator.calm()
+    await session.history("005930", start="2025-09-01", end="2025-09-30")
+    path = await session.history.export(tmp_path / "all.csv", start="2025-09-01")
+    bars = pl.read_csv(path)
+    assert bars["date"].min() == "2025-09-01"
+    assert bars["close"].max() < 10 * bars["close"].min()
 
 
 @on_simulated_day()
@@ -137,12 +181,19 @@ async def test_h01_prices_as_traded_that_a_split_parts_are_named(
     write_file(bars, tmp_path / "traded.csv")
     await session.history.import_file(tmp_path / "traded.csv", adjusted=False)
     capsys.readouterr()
-    traded = await session.history("005930", start="2026-11-16", adjusted=False)
+    traded = await session.history("005930", start="2026-11-16", end="2026-11-19", adjusted=False)
     assert traded["close"].to_list() == [400_000, 400_000, 53_000, 53_000]
     said = capsys.readouterr().out
     assert "moved further than the daily limit allows on 2026-11-18: a split" in said
-    await session.history("005930", start="2026-11-18", adjusted=False)
+    await session.history("005930", start="2026-11-18", end="2026-11-19", adjusted=False)
     assert capsys.readouterr().out == ""
+    # A day on which the stock was halted is said too, where it lies in the span.
+    halted = "code,date,open,high,low,close,volume\n005930,2026-11-18,0,0,0,53000,0\n"
+    (tmp_path / "halted.csv").write_text(halted)
+    await session.history.import_file(tmp_path / "halted.csv", adjusted=False, replace=True)
+    capsys.readouterr()
+    await session.history("005930", start="2026-11-18", end="2026-11-19", adjusted=False)
+    assert "Nobody traded on 2026-11-18 (volume 0): the stock was halted" in capsys.readouterr().out
 
 
 @on_simulated_day()

@@ -109,7 +109,7 @@ def test_h12_a_past_day_shows_the_market_and_the_order_books_of_then(tmp_path: P
             tape = DeskTape(
                 *(tmp_path / "tapes", "live", NOON, TapeLimits(10**9, 30)),
                 report=[].append,
-                close_tapes=[].append,
+                close_tapes=lambda _paths, _wait: None,
             )
             desk.server.feed.tape = tape
             session = await desk.session()

@@ -8,11 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
+import kisnb
 from kisnb.errors import BadInput
+from kisnb.events import Tick
 from kisnb.history.tape.frames import minute_frame, tick_frame
-from kisnb.history.tape.reader import TapeFile
+from kisnb.history.tape.reader import TapeFile, read_tape
+from kisnb.market.universe import Universe
 from kisnb.session.session import Session
-from kisnb.terms import Venue
+from kisnb.simulator.day.replay import ReplayedDay
+from kisnb.strategies.volume_trigger import VolumeTrigger
+from kisnb.terms import Side, Venue
 from kisnb.trading.ports.queries import TapeOf
 from tests.session.opening import on_simulated_day, secrets, traded
 
@@ -36,8 +41,8 @@ async def test_h12_a_desk_tapes_the_trades_that_its_session_sees(session: Sessio
         assert ticks[column].to_list() == seen[column].to_list()
     assert ticks["t"].dt.epoch("us").to_list() == seen["t"].dt.epoch("us").to_list()
     bars = minute_frame(path, [CODE], Venue.KRX).head(-1)
-    shown = session.bars(CODE, "1m").head(bars.height)
-    for column in ("open", "high", "low", "close", "volume", "count"):
+    shown = session.heard_bars(CODE, "1m", Venue.KRX).head(bars.height)
+    for column in ("open", "high", "low", "close", "volume"):
         assert bars[column].to_list() == shown[column].to_list()
 
 
@@ -86,7 +91,7 @@ async def seen_now(session: Session) -> dict[str, Any]:
         "depth": session.data.depths[CODE],
         "book": order_facts(session.book),
         "cash": session._parts.state.desk.cash,
-        "bars": session.bars(CODE, "1m"),
+        "bars": session.heard_bars(CODE, "1m", Venue.KRX),
         "ticks": session.ticks(CODE),
     }
 
@@ -161,3 +166,28 @@ async def test_h12_two_sessions_look_back_at_the_same_moment(session: Session) -
     assert first.quote(CODE) == second.quote(CODE)
     assert first.text == second.text
     assert first.codes == [CODE]
+
+
+def test_h12_an_agent_wants_the_same_at_the_desk_and_on_the_tape_of_that_desk() -> None:
+    def agent() -> VolumeTrigger:
+        return VolumeTrigger(code=CODE, rise=0.001, trend=0.0005, surge=1.1, profit=0.002)
+
+    async def work(session: Session) -> tuple[Path, list[tuple[int, str, Side, int]]]:
+        await session.agents.start(agent())
+        await session.until("11:00")
+        await session.sleep(1)
+        intents = [(o.t, o.code, o.side, o.quantity) for o in session.book.orders.values()]
+        return await tape_of(session), intents
+
+    path, intents = traded(work, start="09:00")
+    assert len(intents) > 2
+    assert {side for _, _, side, _ in intents} == {Side.BUY, Side.SELL}
+    assert kisnb.backtest(agent(), path).intents == intents
+    # The tape of a desk plays in the simulator too: the same trades of the same day.
+    replay = ReplayedDay(path)
+    played = replay.schedules(replay.universe(Universe.packaged()))[CODE].trades
+    read = [e for e in read_tape(path, [CODE], trades_only=True) if isinstance(e, Tick)]
+    assert sorted((t.venue, t.price, t.qty) for t in played) == sorted(
+        (t.venue, t.price, t.qty) for t in read
+    )
+    assert len(played) > 1_000

@@ -65,8 +65,8 @@ async def test_watched_stocks_stream_into_frames(session: Session) -> None:
     assert ticks.height > 10
     assert ticks["t"].is_sorted()
     assert (ticks["volume"].diff().drop_nulls() == ticks["qty"][1:]).all()
-    bars = session.bars("005930", "1m")
-    assert bars.columns == ["t", "open", "high", "low", "close", "volume", "count"]
+    bars = await session.bars("005930", "1m")
+    assert bars.columns == ["t", "open", "high", "low", "close", "volume"]
     assert bars["t"].max().strftime("%H:%M") <= "10:09"
     assert "005930" in session.data.depths
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -58,9 +59,15 @@ their side, returns of five minutes that follow the index, absolute ones with a 
 """
 
 
+@cache
+def plan_of(seed: int) -> DayPlan:
+    """The day of a seed. A plan is only read, so the tests share it."""
+    return DayPlan(UNIVERSE, DAY, seed)
+
+
 @pytest.fixture(scope="module")
 def means() -> dict[str, float]:
-    frames = [day_statistics(DayPlan(UNIVERSE, DAY, seed), LARGE) for seed in SEEDS]
+    frames = [day_statistics(plan_of(seed), LARGE) for seed in SEEDS]
     return pl.concat(frames).select(pl.col(list(PLAUSIBLE)).mean()).row(0, named=True)
 
 
@@ -72,10 +79,9 @@ def test_h03_a_day_looks_like_a_market(name: str, means: dict[str, float]) -> No
 
 def with_trades(change: Callable[[list[PlannedTrade], Random], list[PlannedTrade]]) -> DayPlan:
     """A day whose trades in the regular session and beside it were tampered with."""
-    plan = DayPlan(UNIVERSE, DAY, 1)
     given = {}
     for code in LARGE:
-        schedule = plan.schedule(code)
+        schedule = plan_of(1).schedule(code)
         changed = change(list(schedule.trades), Random(code))
         given[code] = Schedule.of(changed, schedule.level_sizes)
     return DayPlan(UNIVERSE, DAY, 1, given)
@@ -144,7 +150,7 @@ def test_h03_a_broken_generator_leaves_the_plausible_ranges(
 
 
 def test_h03_a_small_stock_trades_seldom_and_with_a_wider_spread() -> None:
-    frame = day_statistics(DayPlan(UNIVERSE, DAY, 1), ["005930", SMALL])
+    frame = day_statistics(plan_of(1), ["005930", SMALL])
     large, small = frame.iter_rows(named=True)
     assert small["trades"] * 5 < large["trades"]
     assert small["spread_bp"] > 1.5 * large["spread_bp"]
@@ -152,7 +158,7 @@ def test_h03_a_small_stock_trades_seldom_and_with_a_wider_spread() -> None:
 
 
 def test_h03_volume_is_high_at_both_ends_and_both_venues_trade_in_their_hours() -> None:
-    days = [volume_by_half_hour(DayPlan(UNIVERSE, DAY, seed), LARGE) for seed in SEEDS]
+    days = [volume_by_half_hour(plan_of(seed), LARGE) for seed in SEEDS]
     whole = pl.concat(days).group_by("start").sum().sort("start")
     by_hour = {start.strftime("%H%M"): (krx, nxt) for start, krx, nxt in whole.iter_rows()}
     krx = {hour: shares for hour, (shares, _) in by_hour.items()}

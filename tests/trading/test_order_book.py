@@ -5,6 +5,7 @@ from __future__ import annotations
 from kisnb.events import Denied, Filled, IntentTaken, SendStarted, Sent
 from kisnb.orders import OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.order_books import book_summary
 from kisnb.trading.order_books.order_book import OrderBooks
 from tests.trading.desk import NOON, intent
 
@@ -75,3 +76,27 @@ def test_o13_an_empty_book_sums_to_nothing():
         0,
         None,
     )
+
+
+def test_o13_the_summary_of_many_stocks_takes_one_pass_over_the_orders():
+    books = OrderBooks()
+    for n in range(300):
+        for part in ("b", "c"):
+            trade(books, f"{part}{n}", Side.BUY, 2, 1_000 + n, fee=1, code=f"{n:06}")
+
+    class Counted(list):
+        """Orders that count how often they are walked through."""
+
+        walks = 0
+
+        def __iter__(self):
+            Counted.walks += 1
+            return super().__iter__()
+
+    book = books.account
+    summary = book_summary.summary(Counted(book.orders.values()), book.positions)
+    assert Counted.walks == 1
+    assert summary.equals(book.summary())
+    assert summary.height == 301
+    assert summary["orders"].to_list() == [2] * 300 + [600]
+    assert summary["turnover"][-1] == sum(4 * (1_000 + n) for n in range(300))

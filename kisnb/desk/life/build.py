@@ -451,15 +451,16 @@ def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
     )
 
 
-def _close_tapes(paths: Sequence[Path]) -> None:
-    """Pack tapes in a process of its own, and wait for it. Raises OSError."""
-    subprocess.run(  # noqa: S603 - our own interpreter
+def _close_tapes(paths: Sequence[Path], wait: bool) -> None:
+    """Pack tapes in a process of its own; ``wait`` for its end. Raises OSError."""
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter
         python("kisnb.history.tape.closing", *map(str, paths)),
-        check=False,
         cwd=FOLDER,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
+    if wait:
+        child.wait()
 
 
 def _desk_of(mode: Mode) -> Desk:

@@ -22,6 +22,7 @@ from pathlib import Path
 from kisnb.clock import SECOND, Ns, kst, kst_day
 from kisnb.desk.record.tape_worker import (
     AllWritten,
+    CloseTapes,
     DayOver,
     NewBlock,
     TapeLimits,
@@ -62,7 +63,7 @@ class DeskTape:
         now: Ns,
         limits: TapeLimits,
         report: Callable[[str], None],
-        close_tapes: Callable[[Sequence[Path]], None],
+        close_tapes: CloseTapes,
         hide: Callable[[str], str] = str,
         name: str = "",
     ) -> None:

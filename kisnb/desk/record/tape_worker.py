@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import queue
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -16,11 +17,14 @@ from kisnb.events import LinkDown
 from kisnb.history.tape.blocks import TapeLabel
 from kisnb.history.tape.closing import is_open
 from kisnb.history.tape.columns import encode_batch, rows_of
-from kisnb.history.tape.folder import make_room, tapes_in
+from kisnb.history.tape.folder import make_room, sweep, tapes_in
 from kisnb.history.tape.writer import TapeBlock, TapeWriter, gap_block
 
 CHECK_BYTES = 16 * 1024 * 1024
 """The folder's size is looked at each time the tape has grown by so much."""
+QUIET_SECONDS = 30.0
+"""Wall time after a desk's start at which the tapes of earlier days are closed. The start itself
+needs the machine more."""
 NO_RUN = "the desk did not run"
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,9 @@ class DayOver(NamedTuple):
     path: Path
 
 
+CloseTapes: TypeAlias = Callable[[Sequence[Path], bool], object]
+"""Brings tapes into their final form, beside this process. The second value says whether it returns
+only when that is done."""
 TapeWork: TypeAlias = NewBlock | AllWritten | DayOver | None
 
 
@@ -65,7 +72,7 @@ class TapeWorker:
         limits: TapeLimits,
         on_written: Callable[[int], None],
         on_trouble: Callable[[str], None],
-        close_tapes: Callable[[Sequence[Path]], None],
+        close_tapes: CloseTapes,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._work = work
@@ -86,19 +93,34 @@ class TapeWorker:
 
     def run(self, today: Path) -> None:
         """Work until None comes."""
-        # A desk that died, or whose machine was switched off, did not close its day.
-        self._close([path for path in tapes_in(today.parent) if path != today])
-        while (work := self._work.get()) is not None:
-            match work:
-                case NewBlock():
-                    self._write(work)
-                    self._tell(self._on_written, len(work.block.raw))
-                case AllWritten(done=done):
-                    self._tell(_settle, done)
-                case DayOver(path=path):
-                    self._end_writer()
-                    self._close([path])
+        sweep(today.parent)
+        due = time.monotonic() + QUIET_SECONDS
+        is_waiting = True
+        while True:
+            try:
+                work = self._work.get(timeout=QUIET_SECONDS if is_waiting else None)
+            except queue.Empty:
+                pass
+            else:
+                if work is None:
+                    break
+                self._do(work)
+            if is_waiting and time.monotonic() >= due:
+                is_waiting = False
+                # A desk that died, or whose machine was switched off, did not close its day.
+                self._close([path for path in tapes_in(today.parent) if path != today])
         self._end_writer()
+
+    def _do(self, work: NewBlock | AllWritten | DayOver) -> None:
+        match work:
+            case NewBlock():
+                self._write(work)
+                self._tell(self._on_written, len(work.block.raw))
+            case AllWritten(done=done):
+                self._tell(_settle, done)
+            case DayOver(path=path):
+                self._end_writer()
+                self._close([path], wait=True)
 
     def _write(self, work: NewBlock) -> None:
         pending = work.block
@@ -157,12 +179,12 @@ class TapeWorker:
                 "raise tape_max_mb: %kis config tape_max_mb NEW, then kisnb desk restart"
             )
 
-    def _close(self, paths: Sequence[Path]) -> None:
+    def _close(self, paths: Sequence[Path], *, wait: bool = False) -> None:
         opened = [path for path in paths if is_open(path)]
         if not opened:
             return
         try:
-            self._close_tapes(opened)
+            self._close_tapes(opened, wait)
         except OSError as e:
             # They stay as they were written, which can be read too.
             log.warning("tapes could not be closed: %s", e)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def make_room(folder: Path, keep: Path, most_bytes: int, most_days: int) -> list
         total -= sizes[path]
         removed.append(path)
     return removed
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes left that died while they closed a tape."""
+    for path in folder.glob(f".*{ENDING}.*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _written(path: Path) -> int:

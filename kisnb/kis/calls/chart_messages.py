@@ -124,11 +124,11 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
 
 
 def past_minute_params(
-    code: str, until: int, venue: Venue = Venue.KRX
+    code: str, until: int, venue: Venue = Venue.KRX, *, days_before: bool = True
 ) -> tuple[Api, dict[str, str]]:
     """Return the call for up to 120 minutes back from the moment ``until``, and its parameters.
 
-    The minutes reach over into the days before.
+    The minutes reach over into the days before, unless ``days_before`` is False.
     """
     api = APIS[PAST]
     return api, encode_params(
@@ -138,7 +138,7 @@ def past_minute_params(
         FID_INPUT_HOUR_1=hhmmss(until),
         FID_INPUT_DATE_1=yyyymmdd(kst_day(until)),
         # Y lets the rows reach back into the days before (workbook).
-        FID_PW_DATA_INCU_YN="Y",
+        FID_PW_DATA_INCU_YN="Y" if days_before else "N",
         FID_FAKE_TICK_INCU_YN="",
     )
 

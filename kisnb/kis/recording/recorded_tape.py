@@ -6,15 +6,18 @@ The back-tester trades against it, and the simulator plays it again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from kisnb.clock import Ns
 from kisnb.errors import BadInput, FrameError
-from kisnb.events import Tick
+from kisnb.events import Depth, Tick
+from kisnb.kis.channels import DEPTH_TRS, TRADE_TRS
 from kisnb.kis.feed import frames, market_frames
+from kisnb.terms import Venue
 
 
 class RecordedLine(msgspec.Struct, frozen=True):
@@ -25,6 +28,27 @@ class RecordedLine(msgspec.Struct, frozen=True):
     kind: str
     tr_id: str = ""
     text: str = ""
+    path: str = ""
+    """Of a request: the path of the call."""
+
+
+class OrderCame(msgspec.Struct, frozen=True):
+    """An order reached the server: what follows in the recording is its effect."""
+
+    is_new: bool
+    """False for a revise and a cancel."""
+
+
+MarketEvents: TypeAlias = Sequence[Tick] | Sequence[Depth] | OrderCame
+"""The events of one frame, or an order that came."""
+_Reader: TypeAlias = Callable[[frames.Frame, Ns], Sequence[Tick] | Sequence[Depth]]
+_MARKET: dict[str, _Reader] = {
+    **{TRADE_TRS[venue]: market_frames.decode_ticks for venue in (Venue.KRX, Venue.NXT)},
+    **{DEPTH_TRS[venue]: market_frames.decode_depth for venue in (Venue.KRX, Venue.NXT)},
+}
+"""The channels that show one venue each. SOR's are made of both."""
+ORDER_PATH = "/trading/order-"
+"""Part of the path of each call that orders."""
 
 
 def recorded_ticks(
@@ -35,17 +59,43 @@ def recorded_ticks(
     ``channels`` are the TR ids that count. Raises BadInput with the number of a line that cannot be
     read.
     """
+    for t, events in _recorded(path, dict.fromkeys(channels, market_frames.decode_ticks)):
+        if not isinstance(events, OrderCame):
+            yield t, [event for event in events if isinstance(event, Tick)]
+
+
+def recorded_market(path: Path) -> Iterator[tuple[Ns, MarketEvents]]:
+    """Yield (moment, events) for each frame of trades and of depth, of KRX and of Nextrade.
+
+    An ``OrderCame`` marks the moment at which an order reached the server.
+    Raises BadInput as ``recorded_ticks`` does.
+    """
+    return _recorded(path, _MARKET, marks_orders=True)
+
+
+def holds_orders(path: Path) -> bool:
+    """Return whether orders reached the server whose day was recorded. Raises BadInput."""
+    try:
+        with path.open("rb") as file:
+            return any(ORDER_PATH.encode() in line and b'"kind":"request"' in line for line in file)
+    except OSError as e:
+        raise _unreadable(path, e) from e
+
+
+def _recorded(
+    path: Path, readers: Mapping[str, _Reader], *, marks_orders: bool = False
+) -> Iterator[tuple[Ns, MarketEvents]]:
     decode = msgspec.json.Decoder(RecordedLine).decode
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     recorded = decode(line)
-                    # Most lines are not trades. Their text is not read at all.
-                    wanted = recorded.kind == "frame" and recorded.tr_id in channels
-                    ticks = (
-                        market_frames.decode_ticks(frames.parse(recorded.text), recorded.t)
-                        if wanted
+                    # Most lines are no market data. Their text is not read at all.
+                    reader = readers.get(recorded.tr_id) if recorded.kind == "frame" else None
+                    events = (
+                        reader(frames.parse(recorded.text), recorded.t)
+                        if reader is not None
                         else ()
                     )
                 except (msgspec.MsgspecError, FrameError) as e:
@@ -53,10 +103,16 @@ def recorded_ticks(
                         f"line {number} of {path.name} is not a line of a recording ({e})",
                         "record the day again",
                     ) from e
-                if ticks:
-                    yield recorded.t, ticks
+                if events:
+                    yield recorded.t, events
+                elif marks_orders and recorded.kind == "request" and ORDER_PATH in recorded.path:
+                    yield recorded.t, OrderCame(recorded.path.endswith("/order-cash"))
     except OSError as e:
-        raise BadInput(
-            f"the recording {path} cannot be read: {e.strerror}",
-            "name the file of kisnb sim --record",
-        ) from e
+        raise _unreadable(path, e) from e
+
+
+def _unreadable(path: Path, error: OSError) -> BadInput:
+    return BadInput(
+        f"the recording {path} cannot be read: {error.strerror}",
+        "name the file of kisnb sim --record",
+    )

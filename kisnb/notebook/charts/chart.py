@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from kisnb.notebook.charts.candle_figure import candle_figure
-from kisnb.notebook.charts.candle_svg import candle_svg
-from kisnb.notebook.charts.candles import candles, marks, summary
+from kisnb.drawing.candle_figure import candle_figure
+from kisnb.drawing.candle_svg import candle_svg
+from kisnb.drawing.candles import candles, marks, summary
+from kisnb.missing import why_missing
 from kisnb.orders import Order
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Chart:
         self.title = title
         self._candles = candles(bars)
         self._marks = marks(orders)
+        self._why_none = why_missing(bars)
 
     def figure(self) -> Any:
         """Return a new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
@@ -31,10 +33,10 @@ class Chart:
 
     def svg(self) -> str:
         """Return the chart as SVG, which needs no script."""
-        return candle_svg(self.title, self._candles, self._marks)
+        return candle_svg(self.title, self._candles, self._marks, self._why_none)
 
     def __repr__(self) -> str:
-        return summary(self.title, self._candles, self._marks)
+        return summary(self.title, self._candles, self._marks, self._why_none)
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
         static = {"text/plain": repr(self), "text/html": self.svg()}

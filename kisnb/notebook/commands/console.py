@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from kisnb.drawing.tables import badge_text
 from kisnb.notebook.commands.current_session import CurrentSession
-from kisnb.notebook.rendering.tables import badge_text
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:

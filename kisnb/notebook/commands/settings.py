@@ -18,12 +18,12 @@ from kisnb.config import (
     shown,
     sources,
 )
+from kisnb.drawing.tables import Cell, card, html_table, text_table
 from kisnb.errors import BadInput, ConfigError
 from kisnb.kis.credentials import Credentials
 from kisnb.market import uncertain
 from kisnb.market.costs import read_fees
 from kisnb.notebook.commands.grammar import did_you_mean
-from kisnb.notebook.rendering.tables import Cell, card, html_table, text_table
 
 if TYPE_CHECKING:
     import polars as pl

@@ -2,7 +2,7 @@
 
 Each value is read by one function of ``kisnb.values``, as it is for a call in Python. The messages
 differ: here the usage line is the cure. The readers raise ValueError, and the grammar adds the
-cure. Those of a whole rule (``KEY``, ``SPAN``) raise BadInput with a cure of their own.
+cure. Those of a whole rule (``KEY``, ``EVERY``) raise BadInput with a cure of their own.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def span(text: str) -> str:
 
 
 def _every(text: str) -> str:
-    """Return the length of a bar of the past: ``1d``, or a span. Raises BadInput."""
-    return text if text == "1d" else span(text)
+    """Return the length of a bar: ``1d``, ``1w``, or a span. Raises BadInput."""
+    return text if text in ("1d", "1w") else span(text)
 
 
 def _whole(text: str, what: str, unit: str = "") -> int:
@@ -100,7 +100,6 @@ READERS: dict[str, Callable[[str], object]] = {
     "D": _day,
     "T": _time,
     "TIME": _time,
-    "SPAN": span,
     "EVERY": _every,
     "V": _one_of(Venue, "venue"),
     "K": _one_of(OrderKind, "kind of order"),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.columns import Tone, number, signed, tone_of
+from kisnb.drawing.tables import badge_html
 from kisnb.notebook.panels.desk_notices import banner, notices
 from kisnb.notebook.panels.kill_button import face, other_ways
-from kisnb.notebook.rendering.tables import badge_html
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session

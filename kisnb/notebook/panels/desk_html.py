@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from kisnb.columns import Column, S
-from kisnb.notebook.panels.desk_head import account_line
-from kisnb.notebook.rendering.tables import (
+from kisnb.drawing.tables import (
     badge_text,
     card,
     cells_of,
@@ -17,6 +16,7 @@ from kisnb.notebook.rendering.tables import (
     html_table,
     joined,
 )
+from kisnb.notebook.panels.desk_head import account_line
 
 if TYPE_CHECKING:
     from kisnb.notebook.panels.panel_table import PanelTable

@@ -13,8 +13,7 @@ from markupsafe import Markup
 
 from kisnb.clock import clock_text
 from kisnb.columns import Column, S, number, signed, tone_of
-from kisnb.errors import BadInput
-from kisnb.notebook.rendering.tables import (
+from kisnb.drawing.tables import (
     UNSURE,
     Cell,
     badge_html,
@@ -28,6 +27,7 @@ from kisnb.notebook.rendering.tables import (
     text_table,
     trusted,
 )
+from kisnb.errors import BadInput
 from kisnb.terms import Mode
 
 if TYPE_CHECKING:
@@ -125,6 +125,13 @@ def _look_evidence(evidence: Evidence, mode: Mode | None) -> Bundle:
 def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
     orders = list(book.orders.values())
     title = f"{book.name}: {len(orders)} orders, {len(book.open_orders)} open"
+    older = len(orders) - MOST_ORDERS
+    if older > 0:
+        # An open order is shown however old it is: a person may want to cancel it.
+        kept = [o for i, o in enumerate(orders) if i >= older or o.is_open]
+        hidden = len(orders) - len(kept)
+        title += f"; {hidden} older ended ones are not shown, frame() has all"
+        orders = kept
     return _order_table(mode, title, orders)
 
 
@@ -215,6 +222,8 @@ def _arrow(change: int) -> str:
     return "▲" if change > 0 else "▼" if change < 0 else "-"
 
 
+MOST_ORDERS = 50
+"""Newest orders that the output of an order book shows. A back-test has thousands."""
 LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.events.market", "Quote"): _look_quote,
     ("kisnb.events.market", "Depth"): _look_depth,

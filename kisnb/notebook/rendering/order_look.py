@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from kisnb.clock import clock_text
 from kisnb.columns import Tone
-from kisnb.notebook.rendering.tables import (
+from kisnb.drawing.tables import (
     UNSURE,
     Cell,
     badge_text,

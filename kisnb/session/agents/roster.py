@@ -19,6 +19,7 @@ from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, vie
 from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
 from kisnb.session.agents.given_agent import check_agent, difference, id_of
+from kisnb.session.bars.agent_bars import AgentBars
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -28,6 +29,7 @@ from kisnb.session.open_orders import OpenOrders
 from kisnb.session.typed_orders.pending import pending
 from kisnb.session.typed_orders.placing import Placing
 from kisnb.session.typed_orders.typed_order import read_code
+from kisnb.terms import Mode
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
@@ -56,7 +58,7 @@ class Roster:
 
     def __init__(
         self, link: Link, state: SessionState, pace: Pace, rules: Rules, watched: WatchedStocks,
-        placing: Placing, open_orders: OpenOrders, changes: Changes,
+        placing: Placing, open_orders: OpenOrders, changes: Changes, bars: AgentBars,
     ) -> None:  # fmt: skip
         self.work = AgentWork(link, state, pace, changes)
         self._link = link
@@ -67,6 +69,7 @@ class Roster:
         self._placing = placing
         self._open_orders = open_orders
         self._changes = changes
+        self._bars = bars
         self._runners: dict[str, AgentRunner] = {}
         self._starting: dict[str, _Start] = {}
         """The starts that wait for a lease, by the id of their agent."""
@@ -143,13 +146,16 @@ class Roster:
                     # away. So it is released now.
                     self._link.submit([ReleaseAgent(runner.id)])
                 raise self._taken_back(runner)
+            self._watched.follow(runner.agent.code)
+            await self._bring_bars(runner)
+            if self._starting.get(runner.id) is not start:
+                raise self._taken_back(runner)
             self._runners[runner.id] = runner
             if runner.agent.guards != self._state.desk.guards.get(runner.id):
                 self._link.submit([SetGuards(runner.id, runner.agent.guards)])
             if not fresh and runner.state is AgentState.READY:
                 self.work.records.take_up(runner.agent, runner.id)
             self.work.begin(runner)
-            self._watched.follow(runner.agent.code)
             self.work.hand_over(runner, runner.start(self._state.now))
         except BaseException:
             # The start failed or was cancelled, so that another session may start the agent. A stop
@@ -165,6 +171,25 @@ class Roster:
         self._pace.reschedule()
         self._changes.publish()
         return view_of(runner, self._state)
+
+    async def _bring_bars(self, runner: AgentRunner) -> None:
+        """Fetch the bars of the day that an agent may ask for."""
+        if self._state.mode is not Mode.PAPER:
+            await self._bars.bring(runner.agent)
+            return
+
+        # Paper takes one call a second or two (KIS's notice), and gives thirty minutes a call. The
+        # agent starts without them and gets them later.
+        async def later() -> None:
+            await self._bars.bring(runner.agent)
+            self.rebuild_bars(runner.agent.code)
+
+        self._pace.task(later(), f"bars of {runner.agent.code}")
+
+    def rebuild_bars(self, code: str) -> None:
+        """Make the bars of a stock anew in every agent, because missing minutes have come."""
+        for runner in self._runners.values():
+            runner.rebuild_bars(code)
 
     @pending
     async def stop(self, agent_id: str) -> AgentView:
@@ -366,7 +391,8 @@ class Roster:
             self._state.books,
             self._rules,
             self.work.await_foreign,
-            lambda: self._state.desk.cash,
+            cash=lambda: self._state.desk.cash,
+            earlier=self._bars.earlier,
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:

@@ -7,6 +7,7 @@ connection's return. Minutes that KIS does not give stay missing, because no pri
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from kisnb.clock import MINUTE, Ns, clock_text, kst_day
 from kisnb.errors import KisnbError
@@ -31,14 +32,27 @@ class Backfill:
         self._link = link
         self._state = state
         self._pace = pace
+        self.on_filled: Callable[[str], object] = lambda _code: None
+        """Called with the stock whose minutes have come."""
         self._due: list[Gap] = []
         self._walk: asyncio.Task[None] | None = None
         self._lost: Ns | None = None
         """The moment when the stream broke. None while it is connected."""
 
+    @property
+    def lost_since(self) -> Ns | None:
+        """The moment when the stream broke. None while it is connected."""
+        return self._lost
+
     def on_gap(self, event: GapFound) -> None:
         """Note a gap that the desk found."""
         self._add(Gap(event.code, event.venue, event.since, event.t, event.missing))
+
+    def mend(self, code: str, venue: Venue, t: Ns) -> None:
+        """Fetch the minute of ``t`` once it is over, because it was heard from its middle on."""
+        # It is no gap: nobody had asked for its trades.
+        self._due.append(Gap(code, venue, t, t, 0))
+        self._pace.reschedule()
 
     def on_link_lost(self, t: Ns) -> None:
         """Note that the stream broke. From here on trades are missed."""
@@ -81,6 +95,7 @@ class Backfill:
                 break
             until = oldest - 1
         self._state.data.fill(gap, minutes)
+        self.on_filled(gap.code)
 
     async def _minutes(self, gap: Gap, until: Ns) -> dict[Ns, tuple[int, ...]]:
         # KIS has one call for the minutes of today and another for those of earlier days, which

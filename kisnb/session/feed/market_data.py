@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from kisnb.clock import MINUTE, SECOND, Ns
 from kisnb.events import Depth, ExpectedMatch, MarketOperation, ProgramTrades, Tick
-from kisnb.market.bars import span_of
 from kisnb.market.sessions import gives_price
 from kisnb.terms import Side, Venue
 
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SIDES = {Side.BUY: 1, Side.SELL: -1, None: 0}
+ALL = 1 << 60
+"""More trades than there are."""
 SETTLE: Ns = 2 * SECOND
 """After this time KIS's list has all trades of a minute that has ended."""
+Until: TypeAlias = Mapping[Venue, int] | None
+"""The number of trades of each venue that are taken, oldest first. None, and a venue that is not
+named: all of them."""
 _BAR = ("open", "high", "low", "close", "volume")
 
 
@@ -87,7 +92,7 @@ class MarketData:
         self.gaps: list[Gap] = []
         """The times in which trades were not received, oldest first."""
         self._tapes: dict[tuple[str, Venue], RecentTrades] = {}
-        self._mended: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
+        self._fetched: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
         """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
@@ -130,56 +135,66 @@ class MarketData:
                 "side": sides,
                 "volume": pl.Series(list(tape.volume), dtype=pl.Int64),
             }
-        ).with_columns(_kst("t"))
+        ).with_columns(in_kst("t"))
 
-    def bars(self, code: str, every: str, now: Ns, venue: Venue = Venue.KRX) -> pl.DataFrame:
-        """Return the bars of a venue that are closed at ``now``.
+    def first_heard(self, code: str, venue: Venue, since: Ns) -> Ns | None:
+        """Return the time of the first trade of a venue from ``since`` on that was received.
 
-        Columns: t (start, KST), open, high, low, close (won), volume (shares), count (trades).
-        Spans without a trade are left out. Minutes in which trades were missed are KIS's own, once
-        KIS has given them. Their count is null, and so is that of longer spans that contain them.
+        None when none was.
+        """
+        tape = self._tapes.get((code, venue))
+        at = bisect_left(tape.t, since) if tape else 0
+        return tape.t[at] if tape and at < len(tape.t) else None
+
+    def without_newest(self, code: str, newest: Sequence[Tick]) -> Until:
+        """Return what leaves out trades that are the newest with a price that counts."""
+        taken: dict[Venue, int] = {}
+        for venue in {tick.venue for tick in newest}:
+            left = sum(tick.venue is venue for tick in newest)
+            tape = self._tapes[code, venue]
+            at = len(tape.t)
+            while left and at:
+                at -= 1
+                left -= gives_price(venue, tape.t[at])
+            taken[venue] = at
+        return taken
+
+    def minutes(self, code: str, venue: Venue, until: Until = None) -> pl.DataFrame:
+        """Return the minutes of a venue: KIS's own where they were fetched, and received ones.
+
+        The newest may still run. Columns: start (UTC ns), open, high, low, close (won), volume
+        (shares).
+        """
+        received = self.received(code, venue, MINUTE, until)
+        return _replaced(received, self._fetched.get((code, venue), {}))
+
+    def received(self, code: str, venue: Venue, span: Ns, until: Until = None) -> pl.DataFrame:
+        """Return bars made of the trades that were received. Columns are those of ``minutes``.
+
+        SOR takes both venues together.
         """
         import polars as pl
 
-        span = span_of(every)
-        bars = self._received(code, venue, span)
-        mended = self._mended.get((code, venue))
-        # KIS gives whole minutes. Bars of seconds stay as they were received.
-        if mended and span % MINUTE == 0:
-            bars = _longer(_replaced(self._received(code, venue, MINUTE), mended), span)
-        return (
-            bars.filter(pl.col("start") + span <= now)
-            .with_columns(_kst("start").alias("t"))
-            .select("t", "open", "high", "low", "close", "volume", "count")
+        venues = (Venue.KRX, Venue.NXT) if venue is Venue.SOR else (venue,)
+        trades = pl.concat(
+            [self.ticks(code, where).head((until or {}).get(where, ALL)) for where in venues]
         )
+        trades = trades if len(venues) == 1 else trades.sort("t", maintain_order=True)
+        return bars_of(trades, span)
 
-    def _received(self, code: str, venue: Venue, span: Ns) -> pl.DataFrame:
-        """Return bars made of the trades that were received.
+    def add_minutes(self, code: str, venue: Venue, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
+        """Add minutes as KIS gave them. They replace those that were received.
 
-        Columns: start (UTC ns), open, high, low, close, volume, count.
+        ``minutes`` are open, high, low, close (won) and volume (shares), by start (UTC ns).
         """
-        import polars as pl
-
-        start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
-        return (
-            self.ticks(code, venue)
-            .group_by(start, maintain_order=True)
-            .agg(
-                pl.col("price").first().alias("open"),
-                pl.col("price").max().alias("high"),
-                pl.col("price").min().alias("low"),
-                pl.col("price").last().alias("close"),
-                pl.col("qty").sum().alias("volume"),
-                pl.len().cast(pl.Int64).alias("count"),
-            )
-        )
+        self._fetched.setdefault((code, venue), {}).update(minutes)
 
     def fill(self, gap: Gap, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
         """Add the minutes of a gap, as KIS gave them.
 
         ``minutes`` are open, high, low, close (won) and volume (shares), by start (UTC ns).
         """
-        self._mended.setdefault((gap.code, gap.venue), {}).update(minutes)
+        self.add_minutes(gap.code, gap.venue, minutes)
         gap.filled = True
 
     def gap_frame(self, code: str = "") -> pl.DataFrame:
@@ -198,27 +213,49 @@ class MarketData:
         kinds = [pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Boolean]
         names = ("code", "venue", "since", "until", "missing", "filled")
         frame = pl.DataFrame(rows, dict(zip(names, kinds, strict=True)), orient="row")
-        return frame.with_columns(_kst("since"), _kst("until"))
+        return frame.with_columns(in_kst("since"), in_kst("until"))
 
 
-def _replaced(bars: pl.DataFrame, mended: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
+def bars_of(trades: pl.DataFrame, span: Ns) -> pl.DataFrame:
+    """Return bars made of trades in the order of time. Columns: those of ``MarketData.minutes``."""
+    import polars as pl
+
+    start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
+    return trades.group_by(start, maintain_order=True).agg(
+        pl.col("price").first().alias("open"),
+        pl.col("price").max().alias("high"),
+        pl.col("price").min().alias("low"),
+        pl.col("price").last().alias("close"),
+        pl.col("qty").sum().alias("volume"),
+    )
+
+
+def closed_bars(bars: pl.DataFrame, span: Ns, now: Ns) -> pl.DataFrame:
+    """Return the bars that are closed at ``now``, as people see them.
+
+    Columns: t (start, KST), open, high, low, close (won), volume (shares).
+    """
+    import polars as pl
+
+    closed = bars.filter(pl.col("start") + span <= now)
+    return closed.with_columns(in_kst("start").alias("t")).select("t", *_BAR)
+
+
+def _replaced(bars: pl.DataFrame, fetched: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
     """Return one-minute bars in which KIS's minutes replace our own."""
     import polars as pl
 
     kinds = dict.fromkeys(("start", *_BAR), pl.Int64)
-    given = pl.DataFrame([(t, *bar) for t, bar in mended.items()], kinds, orient="row")
+    given = pl.DataFrame([(t, *bar) for t, bar in fetched.items()], kinds, orient="row")
     # A minute of KIS's own replaces ours as a whole, because ours may lack trades in its middle.
-    kept = bars.filter(~pl.col("start").is_in(list(mended)))
-    return pl.concat([kept, given], how="diagonal").sort("start")
+    kept = bars.filter(~pl.col("start").is_in(list(fetched)))
+    return pl.concat([kept, given]).sort("start")
 
 
-def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return bars of several minutes, made of one-minute bars."""
+def longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
+    """Return bars of several minutes, made of one-minute bars in the order of time."""
     import polars as pl
 
-    # KIS's minutes do not say how many trades they hold, so a sum with one of them would be too
-    # small.
-    known = pl.when(pl.col("count").is_null().any()).then(None).otherwise(pl.col("count").sum())
     return minutes.group_by(
         (pl.col("start") // span * span).alias("start"), maintain_order=True
     ).agg(
@@ -227,11 +264,11 @@ def _longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
         pl.col("low").min(),
         pl.col("close").last(),
         pl.col("volume").sum(),
-        known.alias("count"),
     )
 
 
-def _kst(column: str) -> pl.Expr:
+def in_kst(column: str) -> pl.Expr:
+    """Return a column of UTC nanoseconds as Korean time."""
     import polars as pl
 
     return (

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from kisnb.clock import Ns, clock_text
 from kisnb.errors import DeskLost
-from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Trouble
+from kisnb.events import ClockMoved, CommandDropped, Event, GapFound, LinkUp, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 from kisnb.session.feed.backfill import Backfill
 from kisnb.session.feed.changes import Changes
@@ -137,6 +137,10 @@ class Pump:
         with suppress(DeskLost):
             self._link.submit([*self._watched.commands(), *self._fast_forwards.commands()])
         self.run()
+
+    def undelivered(self, code: str) -> list[Tick]:
+        """Return the trades of a stock that are applied, and that no agent has got yet."""
+        return [e for e, _ in self._undelivered if isinstance(e, Tick) and e.code == code]
 
     def inject(self, event: Event) -> None:
         """Apply an event of this session's own, and deliver it in the next turn of the pump."""

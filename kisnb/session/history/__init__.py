@@ -1,0 +1,1 @@
+"""Past days of a session: ``session.history`` over the store and KIS."""

@@ -116,6 +116,8 @@ class HistoryFiles:
             names = [self._universe.spell(name) for name in names]
         first, last = read_days(self._state.now, start, end)
         rows = await self._past.download.read(series, first, last, names)
+        if series.basis is Basis.ADJUSTED:
+            rows = self._of_one_adjustment(series, rows)
         if rows.is_empty():
             raise BadInput(
                 f"the store has no {series.name} from {first} to {last}",
@@ -156,6 +158,20 @@ class HistoryFiles:
             for code, begin, end in found.codes.select("code", "first", "last").iter_rows()
         ]
         return store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+
+    def _of_one_adjustment(self, series: Series, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the adjusted rows that are not out of date.
+
+        A split makes those that were stored before it so, until they are downloaded again.
+        """
+        import polars as pl
+
+        manifest, parts = self._past.download.store.manifest, [rows.clear()]
+        for (code,), of_code in rows.partition_by("code", as_dict=True).items():
+            covered = manifest.covered(series.name, str(code))
+            is_current = [pl.col("date").is_between(first, last) for first, last in covered]
+            parts.append(of_code.filter(pl.any_horizontal(is_current)) if covered else of_code[:0])
+        return pl.concat(parts)
 
     def _item(self, code: str) -> Instrument | None:
         try:

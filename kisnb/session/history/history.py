@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from kisnb.clock import DAY, MINUTE, Ns, kst, kst_day
-from kisnb.errors import ApiError, BadInput, FrameError, NotOffered
+from kisnb.errors import BadInput, NotOffered
 from kisnb.history import trades
-from kisnb.history.download import Progress, at
+from kisnb.history.download import at
 from kisnb.history.frames import as_shown, bars_of_minutes, longer_days
 from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.history.store import day_of
-from kisnb.kis.calls.index_messages import CODES
 from kisnb.market.bars import span_of
 from kisnb.market.calendar import is_trading_day
+from kisnb.missing import why_missing, with_reason
 from kisnb.session.history import sentences
-from kisnb.session.history.files import HistoryFiles
+from kisnb.session.history.downloads import HistoryDownloads, index_name
 from kisnb.session.history.past_days import ProgressBar
 from kisnb.session.history.spans import YEAR, Moment, read_days, read_moments
 from kisnb.session.typed_orders.pending import Pending, pending
@@ -31,11 +31,9 @@ DAYS = ("1d", "1w", "1mo")
 """The spans of bars that are made of days."""
 SESSION = "session"
 """One bar for each span of the venue's day, such as the opening auction and the regular session."""
-DOWNLOADED = (SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.FLOW, SeriesKind.INDEX)
-"""The kinds that KIS gives of past days."""
 
 
-class History(HistoryFiles):
+class History(HistoryDownloads):
     """Past days, and this day's trades. Prices in won, quantities in shares.
 
     ``await session.history("005930")`` returns daily bars; ``"1m"``, ``"5m"`` or ``"tick"`` as the
@@ -44,7 +42,8 @@ class History(HistoryFiles):
     the store lacks. A line says what is missing, and why. ``import_file`` and ``export`` bring
     files in and out.
 
-    ``start`` and ``end`` are inclusive, and Korean. A day counts once it is over, at 20:00.
+    ``start`` and ``end`` are inclusive, and Korean. A day is over at 20:00. ``kisnb.why_missing``
+    of a frame says to code what the line says to people.
     """
 
     def __call__(
@@ -82,20 +81,22 @@ class History(HistoryFiles):
         """Return daily bars, by default those of a year up to today.
 
         ``every`` also takes ``"1w"`` and ``"1mo"``: bars of weeks and months, made of the days. The
-        date of such a bar is its first trading day.
+        date of such a bar is its first trading day. Of today there is the part that is over, with
+        False in the column ``whole``.
 
         ``adjusted`` prices are KIS's at the time of the newest download: a split changes those of
         all days before it, and then all are downloaded again. With ``adjusted=False`` prices are as
         they were traded. A halted day has its close as all prices, and volume 0.
 
         Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won; null:
-        an imported file did not state it). Raises BadInput, ConfigError (a year whose holidays are
-        not known), KisError.
+        an imported file did not state it), whole (False for a day that is not over, and for a bar
+        with such a day). Raises BadInput, ConfigError (a year whose holidays are not known),
+        KisError.
         """
         span = one_of(every, DAYS, "span of days")
         series = self._series("1d", venue, adjusted=adjusted)
         bars = await self._by_day(series, self._universe.spell(code), start, end)
-        return bars if span == "1d" else longer_days(bars, span)
+        return bars if span == "1d" else with_reason(longer_days(bars, span), why_missing(bars))
 
     @pending
     async def minutes(
@@ -133,8 +134,8 @@ class History(HistoryFiles):
 
         ``start`` and ``end`` are times of today (``"09:30"``), days, or both
         (``"2026-11-20 09:30"``). KIS gives the trades of today only, thirty a call: ten minutes of
-        a busy stock may take a hundred calls. Trades that this session has received, or that the
-        store has, are not asked for.
+        a busy stock may take a hundred calls. Trades that this session has received, that the desk
+        taped, or that the store has, are not asked for.
 
         Columns: t (KST, whole seconds), code, venue, price (won), qty (shares), side (buy, sell;
         null: not known), volume (the day's shares up to the trade). Raises BadInput, KisError.
@@ -145,16 +146,16 @@ class History(HistoryFiles):
         today = kst_day(self._now)
         if kst_day(until) == today and is_trading_day(today):
             found = await self._with_trades_of_today(series, code, since, until, found)
-        self._say_missing_trades(series, code, found)
-        return as_shown(series, found)
+        return self._explained(code, as_shown(series, found), _missing_trades(series, found))
 
     @pending
     async def depths(
         self, code: str, start: Moment = None, end: Moment = None, *, venue: Venue | str = Venue.KRX
     ) -> pl.DataFrame:
-        """Return the bids and asks of the past that were recorded or imported.
+        """Return the bids and asks of the past that the desk taped, or that were imported.
 
-        KIS gives none of the past. ``start`` and ``end`` are those of ``ticks``.
+        KIS gives none of the past, so only stocks that were watched have any. ``t`` is the time of
+        receipt. ``start`` and ``end`` are those of ``ticks``.
 
         Columns: t (KST), code, venue, ask1, ask_qty1, bid1, bid_qty1, and so on to 10 (won, shares;
         null: no such level). Raises BadInput.
@@ -162,11 +163,12 @@ class History(HistoryFiles):
         series = trades.depths_of(self._venue(venue))
         code, (since, until) = self._universe.spell(code), read_moments(self._now, start, end)
         found = await self._kept(series, code, since, until)
-        if found.is_empty():
-            self._say(
-                f"{code}: no depth of that time was recorded, and KIS gives none of the past."
-            )
-        return as_shown(series, found)
+        why = (
+            "No depth of that time was recorded, and KIS gives none of the past."
+            if found.is_empty()
+            else ""
+        )
+        return self._explained(code, as_shown(series, found), why)
 
     @pending
     async def flows(
@@ -198,127 +200,30 @@ class History(HistoryFiles):
         Columns: date, code (the name), venue, open, high, low, close (points), volume (shares, as
         KIS counts them), value (won). Raises BadInput, ConfigError, KisError.
         """
-        return await self._by_day(self._series("index"), _index_name(name), start, end)
-
-    @pending
-    async def download(
-        self,
-        codes: str | Iterable[str],
-        every: str = "1d",
-        start: date | str | None = None,
-        end: date | str | None = None,
-        *,
-        venue: Venue | str = Venue.KRX,
-        adjusted: bool = True,
-    ) -> pl.DataFrame:
-        """Bring rows of several stocks into the store, and return how many are there.
-
-        ``codes`` are codes, or one text with blanks or commas between them. ``every`` is ``"1d"``,
-        ``"1m"``, ``"flow"`` or ``"index"``; minutes are those of past days. What is stored already
-        is not asked for again. A stock whose download fails does not end those of the others.
-
-        Columns: code; bars (rows in the store); missing (trading days without one); reason (of the
-        first missing day; null without one). Raises what ``daily`` and ``minutes`` raise.
-        """
-        series = self._series(every, venue, adjusted=adjusted)
-        first, last = read_days(self._now, start, end)
-        names = codes.replace(",", " ").split() if isinstance(codes, str) else list(codes)
-        if not names:
-            raise BadInput("no stock is named", "write their codes: 005930 000660")
-        # All are read before anything is downloaded, so that a wrong one leaves nothing behind.
-        read = _index_name if series.kind is SeriesKind.INDEX else self._universe.spell
-        wanted = list(dict.fromkeys(read(name) for name in names))
-        failed: dict[str, str] = {}
-        bar = ProgressBar("download", " stocks")
-        try:
-            for n, code in enumerate(wanted, start=1):
-                try:
-                    await self._bring(series, code, first, last)
-                # When the connection is lost, the next stock would fail as well.
-                except (ApiError, FrameError) as e:
-                    failed[code] = str(e)
-                bar.show(n, len(wanted))
-        finally:
-            bar.close()
-        return await self._counted(series, wanted, first, last, failed)
-
-    def missing(
-        self,
-        code: str,
-        every: str = "1d",
-        start: date | str | None = None,
-        end: date | str | None = None,
-        *,
-        venue: Venue | str = Venue.KRX,
-        adjusted: bool = True,
-    ) -> pl.DataFrame:
-        """Return the trading days that lack rows in the store, with the reason.
-
-        Nothing is downloaded. ``every`` is that of ``download``. Columns: code, venue, day, reason.
-        Raises BadInput.
-        """
-        import polars as pl
-
-        series = self._series(every, venue, adjusted=adjusted)
-        code = _index_name(code) if series.kind is SeriesKind.INDEX else self._universe.spell(code)
-        missing = self._past.download.missing(series, code, *read_days(self._now, start, end))
-        rows = [(code, str(series.venue), *gap) for gap in missing]
-        names = {"code": pl.String, "venue": pl.String, "day": pl.Date, "reason": pl.String}
-        return pl.DataFrame(rows, schema=names, orient="row")
-
-    def _series(
-        self, every: str, venue: Venue | str = Venue.KRX, *, adjusted: bool = False
-    ) -> Series:
-        """Return the series of past days that a call names. Raises BadInput."""
-        kind = one_of(every, DOWNLOADED, "kind of past days")
-        # KIS does not say that minutes are adjusted, so they count as they came.
-        is_adjusted = adjusted and kind is SeriesKind.DAY
-        return Series(kind, self._venue(venue), Basis.ADJUSTED if is_adjusted else Basis.RAW)
-
-    async def _bring(
-        self, series: Series, code: str, first: date, last: date,
-        show: Progress = lambda _done, _all: None,
-    ) -> bool:  # fmt: skip
-        """Bring rows into the store. Return True when all adjusted prices were brought anew."""
-        if series.is_by_day:
-            return await self._past.download.days(series, code, first, last, show)
-        await self._past.download.minutes(code, series.venue, first, last, show)
-        return False
-
-    async def _counted(
-        self, series: Series, codes: list[str], first: date, last: date, failed: dict[str, str]
-    ) -> pl.DataFrame:
-        """Return what the store has of some stocks."""
-        import polars as pl
-
-        rows = []
-        for code in codes:
-            missing = self._past.download.missing(series, code, first, last)
-            reason = failed.get(code) or next((gap.reason for gap in missing), None)
-            bars = await self._past.download.read(series, first, last, [code])
-            rows.append((code, len(bars), len(missing), reason))
-        names = {"code": pl.String, "bars": pl.Int64, "missing": pl.Int64, "reason": pl.String}
-        return pl.DataFrame(rows, schema=names, orient="row")
+        return await self._by_day(self._series("index"), index_name(name), start, end)
 
     async def _by_day(
         self, series: Series, code: str, start: date | str | None, end: date | str | None
     ) -> pl.DataFrame:
         """Return the rows of a series by day, downloaded first where they are missing."""
         first, last = read_days(self._now, start, end, YEAR)
-        download, bar = self._past.download, ProgressBar(code)
-        try:
-            was_adjusted = await self._bring(series, code, first, last, bar.show)
-        finally:
-            bar.close()
-        rows = await download.read(series, first, min(last, download.newest_day()), [code])
-        if was_adjusted:
-            self._say(f"{code}: {sentences.split_text(len(rows))}")
-        if series.kind is SeriesKind.DAY and series.basis is Basis.RAW:
-            item = self._universe.get(code)
-            if days := sentences.jumps(rows, item.multiple):
-                self._say(f"{code}: {sentences.jump_text(days)}")
-        self._say_missing(series, code, first, last)
-        return as_shown(series, rows)
+        found = await self._past.days(series, code, first, last)
+        if found.was_adjusted:
+            self._say(f"{code}: {sentences.split_text(len(found.rows))}")
+        if series.kind is SeriesKind.DAY:
+            self._say_odd_days(series, code, found.rows)
+        return self._explained(code, as_shown(series, found.rows), found.why_missing)
+
+    def _say_odd_days(self, series: Series, code: str, rows: pl.DataFrame) -> None:
+        """Print the days on which nobody traded, and those that a split parts."""
+        import polars as pl
+
+        if untraded := rows.filter(pl.col("volume") == 0)["date"].to_list():
+            self._say(f"{code}: {sentences.untraded_text(untraded)}")
+        if series.basis is Basis.RAW:
+            multiple = self._universe.get(code).multiple
+            if parted := sentences.jumps(rows, multiple):
+                self._say(f"{code}: {sentences.jump_text(parted)}")
 
     async def _past_minutes(
         self, series: Series, code: str, span: Ns, first: date, last: date
@@ -335,25 +240,29 @@ class History(HistoryFiles):
             refused = e
         finally:
             bar.close()
-        rows = await download.read(series, first, last_past, [code])
-        if last >= today and is_trading_day(today):
+        rows = past = await download.read(series, first, last_past, [code])
+        if first <= today <= last and is_trading_day(today):
             rows = pl.concat([rows, await download.minutes_of_today(code, series.venue)])
         if refused is not None and rows.is_empty():
             raise refused
-        self._say_missing(series, code, first, last_past, refused)
-        if rows.is_empty() and last >= today:
-            self._say(f"{code}: {series.venue} has no minute of today that has ended.")
-        return bars_of_minutes(rows, series.venue, span, self._now)
+        missing = download.missing(series, code, first, last_past, past)
+        why = sentences.missing_text(series, missing, refused)
+        if rows.is_empty() and not why:
+            why = sentences.no_minute_text(series.venue, first, last, today)
+        return self._explained(code, bars_of_minutes(rows, series.venue, span, self._now), why)
 
     async def _kept(self, series: Series, code: str, since: Ns, until: Ns) -> pl.DataFrame:
         """Return what was recorded of a span, and what the store has of it."""
         import polars as pl
 
-        recorded = trades.recorded(self._past.records, series, code, since, until)
         first, last = kst_day(since), kst_day(until)
+        tapes = await self._past.tapes(first, last)
+        # What the session received changes within the loop; a tape is a file, and may be long.
+        received = trades.recorded(self._past.records, series, code, since, until)
+        taped = await asyncio.to_thread(trades.recorded, tapes, series, code, since, until)
         stored = await self._past.download.read(series, first, last, [code])
         stored = stored.filter(pl.col("t").is_between(at(since), at(until)))
-        return trades.joined(series, recorded, stored)
+        return trades.joined(series, received, taped, stored)
 
     async def _with_trades_of_today(
         self, series: Series, code: str, since: Ns, until: Ns, found: pl.DataFrame
@@ -375,39 +284,24 @@ class History(HistoryFiles):
             await self._past.download.keep(series, today)
         return pl.concat([before, today])
 
-    def _say_missing_trades(self, series: Series, code: str, found: pl.DataFrame) -> None:
-        """Print how many shares of a span are not among its trades."""
-        if found.is_empty():
-            self._say(
-                f"{code}: there is no trade on {series.venue} in that time. KIS gives those of"
-                " today only; of earlier days there are those that were recorded or imported."
-            )
-        days = found.with_columns(day=day_of(series)).partition_by("day", maintain_order=True)
-        for of_day in days:
-            if shares := trades.missing_shares(of_day):
-                self._say(
-                    f"{code}: {shares:,} shares of {of_day['day'][0]} are missing. KIS gives no"
-                    " more than thirty trades of one second, and those of today only."
-                )
-
-    def _say_missing(
-        self, series: Series, code: str, first: date, last: date, refused: NotOffered | None = None
-    ) -> None:
-        """Print which trading days lack rows, and why."""
-        missing = self._past.download.missing(series, code, first, last)
-        if series.is_by_day and first > self._past.download.newest_day():
-            self._say(f"{code}: no day from {first} to {last} is over yet.")
-        elif missing:
-            what = "bars" if series.kind is not SeriesKind.FLOW else "flows"
-            self._say(f"{code}: {what} are missing of {sentences.missing_text(missing, refused)}")
+    def _explained(self, code: str, frame: pl.DataFrame, why: str) -> pl.DataFrame:
+        """Print why a frame is empty or lacks rows, and let it say so to code too."""
+        if why:
+            self._say(f"{code}: {why}")
+        return with_reason(frame, why)
 
 
-def _index_name(name: str) -> str:
-    """Return an index as it is stored. Raises BadInput."""
-    spelt = name.strip().upper()
-    by_code = {code: known for known, code in CODES.items()}
-    if spelt in CODES or (len(spelt) == 4 and spelt.isascii() and spelt.isdecimal()):
-        return by_code.get(spelt, spelt)
-    raise BadInput(
-        f"there is no index {name!r}", f"write {', '.join(CODES)}, or four digits of a sector"
+def _missing_trades(series: Series, found: pl.DataFrame) -> str:
+    """Return how many shares of a span are not among its trades, as sentences; empty when none."""
+    if found.is_empty():
+        return (
+            f"There is no trade on {series.venue} in that time. KIS gives those of today only; of"
+            " earlier days there are those that were recorded or imported."
+        )
+    days = found.with_columns(day=day_of(series)).partition_by("day", maintain_order=True)
+    return " ".join(
+        f"{shares:,} shares of {of_day['day'][0]} are missing. KIS gives no more than thirty trades"
+        " of one second, and those of today only."
+        for of_day in days
+        if (shares := trades.missing_shares(of_day))
     )

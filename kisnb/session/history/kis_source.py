@@ -13,7 +13,7 @@ from kisnb.history.series import Series, SeriesKind
 from kisnb.history.trades import trades_of
 from kisnb.kis.calls import chart_messages, flow_messages, index_messages
 from kisnb.kis.catalogue import Api
-from kisnb.session.feed.link import Link
+from kisnb.session.asking import Asking
 from kisnb.terms import Venue
 from kisnb.trading.ports.queries import CallApi
 
@@ -31,8 +31,8 @@ WINDOWS = {
 class KisSource:
     """Gives pages of past days; implements ``history.history_source``. Each raises KisnbError."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, desk: Asking) -> None:
+        self._desk = desk
 
     def window_days(self, kind: SeriesKind) -> int:
         """Return the calendar days that one page of a series by day holds for certain."""
@@ -86,7 +86,7 @@ class KisSource:
         )
 
     async def _rows(self, api: Api, params: dict[str, str]) -> list[dict[str, str]]:
-        reply = await self._link.ask(CallApi(api.name, params))
+        reply = await self._desk.ask(CallApi(api.name, params))
         return reply.blocks["output2"]
 
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cached_property
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from kisnb.clock import Ns
-from kisnb.history.download import Download, at
+from kisnb.clock import MINUTE, Ns, kst_day
+from kisnb.events import Depth
+from kisnb.history.download import Download, at, newest_whole_day
 from kisnb.history.history_source import StreamRecord
-from kisnb.history.series import Series
+from kisnb.history.series import Series, SeriesKind
 from kisnb.history.store import Store
+from kisnb.history.tape.folder import day_of_tape, tapes_in
+from kisnb.history.tape.frames import tick_frame
+from kisnb.history.tape.reader import TapeFile
 from kisnb.history.trades import depths_of, trades_of
+from kisnb.market.calendar import is_trading_day
 from kisnb.paths import data_dir, state_dir
+from kisnb.session.asking import Asking, beside
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.market_data import MarketData
 from kisnb.session.feed.state import SessionState
+from kisnb.session.history import sentences
 from kisnb.session.history.kis_source import KisSource
 from kisnb.terms import Mode, Venue
+from kisnb.trading.ports.queries import TapeOf
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,30 +41,100 @@ BAR_SECONDS = 3.0
 """Wall time before a download shows its progress."""
 
 
+class PastRows(NamedTuple):
+    """The rows of a series by day."""
+
+    rows: pl.DataFrame
+    """Columns: those of ``Series.schema``; of days also ``whole`` (False: not over)."""
+    was_adjusted: bool
+    """True when KIS gives other adjusted prices than before, and all were brought anew."""
+    why_missing: str
+    """Which days have no row, and why. Empty when none is missing."""
+
+
 class PastDays:
     """The store and the download of one session, made with the first question."""
 
     def __init__(self, link: Link, state: SessionState, label: str) -> None:
         self._state = state
         self._label = label
+        self._link = link
         self.source = KisSource(link)
         self.records: list[StreamRecord] = [ReceivedStream(state.data)]
         """What was received of the stream. The first one counts where two have the same row."""
 
+    async def tapes(
+        self, first: date, last: date, desk: Asking | None = None
+    ) -> list[StreamRecord]:
+        """Return the tapes of this desk of some days. None of a desk that writes none."""
+        desk = desk or self._link
+        today = Path((await desk.ask(TapeOf())).path)
+        if today == Path():
+            return []
+        # Tapes of other simulated days have another end of the name.
+        end = today.name[len("2026-11-20") :]
+        return [
+            TapeRecord(path)
+            for path in await beside(desk)(tapes_in, today.parent)
+            if path.name[len("2026-11-20") :] == end
+            and first <= (day_of_tape(path) or first) <= last
+        ]
+
+    @cached_property
+    def store(self) -> Store:
+        """The store of this market."""
+        return Store(self.folder)
+
     @cached_property
     def download(self) -> Download:
-        """The download into this market's store."""
+        """The download into the store."""
+        return self._download_over(self._link)
+
+    def _download_over(self, desk: Asking) -> Download:
+        """Return a download that asks the desk in its own way, awaited or blocking."""
         return Download(
-            Store(self.folder),
-            self.source,
+            self.store,
+            KisSource(desk),
             lambda: self._state.now,
             keeps_today=self._state.mode is not Mode.SIM,
+            beside=beside(desk),
         )
+
+    async def days(
+        self, series: Series, code: str, first: date, last: date, desk: Asking | None = None
+    ) -> PastRows:
+        """Return rows by day, downloaded first where the store lacks them.
+
+        Of daily bars this day's is the part that is over. Raises KisnbError.
+        """
+        import polars as pl
+
+        download = self.download if desk is None else self._download_over(desk)
+        bar = ProgressBar(code)
+        try:
+            was_adjusted = await download.days(series, code, first, last, bar.show)
+        finally:
+            bar.close()
+        newest = download.newest_day()
+        stored = rows = await download.read(series, first, min(last, newest), [code])
+        now = self._state.now
+        today = kst_day(now)
+        if series.kind is SeriesKind.DAY:
+            rows = rows.with_columns(whole=pl.lit(value=True))
+            if first <= today <= last and today > newest and is_trading_day(today):
+                part = await download.day_so_far(series, code)
+                is_over = newest_whole_day(now) >= today
+                rows = pl.concat([rows, part.with_columns(whole=pl.lit(is_over))])
+        missing = download.missing(series, code, first, last, stored)
+        why = sentences.missing_text(series, missing)
+        if not why and rows.is_empty():
+            why = sentences.no_day_text(series, first, last, today)
+        return PastRows(rows, was_adjusted, why)
 
     def close(self) -> None:
         """Close the store, when it was used."""
-        if "download" in self.__dict__:
-            self.download.store.close()
+        if "store" in self.__dict__:
+            self.store.close()
 
     @cached_property
     def folder(self) -> Path:
@@ -90,6 +170,46 @@ class ReceivedStream:
         import polars as pl
 
         return pl.DataFrame(schema=depths_of(venue).schema())
+
+
+class TapeRecord:
+    """The trades and depths of one tape of the desk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ticks(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
+        """Return the trades of a span. Columns: those of the store. Raises BadInput."""
+        import polars as pl
+
+        # The tape is read by the time of receipt, which is a little later than that of the trade.
+        frame = tick_frame(self.path, [code], venue, since, until + MINUTE)
+        trades = frame.with_columns(pl.col("t").dt.convert_time_zone("UTC"))
+        return _cut(trades_of(venue), trades, since, until)
+
+    def depths(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
+        """Return the depths that were received in a span, at the time of receipt.
+
+        Columns: those of the store. Raises BadInput.
+        """
+        import polars as pl
+
+        series = depths_of(venue)
+        rows = {
+            at: depth_row(code, at, event)
+            for at, events in TapeFile(self.path).batches([code], since, until)
+            for event in events
+            if isinstance(event, Depth) and event.code == code and event.venue is venue
+        }
+        return pl.DataFrame(list(rows.values()), schema=series.schema(), orient="row")
+
+
+def depth_row(code: str, at: Ns, depth: Depth) -> tuple[object, ...]:
+    """Return a depth as a row of the store."""
+    levels: list[int | None] = []
+    for ask, bid in islice(zip_longest(depth.asks, depth.bids, fillvalue=(None, None)), 10):
+        levels += [*ask, *bid]
+    return (code, at, *levels, *[None] * (40 - len(levels)))
 
 
 def _cut(series: Series, rows: pl.DataFrame, since: Ns, until: Ns) -> pl.DataFrame:

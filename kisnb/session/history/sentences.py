@@ -7,8 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kisnb.errors import NotOffered
-from kisnb.history.download import NOT_ASKED, MissingDay
+from kisnb.history.download import NOT_ASKED, MissingDay, trading_days
+from kisnb.history.series import Series, SeriesKind
 from kisnb.market.ticks import LIMITS
+from kisnb.terms import Venue
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,12 +25,42 @@ def days_text(days: Sequence[date]) -> str:
     return f"{', '.join(str(day) for day in days[:SHOWN])}{more}"
 
 
-def missing_text(missing: Sequence[MissingDay], refused: NotOffered | None = None) -> str:
-    """Return which days lack rows, and why. ``refused``: why KIS was not asked for them."""
+def missing_text(
+    series: Series, missing: Sequence[MissingDay], refused: NotOffered | None = None
+) -> str:
+    """Return which days lack rows, and why; empty when none does.
+
+    ``refused``: why KIS was not asked for them.
+    """
+    if not missing:
+        return ""
+    what = "Flows" if series.kind is SeriesKind.FLOW else "Bars"
     why = [
         str(refused) if refused and gap.reason == NOT_ASKED else f"{gap.reason}." for gap in missing
     ]
-    return f"{days_text([gap.day for gap in missing])}. {' '.join(dict.fromkeys(why))}"
+    days = days_text([gap.day for gap in missing])
+    return f"{what} are missing of {days}. {' '.join(dict.fromkeys(why))}"
+
+
+def no_day_text(series: Series, first: date, last: date, today: date) -> str:
+    """Return why there is no row of some days, when the store lacks none that is over."""
+    if days := _no_day_yet(first, last, today):
+        return days
+    if series.kind is SeriesKind.DAY:
+        return f"It has not traded at {series.venue} today yet."
+    return f"No day from {first} to {last} is over yet."
+
+
+def no_minute_text(venue: Venue, first: date, last: date, today: date) -> str:
+    """Return why there is no minute of some days, when the store lacks none that is over."""
+    return _no_day_yet(first, last, today) or f"{venue} has no minute of today that has ended."
+
+
+def _no_day_yet(first: date, last: date, today: date) -> str:
+    days = trading_days(first, last)
+    if not days:
+        return f"There is no trading day from {first} to {last}."
+    return f"No day from {first} to {last} has come yet." if days[0] > today else ""
 
 
 def jumps(bars: pl.DataFrame, multiple: float = 1.0) -> list[date]:
@@ -52,6 +84,14 @@ def jump_text(days: Sequence[date]) -> str:
     return (
         f"The price moved further than the daily limit allows on {days_text(days)}: a split, a"
         " right or a new listing. Prices before and after cannot be compared; adjusted ones can."
+    )
+
+
+def untraded_text(days: Sequence[date]) -> str:
+    """Return the sentence about days whose bar has volume 0."""
+    return (
+        f"Nobody traded on {days_text(days)} (volume 0): the stock was halted, or no buyer met a"
+        " seller. The bar has the last close as all prices."
     )
 
 

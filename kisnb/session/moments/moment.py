@@ -22,9 +22,10 @@ from kisnb.events import (
 )
 from kisnb.history.tape.blocks import TapeEvent
 from kisnb.history.tape.reader import TapeFile, TapeGap
+from kisnb.market.bars import span_of
 from kisnb.market.price_venue import price_venue
 from kisnb.market.universe import Universe
-from kisnb.session.feed.market_data import Gap, MarketData
+from kisnb.session.feed.market_data import Gap, MarketData, closed_bars
 from kisnb.session.moments.past_quote import PastQuote, QuoteFold
 from kisnb.terms import Venue
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
@@ -108,12 +109,16 @@ class Moment:
         return self.data.ticks(self._universe.spell(code), one_of(venue, tuple(Venue), "venue"))
 
     def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Return the bars that were closed then; ``Session.bars`` lists the columns.
+        """Return the bars that were closed then, made of the trades of the tape.
 
-        Raises BadInput.
+        ``Session.bars`` lists the columns. Raises BadInput.
         """
-        where = one_of(venue, tuple(Venue), "venue")
-        return self.data.bars(self._universe.spell(code), every, self.t, where)
+        code, where, span = (
+            self._universe.spell(code),
+            one_of(venue, tuple(Venue), "venue"),
+            span_of(every),
+        )
+        return closed_bars(self.data.received(code, where, span), span, self.t)
 
     # the order books
 

@@ -48,6 +48,8 @@ class Background:
         self._steps: dict[tuple[int, int], int] = {}
         self._book = listing.current.book
         self._touch = (0, 0)
+        self._changes = 0
+        """Orders that it placed, and levels that it left."""
         self._stood: tuple[Segment, Phase] | None = None
         self._rehearsals: list[Ns] = []
         """Moments at which orders come in before the next auction, the latest first."""
@@ -119,11 +121,13 @@ class Background:
         elif self._listing.phase is Phase.CONTINUOUS:
             self._trade(now, trade, trade.side)
 
-    def follow(self, now: Ns, bid: int, ask: int) -> None:
+    def follow(self, now: Ns, bid: int, ask: int) -> bool:
         """Quote around another venue's bid and ask while both venues trade continuously.
 
-        Sometimes one side is quoted one tick further out.
+        Sometimes one side is quoted one tick further out. Return whether the depth changed: also
+        when levels that others had used up are filled again.
         """
+        before = self._changes
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
             tick = ticks.tick_size(ask, self._item.kind, self._day, self._item.board)
             # The ask decides, not a random number: the same prices give the same depth.
@@ -133,6 +137,7 @@ class Background:
                 self._step(bid, -1) if wider == 1 else bid,
                 self._step(ask, 1) if wider == 2 else ask,
             )
+        return self._changes != before
 
     def _trade(self, now: Ns, trade: PlannedTrade, side: Side) -> None:
         price, spread = trade.price, trade.spread
@@ -250,6 +255,7 @@ class Background:
         if not moved and len(standing) <= len(prices):
             return
         for price in [p for p in standing if p not in prices]:
+            self._changes += 1
             for order_id in standing.pop(price):
                 self._book.cancel(order_id)
 
@@ -281,6 +287,7 @@ class Background:
 
     def _place(self, now: Ns, side: Side, price: int, qty: int) -> None:
         order_id = next(self._ids)
+        self._changes += 1
         self._listing.provide(now, order_id, side, price, qty)
         if self._book.leaves_of(order_id):
             self._standing[side].setdefault(price, []).append(order_id)

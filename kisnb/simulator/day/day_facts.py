@@ -65,19 +65,26 @@ class DayFacts:
         self._running = lru_cache(maxsize=512)(self._all_running)
         self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
+        # The minutes of three venues are made of the same trades.
+        self._past_trades = lru_cache(maxsize=8)(
+            lambda code, day: plan.past_schedule(code, day).trades
+        )
         self._past_minutes = lru_cache(maxsize=64)(self._minutes_of_past)
         self._history = lru_cache(maxsize=512)(
-            lambda code, n: tuple(reversed(list(islice(plan.past(code), n))))
+            lambda code, n, venue: tuple(reversed(list(islice(plan.past_venue(code, venue), n))))
         )
         self._indices: dict[IndexName, MarketIndex] = {}
 
-    def history(self, code: str, n: int) -> tuple[Dated, ...]:
+    def history(self, code: str, n: int, venue: Venue = Venue.KRX) -> tuple[Dated, ...]:
         """Return the daily bars of the ``n`` trading days before this one, oldest first.
+
+        KRX's are those of its regular session, Nextrade's those of all its sessions, and those of
+        SOR are both together.
 
         The last bar closes at the base price. The bars are real when the data reach the day before.
         An issue has none before its listing.
         """
-        return self._history(code, n)
+        return self._history(code, n, venue)
 
     def today(self, code: str, now: Ns) -> DailyBar:
         """Return the bar of KRX's regular session up to ``now``; zeros before its first trade."""
@@ -207,7 +214,7 @@ class DayFacts:
         return _minute_bars(self._trades(code, venue, 0, kst(self._plan.day, time.max)))
 
     def _minutes_of_past(self, code: str, day: date, venue: Venue) -> tuple[MinuteTrades, ...]:
-        trades = self._plan.past_schedule(code, day).trades
+        trades = self._past_trades(code, day)
         return _minute_bars(t for t in trades if venue is Venue.SOR or t.venue is venue)
 
     def _flows_of_past(self, item: Instrument, then: Dated, before: int) -> Flows:

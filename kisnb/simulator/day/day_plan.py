@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +27,11 @@ from kisnb.simulator.day.model.daily_plan import Dated, past_days, plan_day, wit
 from kisnb.simulator.day.model.draws import draws, lognormal, stable_random
 from kisnb.simulator.day.model.market_factor import Factor, bent, factor, minutes_of
 from kisnb.simulator.day.model.minute_path import MinutePath, minute_path
+from kisnb.simulator.day.model.nextrade_day import bent_to, nextrade_bar
 from kisnb.simulator.day.model.other_sessions import OtherSessions
 from kisnb.simulator.day.model.regular_trades import regular_session
-from kisnb.terms import Board
+from kisnb.simulator.day.model.turnover import traded_for, value_of
+from kisnb.terms import Board, Venue
 
 _LEVEL_TRADES = 3.0
 """Mean size of a background level, in trades of mean size."""
@@ -175,19 +177,45 @@ class DayPlan:
             return (Dated(then, bar) for then, bar in reversed(real))
         return past_days(item, self.day, self.seed, self.character(code))
 
+    def past_venue(self, code: str, venue: Venue) -> Iterator[Dated]:
+        """Return the daily bars before this day of a venue, the newest first; SOR: of both.
+
+        KRX's are those of ``past``: of its regular session. Nextrade's hold all of its sessions.
+        """
+        days = self.past(code)
+        if venue is Venue.KRX:
+            yield from days
+            return
+        for then, before in pairwise(chain(days, [None])):
+            assert then is not None
+            other = self._nextrade(code, then, before)
+            if venue is Venue.SOR:
+                yield Dated(then.day, *_together(then.bar, other))
+            elif other is not None:
+                yield Dated(then.day, other)
+
+    def _nextrade(self, code: str, then: Dated, before: Dated | None) -> DailyBar | None:
+        """Return Nextrade's bar of a past day. ``before`` is the day before it at KRX."""
+        item = self._as_of(code, then, before)
+        return nextrade_bar(item, then.day, self.seed, then.bar, self.character(code))
+
+    def _as_of(self, code: str, then: Dated, before: Dated | None) -> Instrument:
+        # The base price of a day is the close of the day before it.
+        base = (before or then).bar.close
+        return msgspec.structs.replace(self.universe.get(code), base=base)
+
     def past_schedule(self, code: str, day: date) -> Schedule:
-        """Return every trade of an earlier day.
+        """Return every trade of an earlier day. They add up to the bars of ``past_venue``.
 
         Raises BadInput for a day without trades of the issue.
         """
         days = self.past(code)
-        for then, bar in days:
-            if then == day:
-                # The base price of a day is the close of the day before it.
-                base = next(days, Dated(day, bar)).bar.close
-                item = msgspec.structs.replace(self.universe.get(code), base=base)
-                return schedule_day(item, day, self.seed, bar, self.character(code))
-            if then < day:
+        for then in days:
+            if then.day == day:
+                item = self._as_of(code, then, before := next(days, None))
+                whole = schedule_day(item, day, self.seed, then.bar, self.character(code))
+                return _as_bars(whole, item, then, self._nextrade(code, then, before))
+            if then.day < day:
                 break
         raise BadInput(f"{code} did not trade on {day}", f"take a trading day before {self.day}")
 
@@ -266,6 +294,46 @@ def _schedule(
     others = OtherSessions(item, day, seed, bar, traits, regular)
     levels = level_sizes(item, day, seed, bar.volume, len(regular.times))
     return Schedule.of((*regular.trades, *others.krx(), *others.nxt()), levels)
+
+
+def _as_bars(
+    schedule: Schedule, item: Instrument, then: Dated, nextrade: DailyBar | None
+) -> Schedule:
+    """Return a past day whose trades make its bars: KRX's regular session, and Nextrade's day."""
+    day = then.day
+    regular = schedule.regular(day).trades
+    if not regular:
+        return schedule
+    own = set(map(id, regular))
+    others = [
+        trade for trade in schedule.trades if id(trade) not in own and trade.venue is not Venue.NXT
+    ]
+
+    def step(price: int, count: int) -> int:
+        return ticks.step(price, count, item.kind, day, item.board)
+
+    trades = [*traded_for(regular, then.value, step, fixed=1), *others]
+    if nextrade is not None:
+        there = [trade for trade in schedule.trades if trade.venue is Venue.NXT]
+        trades += bent_to(there, nextrade, day, step)
+    return Schedule.of(trades, schedule.level_sizes, schedule.level_gap)
+
+
+def _together(krx: DailyBar, nextrade: DailyBar | None) -> tuple[DailyBar, int]:
+    """Return the bar of both venues together and its won.
+
+    Nextrade begins before KRX and ends after it.
+    """
+    if nextrade is None:
+        return krx, value_of(krx)
+    bar = DailyBar(
+        nextrade.open,
+        max(krx.high, nextrade.high),
+        min(krx.low, nextrade.low),
+        nextrade.close,
+        krx.volume + nextrade.volume,
+    )
+    return bar, value_of(krx) + value_of(nextrade)
 
 
 def level_sizes(

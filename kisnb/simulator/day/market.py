@@ -249,11 +249,9 @@ class Market:
         changed: list[Happening] = [DepthChanged(t, code, venue)]
         # Nextrade follows KRX's bid and ask while both trade continuously.
         other = self._active.get((code, Venue.NXT)) if venue is Venue.KRX else None
-        if other is not None and self.exchange.phase(code) is Phase.CONTINUOUS:
-            before = other.touch
-            other.follow(t, *background.touch)
-            if other.touch != before:
-                changed.append(DepthChanged(t, code, Venue.NXT))
+        follows = other is not None and self.exchange.phase(code) is Phase.CONTINUOUS
+        if follows and other is not None and other.follow(t, *background.touch):
+            changed.append(DepthChanged(t, code, Venue.NXT))
         return [*self._record_prints(self.exchange.take_happenings()), *changed]
 
     def _pass_boundary(self, t: Ns) -> list[Happening]:

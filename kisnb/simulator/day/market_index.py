@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
@@ -10,11 +11,11 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.market import sessions
 from kisnb.market.calendar import FIRST_YEAR, previous_trading_day
 from kisnb.market.instruments import Instrument
+from kisnb.market.price_files import DailyBar
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.day_plan import DayPlan
-from kisnb.simulator.day.model.daily_plan import market_return
-from kisnb.simulator.day.model.draws import scattered, stable_random
-from kisnb.simulator.day.model.market_factor import day_volatility
+from kisnb.simulator.day.model.daily_plan import Dated
+from kisnb.simulator.day.model.draws import stable_random
 from kisnb.terms import Board, Kind
 
 _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI200": 360.0}
@@ -22,6 +23,9 @@ _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI20
 _MEMBERS = 200
 """Largest companies that make an index. It is so for KOSDAQ and KOSPI too, where the rest weighs
 little."""
+
+_PAST_MEMBERS = 30
+"""Largest companies whose daily bars move the days before."""
 
 
 class IndexPoint(msgspec.Struct, frozen=True, gc=False):
@@ -64,6 +68,15 @@ class MarketIndex:
         self.members = _members(plan, self.board)
         self.base = plan.index_base(name) or _BASES[name]
         self._levels: list[float] | None = None
+        self._past: list[IndexDay] = []
+        """The days that are made, the newest first."""
+        self._members_of_past = self.members[:_PAST_MEMBERS]
+        self._level = self.base
+        """The level at which the next older day is measured."""
+        self._closes = {item.code: item.base for item in self._members_of_past}
+        """The close of each member on the newest day after the next older one."""
+        self._days: dict[str, Iterator[Dated]] = {}
+        self._next: dict[str, Dated | None] = {}
 
     def at(self, now: Ns) -> IndexPoint:
         """Return the index and its members' trades at a moment; the base before the open."""
@@ -126,26 +139,65 @@ class MarketIndex:
         return self._levels
 
     def past(self) -> Iterator[IndexDay]:
-        """Return made-up days before this one, the newest first. The newest closes at the base."""
-        close, day = self.base, self._plan.day
-        typical = (
-            sum(item.volume for item in self.members),
-            sum(item.volume * item.base for item in self.members),
+        """Return the days before this one, the newest first. The newest closes at the base.
+
+        A day moves as its members' daily bars do, weighted by market value: the ``_PAST_MEMBERS``
+        largest, because years of them are read at once.
+        """
+        done = 0
+        while True:
+            while done < len(self._past):
+                yield self._past[done]
+                done += 1
+            known = len(self._past)
+            self._make_day_before()
+            if len(self._past) == known:
+                return
+
+    def _make_day_before(self) -> None:
+        """Add the day before the oldest one that is known. Adds none where the calendar ends."""
+        day = previous_trading_day(self._past[-1].day if self._past else self._plan.day)
+        if day.year <= FIRST_YEAR:
+            return
+        bars = [(item, bar) for item in self._members_of_past if (bar := self._bar(item.code, day))]
+        # The level at the day's close is that of the day after, less what its members rose.
+        after = sum(item.shares * self._closes[item.code] for item, _ in bars)
+        opened, high, low, close = (
+            (
+                sum(item.shares * price for price, (item, _) in zip(prices, bars, strict=True))
+                for prices in zip(*(_prices(then.bar) for _, then in bars), strict=True)
+            )
+            if bars
+            else (1, 1, 1, 1)
         )
-        while (day := previous_trading_day(day)).year > FIRST_YEAR:
-            gap, daytime = market_return(self._plan.seed, day, self.board)
-            # The days are made backwards, so that the newest one closes at the base.
-            before = close / ((1 + gap) * (1 + daytime))
-            opened = before * (1 + gap)
-            rng = stable_random(self._plan.seed, "index", self.name, day)
-            reach = 0.004 * day_volatility(self._plan.seed, day)
-            high = max(opened, close) * (1 + reach * scattered(rng, 0.5))
-            low = min(opened, close) * (1 - reach * scattered(rng, 0.5))
-            busy = scattered(rng, 0.2)
-            o, h, lo, c = (round(x, 2) for x in (opened, high, low, close))
-            volume, value = (int(busy * ordinary) for ordinary in typical)
-            yield IndexDay(day, o, h, lo, c, volume, value)
-            close = round(before, 2)
+        level = self._level * close / after if after else self._level
+        rng = stable_random(self._plan.seed, "index", self.name, day)
+        # The highest and the lowest prices of the members lie at different moments, so the index
+        # goes a part of the way to them.
+        first = level * opened / close
+        top, bottom = max(first, level), min(first, level)
+        top += rng.uniform(0.3, 0.7) * max(level * high / close - top, 0.0)
+        bottom -= rng.uniform(0.3, 0.7) * max(bottom - level * low / close, 0.0)
+        o, h, lo, c = (round(x, 2) for x in (first, top, bottom, level))
+        volume = sum(then.bar.volume for _, then in bars)
+        value = sum(then.value for _, then in bars)
+        self._past.append(IndexDay(day, o, h, lo, c, volume, value))
+        self._level = level
+        self._closes |= {item.code: then.bar.close for item, then in bars}
+
+    def _bar(self, code: str, day: date) -> Dated | None:
+        """Return the bar of a past day; None when the issue has none. Days are asked backwards."""
+        days = self._days.setdefault(code, self._plan.past(code))
+        then = self._next.get(code) or next(days, None)
+        if then is None:
+            return None
+        # A day that is older than the one asked for is kept for its own turn.
+        self._next[code] = None if then.day >= day else then
+        return then if then.day == day else None
+
+
+def _prices(bar: DailyBar) -> tuple[int, int, int, int]:
+    return bar.open, bar.high, bar.low, bar.close
 
 
 def _members(plan: DayPlan, board: Board) -> list[Instrument]:

@@ -5,11 +5,13 @@ Points, shares, and million won.
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from itertools import pairwise
 
 from kisnb.clock import MINUTE, SECOND, Ns, hhmmss, kst_day
 from kisnb.kis.wire_text import yyyymmdd
 from kisnb.market import sessions
+from kisnb.market.calendar import previous_trading_day
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.market_index import IndexPoint
 from kisnb.simulator.replies.bars import PERIODS, joined
@@ -34,6 +36,19 @@ MILLION = 1_000_000
 WINDOW_ROWS = 50
 """Rows of inquire-daily-indexchartprice. The call for stocks has 100 (KIS's workbook)."""
 DAILY_ROWS = 100
+DAILY_REACH = {
+    "D": timedelta(days=7 * 25),
+    "W": timedelta(weeks=DAILY_ROWS + 21),
+    "M": timedelta(days=31 * (DAILY_ROWS + 21)),
+}
+"""Reach back of inquire-index-daily-price: its rows, and twenty more for the oldest average."""
+BEFORE = {
+    "D": timedelta(days=14),
+    "W": timedelta(weeks=3),
+    "M": timedelta(days=62),
+    "Y": timedelta(days=2 * 366),
+}
+"""Reach back before a window, which contains the bar before it whole."""
 MINUTE_ROWS = 102
 KEPT_DAYS = 1_500
 """Trading days of history that a reply can reach."""
@@ -77,7 +92,8 @@ class IndexReplies:
         period = one_of(params, "FID_PERIOD_DIV_CODE", "D", "W", "M")
         name, last = _name(params), day_of(params, "FID_INPUT_DATE_1")
         api = "inquire_index_daily_price"
-        bars = [bar for bar in joined(self._days(name), period) if bar.day <= last]
+        first = last - DAILY_REACH[period]
+        bars = [bar for bar in joined(self._days(name, first), period) if bar.day <= last]
         closes = [bar.close for bar in bars]
         rows = []
         for place, fields in enumerate(_bar_rows(bars[:DAILY_ROWS], bars)):
@@ -91,7 +107,8 @@ class IndexReplies:
         """Return at most fifty bars of a window, the newest (국내주식업종기간별시세)."""
         period, name = one_of(params, "FID_PERIOD_DIV_CODE", *PERIODS), _name(params)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
-        bars = joined(self._days(name), period)
+        # One bar more than the window has, with which the oldest row is compared.
+        bars = joined(self._days(name, first - BEFORE[period]), period)
         shown = [bar for bar in bars if first <= bar.day <= last][:WINDOW_ROWS]
         api = "inquire_daily_indexchartprice"
         rows = [pick(api, "output2", fields) for fields in _bar_rows(shown, bars)]
@@ -206,7 +223,9 @@ class IndexReplies:
 
     def _head(self, name: IndexName) -> Row:
         """Return an index now, against the day before and this year."""
-        point, days = self._view.facts.index(name, self._view.now), self._past(name)
+        point = self._view.facts.index(name, self._view.now)
+        before = previous_trading_day(self._view.day)
+        days = self._past(name, before.replace(month=1, day=1))
         code = next(code for code, known in NAMES.items() if known == name)
         fields = {**point_fields(point), **_index_name(code), "prdy_ctrt": point.change_pct}
         if not days:
@@ -225,12 +244,14 @@ class IndexReplies:
             "dryy_lwpr_vrss_prpr_rate": rate(point.level - bottom.low, bottom.low),
         }
 
-    def _past(self, name: IndexName) -> list[IndexDay]:
-        return list(reversed(self._view.facts.index_history(name, KEPT_DAYS)))
+    def _past(self, name: IndexName, first: date) -> list[IndexDay]:
+        """Return the days back to ``first`` or further, newest first, without this day."""
+        wanted = min(self._view.trading_days_since(first) + 1, KEPT_DAYS)
+        return list(reversed(self._view.facts.index_history(name, wanted)))
 
-    def _days(self, name: IndexName) -> list[IndexDay]:
-        """Return the days of an index, newest first, this day included once it has begun."""
-        past = self._past(name)
+    def _days(self, name: IndexName, first: date) -> list[IndexDay]:
+        """Return the days as ``_past`` does, and this day once it has begun."""
+        past = self._past(name, first)
         if self._view.now < sessions.regular_open(self._view.day):
             return past
         p = self._view.facts.index(name, self._view.now)

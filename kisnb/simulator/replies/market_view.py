@@ -10,7 +10,7 @@ from kisnb.clock import MINUTE, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Depth, Quote
 from kisnb.exchange.happenings import TradingInterrupted
-from kisnb.market import ticks
+from kisnb.market import sessions, ticks
 from kisnb.market.instruments import Instrument
 from kisnb.market.universe import Universe
 from kisnb.simulator.day.market import Market
@@ -36,8 +36,8 @@ class MarketView:
     def __init__(self, market: Market) -> None:
         self.market = market
         self.facts = market.facts
-        self._past: dict[str, list[DayBar]] = {}
-        self._reached: dict[str, int] = {}
+        self._past: dict[tuple[str, Venue], list[DayBar]] = {}
+        self._reached: dict[tuple[str, Venue], int] = {}
         self._marks: dict[str, Marks | None] = {}
         self._summed: dict[tuple[str, Venue], tuple[int, Sums]] = {}
         """Number of trades that have been added up, and their sums."""
@@ -95,19 +95,20 @@ class MarketView:
         self._summed[code, venue] = len(trades), whole
         return whole
 
-    def past(self, code: str, n: int) -> Sequence[DayBar]:
-        """Return the last ``n`` trading days before this one, newest first.
+    def past(self, code: str, n: int, venue: Venue = Venue.KRX) -> Sequence[DayBar]:
+        """Return the last ``n`` trading days of a venue before this one, newest first.
 
         At most ``KEPT_DAYS`` are known.
         """
-        known, wanted = self._past.get(code, []), min(n, KEPT_DAYS)
+        at = code, venue
+        known, wanted = self._past.get(at, []), min(n, KEPT_DAYS)
         # A young issue has fewer days than were asked for. Without the note of how far it was read,
         # each call would make its whole past again.
-        if len(known) < wanted and self._reached.get(code, 0) < wanted:
+        if len(known) < wanted and self._reached.get(at, 0) < wanted:
             # Long histories are made only for the calls that ask for them.
-            reach = self._reached[code] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
-            known = self._past[code] = [
-                self.as_bar(dated) for dated in reversed(self.facts.history(code, reach))
+            reach = self._reached[at] = USUAL_DAYS if wanted <= USUAL_DAYS else KEPT_DAYS
+            known = self._past[at] = [
+                self.as_bar(dated) for dated in reversed(self.facts.history(code, reach, venue))
             ]
         return known[:wanted]
 
@@ -140,18 +141,54 @@ class MarketView:
         return max(0, (self.day - day).days * 5 // 7 + 2)
 
     def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
-        """Return the bar of this day up to now; None before its first trade."""
-        quote = self.quote(code, venue)
-        if not quote.volume:
+        """Return the bar of this day up to now, made of its minutes; None before its first trade.
+
+        KRX's day is its regular session, whose close is the official one. Nextrade's is all of its
+        sessions, and that of SOR both together.
+        """
+        if venue is not Venue.SOR:
+            return self._day_of(code, venue)
+        krx, other = self._day_of(code, Venue.KRX), self._day_of(code, Venue.NXT)
+        if krx is None or other is None:
+            return krx or other
+        # Nextrade begins before KRX and ends after it. In between the newer minute has the price.
+        newest = min(self.minutes(code)[-1].t, sessions.regular_close(self.day))
+        is_later = self.minutes(code, Venue.NXT)[-1].t > newest
+        return DayBar(
+            self.day,
+            other.open,
+            max(krx.high, other.high),
+            min(krx.low, other.low),
+            other.close if is_later else krx.close,
+            krx.volume + other.volume,
+            krx.value + other.value,
+        )
+
+    def _day_of(self, code: str, venue: Venue) -> DayBar | None:
+        begin, end = sessions.regular_open(self.day), sessions.regular_close(self.day)
+        value, bars = 0, list[MinuteBar]()
+        for bar in self.minutes(code, venue):
+            if venue is Venue.NXT or begin <= bar.t <= end:
+                bars.append(bar)
+            elif bar.t < begin:
+                # Won of a minute are those of the whole day so far.
+                value = bar.value
+        if not bars:
             return None
         return DayBar(
-            self.day, quote.open, quote.high, quote.low, quote.price, quote.volume, quote.value
+            self.day,
+            bars[0].open,
+            max(bar.high for bar in bars),
+            min(bar.low for bar in bars),
+            bars[-1].close,
+            sum(bar.volume for bar in bars),
+            bars[-1].value - value,
         )
 
     def days(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[DayBar]:
         """Return the last ``n`` days, newest first. This day is among them when it has traded."""
         today = self.today(code, venue)
-        return ([today] if today else []) + list(self.past(code, n - bool(today)))
+        return ([today] if today else []) + list(self.past(code, n - bool(today), venue))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
         """Return what the running call auction would trade, else the last auction's match.

@@ -58,6 +58,15 @@ Part: TypeAlias = Coroutine[Any, Any, None]
 Foreign = Callable[[Part, "AgentRunner"], None]
 
 
+Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
+"""Gives the closed bars of a stock and a length up to the event in hand, and the running one."""
+
+
+def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
+    """Return no bars: the back-tester's series begin with its own trades."""
+    return (), None
+
+
 def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
     """The back-tester's answer to ``await`` of something that is not a Wait."""
     coroutine.close()
@@ -97,10 +106,12 @@ class AgentRunner:
         rules: Rules,
         foreign: Foreign = refuse_foreign,
         cash: Callable[[], int | None] = lambda: None,
+        earlier: Earlier = nothing_earlier,
     ) -> None:
         """Raise BadInput for an id that names no agent, and for a handler that is never called.
 
-        ``cash`` gives the account's cash in won, None while it is not known.
+        ``cash`` gives the account's cash in won, None while it is not known. ``earlier`` gives the
+        bars of the day up to the event in hand.
         """
         # The handler's name of an earlier version. It would never be called, and nobody would
         # notice.
@@ -131,13 +142,12 @@ class AgentRunner:
         self._cash = cash
         self._prices: dict[str, int] = {}
         """The newest price of each stock that the agent has seen, won."""
+        self._earlier = earlier
         self._series: dict[tuple[str, str], BarSeries] = {}
         self._parked: list[tuple[Wait, Part]] = []
         self._outbox: list[Command] = []
         agent.id = agent_id
         agent.host = self
-        if agent.every:
-            self._series_of(agent.code, agent.every)
 
     # the agent's door
 
@@ -171,7 +181,7 @@ class AgentRunner:
     ) -> None:
         """Note a decision of the agent. Raises BadInput for an input that is no number or text."""
         for made in self.decisions.note(self.now, code, action, why, inputs, order):
-            self._outbox.append(NoteDecision(made))
+            self.emit(NoteDecision(made))
 
     def mint(self) -> str:
         """Return a new idempotency key for an order of this agent."""
@@ -266,8 +276,22 @@ class AgentRunner:
     def _series_of(self, code: str, every: str) -> BarSeries:
         series = self._series.get((code, every))
         if series is None:
-            series = self._series[code, every] = BarSeries(code, length_of(every))
+            span = length_of(every)
+            series = self._series[code, every] = BarSeries(code, span)
+            series.begin(*self._earlier(code, span))
         return series
+
+    def rebuild_bars(self, code: str) -> None:
+        """Make the bars of a stock anew, because minutes that were missing have come."""
+        for (known, _), series in self._series.items():
+            if known == code:
+                closed, running = self._earlier(code, series.span)
+                # ``on_bar`` has not got the bar that was being built, so it stays open until the
+                # next trade.
+                was = series.current
+                if running is None and was is not None and closed and closed[-1].t == was.t:
+                    closed, running = closed[:-1], closed[-1]
+                series.begin(closed, running)
 
     # driving
 
@@ -282,6 +306,10 @@ class AgentRunner:
         if self.interrupted and self.agent.note == self.interrupted:
             self.agent.note = self.interrupted = ""
         if not paused:
+            # An agent that is started again has missed trades, and its series begin anew.
+            self._series.clear()
+            if self.agent.every:
+                self._series_of(self.agent.code, self.agent.every)
             self._call(self.agent.on_start)
         return self._take_outbox()
 
@@ -387,7 +415,8 @@ class AgentRunner:
 
     def _tick(self, tick: Tick) -> None:
         own = tick.code == self.agent.code
-        for (code, every), series in self._series.items():
+        # A copy: ``on_bar`` may ask for bars of another length, and they hold this trade already.
+        for (code, every), series in tuple(self._series.items()):
             if code == tick.code:
                 for bar in series.add(tick):
                     if own and every == self.agent.every:

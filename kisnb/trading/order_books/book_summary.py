@@ -32,9 +32,16 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
         "losses": pl.Int64, "realised": pl.Int64,
         "costs": pl.Int64, "realised_net": pl.Int64,
     }  # fmt: skip
-    codes = dict.fromkeys([*(o.code for o in orders), *positions])
+    # One pass over the orders: a back-test has thousands of them, in hundreds of stocks.
+    by_code: dict[str, list[Order]] = {}
+    for order in orders:
+        by_code.setdefault(order.code, []).append(order)
+    codes = dict.fromkeys([*by_code, *positions])
     stocks = pl.DataFrame(
-        [_row(code, orders, positions.get(code) or Position(code)) for code in codes],
+        [
+            _row(code, by_code.get(code, ()), positions.get(code) or Position(code))
+            for code in codes
+        ],
         schema=schema,
         orient="row",
     )
@@ -53,8 +60,8 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
     )  # fmt: skip
 
 
-def _row(code: str, all_orders: Collection[Order], p: Position) -> tuple[object, ...]:
-    orders = [o for o in all_orders if o.code == code]
+def _row(code: str, orders: Collection[Order], p: Position) -> tuple[object, ...]:
+    """Return the row of one stock, from its own orders."""
     fills = [f for o in orders for f in o.fills]
     return (
         code, len(orders), len(fills), p.bought, p.sold, p.qty, sum(f.qty * f.price for f in fills),

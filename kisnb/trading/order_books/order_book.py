@@ -262,6 +262,31 @@ class OrderBooks:
         order.facts.append(fact)
         return order
 
+    def apply_at_once(
+        self, taken: IntentTaken, started: SendStarted, sent: Sent, filled: Filled
+    ) -> Order:
+        """Apply the whole life of an order that was filled whole at one moment; return it.
+
+        The books are then as after ``apply`` of each of the four facts, in a third of the time.
+        """
+        order = self.add_pending(taken.intent, taken.t)
+        key = order.key
+        order.intent, order.t = taken.intent, taken.t
+        order.route, order.sent_at, order.after = started.route, started.t, started.after
+        self._assign_number(order, sent.ref)
+        fill = Fill(
+            filled.t, filled.qty, filled.price, filled.fee, filled.tax, filled.venue, filled.stamp
+        )
+        order.fills.append(fill)
+        order.filled, order.listed = fill.qty, not filled.stamp
+        order.state, order.since, order.text = OrderState.FILLED, filled.t, ""
+        self.live.pop(key, None)
+        order.facts += (taken, started, sent, filled)
+        side, code = taken.intent.side, taken.intent.code
+        for book in (self.account, self.of(taken.intent.agent)):
+            book.ensure_position(code).apply(side, fill)
+        return order
+
     def _apply_change(self, order: Order, fact: OrderFact) -> None:
         # The commonest first: a restart comes this way once per row.
         match fact:

@@ -12,6 +12,7 @@ from kisnb.notebook.commands.current_session import CurrentSession
 from kisnb.values import narrow
 
 if TYPE_CHECKING:
+    import polars as pl
     from IPython.core.interactiveshell import InteractiveShell
 
     from kisnb.events import Depth, Quote
@@ -31,6 +32,11 @@ class Calls(Protocol):
 
     def depth(self, code: str, venue: Venue | None = None) -> Depth | Awaitable[Depth]:
         """Ask KIS for bids and asks; the venue as for a quote."""
+
+    def bars(
+        self, code: str, every: str = "1m", venue: Venue | None = None
+    ) -> pl.DataFrame | Awaitable[pl.DataFrame]:
+        """Return the bars of this day, or of years; venue None is the price that counts."""
 
     def balance(self) -> Account | Awaitable[Account]:
         """Ask KIS for cash and holdings."""

@@ -16,8 +16,8 @@ from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
 
 if TYPE_CHECKING:
+    from kisnb.drawing.report_file import Report
     from kisnb.notebook.commands.settings import Settings
-    from kisnb.notebook.report import Report
     from kisnb.session.session import Session
 
 

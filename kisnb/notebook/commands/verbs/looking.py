@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
+from kisnb.drawing.tables import badge_text
 from kisnb.market.instruments import is_code
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
-from kisnb.notebook.rendering.tables import badge_text
 from kisnb.terms import Venue
 
 if TYPE_CHECKING:
@@ -27,17 +28,27 @@ def _depth(context: Context, typed: Typed) -> Depth | Awaitable[Depth]:
     return context.calls.depth(context.code(typed.text(0)), typed.option("venue", Venue))
 
 
-def _bars(context: Context, typed: Typed) -> pl.DataFrame:
-    code = context.code(typed.text(0))
-    return context.session.bars(code, every=typed.option("every", str) or context.every)
+def _bars(context: Context, typed: Typed) -> pl.DataFrame | Awaitable[pl.DataFrame]:
+    code, every = context.code(typed.text(0)), typed.option("every", str) or context.every
+    return context.calls.bars(code, every, typed.option("venue", Venue))
 
 
 def _chart(context: Context, typed: Typed) -> object:
+    bars = _bars(context, typed)
+    code = context.code(typed.text(0))
+    # Where nobody awaits, the bars are there already.
+    return _drawn_later(context, code, bars) if isawaitable(bars) else _drawn(context, code, bars)
+
+
+async def _drawn_later(context: Context, code: str, bars: Awaitable[pl.DataFrame]) -> object:
+    return _drawn(context, code, await bars)
+
+
+def _drawn(context: Context, code: str, bars: pl.DataFrame) -> object:
     # plotly is imported by the first chart, not with the verbs.
     from kisnb.notebook.charts.chart import chart
 
-    session, code = context.session, context.code(typed.text(0))
-    bars = session.bars(code, every=typed.option("every", str) or context.every)
+    session = context.session
     # A chart marks every fill it gets, so the orders of other stocks are left out here.
     orders = [o for o in session.book.orders.values() if o.code == code]
     return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.name(code)}")
@@ -141,14 +152,14 @@ LOOKING = (
     ),
     Verb(
         "bars",
-        usage("CODE [--every SPAN]"),
-        "closed bars as a polars DataFrame; their length else is %config KisMagics.every",
+        usage("CODE [--every EVERY] [--venue V]"),
+        "the bars of today, or with 1d and 1w of years; else as long as %config KisMagics.every",
         _bars,
         blocking=True,
     ),
     Verb(
         "chart",
-        usage("CODE [--every SPAN]"),
+        usage("CODE [--every EVERY] [--venue V]"),
         "candles with volume and own fills",
         _chart,
         blocking=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kisnb.errors import BadInput
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.agents import AGENTS
+from kisnb.notebook.commands.verbs.backtests import BACKTESTS
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.desk import DESK, OPENING
 from kisnb.notebook.commands.verbs.exits import EXITS
@@ -44,6 +45,16 @@ VERBS: dict[str, Verb] = {
     # `open` stands first and `help` last: the order of the help is the order in which people need
     # them.
     verb.name: verb
-    for verb in (*OPENING, *LOOKING, *HISTORY, *ORDERS, *EXITS, *AGENTS, *DESK, _HELP)
+    for verb in (
+        *OPENING,
+        *LOOKING,
+        *HISTORY,
+        *BACKTESTS,
+        *ORDERS,
+        *EXITS,
+        *AGENTS,
+        *DESK,
+        _HELP,
+    )
 }
 """The verbs by name, in the order in which help shows them."""

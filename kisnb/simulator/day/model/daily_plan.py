@@ -24,6 +24,7 @@ from kisnb.simulator.day.model.market_factor import (
     day_volatility,
     factor,
 )
+from kisnb.simulator.day.model.turnover import value_of
 from kisnb.terms import Board
 
 _REACH = 0.9
@@ -35,17 +36,17 @@ class Dated(NamedTuple):
 
     day: date
     bar: DailyBar
+    stated: int | None = None
+    """The won of a day of two venues. None: they follow from the bar."""
 
     @property
     def value(self) -> int:
         """Traded value, won.
 
-        A bar does not contain it. So it is estimated as the volume times the mean of the four
-        prices.
+        A bar does not contain it. It is about the volume times the mean of the four prices, and
+        the trades of the day add up to it.
         """
-        return (
-            self.bar.volume * (self.bar.open + self.bar.high + self.bar.low + self.bar.close) // 4
-        )
+        return value_of(self.bar) if self.stated is None else self.stated
 
 
 class _Returns(NamedTuple):

@@ -66,6 +66,14 @@ _NXT_PLANS = {
 """Parts of what the stock trades on Nextrade during the day."""
 
 
+def nextrade_shares(item: Instrument, day: date, bar: DailyBar, traits: Character) -> int:
+    """Return the shares that Nextrade's sessions of a day trade; 0 when it does not list it."""
+    if not item.nxt:
+        return 0
+    plans = (_NXT_PLANS.get(hours.span.name) for hours in sessions.hours(Venue.NXT, day))
+    return sum(int(bar.volume * plan.volume * traits.nxt_share) for plan in plans if plan)
+
+
 class _Evening:
     """The fair price after the close, minute by minute, the same on both venues."""
 

@@ -19,10 +19,6 @@ from kisnb.terms import Side
 if TYPE_CHECKING:
     import polars as pl
 
-# Korean charts draw rising red and falling blue.
-RISE = "#d60000"
-FALL = "#0051c7"
-
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """One bar. ``t`` is its start."""
@@ -48,10 +44,10 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     qty: int
     price: int
 
-    @property
-    def text(self) -> str:
-        """``"buy 10 at 71,000, 09:10:03"``."""
-        return f"{self.side} {self.qty:,} at {self.price:,}, {self.t:%H:%M:%S}"
+    def text(self, *, dated: bool = False) -> str:
+        """Return ``"buy 10 at 71,000, 09:10:03"``, with the date before the time if asked."""
+        form = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
+        return f"{self.side} {self.qty:,} at {self.price:,}, {self.t:{form}}"
 
 
 def candles(bars: pl.DataFrame) -> list[Candle]:
@@ -86,16 +82,37 @@ def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
     return index if index >= 0 else None
 
 
-def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """Return one line: span, the four prices, volume, number of fills."""
+def are_days(rows: Sequence[Candle]) -> bool:
+    """Return whether each candle is a day or more."""
+    return bool(rows) and all((c.t.hour, c.t.minute, c.t.second) == (0, 0, 0) for c in rows)
+
+
+def summary(title: str, rows: Sequence[Candle], fills: Sequence[Mark], why_none: str = "") -> str:
+    """Return one line: span, the four prices, volume, number of fills.
+
+    ``why_none`` says why there is no bar.
+    """
     if not rows:
-        return f"{title}: no bars yet"
+        return f"{title}: {why_none or 'no bars yet'}"
     whole = _joined(rows)
+    form = moment_format(rows)
     return (
-        f"{title}: {len(rows)} bars {rows[0].t:%H:%M} to {rows[-1].t:%H:%M}, "
+        f"{title}: {len(rows)} bars {rows[0].t:{form}} to {rows[-1].t:{form}}, "
         f"open {whole.open:,} high {whole.high:,} low {whole.low:,} close {whole.close:,}, "
         f"volume {whole.volume:,}, fills {len(fills)}"
     )
+
+
+def spans_days(rows: Sequence[Candle]) -> bool:
+    """Return whether the bars are of more than one day, so that a time needs its date."""
+    return bool(rows) and rows[0].t.date() != rows[-1].t.date()
+
+
+def moment_format(rows: Sequence[Candle]) -> str:
+    """Return the format of a candle's moment: its day, its time, or both."""
+    if are_days(rows):
+        return "%Y-%m-%d"
+    return "%m-%d %H:%M" if spans_days(rows) else "%H:%M"
 
 
 def _joined(part: Sequence[Candle]) -> Candle:

@@ -6,15 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kisnb.columns import Column, S, Tone
+from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT
 from kisnb.terms import Mode
 
-# A page may set these variables; a dark theme needs lighter tones.
-RISE = "var(--kisnb-rise, #d60000)"
-FALL = "var(--kisnb-fall, #0051c7)"
-"""Korean colours: rising and buying are red, falling and selling are blue."""
 _COLOURS: dict[Tone, str] = {"up": RISE, "down": FALL}
 
 _BADGES = {
@@ -25,7 +22,7 @@ _BADGES = {
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
 """The style of what a person must not take for known."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
-_MUTED = "color:var(--jp-ui-font-color2, #616161)"
+_MUTED = f"color:{MUTED}"
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,15 @@ def badge_html(mode: Mode | None) -> Markup:
     # A value can be shown when no session is open, for example a DataFrame of a back-test.
     if mode is None:
         return Markup()
-    front, back = _BADGES[mode]
+    return plate(mode.upper(), *_BADGES[mode])
+
+
+def plate(text: str, front: str, back: str) -> Markup:
+    """Return a text in the colour ``front`` on a plate of the colour ``back``."""
     return Markup(
         '<span class="kisnb-mode" style="background:{};color:{};font-weight:700;padding:1px 8px;'
         'border-radius:3px;margin-right:8px">{}</span>'
-    ).format(back, front, mode.upper())
+    ).format(back, front, text)
 
 
 def coloured(text: str, tone: Tone) -> Markup:
@@ -102,21 +103,25 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
     """Return the same table as HTML."""
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
-    th = Markup('<th style="{};{};font-weight:400;text-align:{}">{}</th>')
-    td = Markup('<td style="{};text-align:{}">{}</td>')
-    heads = joined(
-        th.format(_CELL, _MUTED, _side(left=left), h) for h, left in zip(head, lefts, strict=True)
+    look = f"{_CELL};{_MUTED};font-weight:400"
+    heads = "".join(
+        f'<th style="{look};text-align:{_side(left=left)}">{escape(h)}</th>'
+        for h, left in zip(head, lefts, strict=True)
     )
-    body = joined(
-        Markup("<tr>{}</tr>").format(
-            joined(td.format(_CELL, _side(left=c.left), coloured(c.text, c.tone)) for c in row)
-        )
-        for row in rows
-    )
-    return Markup(
+    # `Markup.format` takes eight times as long, and a table has thousands of cells. Each text is
+    # escaped here.
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return trusted(
         '<table style="border-collapse:collapse;border:0">'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
-    ).format(heads, body)
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    colour = _COLOURS.get(cell.tone)
+    inner = text if colour is None else f'<span style="color:{colour}">{text}</span>'
+    return f'<td style="{_CELL};text-align:{_side(left=cell.left)}">{inner}</td>'
 
 
 def trusted(html: str) -> Markup:
@@ -135,7 +140,7 @@ def card(mode: Mode | None, title: str, body: Markup | None = None) -> Markup:
     """Return an HTML output: badge, title, body. A title that is no ``Markup`` is escaped."""
     style = (
         "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;"
-        "font-variant-numeric:tabular-nums;color:var(--jp-ui-font-color1, #212121)"
+        f"font-variant-numeric:tabular-nums;color:{TEXT}"
     )
     return Markup('<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
         style, badge_html(mode), title, body or Markup()

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from kisnb.notebook.charts.candles import FALL, RISE, Candle, Mark, candle_at, merged
+from kisnb.drawing.axis import dated_places, round_values
+from kisnb.drawing.candles import Candle, Mark, candle_at, merged, spans_days
+from kisnb.drawing.theme import FALL, RISE, TEXT
 from kisnb.terms import Side
 
 WIDTH, HEIGHT = 900, 360
@@ -17,17 +19,21 @@ MOST_CANDLES = 400
 """More bars than this are joined, because each would be thinner than two pixels."""
 GRID_LINES = 5
 TIME_LABELS = 8
-_STEPS = (1, 2, 5, 10)
 _ROUND_MINUTES = (1, 2, 5, 10, 15, 30, 60)
 _COLOURS = ((True, RISE), (False, FALL))
 """The colour of candles that rise, and of those that do not."""
 
 
-def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str:
-    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined."""
+def candle_svg(
+    title: str, rows: Sequence[Candle], fills: Sequence[Mark], why_none: str = ""
+) -> str:
+    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined.
+
+    ``why_none`` says why there is no bar.
+    """
     drawn = merged(rows, MOST_CANDLES)
     if not drawn:
-        return str(Markup("<div>{}: no bars yet</div>").format(title))
+        return str(Markup("<div>{}: {}</div>").format(title, why_none or "no bars yet"))
     # A fill may lie outside the candles, for example when its ticks were missed.
     prices = [c.high for c in drawn] + [c.low for c in drawn] + [m.price for m in fills]
     top, bottom = max(prices), min(prices)
@@ -41,9 +47,8 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
     def y(price: int) -> float:
         return PRICE_TOP + (top - price) / span * (PRICE_BOTTOM - PRICE_TOP)
 
-    style = (
-        f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:var(--jp-ui-font-color1, #222)"
-    )
+    dated = spans_days(drawn)
+    style = f"width:100%;max-width:{WIDTH}px;font:11px sans-serif;color:{TEXT}"
     parts = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -57,7 +62,7 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
         *_bodies(drawn, x, y, step),
         *_volumes(drawn, x, step),
         *(
-            _mark(mark, x(index), y(mark.price))
+            _mark(mark, x(index), y(mark.price), dated=dated)
             for mark in fills
             if (index := candle_at(drawn, mark.t)) is not None
         ),
@@ -67,35 +72,26 @@ def candle_svg(title: str, rows: Sequence[Candle], fills: Sequence[Mark]) -> str
 
 
 def _price_grid(bottom: int, top: int, y: Callable[[int], float]) -> list[str]:
-    every = _round_step((top - bottom) / GRID_LINES)
-    # Rounded up: the first grid line is the first round price inside the chart.
-    first = -(-bottom // every) * every
     return [
         f'<path d="M{LEFT} {y(price):.1f}H{WIDTH - RIGHT}" '
         f'stroke="currentColor" stroke-opacity=".12"/>'
         f'<text x="{WIDTH - RIGHT + 4}" y="{y(price) + 4:.1f}" '
         f'fill="currentColor">{price:,}</text>'
-        for price in range(first, top + 1, every)
+        for price in map(round, round_values(bottom, top, GRID_LINES))
     ]
-
-
-def _round_step(at_least: float) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, … that is not below ``at_least``."""
-    power = 1
-    while True:
-        for step in _STEPS:
-            if step * power >= at_least:
-                return step * power
-        power *= 10
 
 
 def _time_labels(rows: Sequence[Candle], x: Callable[[int], float]) -> list[str]:
     # Bars of days need the date, and bars of one day only the time.
-    form = "%H:%M" if rows[0].t.date() == rows[-1].t.date() else "%m-%d"
+    places = (
+        dated_places([c.t.date() for c in rows], TIME_LABELS)
+        if spans_days(rows)
+        else [(i, f"{rows[i].t:%H:%M}") for i in _labelled(rows)]
+    )
     return [
         f'<text x="{x(i):.1f}" y="{HEIGHT - 8}" fill="currentColor" text-anchor="middle">'
-        f"{rows[i].t:{form}}</text>"
-        for i in _labelled(rows)
+        f"{text}</text>"
+        for i, text in places
     ]
 
 
@@ -161,10 +157,10 @@ def _bar_width(step: float) -> float:
     return max(step * 0.7, 0.6)
 
 
-def _mark(mark: Mark, x: float, y: float) -> str:
+def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
     """Return a triangle that touches the fill's price: for a buy from below, else from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     return Markup(
         '<path d="M{:.1f} {:.1f}l-5 {}h10z" fill="{}" stroke="#fff"><title>{}</title></path>'
-    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text)
+    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text(dated=dated))

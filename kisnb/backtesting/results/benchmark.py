@@ -1,0 +1,127 @@
+"""The benchmark of a back-test: the daily closes of an index, of a stock, or of a DataFrame."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias, get_args
+
+from kisnb.backtesting.run_record import RunRecord
+from kisnb.errors import BadInput
+from kisnb.market.instruments import is_code
+from kisnb.market.price_past import INDEX, IndexName, PricePast
+from kisnb.paths import data_dir
+
+if TYPE_CHECKING:
+    import polars as pl
+
+INDICES: tuple[str, ...] = get_args(IndexName)
+
+
+class Benchmark:
+    """Daily closes with a name. ``closes`` has the columns date (Date) and close (Float64)."""
+
+    def __init__(self, name: str, closes: pl.DataFrame) -> None:
+        self.name = name
+        self.closes = closes
+
+
+BenchmarkLike: TypeAlias = "str | pl.DataFrame | Benchmark | None"
+"""An index (``"KOSPI"``), a stock of the run (``"005930"``), a DataFrame, or None."""
+
+
+def read_benchmark(given: BenchmarkLike, record: RunRecord) -> Benchmark | None:
+    """Return the benchmark of a run; None when none is given.
+
+    A DataFrame has the columns date (Date) or time (Datetime), and close (a number above 0). An
+    index comes from ``index_daily.parquet`` in ``KISNB_DATA``. A stock must be among the bars of
+    the run. Raises BadInput when there is no such benchmark, when a close is missing or not above
+    0, when a day stands twice, and when no day lies in the range of the run.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Benchmark):
+        found = given
+    elif not isinstance(given, str):
+        found = Benchmark("benchmark", _daily_closes(given))
+    elif given in INDICES:
+        found = Benchmark(given, _index(given, record))
+    elif is_code(given):
+        found = Benchmark(given, _stock(given, record))
+    else:
+        raise BadInput(
+            f"{given!r} is no benchmark",
+            f"name an index ({', '.join(INDICES)}), a stock of the run, or give a DataFrame",
+        )
+    _check(found, record)
+    return found
+
+
+def _index(name: str, record: RunRecord) -> pl.DataFrame:
+    import polars as pl
+
+    folder = data_dir()
+    if folder is None or not (folder / INDEX).is_file():
+        raise BadInput(
+            f"the closes of {name} are not on this machine",
+            f"set KISNB_DATA to a folder with {INDEX}, give a DataFrame, or name a stock of the "
+            "run as the benchmark",
+        )
+    past = PricePast(folder, record.last + timedelta(days=1))
+    known: dict[str, IndexName] = {each: each for each in get_args(IndexName)}
+    rows = [(day.day, day.close) for day in past.index(known[name])]
+    return pl.DataFrame(rows, schema={"date": pl.Date(), "close": pl.Float64()}, orient="row")
+
+
+def _stock(code: str, record: RunRecord) -> pl.DataFrame:
+    import polars as pl
+
+    bars = record.bars.filter(pl.col("code") == code)
+    if bars.is_empty():
+        raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
+    # The last bar of a day has its close.
+    day = pl.col("time").dt.date().alias("date")
+    return _daily_closes(bars.sort("time").group_by(day, maintain_order=True).agg(pl.last("close")))
+
+
+def _daily_closes(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    day = next((name for name in ("date", "time", "t") if name in frame.columns), None)
+    if day is None or "close" not in frame.columns:
+        raise BadInput(
+            f"the benchmark has the columns {', '.join(frame.columns)}",
+            "give it a column date and a column close",
+        )
+    try:
+        closes = frame.select(
+            pl.col(day).cast(pl.Date()).alias("date"), pl.col("close").cast(pl.Float64())
+        )
+    except pl.exceptions.PolarsError as e:
+        raise BadInput(
+            f"the benchmark cannot be read: {str(e).splitlines()[0]}",
+            "give dates in the column date and numbers in the column close",
+        ) from e
+    return closes.sort("date")
+
+
+def _check(benchmark: Benchmark, record: RunRecord) -> None:
+    import polars as pl
+
+    closes, name = benchmark.closes, benchmark.name
+    # `NaN > 0` is true in polars, which orders NaN above all numbers.
+    bad = closes.filter(
+        ~(pl.col("close") > 0)
+        | ~pl.col("close").is_finite()
+        | pl.any_horizontal(pl.all().is_null())
+    )
+    for day, close in bad.head(1).iter_rows():
+        raise BadInput(
+            f"{name} has the close {close} on {day}", "give a number above 0, or drop the row"
+        )
+    for day in closes.filter(pl.col("date").is_duplicated())["date"].head(1):
+        raise BadInput(f"{name} has two closes on {day}", "keep one of the two")
+    if closes.filter(pl.col("date").is_between(record.first, record.last)).is_empty():
+        raise BadInput(
+            f"{name} has no close from {record.first} to {record.last}",
+            "give one whose days cover the run, or leave the benchmark out",
+        )

@@ -1,0 +1,114 @@
+"""The days of a run: equity, return, drawdown, and the benchmark beside them."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from kisnb.backtesting.results.benchmark import Benchmark
+from kisnb.backtesting.run_record import RunRecord
+from kisnb.history.download import trading_days
+from kisnb.market import calendar
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
+    """Return one row per trading day, at its end.
+
+    Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; of the first day
+    against the cash at the start; null after a day without equity above 0); drawdown (equity ÷ the
+    highest so far, the start included, − 1).
+
+    With a benchmark also: benchmark (its close), benchmark_return (null when it or the day before
+    has no close), benchmark_equity (won that the cash at the start would be worth in it), relative
+    (equity ÷ benchmark_equity). They are null on days without a close.
+    """
+    import polars as pl
+
+    # A run by minutes has many rows a day. The last one is the day's end.
+    frame = (
+        record.equity.group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
+        .last()
+        .select("date", "cash", "holdings", "equity")
+    )
+    before = pl.col("equity").shift(1, fill_value=record.cash)
+    highest = pl.max_horizontal(pl.col("equity").cum_max(), pl.lit(record.cash))
+    frame = frame.with_columns(
+        pl.when(before > 0).then(pl.col("equity") / before - 1).alias("return"),
+        (pl.col("equity") / highest - 1).alias("drawdown"),
+    )
+    if benchmark is None:
+        return frame
+    closes = benchmark.closes
+    # The day's return of the benchmark needs the close before the run. Without one the benchmark
+    # begins with its first close in the run.
+    earlier = closes.filter(pl.col("date") < record.first).tail(1)["close"]
+    joined = frame.join(closes.rename({"close": "benchmark"}), on="date", how="left")
+    inside = joined["benchmark"].drop_nulls()
+    base = earlier[0] if len(earlier) else inside[0]
+    level = pl.col("benchmark")
+    previous = level.shift(1, fill_value=earlier[0] if len(earlier) else None)
+    worth = (record.cash * level / base).round().cast(pl.Int64)
+    return joined.with_columns(
+        (level / previous - 1).alias("benchmark_return"),
+        worth.alias("benchmark_equity"),
+        (pl.col("equity") / (record.cash * level / base)).alias("relative"),
+    )
+
+
+def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
+    """Return date, holdings, equity (won), exposure, and the number of stocks held, by day.
+
+    exposure is holdings ÷ equity; null when equity is 0 or less.
+    """
+    import polars as pl
+
+    share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
+    frame = daily.select("date", "holdings", "equity", share.alias("exposure"))
+    signed = pl.when(pl.col("side") == "buy").then("quantity").otherwise(-pl.col("quantity"))
+    # +1 when a stock comes to be held at a day's end, -1 when it is no longer.
+    held = (
+        fills.group_by("code", pl.col("time").dt.date().alias("date"))
+        .agg(signed.sum().alias("change"))
+        .sort("date")
+        .with_columns(pl.col("change").cum_sum().over("code").alias("shares"))
+        .with_columns((pl.col("shares") > 0).cast(pl.Int64).alias("now"))
+        .with_columns(step=pl.col("now") - pl.col("now").shift(1, fill_value=0).over("code"))
+        .group_by("date")
+        .agg(pl.col("step").sum())
+    )
+    stocks = pl.col("step").fill_null(0).cum_sum().alias("stocks")
+    joined = frame.join(held, on="date", how="left", maintain_order="left")
+    return joined.with_columns(stocks).drop("step")
+
+
+def monthly_frame(daily: pl.DataFrame, cash: int) -> pl.DataFrame:
+    """Return one row per month: year, month, return (0.01 = 1 %; null after equity of 0 or less).
+
+    The first month is measured against the cash at the start, so it may be a part of a month.
+    """
+    import polars as pl
+
+    month = [pl.col("date").dt.year().alias("year"), pl.col("date").dt.month().alias("month")]
+    ends = daily.group_by(month, maintain_order=True).agg(pl.last("equity"))
+    before = pl.col("equity").shift(1, fill_value=cash)
+    change = pl.when(before > 0).then(pl.col("equity") / before - 1).alias("return")
+    return ends.select("year", "month", change)
+
+
+def days_a_year(first: date, last: date) -> float | None:
+    """Return the trading days of KRX in a year: the mean over the calendar years of the range.
+
+    None when the calendar knows none of them (``market/calendar.py`` knows 2001 to 2027).
+    """
+    years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
+    counts = [_trading_days_of(year, calendar.edition()) for year in years]
+    return sum(counts) / len(counts) if counts else None
+
+
+@lru_cache(maxsize=64)
+def _trading_days_of(year: int, _edition: int) -> int:
+    return len(trading_days(date(year, 1, 1), date(year, 12, 31)))

@@ -1,0 +1,51 @@
+"""Hashes of a run: its numbers, what was run, and the data. The same give the same digits."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kisnb.backtesting.run_record import RunRecord
+
+if TYPE_CHECKING:
+    from kisnb.backtesting.results.run_frames import RunFrames
+
+
+def hash_of(result: RunFrames) -> str:
+    """Return 16 hex digits over the numbers: the same run gives the same ones, on any machine."""
+    record = result.record
+    content = (
+        record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
+        result.daily.rows(), result.fills.drop("key").rows(),
+        [(s.name, s.text) for s in result.statistics_by_name.values()],
+    )  # fmt: skip
+    return _digits(content)
+
+
+def config_of(record: RunRecord) -> str:
+    """Return 16 hex digits over what was run: agents, parameters, range, cash, costs, fills."""
+    content = (
+        record.agents, record.parameters, record.first, record.last, record.cash, record.costs,
+        record.assumptions,
+    )  # fmt: skip
+    return _digits(content)
+
+
+def data_hash(record: RunRecord) -> str:
+    """Return 16 hex digits over the bars: one that changed gives other digits."""
+    import polars as pl
+
+    # Each number counts with its place, so that two bars that change places count, too. The sums
+    # overflow, which does not matter here.
+    place = pl.int_range(pl.len()) + 1
+    whole = [name for name in record.bars.columns if name != "code"]
+    sums = record.bars.group_by("code").agg(
+        pl.len(), *((pl.col(name).to_physical() * place).sum().alias(name) for name in whole)
+    )
+    return _digits(sums.sort("code").rows())
+
+
+def _digits(content: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]

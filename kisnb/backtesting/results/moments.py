@@ -1,0 +1,65 @@
+"""Means, spreads and quotients. What is not defined is None, never 0 or infinite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+NO_SPREAD = 1e-12
+"""A standard deviation below this is the noise of floats: the values are all alike."""
+
+
+def total(values: Iterable[float]) -> float:
+    """Return the sum."""
+    # Exact to the last digit, so the same run gives the same text on every machine.
+    return math.fsum(values)
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Return the mean; None without values."""
+    return total(values) / len(values) if values else None
+
+
+def whole_mean(values: Sequence[int]) -> int | None:
+    """Return the mean, rounded to a whole number; None without values."""
+    return round(sum(values) / len(values)) if values else None
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation (n − 1); None for fewer than two values."""
+    middle = mean(values)
+    if middle is None or len(values) < 2:
+        return None
+    return math.sqrt(total((v - middle) ** 2 for v in values) / (len(values) - 1))
+
+
+def downside(values: Sequence[float]) -> float | None:
+    """Return the root of the mean square of the values below 0, over all values."""
+    return math.sqrt(total(v * v for v in values if v < 0) / len(values)) if values else None
+
+
+def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Return the slope of the first over the second; None when the second does not vary."""
+    own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
+    if own is None or other is None:
+        return None
+    variance = total((b - other) ** 2 for _, b in pairs)
+    covariance = total((a - own) * (b - other) for a, b in pairs)
+    return covariance / variance if variance > NO_SPREAD**2 else None
+
+
+def ratio(above: float | None, below: float | None) -> float | None:
+    """Return the quotient; None when a part is not known or ``below`` is not above 0."""
+    if above is None or below is None or below <= NO_SPREAD:
+        return None
+    return above / below
+
+
+def part(count: int, whole: int) -> float | None:
+    """Return the share of a count; None of nothing."""
+    return count / whole if whole else None
+
+
+def times(value: float | None, factor: float | None) -> float | None:
+    """Return the product; None when a factor is not known."""
+    return None if value is None or factor is None else value * factor

@@ -1,0 +1,126 @@
+"""Fills and round trips of an order book as DataFrames."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from kisnb.clock import Ns, kst_day
+from kisnb.orders import Fill, Order
+from kisnb.terms import Side
+from kisnb.trading.order_books.ledger import Position
+from kisnb.trading.order_books.order_book import OrderBook
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def fills_frame(book: OrderBook) -> pl.DataFrame:
+    """Return one row per fill, oldest first.
+
+    Columns: time (Datetime ns, KST), agent, code, side, quantity (shares), price (won), value (won,
+    price × quantity), fee, tax (won), venue, key (of the order).
+    """
+    import polars as pl
+
+    rows = [
+        (
+            f.t, o.intent.agent, o.code, str(o.side), f.qty, f.price, f.qty * f.price, f.fee, f.tax,
+            str(f.venue), o.key,
+        )
+        for o, f in _in_time(book)
+    ]  # fmt: skip
+    whole = dict.fromkeys(("quantity", "price", "value", "fee", "tax"), pl.Int64())
+    names = {"time": pl.Int64(), **dict.fromkeys(("agent", "code", "side"), pl.String())}
+    schema: dict[str, Any] = {**names, **whole, "venue": pl.String(), "key": pl.String()}
+    return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "time")
+
+
+def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
+    """Return the round trips of a book, in the order of their exits.
+
+    A round trip is the part of one lot that one fill sold: the ledger sells the oldest shares
+    first. ``days`` are the trading days of the run. Columns:
+
+    - agent (that sold), code, quantity (shares)
+    - entry, exit (Datetime ns, KST), entry_price, exit_price (won)
+    - pnl: won before cost. costs: won, the parts of the fees of both sides, and the tax.
+      pnl_net: pnl less costs.
+    - return: pnl_net ÷ what the shares had cost with their fee. 0.01 = 1 %.
+    - days: trading days from entry to exit, 0 for a sale on the day of the buy.
+
+    Shares that are still held have no round trip yet. The sums of pnl and pnl_net are the book's
+    realised PnL.
+    """
+    import polars as pl
+
+    rows = sorted(
+        (row for code, fills in _by_code(book).items() for row in _matched(code, fills, days)),
+        key=lambda row: row[4],
+    )
+    schema: dict[str, Any] = {
+        "agent": pl.String(), "code": pl.String(), "quantity": pl.Int64(),
+        "entry": pl.Int64(), "exit": pl.Int64(),
+        "entry_price": pl.Int64(), "exit_price": pl.Int64(),
+        "pnl": pl.Int64(), "costs": pl.Int64(), "pnl_net": pl.Int64(),
+        "return": pl.Float64(), "days": pl.Int64(),
+    }  # fmt: skip
+    return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "entry", "exit")
+
+
+def _matched(
+    code: str, fills: Iterable[tuple[Order, Fill]], days: Sequence[date]
+) -> Iterable[tuple[Any, ...]]:
+    """Yield the round trips of one stock, as the ledger matches them."""
+    # The ledger itself decides which shares a sale takes, so the two cannot differ. It does not
+    # keep the times of the buys: they stand here, one for each of its lots.
+    position, bought = Position(code), deque[Ns]()
+    for order, fill in fills:
+        if order.side is Side.BUY:
+            bought.append(fill.t)
+            position.apply(Side.BUY, fill)
+            continue
+        parts = position.oldest(fill.qty)
+        left, paid = sum(qty for qty, _, _ in parts), fill.fee + fill.tax
+        for entry, (qty, price, fee) in zip(bought, parts, strict=False):
+            # Whole won: each part is cut down, and the last one takes what is left.
+            own = paid * qty // left
+            left, paid = left - qty, paid - own
+            pnl = qty * (fill.price - price)
+            costs = fee + own
+            yield (
+                order.intent.agent, code, qty, entry, fill.t, price, fill.price, pnl, costs,
+                pnl - costs, (pnl - costs) / (qty * price + fee), _days_between(days, entry, fill.t)
+            )  # fmt: skip
+        position.apply(Side.SELL, fill)
+        while len(bought) > len(position.lots):
+            bought.popleft()
+
+
+def _days_between(days: Sequence[date], entry: Ns, end: Ns) -> int:
+    return bisect_left(days, kst_day(end)) - bisect_left(days, kst_day(entry))
+
+
+def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
+    """Return the fills by time; those of one moment in the order of their orders."""
+    return sorted(book.fills, key=lambda pair: pair[1].t)
+
+
+def _by_code(book: OrderBook) -> dict[str, list[tuple[Order, Fill]]]:
+    found = defaultdict[str, list[tuple[Order, Fill]]](list)
+    for order, fill in _in_time(book):
+        found[order.code].append((order, fill))
+    return found
+
+
+def _timed(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return the frame with UTC nanoseconds as times in KST."""
+    import polars as pl
+
+    return frame.with_columns(
+        pl.col(name).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("Asia/Seoul")
+        for name in columns
+    )

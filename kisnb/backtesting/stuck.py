@@ -1,0 +1,63 @@
+"""Ends a back-test whose agent does not return from a handler.
+
+A thread looks once a second at the line that runs. Nothing is added to the loop over the bars. When
+one call of a handler has lasted for longer than the patience, the main thread is interrupted there.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+LOOK_SECONDS = 0.5
+"""Pause between two looks, wall time."""
+
+
+class StuckWatch:
+    """``with StuckWatch(seconds, marks) as watch:`` watches the thread that opens it.
+
+    ``marks`` are the code objects of the loop: the frame that one of them calls is the handler.
+    """
+
+    def __init__(self, patience: float, loops: frozenset[object]) -> None:
+        self.struck = False
+        """True: a handler did not return, and was interrupted."""
+        self._patience = patience
+        self._loops = loops
+        self._thread_id = threading.get_ident()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="kisnb stuck watch", daemon=True)
+
+    def __enter__(self) -> StuckWatch:
+        # Python delivers an interrupt to the main thread alone.
+        if self._thread_id == threading.main_thread().ident:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        since, last = 0.0, None
+        while not self._over.wait(LOOK_SECONDS):
+            called = self._called()
+            # The frame of another call is another object, because the last one is kept here.
+            if called is None or called is not last:
+                since, last = time.monotonic(), called
+            elif time.monotonic() - since > self._patience:
+                self.struck = True
+                signal.raise_signal(signal.SIGINT)
+                return
+
+    def _called(self) -> FrameType | None:
+        """Return the frame that the loop called, such as that of a handler."""
+        frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the one way to look
+        called: FrameType | None = None
+        while frame is not None:
+            if frame.f_code in self._loops:
+                return called
+            called, frame = frame, frame.f_back
+        return None

@@ -1,0 +1,1 @@
+"""Tables and charts as text, HTML, SVG and plotly figures. Nothing here knows a notebook."""

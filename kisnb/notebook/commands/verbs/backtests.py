@@ -1,0 +1,101 @@
+"""The verb ``backtest``: an agent over bars, or over a recorded day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kisnb.errors import BadInput
+from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
+from kisnb.notebook.commands.verbs.agents import agent_classes
+from kisnb.notebook.commands.verbs.context import Context
+from kisnb.notebook.commands.verbs.verb import Verb
+
+if TYPE_CHECKING:
+    from kisnb.trading.agents.agent import Agent
+
+_OWN = ("code", "costs", "cash", "sizing", "every", "from", "to")
+"""Options of the verb. All others are parameters of the agent."""
+
+
+async def _backtest(context: Context, typed: Typed) -> object:
+    # polars and the engine are loaded by the first back-test, not by the extension.
+    from kisnb.backtesting.backtest import backtest
+    from kisnb.config import load_config
+
+    name, source = typed.text(0), typed.word(1, str)
+    parameters = {n: v for n, v in typed.options.items() if n not in _OWN}
+    code = typed.option("code", str) or ""
+    agent = _agent(context, name)
+    if isinstance(agent, type) and code:
+        parameters["code"] = code
+    data = _data(context, source) if source is not None else await _past(context, typed, agent)
+    options: dict[str, Any] = {"sizing": typed.option("sizing", str) or "decision"}
+    if cash := typed.option("cash", int):
+        options["cash"] = cash
+    return backtest(
+        agent,
+        data,
+        # The setting names the account's own plan, which is what a person means by default.
+        costs=typed.option("costs", str) or load_config().fees,
+        params=parameters or None,
+        start=typed.option("from", str),
+        end=typed.option("to", str),
+        **options,
+    )
+
+
+def _agent(context: Context, name: str) -> Agent | type[Agent]:
+    """Return the class, strategy or agent of this name. Raises BadInput."""
+    from kisnb.trading.agents.agent import Agent
+
+    classes = agent_classes(context.namespace)
+    if name in classes:
+        return classes[name]
+    found = context.namespace.get(name)
+    if isinstance(found, Agent):
+        return found
+    raise BadInput(
+        f"There is no agent {name!r} here{did_you_mean(name, classes)}",
+        f"There are {', '.join(classes)}",
+    )
+
+
+def _data(context: Context, source: str) -> Any:
+    """Return the variable of this name, else the path of a file. Raises BadInput."""
+    if source in context.namespace:
+        return context.namespace[source]
+    if Path(source).exists():
+        return source
+    raise BadInput(
+        f"There is no variable and no file {source!r}",
+        "Name a DataFrame of this notebook, a parquet or CSV file, or a recording (.jsonl)",
+    )
+
+
+async def _past(context: Context, typed: Typed, agent: Agent | type[Agent]) -> Any:
+    """Return the bars of past days of the agent's stock. Raises BadInput, NotOpen."""
+    code = typed.option("code", str) or agent.code
+    if not code:
+        raise BadInput("The back-test has no data", "Name a DataFrame or a file, or --code CODE")
+    every = typed.option("every", str) or agent.every or "1d"
+    return await context.session.history(
+        context.code(code), every=every, start=typed.option("from", str),
+        end=typed.option("to", str),
+    )  # fmt: skip
+
+
+BACKTESTS = (
+    Verb(
+        "backtest",
+        usage(
+            "AGENT [FILE] [--code CODE] [--costs PLAN] [--cash PRICE] [--sizing S] "
+            "[--every EVERY] [--from D] [--to D] [--NAME VALUE ...]"
+        ),
+        "run an agent or a strategy over bars: a DataFrame of this notebook, a file, or the "
+        "stored days of --code; over a recorded day (.jsonl) too",
+        _backtest,
+        needs_session=False,
+    ),
+)
+"""The rows of the table."""

@@ -1,0 +1,59 @@
+"""Asking the desk one thing after another: awaited, or blocking where nobody can await."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from kisnb.errors import DeskError
+from kisnb.history.history_source import Beside
+from kisnb.session.feed.link import Link
+from kisnb.session.typed_orders.placing import BLOCKING_SECONDS
+from kisnb.trading.ports.queries import Query, R
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Asking(Protocol):
+    """Gives the desk's reply to a query. ``Link`` does it, and so does ``AskingNow``."""
+
+    async def ask(self, query: Query[R]) -> R:
+        """Return the reply. Raises the error that the desk names, and DeskLost."""
+        ...
+
+
+class AskingNow:
+    """Asking without the loop. Its coroutine never waits, so ``finish`` can run it to its end."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def ask(self, query: Query[R]) -> R:
+        """Return the reply. Raises DeskError when the desk stays silent."""
+        try:
+            return self._link.ask_blocking(query, BLOCKING_SECONDS)
+        except TimeoutError as e:
+            raise DeskError(str(e), "ask again, or open the desk again with %kis open") from None
+
+
+def beside(desk: Asking) -> Beside:
+    """Return what does slow work: a thread, or the caller itself where nobody can await."""
+    return at_once if isinstance(desk, AskingNow) else asyncio.to_thread
+
+
+async def at_once(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do the work now. This coroutine never waits."""
+    return work(*args, **kwargs)
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits, without a loop, and return its result."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    work.close()
+    raise RuntimeError("the coroutine waited for something of the loop")

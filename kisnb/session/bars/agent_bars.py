@@ -1,0 +1,144 @@
+"""The bars of agents: those of the whole day, also of the time before an agent started.
+
+An agent gets trades one after another, and a batch may hold some that it has not got yet. Its bars
+never hold those: they end with the event in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from types import FunctionType
+
+from kisnb.clock import DAY, MINUTE, Ns, kst, kst_day
+from kisnb.errors import KisnbError
+from kisnb.events import Bar, Tick
+from kisnb.history.series import Basis, Series, SeriesKind
+from kisnb.market import sessions
+from kisnb.session.bars.day_bars import DayBars
+from kisnb.session.feed.backfill import Backfill
+from kisnb.session.feed.link import Link
+from kisnb.session.feed.market_data import SETTLE, Until, longer
+from kisnb.session.feed.state import SessionState
+from kisnb.session.history.past_days import PastDays
+from kisnb.terms import Venue
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.gate.risk import Rules
+
+DAYS_BACK = timedelta(days=730)
+"""How far back agents see daily bars: a year of 252 trading days and more."""
+
+
+class AgentBars:
+    """Gives agents the bars of the day, of the price that kisnb follows."""
+
+    def __init__(
+        self,
+        link: Link,
+        state: SessionState,
+        rules: Rules,
+        day: DayBars,
+        backfill: Backfill,
+        past: PastDays,
+    ) -> None:
+        self.undelivered: Callable[[str], Sequence[Tick]] = lambda _code: ()
+        """Gives the trades of a stock that agents have not got yet."""
+        self._link = link
+        self._state = state
+        self._rules = rules
+        self._day = day
+        self._backfill = backfill
+        self._past = past
+        self._days: dict[str, list[Bar]] = {}
+        """The daily bars before this day, of stocks whose agents look at days."""
+
+    async def bring(self, agent: Agent) -> None:
+        """Fetch the day of an agent that looks at bars, up to now. Raises DeskLost."""
+        if not looks_at_bars(agent):
+            return
+        now = self._state.now
+        trouble = await self._day.bring(self._link, agent.code, None, now)
+        if trouble:
+            self._state.troubles.append(f"{agent.code}: {trouble}")
+        self._mend(agent.code, now)
+        if looks_at_days(agent):
+            await self._bring_days(agent.code)
+
+    async def _bring_days(self, code: str) -> None:
+        """Fetch the daily bars of two years before this day. A trouble says why there are none."""
+        today = kst_day(self._state.now)
+        series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
+        try:
+            found = await self._past.days(series, code, today - DAYS_BACK, today, self._link)
+        except KisnbError as e:
+            self._state.troubles.append(f"{code}: its daily bars are missing: {e}")
+            return
+        rows = found.rows.filter(found.rows["date"] < today).sort("date")
+        self._days[code] = [
+            Bar(kst(day, 0), code, DAY, opened, high, low, close, volume, None)
+            for day, opened, high, low, close, volume in rows.select(
+                "date", "open", "high", "low", "close", "volume"
+            ).iter_rows()
+        ]
+
+    def _mend(self, code: str, now: Ns) -> None:
+        """Fetch the running minute once it is over, when it was heard from its middle on."""
+        minute, data = now - now % MINUTE, self._state.data
+        for venue in self._day.venues_at(code, minute):
+            heard = [
+                data.first_heard(code, want.venue or Venue.KRX, minute - MINUTE)
+                for want in self._rules.trade_channels(code)
+            ]
+            # A trade of the minute before shows that this one was heard from its beginning.
+            if not any(t is not None and t < minute for t in heard):
+                self._backfill.mend(code, venue, now)
+
+    def earlier(self, code: str, span: Ns) -> tuple[list[Bar], Bar | None]:
+        """Return the bars of this day up to the event in hand, and the one that may still grow."""
+        until = self._state.data.without_newest(code, self.undelivered(code))
+        day = kst_day(self._state.now)
+        if span == DAY:
+            return self._days.get(code, []), self._so_far(code, day, until)
+        if span % MINUTE:
+            rows = self._day.followed(code, None, day, span, until)
+        else:
+            rows = longer(self._day.followed(code, None, day, None, until), span)
+        bars = [
+            Bar(t, code, span, opened, high, low, close, volume, None)
+            for t, opened, high, low, close, volume in rows.iter_rows()
+        ]
+        # The newest one is closed when its time is over and KIS has all trades of it.
+        if bars and bars[-1].end + SETTLE > self._state.now:
+            return bars[:-1], bars[-1]
+        return bars, None
+
+    def _so_far(self, code: str, day: date, until: Until) -> Bar | None:
+        """Return KRX's daily bar of this day as far as it has come; None before its first trade."""
+        minutes = self._day.followed(code, Venue.KRX, day, None, until)
+        # KRX's after-market is not in its daily bar. The closing auction trades at the close.
+        rows = minutes.filter(minutes["start"] <= sessions.regular_close(day))
+        begin = kst(day, 0)
+        for row in longer(rows.with_columns(start=rows["start"] * 0), DAY).iter_rows():
+            _, opened, high, low, close, volume = row
+            return Bar(begin, code, DAY, opened, high, low, close, volume, None)
+        return None
+
+
+def looks_at_days(agent: Agent) -> bool:
+    """Return whether an agent has daily bars, or a method of it names ``"1d"``."""
+    return agent.every == "1d" or any("1d" in m.__code__.co_consts for m in _methods(agent))
+
+
+def looks_at_bars(agent: Agent) -> bool:
+    """Return whether an agent has bars of its own, or a method of it reads ``self.bars``."""
+    return bool(agent.every) or any("bars" in m.__code__.co_names for m in _methods(agent))
+
+
+def _methods(agent: Agent) -> list[FunctionType]:
+    own = type(agent).__mro__
+    return [
+        method
+        for part in own[: own.index(Agent)]
+        for method in vars(part).values()
+        if isinstance(method, FunctionType)
+    ]

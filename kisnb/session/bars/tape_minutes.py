@@ -1,0 +1,93 @@
+"""Reads the minutes of this day from the desk's tape, which costs no call of KIS.
+
+A tape has the trades of a stock from when somebody watched it. A trade states the venue's shares of
+the day up to it. So it is known where trades are missing: a trade follows another one when its
+shares before it are the shares of that one.
+
+    trades of the tape   09:10:20 ─ 09:11:05 ─ 09:12:40   hole   09:20:10 ─ 09:22:30
+    minutes it has whole           09:11                                 09:21
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kisnb.clock import MINUTE, Ns, kst_day
+from kisnb.errors import BadInput
+from kisnb.history.trades import recorded, trades_of
+from kisnb.session.asking import Asking, beside
+from kisnb.session.bars.day_minutes import MinuteRange
+from kisnb.session.bars.minute_pages import Minutes
+from kisnb.session.feed.market_data import bars_of
+from kisnb.session.history.past_days import PastDays
+from kisnb.terms import Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+AROUND: Ns = 60 * MINUTE
+"""Time before and after a part of the day that is read with it. A trade in it shows that the first
+and the last minute of the part are whole."""
+
+
+class TapeMinutes:
+    """Gives minutes of the desk's tape of today; implements ``day_minutes.MinuteSource``."""
+
+    def __init__(self, past: PastDays) -> None:
+        self._past = past
+
+    async def minutes(
+        self, desk: Asking, code: str, venue: Venue, part: MinuteRange
+    ) -> tuple[Minutes, Sequence[MinuteRange]]:
+        """Return the minutes with trades of a part of the day, and what the tape has whole of it.
+
+        Nothing of a desk that writes no tape. Raises DeskLost.
+        """
+        # The trades of two venues carry whole seconds, so that their order within a second is not
+        # known. The unified minutes are KIS's own.
+        if venue is Venue.SOR:
+            return {}, ()
+        day = kst_day(part.first)
+        tapes = await self._past.tapes(day, day, desk)
+        since, until = part.first - AROUND, part.last + MINUTE + AROUND
+        try:
+            trades = await beside(desk)(recorded, tapes, trades_of(venue), code, since, until)
+        except BadInput:
+            # A tape that cannot be read must not keep KIS's minutes away.
+            return {}, ()
+        whole = whole_minutes(trades, part)
+        kept = {t for known in whole for t in range(known.first, known.last + 1, MINUTE)}
+        bars = bars_of(trades, MINUTE)
+        return {row[0]: row[1:] for row in bars.iter_rows() if row[0] in kept}, whole
+
+
+def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
+    """Return the minutes of a part of the day of which every trade is there, oldest first.
+
+    ``trades`` are those of one venue's day. A minute counts when a trade before it and one after it
+    are joined by trades without a hole. The first trade of the day needs none before it.
+    """
+    import polars as pl
+
+    found: list[MinuteRange] = []
+    first: Ns = part.last + MINUTE
+    newest: Ns = 0
+    shares = -1
+
+    def end_run() -> None:
+        """Keep the whole minutes between the first and the newest trade of a run."""
+        last = min(newest - newest % MINUTE - MINUTE, part.last)
+        if first <= last:
+            found.append(MinuteRange(first, last))
+
+    rows = trades.sort("volume").select(pl.col("t").dt.epoch("ns"), "qty", "volume")
+    for t, qty, volume in rows.iter_rows():
+        if volume - qty != shares:
+            end_run()
+            # The minute of a run's first trade was heard from its middle on.
+            begun = part.first if volume == qty else t - t % MINUTE + MINUTE
+            first = max(begun, part.first)
+        newest, shares = max(newest, t), volume
+    end_run()
+    return found

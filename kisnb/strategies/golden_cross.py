@@ -1,0 +1,67 @@
+"""Golden cross: hold while the short mean of closes is above the long one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+from kisnb.events import Bar
+from kisnb.trading.agents.agent import Agent
+
+BUY, SELL, HOLD = "buy", "sell", "hold"
+
+
+class GoldenCross(Agent):
+    """Buys when the mean of ``short`` closes crosses above that of ``long``; sells below it.
+
+    - Idea: a trend that has begun goes on for a while.
+    - Data: daily bars of one stock. Any length of bars works: set ``every`` in a subclass.
+    - Decision: on a closed bar (``decide``). The order trades at the next bar.
+    - Leaves also when a close is ``stop`` under the average price paid.
+    - Known weakness: in a market without a trend it buys high and sells low again and again, and
+      each turn costs fee and tax. The stop is looked at on closes, so a gap may lose more.
+    """
+
+    every: ClassVar[str] = "1d"
+    code: str = ""
+    """The stock that it trades."""
+    short: int = 5
+    """Bars of the short mean."""
+    long: int = 20
+    """Bars of the long mean."""
+    stop: float = 0.05
+    """Part of the average price paid, such as 0.05 for 5 %."""
+    weight: float = 1.0
+    """Part of the account's equity that a buy is to hold."""
+
+    def on_start(self) -> None:
+        """Begin with no closes."""
+        self._closes: deque[int] = deque(maxlen=self.long + 1)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Decide on the closes so far, and order for the next bar."""
+        self._closes.append(bar.close)
+        average = self.book.position(self.code).average if self.held() else None
+        wish = decide(list(self._closes), self.short, self.long, average, self.stop)
+        if wish == BUY and not self.held():
+            self.target(self.weight)
+        elif wish == SELL and self.held():
+            self.target(0)
+
+
+def decide(closes: list[int], short: int, long: int, average: float | None, stop: float) -> str:
+    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
+    nothing is held. A buy needs the cross itself: the means changed sides with the newest close.
+    """
+    if average is not None and closes[-1] <= average * (1 - stop):
+        return SELL
+    if len(closes) <= long:
+        return HOLD
+    # Sums multiplied crosswise: no rounding can make two equal means look different.
+    now = sum(closes[-short:]) * long - sum(closes[-long:]) * short
+    before = sum(closes[-short - 1 : -1]) * long - sum(closes[-long - 1 : -1]) * short
+    if average is None:
+        return BUY if now > 0 >= before else HOLD
+    return SELL if now < 0 else HOLD

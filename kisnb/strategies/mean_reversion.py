@@ -1,0 +1,63 @@
+"""Mean reversion: buy a close well under its mean, sell when it is back."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+from kisnb.events import Bar
+from kisnb.trading.agents.agent import Agent
+
+BUY, SELL, HOLD = "buy", "sell", "hold"
+
+
+class MeanReversion(Agent):
+    """Buys when a close is ``dip`` under the mean of ``length`` closes; sells back at the mean.
+
+    - Idea: a short fall without news is often made good within days.
+    - Data: daily bars of one stock.
+    - Decision: on a closed bar (``decide``). The order trades at the next bar.
+    - Leaves also when a close is ``stop`` under the average price paid.
+    - Known weakness: a fall with news goes on, and the stop then sells near the low. The mean holds
+      the newest close itself, so a single fall must be larger than ``dip`` to count.
+    """
+
+    every: ClassVar[str] = "1d"
+    code: str = ""
+    """The stock that it trades."""
+    length: int = 5
+    """Bars of the mean."""
+    dip: float = 0.03
+    """Part of the mean that the close must lie under it."""
+    stop: float = 0.05
+    """Part of the average price paid."""
+    weight: float = 1.0
+    """Part of the account's equity that a buy is to hold."""
+
+    def on_start(self) -> None:
+        """Begin with no closes."""
+        self._closes: deque[int] = deque(maxlen=self.length)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Decide on the closes so far, and order for the next bar."""
+        self._closes.append(bar.close)
+        average = self.book.position(self.code).average if self.held() else None
+        wish = decide(list(self._closes), self.length, self.dip, average, self.stop)
+        if wish == BUY:
+            self.target(self.weight)
+        elif wish == SELL:
+            self.target(0)
+
+
+def decide(closes: list[int], length: int, dip: float, average: float | None, stop: float) -> str:
+    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
+    nothing is held.
+    """
+    if len(closes) < length:
+        return HOLD
+    close, mean = closes[-1], sum(closes[-length:]) / length
+    if average is None:
+        return BUY if close <= mean * (1 - dip) else HOLD
+    return SELL if close >= mean or close <= average * (1 - stop) else HOLD

@@ -1,0 +1,110 @@
+"""Volatility breakout: buy a strong move out of a quiet time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from kisnb.events import Bar
+from kisnb.market.indicators import Atr
+from kisnb.trading.agents.agent import Agent
+
+BUY, SELL, HOLD = "buy", "sell", "hold"
+
+
+class ExitSignals(NamedTuple):
+    """The rules by which a position leaves."""
+
+    wide: float
+    """Multiple of the mean range at which a falling close sells."""
+    longest: int
+    """Most closed bars of a position."""
+    stop: float
+    """Part of the average price paid."""
+
+
+class VolatilityBreakout(Agent):
+    """Buys a rise of ``move`` in a bar after a time in which the ranges became smaller.
+
+    - Idea: a quiet market gathers force; the first strong move shows the side.
+    - Data: daily bars of one stock. The range is ATR over ``length`` bars, in won.
+    - Decision: on a closed bar (``decide``). The order trades at the next bar.
+    - Leaves when the range is above ``wide`` times its mean and the close falls, after ``longest``
+      bars, or when a close is ``stop`` under the average price paid.
+    - Known weakness: it buys after the move, at the next open, which often gaps; a single large bar
+      raises the range for ``length`` bars, so that it rests for weeks afterwards.
+    """
+
+    every: ClassVar[str] = "1d"
+    code: str = ""
+    """The stock that it trades."""
+    length: int = 10
+    """Bars of the range (ATR)."""
+    window: int = 20
+    """Bars over which the range is compared."""
+    move: float = 0.03
+    """Rise of the close over the close before, as a part of it."""
+    wide: float = 1.5
+    """Multiple of the mean range."""
+    longest: int = 10
+    """Most bars of a position."""
+    stop: float = 0.05
+    """Part of the average price paid."""
+    weight: float = 1.0
+    """Part of the account's equity that a buy is to hold."""
+
+    def on_start(self) -> None:
+        """Begin with no bars."""
+        self._atr = Atr(self.length)
+        self._ranges: deque[float] = deque(maxlen=self.window + 1)
+        self._closes: deque[int] = deque(maxlen=2)
+        self._bars = 0
+
+    def on_bar(self, bar: Bar) -> None:
+        """Decide on the ranges so far, and order for the next bar."""
+        held = self.held()
+        self._bars = self._bars + 1 if held else 0
+        self._closes.append(bar.close)
+        atr = self._atr.update(bar.high, bar.low, bar.close)
+        if atr is not None:
+            self._ranges.append(atr)
+        average = self.book.position(self.code).average if held else None
+        exits = ExitSignals(self.wide, self.longest, self.stop)
+        wish = decide(
+            list(self._closes), list(self._ranges), self.window, self.move, average, self._bars,
+            exits,
+        )  # fmt: skip
+        if wish == BUY:
+            self.target(self.weight)
+        elif wish == SELL:
+            self.target(0)
+
+
+def decide(
+    closes: Sequence[int],
+    ranges: Sequence[float],
+    window: int,
+    move: float,
+    average: float | None,
+    bars: int,
+    exits: ExitSignals,
+) -> str:
+    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+
+    ``closes`` are the last two closes in won. ``ranges`` are the newest ATR values in won, that of
+    the newest bar last. ``average`` is the price paid, None when nothing is held; ``bars`` are the
+    closed bars of the position. The range contracts when its value *before* the newest bar is below
+    its mean over ``window`` bars: the move itself widens the range, and must not hide the quiet.
+    """
+    if average is not None and (bars >= exits.longest or closes[-1] <= average * (1 - exits.stop)):
+        return SELL
+    if len(closes) < 2 or len(ranges) <= window:
+        return HOLD
+    before, close = closes[-2], closes[-1]
+    if average is not None:
+        mean = sum(ranges[-window:]) / window
+        return SELL if ranges[-1] > mean * exits.wide and close < before else HOLD
+    mean = sum(ranges[-window - 1 : -1]) / window
+    quiet = ranges[-2] < mean
+    return BUY if quiet and close >= before * (1 + move) else HOLD

@@ -1,0 +1,69 @@
+"""A forked process is, for whoever looks at it, the one that was asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kisnb.desk.life.child_process import python
+from tests.forking.popen import Popen
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has fork servers")
+SIMULATOR = python("kisnb", "sim", "--speed", "step")
+
+
+@contextmanager
+def simulator(**variables: str) -> Iterator[tuple[Popen, psutil.Process]]:
+    """A simulator that has said that it is ready."""
+    with Popen(
+        SIMULATOR, stdout=subprocess.PIPE, cwd="/", env={**os.environ, **variables}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b'{"rest":')
+        yield process, psutil.Process(process.pid)
+        process.kill()
+
+
+def test_a_forked_process_has_the_command_line_and_the_folder_that_it_was_given() -> None:
+    with simulator() as (process, seen):
+        assert seen.ppid() != os.getpid()
+        assert seen.cmdline()[: len(SIMULATOR)] == SIMULATOR
+        assert seen.cwd() == "/"
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_forked_process_that_is_ended_says_how(number: signal.Signals, status: int) -> None:
+    with simulator() as (process, seen):
+        process.send_signal(number)
+        assert process.wait(30) == status
+        assert not seen.is_running()
+
+
+def test_a_forked_process_that_refuses_its_arguments_says_so_in_its_own_files() -> None:
+    with Popen([*SIMULATOR, "--spped", "1"], stderr=subprocess.PIPE) as process:
+        _, said = process.communicate()
+    assert b"unrecognized arguments: --spped" in said
+    assert process.returncode == 2
+
+
+def test_a_process_whose_modules_could_read_another_environment_is_started(tmp_path: Path) -> None:
+    with simulator(HOME=str(tmp_path)) as (_, seen):
+        assert seen.ppid() == os.getpid()
+        assert seen.environ()["HOME"] == str(tmp_path)
+
+
+@pytest.mark.usefixtures("started_processes")
+def test_a_test_can_ask_for_processes_that_are_started() -> None:
+    with simulator() as (_, seen):
+        assert seen.ppid() == os.getpid()
