@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Unpack
 
+from kisnb import columns
 from kisnb.errors import BadInput
 from kisnb.exits import ExitOptions, PriceAlert, read_protection
 from kisnb.session.parts import SessionCalls
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.exit_state import Watch
+from kisnb.trading.exits.exit_view import ALERT_COLUMNS, IN_FRAME
 from kisnb.values import price
 
 if TYPE_CHECKING:
@@ -72,8 +74,8 @@ class ExitCalls(SessionCalls):
         conditions, stop and take (won; null without one), stage, peak (won; null before one is
         known), state (in words), since (KST).
         """
-        return self._parts.protections.frame()
+        return columns.frame(IN_FRAME, self._parts.protections.views())
 
     def alerts(self) -> pl.DataFrame:
         """Return the price alerts that stand. Columns: code, side (above, below), price (won)."""
-        return self._parts.protections.alert_frame()
+        return columns.frame(ALERT_COLUMNS, self._parts.protections.price_alerts())

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
-from kisnb.clock import kst_datetime
 from kisnb.errors import BadInput
 from kisnb.exits import PriceAlert, Protection
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.exit_state import Watch
-from kisnb.trading.exits.exit_rules import stop_price, take_price
-from kisnb.trading.exits.owned import owned
+from kisnb.trading.exits.exit_view import ExitView, exit_view
 from kisnb.trading.ports.commands import (
     EndPriceAlert,
     EndProtection,
@@ -20,9 +17,6 @@ from kisnb.trading.ports.commands import (
     Protect,
     SetPriceAlert,
 )
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class Protections:
@@ -54,7 +48,13 @@ class Protections:
         watch = self._state.desk.exits.of_owner(agent, code)
         if watch is None:
             raise BadInput(f"{code} has no exit", "see those that stand with %kis protect")
-        key = watch.protection.key
+        return await self.end_by_key(watch.protection.key)
+
+    async def end_by_key(self, key: str) -> str:
+        """End an exit by its key. Return its conditions. Raises BadInput when it has ended."""
+        watch = self._state.desk.exits.watches.get(key)
+        if watch is None:
+            raise BadInput("the exit has ended", "see those that stand with %kis protect")
         await self._pace.carry_out(
             lambda: [EndProtection(key)], lambda: key not in self._state.desk.exits.watches
         )
@@ -77,44 +77,30 @@ class Protections:
         alerts = self._state.desk.exits.alerts_of(code)
         if not alerts:
             raise BadInput(f"{code} has no price alert", "see those that stand with %kis alert")
+        await self._end_alerts(alerts)
+        return alerts
+
+    async def end_alert(self, key: str) -> PriceAlert:
+        """End one price alert by its key and return it. Raises BadInput when it has ended."""
+        alert = self._state.desk.exits.alerts.get(key)
+        if alert is None:
+            raise BadInput("the price alert has ended", "see those that stand with %kis alert")
+        await self._end_alerts([alert])
+        return alert
+
+    async def _end_alerts(self, alerts: list[PriceAlert]) -> None:
         await self._pace.carry_out(
             lambda: [EndPriceAlert(a.key) for a in alerts],
             lambda: not any(a.key in self._state.desk.exits.alerts for a in alerts),
         )
-        return alerts
 
-    def frame(self) -> pl.DataFrame:
-        """Return the exits that stand, a row each; ``Session.protections`` has the columns."""
-        import polars as pl
+    def views(self) -> list[ExitView]:
+        """Return the exits that stand, in the order in which they were set."""
+        return [exit_view(w, self._state.books) for w in self._state.desk.exits.watches.values()]
 
-        schema: dict[str, pl.DataType | type[pl.DataType]] = {
-            "code": pl.String, "agent": pl.String, "quantity": pl.Int64, "entry": pl.Int64,
-            "conditions": pl.String, "stop": pl.Int64, "take": pl.Int64, "stage": pl.String,
-            "peak": pl.Int64, "state": pl.String, "since": pl.Datetime("us", "Asia/Seoul"),
-        }  # fmt: skip
-        rows = [self._row(w) for w in self._state.desk.exits.watches.values()]
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def alert_frame(self) -> pl.DataFrame:
-        """Return the price alerts that stand: code, side (above or below), price (won)."""
-        import polars as pl
-
-        rows = [
-            (a.code, "above" if a.above else "below", a.price)
-            for a in self._state.desk.exits.alerts.values()
-        ]
-        schema = {"code": pl.String, "side": pl.String, "price": pl.Int64}
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def _row(self, watch: Watch) -> tuple[object, ...]:
-        p = watch.protection
-        held = owned(self._state.books, p.agent, p.code)
-        entry = p.entry or held.average
-        return (
-            p.code, p.agent, held.qty, entry, p.text,
-            stop_price(p, entry) if entry else None, take_price(p, entry) if entry else None,
-            str(watch.stage), watch.peak or None, watch.text, kst_datetime(watch.set_at),
-        )  # fmt: skip
+    def price_alerts(self) -> list[PriceAlert]:
+        """Return the price alerts that stand, in the order in which they were set."""
+        return list(self._state.desk.exits.alerts.values())
 
     async def _hand_over(self, key: str, command: ExitCommand) -> None:
         """Give a command to the desk and wait until it is carried out. Raises BadInput."""

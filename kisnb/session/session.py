@@ -73,6 +73,8 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         self.agents = parts.agents
         self.api = parts.api
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
+        self.exits = parts.protections
+        """The exits and price alerts of the desk, as panels show and end them."""
         self.history = parts.history
         """Past days: ``await session.history("005930")``, ``session.history.flows(...)``."""
         self.backfill = parts.backfill

@@ -9,6 +9,7 @@ from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.session.open_orders import OpenOrders
 from kisnb.trading.halt.halt_words import Trading
+from kisnb.trading.order_books.account_figures import AccountFigures, account_figures
 from kisnb.trading.orders.cash_words import gap_text
 
 
@@ -86,6 +87,22 @@ class SessionStatus:
         """The cash of today that no fill explains, in a sentence. Empty when all is explained."""
         gap = self._state.desk.unexplained(self._state.now)
         return gap_text(gap) if gap else ""
+
+    @property
+    def figures(self) -> AccountFigures:
+        """Equity, cash and the result of the day, at the newest prices that the session knows.
+
+        Where no trade was seen, the price counts that KIS stated today.
+        """
+        state, desk, now = self._state, self._state.desk, self._state.now
+        # On a day without a fact the day has not begun yet, and the result of yesterday would
+        # count.
+        desk.day.roll(now, desk.books)
+        codes = {*desk.books.account.positions, *desk.day.opening}
+        stated = [day for code in codes if (day := state.stocks.of(now, code)) is not None]
+        prices = {day.code: day.price for day in stated if day.price > 0}
+        bases = {day.code: day.base for day in stated if day.base > 0}
+        return account_figures(desk.cash, desk.day, desk.books, bases, prices | state.data.prices)
 
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""

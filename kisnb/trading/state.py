@@ -166,7 +166,7 @@ class State:
         flow = (value if side is Side.SELL else -value) - row.fee - row.tax
         self.flow += flow
         bought = value if side is Side.BUY else 0
-        self.day.add_fill(code, flow, bought)
+        self.day.add_fill(code, flow, bought, row.fee + row.tax)
         self.armed_spent += bought
 
     def _apply_account(self, row: AccountOpened) -> None:

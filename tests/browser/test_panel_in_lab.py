@@ -4,6 +4,7 @@ machine."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -16,6 +17,31 @@ AFTERNOON = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start
 """Long enough a day for a cell that waits for the close."""
 AGENT = "%kis agents start volume_trigger --code 005930"
 REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
+CONTRAST = Path(__file__).with_name("panel_contrast.js")
+"""Finds the text that is hardest to read."""
+OVERLAPS = """
+    root => {
+        const found = [];
+        for (const line of root.querySelectorAll("tr, .account, .facts")) {
+            const seen = [...line.children].filter((e) => e.checkVisibility() && e.textContent);
+            const boxes = seen.map((e) => [e, e.getBoundingClientRect()]);
+            const edge = root.getBoundingClientRect();
+            boxes.forEach(([a, s], i) => {
+                // Half a pixel is rounding.
+                if (s.right > edge.right + 0.5) found.push(`${a.textContent} leaves the panel`);
+                for (const [b, t] of boxes.slice(i + 1))
+                    if (s.left < t.right - 0.5 && t.left < s.right - 0.5
+                        && s.top < t.bottom - 0.5 && t.top < s.bottom - 0.5)
+                        found.push(`${a.textContent} is under ${b.textContent}`);
+                // A number or a state that is cut off would be another one.
+                if (/number|signed|state|side/.test(a.className) && a.scrollWidth > a.clientWidth)
+                    found.push(`${a.textContent} is cut off`);
+            });
+        }
+        return found;
+    }
+"""
+"""Says what overlaps, leaves the panel or is cut off in it."""
 LATER = """
 import asyncio
 async def later():
@@ -68,30 +94,35 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 
 
-def test_n04_cancel_is_in_sight_beside_long_reasons_and_a_narrow_window(
-    lab: Lab, notebook: NotebookPage
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_n04_every_text_can_be_read_and_nothing_overlaps_at_900_px(
+    lab: Lab, notebook: NotebookPage, theme: str
 ) -> None:
-    notebook.page.set_viewport_size({"width": 820, "height": 900})
+    notebook.page.set_viewport_size({"width": 900, "height": 900})
     cells = [
         *OPEN,
-        "o = await session.buy('005930', 5, (await session.quote('005930')).lower)",
+        "q = await session.quote('005930')",
+        "o = await session.buy('005930', 5, q.lower)",
         "%kis buy 005930 1 @1",
+        "await session.buy('000660', 2)\nawait session.protect('000660', stop='3%', take='5%')",
+        "await session.alert('005930', above=q.upper)",
+        AGENT,
     ]
     write_notebook(lab.folder / "narrow.ipynb", [*cells, "%kis panel"])
+    errors: list[str] = []
+    notebook.page.on("pageerror", lambda error: errors.append(str(error)))
     notebook.open("narrow.ipynb")
+    notebook.use_theme(theme)
     for index in range(len(cells)):
         notebook.run_cell(index)
     panel = notebook.run_cell(len(cells))
-    button = panel.locator("section[data-table=orders] button:visible")
-    expect(button).to_have_count(1)
-    seen = (
-        "e => "
-        "{ const b = e.getBoundingClientRect(), s = e.closest('.scroll').getBoundingClientRect(); "
-    )
-    assert button.evaluate(seen + "return b.left >= s.left && b.right <= s.right; }")
-    assert panel.locator("section[data-table=orders] .scroll").evaluate(
-        "e => e.scrollWidth > e.clientWidth"
-    )
+    for table, rows in ("agents", 1), ("orders", 3), ("exits", 1), ("alerts", 1):
+        expect(panel.locator(f"section[data-table={table}] tbody tr")).to_have_count(rows)
+    expect(panel.locator("section[data-table=orders] button:visible")).to_have_count(1)
+    contrast, text = notebook.page.evaluate(CONTRAST.read_text())
+    assert contrast >= 4.5, text
+    assert panel.locator(".kisnb-desk").evaluate(OVERLAPS) == []
+    assert errors == []
 
 
 def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
@@ -110,6 +141,42 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
     notebook.save()
     notebook.reload("twice.ipynb")
     expect(second).to_have_count(1, timeout=20_000)
+
+
+SLOW = "import asyncio\nawait asyncio.sleep(8)\nprint('slept to the end')"
+
+
+def test_n04_keys_pressed_in_a_panel_never_reach_the_notebook(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    write_notebook(lab.folder / "keys.ipynb", [*OPEN, AGENT, REST, "%kis panel", SLOW])
+    notebook.open("keys.ipynb")
+    for index in range(5):
+        notebook.run_cell(index)
+    panel = notebook.outputs(4).locator(".kisnb-desk")
+    expect(column(panel, "orders", "state")).to_have_text("accepted")
+    notebook.start_cell(5)
+    # The button of the order is gone after its press, and the one of the agent, too. A plain cell
+    # has no focus of its own.
+    for place in (
+        panel.locator("section[data-table=orders] button"),
+        column(panel, "orders", "state"),
+        panel.locator("button.kill"),
+        panel.locator("section[data-table=agents] button"),
+    ):
+        place.click()
+        for keys in ("dd", "00", "ii"):
+            notebook.page.keyboard.type(keys, delay=30)
+    expect(column(panel, "orders", "state")).to_have_text("cancelled")
+    expect(column(panel, "agents", "state")).to_have_text("stopped")
+    notebook.page.keyboard.type("dd00ii", delay=30)
+    expect(notebook.page.locator(".jp-Dialog")).to_have_count(0)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(6)
+    expect(notebook.outputs(5)).to_have_text(re.compile("slept to the end"), timeout=20_000)
+    # The same keys delete a cell where they are the notebook's.
+    notebook.cell(5).locator(".jp-InputPrompt").click()
+    notebook.page.keyboard.type("dd", delay=30)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(5)
 
 
 pytestmark = pytest.mark.browser

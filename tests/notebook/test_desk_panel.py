@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import kisnb
-from kisnb import Session
+from kisnb import Agent, Session
 from kisnb.errors import BadInput
-from kisnb.notebook.panels import open_panel
+from kisnb.notebook.panels import PANELS, open_panel
 from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
@@ -41,6 +41,20 @@ async def opened() -> AsyncIterator[tuple[Session, DeskPanel, Heard]]:
     async with await kisnb.connect("sim", **DAY) as session:
         panel = open_panel(session)
         yield session, panel, Heard(panel)
+
+
+def press(table: str, action: str, key: str) -> dict[str, str]:
+    return {"kind": "press", "table": table, "action": action, "key": key}
+
+
+def shown(heard: Heard, table: str) -> list[list[str]]:
+    """The texts of a table's rows in the newest snapshot."""
+    rows = heard.of("snapshot")[-1]["tables"][table]["rows"]
+    return [[c if isinstance(c, str) else c[0] for c in cells] for _, cells in rows]
+
+
+def keys(heard: Heard, table: str) -> list[str]:
+    return [key for key, _ in heard.of("snapshot")[-1]["tables"][table]["rows"]]
 
 
 async def drawn(session: Session) -> None:
@@ -77,7 +91,7 @@ def test_n04_a_request_in_a_subshell_thread_is_answered_from_the_notebooks_loop(
             await asyncio.sleep(0)
             (snapshot,) = heard.of("snapshot")
             ((_, cells),) = snapshot["tables"]["orders"]["rows"]
-            assert "005930" in cells
+            assert "005930 삼성전자" in cells
             assert heard.threads == {threading.get_ident()}
 
     asyncio.run(main())
@@ -88,10 +102,10 @@ def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
         async with opened() as (session, panel, heard):
             quote = await session.quote("005930")
             order = await session.buy("005930", 10, quote.lower)
-            panel._from_front_end(panel, {"kind": "cancel", "key": order.key}, [])
+            panel._from_front_end(panel, press("orders", "cancel", order.key), [])
             await session.sleep(1)
             assert order.state == "cancelled"
-            panel._from_front_end(panel, {"kind": "stop", "key": "nobody"}, [])
+            panel._from_front_end(panel, press("agents", "stop", "nobody"), [])
             await drawn(session)
             (notice,) = heard.of("delta")[-1]["header"]["notices"]
             assert notice["kind"] == "failed"
@@ -129,5 +143,95 @@ def test_a_closed_session_ends_its_panel() -> None:
             heard.messages.clear()
             await drawn(session)
             assert heard.messages == []
+
+    asyncio.run(main())
+
+
+def test_a20_exits_and_price_alerts_are_shown_and_ended_in_the_panel() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            order = await session.buy("005930", 10)
+            at = order.fills[0].price
+            await session.protect("005930", stop="3%", take=at + 1_000)
+            await session.alert("005930", above=at + 2_000)
+            await session.alert("005930", above=at + 3_000)
+            await drawn(session)
+            panel._asked({"kind": "ready"})
+            ((stock, owner, quantity, entry, conditions, *_),) = shown(heard, "exits")
+            assert (stock, owner, quantity) == ("005930 삼성전자", "by hand", "10")
+            assert (entry, conditions) == (f"{at:,}", f"stop -3 %, take {at + 1_000:,}")
+            assert [row[1:3] for row in shown(heard, "alerts")] == [
+                ["above", f"{at + 2_000:,}"],
+                ["above", f"{at + 3_000:,}"],
+            ]
+            panel._from_front_end(panel, press("exits", "off", keys(heard, "exits")[0]), [])
+            panel._from_front_end(panel, press("alerts", "off", keys(heard, "alerts")[0]), [])
+            await session.sleep(1)
+            await drawn(session)
+            panel._asked({"kind": "ready"})
+            assert shown(heard, "exits") == []
+            assert [row[2] for row in shown(heard, "alerts")] == [f"{at + 3_000:,}"]
+            assert session.book.position("005930").qty == 10
+
+    asyncio.run(main())
+
+
+def test_n04_the_account_line_adds_up_to_what_the_broker_states() -> None:
+    async def main() -> None:
+        async with opened() as (session, _, _heard):
+            before = session.status.figures
+            assert (before.result, before.costs) == (0, 0)
+            await session.buy("005930", 100)
+            await session.sleep(60)
+            figures, balance = session.status.figures, await session.balance()
+            assert figures.equity is not None
+            assert figures.cash == balance.cash_d2
+            held = session.book.position("005930").qty * session.data.prices["005930"]
+            assert figures.equity == balance.cash_d2 + held
+            base = session.universe.get("005930").base
+            assert figures.result == figures.equity - (before.equity or 0)
+            assert figures.before_cost == figures.result + session.book.position("005930").costs
+            assert figures.costs > 0
+            assert base > 0
+
+    asyncio.run(main())
+
+
+def test_n04_each_part_of_the_desk_is_a_panel_of_its_own() -> None:
+    async def main() -> None:
+        async with opened() as (session, desk, _):
+            for name, tables in PANELS.items():
+                panel = open_panel(session, name)
+                assert [table["name"] for table in panel.shown["tables"]] == list(tables)
+                assert open_panel(session, name) is panel
+            assert open_panel(session, "orders") is not desk
+            assert open_panel(session, "orders").shown["head"] == "slim"
+            assert desk.shown["head"] == "whole"
+
+    asyncio.run(main())
+
+
+class Broken(Agent):
+    async def on_start(self) -> None:
+        raise ValueError("<b>no price</b>")
+
+
+def test_a19_a_failed_agent_is_red_with_its_line_and_what_to_do() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            await session.agents.start(Broken(code="005930"))
+            await session.sleep(1)
+            await drawn(session)
+            panel._asked({"kind": "ready"})
+            ((_, cells),) = heard.of("snapshot")[-1]["tables"]["agents"]["rows"]
+            assert ("failed", "bad") in [tuple(c) for c in cells]
+            text, tone = next(c for c in cells if len(c) == 2 and "Broken" in c[0])
+            assert tone == "bad"
+            assert text.startswith("Broken.on_start, line")
+            assert "ValueError: <b>no price</b>. Correct it and start it again." in text
+            assert "session.agents.error('Broken-005930')" in text
+            assert "<b>" not in panel._repr_mimebundle_()[0]["text/html"].replace(
+                "<div><b>", ""
+            ).replace("</b></div>", "").replace("</b>:", "")
 
     asyncio.run(main())

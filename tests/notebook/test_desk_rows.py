@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from kisnb.clock import SECOND, kst
@@ -19,14 +20,19 @@ from kisnb.events import (
     Sent,
 )
 from kisnb.notebook.panels.desk_html import table_html
-from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_rows
+from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_table
+from kisnb.notebook.panels.row_deltas import Cells
 from kisnb.orders import Intent, OrderRef, Route
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_columns import IN_OUTPUT, IN_PANEL
 
 OPEN = kst(date(2026, 11, 20), 9 * 3600)
-NAMES = [*(column.head for column in IN_PANEL), "button"]
+
+NAMES = [
+    "time", "side", "stock", "quantity", "price", "filled", "average", "state", "venue", "number",
+    "agent", "why", "button",
+]  # fmt: skip
 
 
 def books_after(*facts: OrderFact) -> OrderBooks:
@@ -49,8 +55,12 @@ def accepted(key: str, number: int) -> list[OrderFact]:
     return [SendStarted(OPEN, key, route), Sent(OPEN, key, ref), Accepted(OPEN + SECOND, key, ref)]
 
 
+def order_rows(books: OrderBooks) -> Mapping[str, Cells]:
+    return order_table({"005930": "삼성전자"}.__getitem__, books.orders.values).rows()
+
+
 def shown(books: OrderBooks, key: str) -> dict[str, str]:
-    cells = order_rows(books.orders.values())[key]
+    cells = order_rows(books)[key]
     texts = [cell if isinstance(cell, str) else cell[0] for cell in cells]
     return dict(zip(NAMES, texts, strict=True))
 
@@ -61,8 +71,9 @@ def test_n04_an_order_from_intent_to_fill() -> None:
     for fact in (*accepted("k", 17), Filled(OPEN + SECOND, "k", 4, 71_000, 10, 0, Venue.KRX)):
         books.apply(fact)
     assert shown(books, "k") == {
-        "time": "09:00:00", "number": "17", "agent": "trigger", "code": "005930", "venue": "KRX",
-        "side": "buy", "quantity": "10", "price": "71,000", "filled": "4", "average": "71,000",
+        "time": "09:00:00", "number": "17", "agent": "trigger", "venue": "KRX",
+        "stock": "005930 삼성전자", "side": "buy", "quantity": "10", "price": "71,000",
+        "filled": "4", "average": "71,000",
         "state": "accepted", "why": "", "button": "cancel",
     }  # fmt: skip
     books.apply(Filled(OPEN + SECOND, "k", 6, 71_100, 10, 0, Venue.KRX))
@@ -86,12 +97,12 @@ def test_n04_newest_first_and_an_open_order_never_leaves_the_panel() -> None:
     for i in range(ORDERS_SHOWN + 5):
         books.apply(taken(f"k{i}"))
         books.apply(Denied(OPEN, f"k{i}", "no"))
-    keys = list(order_rows(books.orders.values()))
+    keys = list(order_rows(books))
     assert keys[0] == f"k{ORDERS_SHOWN + 4}"
     assert len(keys) == ORDERS_SHOWN + 1
     assert keys[-1] == "old"
     books.apply(Cancelled(OPEN, "old", 10))
-    assert "old" not in order_rows(books.orders.values())
+    assert "old" not in order_rows(books)
 
 
 def test_static_tables_escape_what_came_from_outside() -> None:
@@ -109,13 +120,13 @@ def test_n04_the_tone_of_a_cell_and_the_button_of_a_row_come_with_it() -> None:
         SendUnknown(OPEN, "lost", "no answer"),
     ):
         books.apply(fact)
-    rows = order_rows(books.orders.values())
+    rows = order_rows(books)
     assert (("buy", "up") in rows["k"], ("sell", "down") in rows["bad"]) == (True, True)
     assert ("denied", "bad") in rows["bad"]
     assert ("unknown", "unsure") in rows["lost"]
     assert [rows[key][-1] for key in ("k", "bad", "lost")] == ["cancel", "", "cancel"]
     books.apply(CancelStarted(OPEN, "k", None))
-    assert order_rows(books.orders.values())["k"][-1] == ""
+    assert order_rows(books)["k"][-1] == ""
 
 
 def test_frames_outputs_and_the_panel_show_the_same_orders_in_their_own_columns() -> None:

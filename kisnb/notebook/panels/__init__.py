@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     from kisnb.notebook.panels.desk_panel import DeskPanel
     from kisnb.session.session import Session
 
-PANELS = ("desk",)
+PANELS: dict[str, tuple[str, ...]] = {
+    "desk": ("agents", "orders", "exits", "alerts"),
+    "account": (),
+    "agents": ("agents",),
+    "orders": ("orders",),
+    "exits": ("exits", "alerts"),
+}
+"""The panels by name, with their tables."""
+WHOLE_HEAD = ("desk", "account")
+"""The panels that have the account line and HALT. The others have one line above their tables."""
 DESK_PANEL = f"{__name__}.desk_panel"
-"""The module of the desk panel. It is imported when the first panel is opened."""
+"""The module of the panels. It is imported when the first one is opened."""
 
 
 def open_panel(session: Session, name: str = "desk") -> DeskPanel:
@@ -24,4 +33,4 @@ def open_panel(session: Session, name: str = "desk") -> DeskPanel:
 
     if name not in PANELS:
         raise BadInput(f"there is no panel {name!r}", f"the panels: {', '.join(PANELS)}")
-    return desk_panel(session)
+    return desk_panel(session, name)

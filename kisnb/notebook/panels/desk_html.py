@@ -1,9 +1,9 @@
-"""The desk panel without a kernel: one line of text, and static tables for exported pages."""
+"""A panel without a kernel: one line of text, and static tables for exported pages."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -16,11 +16,10 @@ from kisnb.drawing.tables import (
     html_table,
     joined,
 )
-from kisnb.notebook.panels.desk_rows import panel_orders
-from kisnb.session.agents import agent_columns
-from kisnb.trading.order_books import order_columns
+from kisnb.notebook.panels.desk_head import account_line
 
 if TYPE_CHECKING:
+    from kisnb.notebook.panels.panel_table import PanelTable
     from kisnb.session.session import Session
 
 
@@ -38,16 +37,13 @@ def desk_text(session: Session) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def desk_html(session: Session) -> str:
-    """Return header and both tables as they stand. The page needs nothing else."""
-    orders = panel_orders(session.book.orders.values())
-    tables = (
-        table_html("Agents", agent_columns.IN_OUTPUT, list(session.agents)),
-        table_html("Orders", order_columns.IN_PANEL, orders),
-    )
+def desk_html(session: Session, tables: Iterable[PanelTable[Any]]) -> str:
+    """Return header and tables as they stand. The page needs nothing else."""
     clock = f"as of {session.status.clock_text()}"
     title = " · ".join(part for part in (session.label, clock, session.trading.text) if part)
-    return str(card(session.mode, title, joined(tables)))
+    line = "  ".join(f"{f.name} {f.text}" for f in account_line(session.status.figures))
+    body = joined(table_html(t.title, t.columns, list(t.subjects())) for t in tables)
+    return str(card(session.mode, title, Markup("<div>{}</div>{}").format(line, body)))
 
 
 def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:

@@ -1,163 +1,13 @@
-// The desk panel: draws the sentences, and the tables as rows and cell changes, that desk_panel.py
-// sends. Cells are text, never markup. Python decides which tone a cell has, and which button a row
-// has. kill_button.js stands before this file.
+// A panel of the desk: draws the sentences, and the tables as rows and cell changes, that
+// desk_panel.py sends. Python decides what is shown and words it. panel_keys.js, panel_table.js and
+// kill_button.js stand before this file.
 
-const TITLES = { agents: "Agents", orders: "Orders" };
 const STALE_MS = 4000;
-const RETRY_MS = 2000;
-
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
-}
-
-// Writes a text only when it differs. So what is selected stays so, and a screen reader does not
-// read it again.
-function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a
-// queue.
-class Table {
-  constructor(name, act) {
-    this.name = name;
-    this.act = act;
-    this.columns = [];
-    this.keys = [];
-    this.cells = new Map();
-    this.drawn = new Map();
-    this.dirty = new Map();
-    this.moved = true;
-    this.node = element("section");
-    this.node.dataset.table = name;
-    this.title = element("h4", "", TITLES[name]);
-    this.empty = element("div", "empty", "none yet");
-    this.scroll = element("div", "scroll");
-    this.head = element("thead");
-    this.body = element("tbody");
-    const table = element("table");
-    table.append(this.head, this.body);
-    this.scroll.append(table);
-    this.node.append(this.title, this.empty, this.scroll);
-  }
-
-  reset(columns, rows) {
-    this.columns = columns;
-    const line = element("tr");
-    for (const column of columns) line.append(element("th", column.kind, column.name));
-    this.head.replaceChildren(line);
-    this.replace(rows);
-  }
-
-  replace(rows) {
-    this.keys = rows.map(([key]) => key);
-    this.cells = new Map(rows.map(([key, cells]) => [key, [...cells]]));
-    this.drawn.clear();
-    this.dirty.clear();
-    this.moved = true;
-  }
-
-  apply(delta) {
-    if (delta.rows) this.replace(delta.rows);
-    const dropped = new Set(delta.drop ?? []);
-    if (dropped.size) {
-      this.keys = this.keys.filter((key) => !dropped.has(key));
-      for (const key of dropped) {
-        this.cells.delete(key);
-        this.drawn.delete(key);
-        this.dirty.delete(key);
-      }
-      this.moved = true;
-    }
-    for (const [index, key, cells] of delta.add ?? []) {
-      this.keys.splice(index, 0, key);
-      this.cells.set(key, [...cells]);
-      this.moved = true;
-    }
-    for (const [key, changes] of Object.entries(delta.set ?? {})) {
-      const cells = this.cells.get(key);
-      const dirty = this.dirty.get(key) ?? new Set();
-      for (const [i, cell] of Object.entries(changes)) {
-        cells[i] = cell;
-        dirty.add(Number(i));
-      }
-      this.dirty.set(key, dirty);
-    }
-  }
-
-  draw() {
-    for (const [key, columns] of this.dirty) {
-      const row = this.drawn.get(key);
-      if (!row) continue;
-      for (const i of columns) this.write(row, key, i, true);
-    }
-    this.dirty.clear();
-    if (!this.moved) return;
-    this.moved = false;
-    this.body.replaceChildren(...this.keys.map((key) => this.drawn.get(key) ?? this.row(key)));
-    this.empty.hidden = this.keys.length > 0;
-    this.scroll.hidden = !this.keys.length;
-  }
-
-  row(key) {
-    const row = element("tr");
-    row.dataset.key = key;
-    for (const column of this.columns) {
-      row.append(column.kind === "action" ? this.action(key, column) : element("td"));
-    }
-    this.drawn.set(key, row);
-    this.columns.forEach((_, i) => this.write(row, key, i, false));
-    return row;
-  }
-
-  // A cell with the row's button, whose label is the name of what it does.
-  action(key, column) {
-    const cell = element("td", column.kind);
-    const button = element("button", "jp-mod-styled");
-    button.title = column.tip;
-    button.addEventListener("click", () => {
-      // A second click would ask for the same once more. The timer serves for a lost message.
-      button.disabled = true;
-      setTimeout(() => (button.disabled = false), RETRY_MS);
-      this.act(button.textContent, key);
-    });
-    cell.append(button);
-    return cell;
-  }
-
-  write(row, key, i, flash) {
-    const [text, tone] = [this.cells.get(key)[i]].flat();
-    const column = this.columns[i];
-    const cell = row.children[i];
-    if (column.kind === "action") {
-      const button = cell.firstChild;
-      button.textContent = text;
-      button.hidden = !text;
-      button.disabled = false;
-      return;
-    }
-    cell.textContent = text;
-    cell.className = `${column.kind} ${tone ?? ""}`;
-    if (flash) {
-      void cell.offsetWidth; // restarts the animation
-      cell.classList.add("flash");
-    }
-    // A new state shows what the press of the button came to, so that it can be pressed again.
-    const button = row.lastChild.firstChild;
-    if (column.kind === "state" && button) button.disabled = false;
-  }
-}
 
 function render({ model, el, signal }) {
+  const { tables: shown, head } = model.get("shown");
   const root = element("div", "kisnb-desk");
-  // JupyterLab is in command mode while a button here has the focus. Without this, d d deletes the
-  // cell.
-  root.addEventListener("focusin", (event) =>
-    event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
-  );
+  keepKeys(root);
   const header = {};
   const parts = {};
   let seq = null;
@@ -168,28 +18,33 @@ function render({ model, el, signal }) {
   let stale = ""; // why what stands here may be old
   let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
 
-  const redraw = () => (frame ||= requestAnimationFrame(draw));
+  const redraw = () => (frame ||= requestAnimationFrame(() => drawWithFocus(root, draw)));
   const say = (notices, untilNews = false) => {
     own = notices;
     passing = untilNews;
     redraw();
   };
   const hears = () => seq !== null && performance.now() - heard < STALE_MS;
-  const kill = new KillButton(model, say, hears);
+  const kill = head === "whole" ? new KillButton(model, say, hears) : null;
   const facts = element("div", "facts");
   for (const name of ["badge", "label", "clock", "link"]) {
     facts.append((parts[name] = element("span", name)));
   }
+  parts.account = element("div", "account");
   parts.trading = element("div", "trading");
   parts.trading.setAttribute("role", "status");
   parts.notices = element("div", "notices");
   const news = element("div", "news");
   news.append(parts.trading, parts.notices);
-  const top = element("header");
-  top.append(kill.node, facts, news);
-  const act = (kind, key) => model.send({ kind, key });
+  const top = element("header", head);
+  if (kill) top.append(kill.node, facts, parts.account, news);
+  else top.append(facts, news);
+  const flashes = new Flashes();
   const tables = {};
-  for (const name of Object.keys(TITLES)) tables[name] = new Table(name, act);
+  for (const words of shown) {
+    const press = (action, key) => model.send({ kind: "press", table: words.name, action, key });
+    tables[words.name] = new Table(words, press, flashes);
+  }
   root.append(top, ...Object.values(tables).map((table) => table.node));
   el.append(root);
 
@@ -197,10 +52,11 @@ function render({ model, el, signal }) {
     frame = 0;
     root.dataset.mode = header.mode ?? "";
     root.classList.toggle("stale", stale !== "");
-    parts.badge.innerHTML = header.badge ?? "";
-    for (const name of ["label", "clock"]) parts[name].textContent = header[name] ?? "";
-    parts.link.textContent = header.link ? `link ${header.link}` : "";
+    if (parts.badge.innerHTML !== header.badge) parts.badge.innerHTML = header.badge ?? "";
+    for (const name of ["label", "clock"]) write(parts[name], header[name] ?? "");
+    write(parts.link, header.link ? `link ${header.link}` : "");
     parts.link.className = `link ${header.link_tone ?? ""}`;
+    drawAccount(header.account ?? []);
     write(parts.trading, header.trading?.text ?? "");
     parts.trading.className = `trading ${header.trading?.tone ?? ""}`;
     const first = stale ? [{ kind: "now", text: stale }] : [];
@@ -211,8 +67,19 @@ function render({ model, el, signal }) {
       node.className = `notice ${line.kind}`;
       write(node, line.text);
     });
-    kill.draw();
+    kill?.draw();
     for (const table of Object.values(tables)) table.draw();
+  }
+
+  function drawAccount(figures) {
+    figures.forEach((figure, i) => {
+      const node = parts.account.children[i] ?? parts.account.appendChild(element("span"));
+      if (!node.firstChild) node.append(element("small"), " ", element("b"));
+      write(node.firstChild, figure.name);
+      write(node.lastChild, figure.text);
+      node.lastChild.className = figure.tone;
+      node.title = figure.tip;
+    });
   }
 
   function receive(message) {
@@ -238,8 +105,7 @@ function render({ model, el, signal }) {
     } else return;
     seq = message.seq;
     Object.assign(header, message.header);
-    kill.face = header.kill;
-    kill.ways = header.ways;
+    if (kill) [kill.face, kill.ways] = [header.kill, header.ways];
     redraw();
   }
 
@@ -255,13 +121,14 @@ function render({ model, el, signal }) {
     redraw();
   }, 1000);
   model.on("msg:custom", receive);
-  const unwatch = kill.watch();
+  const unwatch = kill?.watch();
   signal?.addEventListener("abort", () => clearInterval(watch));
   ask();
   return () => {
     clearInterval(watch);
     cancelAnimationFrame(frame);
-    unwatch();
+    flashes.end();
+    unwatch?.();
     model.off("msg:custom", receive);
   };
 }

@@ -1,4 +1,4 @@
-"""The desk panel: agents and orders of a session, live in the notebook.
+"""Panels of a session, live in the notebook: the whole desk, or one part of it.
 
 The session publishes a change up to a thousand times a second. The panel collects at most
 ``PER_SECOND`` times, and sends only the cells that differ. A front end that opens, reopens or
@@ -16,14 +16,10 @@ import traitlets
 from anywidget import AnyWidget
 
 from kisnb.errors import KisnbError
+from kisnb.notebook.panels import PANELS, WHOLE_HEAD
+from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
-from kisnb.notebook.panels.desk_rows import (
-    AGENT_PANEL_COLUMNS,
-    ORDER_PANEL_COLUMNS,
-    agent_rows,
-    header,
-    order_rows,
-)
+from kisnb.notebook.panels.desk_rows import panel_tables
 from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.row_deltas import TableFeed
 
@@ -49,19 +45,34 @@ class DeskPanel(AnyWidget):
 
     # The ESM of a widget is one text, and cannot import another file of ours.
     _esm = "".join(
-        (_HERE / name).read_text("utf-8") for name in ("kill_button.js", "desk_panel.js")
+        (_HERE / name).read_text("utf-8")
+        for name in ("panel_keys.js", "panel_table.js", "kill_button.js", "desk_panel.js")
     )
     _css = _HERE / "desk_panel.css"
     kill = traitlets.Dict().tag(sync=True)
     """The words and the mode that HALT needs while no message of the kernel arrives."""
+    shown = traitlets.Dict().tag(sync=True)
+    """The head, and the tables in their order."""
 
-    def __init__(self, session: Session) -> None:
-        # A trait and not a message: the front end has it before the first message, also when the
+    def __init__(self, session: Session, name: str = "desk") -> None:
+        every = panel_tables(session)
+        self._tables = {table: every[table] for table in PANELS[name]}
+        # Traits and not messages: the front end has them before the first message, also when the
         # kernel is busy at that moment.
-        super().__init__(kill={"mode": str(session.mode), "words": WORDS, "face": face(session)})
+        super().__init__(
+            kill={"mode": str(session.mode), "words": WORDS, "face": face(session)},
+            shown={
+                "head": "whole" if name in WHOLE_HEAD else "slim",
+                "tables": [
+                    {"name": key, "title": table.title, "empty": table.empty}
+                    for key, table in self._tables.items()
+                ],
+            },
+        )
         self._session = session
+        self._name = name
         self._loop = asyncio.get_running_loop()
-        self._feed = TableFeed({"agents": AGENT_PANEL_COLUMNS, "orders": ORDER_PANEL_COLUMNS})
+        self._feed = TableFeed({key: table.panel_columns for key, table in self._tables.items()})
         self._pending: asyncio.TimerHandle | None = None
         self._note = ""
         # asyncio keeps only a weak reference to a task. Without this set, the action of a button
@@ -87,10 +98,7 @@ class DeskPanel(AnyWidget):
     def _refresh(self) -> None:
         # First of all: a change that happens during the collection sets a new timer.
         self._pending = None
-        tables = {
-            "agents": agent_rows(self._session.agents),
-            "orders": order_rows(self._session.book.orders.values()),
-        }
+        tables = {key: table.rows() for key, table in self._tables.items()}
         message = self._feed.changes(header(self._session, self._note), tables)
         if message is not None:
             self.send(message)
@@ -99,7 +107,7 @@ class DeskPanel(AnyWidget):
 
     def _stop_following(self) -> None:
         """End the updates of a closed session. A page that opens later gets what was shown."""
-        _following.pop(self._session, None)
+        _following.pop((self._session, self._name), None)
         self._unsubscribe()
         self._beat.cancel()
         if self._forget is not None:
@@ -121,14 +129,24 @@ class DeskPanel(AnyWidget):
         match content:
             case {"kind": "ready"}:
                 self.send(self._feed.snapshot())
-            case {"kind": "cancel", "key": str(key)}:
-                self._start(self._session.cancel(key))
             case {"kind": "halt"}:
                 # The page's own HALT goes to Jupyter's server. It asks the kernel as well, for a
                 # server that runs without our route.
                 self._start(self._session.halt("the panel's button"))
-            case {"kind": "stop", "key": str(agent)}:
-                self._start(self._session.agents.stop(agent))
+            case {"kind": "press", "table": str(table), "action": str(action), "key": str(key)}:
+                self._pressed(table, action, key)
+
+    def _pressed(self, table: str, action: str, key: str) -> None:
+        session = self._session
+        match table, action:
+            case "orders", "cancel":
+                self._start(session.cancel(key))
+            case "agents", "stop":
+                self._start(session.agents.stop(key))
+            case "exits", "off":
+                self._start(session.exits.end_by_key(key))
+            case "alerts", "off":
+                self._start(session.exits.end_alert(key))
 
     def _start(self, action: Coroutine[Any, Any, object]) -> None:
         task = self._loop.create_task(self._carry_out(action), name="desk panel")
@@ -157,30 +175,32 @@ class DeskPanel(AnyWidget):
         data, metadata = bundle or ({}, {})
         return data | {
             "text/plain": desk_text(self._session),
-            "text/html": desk_html(self._session),
+            "text/html": desk_html(self._session, self._tables.values()),
         }, metadata
 
 
-_following: dict[Session, DeskPanel] = {}
+_following: dict[tuple[Session, str], DeskPanel] = {}
+"""The panels that follow an open session, by their session and name."""
 
 
 def tell_blocked(session: Session, where: str) -> None:
-    """Show in the session's panel, while the loop is blocked, which line blocks it.
+    """Show in the session's panels, while the loop is blocked, which line blocks it.
 
     It may be called from any thread.
     """
     # This runs in the watch's thread, and only reads: a panel is made in the loop alone.
-    if (panel := _following.get(session)) is not None:
-        text = (
-            f"the notebook is blocked by {where}; the desk goes on; "
-            f"the figures are as of {session.status.clock_text()}"
-        )
-        panel.send({"kind": "blocked", "text": text})
+    text = (
+        f"the notebook is blocked by {where}; the desk goes on; "
+        f"the figures are as of {session.status.clock_text()}"
+    )
+    for name in PANELS:
+        if (panel := _following.get((session, name))) is not None:
+            panel.send({"kind": "blocked", "text": text})
 
 
-def desk_panel(session: Session) -> DeskPanel:
-    """Return the desk panel of a session, made when first asked for."""
-    panel = _following.get(session)
+def desk_panel(session: Session, name: str = "desk") -> DeskPanel:
+    """Return a panel of a session, made when first asked for."""
+    panel = _following.get((session, name))
     if panel is None:
-        panel = _following[session] = DeskPanel(session)
+        panel = _following[session, name] = DeskPanel(session, name)
     return panel

@@ -1,81 +1,159 @@
-"""The desk panel's tables as rows of cells: agents, orders, and the header above them."""
+"""The tables of a session's panels: agents, orders, exits and price alerts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kisnb.columns import Column, S
-from kisnb.drawing.tables import badge_html
-from kisnb.notebook.panels.desk_notices import banner, notices
-from kisnb.notebook.panels.kill_button import face, other_ways
-from kisnb.notebook.panels.row_deltas import Cells, PanelColumn
+from kisnb.columns import Column, number, text_column
+from kisnb.exits import PriceAlert
+from kisnb.notebook.panels.panel_table import PanelTable, Shown
 from kisnb.orders import Order
-from kisnb.session.agents import agent_columns
-from kisnb.trading.order_books import order_columns
+from kisnb.session.agents.agent_columns import AGENT_COLUMNS
+from kisnb.trading.exits.exit_view import ALERT_COLUMNS, EXIT_COLUMNS, ExitView
+from kisnb.trading.order_books.order_columns import ORDER_COLUMNS, may_be_cancelled
 
 if TYPE_CHECKING:
+    from kisnb.columns import S
     from kisnb.session.agents.agent_view import AgentView
     from kisnb.session.session import Session
 
 ORDERS_SHOWN = 200
 """The number of newest orders in the panel. Open orders stay in it however old they are."""
+STOCK = 17
+"""Letters for a code and a Korean name; a syllable takes two of them."""
+NameOf = Callable[[str], str]
+"""Gives the name of a stock by its code; the code itself when no name is known."""
 
 
-def _panel_columns(columns: Sequence[Column[S]], tip: str) -> tuple[PanelColumn, ...]:
-    """Return columns as the front end draws them, and the column of the button behind them."""
-    shown = (PanelColumn(column.head, column.kind) for column in columns)
-    return (*shown, PanelColumn("", "action", tip))
-
-
-AGENT_PANEL_COLUMNS = _panel_columns(
-    agent_columns.IN_OUTPUT, "Stop this agent and cancel its open orders"
-)
-ORDER_PANEL_COLUMNS = _panel_columns(order_columns.IN_PANEL, "Cancel what is left of this order")
-
-
-def header(session: Session, note: str = "") -> dict[str, object]:
-    """Return the lines above the tables.
-
-    ``note`` says what became of the newest press of a button. The badge is HTML of ours.
-    """
-    clock = session.status.clock_text()
-    link = "closed" if session.closed else session.status.link
+def panel_tables(session: Session) -> Mapping[str, PanelTable[Any]]:
+    """Return all tables of a session, by name."""
+    name_of = session.universe.name
+    prices = session.data.prices
     return {
-        "mode": str(session.mode),
-        "badge": str(badge_html(session.mode)),
-        "label": session.label,
-        "clock": clock,
-        "link": link,
-        "link_tone": "" if link == "up" else "bad",
-        "closed": session.closed,
-        "trading": banner(session),
-        "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
-        "kill": face(session),
-        "ways": other_ways(),
-        "silent": f"no news for {{n}} s: the kernel is busy or gone; the figures are as of {clock}",
+        "agents": agent_table(name_of, lambda: session.agents),
+        "orders": order_table(name_of, lambda: session.book.orders.values()),
+        "exits": exit_table(name_of, session.exits.views),
+        "alerts": alert_table(name_of, prices.get, session.exits.price_alerts),
     }
 
 
-def agent_rows(agents: Iterable[AgentView]) -> dict[str, Cells]:
-    """Return one row per agent, by its id."""
-    return {
-        agent.id: _cells(agent_columns.IN_OUTPUT, agent, "stop" if agent.may_be_stopped else "")
-        for agent in agents
-    }
+def agent_table(
+    name_of: NameOf, agents: Callable[[], Iterable[AgentView]]
+) -> PanelTable[AgentView]:
+    """Return the table of agents, those that ended with their session included."""
+    columns = {column.name: column for column in AGENT_COLUMNS}
+    return PanelTable(
+        title="Agents",
+        empty="none yet: start one with %kis agents start NAME",
+        shown=[
+            Shown(columns["id"], 19),
+            Shown(columns["state"], 9),
+            Shown(stock_column(lambda a: a.code, name_of), STOCK, extra=1),
+            Shown(columns["position"], 8),
+            Shown(columns["average"], 8, extra=2),
+            Shown(columns["last"], 8, extra=1),
+            Shown(columns["realised"], 10),
+            Shown(columns["unrealised"], 10),
+            Shown(columns["orders"], 6, extra=2),
+            Shown(columns["fills"], 5, extra=2),
+            Shown(columns["note"]),
+        ],
+        key=lambda a: a.id,
+        action=lambda a: "stop" if a.may_be_stopped else "",
+        tip="Stop this agent and cancel its open orders",
+        subjects=agents,
+    )
 
 
-def order_rows(orders: Iterable[Order]) -> dict[str, Cells]:
-    """Return one row per order of the panel, newest first, by its key."""
-    return {
-        order.key: _cells(
-            order_columns.IN_PANEL,
-            order,
-            "cancel" if order_columns.may_be_cancelled(order) else "",
-        )
-        for order in panel_orders(orders)
-    }
+def order_table(name_of: NameOf, orders: Callable[[], Iterable[Order]]) -> PanelTable[Order]:
+    """Return the table of orders, newest first. ``orders`` gives them oldest first."""
+    columns = {column.name: column for column in ORDER_COLUMNS}
+    return PanelTable(
+        title="Orders",
+        empty="none yet: %kis buy CODE QTY sends one",
+        shown=[
+            Shown(columns["time"], 8, extra=1),
+            Shown(columns["side"], 4),
+            Shown(stock_column(lambda o: o.code, name_of), STOCK),
+            Shown(columns["quantity"], 8),
+            Shown(columns["price"], 8),
+            Shown(columns["filled"], 8),
+            Shown(columns["average"], 8, extra=2),
+            Shown(columns["state"], 10),
+            Shown(columns["venue"], 5, extra=2),
+            Shown(columns["number"], 7, extra=2),
+            Shown(columns["agent"], 14, extra=1),
+            Shown(columns["text"]),
+        ],
+        key=lambda o: o.key,
+        action=lambda o: "cancel" if may_be_cancelled(o) else "",
+        tip="Cancel what is left of this order",
+        subjects=lambda: panel_orders(orders()),
+    )
+
+
+def exit_table(name_of: NameOf, exits: Callable[[], Iterable[ExitView]]) -> PanelTable[ExitView]:
+    """Return the table of the exits that stand."""
+    columns = {column.name: column for column in EXIT_COLUMNS}
+    return PanelTable(
+        title="Exits",
+        empty="none: %kis protect CODE --stop 3% --take 5% sets one",
+        shown=[
+            Shown(stock_column(lambda v: v.code, name_of), STOCK),
+            Shown(columns["owner"], 14),
+            Shown(columns["quantity"], 8),
+            Shown(columns["entry"], 8),
+            Shown(columns["conditions"]),
+            Shown(columns["stop"], 8),
+            Shown(columns["take"], 8),
+            Shown(columns["peak"], 8, extra=1),
+            Shown(columns["stage"], 9, extra=2),
+            Shown(columns["state"]),
+        ],
+        key=lambda v: v.key,
+        action=lambda _: "off",
+        tip="End this exit and cancel what it has in the market. The shares stay.",
+        subjects=exits,
+    )
+
+
+def alert_table(
+    name_of: NameOf,
+    last_of: Callable[[str], int | None],
+    alerts: Callable[[], Iterable[PriceAlert]],
+) -> PanelTable[PriceAlert]:
+    """Return the table of the price alerts that stand. ``last_of`` gives a stock's newest price."""
+    columns = {column.name: column for column in ALERT_COLUMNS}
+    last: Column[PriceAlert] = text_column("last", lambda a: number(last_of(a.code)), kind="number")
+    tells = text_column("tells", _when_it_tells, kind="note")
+    return PanelTable(
+        title="Price alerts",
+        empty="none: %kis alert CODE above PRICE sets one",
+        shown=[
+            Shown(stock_column(lambda a: a.code, name_of), STOCK),
+            Shown(columns["side"], 7),
+            Shown(columns["price"], 8),
+            Shown(last, 8),
+            Shown(tells),
+        ],
+        key=lambda a: a.key,
+        action=lambda _: "off",
+        tip="End this price alert",
+        subjects=alerts,
+    )
+
+
+def stock_column(code_of: Callable[[S], str], name_of: NameOf) -> Column[S]:
+    """Return the column of a stock: its code and its name."""
+
+    def text(subject: S) -> str:
+        code = code_of(subject)
+        name = name_of(code)
+        return code if name == code else f"{code} {name}"
+
+    return text_column("stock", text)
 
 
 def panel_orders(orders: Iterable[Order]) -> list[Order]:
@@ -86,8 +164,5 @@ def panel_orders(orders: Iterable[Order]) -> list[Order]:
     return [*islice(newest_first, ORDERS_SHOWN), *older_open]
 
 
-def _cells(columns: Sequence[Column[S]], subject: S, action: str) -> Cells:
-    """Return the cells of a row. The last one names what its button does; empty: no button."""
-    shown = ((column.text(subject), column.tone(subject)) for column in columns)
-    # Most cells have no tone, and travel as text alone.
-    return (*((text, tone) if tone else text for text, tone in shown), action)
+def _when_it_tells(alert: PriceAlert) -> str:
+    return f"once, at the first trade at {alert.price:,} or {'above' if alert.above else 'below'}"

@@ -29,6 +29,10 @@ class PanelColumn(msgspec.Struct, frozen=True):
     """``action``: each cell is the label of a button, and names what it does. Empty: no button."""
     tip: str = ""
     """What people read when the pointer rests on the button."""
+    width: int = 0
+    """Letters that the column has room for. 0: it shares the room that the others leave."""
+    extra: int = 0
+    """0: it is always shown. 2: a narrow panel leaves it out. 1: only a very narrow one does."""
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):

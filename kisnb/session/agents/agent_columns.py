@@ -23,7 +23,7 @@ AGENT_COLUMNS: tuple[Column[AgentView], ...] = (
     signed_column("unrealised", lambda a: a.unrealised),
     number_column("orders", lambda a: a.orders),
     number_column("fills", lambda a: a.fills),
-    text_column("note", lambda a: a.note, kind="note"),
+    text_column("note", lambda a: a.note, kind="note", tone=_state_tone),
 )
 """Every column of an agent, in the order of ``Roster.frame()``. Shares and won."""
 IN_OUTPUT = picked(

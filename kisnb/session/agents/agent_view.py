@@ -58,8 +58,10 @@ def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
     # A person's agent may note any value. Panels and tables take text.
     note = agent.note if isinstance(agent.note, str) else shown(agent.note)
     if runner.error:
-        # The last line of a traceback names the error. The whole is in ``Roster.error``.
-        note = runner.error.strip().splitlines()[-1]
+        note = (
+            f"{runner.failed_line}. Correct it and start it again. "
+            f"Traceback: session.agents.error({runner.id!r})"
+        )
     return _view(state, runner.id, type(agent).__name__, agent.code, runner.state, note)
 
 

@@ -59,6 +59,8 @@ class TradingDay:
         """Won that the day's fills of a stock brought, after fee and tax."""
         self.bought: dict[str, int] = {}
         """Won of the day's buys of a stock, before fees."""
+        self.costs = 0
+        """Fees and taxes of the day's fills, won."""
         self.trips = 0
         self._ends: Ns = 0
         """Start of the next Korean day."""
@@ -74,10 +76,14 @@ class TradingDay:
             # Taken from the fold and not from KIS, so that a desk which restarts during the day
             # finds the same opening.
             self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
-            self.flows, self.bought, self.trips = {}, {}, 0
+            self.flows, self.bought, self.costs, self.trips = {}, {}, 0, 0
 
-    def add_fill(self, code: str, flow: int, bought: int) -> None:
-        """Count a fill: what it brought after fee and tax, and what it bought before fees, won."""
+    def add_fill(self, code: str, flow: int, bought: int, cost: int) -> None:
+        """Count a fill: what it brought after fee and tax, what it bought before fees, its cost.
+
+        All in won.
+        """
+        self.costs += cost
         self.flows[code] = self.flows.get(code, 0) + flow
         self.bought[code] = self.bought.get(code, 0) + bought
 

@@ -139,7 +139,12 @@ OPENING = (
 
 DESK = (
     Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
-    Verb("panel", usage("[NAME]"), "a live panel of agents and orders", _panel),
+    Verb(
+        "panel",
+        usage("[desk|account|agents|orders|exits]"),
+        "a live panel: the whole desk, or one part of it alone",
+        _panel,
+    ),
     Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),
     Verb(
         "halt",
