@@ -20,9 +20,9 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.market import calendar, uncertain
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
+from kisnb.session.feed.stock_list import list_trouble
 from kisnb.session.kernel import KernelSessions
 from kisnb.session.session import Session
-from kisnb.session.stock_list import list_trouble
 from kisnb.session.typed_orders.cells import Cells, running_shell
 from kisnb.session.typed_orders.pending import pending
 from kisnb.terms import Mode

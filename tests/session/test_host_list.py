@@ -22,8 +22,8 @@ from kisnb.kis import master_download
 from kisnb.market.calendar import next_trading_day
 from kisnb.market.universe import Universe
 from kisnb.paths import state_dir
+from kisnb.session.feed.stock_list import list_trouble
 from kisnb.session.session import Session
-from kisnb.session.stock_list import list_trouble
 from kisnb.terms import Board, Kind
 from tests.session.own_host import OwnHost
 from tests.waiting import until

@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from kisnb.market.universe import Universe
-from kisnb.session.stock_list import list_trouble
+from kisnb.session.feed.stock_list import list_trouble
 
 TODAY = date(2026, 11, 20)
 

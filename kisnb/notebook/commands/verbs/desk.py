@@ -37,7 +37,7 @@ async def _open(context: Context, typed: Typed) -> Session:
     )
     context.console.say_when_agents_stand_still()
     if not session.universe.is_complete:
-        from kisnb.session.stock_list import list_text, list_trouble
+        from kisnb.session.feed.stock_list import list_text, list_trouble
 
         trouble = list_trouble(session.universe, session.today)
         context.say(trouble or list_text(session.universe))
