@@ -64,7 +64,7 @@ class Kernel:
         assert not output.error, output.error
         return output
 
-    def finish(self, request: str, timeout: float = 60) -> Output:
+    def finish(self, request: str, timeout: float = 240) -> Output:
         """Collect the outputs of a request until the kernel is idle again."""
         output = Output()
         end = time.monotonic() + timeout
