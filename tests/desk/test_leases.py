@@ -161,7 +161,8 @@ def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_
             await asyncio.to_thread(kernel.join)
             assert len(desk.server.feed.connections) == 2
             await session.agents.start(Watcher())
-            assert [a.state for a in session.agents] == [AgentState.RUNNING]
+            # The event of the new lease may come after the reply.
+            await seen(lambda: [a.state for a in session.agents] == [AgentState.RUNNING])
             desk.server.sweep()
             await seen(lambda: len(desk.server.feed.connections) == 1)
             await session.close()

@@ -27,7 +27,7 @@ KNOWN = {
     "drops the rest of a batch": 112,
     "keeps the lease of a failed agent": 2,
     "lets an agent run twice": 6,
-    "drops orders before the error": 191,
+    "drops orders before the error": 975,
     "runs on after an interrupt": 47,
     "lets an exit through": 108,
     "takes a cancel for a stop": 25,

@@ -17,7 +17,7 @@ from kisnb.cli import main
 from kisnb.desk.address import find_desk
 from kisnb.events import Trouble
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
-from kisnb.notebook.panels.desk_rows import header
+from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.rendering.display import LOOKS
 from kisnb.session.session import Session
 from kisnb.terms import Mode
@@ -33,7 +33,7 @@ def places(session: Session) -> dict[str, str]:
     panel = header(session)
     return {
         "panel": str(panel["trading"]),
-        "html": desk_html(session),
+        "html": desk_html(session, ()),
         "text": desk_text(session),
         "repr": repr(session),
         "agents": LOOKS["kisnb.session.agents.roster", "Roster"](session.agents, session.mode)[

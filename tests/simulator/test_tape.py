@@ -42,7 +42,10 @@ def taped(path: Path, *more: str, start: str = "08:50:00", until: str = "09:20:0
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tape of two stocks, from before the opening auction to after NXT's close."""
     path = tmp_path_factory.mktemp("tape") / "day.tape"
-    return taped(path, "--codes", f"{SAMSUNG},{HYNIX}", start="07:50:00", until="close")
+    with pytest.MonkeyPatch.context() as patch:
+        # A fixture of a module is made before the test's own fixture takes the real prices away.
+        patch.delenv("KISNB_DATA", raising=False)
+        return taped(path, "--codes", f"{SAMSUNG},{HYNIX}", start="07:50:00", until="close")
 
 
 def test_h12_the_market_is_taped_without_a_client_and_every_trade_is_there(day: Path) -> None:
