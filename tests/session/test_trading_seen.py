@@ -16,8 +16,8 @@ import kisnb
 from kisnb.cli import main
 from kisnb.desk.address import find_desk
 from kisnb.events import Trouble
-from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_head import header
+from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.rendering.display import LOOKS
 from kisnb.session.session import Session
 from kisnb.terms import Mode
