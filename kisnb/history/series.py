@@ -4,11 +4,11 @@
 |---------|------------------------------|-------------------|------|
 | `1d`    | a day of a stock             | code, date        | KIS, or a file |
 | `1m`    | a minute of a stock          | code, t           | KIS, or a file |
-| `tick`  | a trade of a stock           | code, t, volume   | KIS (today), a record of the stream, or a file |
+| `tick`  | a trade of a stock           | code, t, volume   | KIS (today), a record, a file |
 | `depth` | bids and asks at one moment  | code, t           | a record of the stream, or a file |
 | `flow`  | a day of a stock's investors | code, date        | KIS, or a file |
 | `index` | a day of an index            | code (its name), date | KIS, or a file |
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,14 @@ class History(HistoryDownloads):
         if every == SeriesKind.TICK:
             return self.ticks(code, start, end, venue=venue)
         if every in DAYS:
-            return self.daily(code, start, end, every=every, venue=venue, adjusted=adjusted)  # type: ignore[arg-type]
+            return self.daily(
+                code,
+                start,  # type: ignore[arg-type]
+                end,  # type: ignore[arg-type]
+                every=every,
+                venue=venue,
+                adjusted=adjusted,
+            )
         return self.minutes(code, every, start, end, venue=venue)  # type: ignore[arg-type]
 
     @pending
