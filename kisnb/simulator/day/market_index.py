@@ -187,7 +187,10 @@ class MarketIndex:
 
     def _bar(self, code: str, day: date) -> Dated | None:
         """Return the bar of a past day; None when the issue has none. Days are asked backwards."""
-        days = self._days.setdefault(code, self._plan.past(code))
+        days = self._days.get(code)
+        if days is None:
+            # Made once: real bars are read and snapped to the tick grid for it.
+            days = self._days[code] = self._plan.past(code)
         then = self._next.get(code) or next(days, None)
         if then is None:
             return None
