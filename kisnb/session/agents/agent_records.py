@@ -1,4 +1,4 @@
-"""What the desk keeps of each agent, so that an agent that ended with its kernel can go on.
+"""The desk keeps a record of each agent, so that an agent that ended with its kernel can go on.
 
 An agent whose session closed, crashed or was restarted has a record that says that it ran, and no
 lease. ``%kis agents`` shows it, and ``restore`` starts it again with its parameters and the values

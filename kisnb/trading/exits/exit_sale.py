@@ -14,13 +14,12 @@ a second time.
 
 from __future__ import annotations
 
-from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import ProtectionEnded
 from kisnb.exits import Protection
-from kisnb.market import sessions, ticks
+from kisnb.market import ticks
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.terms import OrderKind, Phase, Venue
+from kisnb.terms import OrderKind
 from kisnb.trading.exit_state import Watch
 from kisnb.trading.exits.owned import live_orders, owned
 from kisnb.trading.gate.latest_depths import LatestDepths
@@ -28,7 +27,7 @@ from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import BY_HAND, EXIT, EXTERNAL, NOBODY
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.order_path import OrderPath
-from kisnb.trading.orders.urgent_sells import UrgentSells, sell
+from kisnb.trading.orders.urgent_sells import PAUSES, UrgentSells, is_any_open, sell
 from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
@@ -42,8 +41,6 @@ RESTS: Ns = 2 * SECOND
 """After this time without an end, an order of an exit is cancelled for the next one."""
 ASKS_AGAIN: Ns = 5 * SECOND
 """Pause between two cancels of one order. KIS may have refused the first one."""
-PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
-"""Pauses after the kinds that sold nothing. The last one repeats."""
 
 
 class _Sale:
@@ -179,7 +176,7 @@ class ExitSales:
         for watch in self._state.exits.selling:
             sale = self._sales.get(watch.protection.key, _Sale())
             times += [sale.again_at, turn.now + RESTS]
-            if sale.is_blocked and _is_any_open(turn.now):
+            if sale.is_blocked and is_any_open(turn.now):
                 times.append(turn.now + PAUSES.longest)
         due = min((t for t in times if t > turn.now), default=None)
         if due is not None and not turn.now < self._wakes_at <= due:
@@ -189,7 +186,3 @@ class ExitSales:
 
 def _is_of_exit(order: Order) -> bool:
     return order.key.startswith(EXIT)
-
-
-def _is_any_open(now: Ns) -> bool:
-    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))

@@ -1,4 +1,4 @@
-"""What a model says of a stock, with its date, and how much of the stock is traded.
+"""A stock's newest forecast of a model, with its date, and how much of the stock is traded.
 
 The desk imports no model. A provider outside pushes dated numbers.
 """

@@ -1,4 +1,4 @@
-"""What an exit protects: the shares of one stock that one owner holds."""
+"""The shares of one stock that one owner holds, which an exit protects."""
 
 from __future__ import annotations
 

@@ -16,24 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kisnb.backoff import Backoff
 from kisnb.clock import SECOND, Ns
 from kisnb.events import FlattenSet, HaltStep
-from kisnb.market import sessions
 from kisnb.orders import Account, Order, OrderState
-from kisnb.terms import OrderKind, Phase, Side, Venue
+from kisnb.terms import OrderKind, Side
 from kisnb.trading.order_books.order_book import BY_HAND, FLATTEN, NOBODY, UNASSIGNED, is_of_flatten
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.readings import Readings
-from kisnb.trading.orders.urgent_sells import UrgentSells
+from kisnb.trading.orders.urgent_sells import PAUSES, UrgentSells, is_any_open
 from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
-PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
-"""Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
-repeats."""
 # The kill switch waits for this report before it takes its last steps, so a person hears within
 # seconds how far the sale is.
 FIRST_REPORT: Ns = 10 * SECOND
@@ -282,7 +277,7 @@ class Flatten:
         assert self._since is not None
         times = [part.again_at for part in self._parts.values()]
         times.append(self._since + FIRST_REPORT)
-        if any(part.is_blocked for part in self._parts.values()) and _is_any_open(turn.now):
+        if any(part.is_blocked for part in self._parts.values()) and is_any_open(turn.now):
             # A halt of the stock or an interruption may end at any moment. The core wakes by itself
             # at the beginning of each market session.
             times.append(turn.now + PAUSES.longest)
@@ -295,10 +290,6 @@ class Flatten:
     def _stop(self) -> None:
         self._parts.clear()
         self._since, self._reported, self._asked = None, True, None
-
-
-def _is_any_open(now: Ns) -> bool:
-    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))
 
 
 def _standing(order: Order) -> str:

@@ -5,10 +5,12 @@ The flatten and the exits use it. Neither knows before which kinds a venue takes
 
 from __future__ import annotations
 
-from kisnb.clock import Ns
+from kisnb.backoff import Backoff
+from kisnb.clock import SECOND, Ns
+from kisnb.market import sessions
 from kisnb.market.routing.router import NotRouted
 from kisnb.orders import Intent
-from kisnb.terms import OrderKind, Side
+from kisnb.terms import OrderKind, Phase, Side, Venue
 from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.order_books import reservations
@@ -21,6 +23,9 @@ KINDS = (
 )  # fmt: skip
 """Kinds of the sells, the most aggressive first. Limit orders name the day's lower limit price, so
 they take every bid."""
+PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
+"""Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
+repeats."""
 
 
 class UrgentSells:
@@ -83,3 +88,8 @@ def sell(
     # One sale has one order at a time, so no two share the moment.
     key = f"{prefix}{now}:{agent}:{code}"
     return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)
+
+
+def is_any_open(now: Ns) -> bool:
+    """Return whether a venue is in a market session."""
+    return any(sessions.phase(venue, now) is not Phase.CLOSED for venue in (Venue.KRX, Venue.NXT))
