@@ -14,7 +14,7 @@ from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.price_past import IndexDay, IndexName
 from kisnb.simulator.day.day_plan import DayPlan
-from kisnb.simulator.day.model.daily_plan import Dated
+from kisnb.simulator.day.model.daily_plan import Dated, market_return
 from kisnb.simulator.day.model.draws import stable_random
 from kisnb.terms import Board, Kind
 
@@ -24,7 +24,7 @@ _MEMBERS = 200
 """Largest companies that make an index. It is so for KOSDAQ and KOSPI too, where the rest weighs
 little."""
 
-_PAST_MEMBERS = 30
+_PAST_MEMBERS = 20
 """Largest companies whose daily bars move the days before."""
 
 
@@ -65,7 +65,8 @@ class MarketIndex:
         self._plan = plan
         self.name = name
         self.board = Board.KOSDAQ if name == "KOSDAQ" else Board.KOSPI
-        self.members = _members(plan, self.board)
+        listed = _listed(plan, self.board)
+        self.members = listed[:_MEMBERS]
         self.base = plan.index_base(name) or _BASES[name]
         self._levels: list[float] | None = None
         self._past: list[IndexDay] = []
@@ -75,6 +76,10 @@ class MarketIndex:
         """The level at which the next older day is measured."""
         self._closes = {item.code: item.base for item in self._members_of_past}
         """The close of each member on the newest day after the next older one."""
+        self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
+        """Market value in won of the board's smaller companies at the close of that newest day."""
+        self._rest_return = (0.0, 0.0)
+        """Returns of the smaller companies on that newest day: to the open, and from there on."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 
@@ -141,8 +146,9 @@ class MarketIndex:
     def past(self) -> Iterator[IndexDay]:
         """Return the days before this one, the newest first. The newest closes at the base.
 
-        A day moves as its members' daily bars do, weighted by market value: the ``_PAST_MEMBERS``
-        largest, because years of them are read at once.
+        A day moves as its members' daily bars do, weighted by market value. Years of days are read
+        at once, so only the ``_PAST_MEMBERS`` largest have bars here. The others together move as
+        their board: what is their own cancels out among so many.
         """
         done = 0
         while True:
@@ -161,15 +167,16 @@ class MarketIndex:
             return
         bars = [(item, bar) for item in self._members_of_past if (bar := self._bar(item.code, day))]
         # The level at the day's close is that of the day after, less what its members rose.
-        after = sum(item.shares * self._closes[item.code] for item, _ in bars)
-        opened, high, low, close = (
-            (
-                sum(item.shares * price for price, (item, _) in zip(prices, bars, strict=True))
-                for prices in zip(*(_prices(then.bar) for _, then in bars), strict=True)
-            )
-            if bars
-            else (1, 1, 1, 1)
-        )
+        after = self._rest + sum(item.shares * self._closes[item.code] for item, _ in bars)
+        gap, daytime = self._rest_return
+        rest = self._rest / ((1 + gap) * (1 + daytime))
+        gap, daytime = market_return(self._plan.seed, day, self.board)
+        rest_opened = rest / (1 + daytime)
+        totals = [rest_opened, max(rest_opened, rest), min(rest_opened, rest), rest]
+        for item, then in bars:
+            for i, price in enumerate(_prices(then.bar)):
+                totals[i] += item.shares * price
+        opened, high, low, close = totals if any(totals) else (1, 1, 1, 1)
         level = self._level * close / after if after else self._level
         rng = stable_random(self._plan.seed, "index", self.name, day)
         # The highest and the lowest prices of the members lie at different moments, so the index
@@ -183,6 +190,7 @@ class MarketIndex:
         value = sum(then.value for _, then in bars)
         self._past.append(IndexDay(day, o, h, lo, c, volume, value))
         self._level = level
+        self._rest, self._rest_return = rest, (gap, daytime)
         self._closes |= {item.code: then.bar.close for item, then in bars}
 
     def _bar(self, code: str, day: date) -> Dated | None:
@@ -203,7 +211,7 @@ def _prices(bar: DailyBar) -> tuple[int, int, int, int]:
     return bar.open, bar.high, bar.low, bar.close
 
 
-def _members(plan: DayPlan, board: Board) -> list[Instrument]:
+def _listed(plan: DayPlan, board: Board) -> list[Instrument]:
     listed = (i for i in plan.universe if i.board is board and i.kind is Kind.STOCK and i.shares)
     # The code decides between equals, so that the members are the same on every machine.
-    return sorted(listed, key=lambda i: (-i.shares * i.base, i.code))[:_MEMBERS]
+    return sorted(listed, key=lambda i: (-i.shares * i.base, i.code))
