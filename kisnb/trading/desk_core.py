@@ -252,14 +252,12 @@ class DeskCore:
                 turn.emit(WakeAt(t))
             case Woke():
                 self._on_wake(turn)
-            case OrdersRead():
-                self._on_orders_read(turn, message)
-            case ReservedRead():
-                self.reconciliation.reserved.on_read(turn, message)
+            case OrdersRead() | ReservedRead() | DepthRead() | StockRead():
+                self._on_reading(turn, message)
+            case StocksWanted(codes=codes):
+                self.stocks.want(turn, codes)
             case AgentLost(agent=agent):
                 self._exits.on_agent_lost(turn, agent)
-            case DepthRead() | StockRead() | StocksWanted():
-                self._on_stock(turn, message)
             case LinkUp():
                 turn.publish(message)
                 self.readings.linked = True
@@ -267,12 +265,17 @@ class DeskCore:
             case _:
                 turn.publish(message)
 
-    def _on_stock(self, turn: Turn, message: DepthRead | StockRead | StocksWanted) -> None:
+    def _on_reading(
+        self, turn: Turn, message: OrdersRead | ReservedRead | DepthRead | StockRead
+    ) -> None:
+        """Apply what KIS replied to a question of the desk."""
         match message:
+            case OrdersRead():
+                self._on_orders_read(turn, message)
+            case ReservedRead():
+                self.reconciliation.reserved.on_read(turn, message)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
-            case StocksWanted(codes=codes):
-                self.stocks.want(turn, codes)
             case StockRead(stated=stated):
                 self.stocks.on_read(turn, message)
                 self._day_loss.on_stated(turn, stated)
