@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Run the verb; return the exit status. Raises KisnbError."""
+    """Run the verb, and return the exit status. Raises KisnbError."""
     match options.verb:
         case "lab":
             from kisnb.notebook.lab import main as lab
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _agent(options: argparse.Namespace) -> int:
-    """Run an agent of a file; return the exit status. Raises KisnbError."""
+    """Run an agent of a file until it ends, and return the exit status. Raises KisnbError."""
     from kisnb.session.headless import run
 
     parameters: dict[str, str] = {}
@@ -162,7 +162,7 @@ def _modes_meant(action: str) -> list[Mode]:
 
 
 def _download_master() -> int:
-    """Download today's list of stocks, and print a line for each file; return the exit status."""
+    """Download today's list of stocks, print a line for each file, return the exit status."""
     from kisnb.clock import WallClock, kst_day
     from kisnb.config import load_config
     from kisnb.kis.master_download import download_master
