@@ -98,7 +98,7 @@ def ask(mode: Mode, question: Query[TextReply]) -> str:
 def attached(mode: Mode) -> DeskClient:
     """Attach to the desk of a mode and return the client. Wait for a desk that starts again.
 
-    Raises BadInput when no desk runs, DeskLost when it does not reply.
+    Raises BadInput when no desk runs, DeskBusy and DeskLost when it does not reply.
     """
     deadline = time.monotonic() + DYING_SECONDS
     while True:
