@@ -97,7 +97,7 @@ class Host(Protocol):
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that brings the position to ``wanted``.
 
-        None if none is needed.
+        Return None if no order is needed.
         """
         ...
 
@@ -415,7 +415,7 @@ class Agent:
     ) -> Order:
         """Submit and return an order made from a handler's values.
 
-        Raises BadInput for wrong ones.
+        Raises BadInput for a wrong value.
         """
         host = self._started
         shares, stock = values.shares(qty), self._stock(code)

@@ -204,7 +204,7 @@ class AgentRunner:
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that brings the position to ``wanted``.
 
-        None if none is needed.
+        Return None if no order is needed.
         """
         code = wanted.code
         item = self._rules.instrument(code)

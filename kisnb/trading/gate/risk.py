@@ -269,7 +269,7 @@ class Gate:
     def _unvalued(self, now: Ns, intent: Intent, state: State) -> No | None:
         """Return why the highest cost of this buy or an open buy is unknown.
 
-        None when it is not.
+        None when all these costs are known.
         """
         code = intent.code
         if code not in self.rules.universe:
