@@ -24,7 +24,8 @@ from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Chunk
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import BarRules
-from kisnb.backtesting.stuck import StuckWatch
+from kisnb.backtesting.run_record import equity_frame
+from kisnb.backtesting.stuck import AgentFailed, stuck_handlers_end
 from kisnb.clock import DAY, Ns, kst_day
 from kisnb.events import Bar, ClockMoved, Filled, OrderFact, PhaseChanged
 from kisnb.market import sessions
@@ -110,17 +111,11 @@ class BarRun:
                 BarRun._start,
             )
         )
-        with StuckWatch(patience, loops) as watch:
-            try:
-                self._run()
-            except KeyboardInterrupt as e:
-                if not watch.struck:
-                    raise
-                note = next((r.interrupted for r in self.runners if r.interrupted), "")
-                where = note.partition(";")[0].removeprefix("interrupted in ")
-                text = f"a handler has not returned for {patience:g} s: {where}"
-                cure = "end its loop, or give more time: backtest(..., patience=600)"
-                raise AgentFailed(f"{text}. {cure.capitalize()}.") from e
+        with stuck_handlers_end(patience, loops, self._interrupted):
+            self._run()
+
+    def _interrupted(self) -> str:
+        return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
@@ -356,22 +351,7 @@ class BarRun:
 
     def equity(self) -> pl.DataFrame:
         """Return cash, holdings and equity at the close of each day."""
-        import polars as pl
-
-        frame = pl.DataFrame(
-            self._equity,
-            schema={"time": pl.Int64, "cash": pl.Int64, "holdings": pl.Int64},
-            orient="row",
-        )
-        moments = pl.from_epoch("time", time_unit="ns").dt.replace_time_zone("UTC")
-        return frame.with_columns(
-            moments.dt.convert_time_zone("Asia/Seoul"),
-            equity=pl.col("cash") + pl.col("holdings"),
-        )
-
-
-class AgentFailed(RuntimeError):
-    """An agent's code ended with an error during a back-test."""
+        return equity_frame(self._equity)
 
 
 def _overrides(agent: Agent, name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.given import CASH
 from kisnb.market.costs import PLANS, CostModel
 from kisnb.trading.agents.agent import Agent
 
@@ -14,6 +15,14 @@ _PPB_PERCENT = 10_000_000
 _FILLS = (
     "An order meets the next bar of its stock: a market order fills at the open, a limit order at "
     "its limit when the bar trades through it (BAR_FILLS.md)."
+)
+_TAPE_FILLS = (
+    "An order meets the tape (tape_market.py): it takes the levels that the newest depth shows, "
+    "and waits behind the shares that stood at its price."
+)
+_NO_IMPACT = (
+    "Nobody answers our orders: what they take from a depth is missing until the tape shows the "
+    "next one."
 )
 _AT_FILL = "target and buy_value are sized at the price of the fill, which no live order knows."
 _AT_DECISION = (
@@ -43,7 +52,7 @@ def parameters_in_words(agent: Agent) -> str:
     return ", ".join(f"{name}={getattr(agent, name)!r}" for name in agent.parameters())
 
 
-def assumed(
+def bar_assumptions(
     feed: BarFeed,
     rules: BarRules,
     unknown: Sequence[str],
@@ -62,9 +71,7 @@ def assumed(
         "Any quantity is filled; the volume of a bar is not looked at."
         if fills is None
         else f"Orders take at most {fills} % of a bar's volume.",
-        f"An order is at the exchange {latency:g} s after the decision."
-        if latency
-        else "An order is at the exchange at the moment of the decision (latency 0).",
+        _latency_in_words(latency),
         "No queue: who stood before at a price is not known, so a touched limit fills nothing.",
         _AT_FILL if sizing == "fill" else _AT_DECISION,
         "All orders go to KRX; market impact, dividends and interest are left out.",
@@ -85,3 +92,28 @@ def assumed(
             "grid: ticks are not checked for them, and limit prices are one percent nearer."
         )
     return tuple(said)
+
+
+def tape_assumptions(
+    latency: float, *, has_orders: bool, has_limits: bool, has_cash: bool
+) -> tuple[str, ...]:
+    """Return what a run over a recorded day assumes, as sentences."""
+    said = [_TAPE_FILLS]
+    if has_orders:
+        said.append(
+            "The tape was recorded with orders of ours in the market: its depth counts their "
+            "shares, and an order is at the exchange when the tape shows one."
+        )
+    else:
+        said += [_latency_in_words(latency), _NO_IMPACT]
+    if not has_limits:
+        said.append("The desk's own limits have their usual values, not those of the settings.")
+    if not has_cash:
+        said.append(f"No cash was named: no buy is refused for it, and {CASH:,} won are counted.")
+    return tuple(said)
+
+
+def _latency_in_words(latency: float) -> str:
+    if latency:
+        return f"An order is at the exchange {latency:g} s after the decision."
+    return "An order is at the exchange at the moment of the decision (latency 0)."

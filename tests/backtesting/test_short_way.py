@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import kisnb
-from kisnb.backtesting.backtest import prepared
+from kisnb.backtesting.bar_backtest import prepared
 from kisnb.backtesting.bar_feed import read_feed
 from kisnb.backtesting.bar_rules import universe_of
 from kisnb.events import Accepted, AccountOpened, Bar, Expired

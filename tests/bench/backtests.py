@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 import kisnb
-from kisnb.backtesting.backtest import prepared
+from kisnb.backtesting.bar_backtest import prepared
 from kisnb.backtesting.bar_feed import BarFeed, read_feed
 from kisnb.backtesting.bar_rules import universe_of
 from kisnb.backtesting.bar_run import BarRun

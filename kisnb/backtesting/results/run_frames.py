@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+FEW_DAYS = 5
+"""A run of fewer days is drawn by its steps, when it has noted more than its days."""
+
+
 class RunFrames:
     """The numbers of a run as polars DataFrames.
 
@@ -65,6 +69,24 @@ class RunFrames:
         ``daily.daily_frame`` lists the columns.
         """
         return daily_frame(self.record, self.benchmark)
+
+    @cached_property
+    def curve(self) -> pl.DataFrame:
+        """The points of the charts: the days, or the steps of a run of some days over ticks.
+
+        Columns: at (Date, or Datetime ns, KST), equity (won), drawdown, exposure (null when equity
+        is 0 or less). The days of a run with a benchmark also have benchmark_equity (won).
+        """
+        import polars as pl
+
+        if len(self.daily) >= FEW_DAYS or len(self.equity) == len(self.daily):
+            theirs = ["benchmark_equity"] if self.benchmark else []
+            days = self.daily.select(pl.col("date").alias("at"), "equity", "drawdown", *theirs)
+            return days.with_columns(self.exposure["exposure"])
+        share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
+        return self.equity.select(
+            pl.col("time").alias("at"), "equity", "drawdown", share.alias("exposure")
+        )
 
     @cached_property
     def monthly(self) -> pl.DataFrame:
