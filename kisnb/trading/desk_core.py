@@ -11,7 +11,7 @@ Each part takes the ``Turn`` of the step. A part knows the parts above it, never
     Reconciliation           brings the order books to what KIS lists
     StockReadings            asks for the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
-    Exits                    watch what is held, and sell it
+    ExitWatch                watches what is held, and sells it
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
 
@@ -44,7 +44,7 @@ from kisnb.market import sessions
 from kisnb.orders import Order, OrderState, Permission, SendReply, same_branch
 from kisnb.terms import Venue
 from kisnb.trading.exits.exit_sale import ExitSales
-from kisnb.trading.exits.exits import Exits
+from kisnb.trading.exits.exit_watch import ExitWatch
 from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.blackout import window_end
 from kisnb.trading.gate.day_loss import DayLoss
@@ -147,7 +147,7 @@ class DeskCore:
         sells = UrgentSells(self.gate, self.depths, state)
         self._flatten = Flatten(state, sells, self.orders, self.cancels, self.readings)
         sales = ExitSales(rules, state, self.depths, sells, self.orders, self.cancels)
-        self._exits = Exits(rules, state, sales, self.cancels)
+        self._exits = ExitWatch(rules, state, sales, self.cancels)
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
@@ -256,7 +256,9 @@ class DeskCore:
                 self._on_orders_read(turn, message)
             case ReservedRead():
                 self.reconciliation.reserved.on_read(turn, message)
-            case DepthRead() | StockRead() | StocksWanted() | AgentLost():
+            case AgentLost(agent=agent):
+                self._exits.on_agent_lost(turn, agent)
+            case DepthRead() | StockRead() | StocksWanted():
                 self._on_stock(turn, message)
             case LinkUp():
                 turn.publish(message)
@@ -265,12 +267,8 @@ class DeskCore:
             case _:
                 turn.publish(message)
 
-    def _on_stock(
-        self, turn: Turn, message: DepthRead | StockRead | StocksWanted | AgentLost
-    ) -> None:
+    def _on_stock(self, turn: Turn, message: DepthRead | StockRead | StocksWanted) -> None:
         match message:
-            case AgentLost(agent=agent):
-                self._exits.on_agent_lost(turn, agent)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
             case StocksWanted(codes=codes):

@@ -147,7 +147,7 @@ class Conductor:
             return await self._sync()
         # Time moves only for somebody who waits for it. Else a day would run away while a person
         # thinks about the next line.
-        if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
+        if not any(r.waiting for r in self._followed()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
             return await self._wait_for_busy()
@@ -187,7 +187,7 @@ class Conductor:
 
     async def _step(self) -> bool:
         broker = self._host.broker
-        wakes = [r.wake for r in self._riders() if r.wake is not None]
+        wakes = [r.wake for r in self._followed() if r.wake is not None]
         own = self._clock.next_wake()
         target = min([*wakes, *([own] if own is not None else [])], default=None)
         if target is None:
@@ -235,6 +235,14 @@ class Conductor:
         for events in held:
             self._host.receive([_received_at(now, event) for event in events])
         return bool(held)
+
+    def _followed(self) -> list[Rider]:
+        """Return the sessions whose last report says what they wait for now.
+
+        A cell that was woken and then blocks its loop has sent no report since. So the report of
+        its session still has the wait that is over.
+        """
+        return [r for r in self._riders() if not r.blocked]
 
     def _all_idle(self) -> bool:
         published = self._published()

@@ -53,7 +53,7 @@ trade of a rising stock."""
 REPLACED = "another exit took its place"
 
 
-class Exits:
+class ExitWatch:
     """Sets, judges and ends exits and price alerts."""
 
     def __init__(self, rules: Rules, state: State, sales: ExitSales, cancels: Cancels) -> None:
