@@ -59,30 +59,27 @@ class BarRunner(AgentRunner):
         """Length of the bars that ``on_bar`` gets; 0 for none."""
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the step ends. Raises BadInput for a stock without bars.
-
-        It also raises BadInput for an exit: the desk judges exits by each trade, and a bar has four
-        prices.
-        """
+        """Keep a command until the step ends. Raises BadInput for a stock without bars."""
         if isinstance(command, Protect):
-            raise BadInput(
-                "exits are not played over bars", "test them on a tape, or sell in on_bar"
-            )
+            self._check_code(command.protection.code)
         if not isinstance(command, Submit | ReviseOrder):
             self._out.append((self, command))
             return None
         return self._emit(command, command.intent)
 
     def _emit(self, command: BarCommand, intent: Intent) -> Order:
-        if intent.code not in self._codes:
-            raise BadInput(
-                f"{self.agent!r} orders {intent.code}, of which the back-test has no bars",
-                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
-            )
+        self._check_code(intent.code)
         if self.state is not AgentState.RUNNING:
             raise BadInput("the back-test of this agent is over", "order in its handlers")
         self._out.append((self, command))
         return self._books.add_pending(intent, self.now)
+
+    def _check_code(self, code: str) -> None:
+        if code not in self._codes:
+            raise BadInput(
+                f"{self.agent!r} orders {code}, of which the back-test has no bars",
+                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
+            )
 
     def place(self, wanted: Wanted) -> Order | None:
         """Order what brings the position to ``wanted``, sized now or at the fill."""

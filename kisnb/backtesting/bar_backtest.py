@@ -9,6 +9,7 @@ from kisnb import values
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Data, read_feed
 from kisnb.backtesting.bar_orders import BarOrders
+from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.given import Agents, Sizing, code_of, named_agents, read_agents
@@ -16,6 +17,7 @@ from kisnb.backtesting.run_record import RunRecord
 from kisnb.backtesting.run_words import bar_assumptions, costs_in_words, parameters_in_words
 from kisnb.clock import DAY, SECOND
 from kisnb.errors import BadInput, ConfigError
+from kisnb.guards import Guards
 from kisnb.market.bars import length_of
 from kisnb.market.costs import TAXES, CostModel
 from kisnb.market.universe import Universe
@@ -59,8 +61,8 @@ def bar_record(
     run.run(values.seconds(patience, "patience"))
     assumptions = bar_assumptions(
         feed, run.rules, unknown, fills, latency, sizing,
-        separate=separate, has_limits=limits is not None,
-        has_guards=any(runner.agent.guards is not None for runner in run.runners),
+        separate=separate, has_limits=limits is not None, exits=run.state.exits,
+        refused=run.orders.exits.refused,
     )  # fmt: skip
     return RunRecord(
         agents=tuple(runner.id for runner in run.runners),
@@ -111,10 +113,15 @@ def prepared(
     orders = BarOrders(
         state, rules, BarGate(rules, limits), feed.hours[0][1],
         cash * len(runners) if separate else cash, percent=fills,
-        own_cash=own,
+        own_cash=own, prices=BarPrices(feed), guards=_guards(runners),
     )  # fmt: skip
     behind = int(values.seconds(latency, "latency") * SECOND)
     return BarRun(feed, runners, orders, rules, state, out, behind)
+
+
+def _guards(runners: Sequence[BarRunner]) -> dict[str, Guards]:
+    found = {runner.id: runner.agent.guards for runner in runners}
+    return {name: guards for name, guards in found.items() if guards is not None}
 
 
 def _check_bars(agent: Agent, feed: BarFeed) -> None:

@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_rules import BarRules
 from kisnb.backtesting.given import CASH
+from kisnb.events import ProtectionRefused
 from kisnb.market.costs import PLANS, CostModel
 from kisnb.trading.agents.agent import Agent
+from kisnb.trading.exit_state import ExitState
 
 _PPB_PERCENT = 10_000_000
 """Parts per billion of a percent."""
 _FILLS = (
     "An order meets the next bar of its stock: a market order fills at the open, a limit order at "
     "its limit when the bar trades through it (BAR_FILLS.md)."
+)
+_EXITS = (
+    "Exits are judged at a bar's open, on the way to its low, then on the way to its high: a stop "
+    "comes before a target (BAR_FILLS.md, rule 6). Forecasts of models are not played."
 )
 _TAPE_FILLS = (
     "An order meets the tape (tape_market.py): it takes the levels that the newest depth shows, "
@@ -62,7 +68,8 @@ def bar_assumptions(
     *,
     separate: bool,
     has_limits: bool,
-    has_guards: bool,
+    exits: ExitState,
+    refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
     """Return what a run over bars assumes, as sentences."""
     said = [
@@ -80,8 +87,11 @@ def bar_assumptions(
         said.append("Each agent has its own cash.")
     if not has_limits:
         said.append("The desk's own limits, such as max_order_value, are not applied.")
-    if has_guards:
-        said.append("The guards of agents (kisnb.Guards) are not checked over bars.")
+    if exits.watches or exits.ended:
+        said.append(_EXITS)
+    if refused:
+        first, count = refused[0], len(refused)
+        said.append(f"{count} exit{'s were' if count > 1 else ' was'} not set: {first.reason}.")
     if unknown:
         few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner, PlaceAtFill
 from kisnb.backtesting.bar_feed import BarFeed
+from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import BarGate, BarRules
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.clock import Ns, day_number, kst_day
@@ -21,7 +22,8 @@ from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, Submit
+from kisnb.trading.orders.buy_guards import BuyGuards
+from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, SetGuards, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     Cancel,
@@ -55,6 +57,7 @@ class CoreOrders:
         self, rules: BarRules, limits: Limits, books: OrderBooks, now: Ns, cash: int, percent: int
     ) -> None:
         self.state = State()
+        self.prices: BarPrices | None = None
         self.core = DeskCore(rules, limits, self.state)
         self.core.gate = self.core.orders.gate = BarGate(rules, limits)
         self.rows: list[Row] = []
@@ -121,6 +124,8 @@ class CoreOrders:
 
     def _step(self, now: Ns, message: CoreMessage) -> None:
         self._now = now
+        if self.prices is not None:
+            self.prices.now = now
         self._run(now, self.core.step(now, message))
 
     def _run(self, now: Ns, effects: Iterable[Effect]) -> None:
@@ -213,5 +218,12 @@ def core_run(
         )
         for name, agent in agents.items()
     ]
+    # Guards look at the prices of bars: the core has seen no trade.
+    orders.prices = BarPrices(feed)
+    orders.core.orders._guards = BuyGuards(rules, orders.state, orders.prices)
+    for name, agent in agents.items():
+        if agent.guards is not None:
+            orders._step(feed.hours[0][1], SetGuards(name, agent.guards))
+    orders.rows.clear()
     run = BarRun(feed, runners, orders, rules, orders.state, out)  # type: ignore[arg-type]
     return run, orders

@@ -13,6 +13,7 @@ from kisnb.backtesting.results.result import BacktestResult
 from kisnb.clock import KST, SECOND
 from kisnb.errors import BadInput
 from kisnb.events import Tick
+from kisnb.guards import Guards
 from kisnb.history.tape.frames import minute_frame
 from kisnb.history.tape.reader import read_tape
 from kisnb.orders import Order
@@ -131,3 +132,22 @@ def test_h06_a_tape_without_a_named_cash_says_what_it_counts(day: Path) -> None:
     assert any(text.startswith("No cash was named") for text in result.record.assumptions)
     assert result.equity["time"][0].astimezone(KST) == datetime(2026, 11, 20, 9, 1, tzinfo=KST)
     assert {order.side for order in result.book.orders.values()} == {Side.BUY, Side.SELL}
+
+
+def test_h06_a09_a11_exits_and_guards_of_an_agent_work_over_a_tape(day: Path) -> None:
+    class Stopped(kisnb.Agent):
+        code: str = CODE
+        guards = Guards(chase_change=0)
+
+        def on_tick(self, tick: Tick) -> None:
+            if not self.held() and not self.working():
+                self.buy(5)
+                self.protect(stop=tick.price - 100)
+
+    result = kisnb.backtest(Stopped(), day, cash=CASH, costs="bankis")
+    orders = list(result.book.orders.values())
+    (stop, *_) = [order for order in orders if order.key.startswith("exit:")]
+    assert stop.filled == 5
+    later = [order for order in orders if stop.t < order.t < stop.t + 1800 * SECOND]
+    assert later
+    assert all("guard: " in order.text for order in later)

@@ -38,7 +38,14 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import Command, FastForward, Idle, ReleaseAgent, WatchCodes
+from kisnb.trading.ports.commands import (
+    Command,
+    FastForward,
+    Idle,
+    ReleaseAgent,
+    SetGuards,
+    WatchCodes,
+)
 from kisnb.trading.ports.effects import (
     AskDepth,
     AskOrders,
@@ -125,6 +132,8 @@ class TapeRun:
         """Commands of the agent that have not reached the core yet."""
         # The core begins before the agent, as a desk runs before a session attaches.
         self._run(self.core.start(start))
+        if agent.guards is not None:
+            self._run(self.core.step(start, SetGuards(self.runner.id, agent.guards)))
         self._out += self.runner.start(start)
         self._drain()
 
