@@ -19,6 +19,8 @@ from kisnb.backtesting.results.benchmark import BenchmarkLike
 from kisnb.backtesting.results.result import BacktestResult
 from kisnb.backtesting.tape.tape_backtest import tape_record
 from kisnb.backtesting.tape.tape_feed import is_recording
+from kisnb.backtesting.ticks.tick_backtest import tick_record
+from kisnb.backtesting.ticks.tick_feed import is_trades
 from kisnb.errors import BadInput
 from kisnb.market.costs import CostModel
 from kisnb.market.universe import Universe
@@ -49,7 +51,8 @@ def backtest(
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. A tape (``.tape``) or a recording (``.jsonl``) of a day plays ticks and depth.
+    file. Trades have the columns code, time, price (won), qty (shares). A tape (``.tape``) or a
+    recording (``.jsonl``) of a day plays trades and depth.
 
     - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
       it. All agents share it; with ``separate=True`` each has so much.
@@ -68,12 +71,19 @@ def backtest(
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
     if is_recording(data):
-        _check_of_recording(sizing, start, end, every, separate=separate)
+        _check_options("a recorded day", sizing, every, start, end, separate=separate)
         record = tape_record(
             single_agent(agent, params), data, limits=limits,
             costs=None if costs is None else read_costs(costs),
             cash=None if cash is None else read_cash(cash), latency=latency, universe=universe,
             patience=patience,
+        )  # fmt: skip
+    elif is_trades(data):
+        _check_options("trades", sizing, every, separate=separate)
+        record = tick_record(
+            agent, data, read_costs(costs), cash=read_cash(cash), fills=fills, latency=latency,
+            params=params or {}, start=read_day(start), end=read_day(end), limits=limits,
+            universe=universe, patience=patience,
         )  # fmt: skip
     else:
         record = bar_record(
@@ -84,16 +94,17 @@ def backtest(
     return BacktestResult(record, benchmark)
 
 
-def _check_of_recording(
-    sizing: object, start: object, end: object, every: str, *, separate: bool
-) -> None:
-    """Raise BadInput for an option that a recorded day does not take."""
+def _check_options(
+    data: str, sizing: object, every: str, start: object = None, end: object = None, *,
+    separate: bool,
+) -> None:  # fmt: skip
+    """Raise BadInput for an option that only a run over bars takes."""
     for name, given in (
         ("sizing='fill'", sizing == "fill"), ("separate", separate), ("every", bool(every)),
         ("start", start is not None), ("end", end is not None),
     ):  # fmt: skip
         if given:
-            raise BadInput(f"{name} is for bars, and this is a recorded day", "leave it out")
+            raise BadInput(f"{name} is for bars, and this is {data}", "leave it out")
 
 
 __all__ = ["backtest"]

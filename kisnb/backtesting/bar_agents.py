@@ -9,6 +9,7 @@ import msgspec
 
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
+from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar
 from kisnb.market.bars import length_of
@@ -34,6 +35,15 @@ BarCommand = Command | PlaceAtFill
 """All that an agent may want of a back-test over bars."""
 
 
+class BarClock:
+    """The moment at which all agents of a run are, UTC nanoseconds."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now: Ns = 0
+
+
 class BarRunner(AgentRunner):
     """Drives an agent of a back-test over bars, and is its host."""
 
@@ -45,11 +55,15 @@ class BarRunner(AgentRunner):
         rules: Rules,
         feed: BarFeed,
         out: list[tuple[BarRunner, BarCommand]],
+        clock: BarClock,
         *,
         at_fill: bool,
         cash: Callable[[], int | None],
     ) -> None:
-        """``out`` takes the commands of all agents in their order."""
+        """``out`` takes the commands of all agents in their order. ``clock`` is theirs, too."""
+        # One clock for all: to set the time of each of thousands of agents would cost as much as
+        # their bars.
+        self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
         self._feed = feed
         self._codes = frozenset(feed.codes)
@@ -57,6 +71,15 @@ class BarRunner(AgentRunner):
         self._at_fill = at_fill
         self.span = length_of(agent.every) if agent.every else 0
         """Length of the bars that ``on_bar`` gets; 0 for none."""
+
+    @property
+    def now(self) -> Ns:
+        """The moment at which all agents of the run are."""
+        return self.clock.now
+
+    @now.setter
+    def now(self, t: Ns) -> None:
+        self.clock.now = t
 
     def emit(self, command: Command) -> Order | None:
         """Keep a command until the step ends. Raises BadInput for a stock without bars."""

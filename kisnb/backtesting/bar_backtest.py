@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from kisnb import values
-from kisnb.backtesting.bar_agents import BarCommand, BarRunner
+from kisnb.backtesting.bar_agents import BarClock, BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Data, read_feed
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_prices import BarPrices
@@ -24,6 +24,7 @@ from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.terms import Kind
 from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
@@ -52,7 +53,7 @@ def bar_record(
     for each in agents:
         _check_bars(each, feed)
     issues, unknown = universe_of(feed.codes, universe or Universe.load(data_dir(), feed.last))
-    _check_tax(costs, feed, issues)
+    check_tax(costs, feed.first, issues)
     run = prepared(
         agents, feed, issues, costs, cash=cash, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
@@ -92,19 +93,15 @@ def prepared(
     limits: Limits = NO_LIMITS,
 ) -> BarRun:
     """Return a run that is ready to begin. Raises BadInput."""
-    if fills is not None and not 1 <= values.whole(fills, "fills") <= 100:
-        raise BadInput(
-            f"fills={fills} is no share of a bar's volume",
-            "give 1 to 100 percent, or None for any quantity",
-        )
+    check_fills(fills)
     values.one_of(sizing, ("decision", "fill"), "sizing")
     rules = BarRules(issues, costs, off_grid(feed.rows, issues).__contains__)
-    state, out = State(), list[tuple[BarRunner, BarCommand]]()
+    state, out, clock = State(), list[tuple[BarRunner, BarCommand]](), BarClock()
     own: dict[str, int] | None = {} if separate else None
     runners = []
     for agent_id, agent in named_agents(agents).items():
         runner = BarRunner(
-            agent, agent_id, state.books, rules, feed, out, at_fill=sizing == "fill",
+            agent, agent_id, state.books, rules, feed, out, clock, at_fill=sizing == "fill",
             cash=lambda: state.cash,
         )  # fmt: skip
         if own is not None:
@@ -113,13 +110,23 @@ def prepared(
     orders = BarOrders(
         state, rules, BarGate(rules, limits), feed.hours[0][1],
         cash * len(runners) if separate else cash, percent=fills,
-        own_cash=own, prices=BarPrices(feed), guards=_guards(runners),
+        own_cash=own, prices=BarPrices(feed), guards=guards_of(runners),
     )  # fmt: skip
     behind = int(values.seconds(latency, "latency") * SECOND)
     return BarRun(feed, runners, orders, rules, state, out, behind)
 
 
-def _guards(runners: Sequence[BarRunner]) -> dict[str, Guards]:
+def check_fills(fills: int | None) -> None:
+    """Raise BadInput for what is no share of a volume."""
+    if fills is not None and not 1 <= values.whole(fills, "fills") <= 100:
+        raise BadInput(
+            f"fills={fills} is no share of a bar's volume",
+            "give 1 to 100 percent, or None for any quantity",
+        )
+
+
+def guards_of(runners: Sequence[AgentRunner]) -> dict[str, Guards]:
+    """Return the guards of the agents that have some, by id."""
     found = {runner.id: runner.agent.guards for runner in runners}
     return {name: guards for name, guards in found.items() if guards is not None}
 
@@ -143,18 +150,18 @@ def _check_bars(agent: Agent, feed: BarFeed) -> None:
         )
 
 
-def _check_tax(costs: CostModel, feed: BarFeed, issues: Universe) -> None:
+def check_tax(costs: CostModel, begins: date, issues: Universe) -> None:
     """Raise ConfigError when the tax of a sale in the data is not known."""
     first = TAXES[0].since
     if (
         costs.stock_tax is None
-        and feed.first < first
+        and begins < first
         and any(item.kind is Kind.STOCK for item in issues)
     ):
         raise ConfigError(
-            f"the tax on sales before {first} is not known, and the bars begin on {feed.first}",
+            f"the tax on sales before {first} is not known, and the data begin on {begins}",
             f"take start='{first}', or costs=CostModel(stock_tax=3_000_000) for 0.30 %",
         )
 
 
-__all__ = ["bar_record", "prepared"]
+__all__ = ["bar_record", "check_fills", "check_tax", "guards_of", "prepared"]

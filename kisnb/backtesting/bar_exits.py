@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kisnb.backtesting.bar_prices import BarPrices
+from kisnb.backtesting.bar_prices import Prices
 from kisnb.backtesting.bar_rules import BarRules
 from kisnb.backtesting.bar_waiting import Leg, Waiting, Way
 from kisnb.clock import Ns
@@ -77,7 +77,7 @@ class BarExits:
     """The exits of all agents over bars."""
 
     def __init__(
-        self, orders: WaitingOrders, rules: BarRules, state: State, prices: BarPrices
+        self, orders: WaitingOrders, rules: BarRules, state: State, prices: Prices
     ) -> None:
         self._orders = orders
         self._state = state
@@ -131,6 +131,16 @@ class BarExits:
         if bar.low < bar.high:
             self._fall(bar, t)
             self._rise(bar, t)
+        self._bar = None
+        self.end_idle(t)
+
+    def play_trade(self, bar: Bar, t: Ns) -> None:
+        """Play one trade of a stock with an exit."""
+        if not bar.volume:
+            return
+        self._bar = bar
+        self._orders.meet_part(bar, t, Leg(Way.TRADE, bar.open, bar.open, bar.open))
+        self._pass(t, bar.open)
         self._bar = None
         self.end_idle(t)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from kisnb.backtesting.bar_agents import BarCommand, PlaceAtFill
 from kisnb.backtesting.bar_costs import BarCosts
 from kisnb.backtesting.bar_exits import BarExits
-from kisnb.backtesting.bar_prices import BarPrices
+from kisnb.backtesting.bar_prices import Prices
 from kisnb.backtesting.bar_rules import BarGate, BarRules
 from kisnb.backtesting.bar_waiting import Leg, Waiting, Way, whole
 from kisnb.clock import Ns
@@ -71,7 +71,7 @@ class BarOrders:
         *,
         percent: int | None,
         own_cash: dict[str, int] | None,
-        prices: BarPrices,
+        prices: Prices,
         guards: Mapping[str, Guards],
     ) -> None:
         """``percent``: the share of a bar's volume, None for any.
@@ -84,6 +84,8 @@ class BarOrders:
         """Orders that meet the next bar of their stock, by code, oldest first."""
         self.held: dict[str, int] = {}
         """Shares of each stock that the account holds."""
+        self.held_value = 0
+        """Their value at the base prices of the day, won."""
         self.rows: list[Row] | None = None
         """The rows in their order, for whoever sets a list here."""
         self._rules = rules
@@ -92,6 +94,8 @@ class BarOrders:
         self.notify: Callable[[Order, OrderFact], None] | None = None
         """Gets each fact with its order; None when no agent listens."""
         self._own_cash = own_cash
+        self._limit_buys: dict[str, Order] = {}
+        """Limit buys that were sent, by key; ended ones are dropped when they are counted."""
         self._number = 0
         self._room = 0
         """Shares that orders may still take of the bar at hand."""
@@ -155,6 +159,8 @@ class BarOrders:
         self._number += 1
         ref = OrderRef(day, "", self._number, Venue.KRX)
         self._record(Sent(now, intent.key, ref))
+        if intent.price is not None and intent.side is Side.BUY:
+            self._limit_buys[intent.key] = self.state.books.orders[intent.key]
         return ref
 
     def _revise(self, now: Ns, intent: Intent, arrives: Ns) -> None:
@@ -210,6 +216,14 @@ class BarOrders:
             self.exits.play(bar, t)
         else:
             self.meet_part(bar, t, whole(bar))
+
+    def meet_trade(self, bar: Bar, t: Ns) -> None:
+        """Fill the orders of a stock by one trade, which ``bar`` holds."""
+        self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
+        if bar.code in self.state.exits.codes:
+            self.exits.play_trade(bar, t)
+        else:
+            self.meet_part(bar, t, Leg(Way.TRADE, bar.open, bar.open, bar.open))
 
     def meet_part(self, bar: Bar, t: Ns, leg: Leg) -> None:
         """Fill the orders of a stock in a part of a bar that begins at ``t``."""
@@ -340,6 +354,8 @@ class BarOrders:
             self.held[intent.code] = held
         else:
             self.held.pop(intent.code, None)
+        base = self._rules.bar_days.bases.get(intent.code, 0)
+        self.held_value += base * (shares if buys else -shares)
         if self._own_cash is not None:
             self._own_cash[intent.agent] += (-value if buys else value) - costs
 
@@ -359,21 +375,21 @@ class BarOrders:
             equity = cash + books.of(agent).position(code).qty * price
         else:
             cash = self.state.cash or 0
-            bases = self._rules.bar_days.bases
-            equity = cash + sum(
-                qty * (price if of == code else bases[of]) for of, qty in self.held.items()
-            )
-        free = cash - self._reserved()
+            change_of_price = price - self._rules.bar_days.bases[code]
+            equity = cash + self.held_value + self.held.get(code, 0) * change_of_price
+        free = cash - self._reserved(agent if self._own_cash is not None else "")
         means = Means(price, price, free, equity, held)
         return change(wanted, means, self._rules.costs, self._costs.kind(code))
 
-    def _reserved(self) -> int:
-        """Return the cash that limit buys at the exchange may take, won."""
+    def _reserved(self, agent: str) -> int:
+        """Return the won that limit buys at the exchange may take; of one agent when named."""
+        buys = self._limit_buys
+        for key in [key for key, order in buys.items() if not order.is_open]:
+            del buys[key]
         return sum(
-            entry.order.leaves * (entry.intent.price or 0)
-            for entries in self.waiting.values()
-            for entry in entries
-            if entry.wanted is None and entry.intent.side is Side.BUY
+            order.leaves * (order.intent.price or 0)
+            for order in buys.values()
+            if not agent or order.intent.agent == agent
         )
 
     def end_day(self, now: Ns) -> None:

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.clock import Ns, kst, kst_day
+
+
+class Prices(Protocol):
+    """The prices that are known at a moment, won; 0 for none."""
+
+    now: Ns
+
+    def price(self, code: str) -> int:
+        """Return the newest price of a stock."""
+
+    def close(self, now: Ns, code: str) -> int:
+        """Return the newest price of a stock at ``now``."""
+
+    def high(self, now: Ns, code: str) -> int:
+        """Return the highest price of the day."""
 
 
 class BarPrices:
@@ -34,4 +51,4 @@ class BarPrices:
         return highest
 
 
-__all__ = ["BarPrices"]
+__all__ = ["BarPrices", "Prices"]

@@ -172,6 +172,7 @@ class BarRun:
     def _note_equity(self, closes: Ns) -> None:
         bases = self.rules.bar_days.bases
         held = sum(qty * bases[code] for code, qty in self.orders.held.items())
+        self.orders.held_value = held
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
@@ -179,13 +180,14 @@ class BarRun:
         _, opens, _, first, stop = chunk.days[index]
         ends, orders, out = chunk.ends, self.orders, self._out
         (runner,) = self.runners
-        waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
+        waiting, meet, clock = orders.waiting, orders.meet, runner.clock
+        on_bar = runner.agent.on_bar
         self._begin_day(opens, bars[first : first + 1])
         try:
             for bar, end in zip(bars[first : stop - 1], ends[first : stop - 1], strict=True):
                 if waiting:
                     meet(bar, bar.t)
-                runner.now = end
+                clock.now = end
                 on_bar(bar)
                 if out:
                     self._take(end)
@@ -259,7 +261,7 @@ class BarRun:
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
         """Give each bar to the one agent of its stock, by the index of the stock."""
-        single = self._single
+        single, clock = self._single, self.runners[0].clock
         assert single is not None
         runner: BarRunner | None = None
         try:
@@ -267,7 +269,7 @@ class BarRun:
                 found = single[index]
                 if found is not None:
                     runner, on_bar = found
-                    runner.now = end
+                    clock.now = end
                     on_bar(bar)
         except BaseException as e:
             if runner is None:

@@ -7,6 +7,9 @@ come between the orders:
     OPEN   the open alone       all kinds
     FALL   down to the low      buy limits, sell stops
     RISE   up to the high       sell limits, buy stops
+
+A trade of a run over trades is met as TRADE: a limit order that came before takes part when it
+trades through its limit. Who stood there before is not known.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Way(Enum):
     OPEN = 1
     FALL = 2
     RISE = 3
+    TRADE = 4
 
 
 class Leg(NamedTuple):
@@ -43,7 +47,7 @@ class Leg(NamedTuple):
 class Waiting:
     """An order that is at the exchange, or that is sized at its fill."""
 
-    __slots__ = ("arrives", "intent", "order", "reached", "traded", "wanted")
+    __slots__ = ("arrives", "intent", "order", "reached", "rests", "traded", "wanted")
 
     def __init__(self, order: Order, intent: Intent, arrives: Ns, wanted: Wanted | None) -> None:
         self.order = order
@@ -54,6 +58,8 @@ class Waiting:
         """None: its shares are known."""
         self.reached = False
         """A stop-limit order whose stop was reached is a limit order."""
+        self.rests = False
+        """It met a trade before, so it stands in the market."""
         self.traded = 0
         """Won of its fills so far."""
 
@@ -70,6 +76,10 @@ class Waiting:
             comes = Way.FALL if buys else Way.RISE
             if way in (Way.FALL, Way.RISE) and (intent.price is None or way is not comes):
                 return 0
+            if way is Way.TRADE and intent.price is not None and self.rests:
+                through = leg.open < intent.price if buys else leg.open > intent.price
+                return intent.price if through else 0
+            self.rests = True
             return limit_price(buys, intent.price or 0, *prices)
         if (way is Way.FALL and buys) or (way is Way.RISE and not buys):
             return 0

@@ -19,8 +19,15 @@ _FILLS = (
     "its limit when the bar trades through it (BAR_FILLS.md)."
 )
 _EXITS = (
-    "Exits are judged at a bar's open, on the way to its low, then on the way to its high: a stop "
-    "comes before a target (BAR_FILLS.md, rule 6). Forecasts of models are not played."
+    "Exits are judged at each trade, of a bar at its open, on the way to its low, then on the way "
+    "to its high: a stop comes before a target (BAR_FILLS.md, rule 6). Forecasts of models are not "
+    "played."
+)
+_NO_LIMITS = "The desk's own limits, such as max_order_value, are not applied."
+_TRADE_FILLS = (
+    "An order meets the next trades of its stock: a market order, and a limit order that reaches, "
+    "fill at the price of the next trade; a limit order that waits fills when a trade goes through "
+    "its limit. Bids, asks and the queue are not known."
 )
 _TAPE_FILLS = (
     "An order meets the tape (tape_market.py): it takes the levels that the newest depth shows, "
@@ -86,15 +93,8 @@ def bar_assumptions(
     if separate:
         said.append("Each agent has its own cash.")
     if not has_limits:
-        said.append("The desk's own limits, such as max_order_value, are not applied.")
-    if exits.watches or exits.ended:
-        said.append(_EXITS)
-    if refused:
-        first, count = refused[0], len(refused)
-        said.append(f"{count} exit{'s were' if count > 1 else ' was'} not set: {first.reason}.")
-    if unknown:
-        few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")
+        said.append(_NO_LIMITS)
+    said += [*_exits_in_words(exits, refused), *_unknown_in_words(unknown)]
     adjusted = sum(rules.is_adjusted(code) for code in feed.codes)
     if adjusted:
         said.append(
@@ -102,6 +102,29 @@ def bar_assumptions(
             "grid: ticks are not checked for them, and limit prices are one percent nearer."
         )
     return tuple(said)
+
+
+def tick_assumptions(
+    unknown: Sequence[str],
+    fills: int | None,
+    latency: float,
+    *,
+    has_limits: bool,
+    exits: ExitState,
+    refused: Sequence[ProtectionRefused],
+) -> tuple[str, ...]:
+    """Return what a run over trades assumes, as sentences."""
+    said = [
+        _TRADE_FILLS,
+        "Any quantity is filled; the shares of a trade are not looked at."
+        if fills is None
+        else f"Orders take at most {fills} % of a trade's shares.",
+        _latency_in_words(latency),
+        "All orders go to KRX; market impact, dividends and interest are left out.",
+    ]
+    if not has_limits:
+        said.append(_NO_LIMITS)
+    return (*said, *_exits_in_words(exits, refused), *_unknown_in_words(unknown))
 
 
 def tape_assumptions(
@@ -121,6 +144,21 @@ def tape_assumptions(
     if not has_cash:
         said.append(f"No cash was named: no buy is refused for it, and {CASH:,} won are counted.")
     return tuple(said)
+
+
+def _exits_in_words(exits: ExitState, refused: Sequence[ProtectionRefused]) -> list[str]:
+    said = [_EXITS] if exits.watches or exits.ended else []
+    if refused:
+        first, count = refused[0], len(refused)
+        said.append(f"{count} exit{'s were' if count > 1 else ' was'} not set: {first.reason}.")
+    return said
+
+
+def _unknown_in_words(unknown: Sequence[str]) -> list[str]:
+    if not unknown:
+        return []
+    few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return [f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN)."]
 
 
 def _latency_in_words(latency: float) -> str:

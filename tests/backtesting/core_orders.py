@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kisnb.backtesting.bar_agents import BarCommand, BarRunner, PlaceAtFill
+from kisnb.backtesting.bar_agents import BarClock, BarCommand, BarRunner, PlaceAtFill
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import BarGate, BarRules
@@ -47,7 +47,7 @@ class Entry:
 
     def __init__(self, number: int, intent: Intent, qty: int) -> None:
         self.number, self.intent, self.leaves = number, intent, qty
-        self.reached = False
+        self.reached = self.rests = False
 
 
 class CoreOrders:
@@ -98,6 +98,26 @@ class CoreOrders:
                 entry.leaves -= shares
                 room -= shares
                 self._notice(t, "filled", entry, shares, fill.price)
+        if left := [entry for entry in entries if entry.leaves]:
+            self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
+
+    def meet_trade(self, bar: Bar, t: Ns) -> None:
+        """Fill the orders of a stock by one trade. A limit that waits needs a trade through it."""
+        entries, price = self.waiting.pop(bar.code), bar.open
+        room = bar.volume * self._percent // 100
+        for entry in entries:
+            limit, buys = entry.intent.price, entry.intent.side.value == "buy"
+            at = price
+            if limit is not None and entry.rests:
+                at = limit if (price < limit if buys else price > limit) else 0
+            elif limit is not None:
+                at = price if (price <= limit if buys else price >= limit) else 0
+            entry.rests = True
+            shares = min(entry.leaves, room)
+            if at and shares:
+                entry.leaves -= shares
+                room -= shares
+                self._notice(t, "filled", entry, shares, at)
         if left := [entry for entry in entries if entry.leaves]:
             self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
 
@@ -210,11 +230,19 @@ def core_run(
     percent: int,
 ) -> tuple[BarRun, CoreOrders]:
     """Return a run over the whole core, and its orders."""
-    books, out = OrderBooks(), list[tuple[BarRunner, BarCommand]]()
+    books, out, clock = OrderBooks(), list[tuple[BarRunner, BarCommand]](), BarClock()
     orders = CoreOrders(rules, limits, books, feed.hours[0][1], cash, percent)
     runners = [
         BarRunner(
-            agent, name, books, rules, feed, out, at_fill=False, cash=lambda: orders.state.cash
+            agent,
+            name,
+            books,
+            rules,
+            feed,
+            out,
+            clock,
+            at_fill=False,
+            cash=lambda: orders.state.cash,
         )
         for name, agent in agents.items()
     ]
