@@ -33,20 +33,23 @@ def tape_record(
     latency: float = 0.0,
     universe: Universe | None = None,
     patience: float = 60.0,
+    as_new: bool = False,
 ) -> RunRecord:
     """Run an agent over a recorded day (``kisnb sim --record day.tape``).
 
     ``recording`` is a tape of the simulator or of a desk, or a recording of the wire. The tax is
     that of the day. The commission is that of ``costs``; left out, that of the setting ``fees``.
     When orders reached the recorded server, the tape holds their effect, and depth counts as with
-    our own shares in it (``tape_market``). Raises ConfigError for a wrong setting, BadInput for a
+    our own shares in it (``tape_market``); with ``as_new`` the tape's orders are those of somebody
+    else, and the agent's are new to it. Raises ConfigError for a wrong setting, BadInput for a
     file without trades and for an agent without a stock code, and RuntimeError with the agent's
     traceback when the agent fails.
     """
     charged = read_fees(load_config().fees) if costs is None else costs
     behind, feed = int(values.seconds(latency, "latency") * SECOND), read_tape_feed(Path(recording))
     parameters = parameters_in_words(agent)
-    batches = feed.batches()
+    has_orders = feed.has_orders and not as_new
+    batches = (batch for batch in feed.batches() if has_orders or batch[3] is None)
     # The day of the tape is known with its first trade, and the issues and limits are those of
     # that day.
     first = next((batch for batch in batches if batch[1]), None)
@@ -58,7 +61,7 @@ def tape_record(
     with stuck_handlers_end(values.seconds(patience, "patience"), loops, lambda: agent.note):
         run = TapeRun(
             agent, universe or Universe.load(data_dir(), kst_day(first[0])), first[0], limits,
-            charged, cash=cash, own_in_tape=feed.has_orders, latency=behind,
+            charged, cash=cash, own_in_tape=has_orders, latency=behind,
         )  # fmt: skip
         for batch in chain((first,), batches):
             run.play(batch)
@@ -75,7 +78,7 @@ def tape_record(
         costs=costs_in_words(charged),
         assumptions=tape_assumptions(
             latency,
-            has_orders=feed.has_orders,
+            has_orders=has_orders,
             has_limits=limits is not None,
             has_cash=cash is not None,
         ),
