@@ -46,7 +46,7 @@ def backtest(
     patience: float = 60.0,
     benchmark: BenchmarkLike = None,
 ) -> BacktestResult:
-    """Run an agent over bars, or over a recorded day, and return what became of it.
+    """Run an agent over bars, or over a recorded day, and return the result.
 
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
@@ -54,16 +54,16 @@ def backtest(
     file. Trades have the columns code, time, price (won), qty (shares). A tape (``.tape``) or a
     recording (``.jsonl``) of a day plays trades and depth.
 
-    - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
-      it. All agents share it; with ``separate=True`` each has so much.
-    - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. Bars need it.
+    - ``cash``: won at the start. None: 100 million for bars; on a recording the cash is then not
+      checked. All agents share it; with ``separate=True`` each agent has this amount.
+    - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. It is required for bars.
     - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
     - ``latency``: seconds from the decision until the order is at the exchange.
-    - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live;
-      ``"fill"`` at the price of the fill, for research on bars.
+    - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live does.
+      ``"fill"`` sizes them at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
-      data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
-      after which a handler that does not return ends the run.
+      data do not show it. ``limits``: the desk's own limits; None for no limits. ``patience``:
+      seconds after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
 

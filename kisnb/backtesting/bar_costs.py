@@ -11,7 +11,7 @@ from kisnb.terms import Board, Kind, Side, Venue
 
 
 class BarCosts:
-    """What a fill adds to the costs of its order, won (rule 12 of ``BAR_FILLS.md``)."""
+    """Computes what a fill adds to the costs of its order, won (rule 12 of ``BAR_FILLS.md``)."""
 
     def __init__(self, rules: BarRules) -> None:
         self._costs = rules.costs
@@ -19,7 +19,7 @@ class BarCosts:
         self._day_ends: Ns = 0
         self._day_number = 0
         self._taxes: dict[tuple[Kind, Board], int] = {}
-        """Rates of the day."""
+        """Tax rates of the present day, parts per billion, by kind and board of an issue."""
 
     def of_fill(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
         """Return fee and tax of a fill of ``value`` won, after ``before`` won of its order."""

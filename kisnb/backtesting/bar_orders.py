@@ -1,4 +1,4 @@
-"""The short life of an order over bars: its facts are folded straight into the state.
+"""Orders over bars: fills them in bars, and applies their facts directly to the state.
 
     take ─► IntentTaken ─► the gate ─► SendStarted ─► Sent ─► waits for bars ─► Filled | Expired
                               └─► Denied
@@ -74,10 +74,11 @@ class BarOrders:
         prices: Prices,
         guards: Mapping[str, Guards],
     ) -> None:
-        """``percent``: the share of a bar's volume, None for any.
+        """Open the account with ``cash`` won at ``now``.
 
-        ``own_cash`` has the won of each agent when each has its own. ``guards`` are those of the
-        agents that have some.
+        ``percent``: the part of a bar's volume that orders may take, None for any quantity.
+        ``own_cash`` has the won of each agent. None: all agents share the cash. ``guards`` are
+        those of the agents that have some.
         """
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
@@ -87,12 +88,12 @@ class BarOrders:
         self.held_value = 0
         """Their value at the base prices of the day, won."""
         self.rows: list[Row] | None = None
-        """The rows in their order, for whoever sets a list here."""
+        """The rows in order. None: they are not kept. A caller that needs them sets a list."""
         self._rules = rules
         self._gate = gate
         self._percent = percent
         self.notify: Callable[[Order, OrderFact], None] | None = None
-        """Gets each fact with its order; None when no agent listens."""
+        """Called with each order and its fact. None: no agent has a handler for them."""
         self._own_cash = own_cash
         self._limit_buys: dict[str, Order] = {}
         """Limit buys that were sent, by key; ended ones are dropped when they are counted."""
@@ -111,7 +112,7 @@ class BarOrders:
     # what agents want
 
     def take(self, command: BarCommand, now: Ns, arrives: Ns) -> None:
-        """Carry out at ``now`` what an agent wants; its order meets bars from ``arrives`` on."""
+        """Carry out an agent's command at ``now``. Its order meets bars from ``arrives`` on."""
         match command:
             case PlaceAtFill(intent=intent, wanted=wanted):
                 order = self.state.books.orders[intent.key]
@@ -207,9 +208,9 @@ class BarOrders:
     # the bars
 
     def meet(self, bar: Bar, t: Ns) -> None:
-        """Fill the orders of a stock in a bar that begins at ``t``.
+        """Fill the waiting orders of a stock in a bar that begins at ``t``.
 
-        ``t`` is the day's opening for a daily bar, which spans the whole calendar day.
+        For a daily bar ``t`` is the day's opening.
         """
         self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
         if bar.code in self.state.exits.codes:
@@ -291,9 +292,9 @@ class BarOrders:
         return limits is not None and locked(buys, bar.high, bar.low, lower, upper)
 
     def _size(self, bar: Bar, t: Ns, entry: Waiting) -> int | None:
-        """Size an order at the open of a bar, and trade it when all of it trades at once.
+        """Size an order at the open of a bar. Fill it now if all of it can trade.
 
-        Return the shares that traded; None when it was sent and the bar has to fill it.
+        Return the shares that traded. None: the order was sent, and the next bar fills it.
         """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
@@ -330,7 +331,7 @@ class BarOrders:
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
-        """Send an order and fill all of it at the open. Nobody hears of the steps between."""
+        """Send an order and fill all of it at the open, without notice to the agent."""
         day = self._costs.day_number(t)
         started = SendStarted(
             t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
@@ -347,7 +348,7 @@ class BarOrders:
             self.rows += (taken, started, sent, filled)
 
     def _note_fill(self, intent: Intent, shares: int, value: int, costs: int) -> None:
-        """Keep the shares that are held, and an agent's own cash."""
+        """Update the shares that are held, and the agent's own cash."""
         buys = intent.side is Side.BUY
         held = self.held.get(intent.code, 0) + (shares if buys else -shares)
         if held:
@@ -360,7 +361,7 @@ class BarOrders:
             self._own_cash[intent.agent] += (-value if buys else value) - costs
 
     def _shares(self, bar: Bar, intent: Intent, wanted: Wanted) -> int:
-        """Return the shares that a wish means at the open of a bar, negative to sell."""
+        """Return the shares that ``wanted`` means at the open of a bar, negative to sell."""
         agent, code, price = intent.agent, intent.code, bar.open
         books = self.state.books
         held = books.of(agent).position(code).qty
@@ -393,7 +394,7 @@ class BarOrders:
         )
 
     def end_day(self, now: Ns) -> None:
-        """End the orders that were not filled: they lived for the day."""
+        """End the day's orders that were not filled: they expire, or are denied if never sent."""
         entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
         # In the order in which they were given, as the desk books a list of KIS's.
         for key in [key for key in self.state.books.live if key in entries]:

@@ -45,7 +45,7 @@ class Leg(NamedTuple):
 
 
 class Waiting:
-    """An order that is at the exchange, or that is sized at its fill."""
+    """An order that waits for a bar: it is at the exchange, or will be sized at its fill."""
 
     __slots__ = ("arrives", "intent", "order", "reached", "rests", "traded", "wanted")
 
@@ -53,15 +53,15 @@ class Waiting:
         self.order = order
         self.intent = intent
         self.arrives = arrives
-        """It meets bars that begin then or later."""
+        """The order meets bars that begin at this moment or later."""
         self.wanted = wanted
-        """None: its shares are known."""
+        """The amount that sizes the order at its fill. None: its shares are known."""
         self.reached = False
-        """A stop-limit order whose stop was reached is a limit order."""
+        """True for a stop-limit order whose stop was reached: it is now a limit order."""
         self.rests = False
         """It met a trade before, so it stands in the market."""
         self.traded = 0
-        """Won of its fills so far."""
+        """Value of its fills so far, won."""
 
     def price_in(self, leg: Leg, t: Ns) -> int:
         """Return the price at which it trades in a part of a bar that begins at ``t``; 0: none.

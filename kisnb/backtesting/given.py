@@ -12,14 +12,14 @@ from kisnb.market.costs import PLANS, CostModel, read_fees
 from kisnb.trading.agents.agent import Agent
 
 Agents: TypeAlias = Agent | type[Agent] | Sequence[Agent]
-"""An agent, several, or a class of which each stock of the data gets one."""
+"""An agent, several agents, or a class: then each stock of the data gets an agent of it."""
 Sizing: TypeAlias = Literal["decision", "fill"]
 CASH = 100_000_000
-"""Won at the start when none are named."""
+"""Cash at the start when the caller gives none, won."""
 
 
 def read_costs(costs: object) -> CostModel:
-    """Return the cost model. Raises BadInput when there is none."""
+    """Return the cost model. Raises BadInput when no costs are given or the plan is unknown."""
     if isinstance(costs, CostModel):
         return costs
     if isinstance(costs, str):
@@ -105,7 +105,7 @@ def _check_stock(agent: Agent, codes: Sequence[str]) -> None:
 
 
 def named_agents(agents: Sequence[Agent]) -> dict[str, Agent]:
-    """Return the agents by id. Raises BadInput for two of one id."""
+    """Return the agents by id. Raises BadInput for two agents with the same id."""
     several, named = len(agents) > 1, dict[str, Agent]()
     for agent in agents:
         name = type(agent).__name__

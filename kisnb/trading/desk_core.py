@@ -121,7 +121,7 @@ CoreMessage: TypeAlias = (
     | AgentLost
     | Woke
 )
-"""All that goes into a core."""
+"""Every message that a core takes in."""
 
 
 class DeskCore:
@@ -151,7 +151,7 @@ class DeskCore:
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
-        """Begin a life of the desk, after the fold. Return its first effects.
+        """Start the desk, after its rows were folded. Return the first effects.
 
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """
@@ -200,7 +200,7 @@ class DeskCore:
         return Turn(now, self.state)
 
     def _close_open_calls(self, turn: Turn, order: Order) -> None:
-        """Record what a stopped desk had under way for an order. The host began these calls."""
+        """Record how the calls of an order ended that were under way when the desk stopped."""
         now, key = turn.now, order.key
         if order.state is OrderState.NEW:
             if self.orders.stays_held(now, order):
@@ -215,7 +215,7 @@ class DeskCore:
             turn.record(CancelRefused(now, key, "", why))
 
     def _on_price(self, now: Ns, event: Tick | Depth) -> list[Effect]:
-        """Take in the commonest messages. Most of them need no turn and only go on to sessions."""
+        """Take in a trade or a depth. Return the effects. Most prices are only published."""
         self.depths.add(event)
         if not isinstance(event, Tick):
             return [Publish(event)]
@@ -252,14 +252,12 @@ class DeskCore:
                 turn.emit(WakeAt(t))
             case Woke():
                 self._on_wake(turn)
-            case OrdersRead():
-                self._on_orders_read(turn, message)
-            case ReservedRead():
-                self.reconciliation.reserved.on_read(turn, message)
+            case OrdersRead() | ReservedRead() | DepthRead() | StockRead():
+                self._on_reading(turn, message)
+            case StocksWanted(codes=codes):
+                self.stocks.want(turn, codes)
             case AgentLost(agent=agent):
                 self._exits.on_agent_lost(turn, agent)
-            case DepthRead() | StockRead() | StocksWanted():
-                self._on_stock(turn, message)
             case LinkUp():
                 turn.publish(message)
                 self.readings.linked = True
@@ -267,12 +265,17 @@ class DeskCore:
             case _:
                 turn.publish(message)
 
-    def _on_stock(self, turn: Turn, message: DepthRead | StockRead | StocksWanted) -> None:
+    def _on_reading(
+        self, turn: Turn, message: OrdersRead | ReservedRead | DepthRead | StockRead
+    ) -> None:
+        """Apply what KIS replied to a question of the desk."""
         match message:
+            case OrdersRead():
+                self._on_orders_read(turn, message)
+            case ReservedRead():
+                self.reconciliation.reserved.on_read(turn, message)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
-            case StocksWanted(codes=codes):
-                self.stocks.want(turn, codes)
             case StockRead(stated=stated):
                 self.stocks.on_read(turn, message)
                 self._day_loss.on_stated(turn, stated)
@@ -304,7 +307,7 @@ class DeskCore:
                 self._exits.execute(turn, command)
 
     def _execute_control(self, turn: Turn, command: _Control) -> None:
-        """Change what the desk lets pass, or whose the shares are."""
+        """Carry out a command about the halt, arming, an adoption or an accepted difference."""
         match command:
             case Halt():
                 self._kill_switch.pull(turn, command)
@@ -386,7 +389,7 @@ class DeskCore:
     # the day
 
     def _schedule_boundary(self, turn: Turn) -> None:
-        """Wake at the next begin or end of a market session, else at midnight."""
+        """Schedule a wake at the next begin or end of a market session, else at midnight."""
         day = kst_day(turn.now)
         midnight = kst(day + timedelta(days=1), 0)
         self._boundary = next((t for t in sessions.boundaries(day) if t > turn.now), midnight)

@@ -1,4 +1,4 @@
-"""Which order of one run is which order of another, and what set them apart in won.
+"""Pairs the orders of two runs of one day, and says what set them apart in won.
 
 Two runs of an agent over one day decide alike, until a fill that came later or not at all makes
 them differ. Orders of one stock and side are compared in the order of time. Two that were decided
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """What sets the first order of a pair apart from the other one, won; below 0: it was worse."""
+    """The difference of both orders of a pair by its causes, won; below 0: the first was worse."""
 
     slippage: int = 0
     """Other prices of the shares that both filled."""

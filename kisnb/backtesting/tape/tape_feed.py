@@ -20,7 +20,7 @@ from kisnb.kis.recording.recorded_tape import (
 from kisnb.terms import Venue
 
 Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
-"""Trades of a moment and the depth that they left, or an order that came."""
+"""The moment, its trades and the depth after them; or the moment at which an order came."""
 
 
 class TapeFeed(NamedTuple):
@@ -76,10 +76,10 @@ def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
 
 
 def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
-    """Yield the batches of a tape: trades of a moment, then the depth that they left.
+    """Yield the batches of a tape: the trades of a moment, and the depth after them.
 
-    A new batch begins where an order came, and where the tape shows that something came between: a
-    trade after a depth, or a channel of a stock once more.
+    A new batch begins where an order came, after a depth when a trade follows, and when the same
+    channel of a stock comes again.
     """
     t, ticks, depths = 0, list[Tick](), list[Depth]()
     seen: set[tuple[bool, str, Venue]] = set()

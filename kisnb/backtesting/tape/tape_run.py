@@ -2,8 +2,8 @@
 
 It runs the same DeskCore, agents and order books as a session. Only the hosts differ: Persist
 appends a row, Send reaches the server after the stated latency, and ``TapeMarket`` fills it. With
-latency 0 the orders of an agent that saw a batch of the tape go out after that batch, as in a
-session: by then the exchange has done all of that moment.
+latency 0 an agent that sees a batch of the tape sends its orders after that batch, as in a session:
+by then the exchange has handled all events of that moment.
 """
 
 from __future__ import annotations
@@ -65,13 +65,14 @@ from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX, Venue.NXT, Venue.SOR), kinds=TAKES, can_order=True)
-"""A tape shows both venues, and decides the kinds that meet bids and asks."""
+"""The venues and kinds of orders over a tape: all venues, and the kinds that meet bids and asks."""
 
 
 class TapeRun:
-    """Runs one core and one agent over one tape; ``start`` is the moment of the first frame.
+    """Runs one core and one agent over one tape.
 
-    Raises BadInput for an agent whose code is not written as a stock code.
+    ``start`` is the moment of the first batch. Raises BadInput for an agent whose code is not a
+    stock code.
     """
 
     def __init__(
@@ -86,9 +87,10 @@ class TapeRun:
         own_in_tape: bool = False,
         latency: Ns = 0,
     ) -> None:
-        """``cash``: the account's won, None when it is not known and no buy is refused for it.
+        """Start the core, then the agent.
 
-        ``own_in_tape``: the tape was recorded while these very orders were in the market. Then the
+        ``cash``: the account's cash in won. None: it is not known, and buys are not checked for it.
+        ``own_in_tape``: the tape was recorded while these same orders were in the market. Then the
         tape says when each of them reached the server, and ``latency`` is not used.
         """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
@@ -124,7 +126,7 @@ class TapeRun:
             state.apply(opened)
         self._wakes: list[Ns] = []
         self._queries: deque[OrdersQuery] = deque()
-        """Readings that have begun. They end when the agent has got what came before."""
+        """Readings that have begun. They end after the agent has got all earlier events."""
         self._latency = latency
         self._calls: deque[tuple[Ns, Call]] = deque()
         """Calls that have not reached the server yet, each with the moment at which it will."""
@@ -146,7 +148,7 @@ class TapeRun:
             self.reach_server(t, is_new=came.is_new)
 
     def frame(self, t: Ns, ticks: Sequence[Tick], depths: Sequence[Depth] = ()) -> None:
-        """Play a batch of the tape, received at ``t``: its trades, and the depth after them."""
+        """Play a batch of the tape, received at ``t``: its trades, then the depth after them."""
         if t > self.now and self._market.own_in_tape:
             self._send_all()
         self._pass_time(t)
@@ -162,10 +164,10 @@ class TapeRun:
         self._drain()
 
     def reach_server(self, t: Ns, *, is_new: bool) -> None:
-        """Let the next call of the orders reach the server, as one did at ``t`` in the tape.
+        """Let the next waiting call reach the server, as a call did at ``t`` in the tape.
 
-        Its effect follows in the tape, and the agent sees it before its next call goes out.
-        ``is_new``: the call was no revise and no cancel.
+        The tape shows its effect next, and the agent sees it before its next call goes out.
+        ``is_new``: the call was a new order, not a revise or a cancel.
         """
         if t > self.now:
             self._send_all()
@@ -178,12 +180,12 @@ class TapeRun:
                 return
 
     def end(self) -> None:
-        """Send what is left when the tape is over."""
+        """Send the calls that still wait, because the tape is over."""
         self._send_all()
         self.curve.end()
 
     def _send_all(self) -> None:
-        """Let all calls reach the server that have not yet. A tape has not shown them."""
+        """Let all waiting calls reach the server, although the tape does not show them."""
         while self._calls:
             due, call = self._calls.popleft()
             self.now = max(self.now, due)
@@ -221,7 +223,10 @@ class TapeRun:
         self.now = t
 
     def _drain(self) -> None:
-        """Hand the agent's commands to the core. Raises what stopped the agent."""
+        """Submit the agent's commands to the core, and answer readings, until none is left.
+
+        Raises AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
+        """
         # One after another, because carrying one out may let the agent order more, which goes
         # behind the others.
         while self._out or self._queries:
@@ -288,7 +293,7 @@ class TapeRun:
             self._run(self.core.step(self.now, message))
 
     def _read(self, query: OrdersQuery) -> None:
-        """Answer a reading of the orders, as the server of KIS would list them."""
+        """Answer a reading with the orders and the account, as KIS would list them."""
         held = self.core.state.books.account.holds if query.account else ()
         prices = {code: self.core.depths.price(code) for code in held}
         self._run(self.core.step(self.now, self._server.read(query, prices)))

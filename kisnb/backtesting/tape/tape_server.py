@@ -50,9 +50,9 @@ class TapeServer:
         self._state = state
         self._cash = cash
         self._keys: dict[int, str] = {}
-        """Key of each order, by number."""
+        """Keys of the orders, by order number."""
         self._last = 0
-        """The last number given out: orders, revises and cancels are numbered together."""
+        """The last order number that was given. Orders, revises and cancels share the numbers."""
         self._prints: dict[tuple[str, int], Ns] = {}
 
     # Each message is made when the one before it was taken in, because that may change the state.
@@ -156,7 +156,7 @@ class TapeServer:
         return msgspec.structs.replace(notice, t=stamp)
 
     def _row(self, order: Order) -> OrderRow:
-        """Return an order as a row of KIS's list, with the figures of the market."""
+        """Return an order as a row of KIS's list, with its fills and leaves in the market."""
         assert order.ref is not None
         revised = self._state.books.orders.get(order.intent.supersedes or "")
         original = 0 if revised is None or revised.ref is None else revised.ref.number
@@ -186,7 +186,7 @@ class TapeServer:
 
 
 def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
-    """Return the fills of a moment with those of one order and price joined."""
+    """Join the fills of a moment that have the same order and price. Return the joined fills."""
     shares: dict[tuple[int, int], int] = {}
     for number, qty, price in fills:
         shares[number, price] = shares.get((number, price), 0) + qty
