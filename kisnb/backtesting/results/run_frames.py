@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
 from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
-from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
+from kisnb.backtesting.results.round_trips import (
+    RoundTrip,
+    fills_frame,
+    round_trips,
+    trades_frame,
+)
 from kisnb.backtesting.results.statistic import Statistic, Value, statistics_frame
 from kisnb.backtesting.results.statistics import StatisticsInput, statistics
 from kisnb.backtesting.run_record import RunRecord
@@ -110,7 +115,11 @@ class RunFrames:
 
         ``round_trips.trades_frame`` lists the columns.
         """
-        return trades_frame(self.book, self.daily["date"].to_list())
+        return trades_frame(self._round_trips)
+
+    @cached_property
+    def _round_trips(self) -> list[RoundTrip]:
+        return round_trips(self.book, self.daily["date"].to_list())
 
     @cached_property
     def exposure(self) -> pl.DataFrame:
@@ -133,7 +142,7 @@ class RunFrames:
     def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
-        frames = StatisticsInput(self.record, self.daily, self.trades, self.fills, name)
+        frames = StatisticsInput(self.record, self.daily, self._round_trips, name)
         return {each.name: each for each in statistics(frames)}
 
     def statistic(self, name: str) -> Statistic:
