@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from kisnb.errors import BadInput, DeskLost
-from kisnb.events import AgentRecord
+from kisnb.events import AgentArchived, AgentRecord
+from kisnb.session.agents.schedule import AgentSchedule
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent import Agent
@@ -22,7 +23,7 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 
-_RAN = (AgentState.RUNNING, AgentState.PAUSED)
+_RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
 class AgentRecords:
@@ -46,6 +47,12 @@ class AgentRecords:
         with suppress(DeskLost):
             self._link.submit([NoteAgent(record)])
 
+    def begin_anew(self, runner: AgentRunner) -> None:
+        """Let the desk archive what it knows of an earlier life of an agent. Raises BadInput."""
+        if runner.id in self._state.desk.agents:
+            with suppress(DeskLost):
+                self._link.submit([NoteAgent(record_of(runner), fresh=True)])
+
     def take_up(self, agent: Agent, agent_id: str) -> None:
         """Give an agent the values that an agent of this id kept."""
         noted = self._state.desk.agents.get(agent_id)
@@ -54,6 +61,10 @@ class AgentRecords:
         for name, value in msgspec.json.decode(noted.record.kept).items():
             if name in agent.keep:
                 setattr(agent, name, value)
+
+    def archived(self, agent_id: str) -> list[AgentArchived]:
+        """Return what an agent kept before each fresh start, oldest first."""
+        return [row for row in self._state.desk.archived if row.record.agent == agent_id]
 
     @property
     def lost(self) -> list[str]:
@@ -68,6 +79,13 @@ class AgentRecords:
         """Return the name of an agent's class; empty when the desk has no record of it."""
         noted = self._state.desk.agents.get(agent_id)
         return "" if noted is None else noted.record.kind
+
+    def schedule_of(self, agent_id: str) -> AgentSchedule | None:
+        """Return the schedule that the desk noted of an agent; None for none."""
+        noted = self._state.desk.agents.get(agent_id)
+        if noted is None or not noted.record.schedule:
+            return None
+        return msgspec.json.decode(noted.record.schedule, type=AgentSchedule)
 
     def remade(self, agent_id: str, kind: type[Agent] | None) -> Agent:
         """Return an agent as its record has it. Raises BadInput.
@@ -100,6 +118,7 @@ def record_of(runner: AgentRunner) -> AgentRecord:
         str(runner.state),
         note if runner.state is AgentState.FAILED else "",
         agent.when_lost,
+        runner.schedule,
     )
 
 

@@ -143,6 +143,8 @@ class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
     """Journal what is needed to start an agent again."""
 
     record: AgentRecord
+    fresh: bool = False
+    """True: a new life of the agent begins. What its earlier life kept goes to the archive."""
 
 
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
