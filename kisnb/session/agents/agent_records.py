@@ -12,10 +12,12 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput, DeskLost
 from kisnb.events import AgentArchived, AgentRecord
-from kisnb.session.agents.schedule import AgentSchedule
+from kisnb.session.agents.schedule import AgentSchedule, schedule_of
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent import Agent
@@ -23,6 +25,8 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 
+KEEPS_EVERY: Ns = SECOND
+"""A change of the ``keep`` fields alone is journaled at most this often."""
 _RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
@@ -34,18 +38,40 @@ class AgentRecords:
         self._state = state
         self._given: dict[str, AgentRecord] = {}
         """The record of each agent that the desk got last."""
+        self._noted: dict[str, Ns] = {}
+        """When it got them."""
+        self._late: dict[str, AgentRunner] = {}
+        """Agents whose newest record it has not got yet."""
 
     def note(self, runner: AgentRunner) -> None:
         """Give the desk the record of an agent, when it changed. Raises BadInput."""
         if runner.state is AgentState.READY:
             return
-        record = record_of(runner)
-        if self._given.get(runner.id) == record:
+        record, given = record_of(runner), self._given.get(runner.id)
+        if given == record:
             return
-        self._given[runner.id] = record
+        now = self._state.now
+        # An agent may change what it keeps at each trade, and each row syncs the disk.
+        is_new = now < self._noted.get(runner.id, 0) + KEEPS_EVERY
+        if given is not None and is_new and replace(given, kept=record.kept) == record:
+            self._late[runner.id] = runner
+            return
+        self._given[runner.id], self._noted[runner.id] = record, now
+        self._late.pop(runner.id, None)
         # The next desk has the record from the journal. A change meanwhile is given with the next.
         with suppress(DeskLost):
             self._link.submit([NoteAgent(record)])
+
+    def note_late(self, *, at_once: bool = False) -> None:
+        """Give the desk the records that were not given because the last one was too new."""
+        if not self._late:
+            return
+        for runner in list(self._late.values()):
+            if at_once:
+                self._noted.pop(runner.id, None)
+            # What cannot be kept was refused when it was noted first.
+            with suppress(BadInput):
+                self.note(runner)
 
     def begin_anew(self, runner: AgentRunner) -> None:
         """Let the desk archive what it knows of an earlier life of an agent. Raises BadInput."""
@@ -83,9 +109,7 @@ class AgentRecords:
     def schedule_of(self, agent_id: str) -> AgentSchedule | None:
         """Return the schedule that the desk noted of an agent; None for none."""
         noted = self._state.desk.agents.get(agent_id)
-        if noted is None or not noted.record.schedule:
-            return None
-        return msgspec.json.decode(noted.record.schedule, type=AgentSchedule)
+        return None if noted is None else schedule_of(noted.record)
 
     def remade(self, agent_id: str, kind: type[Agent] | None) -> Agent:
         """Return an agent as its record has it. Raises BadInput.

@@ -57,6 +57,10 @@ class AgentWork:
         """
         if commands:
             self._send(runner, commands)
+        elif not runner.has_acted:
+            # Most events are of stocks that most agents do not trade.
+            return
+        runner.has_acted = False
         try:
             self.records.note(runner)
         except BadInput as error:

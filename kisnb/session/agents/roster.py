@@ -15,6 +15,7 @@ from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
 from kisnb.events import Event
 from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS, ARCHIVE_COLUMNS
+from kisnb.session.agents.agent_snapshot import AgentSnapshot, Running, snapshot_at
 from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_lost, view_of
 from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
@@ -306,6 +307,26 @@ class Roster:
         """
         return columns.frame(ARCHIVE_COLUMNS, self.work.records.archived(agent_id))
 
+    def snapshot(self, agent_id: str) -> AgentSnapshot:
+        """Return one agent: state, parameters, order book, decisions, and why it does nothing.
+
+        Agents of other sessions, and those that ended with theirs, have one too. Raises BadInput.
+        """
+        runner, plan = self._runners.get(agent_id), self.work.records.schedule_of(agent_id)
+        if runner is None and agent_id not in self._state.desk.agents:
+            self._known(agent_id)
+        running = None
+        if runner is not None and not self._elsewhere(agent_id):
+            running = _running(runner)
+        elif agent_id in self._state.leases:
+            running = Running(
+                AgentState.ELSEWHERE, self._state.leases[agent_id].where, self._state.now
+            )
+        elif agent_id in self.lost:
+            running = Running(AgentState.LOST, f"restore it: %kis agents restore {agent_id}")
+        words = "" if plan is None else plan.text
+        return snapshot_at(self._state.now, self._state.desk, agent_id, words, running)
+
     def error(self, agent_id: str) -> str:
         """Return the traceback that stopped an agent. Empty when none did. Raises BadInput."""
         return self._runner(agent_id).error
@@ -342,6 +363,7 @@ class Roster:
         # A copy, because a handler may start or stop an agent.
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
+        self.work.records.note_late()
 
     def next_wake(self) -> Ns | None:
         """Return the earliest moment that an agent, or a schedule, waits for. None without one."""
@@ -397,6 +419,7 @@ class Roster:
     def close(self) -> None:
         """Stop all agents. Their orders stay in the market."""
         with suppress(DeskLost):
+            self.work.records.note_late(at_once=True)
             counted = [note for runner in self._runners.values() for note in _counted(runner)]
             released = [ReleaseAgent(agent_id) for agent_id in self.leased]
             self._link.submit([*counted, *released])
@@ -503,6 +526,20 @@ class Roster:
             known = ", ".join(self._runners) or "none has been started"
             raise BadInput(f"there is no agent {agent_id!r}", f"the agents: {known}")
         return self._runners[agent_id]
+
+
+def _running(runner: AgentRunner) -> Running:
+    """Return what this session knows of an agent that it runs."""
+    note = runner.agent.note if isinstance(runner.agent.note, str) else ""
+    note = runner.failed_line or (runner.waits_for if runner.state is AgentState.WAITING else note)
+    slow = () if runner.times is None else runner.times.slow
+    return Running(
+        runner.state,
+        note,
+        runner.seen(runner.agent.code),
+        runner.decisions.newest,
+        tuple(f"{name}: {calls.text}" for name, calls in dict(slow).items()),
+    )
 
 
 def _counted(runner: AgentRunner) -> list[NoteDecision]:

@@ -22,6 +22,7 @@ import msgspec
 
 from kisnb.clock import Ns, clock_text, kst, kst_day, parse_time
 from kisnb.errors import BadInput, ConfigError
+from kisnb.events import AgentRecord
 from kisnb.market import sessions
 from kisnb.market.calendar import is_trading_day
 from kisnb.terms import SessionId
@@ -103,6 +104,11 @@ def read_schedule(at: object, until: object, days: object, now: Ns) -> AgentSche
     schedule = AgentSchedule(begin, end, often if begin else 1)
     _check(schedule, now)
     return schedule
+
+
+def schedule_of(record: AgentRecord) -> AgentSchedule | None:
+    """Return the schedule that the desk noted of an agent; None for none."""
+    return msgspec.json.decode(record.schedule, type=AgentSchedule) if record.schedule else None
 
 
 def when_text(t: Ns, now: Ns) -> str:

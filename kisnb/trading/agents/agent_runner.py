@@ -150,6 +150,8 @@ class AgentRunner:
         self._flattening = False
         self.interrupted = ""
         """The note that a person's interrupt, or a handler that took too long, left."""
+        self.has_acted = False
+        """Code of the agent has run since its session last looked at it."""
         self.times = times
         """Which handlers are slow; None when nothing is measured."""
         self._is_timed = times is None
@@ -438,7 +440,7 @@ class AgentRunner:
         """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
         # A part within another counts once, as a part of the outer one.
         times = self.times if not self._is_timed else None
-        self._is_timed = True
+        self._is_timed = self.has_acted = True
         began = times.clock() if times is not None else 0.0
         token, before = _acting.set(self), watch.begin()
         try:
@@ -550,6 +552,7 @@ class AgentRunner:
         pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
         are closed.
         """
+        self.has_acted = True
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
             self.state = AgentState.PAUSED
             where = own_line(error, self.agent, coroutine) or f"agent {self.id}"

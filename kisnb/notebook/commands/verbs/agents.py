@@ -57,6 +57,8 @@ def _agents(context: Context, typed: Typed) -> object:
             return _restore(context, str(name))
         case "why":
             return agents.why(str(name))
+        case "snapshot":
+            return agents.snapshot(str(name))
     context.console.say_when_agents_stand_still()
     return agents
 
@@ -133,12 +135,13 @@ AGENTS = (
     Verb(
         "agents",
         usage(
-            "[start|stop|pause|flatten|why|restore|adopt ID] [CODE] [QTY] "
+            "[start|stop|pause|flatten|snapshot|why|restore|adopt ID] [CODE] [QTY] "
             "[--at WHEN] [--until WHEN] [--days N] [--fresh] [--NAME VALUE ...]"
         ),
         "the agents; start one by the name of an Agent or of a strategy, with its parameters; "
         "--at KRX_REG or --at 09:10 lets it run from then on each trading day; "
         "restore starts one again that ended with its kernel; why shows what it decided; "
+        "snapshot shows its state, parameters and orders, and why it does nothing; "
         "adopt lets it take over shares that no agent holds, with their cost",
         _agents,
     ),
