@@ -104,7 +104,7 @@ async def _until(session: Session, until: str) -> None:
 
 
 async def _watch(session: Session, agent_id: str) -> None:
-    """Print the sentences of the desk, and return when the agent runs no more."""
+    """Print the desk's troubles as they come, until the agent does not run any more."""
     shown = 0
     while True:
         for text in session.troubles[shown:]:

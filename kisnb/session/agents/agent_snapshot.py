@@ -26,7 +26,7 @@ NEWEST = 5
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What only the session in which an agent runs knows of it."""
+    """Facts of an agent that only its own session knows."""
 
     state: str
     """The state now; the record's may be of another session."""

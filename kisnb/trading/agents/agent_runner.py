@@ -47,9 +47,9 @@ class AgentState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     ELSEWHERE = "elsewhere"
-    """It runs in another session."""
+    """The agent runs in another session."""
     LOST = "lost"
-    """It ran when its session ended, and was not started again."""
+    """The agent ran when its session ended, and was not started again."""
 
 
 _Value = TypeVar("_Value")
@@ -60,12 +60,12 @@ _acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs"
 """Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
 
 Part: TypeAlias = Coroutine[Any, Any, None]
-"""A handler that waits, or goes on."""
+"""The coroutine of a handler that has begun and has not ended."""
 Foreign = Callable[[Part, "AgentRunner"], None]
 
 
 Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
-"""Gives the closed bars of a stock and a length up to the event in hand, and the running one."""
+"""Returns the closed bars of a stock and bar length as of the current event, and the open bar."""
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
@@ -74,7 +74,7 @@ def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
 
 
 def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
-    """The back-tester's answer to ``await`` of something that is not a Wait."""
+    """Close the handler and raise TypeError: in a back-test a handler can only await a Wait."""
     coroutine.close()
     raise TypeError(
         f"{runner.agent!r} awaits what only runs live; "
@@ -92,7 +92,7 @@ def acting_agent() -> str:
 
 
 def agent_saw(code: str, received: Ns) -> None:
-    """Note that the handler which runs here got a price of ``code``, and when that was received.
+    """Note that the agent whose handler runs has seen a price, received at ``received``.
 
     Outside a handler nothing happens.
     """
@@ -101,7 +101,7 @@ def agent_saw(code: str, received: Ns) -> None:
 
 
 class AgentRunner:
-    """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
+    """Runs one agent and is its Host. Keeps its bars, its waiting handlers and its outbox."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class AgentRunner:
         earlier: Earlier = nothing_earlier,
         times: HandlerTimes | None = None,
     ) -> None:
-        """Raise BadInput for an id that names no agent, and for a handler that is never called.
+        """Connect the agent to this runner.
 
         ``times`` measures handlers. None: they may take as long as they like, as in a back-test.
         ``cash`` gives the account's cash in won, None while it is not known. ``earlier`` gives the
@@ -142,10 +142,10 @@ class AgentRunner:
         """True once ``on_start`` was called in this life of the agent."""
         self.now: Ns = 0
         self._seen: dict[str, Ns] = {}
-        """Reception of the newest price of each stock that the agent has seen."""
+        """When the newest price that the agent has seen was received, by stock."""
         self._run = run
         self.decisions = Decisions(self.id, run)
-        """What the agent decided, and why."""
+        """The agent's decisions, with their reasons."""
         self._count = itertools.count(1)
         self._flattening = False
         self.interrupted = ""
@@ -177,7 +177,10 @@ class AgentRunner:
         return self._books.of(self.id)
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the handler returns. Raises BadInput for an external order."""
+        """Keep a command until the handler returns. Return the order that it makes, or None.
+
+        Raises BadInput for an order outside the agent's handlers, or after the agent has ended.
+        """
         if not isinstance(command, Submit | ReviseOrder):
             self._outbox.append(command)
             return None
@@ -209,7 +212,7 @@ class AgentRunner:
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
-        """Return the newest ``n`` bars of ``every``, oldest first."""
+        """Return the newest ``n`` bars of length ``every``, oldest first."""
         return self._series_of(code, every).newest(n)
 
     def break_even(self, code: str) -> int | None:
@@ -218,7 +221,10 @@ class AgentRunner:
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Order what brings the position to ``wanted``, sized now; None when nothing is to do."""
+        """Place and return the order that brings the position to ``wanted``.
+
+        Return None if no order is needed.
+        """
         code = wanted.code
         item = self._rules.instrument(code)
         if item is None:
@@ -231,7 +237,10 @@ class AgentRunner:
         )
 
     def _means(self, wanted: Wanted) -> Means:
-        """Return what a wish is sized with now. Raises BadInput for what is not known."""
+        """Return the figures that size ``wanted`` now.
+
+        Raises BadInput if one of them is unknown.
+        """
         code, price = wanted.code, self.price(wanted.code)
         cash = self._cash()
         if cash is None:
@@ -261,7 +270,7 @@ class AgentRunner:
         return sum(qty * self.price(code) for code, qty in held)
 
     def _reserved(self) -> int:
-        """Return the cash that open buys may take, won, their fees included."""
+        """Return the cash that open buys may need, won, their fees included."""
         reserved = 0
         for order in self._books.live.values():
             if order.side is Side.BUY:
@@ -269,7 +278,10 @@ class AgentRunner:
         return reserved
 
     def _worth(self, order: Order) -> int:
-        """Return what an open buy may cost: at its price, else at the upper limit price."""
+        """Return the most that an open buy may cost with its fee, won.
+
+        Without a price it counts at the upper limit price, else at the newest price.
+        """
         price, item = order.intent.price, self._rules.instrument(order.code)
         if price is None:
             today = self._rules.stock_day(self.now, order.code)
@@ -290,7 +302,7 @@ class AgentRunner:
         return self._seen.get(code, 0)
 
     def saw(self, code: str, received: Ns) -> None:
-        """The agent sees a price of ``code`` that was received then."""
+        """Note that the agent has seen a price of ``code`` that was received at ``received``."""
         self._seen[code] = max(received, self.seen(code))
 
     def _series_of(self, code: str, every: str) -> BarSeries:
@@ -302,7 +314,7 @@ class AgentRunner:
         return series
 
     def rebuild_bars(self, code: str) -> None:
-        """Make the bars of a stock anew, because minutes that were missing have come."""
+        """Build the bars of a stock again, because minutes that were missing have arrived."""
         for (known, _), series in self._series.items():
             if known == code:
                 closed, running = self._earlier(code, series.span)
@@ -337,9 +349,9 @@ class AgentRunner:
         return self._take_outbox()
 
     def deliver(self, event: Event, now: Ns) -> list[Command]:
-        """Hand one event to the agent; gives the commands that it caused, in order.
+        """Deliver one event to the agent. Return the commands that it caused, in order.
 
-        Nothing that the agent does is raised here.
+        Errors of the agent's code are not raised here. They stop or pause the agent.
         """
         if self.state is not AgentState.RUNNING:
             # A paused agent misses the handlers and not the trades: otherwise its next bar would be
@@ -379,13 +391,16 @@ class AgentRunner:
                 self._own_order(event)
 
     def next_wake(self) -> Ns | None:
-        """The earliest moment that a parked handler waits for; a paused agent waits for none."""
+        """Return the earliest moment that a parked handler waits for.
+
+        None when no handler waits for a moment, and while the agent does not run.
+        """
         if self.state is not AgentState.RUNNING:
             return None
         return min((w.until for w, _ in self._parked if w.until is not None), default=None)
 
     def park(self, wait: Wait, coroutine: Part) -> None:
-        """Resume ``coroutine`` when ``wait`` is over."""
+        """Keep a handler that waits, to resume it when ``wait`` is over."""
         self._parked.append((wait, coroutine))
 
     def rest(self, waits_for: str) -> None:
@@ -397,12 +412,12 @@ class AgentRunner:
         self._prices.clear()
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
-        """End the agent: close its parked handlers, and call none any more.
+        """End the agent: close its parked handlers, and call no handler any more.
 
         Open orders stay in the market.
 
         A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
-        until it is started again: to stop it must not hide that.
+        until it is started again, because a stop must not hide the failure.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
@@ -414,14 +429,17 @@ class AgentRunner:
             self.close(coroutine)
 
     def close(self, coroutine: Part) -> None:
-        """End a handler that waits; what its ``finally`` raises is the agent's failure."""
+        """Close a handler that waits. An error of its ``finally`` counts as the agent's failure."""
         try:
             self.act(coroutine.close)
         except BaseException as e:
             self._note_failure(e, coroutine)
 
     def flatten(self, now: Ns) -> list[Command]:
-        """Sell, at the market, what the agent holds and does not sell already."""
+        """Sell at the market all that the agent holds and does not sell yet.
+
+        Return the commands.
+        """
         self.now = now
         self._flattening = True
         try:
@@ -476,7 +494,7 @@ class AgentRunner:
             self._call(self.agent.on_tick, tick)
 
     def _bar(self, bar: Bar) -> None:
-        """Keep a bar that was closed elsewhere. ``on_bar`` gets it when it is one of ``every``."""
+        """Add a closed bar to the series of its length. ``on_bar`` gets it if that is ``every``."""
         agent = self.agent
         for (code, every), series in self._series.items():
             if code == bar.code and series.span == bar.span:
@@ -563,7 +581,7 @@ class AgentRunner:
         self.stop(AgentState.FAILED)
 
     def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """Keep the first failure. What its clean-up raises afterwards only follows from it."""
+        """Mark the agent as failed and keep the first error. Errors of its clean-up are dropped."""
         self.state = AgentState.FAILED
         if not self.error:
             where = own_line(error, self.agent, coroutine)
@@ -571,7 +589,7 @@ class AgentRunner:
             self.error = traceback_of(error)
 
     def take_commands(self) -> list[Command]:
-        """Return the commands of the agent since the last call."""
+        """Return the agent's commands since the last call, and empty the outbox."""
         return self._take_outbox()
 
     def _take_outbox(self) -> list[Command]:
@@ -586,7 +604,7 @@ async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> Non
 
 @types.coroutine
 def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
-    """Hand on what a handler awaits to the loop, until it ends, fails, or awaits a Wait.
+    """Yield to the event loop what a handler awaits, until it ends, fails, or awaits a Wait.
 
     Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
     SystemExit and KeyboardInterrupt out of the loop, and with them end the process.

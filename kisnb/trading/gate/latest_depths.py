@@ -11,7 +11,7 @@ from kisnb.terms import Venue
 
 
 class LatestDepths:
-    """The depths that the router decides on. A trade shows the best level, a depth up to ten."""
+    """The depths that the router uses. A trade shows the best level, a depth up to ten levels."""
 
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
@@ -22,12 +22,12 @@ class LatestDepths:
         """The price of the newest trade of each stock, won."""
         self._received: dict[str, Ns] = {}
         self._for_agents: dict[str, Ns] = {}
-        """Time of receipt of the newest price that agents get."""
+        """When the newest price that agents get was received, by stock."""
 
     def add(self, event: Tick | Depth) -> None:
-        """Add an event. Its time of receipt counts as that of the newest price.
+        """Add an event, and note when it was received.
 
-        A trade of an auction shows no depth, so it changes only this time.
+        A trade of an auction shows no depth, so only its time of receipt is noted.
         """
         self._note_received(event, event.t, event.received or event.t)
         if isinstance(event, Depth):
@@ -61,7 +61,7 @@ class LatestDepths:
         return self._last.get(code, 0)
 
     def price(self, code: str) -> int:
-        """Return the best ask of the newest depth, won; 0 when there is none."""
+        """Return the best ask of the newest depth, won; 0 when there is no ask."""
         newest = max(
             (depth for depth in self.of(code) if depth.asks),
             key=lambda depth: depth.t,
@@ -78,7 +78,7 @@ class LatestDepths:
             self._note_received(depth, now, now)
 
     def of(self, code: str) -> tuple[Depth, ...]:
-        """Return the newest depth per venue. A trade of a later second counts more than a depth."""
+        """Return the newest depth per venue. A trade of a later second replaces an older depth."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
         for venue in (Venue.KRX, Venue.NXT):

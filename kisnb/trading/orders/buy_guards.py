@@ -25,7 +25,7 @@ from kisnb.trading.state import State
 
 
 class BuyGuards:
-    """Says why an agent's buy may not be sent for its own guards."""
+    """Checks an agent's buys against the guards of that agent."""
 
     def __init__(self, rules: Rules, state: State, depths: LatestDepths) -> None:
         self._rules = rules
