@@ -432,7 +432,10 @@ class DeskCore:
         # Orders end with their market session without a notice (KRX has cancelled regular orders at
         # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
-        if has_expired or (self.readings.linked and live):
+        if self.readings.linked and ended == min(sessions.boundaries(kst_day(ended)), default=0):
+            # A desk that runs for days: what came overnight is known before agents go on.
+            self.readings.schedule(turn, now, "begin of a trading day", account=True)
+        elif has_expired or (self.readings.linked and live):
             at = ended + AFTER_BOUNDARY
             self.readings.schedule(turn, at, "end of a session", account=True)
         else:

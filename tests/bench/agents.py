@@ -196,10 +196,14 @@ async def _loaded(pipe: Connection, folder: Path) -> dict[str, Any]:
         await session.agents.start(Listener(took, code))
     measuring = asyncio.get_running_loop().create_task(_lag(lags))
     pipe.send("go")
+    busy = time.process_time()
     sent = await asyncio.to_thread(pipe.recv)
+    busy = time.process_time() - busy
     measuring.cancel()
     await session.close()
-    return {"sent": sent, "took": took, "lags": lags, "starts": starts, "stops": stops}
+    return {
+        "sent": sent, "took": took, "lags": lags, "starts": starts, "stops": stops, "busy": busy,
+    }  # fmt: skip
 
 
 async def _blocked(pipe: Connection, folder: Path) -> list[int]:
@@ -256,6 +260,9 @@ def show() -> None:
             f"  {what:38s} p50 {_at(values, 50):7.2f} ms   p99 {_at(values, 99):7.2f} ms   {target}"
         )
     print(f"  trades sent {loaded['sent']:,}, handled by agents {len(loaded['took']):,}")
+    print(
+        f"  processor of the notebook, a trade     {loaded['busy'] / loaded['sent'] * 1e6:7.0f} µs"
+    )
 
 
 if __name__ == "__main__":

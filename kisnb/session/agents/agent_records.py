@@ -25,7 +25,7 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 
-KEEPS_EVERY: Ns = SECOND
+KEEPS_EVERY: Ns = 5 * SECOND
 """A change of the ``keep`` fields alone is journaled at most this often."""
 _RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
