@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter of the agent; may be given several times",
     )  # fmt: skip
     agent.add_argument("--until", help="09:10 or close: end then")
+    agent.add_argument("--at", default="", help="KRX_REG or 09:10: run from then, each trading day")
+    agent.add_argument("--days", type=int, help="with --at: end after this number of trading days")
     halt = verbs.add_parser(
         "halt", help="halt every desk that runs: no new order passes", allow_abbrev=False
     )
@@ -131,7 +133,10 @@ def _agent(options: argparse.Namespace) -> int:
         if not equals:
             raise BadInput(f"--set {text} has no value", f"write --set {name}=VALUE")
         parameters[name] = value
-    return run(options.file, options.kind, options.mode, parameters, options.until)
+    return run(
+        options.file, options.kind, options.mode, parameters, options.until, options.at,
+        options.days,
+    )  # fmt: skip
 
 
 def _running_modes() -> list[Mode]:

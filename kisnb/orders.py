@@ -39,6 +39,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from kisnb.clock import Ns, clock_text, date_text
+from kisnb.requotes import Requote
 from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
@@ -80,6 +81,8 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """
     day: int = 0
     """YYYYMMDD: KIS is to reserve the order for this trading day (예약주문). 0: it is sent now."""
+    requote: Requote | None = None
+    """What the desk does when nobody fills the order. None: nothing."""
 
     @property
     def text(self) -> str:

@@ -114,6 +114,16 @@ def continuous_end(day: date) -> Ns:
     return _regular_day(day, edition(), current()).continuous_end
 
 
+def label_hours(label: SessionId, day: date) -> tuple[Ns, Ns] | None:
+    """Return when a market session begins and ends on a day; None on a day without it."""
+    track = _of(day, None).labels
+    # The end of one label and the begin of the next are one moment, so the next moment is the end.
+    for i, held in enumerate(track.holds):
+        if held is label and label is not SessionId.KR_OFF:
+            return track.moments[i], track.moments[i + 1]
+    return None
+
+
 def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
     """Return each moment of a day at which a venue's phase or the session id changes.
 
