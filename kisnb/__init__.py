@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kisnb.session.connect import connect as connect
     from kisnb.session.session import Session as Session
     from kisnb.trading.agents.agent import Agent as Agent
+    from kisnb.trading.agents.legs import fill_or_undo as fill_or_undo
     from kisnb.trading.order_books.order_book import OrderBook as OrderBook
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _PUBLIC = {
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
+    "fill_or_undo": "kisnb.trading.agents.legs",
     "report": "kisnb.notebook.report:write_report",
     "why_missing": "kisnb.missing",
 }
@@ -58,7 +60,7 @@ _PUBLIC = {
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Router", "Session", "Staged", "Tick",
-    "backtest", "connect", "errors", "indicators", "report", "why_missing",
+    "backtest", "connect", "errors", "fill_or_undo", "indicators", "report", "why_missing",
 ]  # fmt: skip
 
 

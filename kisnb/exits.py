@@ -81,7 +81,7 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     trail: int | None = None
     """Sell when the price is this far below the highest price since, basis points."""
     atr: float | None = None
-    """Average true range of the last 14 days, won, when it was set. None: not known."""
+    """Average true range of the 14 days before it was set, won. None: not known."""
     atr_stop: bool = False
     """Stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: Staged | None = None
@@ -152,13 +152,19 @@ class ExitOptions(TypedDict, total=False):
     entry: object
     """Price that the percentages count from, won. Left out: the average purchase price."""
     atr: object
-    """Average true range, won."""
+    """Average true range, won. Left out: that of the 14 days before this one, when it is known."""
     atr_stop: bool
     """Stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: object
     """True, or a ``Staged``: the staged exit."""
     until: Ns | None
     """Sell at this moment."""
+
+
+def needs_atr(options: ExitOptions) -> bool:
+    """Return whether an exit uses the average true range, and the options do not state it."""
+    uses = options.get("atr_stop") or options.get("staged")
+    return bool(uses) and "atr" not in options
 
 
 def read_protection(key: str, agent: str, code: str, options: ExitOptions) -> Protection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kisnb import values
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
@@ -23,12 +23,16 @@ from kisnb.errors import BadInput, ConfigError
 from kisnb.history.tape.blocks import is_tape
 from kisnb.market.bars import length_of
 from kisnb.market.costs import PLANS, TAXES, CostModel, read_fees
+from kisnb.market.flows import FlowTable, read_flows
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.terms import Kind
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Agents = Agent | type[Agent] | Sequence[Agent]
 """An agent, several, or a class of which each stock of the data gets one."""
@@ -55,6 +59,7 @@ def backtest(
     universe: Universe | None = None,
     patience: float = 60.0,
     benchmark: BenchmarkLike = None,
+    flows: pl.DataFrame | None = None,
 ) -> BacktestResult | Result:
     """Run an agent over bars, or over a recorded day, and return what became of it.
 
@@ -75,13 +80,18 @@ def backtest(
       after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
+    - ``flows``: what ``Agent.flows`` gives: a DataFrame with date, code and foreign (shares bought
+      net), such as ``session.history.flows`` returns. Agents get none without it.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
     if isinstance(data, str | Path) and (Path(data).suffix == ".jsonl" or _is_tape(Path(data))):
         model = None if costs is None else _costs(costs)
-        return replay(_single(agent, params), data, limits=limits, costs=model, cash=cash)
+        return replay(
+            _single(agent, params), data, limits=limits, costs=model, cash=cash,
+            flows=_flows(flows, _code_of(agent)),
+        )  # fmt: skip
     model = _costs(costs)
     won = CASH if cash is None else values.price(cash, "the cash")
     if won < 1:
@@ -95,6 +105,7 @@ def backtest(
     run = prepared(
         agents, feed, issues, model, cash=won, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
+        flows=_flows(flows, named or (feed.codes[0] if len(feed.codes) == 1 else "")),
     )  # fmt: skip
     parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
     run.run(values.seconds(patience, "patience"))
@@ -135,6 +146,7 @@ def prepared(
     sizing: Sizing = "decision",
     separate: bool = False,
     limits: Limits = NO_LIMITS,
+    flows: FlowTable | None = None,
 ) -> BarRun:
     """Return a run that is ready to begin. Raises BadInput."""
     if fills is not None and not 1 <= values.whole(fills, "fills") <= 100:
@@ -151,7 +163,7 @@ def prepared(
     for agent_id, agent in _named(agents).items():
         runner = BarRunner(
             agent, agent_id, state.books, rules, feed, out, at_fill=sizing == "fill",
-            cash=lambda: state.cash,
+            cash=lambda: state.cash, flows=flows,
         )  # fmt: skip
         if own is not None:
             own[agent_id] = cash
@@ -189,6 +201,11 @@ def _day(day: date | str | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError):
         raise BadInput(f"{day!r} is not a date", "write it as 2024-01-31") from None
+
+
+def _flows(frame: pl.DataFrame | None, code: str) -> FlowTable:
+    """Return the flows that agents may ask for. Raises BadInput."""
+    return FlowTable(() if frame is None else read_flows(frame, code))
 
 
 def _is_tape(path: Path) -> bool:
@@ -238,11 +255,13 @@ def _check_agent(agent: Agent, feed: BarFeed) -> None:
     if not agent.code:
         cure = f"give it one, or give the class {name} for an agent of each stock"
         raise BadInput(f"{name} has no stock to trade", cure)
-    if agent.code not in feed.codes:
-        raise BadInput(
-            f"the data have no bars of {agent.code}, the stock of {name}",
-            f"add them, or take one of {', '.join(feed.codes[:5])}",
-        )
+    for code in agent.stocks():
+        if code not in feed.codes:
+            whose = "the stock of" if code == agent.code else "which is followed by"
+            raise BadInput(
+                f"the data have no bars of {code}, {whose} {name}",
+                f"add them, or take one of {', '.join(feed.codes[:5])}",
+            )
     if type(agent).on_bar is Agent.on_bar:
         raise BadInput(
             f"{name} has no on_bar, and bars call nothing else",

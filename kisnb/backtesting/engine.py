@@ -42,6 +42,7 @@ from kisnb.kis.recording.recorded_tape import (
     recorded_market,
 )
 from kisnb.market.costs import BANKIS, CostModel, read_fees
+from kisnb.market.flows import FlowTable
 from kisnb.market.instruments import is_code
 from kisnb.market.sessions import gives_price
 from kisnb.market.universe import Universe
@@ -126,19 +127,21 @@ class Engine:
         *,
         cash: int | None = None,
         own_in_tape: bool = False,
+        flows: FlowTable | None = None,
     ) -> None:
         """``cash``: the account's won, None when it is not known and no buy is refused for it.
 
         ``own_in_tape``: the tape was recorded while these very orders were in the market.
         """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
-        code = str(agent.code)
-        if not isinstance(agent.code, str) or not is_code(code):
-            full = code.zfill(6) if code.isdecimal() else "005930"
-            raise BadInput(
-                f"{agent.code!r}, the stock of {type(agent).__name__}, is not a stock code",
-                f"write it in full: code={full!r}",
-            )
+        for followed in (agent.code, *agent.stocks()):
+            code = str(followed)
+            if not isinstance(followed, str) or not is_code(code):
+                full = code.zfill(6) if code.isdecimal() else "005930"
+                raise BadInput(
+                    f"{followed!r}, the stock of {type(agent).__name__}, is not a stock code",
+                    f"write it in full: code={full!r}",
+                )
         rules = Rules(universe, CAN, costs)
         self.now = start
         """Simulated time, UTC nanoseconds."""
@@ -154,6 +157,7 @@ class Engine:
             self.books,
             rules,
             cash=lambda: state.cash,
+            flows=flows,
         )
         self.market = TapeMarket(own_in_tape=own_in_tape)
         self._keys: dict[int, str] = {}
@@ -441,6 +445,7 @@ def replay(
     limits: Limits | None = None,
     costs: CostModel | None = None,
     cash: int | None = None,
+    flows: FlowTable | None = None,
 ) -> Result:
     """Run an agent over a recorded day (``kisnb sim --record day.tape``) and return the result.
 
@@ -463,7 +468,9 @@ def replay(
             # The day of the tape is known with its first frame, and the issues and limits are those
             # of that day.
             universe = Universe.load(data_dir(), kst_day(t))
-            engine = Engine(agent, universe, t, limits, charged, cash=cash, own_in_tape=has_orders)
+            engine = Engine(
+                agent, universe, t, limits, charged, cash=cash, own_in_tape=has_orders, flows=flows
+            )
         if came is None:
             engine.frame(t, ticks, depths)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from kisnb import columns
 from kisnb.errors import BadInput
-from kisnb.exits import ExitOptions, PriceAlert, read_protection
+from kisnb.exits import ExitOptions, PriceAlert, needs_atr, read_protection
 from kisnb.session.parts import SessionCalls
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.exit_state import Watch
@@ -28,8 +28,9 @@ class ExitCalls(SessionCalls):
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
         (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
         average purchase price when it is left out. ``atr_stop`` stops at twice the ``atr``, at
-        least 2 % and at most 7 %. ``staged`` is the exit in stages, see ``kisnb.exits.Staged``.
-        ``until`` is the moment of a time stop (UTC nanoseconds; ``session.moment("15:15")``).
+        least 2 % and at most 7 %; ``atr`` left out is that of KRX's 14 days before this one, and
+        when those are missing it stops at 2 %. ``staged`` is the exit in stages, see
+        ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds; ``session.moment("15:15")``).
 
         The desk judges every trade of every venue, over restarts too, and sells all that is held
         until nothing is. Without ``agent`` that is what no agent holds. A stock has one exit for
@@ -37,6 +38,8 @@ class ExitCalls(SessionCalls):
         BadInput, also when the exit would sell at once.
         """
         spelt = self._parts.code(code)
+        if needs_atr(options):
+            options["atr"] = await self._parts.figures.bring_atr(spelt)
         key = f"protect:{uuid.uuid4().hex}"
         return await self._parts.protections.protect(read_protection(key, agent, spelt, options))
 

@@ -10,9 +10,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kisnb import columns
-from kisnb.clock import Ns
+from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
-from kisnb.events import Event
+from kisnb.events import Event, PhaseChanged
 from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
 from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_lost, view_of
@@ -20,6 +20,7 @@ from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
 from kisnb.session.agents.given_agent import check_agent, difference, id_of
 from kisnb.session.bars.agent_bars import AgentBars
+from kisnb.session.bars.past_figures import PastFigures
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -59,6 +60,7 @@ class Roster:
     def __init__(
         self, link: Link, state: SessionState, pace: Pace, rules: Rules, watched: WatchedStocks,
         placing: Placing, open_orders: OpenOrders, changes: Changes, bars: AgentBars,
+        figures: PastFigures,
     ) -> None:  # fmt: skip
         self.work = AgentWork(link, state, pace, changes)
         self._link = link
@@ -70,6 +72,7 @@ class Roster:
         self._open_orders = open_orders
         self._changes = changes
         self._bars = bars
+        self._figures = figures
         self._runners: dict[str, AgentRunner] = {}
         self._starting: dict[str, _Start] = {}
         """The starts that wait for a lease, by the id of their agent."""
@@ -146,7 +149,8 @@ class Roster:
                     # away. So it is released now.
                     self._link.submit([ReleaseAgent(runner.id)])
                 raise self._taken_back(runner)
-            self._watched.follow(runner.agent.code)
+            self._watched.follow(*runner.agent.stocks())
+            await self._figures.bring(runner.agent)
             await self._bring_bars(runner)
             if self._starting.get(runner.id) is not start:
                 raise self._taken_back(runner)
@@ -182,9 +186,10 @@ class Roster:
         # agent starts without them and gets them later.
         async def later() -> None:
             await self._bars.bring(runner.agent)
-            self.rebuild_bars(runner.agent.code)
+            for code in runner.agent.stocks():
+                self.rebuild_bars(code)
 
-        self._pace.task(later(), f"bars of {runner.agent.code}")
+        self._pace.task(later(), f"bars of {', '.join(runner.agent.stocks())}")
 
     def rebuild_bars(self, code: str) -> None:
         """Make the bars of a stock anew in every agent, because missing minutes have come."""
@@ -299,6 +304,10 @@ class Roster:
         # A copy, because a handler may start or stop an agent.
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
+        if isinstance(event, PhaseChanged) and not self._figures.are_of(kst_day(now)):
+            # An agent that runs over midnight decides on the days up to the newest one.
+            agents = [r.agent for r in self._runners.values() if r.state in LIVE]
+            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
 
     def next_wake(self) -> Ns | None:
         """Return the earliest moment that an agent sleeps for. None when none sleeps."""
@@ -393,6 +402,9 @@ class Roster:
             self.work.await_foreign,
             cash=lambda: self._state.desk.cash,
             earlier=self._bars.earlier,
+            flows=self._figures.flows,
+            atr=self._figures.atr,
+            last=self._state.data.prices.get,
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:

@@ -16,8 +16,9 @@ from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
-from kisnb.exits import ExitOptions, Protection, read_protection
+from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
+from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Wanted, weight_of
@@ -95,6 +96,22 @@ class Host(Protocol):
         """Order what brings the position to ``wanted``; None when nothing is to be ordered."""
         ...
 
+    def flows(self, code: str, n: int) -> Sequence[DayFlow | None]:
+        """The flows of the newest ``n`` trading days that are over, oldest first."""
+        ...
+
+    def atr(self, code: str) -> float | None:
+        """The average true range of the days before this one, won; None when it is not known."""
+        ...
+
+    def equity(self) -> int | None:
+        """The account's cash and holdings, won; None when a part of it is not known."""
+        ...
+
+    def listed_shares(self, code: str) -> int | None:
+        """The listed shares of a stock; None when they are not known."""
+        ...
+
 
 class Agent:
     """Base class of strategies.
@@ -169,6 +186,20 @@ class Agent:
         if own:
             own = {name: value for name, value in own.items() if name != "host"}
         return (own, *slots) if slots else own
+
+    def stocks(self) -> tuple[str, ...]:
+        """Return the codes of the stocks that this agent follows, its own first.
+
+        Override it to follow several. Then ``on_tick``, ``on_bar``, ``on_depth`` and ``on_gap`` get
+        the events of all of them: ``tick.code`` says of which. ``self.buy(1, code=...)`` orders
+        one of them. It is read once, when the agent starts.
+
+        ::
+
+            def stocks(self):
+                return (self.code, "005935")
+        """
+        return (self.code,)
 
     # handlers
 
@@ -311,7 +342,8 @@ class Agent:
         percentage of the entry price (``"3%"``) or a price in won, ``trail`` a percentage below
         the highest price since; ``Session.protect`` has all of them. Order first: the desk refuses
         an exit of a stock that is neither held nor on order, and says so in the session's
-        troubles. Another exit of the stock takes the place of this one. Raises BadInput.
+        troubles. Another exit of the stock takes the place of this one. ``atr`` left out is that of
+        the days before this one; it stays None when it is not known. Raises BadInput.
 
         ::
 
@@ -319,8 +351,10 @@ class Agent:
                 self.buy(10)
                 self.protect(stop="3%", take="5%")
         """
-        host = self._started
-        protection = read_protection(host.mint(), self.id, self._stock(code), options)
+        host, stock = self._started, self._stock(code)
+        if needs_atr(options):
+            options["atr"] = host.atr(stock)
+        protection = read_protection(host.mint(), self.id, stock, options)
         host.emit(Protect(protection))
         return protection
 
@@ -381,6 +415,28 @@ class Agent:
         """
         length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
         return self._started.bars(self._stock(code), length, newest)
+
+    def flows(self, n: int, code: str = "") -> Sequence[DayFlow | None]:
+        """Return what groups of investors bought net on the newest ``n`` days, oldest first.
+
+        These are trading days that are over: up to the day before this one. In a back-test over
+        bars, the last bar of a day has that day too, because its order trades on the next day.
+        None stands for a day whose flow is not known. KIS has no flows at paper, and a session
+        looks six weeks back. A back-test gets them by ``kisnb.backtest(..., flows=frame)``. Raises
+        BadInput.
+        """
+        return self._started.flows(self._stock(code), values.whole(n, "the number of days"))
+
+    def equity(self) -> int | None:
+        """Return the account's cash and holdings at the newest prices, won.
+
+        None while the cash, or the price of a holding, is not known.
+        """
+        return self._started.equity()
+
+    def listed_shares(self, code: str = "") -> int | None:
+        """Return the listed shares of a stock as of today; None when they are not known."""
+        return self._started.listed_shares(self._stock(code))
 
     @property
     def _started(self) -> Host:
