@@ -56,6 +56,7 @@ from kisnb.events.desk import (
 )
 from kisnb.events.exits import (
     ExitFact,
+    ForecastJudged,
     PriceAlertEnded,
     PriceAlertFired,
     PriceAlertSet,
@@ -148,6 +149,7 @@ __all__ = [
     "Fact",
     "Filled",
     "FlattenSet",
+    "ForecastJudged",
     "GapFound",
     "GuardsSet",
     "HaltSet",

@@ -28,6 +28,14 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """What brought another stage; empty for a new peak alone."""
 
 
+class ForecastJudged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """Whether the forecast of a model counts for a staged exit changed."""
+
+    key: str
+    text: str
+    """Who gives it; or that none does or that it is too old, and so no model acts."""
+
+
 class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The exit sells from now on, until nothing is held."""
 
@@ -91,6 +99,7 @@ class PriceAlertEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
 ExitFact: TypeAlias = (
     ProtectionSet
     | ProtectionMoved
+    | ForecastJudged
     | ProtectionFired
     | ProtectionBlocked
     | ProtectionEnded

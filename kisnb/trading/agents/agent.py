@@ -22,6 +22,7 @@ from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Wanted, weight_of
+from kisnb.trading.exits.forecasts import read_forecast
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
 from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOrder, Submit
 
@@ -357,6 +358,27 @@ class Agent:
         protection = read_protection(host.mint(), self.id, stock, options)
         host.emit(Protect(protection))
         return protection
+
+    def forecast(self, down: object, *, usual_value: object = None, code: str = "") -> None:
+        """Give the desk this agent's probability that the price falls, from 0 to 1.
+
+        Staged exits of the stock use it for two bars of ``every`` (``kisnb.Staged.assist``). It is
+        named after this agent, and dated with the event in hand. None says that the model has none
+        now. ``usual_value`` are the won that are usually traded in the last five minutes at this
+        time of the day; without it no exit acts on the forecast. Raises BadInput.
+
+        ::
+
+            def on_bar(self, bar):
+                down = self.model.pred_down_prob(self.bars("1m", 60))
+                self.forecast(down, usual_value=self.usual)
+        """
+        host = self._started
+        forecast = read_forecast(
+            self._stock(code), down, provider=self.id, made_at=host.now, every=self.every,
+            usual_value=usual_value, now=host.now,
+        )  # fmt: skip
+        host.emit(forecast)
 
     def decide(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kisnb.clock import SECOND, Ns
 from kisnb.events import (
+    ForecastJudged,
     PriceAlertEnded,
     PriceAlertFired,
     PriceAlertSet,
@@ -19,7 +20,7 @@ from kisnb.events import (
     ProtectionSet,
     Tick,
 )
-from kisnb.exits import ExitReason, PriceAlert, Protection
+from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
 from kisnb.terms import Venue
 from kisnb.trading.exit_state import Watch
 from kisnb.trading.exits.exit_rules import (
@@ -224,6 +225,7 @@ class Exits:
         # Its buy is still under way, or what the shares cost is not known yet.
         if held.qty <= 0 or not entry:
             return
+        self._note_model(turn, watch)
         peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
         judgement = judge(
             protection, Watched(watch.stage, peak), price, self._facts(now, protection, held, entry)
@@ -238,13 +240,24 @@ class Exits:
         if protection.staged is None:
             return Facts(now, entry, 0)
         code = protection.code
+        model = self._forecasts.view(now, code)
         return Facts(
             now,
             entry,
             held.break_even(self._rules, now, code),
-            self._forecasts.falling(now, code),
+            model.falling,
+            model.source,
             self._forecasts.is_quiet(now, code),
         )
+
+    def _note_model(self, turn: Turn, watch: Watch) -> None:
+        """Journal whether a model's forecast counts for a staged exit, each time that changes."""
+        staged = watch.protection.staged
+        if staged is None or staged.assist is None or watch.stage is not ExitStage.HOLDING:
+            return
+        text = self._forecasts.view(turn.now, watch.protection.code).text
+        if text != watch.model:
+            turn.record(ForecastJudged(turn.now, watch.protection.key, text))
 
     def _note(self, turn: Turn, watch: Watch, judgement: Judgement) -> None:
         """Journal another stage at once, and a new peak now and then."""
