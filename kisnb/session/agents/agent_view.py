@@ -78,8 +78,8 @@ def view_lost(noted: AgentNoted, state: SessionState) -> AgentView:
     """Return the view of an agent that ran when its session ended."""
     record = noted.record
     code = json.decode(record.parameters).get("code", "")
-    since = clock_text(noted.t)
-    note = f"its session ended; ran since {since}: %kis agents restore {record.agent}"
+    at = clock_text(noted.t)
+    note = f"its session ended; last noted at {at}: %kis agents restore {record.agent}"
     return _view(state, record.agent, record.kind, code, AgentState.LOST, note)
 
 
