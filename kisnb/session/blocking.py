@@ -1,4 +1,4 @@
-"""The calls of a session for places where await cannot be.
+"""The calls of a session that block, for code that cannot await.
 
 They need nothing of the notebook's loop. They ask and order through the desk's socket thread, and
 no handler of an agent runs meanwhile.
@@ -84,7 +84,7 @@ class Blocking:
     ) -> Order:
         """Buy ``qty`` shares, as ``session.buy``.
 
-        Return when the exchange has accepted the order.
+        Return the order when the exchange has accepted it.
         """
         return self._order(Side.BUY, code, qty, price, **options)
 
@@ -92,11 +92,11 @@ class Blocking:
     def sell(
         self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Order:
-        """Sell ``qty`` shares, as ``buy``."""
+        """Sell ``qty`` shares. Parameters, return value and errors are those of ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> Orders:
-        """Hand the cancels to the desk.
+        """Ask the desk to cancel orders, and return the orders without waiting.
 
         Their outcome comes with a later call, or after the cell.
         """
@@ -107,7 +107,7 @@ class Blocking:
         return orders
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask a question and read the reply. Raises DeskError when the desk stays silent."""
+        """Ask the desk a question and return the answer. Raises DeskError when it stays silent."""
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:
@@ -118,7 +118,10 @@ class Blocking:
         return question.read(reply)
 
     def place(self, typed: TypedOrder) -> Order:
-        """Hand over an order whose values are read: what ``buy`` and ``%kis`` call."""
+        """Hand over a typed order, and return the order once it is decided.
+
+        ``buy`` and ``%kis`` call this method.
+        """
         return self._placing.submit_blocking(self._placing.call(typed))
 
     def _order(

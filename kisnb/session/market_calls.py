@@ -121,7 +121,7 @@ class MarketCalls(SessionCalls):
     def heard_bars(
         self, code: str, every: str = "1m", venue: Venue | str | None = None
     ) -> pl.DataFrame:
-        """Return the closed bars that are here already, without a question to anybody.
+        """Return the closed bars that this session has already. Neither desk nor KIS is asked.
 
         Columns are those of ``bars``. Raises BadInput.
         """

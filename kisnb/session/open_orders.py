@@ -33,7 +33,7 @@ class OpenOrders:
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel the orders that ``what`` names.
 
-        Return when each order has ended or its cancel is refused.
+        Return them when each order has ended or its cancel is refused.
 
         Raises BadInput when there is no such order, and DeskLost.
         """
@@ -126,6 +126,6 @@ def _is_cancel_refused(order: Order, since: int) -> bool:
 
 
 def _is_partly_cancelled(order: Order, since: int) -> bool:
-    """Return whether a cancel of a part came first. The leaves are still in the market."""
+    """Return whether only a part was cancelled, so that the leaves are still in the market."""
     cancelled = any(isinstance(fact, Cancelled) for fact in order.facts[since:])
     return cancelled and order.is_open and not order.cancel_asked

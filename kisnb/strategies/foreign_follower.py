@@ -37,7 +37,7 @@ class ForeignFollower(Agent):
     """Days in a row on which foreigners sold net."""
     listed: int = 0
     """Listed shares. 0: those of the list of stocks."""
-    weight: float = 1.0
+    weight: float = 0.2
     """Part of the account's equity that a buy is to hold."""
 
     def on_start(self) -> None:

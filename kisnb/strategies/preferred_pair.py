@@ -41,7 +41,7 @@ class PreferredPair(Agent):
     """Standard deviations from the mean at which it buys."""
     leave: float = 0.5
     """Standard deviations from the mean at which it sells."""
-    weight: float = 0.5
+    weight: float = 0.2
     """Part of the account's equity that the leg is to hold."""
     patience: float = 0.0
     """Seconds that a leg may take to fill. 0: the rest of its day."""

@@ -1,4 +1,4 @@
-"""Commands of a session: carried out by the core, or by the desk's process itself."""
+"""Carries out commands of a session: in the core, or in the desk's process itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHECK = "check the values of the call; after an update of kisnb restart the kern
 
 
 class SessionCommands:
-    """Carries out what a session sends without a reply."""
+    """Carries out the commands of sessions."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class SessionCommands:
                 self._leases.release(connection, agent)
 
     def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
-        """Carry out each command that can be read. Its sender alone learns which cannot."""
+        """Carry out each readable command. Report the others to their sender alone."""
         for piece in pieces(raw):
             if isinstance(piece, Unreadable):
                 self.refuse(connection, piece)
@@ -97,7 +97,7 @@ class SessionCommands:
                 self.execute(connection, piece)
 
     def refuse(self, connection: Connection, refused: Unreadable) -> None:
-        """Report to one session what was not carried out, and drop the order that it meant."""
+        """Report to one session that its command was not carried out and its order is dropped."""
         now, known = self._host.clock.now(), self._host.core.state.books.orders
         events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
         # An order that the desk has lives on, whatever was sent again under its key.

@@ -38,7 +38,7 @@ def desk_text(session: Session) -> str:
 
 
 def desk_html(session: Session, tables: Iterable[PanelTable[Any]]) -> str:
-    """Return header and tables as they stand. The page needs nothing else."""
+    """Return the header and the tables of this moment as HTML. The page needs nothing else."""
     clock = f"as of {session.status.clock_text()}"
     title = " · ".join(part for part in (session.label, clock, session.trading.text) if part)
     line = "  ".join(f"{f.name} {f.text}" for f in account_line(session.status.figures))

@@ -28,7 +28,7 @@ class PanelColumn(msgspec.Struct, frozen=True):
     kind: Kind | Literal["action"] = "text"
     """``action``: each cell is the label of a button, and names what it does. Empty: no button."""
     tip: str = ""
-    """What people read when the pointer rests on the button."""
+    """The text that people read when the pointer rests on the button."""
     width: int = 0
     """Letters that the column has room for. 0: it shares the room that the others leave."""
     extra: int = 0
@@ -42,7 +42,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole table, in place of what was there. None: the table stays."""
     drop: list[str] = []
     add: list[tuple[int, str, Cells]] = []
-    """(index, key, cells), by rising index."""
+    """The new rows: (index, key, cells), by rising index."""
     set: dict[str, dict[str, PanelCell]] = {}
     """The changed cells, by row key and column number."""
 

@@ -18,7 +18,7 @@ class WatchedStocks:
         self._link = link
         self._rules = rules
         self._wants: dict[Want, None] = {}
-        """A set that keeps the order in which the session asked."""
+        """The wants of the session: a set in the order in which they were asked for."""
 
     def follow(self, *codes: str) -> None:
         """Subscribe to the trades and the depth of these stocks. Raises UnknownInstrument.
@@ -45,7 +45,7 @@ class WatchedStocks:
             self._link.submit(self.commands())
 
     def commands(self) -> list[Command]:
-        """Return what a desk needs to know of the subscriptions: all of them in one command."""
+        """Return the one command that subscribes to all wants. Empty when there are none."""
         # All of them, because the desk replaces what it knows of this session.
         return [WatchCodes(tuple(self._wants))] if self._wants else []
 
