@@ -29,7 +29,7 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ForecastJudged(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Whether the forecast of a model counts for a staged exit changed."""
+    """A model's forecast began or ceased to count for a staged exit."""
 
     key: str
     text: str

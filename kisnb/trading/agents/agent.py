@@ -7,20 +7,21 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, Unpack, get_type_hints
+from collections.abc import Generator, Mapping, Sequence
+from typing import ClassVar, Literal, Protocol, Unpack, get_type_hints
 
 import msgspec
 
 from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
+from kisnb.events import Bar, Event
 from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
 from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agents.handlers import Handlers
 from kisnb.trading.agents.sizing import Wanted, weight_of
 from kisnb.trading.exits.forecasts import read_forecast
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
@@ -43,9 +44,6 @@ class Wait(msgspec.Struct):
         return (self.order is not None and self.order.is_ended) or (
             self.until is not None and now >= self.until
         )
-
-
-Handled: TypeAlias = Coroutine[Any, Any, None] | None
 
 
 class Host(Protocol):
@@ -120,8 +118,8 @@ class Host(Protocol):
         ...
 
 
-class Agent:
-    """Base class of strategies.
+class Agent(Handlers):
+    """Base class of strategies. Its handlers stand in ``Handlers``; here are its actions.
 
     ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none. An agent
     that buys above the mean of twenty minutes::
@@ -138,7 +136,6 @@ class Agent:
                     self.buy(1)
     """
 
-    code: str = ""
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
     when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
@@ -193,49 +190,6 @@ class Agent:
         if own:
             own = {name: value for name, value in own.items() if name != "host"}
         return (own, *slots) if slots else own
-
-    def stocks(self) -> tuple[str, ...]:
-        """Return the codes of the stocks that this agent follows, its own first.
-
-        Override it to follow several. Then ``on_tick``, ``on_bar``, ``on_depth`` and ``on_gap`` get
-        the events of all of them: ``tick.code`` says of which. ``self.buy(1, code=...)`` orders
-        one of them. It is read once, when the agent starts.
-
-        ::
-
-            def stocks(self):
-                return (self.code, "005935")
-        """
-        return (self.code,)
-
-    # handlers
-
-    def on_start(self) -> Handled:
-        """Called once, when the agent starts."""
-
-    def on_tick(self, tick: Tick) -> Handled:
-        """Called for each trade of the agent's stock.
-
-        Nextrade's trades are not delivered in KRX's regular session.
-        """
-
-    def on_depth(self, depth: Depth) -> Handled:
-        """Called when the depth of the agent's stock changed. Only the newest one is delivered."""
-
-    def on_bar(self, bar: Bar) -> Handled:
-        """Called when a bar of ``every`` has closed."""
-
-    def on_fill(self, order: Order, fill: Filled) -> Handled:
-        """Called for each fill of an order of this agent."""
-
-    def on_order(self, order: Order, fact: OrderFact) -> Handled:
-        """Called for each fact about an order of this agent."""
-
-    def on_phase(self, phase: PhaseChanged) -> Handled:
-        """Called when the phase of a venue changed."""
-
-    def on_gap(self, gap: GapFound) -> Handled:
-        """Called when trades were not received. Bars and indicators may lack them."""
 
     # actions
 

@@ -28,7 +28,7 @@ QUIET = 60
 
 
 class ModelView(NamedTuple):
-    """What a model says of a stock at a moment."""
+    """A model's forecast of a stock, as it counts at a moment."""
 
     falling: int | None
     """Probability that the price falls, basis points. None: there is none that counts."""
@@ -60,7 +60,7 @@ class Forecasts:
             trades.popleft()
 
     def view(self, now: Ns, code: str) -> ModelView:
-        """Return what counts now: the newest forecast, unless it is older than two of its bars."""
+        """Return the newest forecast, unless it is older than two of its bars."""
         newest = self._newest.get(code)
         if newest is None:
             return ModelView(None, "", "no model gives pred_down_prob, so none acts")
