@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 import kisnb
+from kisnb.events import PhaseChanged
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.strategies.foreign_follower import ForeignFollower
 from kisnb.strategies.preferred_pair import PreferredPair
 from kisnb.strategies.volatility_tracker import VolatilityTracker
-from tests.session.opening import on_simulated_day
+from tests.desk.served import seen
+from tests.session.opening import control, on_simulated_day
 
 COMMON, PREFERRED, STOCK = "005930", "005935", "035420"
 
@@ -114,3 +118,43 @@ async def test_a13_a_leg_that_does_not_fill_is_cancelled_and_the_other_one_is_un
         (COMMON, "sell", "filled"),
     ]
     assert (agent.held(COMMON), agent.held(PREFERRED)) == (0, 0)
+
+
+class FlowReader(kisnb.Agent):
+    """Reads the flow of the day before at each change of phase."""
+
+    code = COMMON
+
+    def on_phase(self, phase: PhaseChanged) -> None:
+        self.newest = self.flows(1)[0]
+
+
+@on_simulated_day(start="15:15")
+async def test_a13_an_agent_that_runs_over_midnight_gets_the_flows_of_the_newest_days(
+    session: Session,
+) -> None:
+    agent = FlowReader()
+    await session.agents.start(agent)
+    await session.until("15:21")
+    assert agent.newest is not None
+    # As if the figures had been brought on the day before.
+    figures = session._parts.figures
+    figures._day = date(2026, 11, 19)
+    figures.flows._of.clear()
+    await session.until("15:35")
+    await seen(lambda: figures._day == date(2026, 11, 20))
+    await seen(lambda: agent.flows(1)[0] is not None)
+
+
+@on_simulated_day()
+async def test_a13_flows_that_kis_does_not_give_are_missing_and_the_decision_says_so(
+    session: Session,
+) -> None:
+    control("fault", on="read", what="error", tr_id="FHPTJ04160001", times=100)
+    agent = ForeignFollower(code=STOCK)
+    await session.agents.start(agent)
+    await session.sleep(60)
+    (row,) = session.agents.why(agent.id).rows(named=True)
+    assert row["why"] == "the flow of 3 of 3 days is not known"
+    assert any("its flows are missing" in trouble for trouble in session.troubles)
+    assert not agent.book.orders
