@@ -18,8 +18,13 @@ def newest_atr(bars: Sequence[Bar], length: int = LENGTH) -> float | None:
     None when there are fewer than ``length + 1`` bars with trades. None also when no price moved,
     because a distance of 0 would sell at once.
     """
-    traded = [bar for bar in bars if bar.volume][-length - 1 :]
+    traded: list[Bar] = []
+    for bar in reversed(bars):
+        if bar.volume:
+            traded.append(bar)
+        if len(traded) > length:
+            break
     atr = Atr(length)
-    for bar in traded:
+    for bar in reversed(traded):
         atr.update(bar.high, bar.low, bar.close)
     return atr.value or None

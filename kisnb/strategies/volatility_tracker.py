@@ -51,10 +51,11 @@ class VolatilityTracker(Agent):
         self._look()
 
     def _look(self) -> None:
-        bars = self.bars("1d", max(self.length, 30))
-        if not bars or bars[-1].t == self._decided:
+        newest = self.bars("1d", 1)
+        if not newest or newest[0].t == self._decided:
             return
-        self._decided = bars[-1].t
+        self._decided = newest[0].t
+        bars = list(self.bars("1d", max(self.length, 30)))
         atr, equity, held = newest_atr(bars), self.equity(), self.held() + self.working()
         levels = [_level(bar, self.book_values) for bar in bars][-self.length :]
         mean = _mean(levels, self.length)
