@@ -38,6 +38,9 @@ async def test_a13_strategies_of_flows_volatility_and_a_pair_trade_on_a_simulate
     assert pair.held(PREFERRED) > 0
     (row,) = session.agents.why(pair.id).rows(named=True)
     assert (row["action"], row["code"]) == ("buy", PREFERRED)
+    (view,) = [view for view in session.agents if view.id == pair.id]
+    assert (view.code, view.position) == (COMMON, 0)
+    assert view.note.endswith(f"also holds {pair.held(PREFERRED):,} {PREFERRED}")
 
 
 async def buys_on_the_flows_that_kis_states(

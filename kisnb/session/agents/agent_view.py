@@ -88,6 +88,9 @@ def _view(
 ) -> AgentView:
     book, prices = state.books.of(agent_id), state.data.prices
     position = book.position(code)
+    others = (f"{p.qty:,} {c}" for c, p in book.positions.items() if p.qty and c != code)
+    if also := ", ".join(others):
+        note = f"{note}; also holds {also}" if note else f"also holds {also}"
     return AgentView(
         agent_id,
         name,
