@@ -11,14 +11,16 @@ import kisnb
 from kisnb.backtesting.engine import Engine
 from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import BadInput
-from kisnb.events import Depth, GapFound
+from kisnb.events import AccountOpened, Depth, GapFound, StockDay
 from kisnb.market.flows import DayFlow, FlowTable
 from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.gate.risk import Rules
+from kisnb.trading.order_books.order_book import OrderBooks
 from tests.backtesting.bars import flat, minutes
-from tests.trading.desk import CODE, NOON
+from tests.trading.desk import CAN, CODE, NOON
 from tests.trading.test_agents import runner_of, tick
 
 OTHER, STRANGER = "005935", "000660"
@@ -139,3 +141,43 @@ def test_a13_two_agents_may_follow_the_same_stock_of_a_back_test():
     data = pl.concat([flat([10_000] * 3), flat([8_000] * 3, OTHER)])
     kisnb.backtest([pair, single], data, costs="krx=0")
     assert (len(pair.seen), single.bars_seen) == (6, 3)
+
+
+def test_a13_a_holding_that_an_agent_does_not_follow_counts_at_the_newest_price_that_is_known():
+    class Sizer(Agent):
+        code = CODE
+
+        def on_tick(self, tick: kisnb.Tick) -> None:
+            self.worth = self.equity()
+
+    books = OrderBooks()
+    books.apply_holdings(AccountOpened(NOON, 10**6, ((STRANGER, 10, 1_000_000),)))
+    base = Universe.packaged().get(STRANGER).base
+    rules = Rules(Universe.packaged(), CAN)
+
+    def worth(last: int | None) -> int | None:
+        agent = Sizer()
+        runner = AgentRunner(
+            agent, "a", "run", books, rules, cash=lambda: 10**6, last=lambda _code: last
+        )
+        runner.start(NOON)
+        runner.deliver(tick(NOON, 70_000), NOON)
+        return agent.worth
+
+    assert worth(120_000) == 10**6 + 10 * 120_000
+    assert worth(None) == 10**6 + 10 * base
+    rules.days.learn(StockDay(NOON, STRANGER, 110_000, None, 115_000, False, False, 7_000))
+    assert worth(None) == 10**6 + 10 * 115_000
+    # Without any price the equity is not known.
+    books.apply_holdings(AccountOpened(NOON, 0, (("999999", 1, 1_000),)))
+    assert worth(None) is None
+
+
+def test_a13_the_listed_shares_that_kis_states_today_count_before_those_of_the_list():
+    agent = Follower()
+    runner = runner_of(agent)
+    runner.start(NOON)
+    assert agent.listed_shares() == Universe.packaged().get(CODE).shares
+    assert agent.listed_shares("999999") is None
+    runner._rules.days.learn(StockDay(NOON, CODE, 70_000, None, 70_000, False, False, 7_000))
+    assert agent.listed_shares() == 7_000

@@ -236,9 +236,13 @@ class AgentRunner:
             return None
 
     def listed_shares(self, code: str) -> int | None:
-        """Return the listed shares of a stock; None when they are not known."""
-        item = self._rules.instrument(code)
-        return None if item is None else item.shares or None
+        """Return the listed shares of a stock; None when they are not known.
+
+        KIS's own number of today counts before that of the list of stocks.
+        """
+        today, item = self._rules.stock_day(self.now, code), self._rules.instrument(code)
+        stated = 0 if today is None else today.shares
+        return stated or (None if item is None else item.shares or None)
 
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that brings the position to ``wanted``.
@@ -292,10 +296,18 @@ class AgentRunner:
     def _value_price(self, code: str) -> int:
         """Return the price at which a holding of the account counts, won. Raises BadInput.
 
-        The account may hold stocks that this agent does not follow.
+        The account may hold stocks that this agent does not follow. Then the newest price that the
+        session has counts, else the one that KIS stated today, else the day's base price.
         """
-        last = None if code in self._prices else self._last(code)
-        return self.price(code) if last is None else last
+        try:
+            return self.price(code)
+        except BadInput:
+            last, today = self._last(code), self._rules.stock_day(self.now, code)
+            if last is None and today is not None:
+                last = today.price or today.base or None
+            if last is None:
+                raise
+            return last
 
     def _reserved(self) -> int:
         """Return the cash that open buys may need, won, their fees included."""
