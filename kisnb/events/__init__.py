@@ -32,7 +32,14 @@ from kisnb.events.account import (
     HoldingAdopted,
     OrderShown,
 )
-from kisnb.events.agents import AgentFact, AgentNoted, AgentRecord, DecisionMade, GuardsSet
+from kisnb.events.agents import (
+    AgentArchived,
+    AgentFact,
+    AgentNoted,
+    AgentRecord,
+    DecisionMade,
+    GuardsSet,
+)
 from kisnb.events.desk import (
     AgentLeased,
     AgentReleased,
@@ -101,6 +108,7 @@ from kisnb.events.orders import (
     Sent,
     is_order_fact,
 )
+from kisnb.events.requotes import Requoted
 
 Event: TypeAlias = (
     OrderFact
@@ -119,6 +127,7 @@ __all__ = [
     "Accepted",
     "AccountFact",
     "AccountOpened",
+    "AgentArchived",
     "AgentFact",
     "AgentLeased",
     "AgentNoted",
@@ -183,6 +192,7 @@ __all__ = [
     "ReadingsGood",
     "Rejected",
     "Reopened",
+    "Requoted",
     "Resolved",
     "Revised",
     "SendStarted",

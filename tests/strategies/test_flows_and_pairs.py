@@ -252,5 +252,5 @@ def test_a13_a_leg_that_does_not_fill_whole_is_undone() -> None:
 
 
 def test_a13_an_agent_of_two_stocks_needs_the_bars_of_both() -> None:
-    with pytest.raises(BadInput, match="no bars of 005935, which is followed by PreferredPair"):
+    with pytest.raises(BadInput, match="do not have 005935, which is followed by PreferredPair"):
         played(PreferredPair(code=CODE), flat([10_000] * 3))

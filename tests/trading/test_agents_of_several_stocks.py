@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import kisnb
-from kisnb.backtesting.engine import Engine
+from kisnb.backtesting.tape.tape_run import TapeRun
 from kisnb.clock import MINUTE, SECOND
 from kisnb.errors import BadInput
 from kisnb.events import AccountOpened, Depth, GapFound, StockDay
@@ -79,7 +79,7 @@ def test_a13_a_tape_is_played_to_an_agent_of_two_stocks_with_the_flows_of_the_da
     day = date(2026, 11, 20)
     flows = FlowTable([DayFlow(day, CODE, foreign=1), DayFlow(date(2026, 11, 19), CODE, foreign=2)])
     agent = Follower()
-    engine = Engine(agent, Universe.packaged(), NOON, flows=flows)
+    engine = TapeRun(agent, Universe.packaged(), NOON, flows=flows)
     for code in (CODE, OTHER, STRANGER):
         engine.frame(NOON + SECOND, [tick(NOON + SECOND, 70_000, code=code)])
     assert agent.seen == [("tick", CODE), ("tick", OTHER)]
@@ -93,7 +93,7 @@ def test_a13_a_tape_of_a_pair_needs_two_codes_that_it_can_have():
             return (CODE, "5935")
 
     with pytest.raises(BadInput, match="'5935', the stock of Short, is not a stock code"):
-        Engine(Short(), Universe.packaged(), NOON)
+        TapeRun(Short(), Universe.packaged(), NOON)
 
 
 @pytest.mark.parametrize("every", ["1d", "5m"])
