@@ -117,6 +117,7 @@ def backtest(
             separate=separate,
             has_limits=limits is not None,
             has_guards=any(runner.agent.guards is not None for runner in run.runners),
+            has_requotes=any(runner.agent.requote is not None for runner in run.runners),
         ),
         parameters=parameters,
     )

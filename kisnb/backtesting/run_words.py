@@ -54,6 +54,7 @@ def assumed(
     separate: bool,
     has_limits: bool,
     has_guards: bool,
+    has_requotes: bool,
 ) -> tuple[str, ...]:
     """Return the assumptions of a run over bars, as sentences."""
     said = [
@@ -75,6 +76,8 @@ def assumed(
         said.append("The desk's own limits, such as max_order_value, are not applied.")
     if has_guards:
         said.append("The guards of agents (kisnb.Guards) are not checked over bars.")
+    if has_requotes:
+        said.append("The requotes of agents (kisnb.Requote) are not played: a bar has no depth.")
     if unknown:
         few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")

@@ -40,3 +40,20 @@ def test_a14_decisions_of_a_back_test_are_in_its_result_and_guards_are_said_to_b
 def test_h06_an_exit_over_bars_is_refused_with_its_cure() -> None:
     with pytest.raises((KisnbError, RuntimeError), match="not played over bars"):
         kisnb.backtest(Careful(), minutes(1, 3, per_day=30), costs="bankis", cash=10**8)
+
+
+class Patient(kisnb.Agent):
+    code = "005930"
+    every = "1m"
+    requote = kisnb.Requote()
+
+    def on_bar(self, bar: Bar) -> None:
+        if not self.book.orders:
+            self.buy(1, bar.close * 8 // 10 // 100 * 100)
+
+
+def test_a10_a_back_test_over_bars_says_that_it_plays_no_requote() -> None:
+    result = kisnb.backtest(Patient(), minutes(1, 3, per_day=30), costs="bankis", cash=10**8)
+    (order,) = result.book.orders.values()
+    assert not order.fills
+    assert any("requotes of agents" in text for text in result.record.assumptions)
