@@ -180,6 +180,9 @@ class ExitWatch:
         key, exits = protection.key, self._state.exits
         if exits.is_known(key):
             return
+        if not self.watches(protection.code):
+            # The desk follows the price only while the stock is watched, so this one may be old.
+            self._prices.pop(protection.code, None)
         if (no := self._why_not_set(protection)) is not None:
             turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
             return
