@@ -385,6 +385,8 @@ class BarOrders:
     def _reserved(self, agent: str) -> int:
         """Return the won that limit buys at the exchange may take; of one agent when named."""
         buys = self._limit_buys
+        if not buys:
+            return 0
         for key in [key for key, order in buys.items() if not order.is_open]:
             del buys[key]
         return sum(
