@@ -85,6 +85,8 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         """The phone beside the desk, and faults, in a simulated day."""
         self.status = parts.status
         """How the desk and the link to it stand."""
+        self.estimates = parts.estimates
+        """What an order would need and cost, before it is sent."""
         self.hooks = parts.hooks
         """What the notebook gives to this session."""
         # All parts exist by now. The first batch may be drained as soon as the link listens, so the
