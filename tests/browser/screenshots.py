@@ -76,7 +76,7 @@ def take(notebook: NotebookPage, images: Path) -> None:
 
 def settle(cell: Locator) -> None:
     """Wait until the cell's output is drawn and its highlights have faded."""
-    cell.locator(".main-svg, .kisnb-desk tbody tr").first.wait_for(timeout=30_000)
+    cell.locator(".main-svg, .kisnb-desk .tabulator-row").first.wait_for(timeout=30_000)
     cell.page.wait_for_timeout(1500)
 
 
