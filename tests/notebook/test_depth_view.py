@@ -8,6 +8,7 @@ import kisnb
 from kisnb import Session
 from kisnb.clock import kst
 from kisnb.events import Depth
+from kisnb.notebook.panels import open_panel
 from kisnb.notebook.panels.depth_view import LEVELS, VENUES, depth_view, own_orders, rungs
 from kisnb.notebook.panels.stock_rows import stock_table, stock_views
 from kisnb.notebook.panels.tape_view import TRADES, tape_view
@@ -85,6 +86,18 @@ def test_n04_the_depth_has_colours_sums_own_orders_and_the_last_price() -> None:
                 ]
             assert max(level[2] for row in rows.values() for level in row[5:]) == 100
             assert [head for head, _ in view["venues"]] == ["KRX", "NXT"]
+
+    asyncio.run(main())
+
+
+def test_n04_a_venue_that_has_sent_nothing_yet_is_asked_once() -> None:
+    async def main() -> None:
+        async with await opened() as session:
+            panel = open_panel(session, "depth", "005930")
+            await session.sleep(2)
+            heads = panel._view("depth")["totals"]
+            assert all(asks and bids for asks, bids in heads)
+            assert panel.stock == "005930"
 
     asyncio.run(main())
 

@@ -62,6 +62,20 @@ def rungs(depths: Mapping[Venue, Depth]) -> tuple[list[Rung], list[Rung]]:
     return above[-LEVELS:], [rung for rung in rows if rung.price <= best][:LEVELS]
 
 
+async def read_depths(session: Session, code: str) -> None:
+    """Ask KIS once for the depths of a stock that no channel has brought yet.
+
+    A venue whose depth does not change sends none. Raises what ``session.depth`` raises.
+    """
+    known = session.data.depths_by_venue
+    for venue in VENUES:
+        is_open = sessions.phase(venue, session.now) is not Phase.CLOSED
+        if is_open and venue in session.estimates.venues(code) and (code, venue) not in known:
+            depth = await session.depth(code, venue)
+            # One that came over the channel meanwhile is newer.
+            known.setdefault((code, venue), depth)
+
+
 def own_orders(orders: Sequence[Order], code: str) -> dict[int, str]:
     """Return the open orders of a stock by their price, in words: ``"buy 10"``."""
     sums: dict[int, dict[Side, int]] = {}

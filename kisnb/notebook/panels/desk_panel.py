@@ -17,7 +17,7 @@ from anywidget import AnyWidget
 
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels import PANELS, WHOLE_HEAD
-from kisnb.notebook.panels.depth_view import depth_view
+from kisnb.notebook.panels.depth_view import depth_view, read_depths
 from kisnb.notebook.panels.desk_actions import row_action
 from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
@@ -25,7 +25,7 @@ from kisnb.notebook.panels.desk_rows import panel_tables
 from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.libraries import LIBRARIES, library
 from kisnb.notebook.panels.live_chart import LiveChart
-from kisnb.notebook.panels.part_words import part_words
+from kisnb.notebook.panels.part_words import ASLEEP, part_words
 from kisnb.notebook.panels.row_deltas import PanelFeed
 from kisnb.notebook.panels.tape_view import tape_view
 from kisnb.notebook.panels.ticket import OrderTicket
@@ -80,6 +80,7 @@ class DeskPanel(AnyWidget):
                 "layout": "desk" if name == "desk" else "alone",
                 "parts": [part_words(part, every, fixed=name == "desk") for part in PANELS[name]],
                 "files": LIBRARIES,
+                "asleep": ASLEEP,
             },
         )
         self._session = session
@@ -95,6 +96,8 @@ class DeskPanel(AnyWidget):
         # asyncio keeps only a weak reference to a task. Without this set, the action of a button
         # could vanish half done.
         self._work: set[asyncio.Task[None]] = set()
+        self._read = ""
+        """The stock whose depths were asked for."""
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
         if code and "ticket" not in self._views:
@@ -128,6 +131,9 @@ class DeskPanel(AnyWidget):
         message = self._feed.changes(header(self._session, self._note), tables, views)
         if message is not None:
             self.send(message)
+        if self.stock != self._read and "depth" in self._views:
+            self._read = self.stock
+            self._start(read_depths(self._session, self.stock))
         if self._chart is not None:
             self._chart.show(self.stock)
             self._chart.refresh()

@@ -38,7 +38,7 @@ class PanelTable(Generic[S]):
     """The labels that take the most room of all that a row has at once."""
     subjects: Callable[[], Iterable[S]]
     """The subjects of the rows, in their order."""
-    height: int = 12
+    height: int = 10
     """Rows that are in sight at most. The others are reached by scrolling."""
     curve: Callable[[S], PanelCell] | None = None
     """The curve of a row's newest values. None: the table shows none."""

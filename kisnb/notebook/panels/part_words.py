@@ -12,6 +12,11 @@ MISSING = (
     "{what} cannot be drawn: neither JupyterLab's server nor the kernel gave the page its library. "
     "Reload the page."
 )
+ASLEEP = (
+    "Nothing was sent: the kernel does not answer, and it would do it later, at another price. "
+    "Try again when it answers."
+)
+"""What the page says when something is pressed while no message of the kernel arrives."""
 _WORDS: dict[str, dict[str, object]] = {
     "depth": {"tip": "Click to put this price into the ticket"},
     "tape": {"empty": "no trade was received yet"},

@@ -3,7 +3,7 @@
 const DEPTH_ROWS = 20;
 
 class DepthPart {
-  constructor(words, model) {
+  constructor(words, _model, awake) {
     this.state = {};
     this.node = element("section", "depth");
     this.node.dataset.part = words.name;
@@ -17,14 +17,14 @@ class DepthPart {
     this.heads = [element("span", "qty"), element("span", "price", "price"), element("span", "qty")];
     this.own = element("span", "own", "own");
     heads.append(...this.heads, this.own);
-    this.rows = Array.from({ length: DEPTH_ROWS }, () => this.row(words, model));
+    this.rows = Array.from({ length: DEPTH_ROWS }, () => this.row(words, awake));
     this.asks = this.sums("asks");
     this.bids = this.sums("bids");
     this.node.append(this.title, this.line, heads, this.asks.node);
     this.node.append(...this.rows.map(({ node }) => node), this.bids.node);
   }
 
-  row(words, model) {
+  row(words, awake) {
     const node = element("div", "row level");
     const [krx, price, nxt] = [element("span", "qty"), element("button", "price"), element("span", "qty")];
     const own = element("span", "own");
@@ -38,7 +38,7 @@ class DepthPart {
     node.append(krx, price, nxt, own);
     const row = { node, price, text, percent, venues: [krx, nxt], own, value: "" };
     node.addEventListener("click", () => {
-      if (row.value) model.send({ kind: "price", code: this.state.code, price: row.value });
+      if (row.value) awake.send({ kind: "price", code: this.state.code, price: row.value });
     });
     return row;
   }

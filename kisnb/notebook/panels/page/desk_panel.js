@@ -3,10 +3,11 @@
 
 const STALE_MS = 4000;
 const SETTLE_EVERY_MS = 500;
+const ENDING = new Set(["cancel", "stop", "pause", "flatten", "off"]);
 const PARTS = { depth: DepthPart, tape: TapePart, ticket: TicketPart, chart: ChartPart };
 
 function render({ model, el, signal }) {
-  const { parts: named, head, layout, files } = model.get("shown");
+  const { parts: named, head, layout, files, asleep } = model.get("shown");
   const root = element("div", `kisnb-desk ${layout}`);
   const release = keepKeys(root);
   const header = {};
@@ -45,19 +46,26 @@ function render({ model, el, signal }) {
     seq = null;
     model.send({ kind: "ready" });
   };
+  // A kernel that does not answer would do later what is pressed now, at another price. Only what
+  // ends something may wait for it.
+  const awake = {
+    send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
+  };
   const parts = {};
   let tables = null;
   for (const words of named) {
     if (words.kind === "table") {
       const press = (action, key, typed) =>
-        model.send({ kind: "press", table: words.name, action, key, typed: typed ?? {} });
+        (ENDING.has(action) ? model : awake).send({
+          kind: "press", table: words.name, action, key, typed: typed ?? {},
+        });
       tables ??= Promise.all([library(model, files.tables), library(model, files.tables_css)]).then(
         ([module]) => module,
       );
       // Without the library there is nothing to draw, and a cure.
       tables.catch(() => say([{ kind: "failed", text: words.missing }]));
       parts[words.name] = new Table(words, press, ask, tables, flashes);
-    } else parts[words.name] = new PARTS[words.kind](words, model, files, say);
+    } else parts[words.name] = new PARTS[words.kind](words, model, awake, files, say);
   }
   const body = element("div", "parts");
   for (const [name, part] of Object.entries(parts)) {

@@ -9,7 +9,7 @@ const dayOf = new Intl.DateTimeFormat("en-CA", { ...KST, year: "numeric", month:
 const won = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 class ChartPart {
-  constructor(words, model, files, say) {
+  constructor(words, model, _awake, files, say) {
     this.model = model;
     this.number = null;
     this.message = null;

@@ -4,7 +4,7 @@
 
 const NOTE_WIDTH = 22; // letters that a column without a width has room for at least
 const LETTER = 7; // pixels of a digit
-const HEAD_LETTER = 8.2; // pixels of a letter of a heading
+const HEAD_LETTER = 9; // pixels of a letter of a heading
 const PADDING = 13; // pixels of a cell beside its letters
 const SORT_MS = 1000; // a table that is sorted is put in order anew at most this often
 

@@ -2,8 +2,8 @@
 // sends what is typed and pressed.
 
 class TicketPart {
-  constructor(words, model) {
-    this.model = model;
+  constructor(words, _model, awake) {
+    this.awake = awake;
     this.state = {};
     this.revision = null;
     this.node = element("section", "ticket");
@@ -84,7 +84,7 @@ class TicketPart {
   }
 
   send(content) {
-    this.model.send({ kind: "ticket", ...content });
+    this.awake.send({ kind: "ticket", ...content });
   }
 
   input(name, hint) {
