@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Generic
 
 from kisnb.columns import Column, S
@@ -67,7 +68,7 @@ class PanelTable(Generic[S]):
     @property
     def _action_width(self) -> int:
         """Letters that the buttons need beside one another."""
-        return sum(len(name) + BUTTON_ROOM for name in self.widest.split()) or ACTION_WIDTH
+        return ceil(sum(len(name) + BUTTON_ROOM for name in self.widest.split())) or ACTION_WIDTH
 
     def rows(self) -> Rows:
         """Return one row per subject, by its key."""
@@ -98,5 +99,5 @@ class PanelTable(Generic[S]):
 ACTION_WIDTH = 3
 SPARK_WIDTH = 9
 """Letters that a curve has room for."""
-BUTTON_ROOM = 3
+BUTTON_ROOM = 2.5
 """Letters that the edges of a button take."""

@@ -3,9 +3,13 @@
 // column is.
 
 const NOTE_WIDTH = 22; // letters that a column without a width has room for at least
-const LETTER = 7; // pixels of a digit
-const HEAD_LETTER = 9; // pixels of a letter of a heading
-const PADDING = 13; // pixels of a cell beside its letters
+// Pixels of a digit, of a letter of a heading with its share of the arrow, and of a cell beside its
+// letters; in a tight table of small letters, too.
+const ROOMY = { letter: 7, head: 9, padding: 13 };
+const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
+// What a table leaves out where there is no room, see `levelFor`.
+const TIGHT_LEVEL = 3;
+const BUTTONS_BELOW = 4;
 const SORT_MS = 1000; // a table that is sorted is put in order anew at most this often
 
 const textOf = (value) => (Array.isArray(value) ? value[0] : (value ?? ""));
@@ -14,8 +18,11 @@ const field = (i) => `c${i}`;
 const isNumeric = (kind) => kind === "number" || kind === "signed";
 
 // The pixels that a column needs, its heading included.
-const roomOf = (column) =>
-  Math.ceil(Math.max((column.width || NOTE_WIDTH) * LETTER, column.name.length * HEAD_LETTER)) + PADDING;
+function roomOf(column, level) {
+  const { letter, head, padding } = level >= TIGHT_LEVEL ? TIGHT : ROOMY;
+  const letters = (column.width || NOTE_WIDTH) * letter;
+  return Math.ceil(Math.max(letters, column.name.length * head)) + padding;
+}
 
 // "1,234", "+12" and "71,000 (+1.2 %)" are sorted by their number; a cell without one comes last.
 function numberOf(value) {
@@ -162,7 +169,7 @@ class Table {
       if (!row) continue;
       for (const name of Object.keys(cells)) {
         const column = this.columns[Number(name.slice(1))];
-        if (column.kind === "note" && this.level > 0) {
+        if (this.isBelow(column)) {
           this.note(row);
           row.normalizeHeight();
         }
@@ -201,6 +208,7 @@ class Table {
       if (!this.node.isConnected || !this.place.clientWidth || this.grid) return;
       this.ready = false;
       this.level = this.levelFor(this.place.clientWidth);
+      this.node.classList.toggle("tight", this.level >= TIGHT_LEVEL);
       const size = this.words.rows * 22 + 26;
       this.grid = new TabulatorFull(this.place, {
         data: this.keys.map((key) => this.record(key)),
@@ -232,7 +240,7 @@ class Table {
   column(column, i) {
     const { kind } = column;
     const isText = kind === "text" || kind === "note";
-    const room = roomOf(column);
+    const room = roomOf(column, this.level);
     const common = {
       title: column.name,
       field: field(i),
@@ -255,15 +263,22 @@ class Table {
   }
 
   // 0: all columns. 1: notes stand below their rows. 2 and 3: columns that a person misses least are
-  // left out.
+  // left out. 4: the buttons, too, stand below their rows.
   levelFor(width) {
     const needed = (level) =>
-      this.columns.filter((c) => this.isShown(c, level)).reduce((sum, c) => sum + roomOf(c), 0);
-    return [0, 1, 2].find((level) => needed(level) <= width - 2) ?? 3;
+      this.columns
+        .filter((c) => this.isShown(c, level))
+        .reduce((sum, c) => sum + roomOf(c, level), 0);
+    return [0, 1, 2, 3].find((level) => needed(level) <= width - 2) ?? BUTTONS_BELOW;
   }
 
   isShown(column, level = this.level) {
-    return level === 0 || (column.kind !== "note" && (column.extra || 0) <= 3 - level);
+    return !this.isBelow(column, level) && (level === 0 || (column.extra || 0) <= Math.max(3 - level, 0));
+  }
+
+  // Whether a column's cells stand below their rows.
+  isBelow({ kind }, level = this.level) {
+    return (kind === "note" && level > 0) || (kind === "action" && level === BUTTONS_BELOW);
   }
 
   fit() {
@@ -271,6 +286,12 @@ class Table {
     if (!this.ready) return;
     const level = this.levelFor(this.place.clientWidth);
     if (level === this.level) return;
+    if (level >= TIGHT_LEVEL !== this.level >= TIGHT_LEVEL) {
+      // The columns get other widths.
+      this.grid.destroy();
+      this.grid = null;
+      return void this.build();
+    }
     this.level = level;
     this.columns.forEach((column, i) => {
       if (this.isShown(column)) this.grid.showColumn(field(i));
@@ -284,7 +305,7 @@ class Table {
     this.note(row);
   }
 
-  // The notes of a row stand below it where there is no room beside.
+  // What has no room beside a row stands below it.
   note(row) {
     const node = row.getElement();
     node.querySelector(":scope > .note")?.remove();
@@ -292,9 +313,11 @@ class Table {
     const data = row.getData();
     const line = element("div", "note");
     this.columns.forEach((column, i) => {
-      if (column.kind !== "note") return;
       const value = data[field(i)];
-      if (textOf(value)) line.append(element("div", toneOf(value), textOf(value)));
+      if (!this.isBelow(column) || !textOf(value)) return;
+      const place = element("div", toneOf(value), column.kind === "note" ? textOf(value) : "");
+      if (column.kind === "action") place.append(this.buttons(row.getIndex(), column, value));
+      line.append(place);
     });
     if (line.firstChild) node.append(line);
   }
