@@ -69,8 +69,8 @@ def test_n05_fills_of_one_bar_and_side_are_one_mark() -> None:
             orders = list(s.book.orders.values())
             first = kst(USUAL[1], 10 * 3600) // SECOND
             assert marks_of(orders, [first, first + 60]) == [
-                [first, "buy", "buy 30 in 3"],
-                [first, "sell", "sell 5"],
+                [first, "buy", "30", "buy 30 in 3"],
+                [first, "sell", "5", "sell 5"],
             ]
             assert marks_of(orders, []) == []
 
@@ -105,7 +105,7 @@ def test_n05_a_page_that_follows_the_messages_has_the_bars_of_the_session() -> N
             assert [row[:6] for row in rows] == kept
             assert sum(m["reset"] for m in messages) == 1
             assert messages[-1]["orders"][0][2] == "buy 3"
-            assert messages[-1]["marks"][0][2] == f"buy {order.quantity}"
+            assert messages[-1]["marks"][0][3] == f"buy {order.quantity}"
             # An update is the newest bar, and no more than two of them.
             assert max(len(m["rows"]) for m in messages if not m["reset"]) <= 2
             chart.show("005930", "1d")

@@ -127,7 +127,7 @@ def order_table(
             Shown(columns["state"], 10),
             Shown(columns["venue"], 5, extra=2),
             Shown(columns["number"], 7, extra=2),
-            Shown(columns["agent"], 14, extra=1),
+            Shown(columns["agent"], 19, extra=1),
             Shown(columns["text"]),
         ],
         key=lambda o: o.key,

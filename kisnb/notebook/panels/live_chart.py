@@ -267,9 +267,10 @@ class LiveChart:
 
 
 def marks_of(orders: Iterable[Order], times: list[int]) -> list[list[object]]:
-    """Return bar time, side and text of the fills, by time. ``times`` are those of the bars.
+    """Return bar time, side, shares and words of the fills, by time.
 
-    Fills of one side in one bar are one mark: ``"buy 30 in 3"``.
+    ``times`` are those of the bars. Fills of one side in one bar are one mark: ``"30"``,
+    ``"buy 30 in 3"``. Neighbours would cover one another with more than the shares.
     """
     sums: dict[tuple[int, Side], list[int]] = {}
     for order in orders:
@@ -278,7 +279,12 @@ def marks_of(orders: Iterable[Order], times: list[int]) -> list[list[object]]:
             if at >= 0:
                 sums.setdefault((times[at], order.side), []).append(fill.qty)
     return [
-        [t, str(side), f"{side} {sum(q):,}" + (f" in {len(q)}" if len(q) > 1 else "")]
+        [
+            t,
+            str(side),
+            f"{sum(q):,}",
+            f"{side} {sum(q):,}" + (f" in {len(q)}" if len(q) > 1 else ""),
+        ]
         for (t, side), q in sorted(sums.items())
     ]
 

@@ -231,6 +231,7 @@ class ChartPart {
     this.legend.replaceChildren(
       `${this.timeText(t, true)}  O ${won.format(open)} H ${won.format(high)} L ${won.format(low)} ` +
         `C ${won.format(close)} V ${won.format(volume)} `,
+      ...this.message.marks.filter(([at]) => at === t).map((mark) => element("b", "", `${mark[3]} `)),
       ...lines.map((text, i) => {
         const node = element("span", "", `${text} `);
         node.style.color = this.colours.lines[i];

@@ -286,8 +286,8 @@ class Table {
     if (!this.ready) return;
     const level = this.levelFor(this.place.clientWidth);
     if (level === this.level) return;
-    if (level >= TIGHT_LEVEL !== this.level >= TIGHT_LEVEL) {
-      // The columns get other widths.
+    if (Math.max(level, this.level) >= TIGHT_LEVEL) {
+      // The columns get other widths, and the buttons another place.
       this.grid.destroy();
       this.grid = null;
       return void this.build();
@@ -324,6 +324,7 @@ class Table {
 
   content(cell, column) {
     const value = cell.getValue();
+    if (this.isBelow(column)) return "";
     if (column.kind === "action") return this.buttons(cell.getRow().getIndex(), column, value ?? "");
     if (column.kind === "spark") return sparkline(textOf(value), toneOf(value));
     const text = element("span", toneOf(value), textOf(value));
