@@ -79,7 +79,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """``%load_ext kisnb``."""
+    """Load kisnb's notebook extension. IPython calls this for ``%load_ext kisnb``."""
     # A program that only imports kisnb, such as the desk, needs no IPython.
     from kisnb.notebook.extension import load_ipython_extension as load
 
@@ -87,7 +87,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """``%unload_ext kisnb``."""
+    """Unload kisnb's notebook extension. IPython calls this for ``%unload_ext kisnb``."""
     from kisnb.notebook.extension import unload_ipython_extension as unload
 
     unload(shell)

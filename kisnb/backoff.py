@@ -45,9 +45,10 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
         return self.pauses[min(failures, len(self.pauses) - 1)]
 
     def spread(self, failures: int, draw: float) -> float:
-        """Return between half and all of ``pause(failures)``, by ``draw`` from 0 to 1.
+        """Return a part of ``pause(failures)``: half of it for ``draw`` 0, all for ``draw`` 1.
 
-        Many clients that lost the same server then do not all return at the same moment.
+        ``draw`` is a random number. Many clients that lost the same server then do not all return
+        at the same moment.
         """
         # The lower half stays out: a spread from 0 would let one client in many try again at once.
         # The caller draws the random number, so that a test can fix it.
@@ -55,5 +56,5 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
 
     @property
     def longest(self) -> P:
-        """The pause that repeats."""
+        """The last and longest pause, which repeats."""
         return self.pauses[-1]

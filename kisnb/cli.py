@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    """Run the verb. Raises KisnbError."""
+    """Run the verb, and return the exit status. Raises KisnbError."""
     match options.verb:
         case "lab":
             from kisnb.notebook.lab import main as lab
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _agent(options: argparse.Namespace) -> int:
-    """Run an agent of a file. Raises KisnbError."""
+    """Run an agent of a file until it ends, and return the exit status. Raises KisnbError."""
     from kisnb.session.headless import run
 
     parameters: dict[str, str] = {}
@@ -143,7 +143,7 @@ def _running_modes() -> list[Mode]:
 
 
 def _modes_meant(action: str) -> list[Mode]:
-    """Return the modes that a desk command without ``--mode`` is about.
+    """Return the modes on which a desk command works when ``--mode`` is not given.
 
     Raises BadInput when several desks run and the command changes one.
     """
@@ -162,7 +162,7 @@ def _modes_meant(action: str) -> list[Mode]:
 
 
 def _download_master() -> int:
-    """Download the list of stocks of today, a line a file; return the exit status."""
+    """Download today's list of stocks, print a line for each file, return the exit status."""
     from kisnb.clock import WallClock, kst_day
     from kisnb.config import load_config
     from kisnb.kis.master_download import download_master
@@ -270,9 +270,9 @@ def _halt(options: argparse.Namespace) -> int:
 
 
 def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
-    """Halt, or lift the halt of, one desk; return the exit status.
+    """Halt one desk, or lift its halt; return the exit status.
 
-    It raises nothing: an error at one desk must not keep the next desk from being halted.
+    It catches every KisnbError: an error at one desk must not keep the next one from being halted.
     """
     from kisnb.desk.life.kill_switch import halt_by_file, lift, pull
     from kisnb.trading.ports.commands import Halt

@@ -24,19 +24,19 @@ DAY: Ns = 24 * 60 * MINUTE
 # kisnb handles, and needs no table of time zones.
 KST = timezone(timedelta(hours=9), "KST")
 KST_SHIFT: Ns = 9 * 60 * MINUTE
-"""KST is this much ahead of UTC, all year round."""
+"""Nanoseconds by which KST is ahead of UTC, all year round."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 class Clock(Protocol):
-    """Gives the time in UTC nanoseconds, and can be slept on."""
+    """Gives the time in UTC nanoseconds, and lets a task sleep until a moment."""
 
     def now(self) -> Ns:
         """Return the present moment."""
         ...
 
     async def sleep_until(self, t: Ns) -> None:
-        """Return when the moment ``t`` has come; at once when it is past."""
+        """Sleep until the moment ``t``; return at once when it is past."""
         ...
 
 
@@ -48,16 +48,16 @@ class WallClock:
         return _time.time_ns()
 
     async def sleep_until(self, t: Ns) -> None:
-        """Sleep in real time."""
+        """Sleep in real time until the moment ``t``."""
         # The loop's timers follow the monotonic clock. When the machine's time is set during the
         # sleep, the sleep ends early or late by that step.
         await asyncio.sleep(max(0, t - self.now()) / SECOND)
 
 
 class SimulatedClock:
-    """Simulated time: it runs at a speed, or does not move until its owner sets it.
+    """A clock of simulated time: it runs at a speed, or moves only when its owner sets it.
 
-    It does not move in lockstep, in tests and in the back-tester.
+    It moves only when it is set in lockstep, in tests and in the back-tester.
     """
 
     def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:
@@ -66,7 +66,7 @@ class SimulatedClock:
         # correction of the machine's time does not make simulated time jump.
         self._wall = _time.monotonic_ns()
         self.speed = speed
-        """0: the clock does not move. 1: real time."""
+        """Simulated seconds in a real second. 0: the clock moves only when it is set."""
         # The number in the middle keeps sleepers of one moment in the order in which they came. It
         # also keeps heapq from comparing futures, which have no order.
         self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
@@ -100,7 +100,7 @@ class SimulatedClock:
         return self._sleepers[0][0] if self._sleepers else None
 
     async def sleep_until(self, t: Ns) -> None:
-        """Sleep in simulated time."""
+        """Sleep until the simulated moment ``t``; return at once when it is past."""
         # A moment that is past costs no turn of the loop.
         if t <= self.now():
             return
@@ -111,7 +111,7 @@ class SimulatedClock:
         await future
 
     def _wake(self) -> None:
-        """Wake those whose time has come; set the timer for the next one while time runs."""
+        """Wake the sleepers whose time has come; set the timer for the next one while time runs."""
         now = self.now()
         while (t := self.next_wake()) is not None and t <= now:
             heapq.heappop(self._sleepers)[2].set_result(None)
@@ -134,9 +134,9 @@ class Activity:
 
     def __init__(self) -> None:
         self.busy = 0
-        """Pieces of work under way."""
+        """Number of pieces of work under way."""
         self.at_rest = 0
-        """Pieces of work that only wait for the clock."""
+        """Number of pieces of work that only wait for the clock."""
         self.on_rest: Callable[[], None] = lambda: None
         """Called when work begins to wait for the clock."""
 

@@ -17,20 +17,23 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 Tone: TypeAlias = Literal["", "up", "down", "bad", "unsure"]
-"""What a colour says: rising or buying, falling or selling, refused, not known."""
+"""The meaning of a colour: none, rising or buying, falling or selling, refused, not known."""
 Kind: TypeAlias = Literal["text", "number", "signed", "side", "state", "note"]
-"""How a view draws a column. ``number`` and ``signed`` are right-aligned, ``note`` may be long."""
+"""The form in which a view draws a column.
+
+``number`` and ``signed`` are right-aligned. ``note`` may be long.
+"""
 Type: TypeAlias = Literal["String", "Int64", "Float64", "Datetime"]
 """The polars type of a column. ``Datetime`` is KST, in microseconds."""
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Return ``"71,000"``; empty for None."""
+    """Return a number with thousands separators, such as ``"71,000"``; empty for None."""
     return "" if value is None else f"{value:,.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 0) -> str:
-    """Return ``"+500"``, ``"-500"`` or ``"0"``; empty for None."""
+    """Return a number with its sign: ``"+500"``, ``"-500"`` or ``"0"``; empty for None."""
     if value is None:
         return ""
     # A value that is rounded to 0 has no sign: "-0" and "+0" say nothing to a person.
@@ -38,7 +41,7 @@ def signed(value: float | None, digits: int = 0) -> str:
 
 
 def tone_of(value: float | None) -> Tone:
-    """Return the tone of a change or a profit. None and 0 have none."""
+    """Return the tone of a change or a profit: up or down; empty for None and 0."""
     if not value:
         return ""
     return "up" if value > 0 else "down"
@@ -46,19 +49,19 @@ def tone_of(value: float | None) -> Tone:
 
 @dataclass(frozen=True)
 class Column(Generic[S]):
-    """One column: how its value is read from the subject, and how people see it."""
+    """One column of a table: its name, and functions that read value and text from a subject."""
 
     name: str
-    """Its name in a DataFrame."""
+    """The column's name in a DataFrame."""
     type: Type
     value: Callable[[S], object]
-    """Reads the value for a DataFrame."""
+    """Returns a subject's value for a DataFrame."""
     text: Callable[[S], str]
-    """Reads the text that people see."""
+    """Returns the text of a subject that people see."""
     kind: Kind = "text"
     tone: Callable[[S], Tone] = lambda _: ""
     heading: str = ""
-    """What people read above it, when that is not ``name``."""
+    """Heading for people. Empty: the heading is ``name``."""
 
     @property
     def head(self) -> str:
@@ -67,7 +70,7 @@ class Column(Generic[S]):
 
     @property
     def is_left(self) -> bool:
-        """True when its cells are aligned to the left."""
+        """True when the column's cells are aligned to the left."""
         return self.kind not in ("number", "signed")
 
 
@@ -75,7 +78,7 @@ def text_column(
     name: str, read: Callable[[S], str], *, kind: Kind = "text", heading: str = "",
     tone: Callable[[S], Tone] = lambda _: "",
 ) -> Column[S]:  # fmt: skip
-    """Return a column of text."""
+    """Return a column of text. ``read`` returns the text of a subject, for both views."""
     return Column(name, "String", read, read, kind, tone, heading)
 
 
@@ -102,7 +105,7 @@ def time_column(name: str, read: Callable[[S], Ns]) -> Column[S]:
 
 
 def picked(columns: Sequence[Column[S]], names: str) -> tuple[Column[S], ...]:
-    """Return the columns of these names, in their order. ``names`` separates them by blanks."""
+    """Return the columns that ``names`` lists, in that order. Blanks separate the names."""
     by_name = {column.name: column for column in columns}
     return tuple(by_name[name] for name in names.split())
 

@@ -1,7 +1,6 @@
-"""One typed configuration: defaults, then ``config.json`` in the state folder, then the
-environment.
+"""One typed configuration: defaults, ``config.json`` in the state folder, the environment.
 
-It holds no secrets: it names the file that does.
+A later source wins. The configuration holds no secrets: it names the file that does.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Source: TypeAlias = Literal["default", "file", "environment"]
 
 
 LONGEST_WINDOW = 12 * 3600
-"""Seconds of the longest blackout window; one that would be longer has its ends mixed up."""
+"""Seconds of the longest blackout window. A longer one is refused: its ends are mixed up."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,12 +67,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``08:59:50-09:00:10,15:19-15:21``; ``23:30-00:10`` ends on the next day.
     """
     assume: str = ""
-    """Uncertain facts of the market that are assumed the other way.
+    """Uncertain facts of the market whose other variant is assumed. Empty: none.
 
-    Names with commas: ``nxt_after_call,sor_krx_only``.
+    Names, separated by commas: ``nxt_after_call,sor_krx_only``.
     """
     routing: Literal["spread", "cost"] = "spread"
-    """What chooses between KRX and Nextrade when both take an order.
+    """The rule that chooses between KRX and Nextrade when both take an order.
 
     ``spread``: the tighter spread, then the shares shown. ``cost``: the lower expected cost first.
     """
@@ -85,23 +84,25 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
     """Seconds of wall time after which an order without a reply counts as unknown."""
     calls_per_second: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    """REST calls a second and appkey; 0 takes the safe rate of ``kis/endpoint.py``.
+    """REST calls a second and appkey. 0: the safe rate of ``kis/endpoint.py``.
 
     KIS allows new customers 3 for three days (KIS notice of 2026-03-20).
     """
     credentials: str = ""
-    """Path of a ``kis_devlp.yaml`` with the keys for paper and live."""
+    """Path of a ``kis_devlp.yaml`` with the keys. Empty: from the environment, else the keyring."""
     # KIS's samples (stocks_info) take the master files from here. No login is needed.
     master_url: str = "https://new.real.download.dws.co.kr/common/master"
     """Address of the folder with KIS's master files, for ``kisnb master download``."""
     record: str = ""
-    """File to which a desk writes all its traffic with KIS, masked, a JSON line each."""
+    """Path of a file for all traffic of a desk with KIS, masked, as lines of JSON. Empty: none."""
 
     tape: Literal["on", "off"] = "on"
-    """Whether a desk writes a tape of its day: the market, and what happened to its orders."""
+    """``on``: a desk records its day on a tape: market data, and the events of its orders."""
     tape_max_mb: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 2_000
-    """Megabytes (1,000,000 bytes) that a desk's tapes may take on the disk. The oldest days go
-    first. A day that alone is larger ends there."""
+    """Megabytes (1,000,000 bytes) that a desk's tapes may take on the disk.
+
+    The oldest tapes are deleted first. When today's tape alone is larger, it ends there.
+    """
     tape_days: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 30
     """Trading days whose tapes a desk keeps, today included."""
 
@@ -131,7 +132,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def hash(self) -> str:
         """Twelve hexadecimal digits, equal for equal settings.
 
-        Paths of files and what is taped do not count.
+        The settings of file paths and of the tape do not count.
         """
         # The report shows this hash. Two people with the same limits get the same one, even though
         # their files stand in other folders.
@@ -143,7 +144,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 PATHS = ("credentials", "record")
 """Settings that name a file."""
 TAPE = ("tape", "tape_max_mb", "tape_days")
-"""Settings of the tape, which change nothing of the trading."""
+"""Settings of the tape. They do not change the trading."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
 """Names of all settings."""
 HUNDREDTHS = "max_day_loss"
@@ -235,7 +236,7 @@ _UNITS = {
     "days": ("days", r"(?:days?|일)"),
     "calls/s": ("calls a second", r"(?:calls?/s|/s|calls? a second)"),
 }
-"""Of each unit: its word, and how a person may type it behind a number."""
+"""For each unit: its word, and a pattern of the spellings that may follow a number."""
 
 
 def shown(name: str, config: Config) -> str:
@@ -263,21 +264,25 @@ def config_file() -> Path:
 
 
 def load_config() -> Config:
-    """Return the configuration that counts. Raises ConfigError for a wrong value."""
+    """Read file and environment, and return the configuration in force.
+
+    Raises ConfigError for a wrong value.
+    """
     return _checked({**_filed(), **_given()})
 
 
 def sources() -> dict[str, Source]:
-    """Return the place that each setting comes from, by name. Raises ConfigError."""
+    """Return the place that each setting comes from, by the setting's name. Raises ConfigError."""
     filed, given = _filed(), _given()
     return {n: "environment" if n in given else "file" if n in filed else "default" for n in NAMES}
 
 
 def set_config(name: str, value: str | None) -> Config:
-    """Keep ``value`` in the file, None for the default; return the configuration that counts then.
+    """Write a setting to the file; return the configuration that is then in force.
 
-    Raises ConfigError for an unknown name, for a value that is out of range, and for a setting that
-    the environment fixes. Then nothing is written.
+    ``value`` None removes the setting from the file, so its default counts. Raises ConfigError for
+    an unknown name, for a value that is out of range, and for a setting that the environment fixes.
+    Then nothing is written.
     """
     if name not in NAMES:
         raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
@@ -316,9 +321,9 @@ def full_path(path: str) -> str:
 
 
 def takes(name: str) -> str:
-    """Return the values that a setting takes, for people.
+    """Return a description of the values that a setting takes, for people.
 
-    Such as ``a number of seconds above 0 to 60, such as 2 s``.
+    For example ``a number of seconds above 0 to 60, such as 2 s``.
     """
     unit, text, example = MEANINGS[name]
     if name == HUNDREDTHS:
@@ -341,7 +346,7 @@ def takes(name: str) -> str:
 
 
 def _given() -> dict[str, object]:
-    """Return the settings of the environment."""
+    """Read the environment variables, and return the settings that they give, by name."""
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
     # An empty variable counts as not set: `KISNB_RECORD= jupyter lab` is how a shell takes one
     # away.
@@ -349,7 +354,7 @@ def _given() -> dict[str, object]:
 
 
 def _plain(name: str, value: str) -> str:
-    """Return a typed value; a number without its unit and its thousands separators.
+    """Return a setting as the file holds it: a number without its unit and thousands separators.
 
     ``"2,5"`` keeps its comma and is refused as no number, because 25 was not meant.
     """
@@ -367,7 +372,7 @@ def _plain(name: str, value: str) -> str:
 
 
 def _filed() -> dict[str, object]:
-    """Return the settings of the file; none when there is no file. Raises ConfigError."""
+    """Read the file, and return its settings; empty when there is no file. Raises ConfigError."""
     # The file is read again with each call. A desk reads it once, when it starts, so no setting
     # changes under a running desk.
     path = config_file()
@@ -396,7 +401,7 @@ def _checked(settings: dict[str, object]) -> Config:
 
 
 def _window(text: str) -> tuple[time, time]:
-    """Return a blackout window. Raises ConfigError."""
+    """Return start and end of a blackout window such as ``15:19-15:21``. Raises ConfigError."""
     start, dash, end = text.partition("-")
     try:
         window = parse_time(start.strip()), parse_time(end.strip())

@@ -5,9 +5,9 @@ KisnbError
 ├── BadInput            the input makes no sense: unknown code, quantity 0, off-tick price
 │   ├── UnknownInstrument
 │   ├── UnknownCall     KIS has no call of this name; an AttributeError too
-│   └── NotOffered      the host of this mode does not do that
+│   └── NotOffered      the host of this mode has no such call
 ├── ConfigError         keys, folders, ports, configuration
-│   └── FolderError     the state folder, or a file in it, cannot serve
+│   └── FolderError     the state folder, or a file in it, cannot be used
 ├── NotOpen             no desk is open in this notebook
 ├── OrderRefused
 │   ├── OrderDenied     refused by us, nothing was sent
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 
 def _sentence(text: str) -> str:
-    """Return a text without its full stop, with a capital."""
+    """Return a text as a sentence: it begins with a capital letter and has no full stop."""
     # Texts of KIS (msg1) are padded with blanks, and some end with a full stop.
     text = text.rstrip(". ")
     # A name of a file, a parameter or a field stays as it is spelt.
@@ -38,7 +38,7 @@ def _sentence(text: str) -> str:
 
 
 def _ended(sentence: str) -> str:
-    """Return a sentence with its full stop."""
+    """Return a sentence with a full stop, unless it ends with ``?`` or ``!``."""
     return sentence if sentence.endswith(("?", "!")) else f"{sentence}."
 
 
@@ -49,7 +49,7 @@ class _OneLine(BaseException):
         self.text = _sentence(text)
         """The event, as a sentence without a full stop."""
         self.cure = _sentence(cure)
-        """The next step for a person, as such a sentence; empty when there is none."""
+        """The next step for a person, as a sentence without a full stop; empty for none."""
         super().__init__(" ".join(_ended(part) for part in (self.text, self.cure) if part))
 
     def _render_traceback_(self) -> list[str]:
@@ -77,7 +77,7 @@ class UnknownCall(BadInput, AttributeError):
 
 
 class NotOffered(BadInput):
-    """The host of this mode has no such call. It was not asked."""
+    """The host of this mode has no such call. Nothing was sent."""
 
 
 class ConfigError(KisnbError):
@@ -85,7 +85,7 @@ class ConfigError(KisnbError):
 
 
 class FolderError(ConfigError):
-    """The state folder, or a file in it, cannot serve until a person mends it."""
+    """The state folder, or a file in it, cannot be used until a person repairs it."""
 
 
 class NotOpen(KisnbError):
@@ -121,7 +121,7 @@ class OrderRejected(OrderRefused):
 
 
 class OrderUnknown(OrderRefused):
-    """It is not known yet whether the order lives. kisnb never sends it again."""
+    """An order whose outcome is not known yet: KIS may have it. kisnb never sends it again."""
 
 
 class DeskError(KisnbError):
@@ -129,7 +129,7 @@ class DeskError(KisnbError):
 
 
 class DeskBusy(DeskError):
-    """Another process holds what was asked for."""
+    """Another desk or another notebook has what was asked for, such as an agent."""
 
 
 class DeskLost(DeskError):

@@ -1,4 +1,4 @@
-"""Exits: when a holding is sold without anybody deciding at that moment.
+"""Exits: frozen conditions on which the desk sells a holding by itself.
 
 A ``Protection`` is a frozen specification. A person or an agent gives it to the desk, and the desk
 evaluates it on every trade of the stock. So it works while a notebook's cell blocks.
@@ -22,20 +22,21 @@ from kisnb.errors import BadInput
 PERCENT = 100
 """Basis points in a percent."""
 WHOLE = 10_000
-"""Basis points in the whole."""
+"""Basis points in 100 percent."""
 
 
 class ExitStage(StrEnum):
-    """The stage of a staged exit. It never goes back."""
+    """The stage of a staged exit. It never goes back to an earlier one."""
 
     HOLDING = "HOLDING"
     BE_LOCK = "BE_LOCK"
     """The price was high enough once: from now on the holding must not end in a loss."""
     ARMED = "ARMED"
+    """The last stage: the gain ``Staged.armed`` was reached once."""
 
 
 class ExitReason(StrEnum):
-    """The reason of a sale. The order here is the priority when several are true at one price."""
+    """The reason for which an exit sells. Of several at one price, the first listed counts."""
 
     HARD_STOP = "hard_stop"
     ATR_TRAILING_STOP = "atr_trailing_stop"
@@ -51,12 +52,14 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
     be_lock: int = 120
     """Gain that locks the break-even price, basis points above the entry price."""
     armed: int = 300
-    """Gain of the stage ARMED, basis points above the entry price."""
+    """Gain at which the stage ARMED begins, basis points above the entry price."""
     trail_atr: float = 2.2
-    """From BE_LOCK on: distance below the peak that sells, in ATRs. No ATR: no such exit."""
+    """From BE_LOCK on, sell at this distance below the peak, in ATRs. Not used without an ATR."""
     assist: int | None = 6200
-    """From HOLDING to BE_LOCK also when a model gives the price this probability to fall, in basis
-    points, while little is traded. None: never."""
+    """Probability of a fall, in basis points, at which a model starts the stage BE_LOCK.
+
+    Only while little is traded. None: no model does.
+    """
 
 
 class Protection(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +68,7 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     key: str
     """Idempotency key. The desk sets a key that it knows only once."""
     agent: str
-    """The owner. Empty: what no agent holds."""
+    """Name of the agent that owns the shares. Empty: the shares that no agent holds."""
     code: str
     """Short code of the stock."""
     entry: int | None = None
@@ -79,11 +82,11 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     take_price: int | None = None
     """Sell at this price or above, won."""
     trail: int | None = None
-    """Sell when the price is this far below the highest price since, basis points."""
+    """Sell when the price is this far below its highest since the exit was set, basis points."""
     atr: float | None = None
-    """Average true range of the last 14 days, won, when it was set. None: not known."""
+    """Average true range of the 14 days before the exit was set, won. None: not known."""
     atr_stop: bool = False
-    """Stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
+    """True: stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: Staged | None = None
     """The staged exit. None: no stages."""
     until: Ns = 0
@@ -118,19 +121,19 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
 
 
 class PriceAlert(msgspec.Struct, frozen=True, gc=False):
-    """A person's wish to be told once when a price is reached."""
+    """A price alert of a person: the desk tells them once when a price is reached."""
 
     key: str
     """Idempotency key."""
     code: str
     above: bool
-    """True: told at ``price`` or above it. False: at it or below."""
+    """True: the alert fires at ``price`` or above. False: at ``price`` or below."""
     price: int
     """Won."""
 
     @property
     def text(self) -> str:
-        """The wish in words: ``"005930 above 75,000"``."""
+        """The alert in words: ``"005930 above 75,000"``."""
         return f"{self.code} {'above' if self.above else 'below'} {self.price:,}"
 
 
@@ -143,7 +146,7 @@ class ExitOptions(TypedDict, total=False):
     """The conditions of an exit as people and agents write them.
 
     ``stop`` and ``take`` are a percentage of the entry price (``"3%"``, ``"-3%"``) or a price in
-    won (``68_000``). ``trail`` is a percentage below the highest price since.
+    won (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
     """
 
     stop: object
@@ -154,15 +157,15 @@ class ExitOptions(TypedDict, total=False):
     atr: object
     """Average true range, won."""
     atr_stop: bool
-    """Stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
+    """True: stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: object
     """True, or a ``Staged``: the staged exit."""
     until: Ns | None
-    """Sell at this moment."""
+    """Sell at this moment, whatever the price is. None: never."""
 
 
 def read_protection(key: str, agent: str, code: str, options: ExitOptions) -> Protection:
-    """Return the exit that the options mean. Raises BadInput."""
+    """Return the exit that the options of a person or an agent describe. Raises BadInput."""
     stop, stop_price = _distance(options.get("stop"), "the stop", most=9_900)
     take, take_price = _distance(options.get("take"), "the target", most=1_000_000)
     trail, trail_price = _distance(options.get("trail"), "the trail", most=9_900)
@@ -188,7 +191,11 @@ def read_protection(key: str, agent: str, code: str, options: ExitOptions) -> Pr
 
 
 def _distance(value: object, what: str, most: int) -> tuple[int | None, int | None]:
-    """Return a percentage as basis points, or a price in won. Raises BadInput."""
+    """Return (basis points, None) for a percentage, and (None, won) for a price.
+
+    (None, None) for None. ``what`` names the value in the error. ``most`` is the largest number of
+    basis points. Raises BadInput.
+    """
     if value is None:
         return None, None
     text = values.narrow(value).strip() if isinstance(value, str) else ""

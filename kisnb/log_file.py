@@ -11,13 +11,13 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 BYTES = 2_000_000
-"""A file that would grow beyond this is put away, as ``.1`` to ``.3``."""
+"""Most bytes of a log file. A file that would grow beyond this is renamed, to ``.1`` to ``.3``."""
 KEPT = 3
-"""Files that are put away before the oldest one goes."""
+"""Number of renamed files that are kept. Older ones are deleted."""
 
 
 class LogFile(RotatingFileHandler):
-    """A rotating log file that also takes what this process writes to its output.
+    """A rotating log file that also gets the standard output and error of this process.
 
     A crash of the interpreter, and a traceback that no code catches, do not go through ``logging``.
     They go to the descriptors of standard output and error. Those follow the file whenever it is
@@ -25,7 +25,10 @@ class LogFile(RotatingFileHandler):
     """
 
     def __init__(self, path: Path, descriptors: Sequence[int] = (1, 2)) -> None:
-        """Log to ``path`` from now on; ``descriptors`` follow the file. Raises OSError."""
+        """Open ``path``, and point ``descriptors`` at it now and after each rotation.
+
+        Raises OSError.
+        """
         self._descriptors = descriptors
         super().__init__(path, maxBytes=BYTES, backupCount=KEPT, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Says why a DataFrame of bars is empty, or lacks some of them."""
+"""Attaches to a DataFrame of bars the reason why it is empty or lacks bars, and reads it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _NAME = "_kisnb_why_missing"
 
 
 def with_reason(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
-    """Return the frame, which carries ``reason`` for ``why_missing`` from now on."""
+    """Attach ``reason`` to a DataFrame, for ``why_missing``, and return the same DataFrame."""
     setattr(frame, _NAME, reason)
     return frame
 
 
 def why_missing(frame: pl.DataFrame) -> str:
-    """Return why a frame of bars is empty or lacks bars. Empty when nothing is missing.
+    """Return why a DataFrame of bars is empty or lacks bars; empty text when nothing is missing.
 
-    A frame that is made of another one, as by ``filter``, carries no reason.
+    A DataFrame that is made from another one, as by ``filter``, carries no reason.
     """
     reason: str = getattr(frame, _NAME, "")
     return reason

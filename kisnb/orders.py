@@ -96,7 +96,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 
 def same_wish(a: Intent, b: Intent) -> bool:
-    """Return True when two intents with one key mean the same order."""
+    """Return True when two intents mean the same order, whatever their ``key`` and ``seen`` are."""
     # A repeated call may have seen a newer price meanwhile. It is still the same order.
     return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
@@ -155,7 +155,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class Naming(msgspec.Struct, frozen=True, gc=False):
-    """The parts that name a typed order, and the place where it was typed. (Row O11)
+    """The values that identify a typed order: wish, place, ordinal, name and token. (Row O11)
 
     The desk journals the naming with the order.
     """
@@ -181,8 +181,10 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     kind: OrderKind
     """The kind that the venue takes in this phase. It may differ from the intent's kind."""
     reason: str
-    """The router's code, such as ``dual_listing_spread``. Of a revise, a sentence that says what
-    happens to the order's place in the queue."""
+    """The router's code, such as ``dual_listing_spread``.
+
+    For a revise, a sentence about the order's place in the queue.
+    """
 
 
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
@@ -202,7 +204,7 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
 
 def same_branch(a: str, b: str) -> bool:
-    """Return whether two branches may be one. A reply may leave its branch out."""
+    """Return True when two branches are equal, or one is empty: a reply may leave it out."""
     return not a or not b or a == b
 
 
@@ -220,13 +222,13 @@ class SendReply(msgspec.Struct, frozen=True, gc=False):
     A lost connection or a timeout is ``unknown``, never ``rejected``: KIS may have the order.
     """
     ref: OrderRef | None = None
-    """KIS's name of the order. None unless it was sent."""
+    """KIS's name of the order. None unless the order was sent."""
     msg_cd: str = ""
     """KIS's message code."""
     text: str = ""
     """KIS's message, or our reason."""
     reserved_as: int = 0
-    """Of a reserved order that was sent: its number among the reserved ones (RSVN_ORD_SEQ)."""
+    """KIS's number of a reserved order that was sent (RSVN_ORD_SEQ); 0 for other orders."""
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -236,7 +238,7 @@ class Permission(msgspec.Struct, frozen=True):
     """
 
     reason: str = ""
-    """Why the order may not be sent; empty when it may."""
+    """The reason why the order may not be sent; empty when it may."""
     cure: str = ""
 
     def __bool__(self) -> bool:
@@ -289,7 +291,7 @@ class ReservedRow(msgspec.Struct, frozen=True, gc=False):
     day: int
     """YYYYMMDD: the trading day for which it is reserved."""
     number: int
-    """RSVN_ORD_SEQ."""
+    """KIS's number of the reserved order (RSVN_ORD_SEQ)."""
     code: str
     side: Side
     kind: OrderKind
@@ -299,10 +301,10 @@ class ReservedRow(msgspec.Struct, frozen=True, gc=False):
     t: Ns
     """The moment at which KIS received it."""
     order: int = 0
-    """Number of the order that it has become (ODNO); 0 before."""
+    """Number of the order that KIS made of it (ODNO); 0 before."""
     cancelled: bool = False
     refused: str = ""
-    """Why KIS made no order of it; empty else."""
+    """KIS's reason for making no order of it; empty when there is none."""
 
 
 class OrderPage(msgspec.Struct, frozen=True):
@@ -310,8 +312,10 @@ class OrderPage(msgspec.Struct, frozen=True):
 
     rows: tuple[OrderRow, ...]
     complete: bool
-    """False: a page is missing or a row was unreadable, so that rows may be missing. Then nothing
-    that is not listed is proved to be absent."""
+    """False: a page is missing or a row was unreadable, so rows may be missing.
+
+    Then an order that is not listed may still exist.
+    """
     bad: tuple[str, ...] = ()
     """A sentence about each row that was unreadable: which row, which field, of which call."""
 
@@ -363,7 +367,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     can_order: bool
     """False: the connection only reads."""
     why_not: str = ""
-    """The reason that a refused call gets."""
+    """The cure for people when an order is refused; empty when the connection can order."""
     quotes: Mode | None = None
     """Mode of the KIS that gives the prices and market channels. None: this connection's own."""
     reserves: bool = True
@@ -516,11 +520,12 @@ class Order:
         self.reserved_as = 0
         """Number of a reserved order (RSVN_ORD_SEQ); 0 for others, and until KIS has given it."""
         self.sent_at: Ns = 0
-        """The moment at which its POST began; 0 before."""
+        """The moment at which the POST of the order began; 0 before."""
         self.after = 0
         """The highest order number that was known when the POST began.
 
-        Its own is probably higher: KIS does not document that numbers rise within an account.
+        The order's own number is probably higher. KIS does not document that numbers rise within an
+        account.
         """
         self.filled = 0
         self.cancelled = 0
@@ -585,12 +590,12 @@ class Order:
 
     @property
     def sent_kind(self) -> OrderKind:
-        """The kind with which it was sent; before that, the kind that was asked for."""
+        """The kind with which the order was sent; before that, the intent's kind."""
         return self.route.kind if self.route is not None else self.intent.kind
 
     @property
     def sent_venue(self) -> Venue:
-        """The venue to which it was sent, SOR among them; KRX while that is not known."""
+        """The venue to which the order was sent: KRX, NXT or SOR; KRX while it is not known."""
         if self.route is not None:
             return self.route.venue
         return self.ref.venue if self.ref is not None else Venue.KRX
@@ -601,7 +606,7 @@ class Order:
         return sum(f.qty * f.price for f in self.fills) / self.filled if self.fills else None
 
     def waits_for_day(self, today: int) -> bool:
-        """Return whether KIS keeps the order for a day after ``today`` (YYYYMMDD)."""
+        """Return True when KIS keeps the order for a day after ``today`` (YYYYMMDD)."""
         return self.ref is None and self.intent.day > today
 
     @property

@@ -22,7 +22,7 @@ from kisnb.errors import ConfigError, FolderError
 SOCKET_BYTES = 103
 """The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-"""Errors of a disk that keeps no file locks."""
+"""Error numbers of a disk that supports no file locks."""
 _checked: set[Path] = set()
 """State folders that this process has found safe: they are checked once, and used many times."""
 
@@ -30,11 +30,11 @@ _checked: set[Path] = set()
 def state_dir() -> Path:
     """Return the state folder, and make it when it is missing.
 
-    It is ``KISNB_STATE``, else the platform's own for this user. Its mode is 0700. A folder of ours
-    that others may read is tightened to that. A home folder, or one at the top of the disk, is left
-    as it is: it serves for more, and kisnb's own files in it are closed by themselves. Raises
-    ConfigError for a relative path. Raises FolderError when the folder cannot be made, is another
-    user's, or can be written by others.
+    The folder is ``KISNB_STATE``, else the platform's state folder of this user. Its mode is set to
+    0700. A home folder, or a folder at the top of the disk, keeps its mode, because other programs
+    use it too. kisnb's own files in it have private modes. Raises ConfigError for a relative path.
+    Raises FolderError when the folder cannot be made, is another user's, or can be written by
+    others.
     """
     given = os.environ.get("KISNB_STATE")
     folder = _given_folder(given) if given else user_folder()
@@ -48,7 +48,7 @@ def state_dir() -> Path:
 
 
 def user_folder() -> Path:
-    """Return the platform's state folder of this user; make nothing.
+    """Return the path of the platform's state folder of this user. The folder is not made.
 
     ``KISNB_STATE`` does not move it. Raises ConfigError for a user without a home folder.
     """
@@ -84,7 +84,7 @@ def _expanded(path: str) -> Path:
 
 
 def private_dir(folder: Path) -> Path:
-    """Return ``folder``, made with mode 0700 when missing. Raises FolderError."""
+    """Make ``folder`` with mode 0700 when it is missing, and return it. Raises FolderError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
@@ -93,7 +93,10 @@ def private_dir(folder: Path) -> Path:
 
 
 def _check_owned(folder: Path) -> None:
-    """Raise FolderError for a state folder in which another user may write."""
+    """Raise FolderError when another user owns the state folder or may write in it.
+
+    Close the folder to other readers, unless it is a home folder or at the top of the disk.
+    """
     found = folder.stat()
     if not _is_ours(found):
         raise FolderError(
@@ -113,7 +116,7 @@ def _check_owned(folder: Path) -> None:
 
 
 def _serves_for_more(folder: Path) -> bool:
-    """True for a home folder, a folder above one, and a folder at the top of the disk."""
+    """Return True for a home folder, a folder above one, and a folder at the top of the disk."""
     home = _expanded("~")
     # Other people or programs may use such a folder too. To take it away from them would break more
     # than kisnb.
@@ -121,7 +124,7 @@ def _serves_for_more(folder: Path) -> bool:
 
 
 def _is_ours(found: os.stat_result) -> bool:
-    """True for a file of this user."""
+    """Return True for a file that belongs to this user."""
     return not hasattr(os, "getuid") or found.st_uid == os.getuid()
 
 
@@ -142,10 +145,10 @@ def data_dir() -> Path | None:
 
 
 def runtime_dir() -> Path:
-    """Return a folder of this user, mode 0700, that does not depend on ``KISNB_STATE``.
+    """Return a folder of this user that does not depend on ``KISNB_STATE``.
 
-    A cleaner of temporary files, or the end of a login, may empty it at any time. Raises
-    ConfigError when there is none.
+    It is made with mode 0700 when it is missing. A cleaner of temporary files, or the end of a
+    login, may empty it at any time. Raises ConfigError when no folder is safe.
     """
     return _first_safe(_runtime_folders())
 
@@ -153,8 +156,9 @@ def runtime_dir() -> Path:
 def socket_path(name: str) -> Path:
     """Return a path for the Unix socket ``name`` of this state folder, in a 0700 folder.
 
-    The folder is under ``XDG_RUNTIME_DIR``, else with the temporary files. The state folder
-    serves where neither does. Raises ConfigError when none is safe, or all paths are too long.
+    The folder is under ``XDG_RUNTIME_DIR``, else with the temporary files. When neither can be
+    used, it is in the state folder. Raises ConfigError when none is safe, or all paths are too
+    long.
     """
     state = state_dir()
     # A hash keeps the name short, whatever the length of the state folder. Two state folders get
@@ -174,7 +178,7 @@ def socket_path(name: str) -> Path:
 
 
 def _runtime_folders() -> Iterator[Path]:
-    """Yield the folders that may serve for sockets, the best one first."""
+    """Yield the paths of the folders that may be used for sockets, the best first."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
         # The system removes its runtime folder when the user's last login ends. The XDG
@@ -184,9 +188,9 @@ def _runtime_folders() -> Iterator[Path]:
 
 
 def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
-    """Return the first folder that can be made and is ours alone.
+    """Make and return the first of ``folders`` that can be made and is ours alone.
 
-    Raises the ConfigError of the first one when none is.
+    When no folder is, raises the first folder's ConfigError.
     """
     refused: ConfigError | None = None
     for folder in folders:
@@ -203,7 +207,7 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
 
 
 def _check_private(folder: Path) -> None:
-    """Raise ConfigError unless this is a folder of ours, and no link, that others cannot enter.
+    """Raise ConfigError unless ``folder`` is ours, is no link, and others cannot enter it.
 
     In a folder for everybody, such as /tmp, another user may have made it before us.
     """
@@ -239,7 +243,7 @@ def cure_of(error: OSError) -> str:
 
 
 def refusal_of(error: OSError, path: Path | None = None) -> FolderError:
-    """Return the error for people about a file of the state folder that cannot be used."""
+    """Return the error for a file of the state folder that cannot be written or locked."""
     what = "locked" if error.errno in _NO_LOCKS else "written"
     named = error.filename or path or "the state folder"
     return FolderError(f"{named} cannot be {what}: {error.strerror or error}", cure_of(error))

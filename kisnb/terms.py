@@ -13,12 +13,12 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> Side:
-        """The other side."""
+        """Sell for buy, and buy for sell."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class Venue(StrEnum):
-    """The place that an order goes to: KRX, NXT (Nextrade), or the broker's smart order router.
+    """The place that an order goes to: KRX, NXT (Nextrade), or SOR (KIS's smart order router).
 
     On the stream, SOR is the channel of both venues unified.
     """
@@ -101,7 +101,7 @@ class OrderKind(StrEnum):
 
     @property
     def priced(self) -> bool:
-        """True when the order names a price in won; the market prices the others."""
+        """True for a kind of order that needs a price in won. The market prices other kinds."""
         # A set, and no test of the name: the spelling of "post-close" or "best-own" does not tell
         # that the order names no price. KIS takes "0" as the price of such kinds (workbook, sheet
         # order-cash).
@@ -138,7 +138,7 @@ class Mode(StrEnum):
 
     @property
     def badge(self) -> str:
-        """The beginning of each line of text, so that a person sees the mode: ``"[SIM] "``."""
+        """The mode as the beginning of each line of text for people: ``"[SIM] "``."""
         # The badge stands in front of the text and not only in a colour: a terminal, a log file and
         # an exported page show it as well.
         return f"[{self.upper()}] "

@@ -69,7 +69,7 @@ _TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NO
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkeys(
     map(ord, _JOINERS)
 )
-"""Full-width letters, digits and signs, and those of ASCII."""
+"""Translation of full-width letters, digits and signs to ASCII; it removes ``_JOINERS``."""
 
 
 def tidy(text: str) -> str:
@@ -91,7 +91,7 @@ def narrow(text: str) -> str:
 
 
 def near_names(name: str, known: Iterable[str], most: int = 1, alike: float = 0.6) -> list[str]:
-    """Return the known names that ``name`` may have been meant to be, the nearest first.
+    """Return the known names that are spelt most like ``name``, the nearest first.
 
     At most ``most`` names. ``alike`` says how much of the letters must agree, from 0 to 1.
     """
@@ -202,7 +202,7 @@ def order_number(what: object) -> int | None:
 
 
 def time_of_day(value: object, cure: str) -> time:
-    """Return the time of day that a text such as ``"9:10"`` is. Raises BadInput with ``cure``."""
+    """Return the time of day in a text such as ``"9:10"``. Raises BadInput with ``cure``."""
     try:
         return parse_time(narrow(text(value, "the time of day")).strip())
     except ValueError as error:
@@ -210,7 +210,7 @@ def time_of_day(value: object, cure: str) -> time:
 
 
 def text(value: object, what: str) -> str:
-    """Return ``value``, a text that can be written down, tidy. Raises BadInput for others."""
+    """Return the text ``value``, tidy. Raises BadInput unless it is text that UTF-8 can encode."""
     if not isinstance(value, str):
         raise BadInput(f"{what} {shown(value)} is not text", "write it in quotation marks")
     try:

@@ -31,10 +31,10 @@ from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 Agents = Agent | type[Agent] | Sequence[Agent]
-"""An agent, several, or a class of which each stock of the data gets one."""
+"""An agent, several agents, or a class: then each stock of the data gets an agent of it."""
 Sizing = Literal["decision", "fill"]
 CASH = 100_000_000
-"""Won at the start when none are named."""
+"""Cash at the start when the caller gives none, won."""
 
 
 def backtest(
@@ -56,23 +56,23 @@ def backtest(
     patience: float = 60.0,
     benchmark: BenchmarkLike = None,
 ) -> BacktestResult | Result:
-    """Run an agent over bars, or over a recorded day, and return what became of it.
+    """Run an agent over bars, or over a recorded day, and return the result.
 
     ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
     made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
     open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
     file. A tape (``.tape``) or a recording (``.jsonl``) of a day plays ticks and depth.
 
-    - ``cash``: won at the start, 100 million without it; on a recording no buy is then refused for
-      it. All agents share it; with ``separate=True`` each has so much.
-    - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. Bars need it.
+    - ``cash``: won at the start. None: 100 million for bars; on a recording the cash is then not
+      checked. All agents share it; with ``separate=True`` each agent has this amount.
+    - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. It is required for bars.
     - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
     - ``latency``: seconds from the decision until the order is at the exchange.
-    - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live;
-      ``"fill"`` at the price of the fill, for research on bars.
+    - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live does.
+      ``"fill"`` sizes them at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
-      data do not show it. ``limits``: the desk's own limits; none without it. ``patience``: seconds
-      after which a handler that does not return ends the run.
+      data do not show it. ``limits``: the desk's own limits; None for no limits. ``patience``:
+      seconds after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
 
@@ -136,7 +136,7 @@ def prepared(
     separate: bool = False,
     limits: Limits = NO_LIMITS,
 ) -> BarRun:
-    """Return a run that is ready to begin. Raises BadInput."""
+    """Return a run over bars that is ready to begin. Raises BadInput."""
     if fills is not None and not 1 <= values.whole(fills, "fills") <= 100:
         raise BadInput(
             f"fills={fills} is no share of a bar's volume",
@@ -169,7 +169,7 @@ def prepared(
 
 
 def _costs(costs: object) -> CostModel:
-    """Return the cost model. Raises BadInput when there is none."""
+    """Return the cost model. Raises BadInput when no costs are given or the plan is unknown."""
     if isinstance(costs, CostModel):
         return costs
     if isinstance(costs, str):
@@ -208,7 +208,7 @@ def _single(agent: Agents, params: Mapping[str, object] | None) -> Agent:
 
 
 def _agents(given: Agents, feed: BarFeed, params: Mapping[str, object]) -> list[Agent]:
-    """Return the agents, each with the stock that it trades. Raises BadInput."""
+    """Return the checked agents, each with its stock. Raises BadInput."""
     if isinstance(given, type):
         if not issubclass(given, Agent):
             raise BadInput(f"{given.__name__} is no agent", "derive it from kisnb.Agent")
@@ -260,7 +260,7 @@ def _check_agent(agent: Agent, feed: BarFeed) -> None:
 
 
 def _named(agents: Sequence[Agent]) -> dict[str, Agent]:
-    """Return the agents by id. Raises BadInput for two of one id."""
+    """Return the agents by id. Raises BadInput for two agents with the same id."""
     several, named = len(agents) > 1, dict[str, Agent]()
     for agent in agents:
         name = type(agent).__name__

@@ -1,4 +1,4 @@
-"""One agent of a back-test over bars: its orders go to the engine, its bars come from columns."""
+"""Runs one agent of a back-test over bars: collects its orders, and gives it bars from columns."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
 class PlaceAtFill(msgspec.Struct, frozen=True):
-    """An order that is sized at the price of its fill. Only a back-test knows that price."""
+    """A command: place an order that is sized at the price of its fill. Only a back-test can."""
 
     intent: Intent
-    """The order, with the shares that the decision would have ordered."""
+    """The order, with the shares that are known at the decision."""
     wanted: Wanted
 
 
 BarCommand = Command | PlaceAtFill
-"""All that an agent may want of a back-test over bars."""
+"""All commands of an agent in a back-test over bars."""
 
 
 class BarRunner(AgentRunner):
-    """Drives an agent of a back-test over bars, and is its host."""
+    """Runs an agent of a back-test over bars, and is its Host."""
 
     def __init__(
         self,
@@ -49,20 +49,23 @@ class BarRunner(AgentRunner):
         at_fill: bool,
         cash: Callable[[], int | None],
     ) -> None:
-        """``out`` takes the commands of all agents in their order."""
+        """Connect the agent to this runner.
+
+        ``out`` collects the commands of all agents in order.
+        """
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
         self._feed = feed
         self._codes = frozenset(feed.codes)
         self._out = out
         self._at_fill = at_fill
         self.span = length_of(agent.every) if agent.every else 0
-        """Length of the bars that ``on_bar`` gets; 0 for none."""
+        """Length of the bars that ``on_bar`` gets, nanoseconds. 0: it gets no bars."""
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the step ends. Raises BadInput for a stock without bars.
+        """Keep a command until the step ends. Return the order that it makes, or None.
 
-        It also raises BadInput for an exit: the desk judges exits by each trade, and a bar has four
-        prices.
+        Raises BadInput for a stock without bars, and for an exit: the desk judges exits by each
+        trade, and a bar has only four prices.
         """
         if isinstance(command, Protect):
             raise BadInput(
@@ -85,7 +88,10 @@ class BarRunner(AgentRunner):
         return self._books.add_pending(intent, self.now)
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Order what brings the position to ``wanted``, sized now or at the fill."""
+        """Place the order that brings the position to ``wanted``, sized now or at the fill.
+
+        Return it, None if no order is needed.
+        """
         if not self._at_fill:
             return super().place(wanted)
         code, agent = wanted.code, self.agent
@@ -107,7 +113,10 @@ class BarRunner(AgentRunner):
         return self._emit(PlaceAtFill(intent, wanted), intent)
 
     def price(self, code: str) -> int:
-        """Return the close of the newest bar of a stock that has closed, won. Raises BadInput."""
+        """Return the close of a stock's newest closed bar, won.
+
+        Raises BadInput before the first.
+        """
         column = self._feed.of(code) if code in self._codes else None
         known = bisect_right(column.end, self.now) if column is not None else 0
         if column is None or not known:
@@ -118,7 +127,7 @@ class BarRunner(AgentRunner):
         return price
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
-        """Return the newest ``n`` bars of ``every`` that have closed, oldest first."""
+        """Return the newest ``n`` closed bars of length ``every``, oldest first."""
         if code not in self._codes:
             raise BadInput(f"the data have no bars of {code}", "add them to the data")
         column = self._feed.of(code, length_of(every))

@@ -1,4 +1,4 @@
-"""Reads bars from what a person gives, and refuses those that contradict themselves.
+"""Reads the bars that a person gives, and refuses bars that contradict themselves.
 
 Each refusal names the first wrong bar and the cure, so that a back-test never runs on a silent
 mistake.
@@ -26,10 +26,10 @@ _NAMES = "code, time (or date), open, high, low, close, volume"
 
 
 def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
-    """Return the bars by time and code, and whether they are daily.
+    """Read and check bars. Return them sorted by time and code, and True if they are daily.
 
-    Columns: code, t (begin, UTC ns; midnight in Korea for days), day, open, high, low, close,
-    volume. Raises BadInput.
+    Columns: code, t (begin, UTC ns; midnight in Korea for daily bars), day, open, high, low, close
+    (won), volume (shares). Raises BadInput.
     """
     import polars as pl
 
@@ -118,7 +118,7 @@ def _with_code(frame: pl.DataFrame, code: str) -> pl.DataFrame:
 
 
 def _codes(column: pl.Series) -> pl.Series:
-    """Return the codes as texts. Raises BadInput for one that is not written as a code."""
+    """Return the codes as texts. Raises BadInput for a text that is not a stock code."""
     import polars as pl
 
     if column.dtype.is_integer():
@@ -132,7 +132,7 @@ def _codes(column: pl.Series) -> pl.Series:
 
 
 def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
-    """Return the begin of each bar in UTC ns, and whether the bars are daily."""
+    """Return the begin of each bar in UTC ns, and True if the bars are daily. Raises BadInput."""
     import polars as pl
 
     if column.dtype == pl.String:
@@ -159,7 +159,7 @@ def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
 
 
 def _moments(texts: pl.Series) -> pl.Series:
-    """Return texts as moments. One that cannot be read is null."""
+    """Convert texts to moments. A text that cannot be read becomes null."""
     import polars as pl
 
     try:
@@ -170,7 +170,7 @@ def _moments(texts: pl.Series) -> pl.Series:
 
 
 def _whole_numbers(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return prices and volume as whole numbers. Raises BadInput for anything else."""
+    """Return rows with prices and volume as integers. Raises BadInput for other values."""
     import polars as pl
 
     for name in _WHOLE:

@@ -1,4 +1,4 @@
-"""The bars that a back-test plays: read, checked, and in the order in which they happened."""
+"""The bars that a back-test plays: checked, and in order of time and code."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 Data: TypeAlias = "pl.DataFrame | str | Path | Mapping[str, pl.DataFrame]"
 """Bars: a DataFrame, a parquet or CSV file, or a DataFrame for each code."""
 CHUNK = 65_536
-"""Rows that are Python objects at a time. All rows of a large feed would take gigabytes."""
+"""The most rows that are Python objects at a time. All rows of a large feed would take gigabytes.
+
+"""
 
 
 class Chunk(NamedTuple):
-    """Some whole days of bars as columns. ``days`` are (day, open, close, first row, last + 1)."""
+    """Some whole days of bars as columns of lists.
+
+    ``days`` has for each day: the day, its opening and close, its first row and last row + 1.
+    """
 
     days: list[tuple[date, Ns, Ns, int, int]]
     t: list[Ns]
     ends: list[Ns]
-    """The moment at which each bar is known: its end, of a daily bar the official close."""
+    """The moment at which each bar is known: its end, for a daily bar the official close."""
     codes: list[int]
     """Index into ``BarFeed.codes``."""
     open: list[int]
@@ -40,18 +45,18 @@ class Chunk(NamedTuple):
     close: list[int]
     volume: list[int]
     traded: list[int]
-    """1 for a bar with trades, 0 without."""
+    """1 for a bar with trades, 0 for a bar without."""
 
 
 class BarFeed:
     """Checked bars of one or many stocks, in order of time and code."""
 
     def __init__(self, frame: pl.DataFrame, span: Ns) -> None:
-        """Take rows of ``checked``: code, t (UTC ns), day, open, high, low, close, volume."""
+        """Build a feed from the rows of ``checked``. ``span`` is the length of its bars."""
         import polars as pl
 
         self.span = span
-        """Length of a bar; ``DAY`` for daily ones."""
+        """Length of a bar, nanoseconds; ``DAY`` for daily bars."""
         self.codes: list[str] = frame["code"].unique().sort().to_list()
         days = frame.select(pl.col("day").unique().sort())
         opens: list[tuple[date, Ns, Ns]] = [
@@ -83,7 +88,7 @@ class BarFeed:
 
     @property
     def every(self) -> str:
-        """The length of its bars as agents name it, such as ``"1d"`` or ``"5m"``."""
+        """The length of the bars as agents write it, such as ``"1d"`` or ``"5m"``."""
         return text_of(self.span)
 
     def __len__(self) -> int:
@@ -109,7 +114,7 @@ class BarFeed:
             first, start = last, start + rows
 
     def frame(self) -> pl.DataFrame:
-        """Return the bars as people see them: code, time (KST), prices (won), volume (shares)."""
+        """Return the bars as a DataFrame: code, time (KST), prices (won), volume (shares)."""
         import polars as pl
 
         time = pl.from_epoch("t", time_unit="ns").dt.replace_time_zone("UTC")
@@ -120,9 +125,9 @@ class BarFeed:
         )  # fmt: skip
 
     def of(self, code: str, span: Ns = 0) -> BarColumns:
-        """Return the bars of one stock as columns; of a longer ``span``, joined ones.
+        """Return the bars of one stock as columns. With a longer ``span`` they are joined.
 
-        Raises BadInput for a span that the bars do not make up.
+        ``span`` 0: their own length. Raises BadInput for a span that is no multiple of it.
         """
         import polars as pl
 
@@ -157,7 +162,7 @@ class BarColumns:
         )
 
     def bar(self, at: int) -> Bar:
-        """Return the bar of a row."""
+        """Return the bar in row ``at``."""
         volume = self.volume[at]
         return Bar(
             self.t[at], self.code, self.span, self.open[at], self.high[at], self.low[at],
@@ -180,10 +185,10 @@ def read_feed(
     end: date | None = None,
     every: str = "",
 ) -> BarFeed:
-    """Read and check bars.
+    """Read and check bars. Return them as a feed.
 
-    ``code`` is the stock of a table without the column code. ``every`` is the length of the bars
-    when the data do not show it. Raises BadInput.
+    ``code`` is the stock of data without the column code. ``every`` is the length of the bars when
+    the data do not show it. ``start`` and ``end`` are inclusive; None: all days. Raises BadInput.
     """
     frame, is_daily = checked(data, code)
     frame = _within(frame, start, end)
@@ -209,7 +214,7 @@ def _within(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.Dat
 
 
 def _span(frame: pl.DataFrame, every: str) -> Ns:
-    """Return the length of the bars: the smallest distance of two bars of a stock on a day."""
+    """Return the length of bars, nanoseconds: ``every``, else the smallest distance of two bars."""
     import polars as pl
 
     if every:
@@ -225,10 +230,9 @@ def _span(frame: pl.DataFrame, every: str) -> Ns:
 
 
 def _joined(rows: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return the bars of one stock as longer ones. Each is known when it is over.
+    """Join the bars of one stock to longer bars. A longer bar is known when it is over.
 
-    A longer bar never holds the bars of two days. A daily one is known with the last bar of its
-    day.
+    It never contains bars of two days. A daily bar is known with the last bar of its day.
     """
     import polars as pl
 
@@ -250,7 +254,7 @@ def _joined(rows: pl.DataFrame, span: Ns) -> pl.DataFrame:
 
 
 def text_of(span: Ns) -> str:
-    """Return the length of a bar as agents name it, such as ``"1d"``, ``"5m"`` or ``"20s"``."""
+    """Return the length of a bar as agents write it, such as ``"1d"``, ``"5m"`` or ``"20s"``."""
     if span == DAY:
         return "1d"
     if span % (60 * MINUTE) == 0:

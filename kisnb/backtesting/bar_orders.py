@@ -1,4 +1,4 @@
-"""The short life of an order over bars: its facts are folded straight into the state.
+"""Orders over bars: fills them in bars, and applies their facts directly to the state.
 
     take ─► IntentTaken ─► the gate ─► SendStarted ─► Sent ─► waits for bars ─► Filled | Expired
                               └─► Denied
@@ -46,7 +46,7 @@ ROUTE = "session_default"
 
 
 class Waiting:
-    """An order that is at the exchange, or that is sized at its fill."""
+    """An order that waits for a bar: it is at the exchange, or will be sized at its fill."""
 
     __slots__ = ("arrives", "intent", "order", "reached", "traded", "wanted")
 
@@ -54,13 +54,13 @@ class Waiting:
         self.order = order
         self.intent = intent
         self.arrives = arrives
-        """It meets bars that begin then or later."""
+        """The order meets bars that begin at this moment or later."""
         self.wanted = wanted
-        """None: its shares are known."""
+        """The amount that sizes the order at its fill. None: its shares are known."""
         self.reached = False
-        """A stop-limit order whose stop was reached is a limit order."""
+        """True for a stop-limit order whose stop was reached: it is now a limit order."""
         self.traded = 0
-        """Won of its fills so far."""
+        """Value of its fills so far, won."""
 
 
 class BarOrders:
@@ -77,9 +77,10 @@ class BarOrders:
         percent: int | None,
         own_cash: dict[str, int] | None,
     ) -> None:
-        """``percent``: the share of a bar's volume, None for any.
+        """Open the account with ``cash`` won at ``now``.
 
-        ``own_cash`` has the won of each agent when each has its own.
+        ``percent``: the part of a bar's volume that orders may take, None for any quantity.
+        ``own_cash`` has the won of each agent. None: all agents share the cash.
         """
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
@@ -87,18 +88,18 @@ class BarOrders:
         self.held: dict[str, int] = {}
         """Shares of each stock that the account holds."""
         self.rows: list[Row] | None = None
-        """The rows in their order, for whoever sets a list here."""
+        """The rows in order. None: they are not kept. A caller that needs them sets a list."""
         self._rules = rules
         self._gate = gate
         self._percent = percent
         self.notify: Callable[[Order, OrderFact], None] | None = None
-        """Gets each fact with its order; None when no agent listens."""
+        """Called with each order and its fact. None: no agent has a handler for them."""
         self._own_cash = own_cash
         self._number = 0
         self._day_ends: Ns = 0
         self._day_number = 0
         self._taxes: dict[tuple[Kind, Board], int] = {}
-        """Rates of the day."""
+        """Tax rates of the present day, parts per billion, by kind and board of an issue."""
         self._routes = {kind: Route(Venue.KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
         self._items = {item.code: item for item in rules.universe}
         state.apply(AccountOpened(now, cash, ()))
@@ -106,7 +107,7 @@ class BarOrders:
     # what agents want
 
     def take(self, command: BarCommand, now: Ns, arrives: Ns) -> None:
-        """Carry out at ``now`` what an agent wants; its order meets bars from ``arrives`` on."""
+        """Carry out an agent's command at ``now``. Its order meets bars from ``arrives`` on."""
         match command:
             case PlaceAtFill(intent=intent, wanted=wanted):
                 order = self.state.books.orders[intent.key]
@@ -188,9 +189,9 @@ class BarOrders:
     # the bars
 
     def meet(self, bar: Bar, t: Ns) -> None:
-        """Fill the orders of a stock in a bar that begins at ``t``.
+        """Fill the waiting orders of a stock in a bar that begins at ``t``.
 
-        ``t`` is the day's opening for a daily bar, which spans the whole calendar day.
+        For a daily bar ``t`` is the day's opening.
         """
         entries = self.waiting.pop(bar.code)
         room = bar.volume if self._percent is None else bar.volume * self._percent // 100
@@ -214,7 +215,7 @@ class BarOrders:
             self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
 
     def _fill(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int:
-        """Fill one order in a bar, with at most ``room`` shares; return the shares."""
+        """Fill one order in a bar with at most ``room`` shares. Return the number of shares."""
         intent, order = entry.intent, entry.order
         if self._percent is None:
             room = order.leaves
@@ -240,7 +241,10 @@ class BarOrders:
         return shares
 
     def _costs(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
-        """Return what a fill adds to the fee and the tax of its order, won."""
+        """Return the fee and the tax that a fill adds to its order, won.
+
+        ``before`` is the value of the order's earlier fills, won.
+        """
         item, costs = self._items[intent.code], self._rules.costs
         if not before:
             # The whole order trades in one fill, which is nearly every order.
@@ -255,7 +259,7 @@ class BarOrders:
         return fee, added(lambda won: costs.tax(won, day, item.kind, item.board), before, value)
 
     def _tax_rate(self, t: Ns, item: Instrument) -> int:
-        """Return today's tax on sales of such an issue, in parts per billion."""
+        """Return the day's tax on sales of an issue, in parts per billion."""
         self._today(t)
         sort = item.kind, item.board
         rate = self._taxes.get(sort)
@@ -265,9 +269,9 @@ class BarOrders:
         return rate
 
     def _size(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int | None:
-        """Size an order at the open of a bar, and trade it when all of it trades at once.
+        """Size an order at the open of a bar. Fill it now if all of it can trade.
 
-        Return the shares that traded; None when it was sent and the bar has to fill it.
+        Return the shares that traded. None: the order was sent, and the next bar fills it.
         """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
@@ -303,7 +307,7 @@ class BarOrders:
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
-        """Send an order and fill all of it at the open. Nobody hears of the steps between."""
+        """Send an order and fill all of it at the open, without notice to the agent."""
         day = self._today(t)
         started = SendStarted(
             t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
@@ -320,7 +324,7 @@ class BarOrders:
             self.rows += (taken, started, sent, filled)
 
     def _note_fill(self, intent: Intent, shares: int, value: int, costs: int) -> None:
-        """Keep the shares that are held, and an agent's own cash."""
+        """Update the shares that are held, and the agent's own cash."""
         buys = intent.side is Side.BUY
         held = self.held.get(intent.code, 0) + (shares if buys else -shares)
         if held:
@@ -331,7 +335,7 @@ class BarOrders:
             self._own_cash[intent.agent] += (-value if buys else value) - costs
 
     def _shares(self, bar: Bar, intent: Intent, wanted: Wanted) -> int:
-        """Return the shares that a wish means at the open of a bar, negative to sell."""
+        """Return the shares that ``wanted`` means at the open of a bar, negative to sell."""
         agent, code, price = intent.agent, intent.code, bar.open
         books = self.state.books
         held = books.of(agent).position(code).qty
@@ -355,7 +359,7 @@ class BarOrders:
         return change(wanted, means, self._rules.costs, self._items[code].kind)
 
     def _reserved(self) -> int:
-        """Return the cash that limit buys at the exchange may take, won."""
+        """Return the cash that limit buys at the exchange may need, won."""
         return sum(
             entry.order.leaves * (entry.intent.price or 0)
             for entries in self.waiting.values()
@@ -364,7 +368,7 @@ class BarOrders:
         )
 
     def end_day(self, now: Ns) -> None:
-        """End the orders that were not filled: they lived for the day."""
+        """End the day's orders that were not filled: they expire, or are denied if never sent."""
         entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
         # In the order in which they were given, as the desk books a list of KIS's.
         for key in [key for key in self.state.books.live if key in entries]:

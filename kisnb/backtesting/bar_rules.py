@@ -1,7 +1,7 @@
 """The market's rules for a back-test over bars: base prices, limits and grids of past days.
 
 A live desk asks KIS for these facts each day. Here they follow from the bars: the base price of a
-day is the close of the stock's day before, on its first day its first open.
+day is the stock's close of the day before. On its first day it is its first open.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 SAMPLED = 200_000
-"""Bars of which the prices are compared with the tick grid."""
+"""The most bars whose prices are compared with the tick grid."""
 _PRICES = ("open", "high", "low", "close")
 BARS_TAKE = Capabilities(
     venues=(Venue.KRX,),
     kinds=(OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT),
     can_order=True,
 )
-"""Bars are KRX's prices: orders go there, in the kinds that four prices can decide."""
+"""The venue and the kinds of orders over bars: KRX, because bars have its prices, and the kinds
+that four prices can fill."""
 NO_LIMITS = Limits(max_order_value=1 << 62)
-"""The desk's own limits in a back-test that names none."""
+"""The limits of a back-test whose caller gives no limits: no order is too large."""
 
 
 class BarDays(StockDays):
-    """The facts of the stocks on the day that is played."""
+    """The facts of stocks on the day that is being played."""
 
     def __init__(self, universe: Universe, is_adjusted: Callable[[str], bool]) -> None:
         super().__init__(universe)
         self.bases: dict[str, int] = {}
-        """Base price of each stock today, won."""
+        """Base price of each stock on the played day, won."""
         self._is_adjusted = is_adjusted
 
     def of(self, now: Ns, code: str) -> StockDay | None:
@@ -58,9 +59,9 @@ class BarDays(StockDays):
         return StockDay(now, code, base, limits, base, False, False, 0)
 
     def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:
-        """Return the lower and upper limit price from a base price, won.
+        """Return the lower and the upper limit price for a base price, won.
 
-        Of adjusted prices they are one percent nearer to the base (BAR_FILLS.md, rule 11).
+        For adjusted prices they are one percent nearer to the base (BAR_FILLS.md, rule 11).
         """
         item, day = self.universe.get(code), kst_day(now)
         if not self._is_adjusted(code):
@@ -72,7 +73,7 @@ class BarDays(StockDays):
 
 
 class BarRules(Rules):
-    """The market's rules over bars."""
+    """The market's rules for a back-test over bars."""
 
     def __init__(
         self, universe: Universe, costs: CostModel, is_adjusted: Callable[[str], bool]
@@ -83,7 +84,7 @@ class BarRules(Rules):
 
 
 class BarGate(Gate):
-    """The desk's gate, with the grid of adjusted prices left open."""
+    """The desk's gate for a back-test over bars. It does not check the grid of adjusted prices."""
 
     def __init__(self, rules: BarRules, limits: Limits) -> None:
         super().__init__(rules, limits)
@@ -111,10 +112,10 @@ class BarGate(Gate):
 
 
 def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple[str, ...]]:
-    """Return the issues of the bars, and the codes that no list has.
+    """Return the issues of the bars, and the codes that ``listed`` lacks.
 
-    Such a code counts as a stock of KOSPI, or as an ETN when it begins with Q. All trade at KRX
-    alone, because the bars are KRX's.
+    Such a code counts as a stock of KOSPI, or as an ETN when it begins with Q. All trade only at
+    KRX, because the bars have KRX's prices.
     """
     items, unknown = [], []
     for code in codes:
@@ -129,10 +130,10 @@ def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple
 
 
 def off_grid(rows: pl.DataFrame, issues: Universe) -> frozenset[str]:
-    """Return the stocks of which a price does not lie on the grid of its day: adjusted prices.
+    """Return the codes of stocks with adjusted prices: a price is off the tick grid of its day.
 
-    At most ``SAMPLED`` bars are looked at, drawn from all of them. Columns: code, day, open, high,
-    low, close.
+    At most ``SAMPLED`` bars are compared, drawn from all of them. ``rows`` has the columns code,
+    day, open, high, low, close.
     """
     import polars as pl
 

@@ -7,7 +7,7 @@ One step is one begin of a bar, with the bars of all stocks that begin then:
     3. each agent gets its bar, at the moment at which it closed   Agent.on_bar
     4. what the agents want is carried out, in their order         BarOrders.take
 
-What is wanted on the last step of a day waits until the first step of the next day. Nothing else
+Commands of the last step of a day wait until the first step of the next day. Nothing else
 happens between the steps, so the boundaries of market sessions cost nothing unless an agent has
 ``on_phase``.
 """
@@ -54,7 +54,10 @@ class BarRun:
         out: list[tuple[BarRunner, BarCommand]],
         latency: Ns = 0,
     ) -> None:
-        """``out`` is the list into which the runners put what their agents want."""
+        """Prepare a run. ``out`` is the list into which the runners put their agents' commands.
+
+        ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
+        """
         self._latency = latency
         self.feed = feed
         self.runners = runners
@@ -75,10 +78,11 @@ class BarRun:
             self._of_code.setdefault(runner.agent.code, []).append(runner)
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._told = dict.fromkeys((r.id for r in self._longer), 0)
-        """Bars of its own length that an agent has got."""
+        """How many bars of its own, longer length an agent has got, by its id."""
         self._equity: list[tuple[Ns, int, int]] = []
         self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
-        """The agent of each stock by its index, when each has at most one and none waits."""
+        """The agent of each stock and its ``on_bar``, by index of the stock. None: a stock has two
+        agents, or an agent has coroutines, ``on_phase`` or longer bars."""
         if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
             at = (self._of_code.get(code) for code in feed.codes)
             self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
@@ -87,7 +91,7 @@ class BarRun:
 
     @property
     def hears(self) -> bool:
-        """True when an agent has a handler for facts of its orders, or may wait for them."""
+        """True if an agent must get facts of its orders: it has a handler or may await them."""
         return not self._is_plain or any(
             _overrides(r.agent, name) for r in self.runners for name in ("on_fill", "on_order")
         )
@@ -95,9 +99,9 @@ class BarRun:
     # the loop
 
     def run(self, patience: float = 60.0) -> None:
-        """Play all bars. Raises what ended an agent.
+        """Play all bars. Raises AgentFailed when an agent's code fails.
 
-        A handler that does not return for ``patience`` seconds of wall time is interrupted, and
+        A handler that does not return for ``patience`` seconds of wall time is interrupted. Then
         AgentFailed names its line.
         """
         loops = frozenset(
@@ -156,7 +160,7 @@ class BarRun:
         return list(map(Bar, t, codes, span, *columns))
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
-        """Carry out what was wanted after the last close."""
+        """Set missing base prices, and carry out the commands given after the last close."""
         bases = self.rules.bar_days.bases
         if len(bases) < len(self.feed.codes):
             for bar in bars:
@@ -168,7 +172,7 @@ class BarRun:
                 self.orders.take(command, opens, opens)
 
     def _end_day(self, closes: Ns, closes_of_day: Iterable[tuple[str, int]]) -> None:
-        """End the day's orders, and make its closes the base prices of the next day."""
+        """End the day's orders, and set its closes as base prices of the next day."""
         if self.orders.waiting:
             self.orders.end_day(closes)
         self.rules.bar_days.bases.update(closes_of_day)
@@ -180,7 +184,7 @@ class BarRun:
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
-        """Play a day of one stock for one agent without coroutines: the shortest way."""
+        """Play a day of one stock for one agent without coroutines. This is the fastest loop."""
         _, opens, _, first, stop = chunk.days[index]
         ends, orders, out = chunk.ends, self.orders, self._out
         (runner,) = self.runners
@@ -205,7 +209,7 @@ class BarRun:
         self._overnight, self._out[:] = list(out), []
 
     def _day_of_many(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
-        """Play a day of any stocks and agents."""
+        """Play a day of any number of stocks and agents."""
         _, opens, _, first, stop = chunk.days[index]
         self._begin_day(opens, bars[first:stop])
         for start, end_of_step in _steps(chunk.t, first, stop):
@@ -241,7 +245,7 @@ class BarRun:
                 self.orders.meet(bar, t)
 
     def _deliver(self, step: list[Bar], end: Ns) -> None:
-        """Give each bar to the agents of its stock."""
+        """Deliver each bar to the agents of its stock."""
         of_code, is_plain = self._of_code, self._is_plain
         runner: BarRunner | None = None
         try:
@@ -263,7 +267,7 @@ class BarRun:
             self._deliver_longer(longer, end)
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
-        """Give each bar to the one agent of its stock, by the index of the stock."""
+        """Deliver each bar to the only agent of its stock. ``codes`` are the stocks' indices."""
         single = self._single
         assert single is not None
         runner: BarRunner | None = None
@@ -280,7 +284,7 @@ class BarRun:
             self._failed(runner, e)
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
-        """Give an agent the bars of its own length that are known now."""
+        """Deliver the new bars of an agent's own, longer length that are known at ``end``."""
         window = self.feed.of(runner.agent.code, runner.span)
         for at in range(self._told[runner.id], window.known(end)):
             self._told[runner.id] = at + 1
@@ -288,7 +292,7 @@ class BarRun:
             self._check(runner)
 
     def _take(self, now: Ns) -> None:
-        """Carry out what the agents want, one after another: it may make them want more."""
+        """Carry out the agents' commands one after another, also those that follow from them."""
         out = self._out
         while out:
             wanted, out[:] = list(out), []
@@ -298,7 +302,7 @@ class BarRun:
     # agents that wait, phases, facts
 
     def _pass_time(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, and report phases."""
+        """Wake the handlers that wait for a moment up to ``t``, and deliver phase changes."""
         while True:
             due = min((w for r in self.runners if (w := r.next_wake()) is not None), default=None)
             if due is None or due > t:
@@ -323,7 +327,7 @@ class BarRun:
                     self._check(runner)
 
     def notify(self, order: Order, fact: OrderFact) -> None:
-        """Give a fact to the agent of its order."""
+        """Deliver a fact to the agent that placed the order."""
         runner = self._by_id.get(order.intent.agent)
         if runner is None:
             return
@@ -344,7 +348,7 @@ class BarRun:
         self._check(runner, error)
 
     def _check(self, runner: BarRunner, error: BaseException | None = None) -> None:
-        """Raise what stopped an agent."""
+        """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it."""
         if runner.state is AgentState.FAILED:
             text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
             raise AgentFailed(text) from error
@@ -355,7 +359,7 @@ class BarRun:
     # results
 
     def equity(self) -> pl.DataFrame:
-        """Return cash, holdings and equity at the close of each day."""
+        """Return a DataFrame by day: time (KST, the close), cash, holdings, equity (won)."""
         import polars as pl
 
         frame = pl.DataFrame(
@@ -371,7 +375,7 @@ class BarRun:
 
 
 class AgentFailed(RuntimeError):
-    """An agent's code ended with an error during a back-test."""
+    """Raised when an agent's code ends with an error during a back-test."""
 
 
 def _overrides(agent: Agent, name: str) -> bool:
@@ -379,7 +383,7 @@ def _overrides(agent: Agent, name: str) -> bool:
 
 
 def _steps(times: list[Ns], first: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield (begin, end) of the rows of each step of a day."""
+    """Yield the first row and the last row + 1 of each step of a day."""
     start = first
     # The bars of many stocks at one moment: the last row of a day of daily bars has its time too.
     if times[stop - 1] == times[first]:

@@ -1,4 +1,4 @@
-"""The newest bars of a stock as an agent sees them: a view of columns, made in constant time."""
+"""The newest bars of a stock for an agent: a view of columns, made in constant time."""
 
 from __future__ import annotations
 

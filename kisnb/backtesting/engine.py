@@ -1,9 +1,9 @@
-"""The back-tester over a tape: the desk's own core, and an exchange that the tape shows.
+"""The back-tester over a tape: runs the desk's own core against recorded trades and depth.
 
 It runs the same DeskCore, agents and order books as a session. Only the hosts differ: Persist
-appends a row, Send enters the order at once (latency 0), and ``TapeMarket`` fills it. The orders of
-an agent that saw a batch of the tape go out after that batch, as in a session: by then the exchange
-has done all of that moment.
+appends a row, Send enters the order at once (latency 0), and ``TapeMarket`` fills it. An agent that
+sees a batch of the tape sends its orders after that batch, as in a session: by then the exchange
+has handled all events of that moment.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ from kisnb.trading.ports.limits import Limits
 from kisnb.trading.state import State
 
 CAN = Capabilities(venues=(Venue.KRX, Venue.NXT, Venue.SOR), kinds=TAKES, can_order=True)
-"""A tape shows both venues, and decides the kinds that meet bids and asks."""
+"""The venues and kinds of orders over a tape: all venues, and the kinds that meet bids and asks."""
 
 
 class Result:
@@ -99,7 +99,7 @@ class Result:
 
     @property
     def intents(self) -> list[tuple[Ns, str, Side, int]]:
-        """(time, code, side, quantity) of every order, in order."""
+        """Time, code, side and quantity of every order, in order."""
         return [(o.t, o.code, o.side, o.quantity) for o in self.book.orders.values()]
 
     def __repr__(self) -> str:
@@ -111,9 +111,10 @@ class Result:
 
 
 class Engine:
-    """Runs one core and one agent over one tape; ``start`` is the moment of the first frame.
+    """Runs one core and one agent over one tape.
 
-    Raises BadInput for an agent whose code is not written as a stock code.
+    ``start`` is the moment of the first batch. Raises BadInput for an agent whose code is not a
+    stock code.
     """
 
     def __init__(
@@ -127,9 +128,10 @@ class Engine:
         cash: int | None = None,
         own_in_tape: bool = False,
     ) -> None:
-        """``cash``: the account's won, None when it is not known and no buy is refused for it.
+        """Start the core, then the agent.
 
-        ``own_in_tape``: the tape was recorded while these very orders were in the market.
+        ``cash``: the account's cash in won. None: it is not known, and buys are not checked for it.
+        ``own_in_tape``: the tape was recorded while these same orders were in the market.
         """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
         code = str(agent.code)
@@ -157,9 +159,9 @@ class Engine:
         )
         self.market = TapeMarket(own_in_tape=own_in_tape)
         self._keys: dict[int, str] = {}
-        """Key of each order, by number."""
+        """Keys of the orders, by order number."""
         self._last = 0
-        """The last number given out: orders, revises and cancels are numbered together."""
+        """The last order number that was given. Orders, revises and cancels share the numbers."""
         self._prints: dict[tuple[str, int], Ns] = {}
         self._cash = cash
         if cash is not None:
@@ -168,7 +170,7 @@ class Engine:
             state.apply(opened)
         self._wakes: list[Ns] = []
         self._queries: deque[OrdersQuery] = deque()
-        """Readings that have begun. They end when the agent has got what came before."""
+        """Readings that have begun. They end after the agent has got all earlier events."""
         self._posts: deque[Send | Revise | Cancel] = deque()
         """Calls that have not reached the server yet."""
         self._out: deque[Command] = deque()
@@ -179,7 +181,7 @@ class Engine:
         self._drain()
 
     def frame(self, t: Ns, ticks: Sequence[Tick], depths: Sequence[Depth] = ()) -> None:
-        """Play a batch of the tape, received at ``t``: its trades, and the depth after them."""
+        """Play a batch of the tape, received at ``t``: its trades, then the depth after them."""
         if t > self.now:
             self._post_all()
         self._pass_time(t)
@@ -194,10 +196,10 @@ class Engine:
         self._drain()
 
     def reach_server(self, t: Ns, *, is_new: bool) -> None:
-        """Let the next call of the orders reach the server, as one did at ``t`` in the tape.
+        """Let the next waiting call reach the server, as a call did at ``t`` in the tape.
 
-        Its effect follows in the tape, and the agent sees it before its next call goes out.
-        ``is_new``: the call was no revise and no cancel.
+        The tape shows its effect next, and the agent sees it before its next call goes out.
+        ``is_new``: the call was a new order, not a revise or a cancel.
         """
         if t > self.now:
             self._post_all()
@@ -210,17 +212,17 @@ class Engine:
                 return
 
     def end(self) -> None:
-        """Send what is left when the tape is over."""
+        """Send the calls that still wait, because the tape is over."""
         self._post_all()
 
     def _post_all(self) -> None:
-        """Let all calls reach the server that the tape has not shown: they are new to it."""
+        """Let all waiting calls reach the server, although the tape does not show them."""
         while self._posts:
             self._post(self._posts.popleft())
             self._drain()
 
     def _pass_time(self, t: Ns) -> None:
-        """Move time to ``t``; wake core and agent, in order, at the moments that they asked for."""
+        """Move time to ``t``. Wake core and agent, in order, at the moments that they asked for."""
         while True:
             asleep = self.runner.next_wake()
             due = [
@@ -243,7 +245,10 @@ class Engine:
         self.now = t
 
     def _drain(self) -> None:
-        """Hand the agent's commands to the core. Raises what stopped the agent."""
+        """Submit the agent's commands to the core, and answer readings, until none is left.
+
+        Raises RuntimeError if the agent failed, KeyboardInterrupt if a person interrupted it.
+        """
         # One after another, because carrying one out may let the agent order more, which goes
         # behind the others.
         while self._out or self._queries:
@@ -387,7 +392,7 @@ class Engine:
             self._submit(self._notice("cancelled", number, intent, out, 0, venue, ref.number))
 
     def _read(self, query: OrdersQuery) -> None:
-        """Answer a reading of the orders, as the server of KIS would list them."""
+        """Answer a reading with the orders and the account, as KIS would list them."""
         books, day = self.core.state.books, int(f"{query.day:%Y%m%d}")
         rows = tuple(
             self._row(order)
@@ -406,7 +411,7 @@ class Engine:
         self._run(self.core.step(self.now, OrdersRead(query, OrderPage(rows, True), account)))
 
     def _row(self, order: Order) -> OrderRow:
-        """Return an order as a row of KIS's list, with the figures of the market."""
+        """Return an order as a row of KIS's list, with its fills and leaves in the market."""
         assert order.ref is not None
         revised = self.core.state.books.orders.get(order.intent.supersedes or "")
         original = 0 if revised is None or revised.ref is None else revised.ref.number
@@ -446,11 +451,12 @@ def replay(
 
     ``recording`` is a tape of the simulator or of a desk, or a recording of the wire.
 
-    Latency 0. The tax is that of the day. The commission is that of ``costs``; left out, that of
-    the setting ``fees``. When orders reached the recorded server, the tape holds their effect, and
-    depth counts as with our own shares in it (``tape_market``). Raises ConfigError for a wrong
-    setting, BadInput for a file without trades and for an agent without a stock code, and
-    RuntimeError with the agent's traceback when the agent fails.
+    The latency is 0. The tax is the tax of that day. ``costs`` gives the commission; None takes the
+    setting ``fees``. ``cash`` is the account's cash in won; None: it is not checked. If orders
+    reached the recorded server, the tape holds their effect, and its depth contains our own shares
+    (``tape_market``). Raises ConfigError for a wrong setting, BadInput for a file without trades
+    and for an agent without a stock code, and RuntimeError with the agent's traceback when the
+    agent fails.
     """
     engine: Engine | None = None
     charged = read_fees(load_config().fees) if costs is None else costs
@@ -477,12 +483,12 @@ def replay(
 
 
 def _of_recording(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
-    """Return whether orders reached the recorded server, and the market that it recorded."""
+    """Return True if orders reached the recorded server, and the market events of a recording."""
     return holds_orders(path), recorded_market(path)
 
 
 def _of_tape(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
-    """Return whether a desk's orders are in the tape, and the market with them."""
+    """Return True if the tape has a desk's orders, and its market events with those orders."""
     tape = TapeFile(path)
     has_orders = any(
         isinstance(event, SendStarted)
@@ -512,14 +518,14 @@ def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
 
 
 Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
-"""Trades of a moment and the depth that they left, or an order that came."""
+"""The moment, its trades and the depth after them; or the moment at which an order came."""
 
 
 def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
-    """Yield the batches of a tape: trades of a moment, then the depth that they left.
+    """Yield the batches of a tape: the trades of a moment, and the depth after them.
 
-    A new batch begins where an order came, and where the tape shows that something came between: a
-    trade after a depth, or a channel of a stock once more.
+    A new batch begins where an order came, after a depth when a trade follows, and when the same
+    channel of a stock comes again.
     """
     t, ticks, depths = 0, list[Tick](), list[Depth]()
     seen: set[tuple[bool, str, Venue]] = set()
@@ -552,7 +558,7 @@ def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
 
 
 def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
-    """Return the fills of a moment with those of one order and price joined."""
+    """Join the fills of a moment that have the same order and price. Return the joined fills."""
     shares: dict[tuple[int, int], int] = {}
     for number, qty, price in fills:
         shares[number, price] = shares.get((number, price), 0) + qty

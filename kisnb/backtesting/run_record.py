@@ -1,4 +1,4 @@
-"""The record of one back-test: order books, equity over time, bars, and what was assumed."""
+"""The record of one back-test: order books, equity over time, bars, and assumptions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAR_COLUMNS = ("code", "time", "open", "high", "low", "close", "volume")
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """The record of one back-test: order books, equity after each day, and what was assumed."""
+    """The record of one back-test: order books, equity after each day, bars, and assumptions."""
 
     agents: tuple[str, ...]
     """Ids of the agents, in the order in which they were given."""
@@ -35,7 +35,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     valued at the last price known. No row precedes the first trade of the data.
     """
     bars: pl.DataFrame
-    """The bars that were fed, in order of time and code; empty after a run over ticks.
+    """The bars that were played, in order of time and code; empty after a run over ticks.
 
     Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a
     daily bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
@@ -47,9 +47,9 @@ class RunRecord(msgspec.Struct, frozen=True):
     cash: int
     """Cash at the start, KRW."""
     costs: str
-    """Which commission and tax were charged, as one sentence."""
+    """One sentence on the commission and the tax that were charged."""
     assumptions: tuple[str, ...]
-    """What was assumed, as sentences: fills, latency, queue, sizing, and what was left out."""
+    """The assumptions as sentences: fills, latency, queue, sizing, and things that are left out."""
     parameters: tuple[str, ...] = ()
     """The parameters of each agent, in the order of ``agents``: ``"code='005930', n=20"``."""
 

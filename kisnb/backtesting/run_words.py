@@ -10,7 +10,7 @@ from kisnb.market.costs import PLANS, CostModel
 from kisnb.trading.agents.agent import Agent
 
 _PPB_PERCENT = 10_000_000
-"""Parts per billion of a percent."""
+"""One percent in parts per billion."""
 _FILLS = (
     "An order meets the next bar of its stock: a market order fills at the open, a limit order at "
     "its limit when the bar trades through it (BAR_FILLS.md)."
@@ -23,7 +23,7 @@ _AT_DECISION = (
 
 
 def costs_in_words(costs: CostModel) -> str:
-    """Return one sentence: the plan, its rates, and the tax."""
+    """Return one sentence on the costs: the plan, its rates, and the tax."""
     plan = next((name for name, model in PLANS.items() if model == costs), None)
     percent = ", ".join(
         f"{name} {rate / _PPB_PERCENT:g} %"
@@ -55,7 +55,7 @@ def assumed(
     has_limits: bool,
     has_guards: bool,
 ) -> tuple[str, ...]:
-    """Return what a run over bars assumes, as sentences."""
+    """Return the assumptions of a run over bars, as sentences."""
     said = [
         _FILLS,
         "An order that is decided on the last bar of a day trades on the next day.",

@@ -1,7 +1,7 @@
 """Ends a back-test whose agent does not return from a handler.
 
-A thread looks once a second at the line that runs. Nothing is added to the loop over the bars. When
-one call of a handler has lasted for longer than the patience, the main thread is interrupted there.
+A thread looks twice a second at the call that runs. The loop over the bars has no extra work. When
+one call of a handler has lasted longer than the patience, the main thread is interrupted there.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ LOOK_SECONDS = 0.5
 
 
 class StuckWatch:
-    """``with StuckWatch(seconds, marks) as watch:`` watches the thread that opens it.
+    """Watches the thread that opens it: ``with StuckWatch(patience, loops) as watch:``.
 
-    ``marks`` are the code objects of the loop: the frame that one of them calls is the handler.
+    ``patience`` is in seconds. ``loops`` are the code objects of the loop: the frame that one of
+    them calls is the handler.
     """
 
     def __init__(self, patience: float, loops: frozenset[object]) -> None:
         self.struck = False
-        """True: a handler did not return, and was interrupted."""
+        """True if a handler did not return and was interrupted."""
         self._patience = patience
         self._loops = loops
         self._thread_id = threading.get_ident()
@@ -53,7 +54,7 @@ class StuckWatch:
                 return
 
     def _called(self) -> FrameType | None:
-        """Return the frame that the loop called, such as that of a handler."""
+        """Return the frame that the loop has called, such as a handler's; None outside the loop."""
         frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the one way to look
         called: FrameType | None = None
         while frame is not None:

@@ -1,7 +1,7 @@
-"""The exchange as a tape shows it: own orders meet recorded depth and recorded trades.
+"""Matches own orders against the recorded depth and the recorded trades of a tape.
 
-A tape comes in batches: the trades of a moment and the depth that they left. An order that an agent
-decides on a batch meets the depth after it.
+A tape comes in batches: the trades of a moment and the depth after them. An order that an agent
+decides on a batch meets the depth after that batch.
 
 | order | what fills it |
 |---|---|
@@ -33,14 +33,14 @@ TAKES = (
     _KINDS.LIMIT_FOK, _KINDS.MARKET_IOC, _KINDS.MARKET_FOK, _KINDS.BEST_OPPOSITE_IOC,
     _KINDS.BEST_OPPOSITE_FOK,
 )  # fmt: skip
-"""The kinds that depth and trades can decide."""
+"""The kinds of orders that can be matched against depth and trades."""
 _WHOLE = frozenset({_KINDS.LIMIT_FOK, _KINDS.MARKET_FOK, _KINDS.BEST_OPPOSITE_FOK})
 _TAKER = frozenset({_KINDS.MARKET, _KINDS.MARKET_IOC, _KINDS.MARKET_FOK})
 _BEST = frozenset({_KINDS.BEST_OPPOSITE, _KINDS.BEST_OPPOSITE_IOC, _KINDS.BEST_OPPOSITE_FOK})
 
 
 class TapeFill(NamedTuple):
-    """Shares of an own order that traded at one price."""
+    """A fill of an own order: its number, the shares, and the price in won."""
 
     number: int
     qty: int
@@ -48,7 +48,7 @@ class TapeFill(NamedTuple):
 
 
 class Standing:
-    """An own order in the market."""
+    """An own order that came to the market. It may still wait there."""
 
     __slots__ = (
         "ahead",
@@ -67,15 +67,15 @@ class Standing:
         self.intent = intent
         self.venue = venue
         self.price = price
-        """The price at which it waits, won; None: it takes any price."""
+        """The price at which it waits, won. None: it takes any price."""
         self.leaves = intent.qty
         self.ahead = 0
         """Shares at its price that trade before it."""
         self.blind = False
-        """It came while no depth was known: the next trade fills it."""
+        """True if it came while no depth was known: the next trade fills it."""
         self.traded = 0
         self.value = 0
-        """Won of its fills."""
+        """Value of its fills, won."""
 
 
 class Levels(msgspec.Struct):
@@ -84,19 +84,19 @@ class Levels(msgspec.Struct):
     asks: dict[int, int]
     bids: dict[int, int]
     is_whole: bool = False
-    """False: only the best prices that a trade shows are known."""
+    """False: only the best prices are known, from a trade."""
 
     @property
     def is_known(self) -> bool:
-        """True when a depth was shown."""
+        """True when at least one level is known, or a whole depth was recorded."""
         return self.is_whole or bool(self.asks or self.bids)
 
     def against(self, side: Side) -> dict[int, int]:
-        """Return the levels that an order of this side takes."""
+        """Return the levels that an order of this side takes: the asks for a buy."""
         return self.asks if side is Side.BUY else self.bids
 
     def own(self, side: Side) -> dict[int, int]:
-        """Return the levels among which an order of this side waits."""
+        """Return the levels among which an order of this side waits: the bids for a buy."""
         return self.bids if side is Side.BUY else self.asks
 
     def sees(self, side: Side, price: int) -> bool:
@@ -108,20 +108,20 @@ class Levels(msgspec.Struct):
 
 
 class TapeMarket:
-    """Own orders against a tape. Prices in won, quantities in shares."""
+    """Matches own orders against a tape. Prices in won, quantities in shares."""
 
     def __init__(self, *, own_in_tape: bool) -> None:
         self.own_in_tape = own_in_tape
         self.standing: dict[int, Standing] = {}
-        """Own orders in the market, by number, oldest first."""
+        """Own orders that wait in the market, by number, oldest first."""
         self.entered: dict[int, Standing] = {}
-        """All own orders that ever came in, by number."""
+        """All own orders that have come in, by number."""
         self._levels: dict[tuple[str, Venue], Levels] = {}
 
     def venue_of(self, intent: Intent, venue: Venue) -> Venue:
-        """Return the venue at which an order is executed. SOR goes whole to the better one.
+        """Return the venue at which an order is executed. A SOR order goes to the better venue.
 
-        The rule is the exchange's own: the better price, then more shares at it, then KRX.
+        The rule is the exchange's own: the better price, then more shares at that price, then KRX.
         """
         if venue is not Venue.SOR:
             return venue
@@ -138,9 +138,10 @@ class TapeMarket:
     # own orders
 
     def enter(self, number: int, intent: Intent, venue: Venue) -> list[TapeFill]:
-        """Enter an order: it takes what it may, and its leaves wait unless its kind forbids it.
+        """Match an order against the depth, and return its fills.
 
-        ``standing`` has it afterwards when it waits.
+        Its leaves then wait in ``standing``, unless its kind forbids it. Without a known depth the
+        order waits for a trade.
         """
         levels = self._of(intent.code, venue)
         price = self._limit(intent, levels)
@@ -158,7 +159,10 @@ class TapeMarket:
         return fills
 
     def revise(self, number: int, old: int, intent: Intent) -> list[TapeFill] | None:
-        """Move shares of the order ``old`` to another price; None when it is gone."""
+        """Move shares of the order ``old`` to the order ``number`` at another price.
+
+        Return its fills, None when ``old`` does not wait any more.
+        """
         before = self.standing.get(old)
         if before is None:
             return None
@@ -181,7 +185,10 @@ class TapeMarket:
         return fills
 
     def cancel(self, number: int, qty: int | None) -> int:
-        """Take out ``qty`` shares, None for all; return how many came out, 0 for a lost order."""
+        """Cancel ``qty`` shares of an order, None for all. Return how many were cancelled.
+
+        0: the order does not wait any more.
+        """
         order = self.standing.get(number)
         if order is None:
             return 0
@@ -192,7 +199,7 @@ class TapeMarket:
         return gone
 
     def expire(self, code: str, venue: Venue) -> list[tuple[int, int]]:
-        """Take out all orders of a stock at a venue; return (number, shares)."""
+        """Remove all orders of a stock at a venue. Return the number and the leaves of each."""
         ended = [o for o in self.standing.values() if (o.intent.code, o.venue) == (code, venue)]
         for order in ended:
             del self.standing[order.number]
@@ -201,7 +208,7 @@ class TapeMarket:
     # the tape
 
     def play(self, ticks: Sequence[Tick], depths: Sequence[Depth]) -> list[TapeFill]:
-        """Play a batch: return the fills of waiting orders, and keep the depth that it left."""
+        """Play a batch: keep its depth, and return the fills of the waiting orders."""
         before = list(self.standing.values())
         for tick in ticks:
             self._note_tick(tick)
@@ -241,7 +248,11 @@ class TapeMarket:
         self, order: Standing, traded: dict[tuple[str, Venue, Side | None, int], int],
         *, is_shown: bool,
     ) -> list[TapeFill]:  # fmt: skip
-        """Fill an order that waits at a price, by the trades of a batch and its depth."""
+        """Match an order that waits at a price against a batch. Return its fills.
+
+        ``traded`` has the shares of the batch's trades. ``is_shown``: the batch has a new depth of
+        the stock.
+        """
         code, side, price, leaves = order.intent.code, order.intent.side, order.price, order.leaves
         assert price is not None
         levels = self._of(code, order.venue)
@@ -274,7 +285,7 @@ class TapeMarket:
         return [self._book(order, filled, price)]
 
     def _use_up(self, tick: Tick) -> None:
-        """Take a trade out of the depth, which no newer one has replaced."""
+        """Subtract a trade's shares from the depth, because the batch has no newer depth."""
         if tick.side is not None:
             against = self._of(tick.code, tick.venue).against(tick.side)
             left = against.get(tick.price, 0) - tick.qty
@@ -284,7 +295,7 @@ class TapeMarket:
                 against.pop(tick.price, None)
 
     def _fill_blind(self, order: Standing, ticks: Sequence[Tick]) -> list[TapeFill]:
-        """Fill an order that came without a known depth by the next trade that it may take."""
+        """Fill an order without a known depth by the first trade that its limit allows."""
         buys, limit = order.intent.side is Side.BUY, order.price
         for tick in ticks:
             allowed = limit is None or (tick.price <= limit if buys else tick.price >= limit)
@@ -293,7 +304,7 @@ class TapeMarket:
         return []
 
     def _note_tick(self, tick: Tick) -> None:
-        """Keep the best prices that a trade shows, while no depth is recorded."""
+        """Keep the best bid and ask of a trade, while no depth is recorded."""
         levels = self._levels.get((tick.code, tick.venue))
         if (levels is not None and levels.is_whole) or not tick.ask or not tick.bid:
             return
@@ -319,7 +330,7 @@ class TapeMarket:
         return intent.price
 
     def _sweep(self, order: Standing, levels: Levels) -> list[TapeFill]:
-        """Take the levels that the order may take, best first."""
+        """Fill the order from the levels that it may take, best first. Return its fills."""
         buys = order.intent.side is Side.BUY
         against, fills = levels.against(order.intent.side), []
         for at in sorted(against, reverse=not buys):

@@ -1,4 +1,4 @@
-"""The place of a desk: its folder, its locks, its address on file."""
+"""Finds a desk: its folder, its locks, and the file with its address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kisnb.terms import Mode
 SOCKET_SECONDS = 6.0
 """Seconds that a desk may take to notice that its socket was removed, and to listen again."""
 STARTING_SECONDS = 20.0
-"""Seconds that a desk which was just started may take to write its address."""
+"""Seconds that a desk may take after its start to write its address."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
@@ -27,14 +27,14 @@ class DeskAddress(msgspec.Struct, frozen=True):
     mode: Mode
     label: str
     quotes: Mode | None = None
-    """The mode whose desk gives the prices; None for its own."""
+    """The mode of the desk from which this desk gets its prices. None: its own prices."""
 
     def __repr__(self) -> str:
         return f"<DeskAddress {self.label}: process {self.pid}>"
 
 
 def desk_folder(mode: Mode) -> Path:
-    """Lock, address and log of the desk of a mode."""
+    """Return the folder with lock, address and log of the desk of a mode, made if missing."""
     return private_dir(state_dir() / f"desk-{mode}")
 
 
@@ -51,7 +51,7 @@ def supervisor_lock(mode: Mode) -> Path:
 def find_desk(mode: Mode) -> DeskAddress | None:
     """Return the address of the desk that holds its lock.
 
-    None when no desk runs, or when one has not written its address yet. Raises DeskBusy when a desk
+    None when no desk runs, or when it has not written its address yet. Raises DeskBusy when a desk
     runs and its address cannot be read.
     """
     # The lock decides and not the file: a file that a killed desk left behind names a process that
@@ -75,7 +75,7 @@ def is_up(mode: Mode) -> bool:
 
 
 def kill_command(mode: Mode) -> str:
-    """Return the command that ends a desk which does not answer: ``kill -9`` with its processes."""
+    """Return a cure for a desk that does not answer: the command ``kill -9`` with its processes."""
     # The supervisor first, or it would start the next desk.
     pids = [
         pid
@@ -91,9 +91,9 @@ def address_file(mode: Mode) -> Path:
 
 
 def find_or_wait(mode: Mode) -> DeskAddress | None:
-    """Return the address of the running desk as ``find_desk`` does; None when none runs.
+    """Return the address of the running desk; None when no desk runs.
 
-    Wait for a desk that is just starting or has lost its socket. Raises DeskBusy.
+    Wait up to 20 seconds for a desk that is just starting or has lost its socket. Raises DeskBusy.
     """
     deadline = time.monotonic() + STARTING_SECONDS
     # A desk takes its lock before it writes its address, and a supervisor takes its own before it
@@ -111,7 +111,7 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
 def wait_for_socket(running: DeskAddress) -> DeskAddress:
     """Wait until the socket of a running desk exists, and return the desk's address.
 
-    A desk makes a new socket when it has lost one. Return ``running`` when that takes too long.
+    A desk makes a new socket when it has lost its socket. Return ``running`` after 6 seconds.
     """
     deadline = time.monotonic() + SOCKET_SECONDS
     while not _has_socket(running) and time.monotonic() < deadline:

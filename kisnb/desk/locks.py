@@ -1,11 +1,11 @@
-"""Locks of a desk: each ends with its process, however that ends.
+"""Locks of a desk. A lock ends with its process, even if the process is killed.
 
-A lock is an ``flock``, so neither a file that was left behind nor a process number that was given
-out again is taken for a desk. The lock file holds the number of the process.
+A lock is an ``flock``. So an old lock file, or a new process with an old id, does not look like a
+running desk. The lock file holds the id of the process.
 
-Two kinds. The locks of a *state folder* say whether a desk of it runs. The locks of a *customer*,
-account and appkey, stand in a folder of the user that ``KISNB_STATE`` does not move: KIS takes one
-WebSocket session per appkey, whatever state folder a desk has.
+There are two kinds. The locks of a *state folder* say whether a desk of this folder runs. The locks
+of a *customer* (account and appkey) are in a folder of the user that ``KISNB_STATE`` does not move,
+because KIS takes one WebSocket session per appkey, whatever state folder a desk has.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ LOOKING_SECONDS = 1.0
 """A process that only checks a lock holds it for less than this time. A desk holds it for
 longer."""
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
-"""Errors that pass by themselves. A lock is not taken elsewhere then, because its holder would not
-be seen."""
+"""Errors that may end by themselves. Then the lock is not taken in another folder, because other
+desks would not see it there."""
 
 
 class Lock:
     """An exclusive lock on a file, until it is closed."""
 
     def __init__(self, path: Path, what: str, note: str = "") -> None:
-        """Take the lock; ``note`` follows the number of this process in the file.
+        """Take the lock. ``note`` is written to the file after the id of this process.
 
-        Raises DeskBusy when somebody holds it, and OSError.
+        Raises DeskBusy when another process holds it, and OSError.
         """
         self.path = path
         self._note = note
@@ -55,7 +55,7 @@ class Lock:
         self._sign()
 
     def keep(self) -> bool:
-        """Take the lock again when its file was removed; False when another process has it by now.
+        """Take the lock again if its file was removed. Return False if another process has it now.
 
         Raises OSError and ConfigError.
         """
@@ -71,7 +71,7 @@ class Lock:
         return True
 
     def close(self, *, remove: bool = False) -> None:
-        """Give the lock up, and with ``remove`` its file too."""
+        """Give the lock up. With ``remove``, also delete its file."""
         if remove and _is_at(self._file, self.path):
             self.path.unlink(missing_ok=True)
         self._file.close()
@@ -161,9 +161,9 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> int | None:
-    """Return the process that holds this lock.
+    """Return the id of the process that holds this lock.
 
-    None when no process does, or when it has not written its number yet.
+    None when no process holds it, or when the process has not written its id yet.
     """
     if not is_held(path):
         return None
@@ -180,7 +180,10 @@ def _process_text(pid: object) -> str:
 
 
 def _try_lock(path: Path) -> IO[bytes] | None:
-    """The file with its lock; None when somebody keeps it. Raises OSError, with the path."""
+    """Open and lock the file. Return it, None when another process keeps the lock for a second.
+
+    Raises OSError, with the path.
+    """
     # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
     deadline = time.monotonic() + LOOKING_SECONDS
     while True:

@@ -1,4 +1,4 @@
-"""Processes of this machine by number and start, because numbers are given out again."""
+"""Processes of this machine by id and start time, because the system reuses ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def process_of(pid: int) -> psutil.Process | None:
-    """The process that has this number now."""
+    """Return the process that has this id now; None when there is none."""
     import psutil
 
     try:
@@ -22,9 +22,9 @@ def process_of(pid: int) -> psutil.Process | None:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Return whether this very process runs.
+    """Return whether exactly this process still runs.
 
-    A process that has ended and was not waited for does not.
+    A process that has ended counts as gone, also when nobody has waited for it (a zombie).
     """
     import psutil
 
@@ -37,7 +37,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 def terminate(process: psutil.Process) -> None:
-    """Ask it to end; nothing when it has ended already."""
+    """Send the process the signal to end. Do nothing if it has ended already."""
     import psutil
 
     with suppress(psutil.Error):
@@ -45,7 +45,7 @@ def terminate(process: psutil.Process) -> None:
 
 
 def wait_until_gone(processes: Iterable[psutil.Process], seconds: float) -> bool:
-    """Returns whether all have ended within the time."""
+    """Wait up to ``seconds`` for the processes to end. Return True when all have ended."""
     deadline = time.monotonic() + seconds
     left = [p for p in processes if lives(p)]
     while left and time.monotonic() < deadline:

@@ -32,7 +32,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def rises(self) -> bool:
-        """True when it closes at its open or above."""
+        """True when the bar closes at its open or above."""
         return self.close >= self.open
 
 

@@ -48,8 +48,8 @@ def line_svg(
     """Return the curves as SVG.
 
     ``label`` writes a value for the axis at the right. ``least`` is the smallest distance between
-    two labels. Days stand at equal distances, whatever lies between them. There is room for labels
-    of ``letters`` letters: with one number, charts below each other share their dates.
+    two labels. Days stand at equal distances, whatever lies between them. ``letters`` is the number
+    of letters that a label has room for. Charts with the same number align their dates.
     """
     known = [v for curve in curves for v in curve.values if v is not None]
     if not known:

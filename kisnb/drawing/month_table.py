@@ -19,7 +19,9 @@ _CELL = "padding:3px 8px;text-align:right;white-space:nowrap;border:0"
 def month_table(
     returns: Mapping[tuple[int, int], float | None], years: Sequence[tuple[int, float | None]]
 ) -> Markup:
-    """Return a row per year. ``returns`` is by (year, month), ``years`` has each year's own.
+    """Return the table, a row per year.
+
+    ``returns`` has the return by (year, month), ``years`` each year with its return.
 
     Returns are fractions, shown in percent. None, and a month without a day, is an empty cell.
     """

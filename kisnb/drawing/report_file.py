@@ -19,9 +19,9 @@ class Report:
     def __init__(self, path: Path, size: int, content_hash: str, mode: Mode | None) -> None:
         self.path = path
         self.size = size
-        """Bytes."""
+        """Size of the file in bytes."""
         self.mode = mode
-        """None for a report of a back-test, which has no mode."""
+        """The mode of the session. None for a report of a back-test, which has no mode."""
         self.content_hash = content_hash
         """The hash of the numbers: the same numbers give the same hash."""
 
@@ -39,7 +39,7 @@ class Report:
 def write_report_file(
     path: str | Path, page: str, content_hash: str, mode: Mode | None, cure: str
 ) -> Report:
-    """Write a page to ``path``. Raises ConfigError, which ends with ``cure``, when that fails."""
+    """Write a page to ``path`` and return its report. Raises ConfigError with ``cure``."""
     path, content = Path(path), page.encode()
     # The process id keeps two notebooks apart that write the same report.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

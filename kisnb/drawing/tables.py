@@ -20,7 +20,7 @@ _BADGES = {
     Mode.LIVE: ("#ffffff", "#c40000"),
 }
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
-"""The style of what a person must not take for known."""
+"""The CSS style of values that may not hold any more."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
 _MUTED = f"color:{MUTED}"
 
@@ -32,7 +32,7 @@ class Cell:
     text: str
     tone: Tone = ""
     left: bool = False
-    """True when it is aligned to the left."""
+    """True when the text is aligned to the left."""
 
 
 def cells_of(columns: Sequence[Column[S]], subjects: Iterable[S]) -> list[list[Cell]]:
@@ -41,7 +41,7 @@ def cells_of(columns: Sequence[Column[S]], subjects: Iterable[S]) -> list[list[C
 
 
 def heads_of(columns: Sequence[Column[S]]) -> list[str]:
-    """Return the row above the columns."""
+    """Return the headings of the columns."""
     return [column.head for column in columns]
 
 
@@ -101,7 +101,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
-    """Return the same table as HTML."""
+    """Return an HTML table, aligned as ``text_table`` aligns it."""
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
     look = f"{_CELL};{_MUTED};font-weight:400"
     heads = "".join(
@@ -125,7 +125,7 @@ def _cell(cell: Cell) -> str:
 
 
 def trusted(html: str) -> Markup:
-    """Return HTML as it is, for what was escaped where it was made."""
+    """Return HTML as ``Markup``, unchanged. Use it only for HTML that is escaped already."""
     # Text from outside becomes HTML by `Markup.format`, which escapes it. A search for this
     # function finds all exceptions.
     return Markup(html)  # noqa: S704 - the one place

@@ -17,14 +17,14 @@ class Palette(NamedTuple):
     """The background. JupyterLab's own backgrounds are as light or as dark."""
     text: str
     muted: str
-    """Labels, and the line of a benchmark."""
+    """Colour of labels, and of the line of a benchmark."""
     grid: str
     rise: str
-    """Rising, buying, gains."""
+    """Colour of rising prices, buys and gains."""
     fall: str
-    """Falling, selling, losses."""
+    """Colour of falling prices, sells and losses."""
     line: str
-    """The line of a curve that neither rises nor falls as such, for example equity."""
+    """Colour of a curve that is neither a rise nor a fall, such as equity."""
 
 
 LIGHT = Palette("#ffffff", "#212121", "#616161", "#e0e0e0", "#d60000", "#0051c7", "#00695c")

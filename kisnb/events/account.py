@@ -1,4 +1,4 @@
-"""Facts of the account and of what the desk lets pass, which the journal keeps too."""
+"""Facts of the account and of the desk's trading state. The journal keeps them all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class HaltSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """One step of the kill switch: what it did; ``done`` is False for a step that failed."""
+    """One step of the kill switch, with its result in words. ``done`` False: the step failed."""
 
     step: Literal["block", "cancel", "query", "state", "flatten", "snapshot", "notify"]
     done: bool
@@ -26,9 +26,10 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # know on its return whether to end in reducing or in halted. A journal of a version before this
     # field gives the empty text, and such a run ends halted.
     ends: Literal["", "reducing", "halted", "flatten"] = ""
-    """Of the first step: the trading state in which the run is to end, over restarts too.
+    """In the first step (``block``): the trading state in which the run ends, over restarts too.
 
-    ``flatten`` occurs in journals of earlier versions: halted, with a flatten.
+    Empty in other steps. ``flatten`` occurs in journals of earlier versions: halted, with a
+    flatten.
     """
 
 
@@ -47,14 +48,14 @@ class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # The halt that follows a trip is a row of its own. This one is kept beside it because each trip of
 # a day raises the next limit, also after a restart (``TradingDay.trips``).
 class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The loss of the day is above its limit: won lost, of won at stake."""
+    """The loss of the day is above its limit. ``loss`` is won lost, ``stake`` is won at stake."""
 
     loss: int
     stake: int
 
 
 class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A person armed the desk for buys: until when, and for how many won."""
+    """A person armed the desk: it takes buys until ``until``, for up to ``budget`` won."""
 
     until: Ns
     # Counted from this row on: a person who arms again begins with a full budget.
@@ -62,15 +63,16 @@ class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Buys are blocked from now on; sells and cancels are allowed."""
+    """The desk is not armed any more: it takes sells and cancels, and no buys."""
 
     why: str
 
 
 class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """KIS's figure and ours differ.
+    """KIS's figure (``theirs``) and ours (``ours``) differ.
 
-    ``subject`` is the key of an order or the code of a holding, then shares; or it is cash, in won.
+    ``filled`` and ``cancelled``: shares of the order with the key ``subject``. ``holding``: shares
+    of the stock with this code. ``cash``: won. ``listed``: number of orders of a day.
     """
 
     subject: str
@@ -78,22 +80,22 @@ class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # second list agrees. A ``holding`` or ``cash`` may stand for a minute, because KIS's statement
     # lags behind its own notices.
     what: Literal["filled", "cancelled", "listed", "holding", "cash"]
-    """``listed``: orders of a day that KIS has, and how many of them its list shows."""
+    """``listed``: KIS has ``ours`` orders of the day, and its list shows ``theirs`` of them."""
     ours: int
     theirs: int
 
 
 class DriftCleared(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The two figures are the same again."""
+    """KIS's figure and ours are equal again."""
 
     subject: str
     what: Literal["filled", "cancelled", "listed", "holding", "cash"]
 
 
 class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The account holds what no order of the journal explains.
+    """The account holds shares or cash that no order of the journal explains.
 
-    ``holdings`` are such shares, ``cash`` is such cash in won (D+2).
+    ``holdings`` are these shares, ``cash`` is this cash in won (D+2).
     """
 
     # D+2, because Korean shares settle two business days after the trade. The deposit of today does
@@ -106,7 +108,7 @@ class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An agent took over shares that no agent held.
 
-    Quantity and cost go into the agent's order book, and out of the books that belong to nobody.
+    Quantity and cost move to the agent's order book, from the order books that no agent owns.
     """
 
     key: str
@@ -116,8 +118,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # Lot by lot, because the agent's result is measured against what each share cost. The lots are
     # chosen once and journaled, so a fold never chooses others.
     lots: tuple[tuple[str, int, int, int], ...]
-    """(order book that they came from, shares, purchase price in won, unused fee of their buy in
-    won)."""
+    """(order book of origin, shares, purchase price in won, unused fee of the buy in won)."""
     naming: Naming | None = None
     """The naming of the call, when a person typed it."""
 
@@ -133,7 +134,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A typed call got an order that stood already. The order belongs to that place too."""
+    """A typed call got an order that existed already. From now on it belongs to that place too."""
 
     key: str
     place: Place

@@ -1,4 +1,4 @@
-"""Facts of agents that the journal keeps: what ran, what it decided, and what guards it."""
+"""Facts of agents that the journal keeps: their records, their decisions and their guards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kisnb.events.fact import Fact
 from kisnb.guards import Guards
 
 Input: TypeAlias = int | float | str | bool | None
-"""A number that an agent decided on. None: it was missing."""
+"""A value that an agent used for a decision. None: it was missing."""
 
 
 class GuardsSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -22,56 +22,58 @@ class GuardsSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An agent decided something. ``t`` is the first moment of an equal decision in a row.
+    """An agent made a decision, once or several times in a row. ``t`` is the first moment.
 
-    A later fact of the same key replaces this one: it counts more repetitions.
+    A later fact with the same key replaces this one: it counts more repetitions.
     """
 
     key: str
-    """The agent, its run and the number of the decision."""
+    """Key of the decision: the agent, its run and the decision's number."""
     agent: str
     code: str
     session_id: str
-    """The part of the day in which it was made, such as ``KRX_REG``."""
+    """The part of the day in which the decision was made, such as ``KRX_REG``."""
     venue: str
     """The venue whose prices the agent gets at that moment; empty when nothing is open."""
     action: str
-    """What was decided, in the agent's words: ``"buy"``, ``"HOLD"``."""
+    """The decision in the agent's words: ``"buy"``, ``"HOLD"``."""
     why: str
     inputs: tuple[tuple[str, Input], ...]
-    """The numbers of the newest repetition, with their names."""
+    """(name, value) of each input of the newest repetition."""
     order: str = ""
-    """Key of the order that came of it; empty for none."""
+    """Key of the order that the decision led to; empty when there is none."""
     times: int = 1
     """Equal decisions in a row: the same action, reason and stock, and no order."""
     last: Ns = 0
-    """The moment of the newest repetition. 0: there was none."""
+    """The moment of the newest repetition. 0: the decision was not repeated."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True, gc=False):
     """All that is needed to start an agent again."""
 
     agent: str
-    """Its id."""
+    """The agent's id."""
     kind: str
-    """The name of its class."""
+    """The name of the agent's class."""
     source: str
     """The module and the qualified name of the class."""
     parameters: str
-    """The values of its parameters, a JSON object."""
+    """The values of the agent's parameters, a JSON object."""
     kept: str
-    """The values of its ``keep`` fields, a JSON object."""
+    """The values of the agent's ``keep`` fields, a JSON object."""
     state: str
     """running, paused, stopped or failed."""
     note: str = ""
-    """The line that made it fail; empty for others."""
+    """The error line of a failed agent; empty for others."""
     when_lost: str = "hold"
-    """What the desk does with its orders and shares when its session is lost: hold, cancel,
-    flatten."""
+    """The desk's action on the agent's orders and shares when its session is lost.
+
+    ``hold``, ``cancel`` or ``flatten``.
+    """
 
 
 class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An agent was started, paused, stopped, failed, or changed what it keeps."""
+    """An agent started, paused, stopped or failed, or its ``keep`` fields changed."""
 
     record: AgentRecord
 

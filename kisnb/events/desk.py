@@ -1,6 +1,6 @@
 """Facts of links, sessions, clock and agents, and KIS's notices.
 
-The desk publishes them. The journal keeps the notices alone, and those are not published.
+The desk publishes all of them but the notices. The journal keeps the notices alone.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SubscriptionChanged(Fact, frozen=True, gc=False, tag=True, array_like=True
 
 
 class LinkDown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The stream to KIS broke; what happened meanwhile is a gap."""
+    """The desk lost its WebSocket to KIS. Events are missing until the next ``LinkUp``."""
 
     text: str
 
@@ -67,9 +67,9 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An intent came whose key the desk knows already, and nothing was sent.
+    """A session sent an intent whose key the desk knows already. No order was sent.
 
-    ``same`` says whether it means the same order.
+    ``same`` True: both intents mean the same order.
     """
 
     intent: Intent
@@ -80,7 +80,7 @@ class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # the command, or the command could not be read. The order would otherwise stay NEW in the notebook
 # for ever.
 class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk did not take an order, or the cancel of one.
+    """The desk did not take a command: an order, or a cancel of an order.
 
     The command is in no journal, and nothing was sent.
     """
@@ -93,7 +93,7 @@ class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The time in which KIS could list an order with unknown outcome is over: a person decides.
 
-    ``candidates`` are the numbers in KIS's list that it could be.
+    ``candidates`` are the numbers of orders in KIS's list that it could be.
     """
 
     key: str
@@ -131,7 +131,7 @@ class SpeedSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An agent runs in this session from now on, and nowhere else."""
+    """An agent runs in ``session`` from now on, and in no other session."""
 
     agent: str
     session: str
@@ -140,9 +140,9 @@ class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The agent may be started anywhere again.
+    """No session runs the agent any more, so any session may start it.
 
-    ``lost`` says that its session is gone without a word.
+    ``lost`` True: its session ended without releasing the agent.
     """
 
     agent: str
@@ -161,13 +161,13 @@ class ReadingsFailed(Fact, frozen=True, gc=False, tag=True, array_like=True):
     count: int
     """Failed readings in a row."""
     since: Ns
-    """The moment of the first of them."""
+    """The moment of the first of these failures."""
     why: str
-    """The reason of the newest one."""
+    """The reason of the newest failure."""
 
     @property
     def text(self) -> str:
-        """Return the state in a sentence, with the reason."""
+        """The failures in a sentence, with the reason of the newest one."""
         return (
             f"{self.count} readings of KIS's orders and account have failed since "
             f"{clock_text(self.since)}: {self.why}"

@@ -10,7 +10,7 @@ from kisnb.terms import Venue
 
 
 class ProtectionSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk watches a holding from now on."""
+    """An exit was set: the desk watches the holding from now on."""
 
     protection: Protection
 
@@ -18,18 +18,18 @@ class ProtectionSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # A row for each new high would be a row for each trade of a rising stock. So the peak is journaled
 # at most once a second, and a restart may know a peak of up to a second before.
 class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The exit came to another stage, or the highest price rose."""
+    """An exit came to another stage, or the highest price since it was set rose."""
 
     key: str
     stage: ExitStage
     peak: int
     """The highest price since the exit was set, won."""
     why: str = ""
-    """What brought another stage; empty for a new peak alone."""
+    """The reason of the new stage; empty when only the highest price rose."""
 
 
 class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The exit sells from now on, until nothing is held."""
+    """An exit sells from now on, until nothing is held."""
 
     key: str
     reason: ExitReason
@@ -43,7 +43,7 @@ class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ProtectionBlocked(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The exit would have sold, and the desk lets no order pass. It watches on."""
+    """An exit would have sold, but the desk lets no order pass. The exit goes on watching."""
 
     key: str
     reason: ExitReason
@@ -53,7 +53,7 @@ class ProtectionBlocked(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ProtectionEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk does not watch any more."""
+    """An exit ended: the desk does not watch the holding any more."""
 
     key: str
     why: str

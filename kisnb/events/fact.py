@@ -1,4 +1,4 @@
-"""The base of all facts."""
+"""The base class of all facts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kisnb.clock import Ns
 # a fact travels and is journaled as ``["Filled", t, ...]``, by position. So a new field goes last
 # and has a default. Otherwise this version cannot read the journals of earlier ones.
 class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """Something that happened; ``t`` is when, as far as we can know."""
+    """Something that happened. ``t`` is its moment, as far as we can know it."""
 
     # A class variable is not a field, so the words are neither journaled nor sent. A later version
     # may say the same fact in better words.
     log_line: ClassVar[str] = ""
-    """Line for an order's log, a format of the fact; empty for facts of no order."""
+    """Format of the line in an order's log; ``{0.name}`` is a field. Empty for other facts."""
 
     t: Ns
 
     @property
     def happenings(self) -> str:
-        """Return the line of an order's log; empty for facts of no order."""
+        """The fact as a line of an order's log; empty for a fact that is not about an order."""
         return self.log_line.format(self)

@@ -74,13 +74,13 @@ class MarketOperation(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # KIS documents no codes for the after-market that began on 2026-09-14, so a list of the known
     # codes would drop facts.
     operation: str
-    """KIS's MKOP_CLS_CODE, such as 112 for the open; what is not documented passes as it came."""
+    """KIS's MKOP_CLS_CODE, such as 112 for the open. An unknown code is kept as KIS sent it."""
     halted: bool
     reason: str
     """Reason of a halt of trading, in KIS's words."""
     # KIS sends this channel at the start and the end of a VI (H0STMKO0, VI_CLS_CODE).
     vi: bool
-    """A volatility interruption is on."""
+    """True: a volatility interruption (VI) is on."""
     received: Ns = 0
 
 
@@ -154,7 +154,7 @@ class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
     shares: int
     """Listed shares; 0 when not stated."""
     name: str = ""
-    """Name of the stock; empty when not stated. Only a stock that no list has is asked for it."""
+    """Name of the stock; empty when not stated. The desk asks for it only when no list has it."""
     board: Board | None = None
     """None: not stated."""
     kind: Kind | None = None
@@ -171,7 +171,7 @@ class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A closed bar; ``t`` is its start."""
+    """A bar of a stock; ``t`` is its start, ``span`` its length in nanoseconds."""
 
     code: str
     span: Ns

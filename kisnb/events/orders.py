@@ -1,6 +1,6 @@
 """Facts of orders, which the journal keeps: an order is the fold of its facts.
 
-``log_line`` is what the order's log says of the fact; ``{0.name}`` means a field.
+``log_line`` is the format of the fact's line in the order's log; ``{0.name}`` is a field.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # ``Denied`` and ``Rejected`` are two facts, because only a denied order is known never to have
 # reached KIS.
 class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Refused by us; nothing was sent."""
+    """kisnb refused the order. Nothing was sent."""
 
     log_line: ClassVar[str] = "denied: {0.reason}"
 
@@ -45,8 +45,8 @@ class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The order is in the journal and is not sent before ``until``.
 
-    A blackout window holds it back, or it waits for what KIS states. An order that waits for a
-    price alone is held until the moment of the fact.
+    A blackout window holds it back, or it waits for facts that KIS has to state. For an order that
+    waits for a price alone, ``until`` is the moment of the fact.
     """
 
     log_line: ClassVar[str] = "held: {0.why}"
@@ -61,7 +61,7 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Written and synced before the first byte of the order leaves."""
+    """The desk begins to send the order. The row is synced before the first byte goes out."""
 
     log_line: ClassVar[str] = "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})"
 
@@ -76,7 +76,7 @@ class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """KIS took the order and gave it a number; the exchange has not spoken yet."""
+    """KIS took the order and gave it a number. The exchange has not accepted it yet."""
 
     log_line: ClassVar[str] = "sent, number {0.ref.number}"
 
@@ -99,7 +99,7 @@ class OrderReserved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # A lost reply is not a refusal. KIS may have the order, so it is neither sent again nor taken for
 # dead.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """No reply came: the order may live or not."""
+    """No reply came: it is not known whether KIS has the order."""
 
     log_line: ClassVar[str] = "unknown: {0.text}"
 
@@ -108,7 +108,7 @@ class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Resolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An order with unknown outcome is settled: it is the order ``ref``, or (None) was never sent.
+    """The outcome of an unknown order is known. It is the order ``ref``; None: it was never sent.
 
     ``evidence`` says how we know.
     """
@@ -132,7 +132,7 @@ class ExternalFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # KIS's reply to the POST says only that the order was passed on (APBK0013, 주문 전송 완료). The
 # exchange accepts it in a notice, and may still refuse it there.
 class Accepted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The exchange has the order in its book."""
+    """The exchange accepted the order."""
 
     log_line: ClassVar[str] = "accepted"
 
@@ -151,7 +151,7 @@ class Rejected(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """One execution; fee and tax as the cost table says, in won."""
+    """One execution of the order. ``fee`` and ``tax`` are won, computed with the cost table."""
 
     log_line: ClassVar[str] = "filled {0.qty:,} at {0.price:,} on {0.venue}"
 
@@ -170,7 +170,7 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # The row comes before the bytes, as with an order: a desk that dies here must not think that no
 # cancel is under way.
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Written and synced before the first byte of the cancel leaves.
+    """The desk begins to send a cancel. The row is synced before the first byte goes out.
 
     ``qty`` None means all leaves.
     """
@@ -192,7 +192,7 @@ class CancelRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Shares were taken out of the market."""
+    """Shares of the order were cancelled: they left the market without a fill."""
 
     log_line: ClassVar[str] = "cancelled {0.qty:,}"
 
@@ -207,7 +207,7 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # At KIS a revise makes a new order, and the old one loses the moved shares (주식주문(정정취소): the
 # reply has a new ODNO). This fact belongs to the old order. The new one has its own facts.
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Shares of an order live on as the order ``by``, under its number."""
+    """A revise moved shares of the order to the order ``by``, whose number is ``number``."""
 
     log_line: ClassVar[str] = "revised: {0.qty:,} live on as #{0.number}"
 
@@ -217,7 +217,7 @@ class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     number: int
     # A list without the row of the revising order shows these shares as gone.
     counted: bool = False
-    """True: the shares count as cancelled already. New is only where they live on."""
+    """True: the shares counted as cancelled already. Only the order that has them now is new."""
 
 
 # KIS is not known to send a notice at the end of a market session, so this fact is made from KIS's
@@ -268,7 +268,7 @@ _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
 
 
 def is_order_fact(event: object) -> TypeIs[OrderFact]:
-    """Return whether an event is a fact of an order, and so a row of the journal."""
+    """Return True when an event is a fact of an order, and so a row of the journal."""
     # Ticks are the commonest events, and they are not facts of an order. An ``isinstance`` over all
     # these types would cost each tick 3 µs.
     return type(event) in _ORDER_FACTS

@@ -45,8 +45,8 @@ def single_price(
     """Return price and volume of an auction; (``reference``, 0) when nothing crosses.
 
     ``bids`` and ``asks`` are (price, shares) levels, best first. The price with the largest volume
-    wins. Of several it is the one nearest to ``reference``, the previous price. Of two equally near
-    it is the higher. Source: KRX business rules, 단일가매매.
+    wins. Of several such prices, the nearest to ``reference`` (the previous price) wins. Of two
+    that are equally near, the higher one wins. Source: KRX business rules, 단일가매매.
     """
     # Only a price at which somebody orders can have the largest volume, or the previous price.
     candidates = {
@@ -63,12 +63,12 @@ def single_price(
 
 
 def uncross(book: LimitBook, reference: int, limits: tuple[int, int] | None = None) -> Uncrossed:
-    """Match the orders that ``book`` collected, and take the filled shares out of it.
+    """Match the orders in ``book``, remove the filled shares from it, and return the outcome.
 
-    ``limits`` are the day's lower and upper price limit, in an auction that allots. At the upper
-    limit all buyers are equal, at the lower limit all sellers: time does not count, and shares are
-    allotted by the size of the order. None: time always counts.
-    Source: KRX business rules, simultaneous orders (동시호가) at the opening.
+    ``limits`` are the day's lower and upper limit price, for an auction that allots shares. At the
+    upper limit all buyers are equal, at the lower limit all sellers: time does not count, and
+    shares are allotted by the size of the order. None: time always counts. Source: KRX business
+    rules, simultaneous orders (동시호가) at the opening.
     """
     deepest = 1 << 30
     price, volume = single_price(
@@ -98,7 +98,10 @@ def _in_turn(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder,
 
 
 def _allotted(queue: list[RestingOrder], volume: int) -> list[tuple[RestingOrder, int]]:
-    """Return the shares of each order: in rounds, largest first, of equals the earlier."""
+    """Return the orders that get shares, and how many: in rounds, the largest order first.
+
+    Of two orders of one size, the earlier one comes first.
+    """
     # The sort is stable, so of orders of one size the earlier one keeps its place.
     by_size = sorted(queue, key=lambda order: -order.leaves)
     given = [0] * len(by_size)

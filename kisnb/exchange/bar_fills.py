@@ -56,7 +56,7 @@ def bar_fill(
 
 
 def locked(buys: bool, high: int, low: int, lower: int, upper: int) -> bool:
-    """Return whether nobody trades against this side: the bar stays at its limit price (rule 8)."""
+    """Return True when an order cannot trade, because the bar stays at a limit price (rule 8)."""
     return low >= upper > 0 if buys else 0 < high <= lower
 
 
@@ -87,15 +87,15 @@ def stop_limit_price(buys: bool, stop: int, limit: int, open_: int, high: int, l
 
 
 def is_reached(buys: bool, stop: int, high: int, low: int) -> bool:
-    """Return whether a bar reaches a stop. A stop-limit order is a limit order afterwards."""
+    """Return True when a bar reaches a stop. A stop-limit order is a limit order afterwards."""
     return high >= stop if buys else low <= stop
 
 
 def exit_price(stop: int, take: int, open_: int, high: int, low: int) -> int:
-    """Return the price at which a held position leaves in a bar, 0 when it stays.
+    """Return the price at which a position is sold in a bar; 0 when it is not sold.
 
-    ``stop`` lies below, ``take`` above; 0 when there is none. A bar that reaches both counts as the
-    stop (rule 6).
+    ``stop`` is the price below and ``take`` the price above at which it is sold; 0: there is none.
+    When a bar reaches both, the stop counts (rule 6).
     """
     if (stop and open_ <= stop) or (take and open_ >= take):
         return open_

@@ -14,10 +14,10 @@ _SEGMENTS = {
     SINGLE_PRICE: SINGLE_PRICE,
     "after-market": "after-market",
 }
-"""Span of KRX's day → its segment. All other spans, and all of Nextrade's, trade in the main one.
+"""Segment of each span of KRX's day. All other spans, and all of Nextrade's, trade in the main one.
 
 KRX's after-hours markets have limit books of their own, because an order of one is not valid in
-another (KRX business rules). Nextrade's orders live on from session to session.
+another (KRX business rules). Nextrade's orders live on from one market session to the next.
 """
 EVERY: Ns = 10 * MINUTE
 """Time between two auctions of the single-price market (시간외 단일가; until 2026-09-11)."""

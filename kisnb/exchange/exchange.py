@@ -1,8 +1,9 @@
 """KRX and Nextrade on one day, for all stocks: orders, market sessions, interruptions and halts.
 
-It does no I/O: the time is passed in and must not go back. Own orders have positive ids, background
-orders have negative ones. Background orders are not checked. Their trades go to the tape; what else
-becomes of them is not reported.
+It does no I/O: the time is passed in and must not go back. Own orders are those that a client sent.
+They have positive ids. All other orders belong to the simulated background and have negative ids.
+Background orders are not checked. Their trades go to the tape; what else becomes of them is not
+reported.
 
 An order for SOR goes whole to one venue and stays there:
 
@@ -94,7 +95,10 @@ class Exchange:
         return boundary
 
     def advance(self, now: Ns) -> list[Happening]:
-        """Pass every boundary up to ``now``. Auctions are matched, and orders that end expire."""
+        """Pass every boundary up to ``now``, and return what happened.
+
+        Auctions are matched, and orders that end expire.
+        """
         while (t := self.next_boundary) is not None and t <= now:
             self._now = t
             # Ends of calls and halts come before changes of the session at the same moment.
@@ -120,7 +124,7 @@ class Exchange:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> list[Happening]:
-        """Enter an own order. Prices in won, quantities in shares.
+        """Enter an own order, and return what happened. Prices in won, quantities in shares.
 
         A kind without a price ignores ``price``. Raises ValueError for an id that was used before.
         """
@@ -154,13 +158,13 @@ class Exchange:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> Refusal | None:
-        """Return why an order would be refused now; None when it would be taken."""
+        """Return the reason why an order would be refused now; None when it would be taken."""
         order = ExchangeOrder(0, side, kind, 0, price if kind.priced else None, stop)
         taken = self._find_place(now, code, order, qty, venue)
         return taken if isinstance(taken, str) else None
 
     def cancel(self, now: Ns, order_id: int, qty: int | None = None) -> list[Happening]:
-        """Cancel ``qty`` shares of an own order; None: all. At most its leaves are cancelled."""
+        """Cancel ``qty`` shares of an own order (None: all leaves), and return what happened."""
         happened = self.advance(now)
         listing = self._home.get(order_id)
         if listing is None or order_id not in listing.own or (qty is not None and qty < 1):
@@ -174,9 +178,9 @@ class Exchange:
     ) -> list[Happening]:
         """Move ``qty`` shares of an own limit order to ``price``, as the order ``new_id``.
 
-        ``qty`` None: all its leaves. At the same price the shares keep their place in the queue. At
-        another price they go to the end of the queue, and may trade at once. The other shares stay
-        where they are. Venue, kind and end of the order stay the same.
+        Return what happened. ``qty`` None: all its leaves. At the same price the shares keep their
+        place in the queue. At another price they go to the end of the queue, and may trade at once.
+        The other shares stay where they are. Venue, kind and end of the order stay the same.
         """
         happened = self.advance(now)
         listing = self._home.get(order_id)
@@ -203,9 +207,9 @@ class Exchange:
     def receive_index(
         self, now: Ns, board: Board, value: float, previous: float
     ) -> tuple[Level | None, list[Happening]]:
-        """Receive the value of a board's index. Return the circuit breaker's level that begins.
+        """Receive a board's index. Return the circuit breaker level that begins, and what happened.
 
-        ``previous`` is the index's previous close. The level is None when none begins.
+        ``previous`` is the index's previous close. The level is None when no level begins.
         """
         happened = self.advance(now)
         breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
@@ -215,7 +219,7 @@ class Exchange:
     def break_circuit(self, now: Ns, board: Board, level: Level) -> list[Happening]:
         """Halt a board on both venues: for 20 minutes and a call, or at level 3 for the day.
 
-        Nextrade halts at once with KRX (Nextrade's rules).
+        Return what happened. Nextrade halts at once with KRX (Nextrade's rules).
         """
         happened = self.advance(now)
         # Kept by board, because stocks that are first asked for later are halted as well. 0 means
@@ -226,14 +230,17 @@ class Exchange:
         return happened + self.take_happenings()
 
     def halt(self, now: Ns, code: str) -> list[Happening]:
-        """Halt a stock on both venues until ``resume_trading``, as for a disclosure."""
+        """Halt a stock on both venues until ``resume_trading``, and return what happened."""
         happened = self.advance(now)
         for venue in self._venues(code):
             self.listing(code, venue).halt(now, "halt", 0, 0)
         return happened + self.take_happenings()
 
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
-        """End a halt. A call auction follows, then trading. Nextrade goes on when KRX does."""
+        """End a stock's halt, and return what happened. A call auction follows, then trading.
+
+        Nextrade goes on when KRX does.
+        """
         happened = self.advance(now)
         krx = self.listing(code)
         krx.lift(now, now, halts.after_halt(Venue.KRX, self._day))
@@ -246,7 +253,7 @@ class Exchange:
     # queries
 
     def listing(self, code: str, venue: Venue = Venue.KRX) -> Listing:
-        """Return a stock on KRX or Nextrade."""
+        """Return the trading state of a stock on KRX or Nextrade; create it at the first call."""
         found = self._listings.get((code, venue))
         if found is None:
             item = self._universe.get(code)
@@ -273,7 +280,7 @@ class Exchange:
         return found
 
     def depth(self, code: str, n: int = 10, venue: Venue = Venue.KRX) -> tuple[Levels, Levels]:
-        """Return asks and bids as (price, shares), best first. SOR: of both venues together."""
+        """Return the best ``n`` asks and bids as (price, shares). SOR: both venues added up."""
         if venue is Venue.SOR:
             sides = zip(*(self.depth(code, n, one) for one in VENUES), strict=True)
             asks, bids = ([level for levels in side for level in levels] for side in sides)
@@ -296,7 +303,7 @@ class Exchange:
         return self.listing(code, venue).phase
 
     def take_happenings(self) -> list[Happening]:
-        """Remove and return everything that happened since this was last returned."""
+        """Return everything that has happened and was not returned yet, and forget it."""
         # A copy, because all listings and tapes add to this very list. A new list would not reach
         # them.
         happened = self._happenings[:]

@@ -23,22 +23,26 @@ CALL_AFTER_HALT: dict[Venue, tuple[tuple[date, Ns], ...]] = {
 Nextrade's begins when KRX trades again. Sources: KRX rule; notice of 2026-09-09 for Nextrade.
 """
 BREAKER: tuple[tuple[Level, int], ...] = ((1, 8), (2, 15), (3, 20))
-"""Percent by which the index is below its previous close, by level. KRX rule since 2015-06-15."""
+"""Each level of the breaker, and the percent that the index must be below its previous close.
+
+KRX rule since 2015-06-15.
+"""
 FURTHER = 1
-"""Levels 2 and 3 also need this many percentage points more than the fall that set off the level
-before. KRX rule.
+"""Percentage points by which levels 2 and 3 must exceed the fall that set off the level before.
+
+KRX rule.
 """
 LASTING: Ns = MINUTE
 """Time for which the index must be that low. KRX rule."""
 NOT_WITHIN: Ns = 40 * MINUTE
-"""Levels 1 and 2 do not come in the last 40 minutes before the close, from 14:50 on. KRX rule.
+"""Time before the close in which levels 1 and 2 cannot begin: from 14:50 on. KRX rule.
 
-Level 3 can come until continuous trading ends.
+Level 3 can begin until continuous trading ends.
 """
 
 
 def after_halt(venue: Venue, day: date) -> Ns:
-    """Return the length of the call auction after a halt."""
+    """Return the length of the call auction after a halt, nanoseconds; 0 for no auction."""
     return next(length for since, length in reversed(CALL_AFTER_HALT[venue]) if since <= day)
 
 
@@ -55,7 +59,7 @@ class Breaker:
         self._since: Ns | None = None
 
     def receive(self, now: Ns, value: float) -> Level | None:
-        """Receive the value of the index. Return the level that the breaker enters now, else None.
+        """Receive the value of the index. Return the level that begins now; None when none begins.
 
         Each level comes at most once a day.
         """

@@ -1,6 +1,7 @@
 """The exchange's facts about orders, trades, depth and interruptions. Won and shares.
 
-``t`` is always the moment at which it happened. ``id`` is the id of an own order.
+``t`` is always the moment at which it happened. An *own* order is one that a client sent. All other
+orders belong to the simulated background. ``id`` is the id of an own order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
     t: Ns
     id: int
     venue: Venue = Venue.KRX
-    """The venue that has the order. SOR chose it for an order of its own."""
+    """The venue that has the order. For an order to SOR, it is the venue that SOR chose."""
 
 
 class OrderNotAccepted(msgspec.Struct, frozen=True, gc=False):
@@ -69,7 +70,7 @@ class Traded(msgspec.Struct, frozen=True, gc=False):
     """Best bid after the trade; 0 when there is none."""
     venue: Venue = Venue.KRX
     segment: str = "main"
-    """Name of the segment in which it traded."""
+    """Name of the segment in which the trade happened."""
     both_volume: int = 0
     """Accumulated shares of both venues; 0 for a stock that one venue lists."""
     both_value: int = 0
@@ -89,7 +90,7 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
 class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
     """``qty`` shares of an own order were cancelled.
 
-    Somebody cancelled them, or they are the leaves of a kind that does not wait.
+    The client cancelled them, or they are the leaves of an order whose kind does not wait.
     """
 
     t: Ns

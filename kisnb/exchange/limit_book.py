@@ -73,7 +73,7 @@ class LimitBook:
         return prices[0] if prices else None
 
     def add(self, order_id: int, side: Side, price: int | None, qty: int) -> list[Match]:
-        """Match an order, and let its leaves rest.
+        """Match an order, let its leaves rest, and return the matches.
 
         An order without a price takes every level, and its leaves are dropped.
         """
@@ -85,9 +85,9 @@ class LimitBook:
         return matches
 
     def match(self, order_id: int, side: Side, worst: int | None, qty: int) -> list[Match]:
-        """Take up to ``qty`` shares at prices no worse than ``worst``; None: at any price.
+        """Match up to ``qty`` shares at prices no worse than ``worst``, and return the matches.
 
-        The leaves of the order do not rest.
+        ``worst`` None: any price. The leaves of the order do not rest.
         """
         matches: list[Match] = []
         buying = side is Side.BUY

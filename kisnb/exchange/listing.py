@@ -102,7 +102,7 @@ class Listing:
 
     @property
     def current(self) -> Segment:
-        """The segment that the venue trades in now, or traded in last."""
+        """The segment of the venue's present span, or of its last span while it is closed."""
         return self._current
 
     @property
@@ -113,7 +113,7 @@ class Listing:
     # the day
 
     def begin(self, t: Ns, spans: tuple[Hours, ...]) -> None:
-        """Enter these spans. Auctions that end are matched, and orders that end expire."""
+        """Begin these spans of the day. Match auctions that end, and expire orders that end."""
         # If two spans share a segment, the first one has to give its phase. Reversed, it is entered
         # last.
         now = {segment_name(self.venue, h.span.name): h.span.phase for h in reversed(spans)}
@@ -126,7 +126,7 @@ class Listing:
         self._expire(t)
 
     def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
-        """Begin in the middle of the day, after the trades of ``tally``.
+        """Set the state of the middle of a day, after the trades of ``tally``.
 
         ``opening`` is the opening auction's price, ``close`` the official close; 0 before them.
         """
@@ -135,7 +135,7 @@ class Listing:
         self.close = close
 
     def wake(self, t: Ns) -> None:
-        """End the halt or call that ends at ``t``."""
+        """End the halt or call whose end is ``t``. A call auction may follow a halt."""
         # Wakes are never taken back. This one may belong to a call or halt that another one has
         # replaced.
         if self.until != t or self.state == "open":
@@ -208,7 +208,7 @@ class Listing:
         )
 
     def enter(self, now: Ns, order: ExchangeOrder, span: str, qty: int) -> None:
-        """Take an own order that ``refusal`` does not refuse."""
+        """Enter an own order of ``qty`` shares. ``refusal`` must have returned None for it."""
         segment = order.segment = self._segment(segment_name(self.venue, span))
         # A conditional order (조건부지정가) becomes a market order in the closing auction.
         if order.kind is OrderKind.CONDITIONAL and span == "closing auction":
@@ -228,9 +228,9 @@ class Listing:
 
     @property
     def trading(self) -> Segment:
-        """The segment that trades now.
+        """The segment in which orders trade now; usually the current segment.
 
-        A closing-price market that is open beside an auction, else the current segment.
+        During an auction it is the closing-price market (종가), when that is open at the same time.
         """
         if self._current.phase is Phase.AUCTION and self.state == "open":
             return next(
@@ -243,7 +243,7 @@ class Listing:
     ) -> None:
         """Enter a limit order of the background into the current segment, or into ``at``.
 
-        It is not checked. While the segment takes no orders it is dropped.
+        The order is not checked. It is dropped while the segment takes no orders.
         """
         segment = at or self._current
         phase = self._phase(segment)
@@ -275,7 +275,7 @@ class Listing:
         return taken
 
     def revision_refusal(self, order: ExchangeOrder, qty: int, price: int) -> Refusal | None:
-        """Return the reason for which ``qty`` shares cannot move to ``price``; None when they can.
+        """Return the reason why ``qty`` shares cannot move to ``price``; None when they can.
 
         Only an order with a limit of its own can be revised.
         """
@@ -316,9 +316,9 @@ class Listing:
         return order.segment.leaves_of(order) if order else 0
 
     def expected(self) -> tuple[int, int]:
-        """Return price and shares of the running call auction if it ended now.
+        """Return the price and shares at which the running call auction would match now.
 
-        Zeros without a call auction, and when nothing would match.
+        (0, 0) without a call auction, and when nothing would match.
         """
         if self.phase is not Phase.AUCTION:
             return 0, 0
@@ -472,7 +472,7 @@ class Listing:
         return segment.name == SINGLE_PRICE and not t % EVERY
 
     def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
-        """End the session's own call auction, or begin a VI when its price is beyond the bounds."""
+        """Match a call auction whose span ends, or begin a VI when its price is out of bounds."""
         # In a halt nothing matches: the call after it takes these orders. A VI's call is matched
         # when it ends.
         if self.state != "open":
@@ -516,7 +516,7 @@ class Listing:
                 self._begin_matching(t, segment)
 
     def _expire(self, t: Ns) -> None:
-        """Expire the orders that end by now."""
+        """Expire the orders that end at ``t`` or before."""
         if self.state == "call":
             # The call is matched first.
             return
@@ -527,7 +527,7 @@ class Listing:
                 segment.clear()
 
     def _own_price(self, segment: Segment, order: ExchangeOrder) -> int | None:
-        """Return the limit of an order on arrival.
+        """Return the limit price of an order on arrival, won.
 
         None for a market order, and when the side that would price the order is empty.
         """

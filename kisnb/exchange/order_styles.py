@@ -19,9 +19,9 @@ class Style(NamedTuple):
     """The behaviour of one kind of order."""
 
     pricing: Pricing
-    """The source of its price. ``fixed``: the one price of a closing-price market."""
+    """The source of the order's price. ``fixed``: the one price of a closing-price market."""
     rest: Rest = "waits"
-    """The fate of its leaves. ``forbids``: it trades whole or not at all (FOK)."""
+    """The fate of the order's leaves. ``forbids``: the order trades whole or not at all (FOK)."""
 
 
 # 최유리지정가 and 최우선지정가 become limit orders on arrival, so their leaves wait.

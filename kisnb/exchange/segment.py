@@ -1,9 +1,9 @@
 """One limit book of a stock on a venue, and the matching in it.
 
-The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders have
-positive ids, background orders have negative ones. Every trade goes to the tape. Fills, cancels and
-ends of own orders become happenings for the host. What becomes of a background order is reported
-nowhere, except for its trades.
+The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders are
+those that a client sent. They have positive ids, background orders have negative ones. Every trade
+goes to the tape. Fills, cancels and ends of own orders become happenings for the host. What becomes
+of a background order is reported nowhere, except for its trades.
 
 Orders match continuously, or in a call auction. Two kinds wait beside the limit book:
 
@@ -25,7 +25,7 @@ from kisnb.terms import OrderKind, Phase, Side
 
 
 class ExchangeOrder:
-    """An own order while it lives."""
+    """An own order that has not ended."""
 
     __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
 
@@ -42,7 +42,7 @@ class ExchangeOrder:
         self.side = side
         self.kind = kind
         self.expires = expires
-        """The moment at which its leaves end."""
+        """The moment at which the order's leaves end."""
         self.price = price
         """Won; None for a kind without a limit."""
         self.stop = stop
@@ -196,7 +196,7 @@ class Segment:
         return qty
 
     def has(self, side: Side, worst: int | None, qty: int) -> bool:
-        """Return True when ``qty`` shares would be filled at once."""
+        """Return True when ``qty`` shares would fill at once, at ``worst`` or a better price."""
         middle = self.middle
         if middle is not None and self._mids and _reaches(side, worst, middle):
             # Hidden shares at the middle count for FOK as well.
@@ -265,7 +265,7 @@ class Segment:
         self._forget_when_done(order.id)
 
     def clear(self) -> None:
-        """Remove the orders of the background."""
+        """Remove all background orders."""
         for order_id in self.book.order_ids():
             if order_id < 0:
                 self.book.cancel(order_id)

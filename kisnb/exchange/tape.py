@@ -8,7 +8,7 @@ from kisnb.exchange.limit_book import LimitBook
 from kisnb.terms import Side, Venue
 
 PRICELESS = frozenset({"pre-open closing price", "closing price", "single price"})
-"""Segments whose trades count as volume and value, but not as open, high, low or last price.
+"""Segments whose trades add to volume and value, but do not set open, high, low or last price.
 
 The official close stays the price of 15:30 (brokers' notices of 2026-09).
 """
@@ -26,7 +26,7 @@ class Tally:
         self.low_t: Ns = 0
 
     def add(self, t: Ns, price: int, qty: int, segment: str = "main") -> None:
-        """Count a trade."""
+        """Add a trade to the sums and prices of the day."""
         self.volume += qty
         self.value += price * qty
         # KIS's accumulated volume and value cover the whole day, and its prices the main market.
@@ -43,7 +43,7 @@ class Tally:
 
 
 class Tape:
-    """The prints of one stock on one venue. It reports each to ``happenings``."""
+    """Records the trades of one stock on one venue, and reports each to ``happenings``."""
 
     __slots__ = ("code", "happenings", "t", "tally", "twin", "venue")
 

@@ -34,9 +34,9 @@ DYNAMIC: tuple[DynamicVi, ...] = (
     DynamicVi("after hours", 6, 3, "KRX rule of 2014"),
 )
 STATIC_PERCENT = 10
-"""Distance from the last auction's price; before an auction, from the base price.
+"""Distance in percent at which the static VI interrupts: from the last auction's price.
 
-KRX rule since 2015-06-15.
+Before the day's first auction, from the base price. KRX rule since 2015-06-15.
 """
 VI_CALL: Ns = 2 * MINUTE
 """Length of the call auction. KRX ends it at random within another 30 seconds; kisnb does not."""
@@ -94,7 +94,7 @@ class ViWatch:
         """Return the worst price at which an order may trade without an interruption.
 
         ``price`` is its limit, None for a market order. ``last`` is the last trade's price, 0
-        before one. None: any price.
+        before the first trade. The result None means any price.
         """
         if not self._interrupts:
             return price

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with the columns and types of the series, sorted by their key.
+    """Check rows, and return them with the columns and types of the series, sorted by key.
 
     The high of a bar must be its highest and the low its lowest price. No price or number of
     shares may be missing or below 0. Raises BadInput for a row that contradicts itself, or that
@@ -41,7 +41,7 @@ def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def contradiction(series: Series, row: dict[str, object]) -> str:
-    """Return the sentence about a row that contradicts itself."""
+    """Return a sentence about a row that contradicts itself."""
     # A value may be missing without a contradiction.
     hidden = {"code", series.time} | ({"value"} if row.get("value") is None else set())
     numbers = ", ".join(f"{name} {row[name]}" for name in series.schema() if name not in hidden)
@@ -49,7 +49,7 @@ def contradiction(series: Series, row: dict[str, object]) -> str:
 
 
 def _rises(series: Series) -> pl.Expr:
-    """Return for each row whether its key is larger than that of the row before it."""
+    """Return an expression: True for a row whose key is larger than the key before it."""
     import polars as pl
 
     rises = pl.lit(value=False)
@@ -60,7 +60,7 @@ def _rises(series: Series) -> pl.Expr:
 
 
 def bad_rows(series: Series, rows: pl.DataFrame) -> pl.Series:
-    """Return for each row True when its numbers contradict each other, or when one is missing."""
+    """Return True for each row whose numbers contradict each other, or that lacks a number."""
 
     return rows.select(_is_bad(series.kind).fill_null(value=True)).to_series()
 

@@ -1,4 +1,4 @@
-"""Downloads what the store lacks. Each page is stored as it comes, so a new start goes on there.
+"""Downloads rows that the store lacks. Each page is stored at once, so a restart continues there.
 
 the days that are asked for
   │ without those that KIS was asked for before
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 DAY_OVER = 20 * 3600
-"""Seconds after Korean midnight at which both venues have closed: Nextrade's last trade is before
+"""When both venues have closed, seconds after Korean midnight: Nextrade's last trade is before
 20:00 (``market.session_table``)."""
 MINUTES_REACH = timedelta(days=365)
-"""KIS gives the minutes of one year (workbook: inquire-time-dailychartprice)."""
+"""The time for which KIS gives past minutes: one year (workbook: inquire-time-dailychartprice)."""
 EMPTY_DAYS = 5
-"""How many days without a minute end the questions: the days before them are not asked for."""
+"""Number of empty days in a row after which no earlier day is asked for."""
 NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
 NOT_LISTED = (
     "KIS has none before the first one here: the stock was not listed yet, or did not trade"
@@ -44,7 +44,7 @@ PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
 CONTRADICTION = "KIS's row contradicts itself and was left out"
 Progress = Callable[[int, int], object]
-"""Gets the days that are done and the days in all, after each page."""
+"""A callback after each page, with the number of days that are done and of all days."""
 
 
 class MissingDay(NamedTuple):
@@ -61,10 +61,11 @@ def newest_whole_day(now: Ns) -> date:
 
 
 class Download:
-    """Brings rows of past days into a store. Only whole days are stored.
+    """Downloads rows of past days into a store. Only whole days are stored.
 
-    ``keeps_today`` False keeps the present day out even when it has ended: a simulated day may be
-    played again, with other trades. ``beside`` does the work of the store, which may take long.
+    With ``keeps_today`` False the present day is not stored even when it has ended, because a
+    simulated day may be played again with other trades. ``beside`` runs the work of the store,
+    which may take long, in another thread.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Download:
         self._now = now
 
     def newest_day(self) -> date:
-        """Return the newest day that the store can have."""
+        """Return the newest day that may be stored now."""
         today = kst_day(self._now())
         newest = newest_whole_day(self._now())
         return newest if self.keeps_today or newest < today else today - timedelta(days=1)
@@ -87,10 +88,10 @@ class Download:
         self, series: Series, code: str, first: date, last: date,
         progress: Progress = lambda _done, _all: None,
     ) -> bool:  # fmt: skip
-        """Bring the rows of a series by day from ``first`` to ``last`` into the store.
+        """Download and store the missing rows of a series by day from ``first`` to ``last``.
 
-        Return True when KIS gives other adjusted prices than before, and all days were brought
-        anew. Raises KisnbError.
+        Return True when KIS gives other adjusted prices than before, so that all stored days were
+        downloaded again. Raises KisnbError.
         """
         missing = self._not_asked(series, code, first, last)
         total, has_restarted = len(missing), False
@@ -140,10 +141,10 @@ class Download:
     async def _is_as_stored(
         self, series: Series, code: str, page: pl.DataFrame, covered: Sequence[tuple[date, date]]
     ) -> bool | None:
-        """Return whether KIS gives the adjusted prices that the store has. None: no day is stored.
+        """Return whether KIS gives the same adjusted prices as the store. None: no day is stored.
 
-        The page serves when it has a stored day. Otherwise one stored day is asked for: a split
-        changes the prices of all days before it, so the oldest one shows it.
+        The page is compared if it has a stored day. Otherwise KIS is asked for the oldest stored
+        day, because a split changes the prices of all days before it.
         """
         stored = await self.read(series, covered[0][0], covered[-1][1], [code])
         if stored.is_empty():
@@ -160,16 +161,16 @@ class Download:
     async def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
     ) -> pl.DataFrame:
-        """Return stored rows as ``Store.read``, without holding up the loop."""
+        """Return stored rows as ``Store.read`` does, without blocking the loop."""
         return await self._beside(self.store.read, series, first, last, codes)
 
     async def minutes(
         self, code: str, venue: Venue, first: date, last: date,
         progress: Progress = lambda _done, _all: None,
     ) -> None:  # fmt: skip
-        """Bring the minutes of past days into the store.
+        """Download and store the missing minutes of past days.
 
-        Raises NotOffered where KIS gives none, and KisnbError.
+        Raises NotOffered where KIS gives no past minutes (paper), and KisnbError.
         """
         series = minutes_of(venue)
         today = kst_day(self._now())
@@ -197,9 +198,9 @@ class Download:
             progress(total - len(missing), total)
 
     async def day_so_far(self, series: Series, code: str) -> pl.DataFrame:
-        """Return the daily bar of this day up to now; no row before its first trade.
+        """Ask KIS for the daily bar of today up to now. Return one row, or no row before a trade.
 
-        It is not stored. Columns: those of ``Series.schema``. Raises KisnbError.
+        It is not stored. The columns are those of ``Series.schema``. Raises KisnbError.
         """
         import polars as pl
 
@@ -209,9 +210,12 @@ class Download:
         return rows.filter(~bad_rows(series, rows))
 
     async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
-        """Return the minutes of this day that have ended. At paper and live they are stored too.
+        """Ask KIS for today's minutes that have ended, and return them.
 
-        Columns: those of ``Series.schema``. Raises KisnbError.
+        With ``keeps_today`` they are stored too.
+
+
+        The columns are those of ``Series.schema``. Raises KisnbError.
         """
         import polars as pl
 
@@ -247,9 +251,9 @@ class Download:
     def missing(
         self, series: Series, code: str, first: date, last: date, rows: pl.DataFrame | None = None
     ) -> list[MissingDay]:
-        """Return the trading days that lack rows in the store, with the reason.
+        """Return the trading days from ``first`` to ``last`` that lack rows, with the reason.
 
-        ``rows``: those of the span, when they are read already.
+        ``rows``: the stored rows of these days, None to read them here.
         """
         last = min(last, self.newest_day())
         rows = self.store.read(series, first, last, [code]) if rows is None else rows
@@ -261,7 +265,7 @@ class Download:
         listed, traded = min(there, default=None), max(there, default=None)
 
         def reason(day: date) -> str:
-            """Return why a day lacks rows; empty when it lacks none."""
+            """Return why a day lacks rows; empty when no row is missing."""
             # A day of minutes may be there in part.
             if day in there:
                 part = PART if day in not_asked else reasons.get(day, "")
@@ -276,17 +280,17 @@ class Download:
         return [gap for gap in gaps if gap.reason]
 
     def _not_asked(self, series: Series, code: str, first: date, last: date) -> list[date]:
-        """Return the trading days of a range that KIS was not asked for, oldest first."""
+        """Return the trading days of a range for which KIS was not asked yet, oldest first."""
         covered = self.store.manifest.covered(series.name, code)
         days = trading_days(first, min(last, self.newest_day()))
         return [day for day in days if not is_in(covered, day)]
 
     async def keep(self, series: Series, rows: pl.DataFrame) -> None:
-        """Store rows, without holding up the loop. Raises BadInput, FolderError."""
+        """Store rows without blocking the loop. Raises BadInput, FolderError."""
         await self._beside(self.store.upsert, series, rows)
 
     async def _keep(self, series: Series, rows: pl.DataFrame, asked: Asked | None) -> None:
-        """Store rows. Days whose row contradicts itself get that reason instead."""
+        """Store good rows, the days of ``asked``, and the reason for days with contradictions."""
         wrong = bad_rows(series, rows)
         days = rows.filter(wrong).select(day_of(series).unique()).to_series()
         explained = {rows["code"][0]: dict.fromkeys(days, CONTRADICTION)} if len(days) else {}
@@ -297,25 +301,25 @@ class Download:
 
 
 def is_in(ranges: Sequence[tuple[date, date]], day: date) -> bool:
-    """Return whether a day lies in one of some ranges. Ends are inclusive."""
+    """Return whether a day lies in one of the ranges. Both ends of a range are inclusive."""
     return any(first <= day <= last for first, last in ranges)
 
 
 def to_ns(moment: object) -> Ns:
-    """Return the moment of a frame's column ``t`` as UTC nanoseconds."""
+    """Return a value of a DataFrame's column ``t`` as UTC nanoseconds."""
     assert isinstance(moment, datetime)
     return int(moment.timestamp()) * SECOND
 
 
 def at(t: Ns) -> pl.Expr:
-    """Return a moment as an expression that column ``t`` can be compared with."""
+    """Return a moment as an expression that can be compared with the column ``t``."""
     import polars as pl
 
     return pl.lit(t).cast(pl.Datetime("ns", "UTC"))
 
 
 def minutes_of(venue: Venue) -> Series:
-    """Return the series of a venue's minutes. They are kept as KIS gives them."""
+    """Return the series of a venue's minutes. Their prices are raw, as KIS gives them."""
     return Series(SeriesKind.MINUTE, venue, Basis.RAW)
 
 

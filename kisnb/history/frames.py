@@ -1,4 +1,4 @@
-"""The frames of bars that people get."""
+"""The DataFrames of bars that people get."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return stored rows as people see them.
+    """Return stored rows as a DataFrame for people.
 
-    Columns: date, or t (KST); code, venue; then those of ``Series.schema`` in their order, and
-    ``whole`` (False for a day that is not over) where the rows have it.
+    Columns: date, or t (KST); code, venue; then the columns of ``Series.schema`` in their order,
+    and ``whole`` (False for a day that is not over) if the rows have it.
     """
     import polars as pl
 
@@ -31,9 +31,9 @@ def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
 def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
     """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
 
-    ``bars`` are those of one stock, oldest first, as people see them. ``date`` is the first trading
-    day of each; the newest may go on. ``value`` is null where that of a day is. ``whole`` is False
-    when a day of it is not over.
+    ``bars`` are daily bars of one stock from ``as_shown``, oldest first. ``date`` is the first
+    trading day of each week or month. The newest bar may not be over. ``value`` is null if the
+    value of one of its days is null. ``whole`` is False if one of its days is not over.
     """
     import polars as pl
 
@@ -52,22 +52,22 @@ def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
 
 
 def _sum_if_known(name: str) -> pl.Expr:
-    """Return the sum of a group; null when a part of it is not known."""
+    """Return an expression: the sum of a group, null when a value of the group is null."""
     import polars as pl
 
     return pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
 
 
 def in_korea(t: pl.Expr) -> pl.Expr:
-    """Return a moment of the store as Korean time, in microseconds."""
+    """Return an expression: a moment of the store as Korean time, in microseconds."""
     return t.dt.cast_time_unit("us").dt.convert_time_zone("Asia/Seoul")
 
 
 def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
     """Return stored minutes as bars of ``span`` nanoseconds that have ended at ``now``.
 
-    A bar never goes over the end of a span of the venue's day (``market.session_table``): it ends
-    early, and the next one begins with the next span. Times without a trade have no bar.
+    A bar ends early at the end of a span of the session table (``market.session_table``), and the
+    next bar begins with the next span. Times without a trade have no bar.
 
     Columns: t (start, KST), code, venue, open, high, low, close (won), volume (shares), value
     (won).
@@ -109,9 +109,9 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
 
 
 def session_starts(venue: Venue, day: date) -> list[Ns]:
-    """Return the minutes of a day in which a span of the venue begins or ends, oldest first.
+    """Return the starts of the minutes in which a span of the venue begins or ends, oldest first.
 
-    The first one is midnight. So the match of KRX's closing auction, at 15:30, is alone.
+    The first is midnight. So KRX's closing auction, at 15:30, gets a bar of its own.
     """
     moments = {t for row in hours(venue, day) for t in (row.start, row.end)}
     # Nextrade's main market begins at 09:00:30, and its first minute is that of 09:00.

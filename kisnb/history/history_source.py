@@ -1,4 +1,4 @@
-"""The interfaces through which past days come. The session implements them."""
+"""The interfaces to the sources of past days. The session implements them."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ T = TypeVar("T")
 
 
 class Beside(Protocol):
-    """Does slow work and gives its result. ``asyncio.to_thread`` lets the loop go on meanwhile."""
+    """A function that does slow work. ``asyncio.to_thread`` does it without blocking the loop."""
 
     def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Return what ``work(*args, **kwargs)`` returns."""
+        """Run ``work(*args, **kwargs)`` and return its result."""
         ...
 
 
 class HistorySource(Protocol):
-    """Gives pages of rows. Each call is one request to KIS, and raises KisnbError.
+    """A source of pages of rows. Each call is one request to KIS, and raises KisnbError.
 
     Rows have the columns of ``Series.schema``.
     """
 
     def window_days(self, kind: SeriesKind) -> int:
-        """Return the calendar days that one page of a series by day holds for certain."""
+        """Return how many calendar days one page of a series by day surely contains."""
         ...
 
     async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
-        """Return the rows of a window of at most ``window_days``."""
+        """Read the rows from ``first`` to ``last``, which are at most ``window_days``."""
         ...
 
     async def minutes(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Return the newest minutes up to ``until``, also of the days before.
+        """Read the newest minutes up to ``until``, also of the days before.
 
-        Empty when there are none at ``until`` or before it. Raises NotOffered where KIS gives no
-        minutes of past days (paper).
+        The result is empty when there is no minute up to ``until``. Raises NotOffered where KIS
+        gives no minutes of past days (paper).
         """
         ...
 
     async def minutes_of_today(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Return the newest minutes of this day up to ``until``."""
+        """Read the newest minutes of today up to ``until``."""
         ...
 
     async def trades_of_today(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Return the newest trades of this day up to the second of ``until``. Side is null."""
+        """Read the newest trades of today up to the second of ``until``. Their side is null."""
         ...
 
 
 class StreamRecord(Protocol):
-    """A record of the stream: trades and depths that were received. Nothing is asked of KIS.
+    """A record of trades and depths that were received over the stream. It asks KIS for nothing.
 
     ``since`` and ``until`` are inclusive. Rows have the columns of ``Series.schema``.
     """
 
     def ticks(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
-        """Return the trades that were received."""
+        """Return the recorded trades of a stock and venue."""
         ...
 
     def depths(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:
-        """Return the depths that were received."""
+        """Return the recorded depths of a stock and venue."""
         ...

@@ -49,23 +49,23 @@ _FILE = "SELECT w.n, w.part, w.hash, w.rows, w.first, w.last"
 
 
 class StoredFile(NamedTuple):
-    """One file that was written: a part of a series."""
+    """One file of a series: a year, or a day."""
 
     n: int
-    """The number of the write. Each write gets a new one, and with it a new file name."""
+    """The number of the write. Each write has a new number, and so a new file name."""
     part: str
-    """The year, or the day: ``"2026"``, ``"2026-11-20"``."""
+    """The year or the day that the file holds: ``"2026"``, ``"2026-11-20"``."""
     hash: str
     """SHA-256 of the file's bytes."""
     rows: int
     first: date
-    """Day of its first bar."""
+    """Day of its first row."""
     last: date
-    """Day of its last bar."""
+    """Day of its last row."""
 
     @property
     def file_name(self) -> str:
-        """Its name within the folder of the series: ``"2026/2026-11-20.17.parquet"``."""
+        """The file's name within the folder of the series: ``"2026/2026-11-20.17.parquet"``."""
         return f"{self.part[:4]}/{self.part}.{self.n}.parquet"
 
 
@@ -86,7 +86,10 @@ class Manifest:
         self._write_lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the file, after a write that runs. The next call opens it again."""
+        """Wait for the end of a running write, then close the file.
+
+        The next call opens it again.
+        """
         with self._write_lock, self._opening:
             for db in (self._reads, self._writes):
                 if db is not None:
@@ -94,26 +97,26 @@ class Manifest:
             self._reads = self._writes = None
 
     def files(self, series: str, first: date, last: date) -> list[StoredFile]:
-        """Return the files that may hold bars from ``first`` to ``last``, oldest first."""
+        """Return the files that may hold rows from ``first`` to ``last``, oldest first."""
         with self._reading() as db:
             return _files(db, series, first, last)
 
     def writes(self, series: str) -> list[StoredFile]:
         """Return all files that were ever written for a series, oldest write first.
 
-        Those that were replaced are gone from the disk, and their hashes stay here.
+        Replaced files are gone from the disk, but their hashes stay here.
         """
         with self._reading() as db:
             rows = db.execute(f"{_FILE} FROM writes w WHERE series = ? ORDER BY n", (series,))
             return [_stored(row) for row in rows]
 
     def covered(self, series: str, code: str) -> list[tuple[date, date]]:
-        """Return the ranges of days that KIS was asked for, oldest first, ends inclusive."""
+        """Return the ranges of days for which KIS was asked, oldest first, both ends inclusive."""
         with self._reading() as db:
             return _ranges(db, series, code)
 
     def gaps(self, series: str, code: str) -> dict[date, str]:
-        """Return why days without a bar have none, as far as that is known."""
+        """Return the known reasons why days have no bar, by day."""
         with self._reading() as db:
             found = db.execute(
                 "SELECT day, reason FROM gaps WHERE series = ? AND code = ?", (series, code)
@@ -122,9 +125,9 @@ class Manifest:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Hold the store's lock: one writer at a time. Entries are committed at the end.
+        """Hold the store's lock for one write, and commit its entries at the end.
 
-        An exception inside takes back everything that was entered.
+        An exception inside takes all entries back. There is one writer at a time.
         """
         with self._write_lock, self._named_errors():
             self._writes = db = self._opened(self._writes)
@@ -138,6 +141,13 @@ class Manifest:
                     db.execute("ROLLBACK")
                 raise
 
+    def sync(self) -> bool:
+        """Write every entry through to the disk. Return False when a reader kept some back."""
+        with self._write_lock, self._named_errors():
+            self._writes = db = self._opened(self._writes)
+            busy, entered, written = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and entered == written
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._named_errors():
@@ -146,7 +156,10 @@ class Manifest:
             yield self._reads
 
     def _opened(self, db: sqlite3.Connection | None) -> sqlite3.Connection:
-        """Return a connection that is open. To keep it open saves two syncs of each write."""
+        """Return ``db`` if it is still usable, else open a new connection.
+
+        To keep it open saves two syncs of each write.
+        """
         if db is not None and self.path.exists():
             return db
         if db is not None:
@@ -155,7 +168,7 @@ class Manifest:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Turn errors of SQLite and of the disk into those for people."""
+        """Turn errors of SQLite and of the disk into errors for people."""
         try:
             yield
         except sqlite3.DatabaseError as e:
@@ -174,7 +187,7 @@ class Manifest:
 
 
 class Writing:
-    """One write to the manifest, under the store's lock."""
+    """The entries of one write to the manifest, under the store's lock."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -186,7 +199,7 @@ class Writing:
     def add_file(
         self, series: str, part: str, digest: str, rows: int, first: date, last: date
     ) -> StoredFile:
-        """Enter a new file as the newest of its part. Its number gives its name."""
+        """Enter a new file as the newest of its part. Return it with the number of its name."""
         row = (series, part, digest, rows, first.toordinal(), last.toordinal())
         entered = self._db.execute(
             "INSERT INTO writes (series, part, hash, rows, first, last) VALUES (?, ?, ?, ?, ?, ?)",
@@ -198,11 +211,11 @@ class Writing:
         return StoredFile(number, part, digest, rows, first, last)
 
     def remove_file(self, series: str, part: str) -> None:
-        """Take a part out of the series. Its row in ``writes`` stays."""
+        """Remove a part from the series. Its row in ``writes`` stays."""
         self._db.execute("DELETE FROM files WHERE series = ? AND part = ?", (series, part))
 
     def cover(self, series: str, code: str, first: date, last: date) -> None:
-        """Enter that KIS was asked for these days of a stock."""
+        """Enter the days of a stock for which KIS was asked, both ends inclusive."""
         ranges = [*_ranges(self._db, series, code), (first, last)]
         self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
         self._db.executemany(
@@ -211,11 +224,11 @@ class Writing:
         )
 
     def uncover(self, series: str, code: str) -> None:
-        """Forget which days of a stock KIS was asked for, so that all are asked for again."""
+        """Forget for which days of a stock KIS was asked, so that all are asked for again."""
         self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
 
     def explain(self, series: str, code: str, reasons: Mapping[date, str]) -> None:
-        """Enter why days of a stock lack bars."""
+        """Enter the reasons why days of a stock lack bars."""
         self._db.executemany(
             "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)",
             [(series, code, day.toordinal(), reason) for day, reason in reasons.items()],
@@ -223,7 +236,7 @@ class Writing:
 
 
 def joined(ranges: list[tuple[date, date]]) -> list[tuple[date, date]]:
-    """Return ranges of days without overlaps, oldest first. Ends are inclusive."""
+    """Merge ranges of days that overlap or touch. Return them oldest first, ends inclusive."""
     found: list[tuple[date, date]] = []
     for first, last in sorted(ranges):
         if found and first.toordinal() <= found[-1][1].toordinal() + 1:
@@ -256,7 +269,7 @@ def _stored(row: tuple[int, str, str, int, int, int]) -> StoredFile:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the file; make it when it is missing."""
+    """Open the file and return its connection. Create the file if it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         # SQLite does not wait for another process that makes the same file (SQLITE_BUSY comes at
@@ -274,10 +287,10 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file. Raises ConfigError for a file of another version."""
-    # FULL syncs each write: the manifest must not come back from a power cut with names of files
-    # that were removed after it.
-    db.execute("PRAGMA synchronous=FULL")
+    """Create the tables of a new file. Raises ConfigError for a file of another version."""
+    # NORMAL syncs at a checkpoint alone, because a sync takes longer than the rest of a write. A
+    # power cut can lose the newest entries. Files that they replaced stay until ``Manifest.sync``.
+    db.execute("PRAGMA synchronous=NORMAL")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == SCHEMA_VERSION:
         return

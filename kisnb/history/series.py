@@ -1,4 +1,4 @@
-"""The keys and columns of what the store keeps. A series is one kind of row of one venue.
+"""The series that the store keeps, with their keys and columns. A series has one kind of row.
 
 | kind    | one row is                   | its key           | from |
 |---------|------------------------------|-------------------|------|
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 PRICES = ("open", "high", "low", "close")
 NUMBERS = (*PRICES, "volume", "value")
-"""The columns of every bar that are numbers: prices in won, shares, and won."""
+"""The number columns of every bar: prices in won, volume in shares, value in won."""
 GROUPS = ("individual", "foreign", "institution")
-"""The groups of investors. Each has its net purchase in shares, and in won (``_value``)."""
+"""The groups of investors. Each has two columns: net purchase in shares, and in won (``_value``).
+
+"""
 FLOWS = ("volume", *(name for group in GROUPS for name in (group, f"{group}_value")))
-"""The columns of a day of investors."""
+"""The number columns of a row of flows."""
 LEVELS = tuple(
     f"{name}{level}" for level in range(1, 11) for name in ("ask", "ask_qty", "bid", "bid_qty")
 )
-"""The columns of a depth: price (won) and shares of ten levels, the best first; null: no level."""
+"""The columns of a depth: price (won) and shares of ten levels, best first. Null: no such level."""
 TRADE = ("price", "qty", "side", "volume")
-"""The columns of a trade: won, shares, buy or sell or null, and the day's shares up to it."""
+"""The columns of a trade: price (won), shares, buy or sell or null, the day's shares up to it."""
 
 
 class SeriesKind(StrEnum):
@@ -48,13 +50,13 @@ class SeriesKind(StrEnum):
 
 
 BY_DAY = frozenset({SeriesKind.DAY, SeriesKind.FLOW, SeriesKind.INDEX})
-"""Kinds with one row a day. The others have many a day, and a time ``t``."""
+"""Kinds with one row a day. The others have many rows a day, with a time ``t``."""
 BARS = frozenset({SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.INDEX})
 """Kinds with open, high, low and close."""
 
 
 class Basis(StrEnum):
-    """The prices of a series: as they were traded, or adjusted for splits and rights."""
+    """The basis of a series' prices: as traded (raw), or adjusted for splits and rights."""
 
     RAW = "raw"
     ADJUSTED = "adjusted"
@@ -69,17 +71,17 @@ class Series(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its key in the manifest, and its folder in the store: ``"1d/KRX/adjusted"``."""
+        """The key in the manifest, which is also the folder in the store: ``"1d/KRX/adjusted"``."""
         return f"{self.kind}/{self.venue}/{self.basis}"
 
     @property
     def is_by_day(self) -> bool:
-        """True for one row a day."""
+        """True if the series has one row a day."""
         return self.kind in BY_DAY
 
     @property
     def time(self) -> str:
-        """The column with the time of a row: ``"date"``, or ``"t"`` of a moment."""
+        """Name of the column with the time of a row: ``"date"`` (a day) or ``"t"`` (a moment)."""
         return "date" if self.is_by_day else "t"
 
     @property

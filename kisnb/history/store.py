@@ -6,9 +6,16 @@
     <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
 
 A day lies in one file only. Files are never changed: a write makes new files, enters them in the
-manifest, and then removes the old ones. A file that the manifest does not name is no part of the
+manifest, and removes the old ones later. A file that the manifest does not name is no part of the
 store: a write that breaks off leaves such files, and nobody reads them. No file is made for each
 stock: a day of the whole market would then open thousands of files.
+
+A power cut can lose the newest writes, and never a part of one:
+
+    upsert    syncs the new file. Then the manifest names it, in a log that is not synced.
+    settle    syncs the log, and then removes the files that the manifest no longer names.
+
+A download that is lost is asked for again. An import calls ``settle`` before it reports its end.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -32,25 +40,27 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_DAY_FILES = 20
-"""Days of a year that have a file of their own. The next one joins them with the year's file."""
+"""The most days of a year with a file of their own. The next write merges them into the year."""
+MOST_OLD_FILES = 20
+"""The most files without a name in the manifest. The next write removes them."""
 # Measured with 2,500 stocks and 10 years: smaller blocks make a day of the whole market slow, and
 # one block for all makes a month of one stock slow.
 ROW_GROUP = 131_072
-"""Rows of a block of a file. A query of one stock reads the blocks that hold its code."""
+"""Number of rows in a block of a file. A query of one stock reads the blocks with its code."""
 _TRIES = 10
 
 
 class Asked(NamedTuple):
-    """The days of one stock that KIS was asked for."""
+    """The days of one stock for which KIS was asked."""
 
     code: str
     first: date
     last: date
-    """Inclusive."""
+    """The last day, inclusive."""
 
 
 class Store:
-    """The rows below one folder. Processes and threads may use it at the same time.
+    """Reads and writes the rows below one folder. Processes and threads may share it.
 
     Raises FolderError when the disk refuses, and ConfigError for a damaged file.
     """
@@ -59,15 +69,16 @@ class Store:
         self.folder = folder
         self.manifest = Manifest(folder)
         self._swept: set[str] = set()
-        """Series whose folder has no files left of writes that broke off."""
+        """Series whose folder was looked through for files of writes that broke off."""
+        self._old: list[Path] = []
+        """Files without a name in the manifest. After a power cut it may name them again."""
 
     def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
     ) -> pl.DataFrame:
-        """Return the rows from ``first`` to ``last`` of some codes, or of all.
+        """Return the rows from ``first`` to ``last`` of these codes; of all if ``codes`` is empty.
 
-        Both days are inclusive. Rows are sorted by their key. Columns: those of
-        ``Series.schema``.
+        Both days are inclusive. Rows are sorted by key. The columns are those of ``Series.schema``.
         """
         import polars as pl
 
@@ -96,11 +107,11 @@ class Store:
         asked: Sequence[Asked] = (),
         explained: Mapping[str, Mapping[date, str]] = MappingProxyType({}),
     ) -> int:
-        """Store rows: new ones are added, changed ones replace the old. Return how many changed.
+        """Store rows: add new ones and replace changed ones. Return how many rows changed.
 
-        All are stored, or none. The same rows again change nothing. ``asked`` is entered together
-        with the rows, and so is ``explained``: by stock, why rows of a day are missing. Raises
-        BadInput for rows that contradict themselves.
+        All rows are stored, or no row. The same rows again change nothing. ``asked`` is entered
+        together with the rows, and so is ``explained``: why rows of a day are missing, by stock.
+        Raises BadInput for rows that contradict themselves.
         """
         fresh = checked(series, rows)
         changed, replaced, made = 0, list[StoredFile](), list[Path]()
@@ -116,22 +127,37 @@ class Store:
         except BaseException:
             self._discard(series, made)
             raise
-        # The old files go last. Until the manifest is on the disk, it names them.
-        for file in replaced:
-            self._path(series, file).unlink(missing_ok=True)
+        self._old += [self._path(series, file) for file in replaced]
+        if len(self._old) > MOST_OLD_FILES:
+            self._settle_later()
         return changed
 
+    def settle(self) -> None:
+        """Sync the newest writes, and remove the files that they replaced. Raises KisnbError."""
+        # Until the manifest is on the disk, it may come back from a power cut with their names.
+        if self.manifest.sync():
+            old, self._old = self._old, []
+            for path in old:
+                path.unlink(missing_ok=True)
+
     def close(self) -> None:
-        """Close the manifest. The next call opens it again."""
+        """Settle, and close the manifest. The next call opens it again."""
+        if self._old:
+            self._settle_later()
         self.manifest.close()
 
+    def _settle_later(self) -> None:
+        """Settle if the disk allows it. The rows are stored, so a refusal harms nothing."""
+        with suppress(KisnbError):
+            self.settle()
+
     def uncover(self, series: Series, code: str) -> None:
-        """Forget which days of a stock KIS was asked for, so that all are asked for again."""
+        """Forget for which days of a stock KIS was asked, so that all are asked for again."""
         with self.manifest.writing() as writing:
             writing.uncover(series.name, code)
 
     def damaged_files(self, series: Series) -> list[Path]:
-        """Return the files that are missing, or whose bytes do not have the manifest's hash."""
+        """Return the paths of files that are missing, or whose hash differs from the manifest's."""
         files = self.manifest.files(series.name, date.min, date.max)
         return [
             path
@@ -144,7 +170,10 @@ class Store:
         self, writing: Writing, series: Series, write: _FileWrite,
         replaced: list[StoredFile], made: list[Path],
     ) -> int:  # fmt: skip
-        """Write the rows of a write and those of its files as one file. Return how many changed."""
+        """Merge new rows with those of their files into one new file. Return how many rows changed.
+
+        ``replaced`` and ``made`` are filled: the old files, and the path of the new one.
+        """
 
         rows, changed = write.rows, len(write.rows)
         if write.files:
@@ -175,7 +204,7 @@ class Store:
         return changed
 
     def _discard(self, series: Series, made: Sequence[Path]) -> None:
-        """Remove the files of a write that broke off. The disk may be full of them."""
+        """Remove the new files of an interrupted write, because the disk may be full."""
         try:
             # An interrupt may come after the write was entered. Then its files stay.
             files = self.manifest.files(series.name, date.min, date.max)
@@ -188,19 +217,18 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _sweep(self, writing: Writing, series: Series) -> None:
-        """Remove what a process left that died while it wrote, once for each series."""
+        """Note the files that a dead process left in a series, once for each series."""
         if series.name in self._swept:
             return
         # Under the lock no other process writes, so a file without a name in the manifest is old.
         files = writing.files(series.name, date.min, date.max)
         named = {self._path(series, file) for file in files}
-        for path in (self.folder / series.name).glob("*/*"):
-            if path not in named:
-                path.unlink(missing_ok=True)
+        found = (self.folder / series.name).glob("*/*")
+        self._old += [path for path in found if path not in named]
         self._swept.add(series.name)
 
     def _stored(self, series: Series, files: Sequence[StoredFile]) -> pl.DataFrame:
-        """Return all rows of some files."""
+        """Read all rows of these files."""
         import polars as pl
 
         paths = [self._path(series, file) for file in files]
@@ -225,7 +253,7 @@ class Store:
 
 
 class _FileWrite(NamedTuple):
-    """One file that is to be written: new rows, and the files that they are merged with."""
+    """One file to write: new rows, and the files with which they are merged."""
 
     part: str
     rows: pl.DataFrame
@@ -233,7 +261,7 @@ class _FileWrite(NamedTuple):
 
 
 def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterator[_FileWrite]:
-    """Yield the files that have to be written so that the store has these rows."""
+    """Yield the files that must be written to store these rows."""
     import polars as pl
 
     day, days = day_of(series), _days_in(series, rows)
@@ -262,7 +290,7 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
 
 
 def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
-    """Return the days of some rows, oldest first."""
+    """Return the days that occur in rows, oldest first."""
     days = rows["date"] if series.is_by_day else rows.select(day_of(series)).to_series()
     # Most writes have one day. A comparison of two dates is faster than a sort.
     first = days.min()
@@ -273,7 +301,7 @@ def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
 
 
 def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
-    """Return those days of a year that have, or get, a file of their own."""
+    """Return the days, all of one year, that have or get a file of their own."""
     if not series.is_by_day:
         return set(days)
     whole = files.get(str(days[0].year))
@@ -288,7 +316,7 @@ def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]
 
 
 def day_of(series: Series) -> pl.Expr:
-    """Return the expression of a row's Korean day."""
+    """Return an expression for the Korean day of a row."""
     import polars as pl
 
     if series.is_by_day:
@@ -305,7 +333,7 @@ def _is_readable(path: Path, pl: ModuleType) -> bool:
 
 
 def _merged(series: Series, old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Return the old rows with the new ones in their places, and how many rows changed."""
+    """Return the old rows, updated by the new rows, and how many rows changed."""
     import polars as pl
 
     if all(old[key].equals(new[key]) for key in series.keys):
@@ -324,7 +352,7 @@ def _merged(series: Series, old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.Da
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder, and return when its name is on the disk."""
+    """Make a folder and its parents, and sync their names to the disk."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -341,7 +369,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _write_synced(path: Path, content: bytes) -> None:
-    """Write a file, and return when it is on the disk. Raises FolderError."""
+    """Write a file and sync it to the disk. Raises FolderError."""
     try:
         _make_folder(path.parent)
         with path.open("wb") as f:

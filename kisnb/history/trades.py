@@ -1,4 +1,4 @@
-"""Trades of a span of time: those that are there already, and KIS's for what is missing.
+"""Completes the trades of a time span: those that we have, and KIS's trades for the holes.
 
 A trade states the day's shares up to it. So it is known where trades are missing: a trade follows
 another one when its shares before it are the shares of that one.
@@ -39,7 +39,10 @@ def depths_of(venue: Venue) -> Series:
 def recorded(
     records: Sequence[StreamRecord], series: Series, code: str, since: Ns, until: Ns
 ) -> pl.DataFrame:
-    """Return what all records have of a span. Of equal rows the first record's counts."""
+    """Return the rows of all records from ``since`` to ``until``, sorted by key.
+
+    Of rows with the same key the first record's row is kept.
+    """
     import polars as pl
 
     found = [pl.DataFrame(schema=series.schema())]
@@ -50,7 +53,7 @@ def recorded(
 
 
 def joined(series: Series, *parts: pl.DataFrame) -> pl.DataFrame:
-    """Return rows sorted by key. Of rows with one key that of the first part counts."""
+    """Return the rows of all parts, sorted by key. Of rows with the same key the first is kept."""
     import polars as pl
 
     return pl.concat(parts).unique(series.keys, keep="first", maintain_order=True).sort(series.keys)
@@ -60,7 +63,7 @@ async def trades_from_kis(
     source: HistorySource, code: str, venue: Venue, since: Ns, until: Ns, there: pl.DataFrame,
     *, progress: Progress = lambda _done, _all: None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Return the trades of a span of this day: ``there``, and KIS's for the holes in them.
+    """Return today's trades from ``since`` to ``until``: ``there``, and KIS's trades for its holes.
 
     Raises KisnbError.
     """
@@ -88,7 +91,7 @@ async def trades_from_kis(
 
 
 def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
-    """Return when the run of trades without a hole begins in which moment ``t`` lies."""
+    """Return the begin of the run of trades without a hole that contains moment ``t``."""
     import polars as pl
 
     follows = (pl.col("volume") - pl.col("qty")) == pl.col("volume").shift()
@@ -97,7 +100,7 @@ def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
 
 
 def missing_shares(trades: pl.DataFrame) -> int:
-    """Return the shares that were traded between the trades of a day and are not among them."""
+    """Return how many shares were traded between these trades of a day but are missing."""
     import polars as pl
 
     held = pl.col("volume") - pl.col("qty") - pl.col("volume").shift()

@@ -58,12 +58,13 @@ from kisnb.orders import (
 from kisnb.terms import Mode, Venue
 
 ReadReply: TypeAlias = Callable[[str, ApiReply], SendReply]
-"""Makes the outcome of an order, by its key, of KIS's reply. Raises FrameError."""
+"""Returns the outcome of an order: takes the order's key and KIS's reply. Raises FrameError."""
 
 
 class KisBroker:
-    """One account at one host; implements ``trading.ports.broker``. Call ``listen`` before
-    ``start``.
+    """One account at one host; implements ``trading.ports.broker``.
+
+    Call ``listen`` before ``start``.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class KisBroker:
         transport: Transport | None = None,
         nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``cache`` is the folder of the token file.
+        """Build the broker. ``cache`` is the folder of the token file.
 
         ``timeout`` is wall seconds after which a call counts as unanswered. ``can_order`` False
         opens the account for reading only, and ``why_not`` is the cure that is then shown.
@@ -91,8 +92,9 @@ class KisBroker:
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
         """Venues and kinds that this host takes, for the desk."""
         self.may_send: Callable[[str], Permission] = lambda _: ALLOWED
-        """The last permission: called with the key of an order or a revise right before its first
-        byte goes out. An order that has none stays here. Cancels do not ask.
+        """The last permission: called with an order's key right before its first byte goes out.
+
+        It is called for revises too, and not for cancels. Without a permission nothing is sent.
         """
         self._endpoint = endpoint
         self._account = credentials.account_params
@@ -119,8 +121,9 @@ class KisBroker:
     # connection
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
-        """Set the listener. It is called once per received frame with facts, with all of them, in
-        order.
+        """Set the listener of events.
+
+        It is called once for each received frame that has facts, with all of them, in order.
         """
         self._stream.on_events = on_events
 
@@ -181,8 +184,10 @@ class KisBroker:
         return self._rest.pace
 
     def last_record(self, want: Want) -> dict[str, str]:
-        """Return all columns of the channel's newest record as KIS sent them, unknown ones as
-        ``COLUMN_<index>``. It is empty before the first record, and for notices.
+        """Return all columns of the channel's newest record, by name, as KIS sent them.
+
+        Unknown columns are named ``COLUMN_<index>``. Empty before the first record, and for
+        notices.
         """
         return self._stream.last_record(want)
 
@@ -221,10 +226,10 @@ class KisBroker:
         return await self._post(intent.key, order_api(intent.side), body, Lane.ORDER, read)
 
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
-        """Cancel ``qty`` shares, None for all leaves. The reply has the number of the cancel
-        itself.
+        """Send a cancel of ``qty`` shares once, and return the outcome; ``qty`` None: all leaves.
 
-        Raises OrderDenied and TokenError; then nothing was sent.
+        The outcome's ``ref`` has the number of the cancel itself. Raises OrderDenied and
+        TokenError; then nothing was sent.
         """
         self._check_can_order(key)
         body = cancel_body(ref, qty, self._account)
@@ -232,9 +237,10 @@ class KisBroker:
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.CANCEL, read)
 
     async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
-        """Cancel the reserved order ``number`` of ``day`` (YYYYMMDD). Its reply has no number.
+        """Send a cancel of the reserved order ``number`` once, and return the outcome.
 
-        Raises OrderDenied and TokenError; then nothing was sent.
+        ``day`` is the order's trading day (YYYYMMDD). The outcome has no ``ref``. Raises
+        OrderDenied and TokenError; then nothing was sent.
         """
         self._check_can_order(key)
         body = cancel_reserved_body(number, day, self._account)
@@ -242,10 +248,10 @@ class KisBroker:
         return await self._post(key, api, body, Lane.CANCEL, _unnumbered)
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
-        """Move ``qty`` shares to ``price`` (won). The reply has the number under which they live
-        on.
+        """Send a revise once, and return the outcome: it moves ``qty`` shares to ``price`` (won).
 
-        Raises OrderDenied and TokenError; then nothing was sent.
+        The outcome's ``ref`` has the number that these shares have from now on. Raises OrderDenied
+        and TokenError; then nothing was sent.
         """
         self._check_can_order(key)
         body = revise_body(ref, qty, price, self._account)
@@ -253,13 +259,13 @@ class KisBroker:
         return await self._post(key, APIS["order_rvsecncl"], body, Lane.ORDER, read)
 
     def _reader_of_number(self, venue: Venue) -> ReadReply:
-        """Return the reader of a reply that names an order at ``venue``."""
+        """Return a function that reads a reply with the number of an order at ``venue``."""
         return lambda key, reply: SendReply(key, "sent", read_ref(reply, venue, self._clock.now()))
 
     async def _post(
         self, key: str, api: Api, body: dict[str, str], lane: Lane, read: ReadReply
     ) -> SendReply:
-        """Send an order, a revise or a cancel once, and return what became of it."""
+        """Send an order, a revise or a cancel once, and return the outcome."""
         try:
             # A cancel only lowers what is at risk, so nothing may hold it back.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
@@ -291,8 +297,10 @@ class KisBroker:
     # account
 
     async def day_orders(self, day: date) -> OrderPage:
-        """Return all orders of a day, newest first. Raises KisError when not even the first page
-        came. A row that cannot be read is named in ``bad``, and the page is then not complete.
+        """Ask KIS for all orders of a day, and return them, newest first.
+
+        A row that cannot be read is named in ``bad``, and the result is then not complete. Raises
+        KisError when not even the first page came.
         """
         # Without ALL, orders at NXT and by SOR are missing; paper knows KRX alone (workbook).
         venue = "KRX" if self._endpoint.persona is Mode.PAPER else "ALL"
@@ -303,7 +311,7 @@ class KisBroker:
         return OrderPage(rows, complete and not bad, self._masked(bad))
 
     async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
-        """Return the reserved orders of some days; None when not all of them can be read.
+        """Ask KIS for the reserved orders from ``first`` to ``last``; None when one cannot be read.
 
         Raises KisError.
         """
@@ -313,7 +321,7 @@ class KisBroker:
         return rows if complete and not bad else None
 
     async def account(self) -> Account:
-        """Return cash and holdings. Raises KisError."""
+        """Ask KIS for cash and holdings, and return them. Raises KisError."""
         pages, complete = await self._rest.read_pages(
             APIS["inquire_balance"], balance_params(self._account)
         )
@@ -331,7 +339,7 @@ class KisBroker:
     # prices
 
     async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
-        """Return the current price at a venue. Its ``name`` is empty: KIS's reply has none.
+        """Ask KIS for a stock's quote at a venue, and return it. Its ``name`` is empty.
 
         Raises NotOffered for a venue whose prices this host lacks, and KisError.
         """
@@ -339,9 +347,9 @@ class KisBroker:
         return read_quote(await self._price(code, venue), code, venue, self._clock.now())
 
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
-        """Return the facts of a stock today: base price, limits, halts.
+        """Ask KIS for the facts of a stock today, and return them: base price, limits, halts.
 
-        Without ``is_described`` also name, board and venues; paper does not state those. Raises
+        ``is_described`` False: also name, board and venues; paper does not state those. Raises
         KisError when KIS states no base price, as for a code that it does not know.
         """
         quote, info = await self._price(code, Venue.KRX), None
@@ -356,7 +364,7 @@ class KisBroker:
         return await self._rest.read(api, params)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return bids and asks of a stock at a venue. Raises NotOffered and KisError."""
+        """Ask KIS for a stock's depth at a venue, and return it. Raises NotOffered and KisError."""
         self._endpoint.rules.check_price(venue)
         api = APIS["inquire_asking_price_exp_ccn"]
         params = encode_params(api, FID_COND_MRKT_DIV_CODE=MARKET_DIV[venue], FID_INPUT_ISCD=code)
@@ -367,7 +375,7 @@ class KisBroker:
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Return the rows of any call that only reads, by block, and True when all pages came.
+        """Make any call that only reads; return its rows by block, and True when all pages came.
 
         Account and blank keys of further pages are added here. Raises BadInput for an unknown name
         or parameter and for a call that places orders or keys; NotOffered; KisError.

@@ -1,9 +1,8 @@
-"""The REST APIs of KIS: paths, TR ids, parameters and replies. Client and simulator use this one
-table.
+"""The REST APIs of KIS: paths, TR ids, parameters and replies.
 
-``catalogue.json`` holds what KIS documents, one API a line. It is read when a call is first looked
-up. Its source is the workbook of KIS's developer portal of 2026-02-21. What is known beyond it
-stands here: ``ROW_KEYS``.
+Client and simulator use this one table. ``catalogue.json`` holds what KIS documents, one API a
+line. It is read when a call is first looked up. Its source is the workbook of KIS's developer
+portal of 2026-02-21. What is known beyond it stands here: ``ROW_KEYS``.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ _NOTHING: dict[FieldKind, str] = {"t": "", "n": "0", "d": "0.00"}
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
-    """One field of a reply. The name is in the case of the wire; label and note are KIS's Korean
-    ones.
+    """One field of a reply.
+
+    The name is in the case of the wire. Label and note are KIS's Korean ones.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Block(msgspec.Struct, frozen=True, array_like=True, dict=True):
     shape: Literal["object", "array"]
     fields: tuple[Field, ...]
     also: str = ""
-    """A second name for it in KIS's documentation and examples; empty when there is none."""
+    """The block's second name in KIS's documentation and examples; empty when there is none."""
 
     @cached_property
     def empty(self) -> dict[str, str]:
-        """Every field with what KIS sends for no value: ``"0"`` for numbers, ``""`` for texts."""
+        """The text that KIS sends for no value, by field: ``"0"`` for numbers, ``""`` for texts."""
         return {field.name: _NOTHING[field.kind] for field in self.fields}
 
 
@@ -69,9 +69,9 @@ class Api(msgspec.Struct, frozen=True):
     method: Literal["GET", "POST"]
     path: str
     tr_live: str
-    """Empty for the OAuth calls, which carry no ``tr_id``."""
+    """TR id at the live host. Empty for the OAuth calls, which carry no ``tr_id``."""
     tr_paper: str
-    """Empty for the OAuth calls, and for what the paper host does not offer."""
+    """TR id at the paper host. Empty for the OAuth calls, and for calls that it does not offer."""
     params: tuple[str, ...]
     optional: frozenset[str]
     """Parameters that KIS lets a client leave out."""
@@ -129,7 +129,9 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "inquire_period_profit": ("trad_dt",),
     "chk_holiday": ("bass_dt",),
 }
-"""By call: the fields that tell rows apart. A row that comes twice shows that the pages have moved.
+"""Fields that tell the rows of a call apart, by call.
+
+A row that comes twice shows that the pages have moved.
 """
 
 
@@ -142,7 +144,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
     method: Literal["GET", "POST"]
     path: str
     calls: tuple[tuple[str, str, str], ...]
-    """Of each call: the end of its name, its TR id at live, and at paper."""
+    """(end of the name, TR id at live, TR id at paper) of each call."""
     params: tuple[Param, ...]
     blocks: tuple[Block, ...]
     tr_cont: bool = False
@@ -223,11 +225,11 @@ def _paths() -> frozenset[tuple[str, str]]:
 
 
 def find(method: str, path: str, tr_id: str) -> Api | None:
-    """Return the API of a request on the wire; None for an unknown method, path or TR id."""
+    """Return the call that a request on the wire makes; None for an unknown one."""
     # The OAuth calls carry no TR id (workbook).
     return _by_call().get((method, path, "" if path.startswith(OAUTH) else tr_id))
 
 
 def known_path(method: str, path: str) -> bool:
-    """True when some call goes to this path."""
+    """Return True when some call goes to this path."""
     return (method, path) in _paths()

@@ -38,13 +38,13 @@ _CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs
 
 
 LEAD: Ns = MINUTE
-"""A channel is changed this long before trading begins, so that the first trade is not missed."""
+"""Time before trading begins at which a channel is changed, so that no trade is missed."""
 _DAYS_AHEAD = 10
 """Days that ``next_change`` searches: more than any run of holidays."""
 
 
 def is_same_kind(tr_id: str, other: str) -> bool:
-    """True for one kind of channel at two different venues, such as trades at KRX and at NXT."""
+    """Return True for one kind of channel at two venues, such as trades at KRX and at NXT."""
     kind = _CHANNEL_OF_TR.get(tr_id)
     return tr_id != other and kind is not None and kind == _CHANNEL_OF_TR.get(other)
 
@@ -80,8 +80,8 @@ class Feed:
     def venue(self, now: Ns, code: str) -> Venue:
         """Return the venue of the channel on which a stock is followed at ``now``.
 
-        Where the host does not stream NXT alone, it is the unified channel; where it streams
-        neither, KRX's.
+        When the host has no channel of NXT alone, it is SOR, the unified channel. When the host has
+        neither, it is KRX.
         """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
         # This is a chain of two comparisons: NXT is wanted, and the host does not stream NXT.
@@ -90,9 +90,9 @@ class Feed:
         return wanted if wanted in self._venues else Venue.KRX
 
     def next_change(self, now: Ns) -> Ns | None:
-        """Return when the venue of a stock that NXT lists changes next.
+        """Return the moment at which the channel of a stock that NXT lists changes next.
 
-        None at a host that streams KRX alone. Ten days on when nothing trades until then.
+        None at a host that streams KRX alone. Ten days after ``now`` when it changes later.
         """
         # Nothing ever changes at such a host. None keeps the stream from waking up for it.
         if not set(self._venues) - {Venue.KRX}:
@@ -112,7 +112,7 @@ class Feed:
 
     @staticmethod
     def _at(now: Ns, *, nxt_listed: bool) -> Venue:
-        """Return the venue at a moment, a minute ahead while nothing trades."""
+        """Return the venue to follow at ``now``; while nothing trades, that of a minute later."""
         session_id = sessions.session_id(now)
         if session_id is SessionId.KR_OFF:
             # Only from rest: a running session is followed to its end.

@@ -44,7 +44,7 @@ _PREFIX = {Mode.LIVE: "KISNB_", Mode.PAPER: "KISNB_PAPER_"}
 
 
 class Secret:
-    """A text that shows nowhere. Only ``reveal`` gives it, for what goes on the wire."""
+    """A text that no repr, log or error shows. ``reveal`` returns it, for requests to KIS."""
 
     __slots__ = ("_text",)
 
@@ -89,7 +89,7 @@ class Credentials(msgspec.Struct, frozen=True):
     product: str
     """ACNT_PRDT_CD, two digits."""
     hts_id: Secret
-    """The customer's HTS id, which is the key of the execution notices."""
+    """The customer's HTS id. It is the ``tr_key`` of the execution notices."""
 
     @property
     def account_params(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def find(cls, mode: Mode, path: str = "") -> Credentials:
-        """Return the keys for live or paper. Raises ConfigError when they are missing or wrong.
+        """Read and return the keys for live or paper. Raises ConfigError for missing or wrong ones.
 
         They come from the file at ``path`` when given, else from the environment, else from the
         keyring.
@@ -137,7 +137,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
-        """Return the keys that a ``kis_devlp.yaml`` holds. Raises ConfigError."""
+        """Read and return the keys in a ``kis_devlp.yaml``. Raises ConfigError."""
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
         return cls.checked(
@@ -146,9 +146,9 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
-        """Return the keys that ``given`` holds. Raises ConfigError.
+        """Return the credentials in ``given``. Raises ConfigError when one is missing or wrong.
 
-        ``called`` are the names of the parts for people, ``where`` is their source.
+        ``called`` are the names of the credentials for people, ``where`` is their source.
         """
         given = {name: value.strip() for name, value in given.items()}
         missing = [called[name] for name in _NEEDED if not given[name]]
@@ -193,7 +193,7 @@ def read_entries(path: Path) -> dict[str, Any]:
 
 
 def _from_keyring(mode: Mode) -> dict[str, str]:
-    """Return what the platform's keyring holds; empty texts, or nothing, where it holds none."""
+    """Return the keys of a mode in the keyring, by name. Missing ones are empty, or left out."""
     import keyring
     import keyring.errors
 

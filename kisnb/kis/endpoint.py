@@ -12,9 +12,9 @@ from kisnb.terms import Mode
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Addresses of one host.
+    """The addresses of one host, and the rules that it follows.
 
-    ``persona`` says whose TR ids and rules it has: a simulator plays live or paper.
+    ``persona`` is the mode whose TR ids and rules it has: a simulator plays live or paper.
     """
 
     rest: str
@@ -27,15 +27,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     silence: float = 0.0
     """Seconds of wall time without any frame after which a connection counts as dead.
 
-    0 never: a simulated clock may stand.
+    0: never, because a simulated clock may stand still.
     """
     mode: Mode | None = None
-    """Whose capabilities it has when they differ from its persona's; None when they do not.
+    """The mode whose capabilities the host has. None: those of its persona.
 
     A simulator offers less than the host that it plays.
     """
     limit: int = 0
-    """REST calls a second; 0 takes what is safe for this persona."""
+    """REST calls a second. 0: the number that is safe for this persona."""
 
     @classmethod
     def of(cls, mode: Mode) -> Endpoint:
@@ -62,7 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         )
 
     def limited(self, limit: int) -> Endpoint:
-        """Return the same host with another limit of REST calls a second; 0 takes what is safe."""
+        """Return the same host with another limit of REST calls a second; 0: the safe number."""
         return msgspec.structs.replace(self, limit=limit)
 
     @property
@@ -77,7 +77,10 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 SILENCE = 60.0
-"""KIS sends PINGPONG every few to some tens of seconds; clients commonly wait 60 to 180 s."""
+"""Wall seconds without a frame after which a connection to KIS counts as dead.
+
+KIS sends PINGPONG every few to some tens of seconds; clients commonly wait 60 to 180 s.
+"""
 HOSTS = {
     Mode.LIVE: Endpoint(
         "https://openapi.koreainvestment.com:9443",

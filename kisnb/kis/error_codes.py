@@ -26,20 +26,22 @@ CODES: dict[str, Code] = {
 """Every code that is known, those of success included."""
 
 RATE_LIMITED = frozenset({"EGW00201", "EGW00215"})
-"""More calls in a second than KIS takes: at the gateway, and at the ledger (replies to clients)."""
+"""Codes for too many calls in a second: of the gateway, and of the ledger (replies to clients)."""
 TRY_AGAIN = RATE_LIMITED | {"EGW00316", "OPSQ1002"}
-"""A read that gets one of these is asked again."""
+"""Codes after which a read is sent again."""
 ROWS_CHANGED = "SYDB0050"
-"""The rows have changed since the first page was read. The query starts again."""
+"""Code for rows that have changed since the first page was read. The query starts again."""
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
-"""KIS does not take the token any more: the next one is fetched."""
+"""Codes for a token that KIS does not take any more. A new token is fetched."""
 AT_THE_GATE = RATE_LIMITED | TOKEN_EXPIRED
-"""The gateway or the ledger turned the call away before it was read. An order with such a reply
-was not placed, and nothing is wrong with it: it may be sent again."""
+"""Codes of the gateway or the ledger for a call that they turned away before they read it.
+
+An order with such a reply was not placed, and nothing is wrong with it: it may be sent again.
+"""
 
 
 def cure_of(msg_cd: str) -> str:
-    """Return what to do about a code; empty when nothing is known."""
+    """Return the cure for a message code; empty when none is known."""
     code = CODES.get(msg_cd)
     return code.cure if code else ""
 
@@ -58,7 +60,7 @@ def explain(msg_cd: str) -> str:
 
 
 def refuses_token(msg_cd: str, status: int) -> bool:
-    """Return whether a reply says that KIS does not take the token any more.
+    """Return True when a reply says that KIS does not take the token any more.
 
     HTTP 401 says it too, whatever its code: after a maintenance KIS sends codes that no table has
     (seen by a client).
@@ -74,7 +76,7 @@ def outcome_of(msg_cd: str, status: int) -> Literal["again", "rejected", "unknow
 
 
 def was_not_placed(msg_cd: str, status: int) -> bool:
-    """True when a reply with this code and HTTP status proves that the order does not live.
+    """Return True when a reply with this code and HTTP status proves that the order is not placed.
 
     For a known code the table says so. An unknown code proves it only with HTTP 200, which is how
     KIS answers a business refusal. At an HTTP error the order may have passed the gateway.

@@ -36,7 +36,7 @@ class Mask:
         self.keep(*secrets)
 
     def keep(self, *secrets: str) -> None:
-        """Hide these too from now on, also in the spelling that they have in addresses."""
+        """Add secrets to hide from now on, also in the spelling that they have in addresses."""
         if all(secret in self._secrets for secret in secrets):
             return
         # A secret may also stand in an address, in its quoted spelling.

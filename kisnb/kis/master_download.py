@@ -19,7 +19,7 @@ from kisnb.market.master_files import FILES, NXT_FILES, count_rows
 from kisnb.paths import private_dir
 
 SECONDS = 30.0
-"""Wall time that the server may take for the next part of a file."""
+"""Seconds of wall time that the server may take for the next bytes of a file."""
 MOST = 64 * 1024 * 1024
 """Bytes of the largest archive that is read; KIS's have less than a megabyte."""
 _AGAIN = "wait a minute, then download again"
@@ -31,7 +31,7 @@ class Downloaded(NamedTuple):
 
     name: str
     rows: int
-    """Number of its records, one for each issue."""
+    """Number of records in the file, one for each issue."""
 
 
 def download_master(url: str, root: Path, day: date) -> Iterator[Downloaded]:
@@ -61,7 +61,7 @@ def download_master(url: str, root: Path, day: date) -> Iterator[Downloaded]:
 
 
 def is_local(url: str) -> bool:
-    """Return whether an address is on this machine, as that of the simulator is."""
+    """Return True when an address is on this machine, as that of the simulator is."""
     return urllib.parse.urlsplit(url).hostname in _LOCAL
 
 
@@ -75,7 +75,7 @@ def _check(url: str) -> None:
 
 
 def _fetched(url: str) -> bytes:
-    """Return a file of the server. Raises LinkLost."""
+    """Download one file, and return its bytes. Raises LinkLost."""
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as reply:  # noqa: S310 - see _check
             body: bytes = reply.read(MOST + 1)

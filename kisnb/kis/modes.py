@@ -29,12 +29,15 @@ class HostRules(msgspec.Struct, frozen=True):
     """Venues that take orders, the usual one first."""
     kinds: tuple[OrderKind, ...]
     stream_venues: tuple[Venue, ...]
-    """Whose channels the host streams, and whose prices it gives; SOR is the unified one."""
+    """Venues whose channels the host streams and whose prices it gives. SOR: both, unified."""
     lowest_price: int = 0
     """The lowest price of a limit order, won; 0 where there is no such rule."""
 
     def capabilities(self, *, can_order: bool, why_not: str = "") -> Capabilities:
-        """Return the rules as the desk uses them."""
+        """Return the abilities of a connection to this host, for the desk.
+
+        ``can_order`` False: the connection only reads, and ``why_not`` is the cure.
+        """
         return Capabilities(
             self.venues,
             self.kinds,
@@ -45,7 +48,7 @@ class HostRules(msgspec.Struct, frozen=True):
         )
 
     def offers(self, api: Api) -> bool:
-        """True when the host has this call."""
+        """Return True when the host has this call."""
         # The OAuth calls have no TR id, and every host has them.
         return self.mode is not Mode.PAPER or not api.tr_live or bool(api.tr_paper)
 
@@ -105,7 +108,7 @@ class Served(NamedTuple):
     """One row of the capability table."""
 
     what: str
-    """A call, or a channel and its venue."""
+    """Name of a call, or of a channel with its venue."""
     host: Mode
     """The mode whose host would serve it."""
     offered: bool
@@ -113,7 +116,7 @@ class Served(NamedTuple):
 
 
 def of_account(api: Api) -> bool:
-    """True for a call about an account or its keys; False for one about the market.
+    """Return True for a call about an account or its keys; False for one about the market.
 
     A hybrid sends calls about the account to the host of its orders.
     """

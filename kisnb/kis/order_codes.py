@@ -50,11 +50,11 @@ SLL_BUY = {Side.SELL: "01", Side.BUY: "02"}
 SIDE_NAME = {Side.SELL: "현금매도", Side.BUY: "현금매수"}
 """The side's Korean name in order lists."""
 ORD_EXG_GB = {"1": Venue.KRX, "2": Venue.NXT, "3": Venue.KRX, "4": Venue.NXT}
-"""The venue that executed, in execution notices; 3 and 4 came there by the smart order router."""
+"""The venue that executed, by the code in execution notices. 3 and 4: the router (SOR) chose it."""
 EXCG_DVSN = {Venue.KRX: "02", Venue.NXT: "03", Venue.SOR: "04"}
-"""``excg_dvsn_cd`` of order lists. KIS's example has 02; the others are its continuation."""
+"""``excg_dvsn_cd`` of order lists. KIS's example has 02; 03 and 04 are assumed."""
 REVISE, CANCEL = "01", "02"
-"""RVSE_CNCL_DVSN_CD."""
+"""RVSE_CNCL_DVSN_CD of a revise and of a cancel."""
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
@@ -69,28 +69,28 @@ _EXG_CODES = {
 
 
 def kind_code(kind: OrderKind) -> str:
-    """Return the ORD_DVSN of a kind."""
+    """Return KIS's code of an order kind (ORD_DVSN)."""
     return ORD_DVSN[kind]
 
 
 def read_kind(code: str) -> OrderKind:
-    """Return the kind of an ORD_DVSN; LIMIT for an unknown one, which rests like a limit order."""
+    """Return the order kind of KIS's code (ORD_DVSN); LIMIT for an unknown code."""
     # A code that KIS adds must not make the list of orders unreadable.
     return _KIND_OF.get(code, OrderKind.LIMIT)
 
 
 def knows_kind(code: str) -> bool:
-    """True when ``read_kind`` knows the ORD_DVSN and does not guess."""
+    """Return True when ``read_kind`` knows the code (ORD_DVSN) and does not guess."""
     return code in _KIND_OF
 
 
 def side_code(side: Side) -> str:
-    """Return SLL_BUY_DVSN_CD, which is SELN_BYOV_CLS too."""
+    """Return KIS's code of a side: SLL_BUY_DVSN_CD, in notices SELN_BYOV_CLS."""
     return SLL_BUY[side]
 
 
 def read_side(code: str) -> Side:
-    """Return the side of a code. Raises FrameError for an unknown one."""
+    """Return the side of KIS's code. Raises FrameError for an unknown code."""
     # A side is never guessed. A sell that is read as a buy would turn a position around.
     side = _SIDES.get(code)
     if side is None:
@@ -99,14 +99,14 @@ def read_side(code: str) -> Side:
 
 
 def venue_code(venue: Venue) -> str:
-    """Return the EXCG_ID_DVSN_CD of a venue."""
+    """Return KIS's code of a venue (EXCG_ID_DVSN_CD)."""
     return str(venue)
 
 
 def read_venue(code: str) -> Venue:
-    """Return the venue of an EXCG_ID_DVSN_CD. Raises FrameError for an unknown one.
+    """Return the venue of KIS's code (EXCG_ID_DVSN_CD). Raises FrameError for an unknown code.
 
-    Empty means KRX: that is KIS's default (workbook: order-cash).
+    An empty code means KRX: that is KIS's default (workbook: order-cash).
     """
     try:
         return Venue(code.strip() or "KRX")
@@ -117,8 +117,8 @@ def read_venue(code: str) -> Venue:
 
 
 def executed_at_code(venue: Venue, *, by_router: bool = False) -> str:
-    """Return the ORD_EXG_GB of the venue that executed.
+    """Return KIS's code of the venue that executed (ORD_EXG_GB).
 
-    ``by_router`` says that the smart order router chose it.
+    ``by_router`` True: the smart order router chose the venue.
     """
     return _EXG_CODES[venue, by_router]

@@ -1,4 +1,4 @@
-"""Texts of the wire to Python values and back: numbers, dates and times, one way to read each."""
+"""Converts texts of the wire to Python values and back: numbers, dates and times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kisnb.errors import FrameError
 ODNO_WIDTH = 10
 """Digits of an order number on the wire."""
 BOUND = 1 << 63
-"""No number of the wire reaches it: the desk counts in 64 bits."""
+"""Every number on the wire is below this: the desk counts in 64 bits."""
 _KEPT = 256
 """Times of day that are remembered before all are forgotten."""
 _ns_of: dict[str, Ns] = {}
@@ -86,9 +86,9 @@ def on_day_of(now: Ns, hhmmss: str) -> Ns:
 
 
 def moment_today(now: Ns, hhmmss: str) -> Ns:
-    """Return the moment of an HHMMSS on the Korean day of ``now``, or ``now`` to the second.
+    """Return the moment of an HHMMSS on the Korean day of ``now``.
 
-    Raises FrameError.
+    For an empty text it is ``now``, cut to the second. Raises FrameError.
     """
     # KIS's times have whole seconds, so the fallback has too. Else it would come after a time that
     # KIS states for the same second.

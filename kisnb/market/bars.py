@@ -18,7 +18,7 @@ from kisnb.terms import Venue
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 MAX_SILENT = 4 * 60 * 60
-"""Most bars without trades in a row. A longer silence, such as a night, gets none."""
+"""Most bars without trades that are made in a row. For a longer silence, none is made."""
 
 
 def span_of(every: str) -> Ns:
@@ -33,9 +33,9 @@ def span_of(every: str) -> Ns:
 
 
 def length_of(every: str) -> Ns:
-    """Return the length of an agent's bars: those of ``span_of``, or ``"1d"``.
+    """Return the length of an agent's bars in nanoseconds.
 
-    Raises BadInput for any other text.
+    ``every`` is a text that ``span_of`` takes, or ``"1d"``. Raises BadInput for any other text.
     """
     if every == "1d":
         return DAY
@@ -46,13 +46,13 @@ def length_of(every: str) -> Ns:
 
 
 def _begin_of(t: Ns, span: Ns) -> Ns:
-    """Return the begin of the bar that holds the moment ``t``; a day begins at midnight, KST."""
+    """Return the start of the bar that contains the moment ``t``; a day starts at midnight, KST."""
     # Spans of seconds, minutes and whole hours begin at the same moments in Korea and in UTC.
     return t - (t + KST_SHIFT) % span if span == DAY else t - t % span
 
 
 def _is_of_day(tick: Tick) -> bool:
-    """Return whether a trade counts into the daily bar: one of KRX up to its official close."""
+    """Return True for a trade of the daily bar: a trade at KRX up to the official close."""
     # KRX's daily prices leave its after-market and Nextrade out. The closing auction trades at
     # the very moment of the close.
     return tick.venue is Venue.KRX and tick.t <= sessions.regular_close(kst_day(tick.t)) + SECOND
@@ -79,15 +79,15 @@ class BarBuilder:
         self.span = span
         self._start: Ns | None = None
         self._before: Bar | None = None
-        """The closed bar before the next trade, when no bar is being built."""
+        """The bar that ``close`` closed last. Used while no bar is being built. None before one."""
         self._open = self._high = self._low = self._close = self._volume = 0
         self._count: int | None = 0
 
     def add(self, tick: Tick) -> Sequence[Bar]:
         """Add a trade. Return the bars that it closes, oldest first; usually none.
 
-        A late trade, one of a bar that is closed, counts into the bar that is being built. A daily
-        bar takes KRX's trades up to the official close alone.
+        A late trade, which belongs to a closed bar, counts in the bar that is being built. A daily
+        bar counts only KRX's trades up to the official close.
         """
         closed: Sequence[Bar] = ()
         if self.span == DAY and not _is_of_day(tick):
@@ -112,7 +112,7 @@ class BarBuilder:
         return closed
 
     def follow(self, bar: Bar) -> Sequence[Bar]:
-        """Go on with ``bar`` as the one that is being built; return the bars that it closes."""
+        """Make ``bar`` the bar that is being built; return the bars that this closes."""
         closed = () if self._start is None else tuple(self._roll(bar.t))
         self._start = bar.t
         self._open, self._high, self._low, self._close = bar.open, bar.high, bar.low, bar.close
@@ -120,7 +120,7 @@ class BarBuilder:
         return closed
 
     def close(self) -> Sequence[Bar]:
-        """Close the bar that is being built, because its time is over; return it."""
+        """Close the bar that is being built, and return it in a tuple; empty when there is none."""
         bar = self.current()
         self._start, self._before = None, bar or self._before
         return () if bar is None else (bar,)
@@ -174,7 +174,7 @@ class BarSeries:
 
     @property
     def span(self) -> Ns:
-        """The length of its bars."""
+        """The length of the bars, nanoseconds."""
         return self._builder.span
 
     def add(self, tick: Tick) -> Sequence[Bar]:
@@ -185,13 +185,14 @@ class BarSeries:
         return closed
 
     def append(self, bar: Bar) -> None:
-        """Add a bar that was closed elsewhere."""
+        """Add a closed bar that this series has not built itself."""
         self.bars.append(bar)
 
     def begin(self, closed: Iterable[Bar], running: Bar | None) -> None:
-        """Replace all bars: by closed ones, oldest first, and by the one that is being built.
+        """Replace all bars by ``closed``, oldest first, and go on with ``running``.
 
-        Times without trades get their silent bars, as trades would have made them.
+        ``running`` is the bar that is being built; None: there is none. For times without trades,
+        bars with volume 0 are added, as ``add`` would have made them.
         """
         self.bars.clear()
         self._builder = BarBuilder(self._builder.code, self._builder.span)

@@ -1,9 +1,9 @@
 """Trading days of the Korea Exchange.
 
-A table of holidays, corrections of it with a source each, and the user's own file. The user's file
-is there because emergency holidays are declared at short notice. Desk, simulator and kernel each
-call ``use_local()`` at their start. It reads ``calendar.toml`` in the state folder for the whole
-process:
+They follow from a table of holidays, from corrections of it with a source each, and from the
+user's own file. The user's file is there because emergency holidays are declared at short notice.
+Desk, simulator and kernel each call ``use_local()`` at their start. It reads ``calendar.toml`` in
+the state folder for the whole process:
 
     [closed]
     2027-03-10 = "presidential election"
@@ -28,9 +28,9 @@ from kisnb.errors import ConfigError
 from kisnb.paths import state_dir
 
 FIRST_YEAR, LAST_YEAR = 2001, 2027
-"""Years whose holidays are known.
+"""First and last year whose holidays are known.
 
-Those of 2001 to 2023 were compared with every traded day. Later ones are as announced.
+The holidays of 2001 to 2023 were compared with every traded day. Later ones are as announced.
 """
 OVERRIDES = "calendar.toml"
 """Name of the user's file in the state folder."""
@@ -82,7 +82,7 @@ EXAM_DAYS: frozenset[date] = frozenset(
 )
 """Days of the college entrance exam (수능), on which KRX opens and closes an hour later.
 
-``sessions`` says what else moves.
+The module ``sessions`` says which other hours move.
 
 Source: exchange_calendars 4.13 up to 2020, then the ministry of education. The year 2017 has two:
 an earthquake moved the exam by a week after the hours of both days had been announced.
@@ -136,7 +136,7 @@ def use(overrides: Overrides) -> None:
 
 
 def use_local() -> None:
-    """Use the user's file in the state folder for this process.
+    """Read the user's file in the state folder, and use it as the overrides of this process.
 
     Raises ConfigError as ``read_overrides`` does.
     """

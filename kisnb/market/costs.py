@@ -150,7 +150,7 @@ class CommissionRow(NamedTuple):
     krx: int
     nxt: int
     fund: int
-    """ETF and ETN."""
+    """Rate for ETF and ETN."""
     source: str
     certainty: Certainty = "B"
 
@@ -214,7 +214,10 @@ def read_fees(text: str) -> CostModel:
 
 
 def _rate(text: str, percent: str) -> int:
-    """Return a rate in parts per billion. Raises ConfigError."""
+    """Return the rate ``percent`` in parts per billion; ``text`` is the whole setting, for errors.
+
+    Raises ConfigError.
+    """
     try:
         exact = Decimal(percent.removesuffix("%"))
     except InvalidOperation:

@@ -31,7 +31,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False):
     preferred: bool = False
     """True: a preferred share (우선주)."""
     multiple: float = 1.0
-    """How many times an ETF or ETN follows its index, without sign: 2.0 also for 인버스2X.
+    """The multiple with which an ETF or ETN follows its index, without sign: 2.0 also for 인버스2X.
 
     It widens the daily limits.
     """
@@ -48,7 +48,7 @@ _STATED_MULTIPLE = re.compile(r"(?<![\d.])([0-3](?:\.\d)?)X(?![A-Z])", re.IGNORE
 
 
 def multiple_of(kind: Kind, name: str) -> float:
-    """Return how many times an ETF or ETN follows its index, by its name; 1.0 for other issues.
+    """Return the multiple of an ETF or ETN that its name states; 1.0 for other issues.
 
     ``2X`` and ``1.5X`` state it. ``레버리지`` without a number means two times.
     """
@@ -63,7 +63,7 @@ def multiple_of(kind: Kind, name: str) -> float:
 
 
 def is_code(text: str) -> bool:
-    """Return whether ``text`` has the form of a stock code: ``005930``, ``0004V0``, ``Q530036``."""
+    """Return True for a text in the form of a stock code: ``005930``, ``0004V0``, ``Q530036``."""
     # Codes of new issues may have letters, and ETNs begin with a Q (KIS's master files).
     return re.fullmatch(r"[0-9][0-9A-Z]{5}|Q[0-9]{6}", text) is not None
 

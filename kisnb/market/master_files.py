@@ -157,7 +157,7 @@ class MasterRecord(msgspec.Struct, frozen=True):
 
 
 def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:
-    """Return the records of a master file. ``name`` is the file's name in errors.
+    """Return the records in the bytes of a master file. ``name`` is the file's name in errors.
 
     Raises ConfigError with the number of the line for a wrong encoding, a wrong width, a field that
     should be a number and is none, and a code that is listed twice.
@@ -208,7 +208,7 @@ def _holds(folder: Path, name: str) -> bool:
 
 
 def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
-    """Return the issues of a board in the master files of ``folder``.
+    """Read the master files in ``folder``, and yield the issues of a board.
 
     Each file may be there as ``.mst`` or as ``.mst.zip``. Without both Nextrade files it is not
     known which issues Nextrade lists. An issue that only the Nextrade file lists is left out: KIS
@@ -226,7 +226,7 @@ def read_issues(folder: Path, board: Board) -> Iterator[Instrument]:
 
 
 def count_rows(folder: Path, name: str, board: Board) -> int:
-    """Return the number of records of one master file. Raises ConfigError when it is broken."""
+    """Read one master file and return its number of records. Raises ConfigError if it is broken."""
     return len(_read(folder, name, board))
 
 

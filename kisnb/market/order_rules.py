@@ -172,7 +172,7 @@ def legal(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> Verdict:
-    """Return whether ``venue`` takes an order of exactly this kind for this issue now.
+    """Return the verdict on an order of exactly this kind for this issue, at ``venue`` now.
 
     Trading halts and price limits are not checked here.
     """
@@ -213,7 +213,7 @@ def kinds(
 ) -> tuple[OrderKind, ...]:
     """Return the kinds that ``venue`` takes for this issue now.
 
-    None of them when the venue is closed or does not list the issue.
+    Empty when the venue is closed or does not list the issue.
     """
     if not _listed(venue, instrument, assumed):
         return ()
@@ -234,7 +234,7 @@ def taken_as(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
-    """Return the kind as which ``venue`` takes an order meant as ``kind``, and the verdict.
+    """Return the kind under which ``venue`` takes an order meant as ``kind``, and the verdict.
 
     The kind differs in KRX's after-market, which has kinds of its own.
     """
@@ -293,7 +293,7 @@ def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
 def _rule(
     now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed
 ) -> Rule | None:
-    """Return the rule by which ``venue`` takes this kind for this issue now; None without one."""
+    """Return the rule by which ``venue`` takes this kind for this issue now; None for no rule."""
     if not _listed(venue, instrument, assumed):
         return None
     # The first rule decides. Where two spans overlap, it is one of the span that gives the phase.
@@ -313,7 +313,7 @@ def _takes(
     assumed: Assumed,
     offered: Offered,
 ) -> bool:
-    """Return True when ``venue`` takes an order meant as ``kind`` now, under whichever code."""
+    """Return True when ``venue`` takes an order meant as ``kind`` now, or its after-market twin."""
     meant = [
         k
         for k in (kind, _AFTER_KINDS.get(kind))
@@ -369,7 +369,7 @@ def _offered(taken: tuple[OrderKind, ...], offered: Offered) -> tuple[OrderKind,
 
 
 def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:
-    """Return up to three kinds to order instead.
+    """Return up to three of the kinds ``taken`` that a cure names instead of ``kind``.
 
     For a kind without a price, kinds that take the best price come first.
     """

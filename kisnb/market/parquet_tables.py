@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 Content: TypeAlias = Literal["text", "date", "number", "whole"]
-"""What a column holds. ``number``: a finite number. ``whole``: an integer, rounded if need be."""
+"""The content of a column. ``number``: a finite number. ``whole``: an integer, or rounded to it."""
 
 
 def read_table(
     path: Path, columns: Mapping[str, Content], key: tuple[str, ...], cure: str
 ) -> pl.DataFrame:
-    """Return these columns of a file; others, such as an index of pandas, are left out.
+    """Read a parquet file, and return these columns. Others, such as pandas' index, are left out.
 
     Raises ConfigError for a file that is missing or cannot be read, a column of another type, an
     empty cell, and two rows with the same ``key``. Rows are counted from 1. ``cure`` is the cure

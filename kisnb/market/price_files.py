@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 LISTING = "krx_listing.parquet"
-"""One day of all listed stocks. Columns Code, Name, Market, Close (won), Volume, Stocks (shares).
+"""Name of the file with one day of all listed stocks.
 
-The columns High and Low (won) may be missing. They show how much a stock moves on a day.
+Columns Code, Name, Market, Close (won), Volume, Stocks (shares). The columns High and Low (won) may
+be missing. They show how much a stock moves on a day.
 """
 DAILY = "krx_daily.parquet"
-"""Columns code, name, date, open, high, low, close (won, adjusted), volume (shares).
+"""Name of the file with the daily bars of some issues.
 
-Adjusted prices do not lie on the tick grid.
+Columns code, name, date, open, high, low, close (won, adjusted), volume (shares). Adjusted prices
+do not lie on the tick grid.
 """
 _LISTED: dict[str, Content] = {
     "Code": "text",
@@ -79,10 +81,11 @@ def has_prices(folder: Path) -> bool:
 
 
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
-    """Return the issues of ``day``: those of the listing, and those with daily bars.
+    """Read the files in ``folder``, and yield the issues of ``day``.
 
-    Where daily bars reach to the day, they give base price, volume and halt. An issue that is not
-    in the listing is there from its first bar on. Raises ConfigError for a missing or broken file.
+    They are the stocks of the listing, and the issues with daily bars. Where daily bars reach to
+    the day, they give base price, volume and halt. An issue that is not in the listing is there
+    from its first bar on. Raises ConfigError for a missing or broken file.
     """
     today = bars_of(folder, day)
     known = _known(daily(folder), day)
@@ -188,7 +191,7 @@ def snapped(
     close: float,
     volume: int,
 ) -> DailyBar:
-    """Return a bar with its prices on the day's grid. Without volume all are the close."""
+    """Return a bar with prices on the day's tick grid. Without volume all prices are the close."""
     if not volume or not opened:
         flat = ticks.nearest(close, kind, day, board)
         return DailyBar(flat, flat, flat, flat, 0)

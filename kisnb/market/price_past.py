@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 INDEX = "index_daily.parquet"
-"""Columns index, date, open, high, low, close (points), volume (shares), turnover (won).
+"""Name of the file with the days of indices. The file may be missing.
 
-The file may be missing.
+Columns index, date, open, high, low, close (points), volume (shares), turnover (won).
 """
 _INDEX: dict[str, Content] = {
     "index": "text",
@@ -55,7 +55,7 @@ class IndexDay(msgspec.Struct, frozen=True, gc=False):
 
 
 class PricePast:
-    """The days before ``day`` in the files of ``folder``. Each file is read once, when needed.
+    """Reads the days before ``day`` from the files in ``folder``, each file once, when needed.
 
     The methods raise ConfigError when a file is missing or broken.
     """
@@ -80,12 +80,12 @@ class PricePast:
         return [known for known in self._indices.get(name, ()) if known.day < self.day]
 
     def index_that_day(self, name: IndexName) -> IndexDay | None:
-        """Return the index's day ``day`` itself; None when the file does not have it."""
+        """Return the prices of an index on ``day`` itself; None when the file lacks that day."""
         known = self._indices.get(name)
         return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """Return how far the price moved on the listing's day: high / low - 1.
+        """Return the range of the price on the listing's day: high / low - 1.
 
         0.0 for an issue without trades, and when the listing has no such columns.
         """

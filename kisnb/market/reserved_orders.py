@@ -1,4 +1,4 @@
-"""When KIS reserves an order for a trading day (예약주문), and for which day.
+"""The hours in which KIS reserves orders for a trading day (예약주문), and that day.
 
 Source: KIS's workbook, sheet order-resv: from 15:40 until 7:30 of the next trading day, except
 between 23:40 and 0:10. A client was refused at 16:15 in November 2025 with the words that the hours
@@ -28,7 +28,7 @@ def reserved_for(now: Ns) -> date | None:
 
 
 def why_not_taken(now: Ns) -> tuple[str, str] | None:
-    """Return why KIS reserves no order at this moment, and the cure; None when it does."""
+    """Return the reason why KIS reserves no order now, and the cure; None when it does."""
     at = kst_datetime(now).time()
     if reserved_for(now) is None:
         return f"KIS reserves no orders at {at:%H:%M}: the market is open, or opens soon", _HOURS

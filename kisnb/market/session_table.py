@@ -51,13 +51,13 @@ class Label(NamedTuple):
 ALWAYS = date.min
 """First day of a rule whose first day does not matter."""
 HALF_HOUR_LONGER = date(2016, 8, 1)
-"""KRX's regular session got half an hour longer."""
+"""First day on which KRX's regular session was half an hour longer."""
 SHORTER_AUCTION = date(2019, 4, 29)
-"""KRX's opening auction got half an hour shorter."""
+"""First day on which KRX's opening auction was half an hour shorter."""
 NXT_BEGAN = date(2025, 3, 4)
 """Nextrade's first day."""
 REFORM = date(2026, 9, 14)
-"""KRX's after-market began, and the single-price session ended (KRX notice of 2026-09-09)."""
+"""First day of KRX's after-market, without the single-price session (KRX notice of 2026-09-09)."""
 OPENING = frozenset({"opening auction", "pre-open closing price"})
 """Spans whose start and end move when KRX opens later. Of ``regular`` only the start moves."""
 EVENING = frozenset({"single price", "after-market"})

@@ -67,28 +67,29 @@ def phase(venue: Venue, now: Ns, assumed: Assumed = None) -> Phase:
 def active(venue: Venue, now: Ns, assumed: Assumed = None) -> tuple[Hours, ...]:
     """Return the spans that ``venue`` is in at ``now``; the first gives its phase.
 
-    SOR is in those of KRX and of NXT. Empty when the venue is closed.
+    For SOR they are the spans of KRX and of NXT. Empty when the venue is closed.
     """
     return _at(now, assumed).active[venue].at(now, ())
 
 
 def session_id(now: Ns) -> SessionId:
-    """Return the label of a moment."""
+    """Return the session id of a moment, such as KRX_REG."""
     return _at(now, None).labels.at(now, SessionId.KR_OFF)
 
 
 def gives_price(venue: Venue, now: Ns) -> bool:
     """Return True when market data of ``venue`` counts as the price of a stock at ``now``.
 
-    KRX's and SOR's always count. Nextrade's do not count in KRX's regular session: agents and the
-    day's loss then follow KRX's price, which makes the official close and the next day's base
-    price (brokers' notices of 2026-09). The router uses Nextrade's depth at any time.
+    Market data of KRX and of SOR always counts. That of Nextrade does not count in KRX's regular
+    session: agents and the day's loss then follow KRX's price, which makes the official close and
+    the next day's base price (brokers' notices of 2026-09). The router uses Nextrade's depth at any
+    time.
     """
     return venue is not Venue.NXT or session_id(now) is not SessionId.KRX_REG
 
 
 def hours(venue: Venue, day: date, assumed: Assumed = None) -> tuple[Hours, ...]:
-    """Return the spans of a venue's day by time; none on a day without trading."""
+    """Return the spans of a venue's day, ordered by time; empty on a day without trading."""
     return _of(day, assumed).hours[venue]
 
 

@@ -141,7 +141,7 @@ def step(
 ) -> int:
     """Return the price ``n`` ticks above a price on the grid, or below it for a negative ``n``.
 
-    0 when the grid ends before.
+    0 when the price would not stay above 0.
     """
     for _ in range(n):
         price += tick_size(price, kind, day, board)

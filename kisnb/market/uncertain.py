@@ -1,4 +1,4 @@
-"""Facts of the market on which no document decides. kisnb can play both variants of each.
+"""Uncertain facts of the market, which no document decides. kisnb can play both variants of each.
 
 The setting ``assume`` names the facts for which the other variant is taken. Desk, simulator and
 kernel each call ``use(read(…))`` with it at their start. Only this module chooses variants. A
@@ -22,20 +22,20 @@ class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
     opening_auction_from_0820: bool = False
     """KRX's opening auction begins at 08:20 since 2026-09-14, as one project reports.
 
-    Else at 08:30.
+    False: at 08:30.
     """
     nxt_after_call: bool = False
     """Nextrade's after-market opens with a call auction over the orders of 15:30 to 15:40.
 
-    Some guides say so. Else those orders are matched one after another at 15:40.
+    Some guides say so. False: those orders are matched one after another at 15:40.
     """
     nxt_mid_and_stop_all_day: bool = False
     """Nextrade takes mid-price and stop-limit orders in its pre-market and after-market, too."""
     special_days_all_later: bool = False
     """On an exam day every phase is an hour later, Nextrade's pre-market and the evening too.
 
-    On the first trading day of a year Nextrade then has its usual pre-market. Else both days are
-    as the press reported 2025-11-13 and 2026-01-02: Nextrade has no pre-market, and the last spans
+    On the first trading day of a year Nextrade then has its usual pre-market. False: both days are
+    as the press reported 2025-11-13 and 2026-01-02. Nextrade has no pre-market, and the last spans
     end at 18:00 or 20:00 as usual.
     """
     krx_conditional_at_close: bool = False
@@ -47,12 +47,12 @@ class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
     sor_krx_only: bool = False
     """SOR takes stocks that Nextrade does not list, and sends them to KRX.
 
-    Else KIS refuses them (APBK3009).
+    False: KIS refuses them (APBK3009).
     """
     costs_by_fill: bool = False
     """Commission and tax are cut down to the won on each fill.
 
-    Else on the value that an order traded at a venue.
+    False: on the value that an order traded at a venue.
     """
 
 
@@ -72,10 +72,10 @@ def current() -> Uncertain:
 
 
 def read(text: str) -> Uncertain:
-    """Return the defaults with the other variant of each named fact.
+    """Return the variants that the setting ``assume`` means: True for each named fact.
 
-    ``text`` has names separated by commas. Raises ConfigError for a name that is not an uncertain
-    fact.
+    ``text`` is the setting: names separated by commas. Raises ConfigError for a name that is not an
+    uncertain fact.
     """
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:

@@ -41,9 +41,9 @@ class Universe:
     ) -> None:
         self._by_code = {item.code: item for item in items}
         self.source = source
-        """Where the list comes from, for people."""
+        """Source of the list, for people."""
         self.day = day
-        """The day of the list; None when it has none."""
+        """The day of the list; None when the list has no day."""
         self.is_complete = is_complete
         """True: the list is the host's own. Its prices hold, and a code that it lacks does not
         exist. False at paper and live: KIS states the prices of a stock, and may know more."""
@@ -140,18 +140,18 @@ class Universe:
         return code if item is None else item.name
 
     def on_nxt(self, code: str) -> bool:
-        """Return True when Nextrade lists the issue. False when it does not, or nobody knows."""
+        """Return True when Nextrade lists the issue; False when it does not, or it is not known."""
         return code in self._by_code and self._by_code[code].nxt is True
 
     @property
     def lacks_nxt(self) -> bool:
-        """True: of some issues it is not known whether Nextrade lists them."""
+        """True when it is not known of some issues whether Nextrade lists them."""
         return any(item.nxt is None for item in self)
 
     def search(self, text: str) -> list[Instrument]:
         """Return the issues that ``text`` may mean, the closest first.
 
-        Their code begins with it, or their name or its initial consonants contain it.
+        The code begins with ``text``, or the name or its initial consonants contain it.
         """
         wanted = _folded(text)
         if not wanted:
@@ -169,7 +169,7 @@ class Universe:
 
     @cached_property
     def _spelt(self) -> list[tuple[Instrument, str, str, str]]:
-        """Each issue with its code, name and initial consonants as they are searched."""
+        """All issues, each with its code, name and initial consonants in the form for searching."""
         folded = ((item, _folded(item.name)) for item in self)
         return [(item, item.code.casefold(), name, initials_of(name)) for item, name in folded]
 
@@ -186,7 +186,7 @@ class Universe:
         )
 
     def preferred_of(self, code: str) -> tuple[Instrument, ...]:
-        """Return the preferred shares of a common share; none for other issues.
+        """Return the preferred shares of a common share; empty for other issues.
 
         Raises UnknownInstrument.
         """
@@ -283,7 +283,7 @@ def _packaged_row(row: dict[str, str]) -> Instrument:
 
 
 def read_universe(folder: Path) -> Universe:
-    """Return the issues of the four master files in ``folder``.
+    """Read the four master files in ``folder``, and return their issues.
 
     Raises ConfigError as ``read_issues`` does.
     """

@@ -20,7 +20,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
-    """Write the report of ``session`` to ``path``. Raises ConfigError when that fails."""
+    """Write the report of ``session`` to ``path``, and return it. Raises ConfigError."""
     day = numbers(session)
     page = report_html(day, session.status.run)
     cure = "name another file: %kis report -o FILE"

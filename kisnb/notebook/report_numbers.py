@@ -185,7 +185,7 @@ def _account_tables(account: Account | str) -> list[Table]:
 
 
 def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
-    """Return the result of each stock, and behind them that of all."""
+    """Return the result of each stock, and as the last one the result of all together."""
     book = session.book
     results = []
     for p in book.positions.values():
@@ -210,7 +210,7 @@ def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
 
 
 def _fills(orders: Iterable[Order]) -> list[OrderFill]:
-    """Return all fills by their time; those of one moment in the order of their orders."""
+    """Return all fills by their time. Fills of one moment are in the order of their orders."""
     # `sorted` keeps the order of equal times, so the same day gives the same rows and the same
     # hash.
     return sorted((OrderFill(o, f) for o in orders for f in o.fills), key=lambda pair: pair.fill.t)
@@ -226,7 +226,7 @@ def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockC
 
 
 def _bars(session: Session, code: str) -> pl.DataFrame:
-    """Return the bars of the day; those that the session has heard when nobody can be asked."""
+    """Return the bars of the day. When the desk cannot be asked, those that the session has."""
     try:
         return session.blocking.bars(code, CHART_SPAN)
     except (KisnbError, TimeoutError):

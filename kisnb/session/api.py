@@ -42,7 +42,7 @@ class NamedCall(Protocol):
     """A call of KIS. Its parameters are KIS's, in lower case; its help lists them."""
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
-        """Ask KIS. Await the result."""
+        """Return an awaitable that asks KIS and gives the reply."""
         ...
 
 
@@ -55,12 +55,12 @@ class BlockingCall(Protocol):
 
 
 class ApiQuery(NamedTuple):
-    """One question to KIS or to a channel, whose reply becomes frames."""
+    """One question to KIS or to a channel, whose reply becomes DataFrames."""
 
     awaited: Callable[[Questions], Coroutine[Any, Any, ApiFrames]]
-    """Asks it, and awaits the reply."""
+    """Asks the question, and awaits the reply."""
     blocking: Callable[[AsksBlocking], ApiFrames]
-    """Asks it, and waits for the reply without the loop."""
+    """Asks the question, and waits for the reply without the loop."""
 
 
 class NamedQuestion(NamedTuple):
@@ -68,16 +68,16 @@ class NamedQuestion(NamedTuple):
 
     name: str
     page: str
-    """Its help."""
+    """The text that ``?`` shows."""
     signature: Signature
     query: Callable[[dict[str, ParamValue], bool], ApiQuery]
-    """Makes the question of parameters and ``typed``. Raises BadInput, NotOffered."""
+    """Returns the question for parameters and ``typed``. Raises BadInput, NotOffered."""
     begin: Callable[[dict[str, ParamValue]], None] = lambda _params: None
-    """Called before the question is asked: a channel is subscribed to."""
+    """Called before the question is asked. For a channel it subscribes, else it does nothing."""
 
 
 class NamedQuestions:
-    """The questions of one session by name."""
+    """Looks up calls and channels by name, and makes their questions, for one session."""
 
     def __init__(self, state: SessionState, rules: Rules, watched: WatchedStocks) -> None:
         self._state = state
@@ -160,7 +160,7 @@ class NamedQuestions:
 
 
 class _Named:
-    """The names, their help and the search: what both faces have."""
+    """The base of both faces: the names that Tab offers, and ``search``."""
 
     def __init__(self, named: NamedQuestions) -> None:
         self._named = named
@@ -237,7 +237,7 @@ def _query(query: TypedQuery[R, ApiFrames]) -> ApiQuery:
 
 
 def _explained(call: F, question: NamedQuestion) -> F:
-    """Return a function with the name, help and parameters that Tab and ``?`` show."""
+    """Set on ``call`` the name, help and parameters that Tab and ``?`` show, and return it."""
     for attribute, value in (
         ("__name__", question.name),
         ("__qualname__", question.name),

@@ -1,4 +1,4 @@
-"""Asking the desk one thing after another: awaited, or blocking where nobody can await."""
+"""Asks the desk: awaited, or blocking in code that cannot await."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ T = TypeVar("T")
 
 
 class Asking(Protocol):
-    """Gives the desk's reply to a query. ``Link`` does it, and so does ``AskingNow``."""
+    """Asks the desk a query. ``Link`` and ``AskingNow`` implement it."""
 
     async def ask(self, query: Query[R]) -> R:
-        """Return the reply. Raises the error that the desk names, and DeskLost."""
+        """Ask the desk and return its reply. Raises the error that the desk names, and DeskLost."""
         ...
 
 
 class AskingNow:
-    """Asking without the loop. Its coroutine never waits, so ``finish`` can run it to its end."""
+    """Asks the desk without the loop. ``ask`` never waits, so ``finish`` can run it to its end."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     async def ask(self, query: Query[R]) -> R:
-        """Return the reply. Raises DeskError when the desk stays silent."""
+        """Ask the desk and return its reply. Raises DeskError when the desk stays silent."""
         try:
             return self._link.ask_blocking(query, BLOCKING_SECONDS)
         except TimeoutError as e:
@@ -39,12 +39,12 @@ class AskingNow:
 
 
 def beside(desk: Asking) -> Beside:
-    """Return what does slow work: a thread, or the caller itself where nobody can await."""
+    """Return a function that runs slow work: in a thread, or at once for ``AskingNow``."""
     return at_once if isinstance(desk, AskingNow) else asyncio.to_thread
 
 
 async def at_once(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do the work now. This coroutine never waits."""
+    """Call ``work`` in this thread and return its result. This coroutine never waits."""
     return work(*args, **kwargs)
 
 

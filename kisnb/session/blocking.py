@@ -1,4 +1,4 @@
-"""The calls of a session for places where await cannot be.
+"""The calls of a session that block, for code that cannot await.
 
 They need nothing of the notebook's loop. They ask and order through the desk's socket thread, and
 no handler of an agent runs meanwhile.
@@ -18,7 +18,7 @@ from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
-from kisnb.session.typed_orders.named_orders import orders_named
+from kisnb.session.typed_orders.named_orders import orders_to_cancel
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side, Venue
@@ -84,7 +84,7 @@ class Blocking:
     ) -> Order:
         """Buy ``qty`` shares, as ``session.buy``.
 
-        Return when the exchange has accepted the order.
+        Return the order when the exchange has accepted it.
         """
         return self._order(Side.BUY, code, qty, price, **options)
 
@@ -92,22 +92,22 @@ class Blocking:
     def sell(
         self, code: str, qty: int, price: int | None = None, **options: Unpack[OrderOptions]
     ) -> Order:
-        """Sell ``qty`` shares, as ``buy``."""
+        """Sell ``qty`` shares. Parameters, return value and errors are those of ``buy``."""
         return self._order(Side.SELL, code, qty, price, **options)
 
     def cancel(self, what: Order | int | str) -> Orders:
-        """Hand the cancels to the desk.
+        """Ask the desk to cancel orders, and return the orders without waiting.
 
         Their outcome comes with a later call, or after the cell.
         """
-        orders = orders_named(self._state.books, what)
+        orders = orders_to_cancel(self._state, what)
         # No outcome is waited for: it comes as an event, and this call must need nothing of the
         # loop.
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask a question and read the reply. Raises DeskError when the desk stays silent."""
+        """Ask the desk a question and return the answer. Raises DeskError when it stays silent."""
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:
@@ -118,7 +118,10 @@ class Blocking:
         return question.read(reply)
 
     def place(self, typed: TypedOrder) -> Order:
-        """Hand over an order whose values are read: what ``buy`` and ``%kis`` call."""
+        """Hand over a typed order, and return the order once it is decided.
+
+        ``buy`` and ``%kis`` call this method.
+        """
         return self._placing.submit_blocking(self._placing.call(typed))
 
     def _order(

@@ -120,7 +120,7 @@ def _quotes(mode: Mode, quotes: str | None) -> Mode | None:
 async def _attached(
     mode: Mode, day: SimulatedDay, fresh: bool, quotes: Mode | None
 ) -> tuple[DeskClient, Snapshot]:
-    """Start or find the desk, and attach to it.
+    """Start or find the desk, attach to it, and return its client and its snapshot.
 
     A desk that was killed a moment ago may still hold its lock and its socket. It gets
     ``DYING_SECONDS`` to be gone. Raises DeskLost after that.
@@ -141,7 +141,7 @@ async def _attached(
 
 
 async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
-    """Wait for the desk that the supervisor starts after a death, and attach to it.
+    """Wait for the desk that the supervisor starts after a death. Attach to it and return both.
 
     Raises DeskLost when none comes.
     """

@@ -127,7 +127,7 @@ class DeskCalls(SessionCalls):
 
     @pending
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
-        """Let buys pass at live, for ``minutes`` and for ``budget`` won.
+        """Let buys pass at live, for ``minutes`` and for ``budget`` won. Return a sentence.
 
         ``tail`` are the last four digits of the account, typed by a person. 0 minutes disarm, and a
         restart of the desk does too. Sim and paper need no arming. Raises BadInput.

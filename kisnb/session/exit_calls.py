@@ -23,7 +23,7 @@ class ExitCalls(SessionCalls):
 
     @pending
     async def protect(self, code: str, *, agent: str = "", **options: Unpack[ExitOptions]) -> Watch:
-        """Let the desk sell a holding when a condition is met, whatever the notebook does.
+        """Let the desk sell a holding when a condition is met, and return the exit.
 
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
         (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
@@ -52,7 +52,7 @@ class ExitCalls(SessionCalls):
     async def alert(
         self, code: str, *, above: int | None = None, below: int | None = None
     ) -> PriceAlert:
-        """Let the desk say once when a stock trades at a price or beyond it.
+        """Set a price alert and return it. The desk says once when the price is reached.
 
         The desk watches over restarts too. Raises BadInput.
         """
@@ -68,7 +68,7 @@ class ExitCalls(SessionCalls):
         return await self._parts.protections.end_alerts(self._parts.code(code))
 
     def protections(self) -> pl.DataFrame:
-        """Return the exits that stand, a row each.
+        """Return the exits that are set, a row each.
 
         Columns: code, agent (empty: what no agent holds), quantity (shares), entry (won),
         conditions, stop and take (won; null without one), stage, peak (won; null before one is
@@ -77,5 +77,5 @@ class ExitCalls(SessionCalls):
         return columns.frame(IN_FRAME, self._parts.protections.views())
 
     def alerts(self) -> pl.DataFrame:
-        """Return the price alerts that stand. Columns: code, side (above, below), price (won)."""
+        """Return the price alerts that are set. Columns: code, side (above, below), price (won)."""
         return columns.frame(ALERT_COLUMNS, self._parts.protections.price_alerts())

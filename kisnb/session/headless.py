@@ -58,7 +58,7 @@ def run(
 ) -> int:
     """Run an agent until it ends, until a moment, or until a signal. Return the exit status.
 
-    0: it was told to end. 1: it failed. Raises KisnbError.
+    0: the agent was stopped, or ended by itself. 1: its code failed. Raises KisnbError.
     """
     made = agent_class(file, name)(**parameters)
     return asyncio.run(_run(made, mode, until))
@@ -100,7 +100,7 @@ async def _until(session: Session, until: str) -> None:
 
 
 async def _watch(session: Session, agent_id: str) -> None:
-    """Print the sentences of the desk, and return when the agent runs no more."""
+    """Print the desk's troubles as they come, until the agent does not run any more."""
     shown = 0
     while True:
         for text in session.troubles[shown:]:

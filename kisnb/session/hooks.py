@@ -14,7 +14,7 @@ from kisnb.session.typed_orders.placing import Placing
 
 
 class Hooks:
-    """The ends of one session that the notebook around it is connected to."""
+    """The callbacks that a notebook sets in its session, and what it reads to draw itself."""
 
     def __init__(
         self, link: Link, pump: Pump, placing: Placing, changes: Changes, watched: WatchedStocks
@@ -43,7 +43,7 @@ class Hooks:
 
     @property
     def say(self) -> Callable[[str], object] | None:
-        """Prints the line of an order below its cell. None where nobody reads the output."""
+        """Prints the line of an order below its cell. None: no person reads the output."""
         return self._placing.say
 
     @say.setter

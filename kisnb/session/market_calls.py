@@ -131,7 +131,7 @@ class MarketCalls(SessionCalls):
         *,
         running: bool = False,
     ) -> pl.DataFrame:
-        """Return the closed bars that are here already, without a question to anybody.
+        """Return the closed bars that this session has already. Neither desk nor KIS is asked.
 
         ``running`` adds the bar that is not closed yet. Columns are those of ``bars``. Raises
         BadInput.

@@ -102,7 +102,7 @@ class OrderCalls(SessionCalls):
         )
 
     def place_reserved(self, typed: TypedOrder) -> Pending[Order]:
-        """Reserve an order whose values are read. ``reserve`` and ``%kis`` call it."""
+        """Return an awaitable that lets KIS reserve a typed order. ``%kis`` calls it too."""
         return self.place(for_next_day(typed, self._parts.state.now))
 
     @pending
@@ -121,7 +121,7 @@ class OrderCalls(SessionCalls):
         return self.place(read_order(self._parts.universe, side, code, qty, price, **options))
 
     def place(self, typed: TypedOrder | TypedRevise) -> Pending[Order]:
-        """Hand over an order or a revise whose values are read. ``buy`` and ``%kis`` call it."""
+        """Return an awaitable that hands over a typed order or revise. ``%kis`` calls it too."""
         # What names the order is read here, while the calling cell has its turn, and not when the
         # call is awaited: by then another cell may run.
         placing = self._parts.placing
@@ -165,7 +165,7 @@ class OrderCalls(SessionCalls):
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key), or ``"all"``.
 
-        Return when each order has ended or its cancel is refused. Raises BadInput.
+        Return them when each order has ended or its cancel is refused. Raises BadInput.
         """
         return await self._parts.open_orders.cancel(what)
 

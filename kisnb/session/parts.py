@@ -98,7 +98,7 @@ class Parts:
         )
 
     def connect(self) -> None:
-        """Set the callbacks of the parts."""
+        """Set the callbacks by which link, pump, placing and agents call one another."""
         link, pump, placing = self.link, self.pump, self.placing
         link.back = lambda: Back(
             link.name, self.state.run, self.state.published, self.agents.leased

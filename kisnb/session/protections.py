@@ -1,4 +1,4 @@
-"""Hands exits and price alerts to the desk, and shows those that stand."""
+"""Hands exits and price alerts to the desk, and lists those that are set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Protections:
         self._pace = pace
 
     async def protect(self, protection: Protection) -> Watch:
-        """Set an exit and return it. An exit that stands with equal conditions is returned.
+        """Set an exit and return it. If an equal exit is set already, return that one.
 
         Raises BadInput when the desk refuses it.
         """
@@ -61,7 +61,7 @@ class Protections:
         return watch.protection.text
 
     async def alert(self, code: str, price: int, *, above: bool) -> PriceAlert:
-        """Set a price alert and return it. An equal one that stands is returned.
+        """Set a price alert and return it. If an equal alert is set already, return that one.
 
         Raises BadInput when the desk refuses it.
         """
@@ -95,11 +95,11 @@ class Protections:
         )
 
     def views(self) -> list[ExitView]:
-        """Return the exits that stand, in the order in which they were set."""
+        """Return the exits that are set, in the order in which they were set."""
         return [exit_view(w, self._state.books) for w in self._state.desk.exits.watches.values()]
 
     def price_alerts(self) -> list[PriceAlert]:
-        """Return the price alerts that stand, in the order in which they were set."""
+        """Return the price alerts that are set, in the order in which they were set."""
         return list(self._state.desk.exits.alerts.values())
 
     async def _hand_over(self, key: str, command: ExitCommand) -> None:

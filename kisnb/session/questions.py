@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class TypedQuery(NamedTuple, Generic[R, T]):
-    """A query, and how its reply is read."""
+    """A query, and the function that reads its reply."""
 
     query: Query[R]
     read: Callable[[R], T]
@@ -45,7 +45,7 @@ class Questions:
         self._state = state
 
     async def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask the desk a question and read the reply. Raises what the desk names, and DeskLost."""
+        """Ask the desk a question, return the answer. Raises what the desk names, and DeskLost."""
         return question.read(await self._link.ask(question.query))
 
     def quote(self, code: str, venue: Venue | str | None = None) -> TypedQuery[Quote, Quote]:
@@ -99,7 +99,7 @@ class Questions:
         return TypedQuery(query, lambda reply: _newest(reply, order.code))
 
     def _named(self, quote: Quote) -> Quote:
-        """Return a quote with the name of the stock, which KIS's reply lacks."""
+        """Return a quote with the name of the stock, and note that the agent has seen it."""
         # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.name(quote.code))

@@ -84,11 +84,11 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         self.simulator = Simulator(self.mode)
         """The phone beside the desk, and faults, in a simulated day."""
         self.status = parts.status
-        """How the desk and the link to it stand."""
+        """The state of the desk and of the link to it."""
         self.estimates = parts.estimates
         """What an order would need and cost, before it is sent."""
         self.hooks = parts.hooks
-        """What the notebook gives to this session."""
+        """The callbacks that the notebook sets in this session."""
         # All parts exist by now. The first batch may be drained as soon as the link listens, so the
         # callbacks are set before.
         parts.connect()

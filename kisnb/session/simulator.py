@@ -1,4 +1,4 @@
-"""``session.simulator``: the phone beside the desk, faults, and the truth, in a simulated day."""
+"""``session.simulator``: orders from the phone, faults, and the simulator's own figures."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ class Simulator:
 
     @pending
     async def fault(self, on: str, what: str, **details: object) -> None:
-        """Arm a fault: ``fault("order", "cut", done=True)``. SIMULATOR.md lists the faults."""
+        """Set a fault: ``fault("order", "cut", done=True)``. SIMULATOR.md lists the faults."""
         await self._ask("fault", {"on": on, "what": what, **details})
 
     @pending
     async def calm(self) -> None:
-        """Disarm all faults."""
+        """Remove all faults."""
         await self._ask("calm", {})
 
     @pending
     async def ledger(self) -> dict[str, Any]:
-        """Return the simulator's own books: cash, fees and taxes (won), holdings, orders.
+        """Return the simulator's own figures: cash, fees and taxes (won), holdings, orders.
 
         No client of KIS can see them.
         """

@@ -1,4 +1,4 @@
-"""``session.status``: how the desk and the link to it stand, for panels, heads and magics."""
+"""``session.status``: the state of the desk and of the link to it, for panels and magics."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class SessionStatus:
 
     @property
     def link(self) -> str:
-        """``"up"``, or two words that say what is wrong between here and KIS."""
+        """``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"`` or ``"desk lost"``."""
         return self._link.state.text
 
     @property
     def silence(self) -> str:
-        """A sentence that the desk does not answer, with the cure. Empty while it answers."""
+        """A sentence for people: the desk does not answer. Empty while it answers."""
         return self._link.state.silence
 
     @property
@@ -75,7 +75,7 @@ class SessionStatus:
 
     @property
     def readings(self) -> str:
-        """A sentence that KIS's orders and account cannot be read, since when, and the reason.
+        """A sentence for people: KIS's orders and account cannot be read, since when, and why.
 
         Empty while they can be read, and for the first four failed readings in a row.
         """
@@ -92,7 +92,7 @@ class SessionStatus:
     def figures(self) -> AccountFigures:
         """Equity, cash and the result of the day, at the newest prices that the session knows.
 
-        Where no trade was seen, the price counts that KIS stated today.
+        For a stock without a trade, the price that KIS stated today counts.
         """
         state, desk, now = self._state, self._state.desk, self._state.now
         # On a day without a fact the day has not begun yet, and the result of yesterday would

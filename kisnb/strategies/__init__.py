@@ -1,4 +1,4 @@
-"""Strategies that ship with kisnb, by name."""
+"""The strategies of kisnb, by name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ NAMES = {
     "volatility_breakout": "VolatilityBreakout",
     "volume_trigger": "VolumeTrigger",
 }
-"""Name of each strategy, which is its module, and its class."""
+"""The class of each strategy, by its name, which is also its module."""
 
 
 def strategy(name: str) -> type[Agent]:
-    """Return the Agent class called ``name``. Raises BadInput with the names that there are."""
+    """Return the Agent class of a strategy. Raises BadInput, which lists the names, if unknown."""
     if name not in NAMES:
         raise BadInput(f"there is no strategy {name!r}", f"choose one of {', '.join(NAMES)}")
     found: type[Agent] = getattr(import_module(f"kisnb.strategies.{name}"), NAMES[name])

@@ -24,15 +24,15 @@ class GoldenCross(Agent):
 
     every: ClassVar[str] = "1d"
     code: str = ""
-    """The stock that it trades."""
+    """The stock that the agent trades."""
     short: int = 5
-    """Bars of the short mean."""
+    """Number of bars of the short mean."""
     long: int = 20
-    """Bars of the long mean."""
+    """Number of bars of the long mean."""
     stop: float = 0.05
-    """Part of the average price paid, such as 0.05 for 5 %."""
+    """Loss at which it sells, as a part of the average price paid, such as 0.05 for 5 %."""
     weight: float = 1.0
-    """Part of the account's equity that a buy is to hold."""
+    """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
         """Begin with no closes."""
@@ -50,7 +50,7 @@ class GoldenCross(Agent):
 
 
 def decide(closes: list[int], short: int, long: int, average: float | None, stop: float) -> str:
-    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+    """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
     ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
     nothing is held. A buy needs the cross itself: the means changed sides with the newest close.

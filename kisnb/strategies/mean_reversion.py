@@ -1,4 +1,4 @@
-"""Mean reversion: buy a close well under its mean, sell when it is back."""
+"""Mean reversion: buy when a close is far below the mean, sell when it is back at the mean."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class MeanReversion(Agent):
 
     every: ClassVar[str] = "1d"
     code: str = ""
-    """The stock that it trades."""
+    """The stock that the agent trades."""
     length: int = 5
-    """Bars of the mean."""
+    """Number of bars of the mean."""
     dip: float = 0.03
-    """Part of the mean that the close must lie under it."""
+    """How far the close must be below the mean, as a part of the mean."""
     stop: float = 0.05
-    """Part of the average price paid."""
+    """Loss at which it sells, as a part of the average price paid."""
     weight: float = 1.0
-    """Part of the account's equity that a buy is to hold."""
+    """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
         """Begin with no closes."""
@@ -50,7 +50,7 @@ class MeanReversion(Agent):
 
 
 def decide(closes: list[int], length: int, dip: float, average: float | None, stop: float) -> str:
-    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+    """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
     ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
     nothing is held.

@@ -14,14 +14,14 @@ BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
 class ExitSignals(NamedTuple):
-    """The rules by which a position leaves."""
+    """The rules by which a position is sold."""
 
     wide: float
-    """Multiple of the mean range at which a falling close sells."""
+    """Multiple of the mean range above which a falling close sells."""
     longest: int
-    """Most closed bars of a position."""
+    """The most closed bars of a position. Then it is sold."""
     stop: float
-    """Part of the average price paid."""
+    """Loss at which the position is sold, as a part of the average price paid."""
 
 
 class VolatilityBreakout(Agent):
@@ -38,21 +38,21 @@ class VolatilityBreakout(Agent):
 
     every: ClassVar[str] = "1d"
     code: str = ""
-    """The stock that it trades."""
+    """The stock that the agent trades."""
     length: int = 10
-    """Bars of the range (ATR)."""
+    """Number of bars of the range (ATR)."""
     window: int = 20
-    """Bars over which the range is compared."""
+    """Number of bars of the mean range, with which the range is compared."""
     move: float = 0.03
-    """Rise of the close over the close before, as a part of it."""
+    """Rise of the close at which it buys, as a part of the close before."""
     wide: float = 1.5
-    """Multiple of the mean range."""
+    """Multiple of the mean range above which a falling close sells."""
     longest: int = 10
-    """Most bars of a position."""
+    """The most bars of a position. Then it is sold."""
     stop: float = 0.05
     """Part of the average price paid."""
     weight: float = 1.0
-    """Part of the account's equity that a buy is to hold."""
+    """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
         """Begin with no bars."""
@@ -90,7 +90,7 @@ def decide(
     bars: int,
     exits: ExitSignals,
 ) -> str:
-    """Return ``"buy"``, ``"sell"`` or ``"hold"``.
+    """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
     ``closes`` are the last two closes in won. ``ranges`` are the newest ATR values in won, that of
     the newest bar last. ``average`` is the price paid, None when nothing is held; ``bars`` are the

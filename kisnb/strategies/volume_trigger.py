@@ -11,7 +11,7 @@ from kisnb.orders import Order
 from kisnb.trading.agents.agent import Agent
 
 WINDOW = 100
-"""Bars that are compared."""
+"""Number of bars that are compared."""
 
 
 class VolumeTrigger(Agent):
@@ -29,22 +29,22 @@ class VolumeTrigger(Agent):
 
     every: ClassVar[str] = "20s"
     code: str = ""
-    """The stock that it trades."""
+    """The stock that the agent trades."""
     qty: int = 1
     """Shares per order."""
     rise: float = 0.005
-    """Part of the mean close, such as 0.005 for 0.5 %."""
+    """Rise over the mean close at which it buys, as a part of it, such as 0.005 for 0.5 %."""
     trend: float = 0.003
-    """Part of the early mean close."""
+    """Rise of the late over the early mean close at which it buys, as a part of the early one."""
     surge: float = 1.3
-    """Multiple of the mean volume."""
+    """Multiple of the mean volume from which it trades."""
     profit: float = 0.005
-    """Part of the break-even price."""
+    """Profit at which it sells all, as a part of the break-even price."""
 
     _pending: Order | None = None
 
     def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
-        """Compare the window, and buy or sell on a move."""
+        """Compare the newest bars, and buy or sell on a move."""
         bars = self.bars(self.every, WINDOW)
         # A shorter window would compare means of a few bars, and trade on noise.
         if len(bars) < WINDOW:
@@ -62,7 +62,7 @@ class VolumeTrigger(Agent):
             self._pending = self.sell(min(self.qty, self.held()))
 
     def on_tick(self, tick: Tick) -> None:
-        """Sell all when a trade reaches the price with the profit."""
+        """Sell all when a trade reaches the break-even price plus ``profit``."""
         # An open sell may fill at any moment: a second one could sell more than is held.
         if not self.held() or self._busy():
             return
@@ -76,9 +76,9 @@ class VolumeTrigger(Agent):
 
 
 def ratios(bars: Sequence[Bar]) -> tuple[float, float, float]:
-    """Return newest close ÷ mean close, late ÷ early mean close, newest ÷ mean volume.
+    """Return three ratios: newest to mean close, late to early mean close, newest to mean volume.
 
-    The last one is 0 when nothing traded.
+    The last ratio is 0 when nothing traded.
     """
     closes = [b.close for b in bars]
     half = len(closes) // 2

@@ -11,7 +11,7 @@ Each part takes the ``Turn`` of the step. A part knows the parts above it, never
     Reconciliation           brings the order books to what KIS lists
     StockReadings            asks for the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
-    Exits                    watch what is held, and sell it
+    ExitWatch                watches what is held, and sells it
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
 
@@ -44,7 +44,7 @@ from kisnb.market import sessions
 from kisnb.orders import Order, OrderState, Permission, SendReply, same_branch
 from kisnb.terms import Venue
 from kisnb.trading.exits.exit_sale import ExitSales
-from kisnb.trading.exits.exits import Exits
+from kisnb.trading.exits.exit_watch import ExitWatch
 from kisnb.trading.gate.adoption import adopt
 from kisnb.trading.gate.blackout import window_end
 from kisnb.trading.gate.day_loss import DayLoss
@@ -121,7 +121,7 @@ CoreMessage: TypeAlias = (
     | AgentLost
     | Woke
 )
-"""All that goes into a core."""
+"""Every message that a core takes in."""
 
 
 class DeskCore:
@@ -147,11 +147,11 @@ class DeskCore:
         sells = UrgentSells(self.gate, self.depths, state)
         self._flatten = Flatten(state, sells, self.orders, self.cancels, self.readings)
         sales = ExitSales(rules, state, self.depths, sells, self.orders, self.cancels)
-        self._exits = Exits(rules, state, sales, self.cancels)
+        self._exits = ExitWatch(rules, state, sales, self.cancels)
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
-        """Begin a life of the desk, after the fold. Return its first effects.
+        """Start the desk, after its rows were folded. Return the first effects.
 
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """
@@ -200,7 +200,7 @@ class DeskCore:
         return Turn(now, self.state)
 
     def _close_open_calls(self, turn: Turn, order: Order) -> None:
-        """Record what a stopped desk had under way for an order. The host began these calls."""
+        """Record how the calls of an order ended that were under way when the desk stopped."""
         now, key = turn.now, order.key
         if order.state is OrderState.NEW:
             if self.orders.stays_held(now, order):
@@ -215,7 +215,7 @@ class DeskCore:
             turn.record(CancelRefused(now, key, "", why))
 
     def _on_price(self, now: Ns, event: Tick | Depth) -> list[Effect]:
-        """Take in the commonest messages. Most of them need no turn and only go on to sessions."""
+        """Take in a trade or a depth. Return the effects. Most prices are only published."""
         self.depths.add(event)
         if not isinstance(event, Tick):
             return [Publish(event)]
@@ -252,12 +252,12 @@ class DeskCore:
                 turn.emit(WakeAt(t))
             case Woke():
                 self._on_wake(turn)
-            case OrdersRead():
-                self._on_orders_read(turn, message)
-            case ReservedRead():
-                self.reconciliation.reserved.on_read(turn, message)
-            case DepthRead() | StockRead() | StocksWanted() | AgentLost():
-                self._on_stock(turn, message)
+            case OrdersRead() | ReservedRead() | DepthRead() | StockRead():
+                self._on_reading(turn, message)
+            case StocksWanted(codes=codes):
+                self.stocks.want(turn, codes)
+            case AgentLost(agent=agent):
+                self._exits.on_agent_lost(turn, agent)
             case LinkUp():
                 turn.publish(message)
                 self.readings.linked = True
@@ -265,16 +265,17 @@ class DeskCore:
             case _:
                 turn.publish(message)
 
-    def _on_stock(
-        self, turn: Turn, message: DepthRead | StockRead | StocksWanted | AgentLost
+    def _on_reading(
+        self, turn: Turn, message: OrdersRead | ReservedRead | DepthRead | StockRead
     ) -> None:
+        """Apply what KIS replied to a question of the desk."""
         match message:
-            case AgentLost(agent=agent):
-                self._exits.on_agent_lost(turn, agent)
+            case OrdersRead():
+                self._on_orders_read(turn, message)
+            case ReservedRead():
+                self.reconciliation.reserved.on_read(turn, message)
             case DepthRead():
                 self.orders.on_depth_read(turn, message)
-            case StocksWanted(codes=codes):
-                self.stocks.want(turn, codes)
             case StockRead(stated=stated):
                 self.stocks.on_read(turn, message)
                 self._day_loss.on_stated(turn, stated)
@@ -306,7 +307,7 @@ class DeskCore:
                 self._exits.execute(turn, command)
 
     def _execute_control(self, turn: Turn, command: _Control) -> None:
-        """Change what the desk lets pass, or whose the shares are."""
+        """Carry out a command about the halt, arming, an adoption or an accepted difference."""
         match command:
             case Halt():
                 self._kill_switch.pull(turn, command)
@@ -388,7 +389,7 @@ class DeskCore:
     # the day
 
     def _schedule_boundary(self, turn: Turn) -> None:
-        """Wake at the next begin or end of a market session, else at midnight."""
+        """Schedule a wake at the next begin or end of a market session, else at midnight."""
         day = kst_day(turn.now)
         midnight = kst(day + timedelta(days=1), 0)
         self._boundary = next((t for t in sessions.boundaries(day) if t > turn.now), midnight)

@@ -1,4 +1,4 @@
-"""The exits and price alerts that stand: the fold of their rows."""
+"""The exits and price alerts that have not ended, computed from the journal's rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STOPS = frozenset(
 
 
 class Watch:
-    """One exit, as far as it has come."""
+    """One exit and its progress."""
 
     __slots__ = ("blocked", "fired", "peak", "protection", "set_at", "stage")
 
@@ -37,15 +37,15 @@ class Watch:
         self.set_at = fact.t
         self.stage = ExitStage.HOLDING
         self.peak = 0
-        """The highest price since it was set, won, as the journal knows it."""
+        """The highest journaled price since the exit was set, won."""
         self.fired: ProtectionFired | None = None
-        """The decision by which it sells; None while it watches."""
+        """The decision by which the exit sells. None while it watches."""
         self.blocked: ProtectionBlocked | None = None
-        """The newest decision that the desk did not let pass."""
+        """The newest decision that the desk did not let pass. None: it let all pass."""
 
     @property
     def text(self) -> str:
-        """Its progress in words."""
+        """The exit's progress in words."""
         if self.fired is not None:
             return f"sells: {self.fired.reason}, {self.fired.text}"
         if self.blocked is not None:
@@ -58,9 +58,9 @@ class ExitState:
 
     def __init__(self) -> None:
         self.watches: dict[str, Watch] = {}
-        """The exits that stand, by key."""
+        """The exits that have not ended, by key."""
         self.alerts: dict[str, PriceAlert] = {}
-        """The price alerts that stand, by key."""
+        """The price alerts that have not ended, by key."""
         self.ended: dict[str, str] = {}
         """Keys of exits and alerts of the day that have ended, with the reason."""
         self.stopped: dict[tuple[str, str], Ns] = {}
@@ -69,7 +69,7 @@ class ExitState:
         """Stocks with an exit or an alert."""
 
     def apply(self, row: ExitFact) -> None:
-        """Fold one row."""
+        """Apply one row of the journal."""
         match row:
             case ProtectionSet(protection=protection):
                 self.watches[protection.key] = Watch(row)
@@ -100,7 +100,7 @@ class ExitState:
             self.codes = frozenset(watched | {a.code for a in self.alerts.values()})
 
     def is_known(self, key: str) -> bool:
-        """Return whether the key is of an exit or an alert that stands or has ended."""
+        """Return whether the key belongs to an exit or an alert, ended or not."""
         return key in self.watches or key in self.alerts or key in self.ended
 
     def of(self, code: str) -> list[Watch]:
@@ -108,7 +108,7 @@ class ExitState:
         return [w for w in self.watches.values() if w.protection.code == code]
 
     def of_owner(self, agent: str, code: str) -> Watch | None:
-        """Return the exit of what an owner holds of a stock; None when there is none."""
+        """Return the exit that protects an owner's shares of a stock; None when there is none."""
         return next((w for w in self.of(code) if w.protection.agent == agent), None)
 
     def alerts_of(self, code: str) -> list[PriceAlert]:

@@ -1,4 +1,4 @@
-"""The desk's state: the fold of the journal's rows, and nothing else."""
+"""The desk's state, computed from the journal's rows alone."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ from kisnb.trading.ports.journal_rows import RouteDecided, Row
 from kisnb.trading.typed_orders.order_names import OrderNames
 
 MOST_DECISIONS = 5_000
-"""Decisions that are kept in memory. A busy day of ten agents has fewer."""
+"""The most decisions that are kept in memory. A busy day of ten agents has fewer."""
 
 
 class State:
-    """The order books, the trading state, and what else the journal's rows add up to.
+    """The order books, the trading state, and everything else that the journal's rows define.
 
-    Among them are the names of typed orders, early notices, routing decisions, and the differences
+    It also has the names of typed orders, early notices, routing decisions, and the differences
     between KIS's figures and ours.
     """
 
@@ -63,41 +63,40 @@ class State:
         self.books = OrderBooks()
         self.names = OrderNames()
         self.routes = EvidenceLog()
-        """The newest decisions; all of them stand in the journal."""
+        """The newest routing decisions. The journal has all of them."""
         self.early: dict[tuple[int, int], list[Notice]] = {}
         """Early notices by day and order number."""
         self.halt: str = "active"
         self.halt_reason = ""
         self.halting: Literal["", "reducing", "halted"] = ""
-        """The state that a kill switch which has not come to its last step is to end in."""
+        """The trading state in which the running kill switch will end. Empty: it does not run."""
         self.flatten_reason: str | None = None
         """The reason of the flatten that runs; None when no flatten runs."""
         self.flatten_left = ""
-        """The newest sentence on what the flatten has not sold yet, and why."""
+        """The newest sentence on the shares that the flatten has not sold yet, and why."""
         self.armed: Armed | None = None
         self.armed_spent = 0
-        """Won of buys filled since the desk was armed."""
+        """Value of the buys filled since the desk was armed, won."""
         self.day = TradingDay()
         self.held: dict[str, OrderHeld] = {}
-        """Orders that are held back before they are sent, by key."""
+        """Orders that are held and not sent yet, by key."""
         self.highest: dict[int, int] = {}
         """The highest order number seen, by day."""
         self.fills = 0
         self.flow = 0
-        """Won that all fills brought, after fee and tax."""
+        """Cash flow of all fills after fee and tax, won. Buys count as negative."""
         self.opened: int | None = None
-        """Cash (D+2) that no fill explains; None until the account was read for the first time."""
+        """Cash (D+2) without the flow of the fills, won. None until the account was first read."""
         self._unexplained = (0, 0)
         self.unproven: dict[str, int] = {}
         """Shares that were booked only because KIS stated them, by code: for a minute, or at the
-        opening while a buy could explain them. So KIS may take them back in the same way."""
+        opening while a buy could explain them. A later statement may take them away again."""
         self.stated = StatedShares()
-        """Those of them that had stood for a minute: fills that come to light may explain them."""
+        """The unproven shares that KIS had stated for a minute. A later fill may explain them."""
         self._opening: AccountOpened | None = None
-        """The row that opened the account."""
+        """The row that opened the account. None: the account was not opened yet."""
         self._explained: set[tuple[int, int]] = set()
-        """Day and number of the orders that counted at the opening, because a notice said that they
-        were accepted."""
+        """Day and number of the orders whose acceptance was known from a notice at the opening."""
         self.exits = ExitState()
         """Exits and price alerts."""
         self.agents: dict[str, AgentNoted] = {}
@@ -107,12 +106,12 @@ class State:
         self.short_of_cash: dict[str, Ns] = {}
         """When the newest buy of an agent was denied for want of cash."""
         self.decisions: dict[str, DecisionMade] = {}
-        """The newest decisions of agents, by key. All of the day stand in the journal."""
+        """The newest decisions of agents, by key. The journal has all decisions of the day."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
-        """Differences that stand, by subject and what."""
+        """Differences that were not cleared, by subject and what."""
 
     def apply(self, row: Row) -> None:
-        """Fold one row."""
+        """Apply one row of the journal."""
         # The commonest first: a restart comes this way once per row.
         match row:
             case _ if is_order_fact(row):
@@ -148,10 +147,10 @@ class State:
     def apply_at_once(
         self, taken: IntentTaken, started: SendStarted, sent: Sent, filled: Filled
     ) -> None:
-        """Fold the four rows of an order that was filled whole at one moment.
+        """Apply the four rows of an order that was filled completely at one moment.
 
-        The state is then as after ``apply`` of each of them. A back-test over bars has thousands of
-        such orders.
+        The state is then the same as after ``apply`` of each row. A back-test over bars has
+        thousands of such orders.
         """
         self.day.roll(taken.t, self.books)
         self.books.apply_at_once(taken, started, sent, filled)
@@ -254,9 +253,9 @@ class State:
 
     @property
     def coming_halt(self) -> str:
-        """The trading state once the kill switch has ended.
+        """The trading state after the kill switch has ended.
 
-        The present one when it is not at work.
+        It is the present state while the kill switch does not run.
         """
         return self.halting or self.halt
 
@@ -269,25 +268,25 @@ class State:
         return None if self.opened is None else self.opened + self.flow
 
     def account_drift(self, subject: str) -> DriftFound | None:
-        """Return the difference that stands of a holding, by its code, or of ``"cash"``."""
+        """Return the open difference of a holding (by code) or of ``"cash"``; None without one."""
         return self.drifts.get((subject, "cash" if subject == "cash" else "holding"))
 
     def doubtful(self, code: str) -> int:
-        """Return the shares that only KIS has stated, and that its newest full statement lacks."""
+        """Return how many shares KIS alone had stated and its newest full statement lacks."""
         drift = self.account_drift(code)
         missing = drift.ours - drift.theirs if drift is not None else 0
         return max(min(missing, self.unproven.get(code, 0)), 0)
 
     def unexplained(self, now: Ns) -> int:
-        """Return the won of cash that came today and that no fill explains; negative: it went.
+        """Return today's change of cash that no fill explains, won. Negative: cash went away.
 
-        It is what stood for a minute and was booked after the account's opening.
+        Only differences count that were booked after the account's opening.
         """
         day, won = self._unexplained
         return won if day == day_number(now) else 0
 
     def _explicable(self, day: int, code: str) -> int:
-        """Return the shares that buys of a day may still explain, when the account opens.
+        """Return how many shares buys of a day may still explain when the account opens.
 
         The list by which it opens may lack their fills. Booked later, those would count twice.
         """
@@ -306,10 +305,10 @@ class State:
         return bought + noticed
 
     def _note_late(self, found: ExternalFound) -> None:
-        """Note the shares of the opening that an external order may explain.
+        """Note shares of the opening as unproven, because an external order may explain them.
 
-        The order was placed before the account was opened. The list by which it was opened lacked
-        the order, or a part of it, and no notice had told of it.
+        The order was placed before the account was opened. The list by which the account was
+        opened lacked the order, or a part of it, and there was no notice of it.
         """
         opening, intent, ref = self._opening, found.intent, found.ref
         if opening is None or intent.side is Side.SELL or found.t > opening.t + CLOCKS_DIFFER:
@@ -324,7 +323,7 @@ class State:
         self.unproven[intent.code] = max(unproven, min(unproven + more, held))
 
     def note_number(self, day: int, number: int) -> None:
-        """Note an order number that KIS has given out."""
+        """Note an order number of a day, to know the highest."""
         # The resolver takes it that a later order of a day has a higher number. Numbers of external
         # orders count too, because they bound it as well.
         self.highest[day] = max(self.highest.get(day, 0), number)
@@ -339,7 +338,7 @@ class State:
 
     @classmethod
     def fold(cls, rows: Iterable[Row]) -> State:
-        """Return the state of a journal with these rows."""
+        """Return a new State to which these rows were applied."""
         state = cls()
         for row in rows:
             state.apply(row)
@@ -347,5 +346,5 @@ class State:
 
 
 def _home(notice: Notice) -> int:
-    """The number that a notice waits for: a cancel's is that of the order it cancels."""
+    """Return the number of the order that a notice is about: of a cancel, the cancelled order."""
     return (notice.original or notice.number) if notice.kind == "cancelled" else notice.number

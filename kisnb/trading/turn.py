@@ -1,4 +1,4 @@
-"""One step of the core: what its parts record, emit and publish at one moment, in order."""
+"""One step of the core: the rows that its parts record and the effects that they emit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Turn:
         """The desk's clock at this step."""
         self._state = state
         self._rows: list[Row] = []
-        """Recorded, and not yet part of a Persist."""
+        """Rows that were recorded and are not in a Persist yet."""
         self._effects: list[Effect] = []
 
     def record(self, row: Row) -> None:
@@ -33,14 +33,14 @@ class Turn:
         self._rows.append(row)
 
     def emit(self, effect: Effect) -> None:
-        """Put out an effect behind all that was recorded before it."""
+        """Add an effect after the rows that were recorded before it."""
         # Rows come before the effect that follows them. This is the whole of the rule that no byte
         # leaves before its row.
         self._flush()
         self._effects.append(effect)
 
     def publish(self, event: Event) -> None:
-        """Give an event that the journal does not keep to all sessions."""
+        """Publish an event that is not journaled to all sessions."""
         self.emit(Publish(event))
 
     def report(self, text: str) -> None:

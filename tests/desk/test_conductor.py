@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from kisnb.clock import SimulatedClock
+from kisnb.clock import SECOND, Ns, SimulatedClock
 from kisnb.desk.run.conductor import Conductor
-from kisnb.desk.run.control import SimState
+from kisnb.desk.run.control import SimState, Stepped
 from tests.trading.desk import NOON
 from tests.waiting import until
 
@@ -84,3 +84,45 @@ def test_h05_frames_of_a_call_under_way_wait_for_its_end_and_come_together():
 
     asyncio.run(begin())
     assert taken == ["reply", "fill", "trade"]
+
+
+def test_h05_the_clock_stands_still_while_a_cell_that_was_woken_blocks_its_loop():
+    """Its session has not reported since, so the desk still has the report of the wait before."""
+    steps: list[Ns] = []
+
+    async def begin() -> None:
+        clock = SimulatedClock(NOON)
+
+        async def state(_port: int | None) -> SimState:
+            return SimState(NOON, 0, 0.0)
+
+        async def step(target: Ns, _port: int | None, _frames: int) -> Stepped:
+            steps.append(target)
+            rider.waiting = False
+            host.activity.at_rest = 0
+            return Stepped(moved=True, now=target, frames=0)
+
+        broker = SimpleNamespace(settled=True, frames=0, local_port=1)
+        host = SimpleNamespace(quiet=True, broker=broker, activity=SimpleNamespace(at_rest=0))
+        rider = SimpleNamespace(name="cell", handled=5, wake=NOON, waiting=True, blocked=True)
+        control = SimpleNamespace(state=state, step=step)
+        conductor = Conductor(
+            host, clock, control, lambda: [rider], lambda: 5, lambda _event: None  # type: ignore[arg-type]
+        )  # fmt: skip
+        conductor.lockstep = True
+        task = asyncio.create_task(conductor.run())
+        conductor.wake()
+        await asyncio.sleep(0.05)
+        assert steps == []
+        # A call of the desk's own that waits for the rate limit does move the clock: to its moment.
+        limit = asyncio.create_task(clock.sleep_until(NOON + SECOND))
+        await asyncio.sleep(0)
+        host.activity.at_rest = 1
+        conductor.wake()
+        await until(lambda: bool(steps))
+        assert steps == [NOON + SECOND]
+        limit.cancel()
+        task.cancel()
+        await asyncio.wait([task, limit])
+
+    asyncio.run(begin())

@@ -94,7 +94,7 @@ def test_n04_a_venue_that_has_sent_nothing_yet_is_asked_once() -> None:
     async def main() -> None:
         async with await opened() as session:
             panel = open_panel(session, "depth", "005930")
-            await session.sleep(2)
+            await asyncio.gather(*panel._work)
             heads = panel._view("depth")["totals"]
             assert all(asks and bids for asks, bids in heads)
             assert panel.stock == "005930"

@@ -6,16 +6,14 @@ from __future__ import annotations
 import pytest
 
 from kisnb.errors import OrderDenied
-from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
-from kisnb.terms import Kind, SessionId, Venue
+from kisnb.terms import SessionId, Venue
 from tests.session.opening import posts, recording, traded
 
 DUAL = "005930"
-KRX_ONLY = next(
-    i.code for i in Universe.packaged() if i.kind is Kind.STOCK and not i.nxt and not i.halted
-)
+KRX_ONLY = "0004V0"
+"""A stock with few trades: an hour of lockstep with it takes a second."""
 BOOKS = "inquire-asking-price-exp-ccn"
 
 
@@ -58,12 +56,10 @@ def test_m01_the_exam_day_is_traded_an_hour_later_without_a_pre_market() -> None
         low, only = await price_of(session, DUAL), await price_of(session, KRX_ONLY)
         with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
             await session.buy(KRX_ONLY, 1, only)
-        with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
-            await session.buy(DUAL, 1, low)
         await session.until("09:40")
         auction = await session.buy(KRX_ONLY, 1, only)
         await session.until("10:05")
-        market = await session.buy(DUAL, 1)
+        market = await session.buy(KRX_ONLY, 1)
         await session.settle()
         assert market.state is OrderState.FILLED
         await session.until("16:35")
@@ -78,16 +74,30 @@ def test_m01_the_exam_day_is_traded_an_hour_later_without_a_pre_market() -> None
     assert sent() == [("KRX", "00"), ("KRX", "01"), ("NXT", "00"), ("KRX", "41")]
 
 
+def test_m01_on_the_exam_day_nextrade_has_no_pre_market() -> None:
+    async def work(session: Session) -> None:
+        with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
+            await session.buy(DUAL, 1, await price_of(session, DUAL))
+
+    traded(work, date="2026-11-19", start="08:10")
+    assert sent() == []
+
+
 def test_m01_the_first_trading_day_opens_at_ten_and_closes_as_usual() -> None:
     async def work(session: Session) -> None:
+        await session.watch(KRX_ONLY)
         only = await price_of(session, KRX_ONLY)
         with pytest.raises(OrderDenied, match="KRX takes it from 09:30:00"):
             await session.buy(KRX_ONLY, 1, only)
         await session.until("09:59")
-        assert session.ticks(DUAL).is_empty()
+        # Before the opening there are only trades at yesterday's close.
+        early = session.ticks(KRX_ONLY)
+        assert set(early["price"]) <= {(await session.quote(KRX_ONLY)).base}
+        assert all(t.hour == 9 and 30 <= t.minute < 40 for t in early["t"])
         auction = await session.buy(KRX_ONLY, 1, only)
         await session.until("10:01")
-        market = await session.buy(DUAL, 1)
+        assert len(session.ticks(KRX_ONLY)) > len(early)
+        market = await session.buy(KRX_ONLY, 1)
         await session.settle()
         assert market.state is OrderState.FILLED
         await session.until("15:31")

@@ -190,7 +190,7 @@ def agents_day(session: Session):
 
 
 def test_a01_the_agent_wants_the_same_in_the_simulator_and_in_the_back_tester():
-    intents = traded(agents_day, start="09:00")
+    intents = traded(agents_day, start="14:00")
     result = kisnb.backtest(
         VolumeTrigger(code="005930", rise=0.001, trend=0.0005, surge=1.1, profit=0.002),
         recording_path(),
@@ -205,10 +205,10 @@ def test_h05_the_same_seed_and_the_same_doings_give_the_same_record(state, monke
         await agents_day(session)
         return recording()
 
-    first = traded(work, start="14:00")
+    first = traded(work, start="15:00")
     monkeypatch.setenv("KISNB_STATE", str(tmp_path / "other"))
     try:
-        other = traded(work, start="14:00")
+        other = traded(work, start="15:00")
     finally:
         main(["desk", "stop"])
     assert len(first) > 500

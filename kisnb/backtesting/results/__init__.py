@@ -1,1 +1,1 @@
-"""The result of a back-test: frames, statistics, figures, and the tear sheet."""
+"""The result of a back-test: DataFrames, statistics, figures, and the tear sheet."""

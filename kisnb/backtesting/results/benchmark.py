@@ -1,4 +1,4 @@
-"""The benchmark of a back-test: the daily closes of an index, of a stock, or of a DataFrame."""
+"""The benchmark of a back-test: daily closes of an index, of a stock, or from a DataFrame."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BenchmarkLike: TypeAlias = "str | pl.DataFrame | Benchmark | None"
 
 
 def read_benchmark(given: BenchmarkLike, record: RunRecord) -> Benchmark | None:
-    """Return the benchmark of a run; None when none is given.
+    """Read and check the benchmark of a run; None when ``given`` is None.
 
     A DataFrame has the columns date (Date) or time (Datetime), and close (a number above 0). An
     index comes from ``index_daily.parquet`` in ``KISNB_DATA``. A stock must be among the bars of

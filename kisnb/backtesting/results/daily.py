@@ -1,4 +1,4 @@
-"""The days of a run: equity, return, drawdown, and the benchmark beside them."""
+"""The days of a run: equity, return and drawdown, compared with the benchmark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
-    """Return one row per trading day, at its end.
+    """Return a DataFrame with one row per trading day, at the end of the day.
 
     Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; of the first day
     against the cash at the start; null after a day without equity above 0); drawdown (equity ÷ the
@@ -60,7 +60,7 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
 
 
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
-    """Return date, holdings, equity (won), exposure, and the number of stocks held, by day.
+    """Return a DataFrame by day: date, holdings, equity (won), exposure, stocks (number held).
 
     exposure is holdings ÷ equity; null when equity is 0 or less.
     """
@@ -86,9 +86,10 @@ def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
 
 
 def monthly_frame(daily: pl.DataFrame, cash: int) -> pl.DataFrame:
-    """Return one row per month: year, month, return (0.01 = 1 %; null after equity of 0 or less).
+    """Return a DataFrame by month: year, month, return (0.01 = 1 %).
 
-    The first month is measured against the cash at the start, so it may be a part of a month.
+    The return is null after equity of 0 or less. The first month's return is measured against the
+    cash at the start. It may be a part of a month.
     """
     import polars as pl
 
@@ -100,9 +101,9 @@ def monthly_frame(daily: pl.DataFrame, cash: int) -> pl.DataFrame:
 
 
 def days_a_year(first: date, last: date) -> float | None:
-    """Return the trading days of KRX in a year: the mean over the calendar years of the range.
+    """Return the mean number of KRX's trading days a year over the calendar years of the range.
 
-    None when the calendar knows none of them (``market/calendar.py`` knows 2001 to 2027).
+    None when the calendar has no year of the range (``market/calendar.py`` has 2001 to 2027).
     """
     years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
     counts = [_trading_days_of(year, calendar.edition()) for year in years]

@@ -1,4 +1,4 @@
-"""The daily returns of a run, its drawdowns, and what may be annualised."""
+"""The daily returns and drawdowns of a run, and the factor to annualise them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_DAYS = 20
-"""Daily returns below which nothing is annualised: a few days say nothing about a year."""
+"""The fewest daily returns that may be annualised. A few days say nothing about a year."""
 
 
 class DailyCurve:
-    """The daily returns of a run, and what follows from them."""
+    """The daily returns of a run, with its drawdowns and its growth."""
 
     def __init__(self, daily: pl.DataFrame, record: RunRecord, year: float | None) -> None:
         self.days: Sequence[date] = daily["date"].to_list()
@@ -28,26 +28,29 @@ class DailyCurve:
         self.last = self.equity[-1] if self.equity else record.cash
         self.start = record.cash
         self.year = year
-        """Trading days in a year; None when they are not known."""
+        """Trading days in a year. None: not known."""
         self.year_text = f"{year:.1f}" if year is not None else "unknown"
         many = len(self.known) >= FEWEST_DAYS
         self.annual = year if many else None
-        """Trading days in a year; None when nothing may be annualised."""
+        """Trading days in a year, to annualise.
+
+        None: too few returns, or the days are not known.
+        """
 
     @property
     def growth(self) -> float | None:
-        """Equity at the end ÷ cash at the start, a year; None when it may not be annualised."""
+        """Growth of the equity a year, 0.01 = 1 %. None when it may not be annualised."""
         if self.annual is None or self.last <= 0:
             return None
         return math.pow(self.last / self.start, self.annual / len(self.days)) - 1
 
     @property
     def worst_drawdown(self) -> float | None:
-        """The lowest drawdown, 0.0 when equity never fell below an earlier day's."""
+        """The lowest drawdown, such as -0.1 for -10 %; 0.0 without a fall. None: no days."""
         return min(self.drawdowns) if self.drawdowns else None
 
     def spells(self) -> list[tuple[int, int]]:
-        """Return the spells below a highest equity: (first day below, days below) by index."""
+        """Return each run of days below an earlier highest equity: (index of first day, days)."""
         found: list[tuple[int, int]] = []
         for i, drawdown in enumerate(self.drawdowns):
             if drawdown < 0:

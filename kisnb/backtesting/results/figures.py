@@ -1,4 +1,4 @@
-"""The plotly figures of a back-test. plotly is imported when the first one is made.
+"""The plotly figures of a back-test. plotly is imported when the first figure is made.
 
 Rising is red and falling is blue. Won are written with all digits.
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 CURVE_HEIGHT, DRAWDOWN_HEIGHT = 420, 260
 _STRENGTH = 0.45
-"""Share of the pure colour in the strongest month. Its text keeps a contrast above 4.5."""
+"""Share of the pure colour in the strongest month. It keeps the text's contrast above 4.5."""
 
 
 def equity_figure(daily: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
-    """Return the equity in won, and what the cash would be worth in the benchmark."""
+    """Return a figure of the equity, and of the benchmark's value for the same cash, won."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=figure_layout("Equity, won", palette, CURVE_HEIGHT))
@@ -36,7 +36,7 @@ def equity_figure(daily: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
 
 
 def drawdown_figure(daily: pl.DataFrame, palette: Palette) -> Any:
-    """Return the drawdown in percent at the end of each day."""
+    """Return a figure of the drawdown at the end of each day, percent."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=figure_layout("Drawdown", palette, DRAWDOWN_HEIGHT))
@@ -49,12 +49,12 @@ def drawdown_figure(daily: pl.DataFrame, palette: Palette) -> Any:
 
 
 def trades_figure(title: str, bars: pl.DataFrame, orders: Iterable[Order], palette: Palette) -> Any:
-    """Return the candles of one stock with the fills on them."""
+    """Return a figure of one stock's candles with the fills on them."""
     return candle_figure(title, bar_candles(bars), fill_marks(orders), palette)
 
 
 def monthly_figure(monthly: pl.DataFrame, palette: Palette) -> Any:
-    """Return the monthly returns in percent as a heat map: a row per year, newest below."""
+    """Return a heat map of the monthly returns, percent: a row per year, the newest last."""
     import plotly.graph_objects as go
     import polars as pl
 
@@ -97,7 +97,7 @@ def fill_marks(orders: Iterable[Order]) -> list[Mark]:
 
 
 def mixed(colour: str, page: str, share: float) -> str:
-    """Return ``share`` of a colour on a page; both as ``"#rrggbb"``."""
+    """Return ``share`` of ``colour`` mixed with the colour ``page``; all as ``"#rrggbb"``."""
     parts = [
         round(int(colour[i : i + 2], 16) * share + int(page[i : i + 2], 16) * (1 - share))
         for i in (1, 3, 5)

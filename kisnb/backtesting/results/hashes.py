@@ -1,4 +1,4 @@
-"""Hashes of a run: its numbers, what was run, and the data. The same give the same digits."""
+"""Hashes of a run: of its numbers, of its configuration, and of its bars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def hash_of(result: RunFrames) -> str:
-    """Return 16 hex digits over the numbers: the same run gives the same ones, on any machine."""
+    """Return a hash of the run's numbers, 16 hex digits. It is the same on every machine."""
     record = result.record
     content = (
         record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
@@ -25,7 +25,7 @@ def hash_of(result: RunFrames) -> str:
 
 
 def config_of(record: RunRecord) -> str:
-    """Return 16 hex digits over what was run: agents, parameters, range, cash, costs, fills."""
+    """Return a hash of the configuration, 16 hex digits: agents, parameters, range, cash, costs."""
     content = (
         record.agents, record.parameters, record.first, record.last, record.cash, record.costs,
         record.assumptions,
@@ -34,7 +34,7 @@ def config_of(record: RunRecord) -> str:
 
 
 def data_hash(record: RunRecord) -> str:
-    """Return 16 hex digits over the bars: one that changed gives other digits."""
+    """Return a hash of the bars, 16 hex digits. Another bar gives another hash."""
     import polars as pl
 
     # Each number counts with its place, so that two bars that change places count, too. The sums

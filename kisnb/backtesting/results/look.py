@@ -1,4 +1,4 @@
-"""The look of a back-test's result in a notebook: text, and compact HTML."""
+"""A back-test's result as text and as compact HTML, for a notebook."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from kisnb.backtesting.results.run_frames import RunFrames
 
 BADGE = plate("BACKTEST", "#ffffff", "#37474f")
-"""No badge of a mode: no account was touched."""
+"""The badge BACKTEST. It is no badge of a mode, because no account was used."""
 _SHOWN = (
     "total return", "CAGR", "volatility", "Sharpe", "Sortino", "max drawdown",
     "max drawdown length", "trades", "win rate", "profit factor", "costs paid", "turnover a year",
     "exposure", "benchmark return", "beta", "alpha",
 )  # fmt: skip
-"""The statistics that people see first."""
+"""Names of the statistics that are shown first."""
 _COLUMNS = 4
 
 
 def result_text(result: RunFrames) -> str:
-    """Return the title and the first statistics, a line each."""
+    """Return the title and the first statistics as text, one on each line."""
     shown = _shown(result)
     rows = [[Cell(s.name, left=True), Cell(s.text), Cell(s.note, left=True)] for s in shown]
     # The title is no heading of a column, so it stands above the table.
@@ -47,7 +47,7 @@ def result_text(result: RunFrames) -> str:
 
 
 def result_html(result: RunFrames) -> Markup:
-    """Return title, first statistics, equity and drawdown as HTML that follows the theme."""
+    """Return title, first statistics and charts as HTML in the notebook's theme."""
     body = joined(
         [
             _grid(_shown(result)),
@@ -60,9 +60,9 @@ def result_html(result: RunFrames) -> Markup:
 
 
 def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
-    """Return equity with the benchmark, drawdown and exposure, with one axis of dates.
+    """Return the charts of equity with benchmark, drawdown and exposure as SVG.
 
-    A height of 0 leaves a chart out.
+    They share one axis of dates. ``heights`` has their heights in pixels; 0 leaves a chart out.
     """
     daily, days = run.daily, days_of(run)
     worth = [Curve("equity", daily["equity"].to_list(), LINE)]
@@ -97,7 +97,7 @@ def days_of(result: RunFrames) -> Sequence[date]:
 
 
 def percent(value: float) -> str:
-    """Return ``"-12 %"``, with one digit behind the point when there is one."""
+    """Return a value in percent as text, such as ``"-12 %"``, or ``"-12.5 %"`` for a fraction."""
     return f"{number(value, 0 if abs(value - round(value)) < 1e-9 else 1)} %"
 
 
@@ -112,7 +112,7 @@ def _shown(result: RunFrames) -> list[Statistic]:
 
 
 def _grid(shown: Sequence[Statistic]) -> Markup:
-    """Return the statistics in some columns, read from the top down."""
+    """Return the statistics as a table of four columns, read from top to bottom."""
     height = -(-len(shown) // _COLUMNS)
     rows = [
         [

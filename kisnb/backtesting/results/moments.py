@@ -1,4 +1,4 @@
-"""Means, spreads and quotients. What is not defined is None, never 0 or infinite."""
+"""Means, spreads and quotients. An undefined result is None, never 0 or infinite."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 
 NO_SPREAD = 1e-12
-"""A standard deviation below this is the noise of floats: the values are all alike."""
+"""A standard deviation below this is only rounding noise: all values are equal."""
 
 
 def total(values: Iterable[float]) -> float:
-    """Return the sum."""
+    """Return the exact sum of the values."""
     # Exact to the last digit, so the same run gives the same text on every machine.
     return math.fsum(values)
 
@@ -34,12 +34,15 @@ def spread(values: Sequence[float]) -> float | None:
 
 
 def downside(values: Sequence[float]) -> float | None:
-    """Return the root of the mean square of the values below 0, over all values."""
+    """Return √(sum of squares of the values below 0 ÷ number of all values).
+
+    None without values.
+    """
     return math.sqrt(total(v * v for v in values if v < 0) / len(values)) if values else None
 
 
 def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of the first over the second; None when the second does not vary."""
+    """Return the slope of the first values over the second; None when the second do not vary."""
     own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
     if own is None or other is None:
         return None
@@ -49,17 +52,17 @@ def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 def ratio(above: float | None, below: float | None) -> float | None:
-    """Return the quotient; None when a part is not known or ``below`` is not above 0."""
+    """Return ``above`` ÷ ``below``; None when one is None or ``below`` is not above 0."""
     if above is None or below is None or below <= NO_SPREAD:
         return None
     return above / below
 
 
 def part(count: int, whole: int) -> float | None:
-    """Return the share of a count; None of nothing."""
+    """Return ``count`` ÷ ``whole``; None when ``whole`` is 0."""
     return count / whole if whole else None
 
 
 def times(value: float | None, factor: float | None) -> float | None:
-    """Return the product; None when a factor is not known."""
+    """Return the product; None when a factor is None."""
     return None if value is None or factor is None else value * factor

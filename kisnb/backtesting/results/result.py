@@ -1,4 +1,4 @@
-"""The result of a back-test: frames, statistics, figures, and a tear sheet."""
+"""The result of a back-test: DataFrames, statistics, figures, and a tear sheet."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class BacktestResult(RunFrames):
     """
 
     def against(self, benchmark: BenchmarkLike) -> BacktestResult:
-        """Return the same run beside another benchmark; None takes the benchmark away."""
+        """Return this result with another benchmark; None removes the benchmark."""
         return BacktestResult(self.record, benchmark)
 
     def figures(self, palette: Palette | None = None) -> dict[str, Any]:
         """Return the plotly figures by name: equity, drawdown, monthly, and one per traded stock.
 
-        ``palette`` is ``kisnb.drawing.theme.LIGHT`` or ``DARK``. None goes with plotly's default
-        template, so ``plotly.io.templates.default = "plotly_dark"`` makes them dark.
+        ``palette`` is ``kisnb.drawing.theme.LIGHT`` or ``DARK``. None follows plotly's default
+        template, so ``plotly.io.templates.default = "plotly_dark"`` makes the figures dark.
         """
         found = {
             "equity": self.equity_figure(palette),
@@ -73,9 +73,9 @@ class BacktestResult(RunFrames):
         return figures.trades_figure(code, bars, orders, palette or _default_palette())
 
     def report(self, path: str | Path = "backtest.html") -> Report:
-        """Write the tear sheet: one HTML file without network or script needed.
+        """Write the tear sheet and return its Report: one HTML file without network or script.
 
-        Its ``path`` is where it was written. Raises ConfigError when that fails.
+        ``Report.path`` is the path of the file. Raises ConfigError when it cannot be written.
         """
         from kisnb.backtesting.results.tear_sheet import write_tear_sheet
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fills_frame(book: OrderBook) -> pl.DataFrame:
-    """Return one row per fill, oldest first.
+    """Return a DataFrame with one row per fill, oldest first.
 
     Columns: time (Datetime ns, KST), agent, code, side, quantity (shares), price (won), value (won,
     price × quantity), fee, tax (won), venue, key (of the order).
@@ -40,20 +40,20 @@ def fills_frame(book: OrderBook) -> pl.DataFrame:
 
 
 def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
-    """Return the round trips of a book, in the order of their exits.
+    """Return the round trips of an order book as a DataFrame, in the order of their exits.
 
     A round trip is the part of one lot that one fill sold: the ledger sells the oldest shares
     first. ``days`` are the trading days of the run. Columns:
 
-    - agent (that sold), code, quantity (shares)
+    - agent (the seller), code, quantity (shares)
     - entry, exit (Datetime ns, KST), entry_price, exit_price (won)
     - pnl: won before cost. costs: won, the parts of the fees of both sides, and the tax.
       pnl_net: pnl less costs.
-    - return: pnl_net ÷ what the shares had cost with their fee. 0.01 = 1 %.
+    - return: pnl_net ÷ the cost of the shares with their fee. 0.01 = 1 %.
     - days: trading days from entry to exit, 0 for a sale on the day of the buy.
 
-    Shares that are still held have no round trip yet. The sums of pnl and pnl_net are the book's
-    realised PnL.
+    Shares that are still held have no round trip yet. The sums of pnl and pnl_net are the order
+    book's realised PnL.
     """
     import polars as pl
 
@@ -74,7 +74,7 @@ def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
 def _matched(
     code: str, fills: Iterable[tuple[Order, Fill]], days: Sequence[date]
 ) -> Iterable[tuple[Any, ...]]:
-    """Yield the round trips of one stock, as the ledger matches them."""
+    """Yield the rows of one stock's round trips, as the ledger matches them."""
     # The ledger itself decides which shares a sale takes, so the two cannot differ. It does not
     # keep the times of the buys: they stand here, one for each of its lots.
     position, bought = Position(code), deque[Ns]()
@@ -105,7 +105,7 @@ def _days_between(days: Sequence[date], entry: Ns, end: Ns) -> int:
 
 
 def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
-    """Return the fills by time; those of one moment in the order of their orders."""
+    """Return the fills sorted by time; fills of one moment in the order of their orders."""
     return sorted(book.fills, key=lambda pair: pair[1].t)
 
 
@@ -117,7 +117,7 @@ def _by_code(book: OrderBook) -> dict[str, list[tuple[Order, Fill]]]:
 
 
 def _timed(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Return the frame with UTC nanoseconds as times in KST."""
+    """Return the DataFrame with these columns of UTC nanoseconds converted to KST."""
     import polars as pl
 
     return frame.with_columns(

@@ -1,4 +1,4 @@
-"""The frames and the statistics of a back-test, each made when it is first read."""
+"""The DataFrames and the statistics of a back-test, each made when it is first read."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class RunFrames:
     """
 
     def __init__(self, record: RunRecord, benchmark: BenchmarkLike = None) -> None:
-        """``benchmark`` is an index, a stock of the run, or a DataFrame of date and close.
+        """Keep the record, and read the benchmark.
 
+        ``benchmark`` is an index, a stock of the run, a DataFrame of date and close, or None.
         Raises BadInput for a benchmark that cannot be read.
         """
         self.record = record
@@ -73,17 +74,17 @@ class RunFrames:
 
     @property
     def orders(self) -> pl.DataFrame:
-        """One row per order, as ``OrderBook.frame()`` has them."""
+        """One row per order, with the columns of ``OrderBook.frame()``."""
         return self.book.frame()
 
     @cached_property
     def fills(self) -> pl.DataFrame:
-        """One row per execution; ``round_trips.fills_frame`` lists the columns."""
+        """One row per fill; ``round_trips.fills_frame`` lists the columns."""
         return fills_frame(self.book)
 
     @cached_property
     def trades(self) -> pl.DataFrame:
-        """One row per round trip, first in, first out.
+        """One row per round trip. The oldest shares are sold first.
 
         ``round_trips.trades_frame`` lists the columns.
         """
@@ -134,11 +135,11 @@ class RunFrames:
 
     @property
     def bars(self) -> pl.DataFrame:
-        """The bars that the run was fed; ``RunRecord.bars`` lists the columns."""
+        """The bars that the run has played; ``RunRecord.bars`` lists the columns."""
         return self.record.bars
 
     def bars_of(self, code: str) -> pl.DataFrame:
-        """Return the bars of one stock that the run was fed; empty when there are none."""
+        """Return the bars of one stock that the run has played; empty for an unknown stock."""
         import polars as pl
 
         return self.record.bars.filter(pl.col("code") == code)

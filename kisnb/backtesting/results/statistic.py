@@ -13,21 +13,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 Unit: TypeAlias = Literal["change", "share", "won", "gain", "days", "count", "ratio"]
-"""``change`` and ``share`` are fractions (0.01 = 1 %), ``gain`` is won with a sign."""
+"""The unit of a value. ``change`` and ``share`` are fractions (0.01 = 1 %), ``gain`` is won with a
+sign."""
 Value: TypeAlias = int | float | None
 
 
 class Statistic(msgspec.Struct, frozen=True):
-    """One figure."""
+    """One statistic of a run."""
 
     group: str
     name: str
     value: Value
-    """None: not defined."""
+    """The value. None: not defined."""
     unit: Unit
     definition: str
     note: str = ""
-    """The date or the dates that the value belongs to; empty when it belongs to none."""
+    """The date or the dates of the value. Empty: it belongs to no date."""
 
     @property
     def text(self) -> str:
@@ -58,12 +59,12 @@ class Statistic(msgspec.Struct, frozen=True):
 
     @property
     def tone(self) -> Tone:
-        """The tone of a gain or a loss; empty for what is neither."""
+        """The tone of a gain or a loss. Empty for other units."""
         return tone_of(self.value) if self.unit in ("change", "gain") else ""
 
 
 def statistics_frame(known: Iterable[Statistic]) -> pl.DataFrame:
-    """Return one row per statistic.
+    """Return a DataFrame with one row per statistic.
 
     Columns: name; value (Float64; null: not defined; won are whole numbers); unit; text (for
     people); definition.

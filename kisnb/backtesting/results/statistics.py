@@ -36,14 +36,14 @@ _COSTS = "Costs and exposure"
 
 
 class StatisticsInput(msgspec.Struct, frozen=True):
-    """The frames that the statistics are computed from; ``run_frames.py`` says what they hold."""
+    """The DataFrames from which the statistics are computed; ``run_frames.py`` describes them."""
 
     record: RunRecord
     daily: pl.DataFrame
     trades: pl.DataFrame
     fills: pl.DataFrame
     benchmark: str = ""
-    """Name of the benchmark; empty without one."""
+    """Name of the benchmark. Empty: there is no benchmark."""
 
 
 def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:

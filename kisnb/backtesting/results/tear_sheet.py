@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("tear_sheet.html.j2")
 MOST_STOCKS = 6
-"""Candle charts on one sheet: those of the stocks with the highest turnover."""
+"""The most candle charts on one sheet. The stocks with the highest turnover are shown."""
 MOST_TRADES = 200
-"""Rows of the table of trades: the newest."""
+"""The most rows of the table of trades. The newest trades are shown."""
 
 
 def write_tear_sheet(result: RunFrames, path: str | Path) -> Report:
-    """Write the tear sheet of ``result`` to ``path``. Raises ConfigError when that fails."""
+    """Write the tear sheet of ``result`` to ``path``. Return the Report. Raises ConfigError."""
     page, content_hash = tear_sheet_html(result), hash_of(result)
     return write_report_file(path, page, content_hash, None, "name another file: report(FILE)")
 
 
 def tear_sheet_html(result: RunFrames) -> str:
-    """Return the whole page."""
+    """Return the tear sheet as an HTML page."""
     record = result.record
     known = list(result.statistics_by_name.values())
     groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
@@ -119,7 +119,7 @@ def _note(statistic: Statistic) -> Markup:
 
 
 def _values(result: RunFrames) -> Markup:
-    """Return the values under the pointer as JSON that may stand inside a script element."""
+    """Return the values for the pointer as JSON that is safe inside a script element."""
     daily = result.daily
     lines: list[list[tuple[str, list[str]]]] = [
         [("equity", [number(v) for v in daily["equity"].to_list()])],
@@ -165,7 +165,7 @@ def _sum_of_value() -> Any:
 
 
 def _stocks(result: RunFrames) -> Markup:
-    """Return a row per stock, the best first, and one over all."""
+    """Return an HTML table: a row per stock, the best first, and a last row over all."""
     summary = result.book.summary()
     stocks = summary.head(-1).sort("realised_net", descending=True, maintain_order=True)
     head = (
@@ -177,9 +177,9 @@ def _stocks(result: RunFrames) -> Markup:
 
 
 def _agents(result: RunFrames) -> Markup | None:
-    """Return a row per agent; None when it would repeat the table of stocks.
+    """Return an HTML table with a row per agent.
 
-    It does when each agent has a stock of its own.
+    None when each agent has a stock of its own, because the table of stocks shows the same.
     """
     pairs = result.fills.select("agent", "code").unique()
     if len(pairs) == pairs["agent"].n_unique() == pairs["code"].n_unique():
@@ -198,7 +198,7 @@ def _agents(result: RunFrames) -> Markup | None:
 
 
 def _summary_row(row: tuple[Any, ...]) -> list[Cell]:
-    """Return a row of ``OrderBook.summary`` as cells."""
+    """Return a row of ``OrderBook.summary`` as cells of an HTML table."""
     code, orders, fills, bought, sold, held, turnover, win_rate, realised, costs, net = row
     return [
         Cell(code, left=True), Cell(number(orders)), Cell(number(fills)), Cell(number(bought)),
@@ -247,7 +247,7 @@ def _bars(record: RunRecord) -> str:
 
 
 def _data(record: RunRecord) -> Markup:
-    """Return a table of the bars: a row per stock."""
+    """Return an HTML table about the bars: a row per stock."""
     import polars as pl
 
     stocks = record.bars.group_by("code", maintain_order=True).agg(
@@ -264,7 +264,7 @@ def _data(record: RunRecord) -> Markup:
 
 
 def _assumed() -> list[tuple[str, str]]:
-    """Return (variant, names) of the uncertain facts of the market."""
+    """Return the names of the market's uncertain facts, by the variant that was used."""
     taken = uncertain.current()
     names = uncertain.Uncertain.__struct_fields__
     variants = (

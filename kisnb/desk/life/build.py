@@ -30,7 +30,7 @@ from kisnb.desk.record.archive import open_journal, put_away
 from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.record.journal import JOURNAL, JournalLost
 from kisnb.desk.record.tape_worker import TapeLimits
-from kisnb.desk.run.conductor import Conductor, Rider
+from kisnb.desk.run.conductor import Conductor
 from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.halt_file import HaltFile
 from kisnb.desk.run.host import DeskHost
@@ -75,7 +75,7 @@ log = logging.getLogger(__name__)
 
 
 class Connected(NamedTuple):
-    """A broker connection and what belongs to it."""
+    """A broker connection, and the clock, locks and names that belong to it."""
 
     broker: KisBroker
     clock: Clock
@@ -84,16 +84,16 @@ class Connected(NamedTuple):
     folder: Path
     control: ControlClient | None
     is_tail: Callable[[str], bool] | None
-    """Tells whether these are the last digits of the account; None where no arming is needed."""
+    """Returns whether a text is the end of the account number. None: this mode needs no arming."""
     locks: CustomerLocks
-    """Held as long as the desk uses account and appkey."""
+    """The locks on account and appkey, held as long as the desk uses them."""
     universe: Universe
     hide: Callable[[str], str]
     """Returns a text without the customer's secrets."""
 
 
 class BuiltDesk:
-    """A desk that can run. ``run`` returns when the desk is to close."""
+    """A desk with all its parts. ``run`` serves sessions until the desk must close."""
 
     def __init__(
         self, server: DeskServer, host: DeskHost, connected: Connected, secret: str, file: HaltFile
@@ -114,7 +114,7 @@ class BuiltDesk:
         return self._connected.locks.locks
 
     def stop(self) -> None:
-        """End for good. Sessions get a farewell."""
+        """Ask the desk to end for good. Sessions get a farewell."""
         self.server.farewell = ("the desk was stopped", "open it again with %kis open")
         self.server.closing.set()
 
@@ -146,9 +146,9 @@ class BuiltDesk:
                 self.server.publish(Trouble(clock.now(), jump))
 
     def _check_day(self) -> None:
-        """Restart on a new day, once nothing of the old day is open.
+        """Ask for a restart on a new day, once no order of the old day is open.
 
-        Journal and keys are a day's.
+        Each day has its own journal and its own keys of orders.
         """
         now = self._connected.clock.now()
         # The list of a day's orders and their numbers belong to the day. An order that is still
@@ -162,9 +162,9 @@ class BuiltDesk:
             self.server.closing.set()
 
     def _check_journal(self) -> None:
-        """Try a journal again that could not be written.
+        """Check that the journal can be written. Stop sending while it cannot.
 
-        When it can be written, a fresh desk goes on from its rows.
+        When it can be written again, ask for a restart: a fresh desk goes on from its rows.
         """
         try:
             self._host.journal.check()
@@ -189,7 +189,10 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def _check_simulator(self) -> None:
-        """Stop with the simulator, and stop the simulator when no session was attached for long."""
+        """Close the desk if its simulator is gone.
+
+        Stop both if no session was attached for long.
+        """
         control = self._connected.control
         if control is None:
             return
@@ -206,7 +209,7 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
-        """Close the parts in the order in which they depend on one another."""
+        """Close all parts, each before the parts that it needs."""
         # The watch of the file submits halts and the server submits commands, so both end before
         # the host. The locks go last: from then on another desk may begin on this account.
         await self._file.close()
@@ -231,10 +234,11 @@ async def build_desk(
     secret: str,
     quotes: Mode | None = None,
 ) -> BuiltDesk:
-    """Connect, fold the journal, and be ready for sessions. Raises KisnbError with the cure.
+    """Connect, read the journal, start the core, and return the desk. Raises KisnbError.
 
-    ``simulator`` is a new day's. ``again`` goes on with the day of a desk that died. ``quotes``
-    names the mode whose desk gives the prices.
+    ``simulator`` has been started for a new day; None uses the running one. ``again`` goes on with
+    the day of a desk that died. ``quotes`` is the mode of the desk that gives the prices. None:
+    this desk has its own.
     """
     # The user's own holidays come first, because everything below asks the calendar.
     calendar.use_local()
@@ -262,7 +266,7 @@ async def build_desk(
     core = DeskCore(rules, limits, State.fold(rows))
 
     def publish(event: Event) -> None:
-        """Log the event where it is a step of the kill switch, and publish it."""
+        """Publish the event. Also log it if it is a step of the kill switch."""
         note(event)
         server.publish(event)
 
@@ -293,7 +297,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
             host,
             clock,
             connected.control,
-            lambda: list[Rider](server.feed.connections),
+            lambda: server.feed.connections,
             lambda: server.feed.seq,
             server.publish,
         )
@@ -360,7 +364,7 @@ async def _simulated(
 
 
 async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
-    """Return the simulator that runs; None when none replies.
+    """Return the address of the running simulator; None when no simulator replies.
 
     Raises ConfigError when it plays another day.
     """
@@ -430,12 +434,12 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
 
 
 def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
-    """Return the tape of this desk's day."""
+    """Begin and return the tape of this desk's day."""
     name = connected.name
     simulated = name.mode is Mode.SIM
 
     def report(text: str) -> None:
-        """Show a trouble of the tape where the desk's other troubles are shown."""
+        """Publish a trouble of the tape like the desk's other troubles."""
         server.publish(Trouble(connected.clock.now(), text))
 
     return DeskTape(
@@ -452,7 +456,7 @@ def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
 
 
 def _close_tapes(paths: Sequence[Path], wait: bool) -> None:
-    """Pack tapes in a process of its own; ``wait`` for its end. Raises OSError."""
+    """Start a process that packs tapes; with ``wait``, wait for its end. Raises OSError."""
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         python("kisnb.history.tape.closing", *map(str, paths)),
         cwd=FOLDER,
@@ -464,12 +468,15 @@ def _close_tapes(paths: Sequence[Path], wait: bool) -> None:
 
 
 def _desk_of(mode: Mode) -> Desk:
-    """Return the desk of another mode, not attached yet. It is started when it does not run."""
+    """Find or start the desk of another mode. Return a client that is not attached yet."""
     return DeskClient(start_desk(mode, SimulatedDay()))
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
-    """Return the network, recorded when a file for it is named. Raises ConfigError."""
+    """Return the network for calls to KIS, with a recording if the configuration names a file.
+
+    Raises ConfigError.
+    """
     network = Network(config.order_timeout)
     if not config.record:
         return network

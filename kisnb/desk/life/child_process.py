@@ -1,9 +1,9 @@
-"""The start of desk, supervisor and simulator: apart from the folder in which a person works.
+"""Command and environment for the start of desk, supervisor and simulator.
 
 A notebook's folder may hold a ``secrets.py`` or a ``token.py``. Python looks for modules in the
-working folder first, so such a file would stand in for the standard library's. It could keep a desk
-from starting that is to take over orders in the market. So the processes start with ``-P`` in a
-working folder of their own, and every relative path of a setting is made absolute before.
+working folder first, so such a file would replace the standard library's module. Then a desk that
+must take over orders in the market could not start. So the processes start with ``-P`` in another
+working folder, and every relative path of a setting is made absolute before.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import sys
 from pathlib import Path
 
 FOLDER = "/"
-"""The working folder: it is always there, and keeps no disk busy."""
+"""The working folder of the processes. It always exists, and it blocks no disk."""
 _PATHS = ("KISNB_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of kisnb in this interpreter; start it in ``FOLDER``."""
+    """Return the command that runs a module of kisnb in this interpreter.
+
+    Start it in ``FOLDER``.
+    """
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process with absolute paths. Raises ConfigError for a wrong setting.
+    """Return the environment for a child process: this process's own, with absolute paths.
 
-    A relative ``credentials`` or ``record`` of ``config.json`` is handed on as ``KISNB_…``: it
-    names a file beside the notebook that starts the desk.
+    A relative ``credentials`` or ``record`` of ``config.json`` is passed on as ``KISNB_…``, because
+    it names a file beside the notebook that starts the desk. Raises ConfigError for wrong settings.
     """
     # Imported here, because the supervisor uses this module too and stays small without it.
     from kisnb.config import PATHS, full_path, load_config
@@ -41,10 +44,10 @@ def environment() -> dict[str, str]:
 
 
 def _search_path() -> list[str]:
-    """The folders of ``PYTHONPATH`` that are named in full.
+    """Return the absolute folders of ``PYTHONPATH``, and kisnb's own folder if a child needs it.
 
-    An empty or a relative one means the working folder. The folder of kisnb follows when a child
-    would not find it otherwise: it was not installed, and found in the working folder.
+    An empty or relative folder would mean the working folder. A child needs kisnb's folder when
+    kisnb was not installed but found in the working folder.
     """
     kept = [
         path

@@ -1,4 +1,4 @@
-"""The desk's door: its socket, its address on file, its locks; restored when they were removed.
+"""Keeps the desk's socket, address file and locks, and restores them when they were removed.
 
 A cleaner of temporary files may take the socket. The system removes the runtime folder when the
 user's last login session ends. Without a watch the desk would go on, and no kernel, no
@@ -26,7 +26,7 @@ from kisnb.terms import Mode
 
 CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
-"""Seconds between two touches of the files. A cleaner takes unchanged files for old ones."""
+"""Seconds between two touches of the files. A cleaner removes files that look old."""
 TAKEN = (
     "another desk took the place of this one, which stopped",
     "open the desk again with %kis open; what was journaled is safe",
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class Door:
     """The socket and the address file by which sessions find a desk.
 
-    ``open`` it, let ``watch`` run beside the desk, ``close`` it.
+    Call ``open``, let ``watch`` run beside the desk, and call ``close`` at the end.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Door:
         locks: Sequence[Lock],
         address: Callable[[str], DeskAddress],
     ) -> None:
-        """``address`` makes the desk's address of the path of its socket."""
+        """Prepare the door. ``address`` returns the desk's address for a path of its socket."""
         self._server = server
         self._mode = mode
         self._locks = locks
@@ -60,7 +60,7 @@ class Door:
         self._failed: dict[str, str] = {}
 
     async def open(self) -> DeskAddress:
-        """Listen, and put the address on file. Raises ConfigError and OSError."""
+        """Listen, write the address to its file, and return it. Raises ConfigError and OSError."""
         self._socket = socket_path(f"desk-{self._mode}")
         # The socket listens before its address is on file, because a session that reads the address
         # connects at once.
@@ -71,7 +71,10 @@ class Door:
         return address
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled; what fails is logged once and tried again."""
+        """Check socket, address and locks every two seconds, and restore them, until cancelled.
+
+        A failure is logged once and tried again.
+        """
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             # A whole state folder that was removed ends the desk: its journal is gone.
@@ -121,15 +124,15 @@ class Door:
             await self.open()
 
     def close(self) -> None:
-        """Take the socket away."""
+        """Remove the socket."""
         with suppress(OSError):
             self._socket.unlink(missing_ok=True)
 
 
 def _mark(path: Path) -> tuple[int, ...]:
-    """Return a mark that tells a file from a later one with the same path.
+    """Return values that differ when another file stands at the same path; empty without a file.
 
-    The later file may have the number of the earlier one.
+    The inode number alone is not enough: a later file may get the number of the earlier one.
     """
     try:
         found = path.lstat()

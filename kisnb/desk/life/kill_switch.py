@@ -18,7 +18,7 @@ from kisnb.trading.ports.queries import LiftHalt, Query
 from kisnb.trading.ports.replies import TextReply
 
 SECONDS = 45.0
-"""Wall time for all steps: three queries, their pauses, and a desk that is busy."""
+"""The longest wall time for all steps: three queries, their pauses, and a busy desk."""
 ASK_SECONDS = 15.0
 DYING_SECONDS = 5.0
 
@@ -55,9 +55,9 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
 
 
 def halt_by_file(reason: str) -> str:
-    """Halt every desk of this state folder by the HALT file, when a desk does not reply.
+    """Write the HALT file, which halts every desk of this state folder that still runs.
 
-    Return a sentence that says so.
+    It is for a desk that does not reply. Return a sentence about the result.
     """
     path = halt_file()
     try:
@@ -96,7 +96,10 @@ def ask(mode: Mode, question: Query[TextReply]) -> str:
 
 
 def attached(mode: Mode) -> DeskClient:
-    """Attach to the desk of a mode, and wait for one that is being started again."""
+    """Attach to the desk of a mode and return the client. Wait for a desk that starts again.
+
+    Raises BadInput when no desk runs, DeskBusy and DeskLost when it does not reply.
+    """
     deadline = time.monotonic() + DYING_SECONDS
     while True:
         address = find_or_wait(mode)

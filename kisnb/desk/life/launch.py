@@ -1,4 +1,4 @@
-"""Starts the desk of a mode, or finds the one that runs; stops it."""
+"""Starts, finds, restarts and stops the desk of a mode."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ STOP_SECONDS = 15.0
 def start_desk(
     mode: Mode, day: SimulatedDay, *, fresh: bool = False, quotes: Mode | None = None
 ) -> DeskAddress:
-    """Start the desk as a process of its own, or find the one that runs.
+    """Start the desk as a separate process, or find the running one. Return its address.
 
-    ``quotes`` names the mode whose desk gives it prices. Raises the desk's own error.
+    ``fresh`` stops a running desk first. ``quotes`` is the mode of the desk that gives it prices.
+    Raises the desk's own error.
     """
     running = find_or_wait(mode)
     if running is not None and not fresh:
@@ -105,9 +106,9 @@ def start_desk(
 
 
 def restart_desk(mode: Mode) -> DeskAddress:
-    """Stop a desk and start it again: it reads its settings again. A simulated day goes on.
+    """Stop a desk and start it again, so that it reads its settings. Return its address.
 
-    Raises DeskError when none runs, and the desk's own error.
+    A simulated day goes on. Raises DeskError when no desk runs, and the desk's own error.
     """
     running = find_or_wait(mode)
     if running is None:
@@ -120,9 +121,9 @@ def restart_desk(mode: Mode) -> DeskAddress:
 
 
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
-    """Return the mode whose desk gives the prices; None for its own.
+    """Return the mode of the desk that gives the prices; None when the desk has its own.
 
-    Raises ConfigError for a pair that makes no sense.
+    Raises ConfigError for a pair of modes that cannot work together.
     """
     if quotes is mode:
         return None
@@ -159,7 +160,7 @@ def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
 
 
 def _attached_to(running: DeskAddress) -> str:
-    """Return which sessions are attached to the desk, for people."""
+    """Return the sessions that are attached to the desk, in words."""
     try:
         sessions = stands_of(running).sessions
     except DeskError:
@@ -174,9 +175,9 @@ def _attached_to(running: DeskAddress) -> str:
 
 
 def stop_desk(mode: Mode) -> bool:
-    """Stop a desk and its supervisor and wait until both are gone; orders in the market stay there.
+    """Stop a desk and its supervisor, and wait until both are gone. Return whether one of them ran.
 
-    Returns whether anything ran. Raises DeskBusy when it does not end.
+    Orders in the market stay there. Raises DeskBusy when the desk does not end.
     """
     if not is_up(mode):
         return False

@@ -1,4 +1,4 @@
-"""The desk process: one per account, locked, started by its supervisor, apart from every kernel."""
+"""The main program of the desk process. Its supervisor starts it, one for each account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run a desk until it is to close. Return the exit status for the supervisor."""
+    """Run a desk until it must close. Return the exit status for the supervisor."""
     # What the desk loads and folds from the journal lives as long as the desk. The garbage
     # collector would walk all of it while it grows, and later beside an order.
     gc.disable()

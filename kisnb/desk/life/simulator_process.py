@@ -1,4 +1,4 @@
-"""Starts the simulator, detached, or finds the one that runs; never imports it."""
+"""Starts, finds and stops the simulator, as a detached process. Never imports it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ STOP_SECONDS = 10.0
 
 
 class SimulatedDay(msgspec.Struct, frozen=True):
-    """The wishes for a simulated day. None takes the day that runs, or the default."""
+    """The options for a simulated day. None: the value of the running day, or the default."""
 
     seed: int | None = None
     date: str | None = None
-    """YYYY-MM-DD."""
+    """The date of the day, YYYY-MM-DD."""
     start: str | None = None
-    """HH:MM:SS."""
+    """The time at which the day starts, HH:MM:SS."""
 
 
 class SimAddress(msgspec.Struct, frozen=True):
-    """A running simulator. No secrets.
+    """The addresses and the day of a running simulator, without secrets.
 
-    The made-up keys stand in the ``kis_devlp.yaml`` beside the address.
+    Its generated keys are in the ``kis_devlp.yaml`` beside the address file.
     """
 
     rest: str
@@ -65,7 +65,7 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def find_simulator(state: Path) -> SimAddress | None:
-    """Return the address on file when its process lives. It may still not answer."""
+    """Return the address of the simulator whose process runs; else None. It may not answer."""
     try:
         address = msgspec.json.decode(
             (sim_folder(state) / "address.json").read_bytes(), type=SimAddress
@@ -76,7 +76,7 @@ def find_simulator(state: Path) -> SimAddress | None:
 
 
 def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
-    """Raise ConfigError when another day than the running one is wanted."""
+    """Raise ConfigError when ``wanted`` differs from the day of the running simulator."""
     for name in ("seed", "date", "start"):
         value = getattr(wanted, name)
         if value is not None and value != getattr(running, name):
@@ -87,9 +87,9 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
 
 
 def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
-    """Start the simulator of a new day; None when one runs to go on with.
+    """Start and return the simulator of a new day. None: a simulator runs, and its day goes on.
 
-    ``fresh`` ends the old one. Raises ConfigError.
+    ``fresh`` stops a running simulator first. Raises ConfigError.
     """
     state = state_dir()
     if fresh:
@@ -100,13 +100,13 @@ def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
 
 
 class StartingSimulator:
-    """A simulator that has been started, in a process group of its own. ``ready`` waits for it."""
+    """Starts a simulator in a process group of its own. ``ready`` waits until it serves."""
 
     def __init__(self, state: Path, day: SimulatedDay, config: Config) -> None:
         self._folder = sim_folder(state)
         self._log = self._folder / "simulator.log"
         self.credentials: Credentials | None = None
-        """The made-up keys; None until ``ready`` has returned."""
+        """The generated keys. None until ``ready`` has returned."""
         # Until the address is on file nobody but this object can find the process.
         self._is_on_file = False
         recording = self._folder / "recording.jsonl"
@@ -127,7 +127,7 @@ class StartingSimulator:
             )
 
     def ready(self) -> SimAddress:
-        """Return its address, and put the address on file.
+        """Wait until the simulator serves, write its address to a file, and return the address.
 
         Raises ConfigError with the simulator's own words.
         """
@@ -155,9 +155,9 @@ class StartingSimulator:
         return address
 
     def give_up(self) -> None:
-        """End the simulator unless its address is on file.
+        """Kill the simulator, unless its address was written to the file.
 
-        Without it nobody would find the process.
+        Without the file nobody would find the process.
         """
         if not self._is_on_file:
             self._child.kill()
@@ -165,9 +165,9 @@ class StartingSimulator:
 
 
 def plain() -> dict[str, str]:
-    """Return the environment of a simulated day.
+    """Return the environment for the processes of a simulated day.
 
-    No TLS is spoken, and reading the machine's certificate authorities would take 0.1 s.
+    They use no TLS, and reading the machine's certificate authorities would take 0.1 s.
     """
     return {**environment(), "SSL_CERT_FILE": os.devnull}
 
@@ -196,7 +196,7 @@ def _ready_line(child: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
 
 
 def check_startable(day: SimulatedDay) -> None:
-    """Check whether the simulator can begin this day. Raises ConfigError with its reason if not."""
+    """Raise ConfigError with the simulator's reason if it cannot begin this day."""
     checked = subprocess.run(  # noqa: S603
         python("kisnb", "sim", "--check", *_options(day)),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=FOLDER,
@@ -216,9 +216,9 @@ def _options(day: SimulatedDay) -> list[str]:
 
 
 def stop_simulator() -> bool:
-    """Stop the simulator on file and wait until it is gone. Return whether one ran.
+    """Stop the running simulator, and wait until it is gone. Return whether one ran.
 
-    Its day is over with it. Raises ConfigError when it does not end.
+    Its day ends with it. Raises ConfigError when it does not end.
     """
     address = find_simulator(state_dir())
     if address is None:
@@ -233,9 +233,9 @@ def stop_simulator() -> bool:
 
 
 def _is_simulator(pid: int) -> bool:
-    """Return whether the process with this number is the simulator on file.
+    """Return whether the process with this id is a simulator.
 
-    The file may be older than the process that has the number now.
+    The address file may be older than the process that has the id now.
     """
     import psutil
 

@@ -1,4 +1,4 @@
-"""``kisnb desk status``: the state of a desk, or why it is not known."""
+"""The text of ``kisnb desk status``: the state of a desk, or why it is not known."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def status(mode: Mode) -> tuple[list[str], bool]:
 
 
 def stands_of(desk: DeskAddress) -> StatusReply:
-    """Return a desk's own status, for people. Raises DeskError when the desk does not reply."""
+    """Ask a desk for its status, for people. Raises DeskError when the desk does not reply."""
     client = DeskClient(wait_for_socket(desk))
     try:
         client.attach_blocking()

@@ -1,6 +1,6 @@
 """The desk's parent: starts the desk, starts it again when it dies, and gives up with a sentence.
 
-It is small on purpose. It holds no socket and no journal, so that nothing it does can fail with the
+It is small on purpose. It has no socket and no journal, so that it does not fail together with the
 desk.
 """
 
@@ -29,16 +29,16 @@ from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
 HEALTHY_SECONDS = 60.0
-"""How long a desk must live to have recovered. Then its earlier deaths are forgotten."""
+"""Seconds after which a desk counts as recovered. Then its earlier deaths are forgotten."""
 MOST_DEATHS = 5
 BACKOFF = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
-"""Seconds before the 1st, 2nd, … start in a row; the last one repeats."""
+"""Pauses before the 1st, 2nd, … restart in a row, seconds. The last pause repeats."""
 POLL_SECONDS = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
 PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
-"""Errors of a start that can pass while the supervisor waits: KIS is not reached or has no token
-for us now, the disk is full, the state folder does not serve."""
+"""Errors of a start that may end by themselves: KIS cannot be reached or gives no token now, the
+disk is full, the state folder cannot be used."""
 
 
 # What the end of a desk, or of its start, leads to:
@@ -54,7 +54,7 @@ for us now, the disk is full, the state folder does not serve."""
 #   the very first start refused, or not ready    ends; whoever started it gets the error
 #   lived longer than HEALTHY_SECONDS             deaths and pauses begin at zero again
 class Supervisor:
-    """Runs one desk process after another, until one ends because it was to end."""
+    """Runs one desk process after another, until one ends on purpose or the deaths are too many."""
 
     def __init__(self, command: Sequence[str], log: Path, report: ReportStart) -> None:
         self._command = command
@@ -65,15 +65,15 @@ class Supervisor:
         self._deaths = 0
 
     def stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
-        """Pass the end on to the desk; ``run`` returns when it is gone."""
+        """Send the desk the signal to end. ``run`` returns when the desk is gone."""
         self._stopping = True
         if self._child is not None:
             self._child.terminate()
 
     def run(self) -> str:
-        """Supervise until the desk is to be gone.
+        """Start desks until one ends for good.
 
-        Return why it was given up; empty when it was not.
+        Return why the desk was given up; empty when it ended on purpose.
         """
         began, ready = time.monotonic(), self._start([])
         self._report(ready)
@@ -108,7 +108,10 @@ class Supervisor:
         return ""
 
     def _start(self, more: Sequence[str]) -> dict[str, str] | None:
-        """Start a desk. Return its ready line, with its address or its error; None when it died."""
+        """Start a desk.
+
+        Return its ready line with its address or error; None when it is not ready.
+        """
         read_end, write_end = os.pipe()
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -134,7 +137,7 @@ class Supervisor:
         return self._child.wait()
 
     def _wait_pause(self, seconds: float) -> bool:
-        """Wait; False when the end came meanwhile."""
+        """Wait for ``seconds``. Return False when a stop was asked for meanwhile."""
         until = time.monotonic() + seconds
         # A signal does not shorten ``time.sleep`` (PEP 475). So the wait is made of short ones.
         while time.monotonic() < until and not self._stopping:
@@ -147,7 +150,7 @@ class Supervisor:
 
 
 class ReportStart:
-    """Says once, to whoever started the supervisor, what became of the first desk."""
+    """Reports the result of the first start, once, to the process that started the supervisor."""
 
     def __init__(self, descriptor: int) -> None:
         self._pipe = os.fdopen(descriptor, "w")
@@ -159,9 +162,9 @@ class ReportStart:
 
 
 def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
-    """Return the line of JSON that a child writes when it is ready.
+    """Wait up to ``seconds`` for the line of JSON that a child writes when it is ready. Return it.
 
-    None when the child ends, or lets ``seconds`` pass, without it.
+    None when the child ends, or the time passes, without such a line.
     """
     with os.fdopen(read_end, "rb") as pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -171,9 +174,9 @@ def ready_line(read_end: int, seconds: float) -> dict[str, str] | None:
 
 
 def farewell_path(mode: Mode) -> Path:
-    """Return the file that says why the supervisor gave its desk up.
+    """Return the path of the file that says why the supervisor gave its desk up.
 
-    The file is there until a desk is started again.
+    The file exists until a desk is started again.
     """
     return desk_folder(mode) / "given_up.txt"
 
@@ -195,7 +198,7 @@ def _named(status: int) -> str:
 
 
 def main() -> int:
-    """Run a supervisor until its desk is to be gone."""
+    """Run a supervisor until its desk has ended for good. Return the exit status."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
     parser.add_argument("--ready", type=int, required=True)

@@ -1,7 +1,7 @@
-"""The archive: files of past days move aside. Rows that still count are copied to the next file.
+"""Moves journals of past days to the archive, and copies the rows that still count to a new file.
 
-If the clock ran ahead and was corrected, a file was moved too early. It comes back, because its
-orders belong to today. So one look at the machine's clock does not decide what is past.
+If the clock ran ahead and was corrected, a file was moved too early. Then it is moved back, because
+its orders belong to today. So a wrong clock at one moment does no lasting harm.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from kisnb.trading.state import State
 
 ARCHIVE = "archive"
 REPLACED = "replaced"
-"""Begins the name of a file whose rows are all back in the journal."""
+"""The first word of the name of a file whose rows are all back in the journal."""
 NEVER = 99991231
 
 
@@ -47,12 +47,12 @@ NEVER = 99991231
 #   move the journal to the archive    journal.next, archive/DAY.sqlite   ``Journal`` renames it
 #   rename journal.next to journal     journal, archive/DAY.sqlite        is as usual
 def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
-    """Return the journal of the day and its rows.
+    """Open the journal of the day. Return it with its rows.
 
     Raises ConfigError for a file that cannot be used.
 
-    A file whose newest row is of an earlier Korean day is archived first. A file of today or later
-    that was archived before comes back.
+    A file whose newest row is of an earlier Korean day is archived first. An archived file whose
+    newest row is of today or later is moved back.
     """
     journal = Journal(path)
     while (early := _archived_early(journal, kst_day(now))) is not None:
@@ -77,7 +77,10 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
 
 
 def _archived_early(journal: Journal, today: date) -> Path | None:
-    """The archived file that this journal follows, when its newest row is of today or later."""
+    """Return the archived file before this journal if it was moved too early; else None.
+
+    Its newest row is of today or later.
+    """
     for path in _archived_since(journal.path.parent / ARCHIVE, today):
         with suppress(ConfigError):
             moved = Journal(path)
@@ -89,9 +92,9 @@ def _archived_early(journal: Journal, today: date) -> Path | None:
 
 
 def _archived_since(folder: Path, today: date) -> Iterator[Path]:
-    """Return the archived files whose newest row is of ``today`` or later, by name.
+    """Yield the archived files whose newest row is of ``today`` or later. The name says the day.
 
-    Usually there are none.
+    Usually there are no such files.
     """
     for path in folder.glob("*.sqlite"):
         # A name without a date, such as one that begins with REPLACED, belongs to a file whose rows
@@ -102,7 +105,10 @@ def _archived_since(folder: Path, today: date) -> Iterator[Path]:
 
 
 def _brought_back(journal: Journal, early: Path) -> Journal:
-    """The archived file with what was written since, in the journal's place. Raises ConfigError."""
+    """Move the archived file back, add the rows written since, and return it as the journal.
+
+    Raises ConfigError.
+    """
     path, fresh = journal.path, next_path(journal.path)
     fresh.unlink(missing_ok=True)
     # A copy, because the archived file must stay whole until the journal is back in its place.
@@ -122,13 +128,12 @@ def _brought_back(journal: Journal, early: Path) -> Journal:
 def still_counting(rows: Sequence[Row]) -> list[Row]:
     """Return the rows that still count on the next day.
 
-    Their fold has the same open orders, lots, cash, differences and trading state. These rows
-    count:
+    They give the same open orders, lots, cash, differences and trading state. These rows count:
 
-    - of orders: those of open orders;
-    - of stocks: those of stocks that have been held ever since;
-    - of days: those of a day whose list is read again for an open order. KIS's list holds all
-      orders of the day, and one that is not known would be taken for an external order.
+    - rows of open orders;
+    - rows of stocks that have been held ever since;
+    - rows of a day whose list is read again for an open order. KIS's list has all orders of the
+      day, and an unknown order would be taken for an external one.
     """
     # The whole day is folded once before: only at its end is it known which orders are open, and
     # the second pass needs the oldest of their days.
@@ -159,14 +164,14 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
 
 
 class _Since:
-    """The facts of a stock since it was neither held nor on order."""
+    """The rows of a stock since the last moment at which it was neither held nor on order."""
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
         self.day = 0
-        """Day of the newest order."""
+        """Day of the newest order, YYYYMMDD."""
         self.last = 0
-        """Number of the last row of all these orders, which may be still to come."""
+        """Number of the last row of all these orders. It may come later in the file."""
         self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
@@ -184,7 +189,7 @@ def _note(
     first: int,
     last: Mapping[str, int],
 ) -> None:
-    """Note what row number ``n`` says of its stock.
+    """Add row number ``n`` to the rows of its stock. Drop these rows when the stock is flat.
 
     ``first`` is the first day whose orders are all kept, ``last`` the number of each order's last
     row.

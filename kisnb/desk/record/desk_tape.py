@@ -1,7 +1,7 @@
-"""The desk's tape: all that the desk publishes about the market and orders, written beside it.
+"""Writes the desk's tape: all that the desk publishes about the market and orders.
 
 The desk's loop only collects. A thread packs and writes, so a slow disk delays no order, and a full
-one stops none:
+disk stops no order:
 
     loop      add() ─► Collector ──every half second──► queue
     thread                                               queue ─► TapeWriter ─► disk
@@ -36,24 +36,24 @@ from kisnb.history.tape.writer import Collector, TapeBlock, gap_block
 from kisnb.market import sessions
 
 FLUSH_SECONDS = 0.5
-"""Wall time that an event waits in memory at most. So much is lost when the process dies."""
+"""The longest wall time for which an event waits in memory. It is lost if the process dies."""
 MOST_COLLECTED = 1024 * 1024
-"""Bytes after which events are written at once."""
+"""Number of collected bytes above which events are written at once."""
 MOST_WAITING = 64 * 1024 * 1024
-"""Bytes that may wait for a slow disk. What comes then is left out, and named as a gap."""
+"""The most bytes that wait for a slow disk. Later events are left out and named as a gap."""
 CLOSE_SECONDS = 2.0
-"""Wall time that the desk's end waits for the last blocks at most."""
+"""The longest wall time for which the end of the desk waits for the last blocks."""
 AFTER_CLOSE: Ns = 60 * SECOND
 """Time after the last market session of a day at which its tape is closed."""
 STOPPED = "the desk stopped"
 
 
 class DeskTape:
-    """Tapes what the desk publishes, a file a day below ``folder``.
+    """Writes the events that the desk publishes to a tape, one file a day below ``folder``.
 
-    ``name`` tells two simulated days of one date apart. ``hide`` takes secrets out of a text.
-    ``report`` gets a sentence for people when the tape has trouble: once until it is well again.
-    ``close_tapes`` brings tapes into their final form, beside this process.
+    ``name`` distinguishes two simulated days of one date. ``hide`` removes secrets from a text.
+    ``report`` gets a sentence for people when the tape has trouble, once for each trouble.
+    ``close_tapes`` brings tapes into their final form, in another process.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class DeskTape:
         self._waiting = 0
         """Bytes that the thread has not written yet."""
         self._dropped: Ns = 0
-        """The moment of the first event that was left out because too much waited; 0: none."""
+        """The moment of the first event that was left out because too much waited. 0: no gap."""
         self._work: queue.SimpleQueue[TapeWork] = queue.SimpleQueue()
         self._begin_day(now)
         worker = TapeWorker(
@@ -90,7 +90,7 @@ class DeskTape:
         self._thread.start()
 
     def add(self, now: Ns, events: Sequence[Event]) -> None:
-        """Take what was published at ``now``."""
+        """Collect events that were published at ``now``."""
         if now >= self._due:
             self._pass_due(now)
         self._collector.add(now, events)
@@ -100,9 +100,9 @@ class DeskTape:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._hand_over)
 
     async def written(self) -> Path:
-        """Wait until all that was taken is on the disk, and return today's tape.
+        """Wait until all collected events are on the disk. Return the path of today's tape.
 
-        The file is missing when the disk took nothing.
+        The file does not exist when nothing could be written.
         """
         self._hand_over()
         done: asyncio.Future[None] = self._loop.create_future()
@@ -111,7 +111,7 @@ class DeskTape:
         return self.path
 
     def close(self, now: Ns) -> None:
-        """Write what is left. A disk that takes nothing is waited for only a little."""
+        """Write the last events, and wait up to 2 seconds for the disk."""
         self._collector.add(now, [LinkDown(now, STOPPED)])
         self._hand_over()
         self._work.put(None)
@@ -120,12 +120,12 @@ class DeskTape:
     def _begin_day(self, now: Ns) -> None:
         day = kst_day(now)
         self.path = tape_path(self._folder, day, self._name)
-        """Today's tape."""
+        """The path of today's tape."""
         self._label = TapeLabel(self._source, day.isoformat())
         self._midnight = kst(day + timedelta(days=1), 0)
         over = max(sessions.boundaries(day), default=self._midnight) + AFTER_CLOSE
         self._due = over if now < over else self._midnight
-        """When the day's tape is to be closed, and then when the next day begins."""
+        """When the day's tape must be closed. After that: when the next day begins."""
 
     def _pass_due(self, now: Ns) -> None:
         self._hand_over()
@@ -136,7 +136,7 @@ class DeskTape:
             self._due = self._midnight
 
     def _hand_over(self) -> None:
-        """Give the thread what was collected."""
+        """Give the collected events to the thread, or leave them out if too many bytes wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,7 @@
 """The journal: one SQLite file (WAL), append only, every append synced before it returns.
 
-Past days are moved aside, never deleted. What cannot be read is refused and left as it is.
+Journals of past days are moved to the archive, never deleted. A file that cannot be read is refused
+and left as it is.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from kisnb.trading.ports.journal_rows import (
 JOURNAL = "journal.sqlite"
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6B69736E
-"""``kisn``: tells the file from any other SQLite file."""
+"""``kisn`` in ASCII. It distinguishes a journal from other SQLite files."""
 MAGIC = b"SQLite format 3\0"
 PUBLISHED = f"name NOT IN ({', '.join(repr(kind.__name__) for kind in DESK_ONLY)})"
-"""SQL: the rows that sessions receive."""
+"""The SQL condition for rows that sessions receive."""
 ROWS = """CREATE TABLE rows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, name TEXT NOT NULL,
     key TEXT NOT NULL, body BLOB NOT NULL
@@ -38,14 +39,14 @@ FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITH
 
 
 class JournalLost(DeskError):
-    """A row could not be written: nothing may be sent any more."""
+    """Raised when a row could not be written. Then nothing may be sent any more."""
 
 
 class Journal:
-    """The rows in the order in which they were written.
+    """A journal file: it appends rows, and reads them in the order in which they were written.
 
-    Raises ConfigError for a file that cannot be used, JournalLost while the disk does not let it be
-    opened.
+    Opening raises ConfigError for a file that cannot be used, JournalLost while the disk does not
+    let it be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,10 +59,10 @@ class Journal:
             self._db = _open(path)
             self._before = self._fact("before")
             self._whole_from = self._fact("whole_from")
-            """From this row on none is missing in this file."""
+            """Number of the published row from which on no row is missing in this file."""
             counted = self._db.execute(f"SELECT count(*) FROM rows WHERE {PUBLISHED}")  # noqa: S608
             self.published: int = self._before + counted.fetchone()[0]
-            """Number of the newest published row, those of archived files included."""
+            """Number of the newest published row. It counts the rows of archived files too."""
         except (sqlite3.Error, OSError) as e:
             if _is_damage(e):
                 cure = (
@@ -73,7 +74,7 @@ class Journal:
         self._inode = path.stat().st_ino
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Write all rows or none; they are on the disk when this returns. Raises JournalLost."""
+        """Write all rows or no row, and sync them to the disk. Raises JournalLost."""
         encoded = [(r.t, type(r).__name__, row_key(r), encode_row(r)) for r in rows]
         try:
             self._check_place()
@@ -92,7 +93,7 @@ class Journal:
         self.published += sum(not isinstance(r, DESK_ONLY) for r in rows)
 
     def check(self) -> None:
-        """Raise JournalLost while rows cannot be written."""
+        """Write a test value. Raises JournalLost while rows cannot be written."""
         try:
             self._check_place()
             # A real write of a value that changes: nothing less shows that the disk is full or can
@@ -102,16 +103,16 @@ class Journal:
             raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
 
     def rows(self) -> list[Row]:
-        """All rows, oldest first."""
+        """Return all rows, oldest first."""
         return decode_rows(
             array_of(body for (body,) in self._db.execute("SELECT body FROM rows ORDER BY seq"))
         )
 
     def published_after(self, number: int) -> tuple[int, bytes]:
-        """Return the published rows after the given one, and the number before the first of them.
+        """Return the published rows after row ``number``, with the number before their first row.
 
-        The rows are one JSON array. When the file does not reach back so far, they are all its
-        published rows. Raises JournalLost.
+        The rows are one JSON array. If the file does not reach back so far, it has all published
+        rows of the file. Raises JournalLost.
         """
         count = self.published - number
         # Of the rows before ``whole_from`` only those that still count were taken over, under no
@@ -133,20 +134,20 @@ class Journal:
         return self._whole_from > 0 and self._whole_from == moved.published
 
     def own_rows(self) -> list[Row]:
-        """Return the rows written to this file, without those taken over from the file before."""
+        """Return the rows written to this file, without the rows copied from the file before."""
         # All rows that it began with are published ones.
         return self.rows()[self._whole_from - self._before :]
 
     @property
     def day(self) -> date | None:
-        """The Korean day of the newest row."""
+        """The Korean day of the newest row. None: the file has no row."""
         (t,) = self._db.execute("SELECT max(t) FROM rows").fetchone()
         return kst_day(t) if t is not None else None
 
     def count_on(self, published: int) -> None:
-        """Go on with the numbers of a file that was moved away.
+        """Continue the row numbers of a file that was moved away.
 
-        Its newest published row is number ``published``.
+        ``published`` is the number of its newest published row.
         """
         before = published - (self.published - self._before)
         self._db.execute(
@@ -156,9 +157,9 @@ class Journal:
         self._before, self._whole_from, self.published = before, published, published
 
     def move_to(self, folder: Path, stem: str) -> Path | None:
-        """Close the journal with all rows in one file, and move that file.
+        """Close the journal with all rows in one file, move that file, and return its new path.
 
-        None when another process reads it just now.
+        None when another process is reading it: then it is closed and not moved.
         """
         # The newest rows may stand in SQLite's side file (-wal), which the rename would leave
         # behind. The checkpoint brings them into the file itself.
@@ -172,11 +173,11 @@ class Journal:
         return target
 
     def close(self) -> None:
-        """All rows are in the one file afterwards."""
+        """Close the file. Afterwards all rows are in this one file."""
         self._db.close()
 
     def _check_place(self) -> None:
-        """A file that was removed would take every row and keep none."""
+        """Raise FileNotFoundError if the file was removed or replaced: its rows would be lost."""
         try:
             inode = self.path.stat().st_ino
         except FileNotFoundError:
@@ -190,7 +191,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
-    """Return the rows of a journal with their numbers, beside the desk that writes it.
+    """Return the rows of a journal with their numbers, also while a desk writes it.
 
     Raises ConfigError.
     """
@@ -206,9 +207,9 @@ def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse a file of another kind before SQLite touches it.
+    """Raise ConfigError for a file that is no SQLite file, before SQLite touches it.
 
-    A file with a torn header is refused too, and does not become a new journal.
+    A file with a damaged header is refused too, and does not become a new journal.
     """
     try:
         with path.open("rb") as file:
@@ -292,11 +293,11 @@ def _migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 _MIGRATIONS: dict[int, tuple[str, ...]] = {1: (FACTS, f"PRAGMA application_id={APPLICATION_ID}")}
-"""Version → what makes the next one of it."""
+"""SQL statements that migrate a file to the next version, by its version."""
 
 
 def next_path(path: Path) -> Path:
-    """Return the path at which the file that follows this one is written."""
+    """Return the path at which the next journal file is written before it is renamed."""
     return path.with_name(f"{path.name}.next")
 
 

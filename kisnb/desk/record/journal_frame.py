@@ -1,4 +1,4 @@
-"""A journal as a polars DataFrame, read beside the desk that writes it."""
+"""A journal as a polars DataFrame, read while the desk may write it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMULA = r"=+\-@＝＋－＠\t\r\n"
-"""Characters with which a formula begins, in a spreadsheet's own words or in Korean full width."""
+"""Characters with which a formula in a spreadsheet begins, their full-width forms included."""
 
 
 def journal_frame(path: Path) -> pl.DataFrame:
-    """Return one row per row of the journal. Raises ConfigError for a file that cannot be read.
+    """Return a DataFrame with one row per row of the journal.
+
+    Raises ConfigError for a file that cannot be read.
 
     Columns: seq, time (KST), fact, key, agent, code, side, qty (shares), price (won), venue, text,
     body (the row as JSON, nothing left out).
@@ -58,7 +60,7 @@ def journal_frame(path: Path) -> pl.DataFrame:
 
 
 def _cells(row: Row, intent: Intent | None) -> tuple[object, ...]:
-    """Return the cells from key to body. Those that a fact lacks come from its order's intent."""
+    """Return the cells from key to body. Cells that a row lacks come from its order's intent."""
     source = intent if isinstance(row, IntentTaken) else row
     side = getattr(row, "side", None) or (intent.side if intent else None)
     venue = getattr(source, "venue", None) or getattr(getattr(row, "route", None), "venue", None)
@@ -76,7 +78,7 @@ def _cells(row: Row, intent: Intent | None) -> tuple[object, ...]:
 
 
 def find_journal(mode: Mode) -> Path:
-    """The journal of the newest day of a mode. Raises ConfigError when there is none."""
+    """Return the path of the newest day's journal of a mode. Raises ConfigError without one."""
     folder = state_dir() / ("sim" if mode is Mode.SIM else f"desk-{mode}")
     found = [p for p in folder.glob(f"*/{JOURNAL}") if p.parent.name != ARCHIVE]
     if not found:
@@ -89,17 +91,17 @@ def find_journal(mode: Mode) -> Path:
 
 
 def _without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would take for a formula."""
+    """Return the DataFrame with an apostrophe before each text that looks like a formula."""
     import polars as pl
 
     return frame.with_columns(pl.col(pl.String).str.replace(f"^([{FORMULA}])", "'$1"))
 
 
 def write_frame(frame: pl.DataFrame, target: Path) -> None:
-    """Write as .parquet, .csv or .ndjson, by the name.
+    """Write a DataFrame to a .parquet, .csv or .ndjson file, by the suffix of ``target``.
 
-    People open a .csv in a spreadsheet, which would calculate a text that begins with "=": there
-    such a text has an apostrophe before it. The other formats hold the texts exactly. Raises
+    People open a .csv in a spreadsheet, which would calculate a text that begins with "=". So in a
+    .csv such a text gets an apostrophe before it. The other formats hold the texts exactly. Raises
     BadInput for another name, ConfigError when the file cannot be written.
     """
     try:

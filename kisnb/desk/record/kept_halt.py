@@ -14,7 +14,7 @@ LOST = "pulled while the disk was full; the reason could not be kept"
 
 
 class KeptHalt:
-    """The file of a kept halt. Of several halts the strongest wish is kept.
+    """The file of a kept halt. Several halts are merged into the strongest one.
 
     Halted is stronger than reducing, and a flatten stays.
     """
@@ -22,19 +22,22 @@ class KeptHalt:
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEPT
         self._flatten = folder / KEPT_FLATTEN
-        """An empty file, for a disk that takes no more than names."""
+        """An empty file for a flatten, because a full disk may still take a file name."""
         self._wish: Halt | None = None
-        """The halt to carry out, whether or not the file contains it."""
+        """The kept halt, even if the file does not contain it yet. None: no halt is kept."""
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
-        """Keep the wish. Return whether it outlives this process."""
+        """Keep a halt in memory and in the file. Return whether the file has it."""
         self._wish = wish if self._wish is None else _both(self._wish, wish)
         self._is_written = False
         return self.write()
 
     def write(self) -> bool:
-        """Write what is kept in memory, if anything is. Return whether it outlives this process."""
+        """Write the halt that is kept in memory, if there is one.
+
+        Return whether the file has it.
+        """
         if self._wish is None or self._is_written:
             return True
         body = msgspec.json.encode(self._wish).decode()
@@ -48,7 +51,7 @@ class KeptHalt:
         return True
 
     def _mark(self, wish: Halt) -> bool:
-        """Make empty files, which a full disk often takes. Return whether they are there."""
+        """Make empty files, which a full disk often takes. Return whether that worked."""
         try:
             self._path.touch(0o600)
             if wish.flatten:
@@ -58,7 +61,7 @@ class KeptHalt:
         return True
 
     def read(self) -> Halt | None:
-        """Return the halt that an earlier desk process kept; None when there is none.
+        """Return the halt that an earlier desk process kept; None when it kept none.
 
         A file that cannot be read counts as a halt.
         """
@@ -72,7 +75,7 @@ class KeptHalt:
             return Halt(LOST, flatten=self._flatten.exists())
 
     def forget(self) -> None:
-        """Forget the halt, because the journal contains it now."""
+        """Delete the kept halt, because the journal contains it now."""
         self._wish, self._is_written = None, False
         for path in (self._path, self._flatten):
             path.unlink(missing_ok=True)

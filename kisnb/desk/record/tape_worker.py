@@ -1,4 +1,4 @@
-"""The thread of a desk's tape: it writes blocks, closes days, and makes room."""
+"""The thread of a desk's tape: writes blocks, closes days, and deletes old tapes."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from kisnb.history.tape.folder import make_room, sweep, tapes_in
 from kisnb.history.tape.writer import TapeBlock, TapeWriter, gap_block
 
 CHECK_BYTES = 16 * 1024 * 1024
-"""The folder's size is looked at each time the tape has grown by so much."""
+"""Growth of the tape after which the size of the folder is checked again."""
 QUIET_SECONDS = 30.0
-"""Wall time after a desk's start at which the tapes of earlier days are closed. The start itself
-needs the machine more."""
+"""Wall time after a desk's start at which the tapes of earlier days are closed. During the start
+the desk needs the machine itself."""
 NO_RUN = "the desk did not run"
 
 log = logging.getLogger(__name__)
 
 
 class TapeLimits(NamedTuple):
-    """The disk that the tapes of a desk may take."""
+    """The most bytes and days that the tapes of a desk may take."""
 
     most_bytes: int
     most_days: int
 
 
 class NewBlock(NamedTuple):
-    """Events that go onto a day's tape."""
+    """A request in the worker's queue: write these events to a day's tape."""
 
     path: Path
     label: TapeLabel
@@ -46,25 +46,25 @@ class NewBlock(NamedTuple):
 
 
 class AllWritten(NamedTuple):
-    """A wish to be told when all that came before is written."""
+    """A request in the worker's queue: complete ``done`` when everything before it is on disk."""
 
     done: asyncio.Future[None]
 
 
 class DayOver(NamedTuple):
-    """A wish to bring a day's tape into its final form."""
+    """A request in the worker's queue: bring a day's tape into its final form."""
 
     path: Path
 
 
 CloseTapes: TypeAlias = Callable[[Sequence[Path], bool], object]
-"""Brings tapes into their final form, beside this process. The second value says whether it returns
+"""Brings tapes into their final form in another process. If the second value is True, it returns
 only when that is done."""
 TapeWork: TypeAlias = NewBlock | AllWritten | DayOver | None
 
 
 class TapeWorker:
-    """Writes in a thread of its own."""
+    """Carries out the requests of its queue in a thread of its own."""
 
     def __init__(
         self,
@@ -83,16 +83,16 @@ class TapeWorker:
         self._loop = loop
         self._writer: TapeWriter | None = None
         self._checked = 0
-        """Size of the tape when the folder was last looked at."""
+        """Size of the tape at the last check of the folder's size."""
         self._missing: tuple[Ns, str] | None = None
-        """Since when nothing could be written, and why. None: the tape is well."""
+        """Since when nothing could be written, and why. None: the tape can be written."""
         self._seen: set[Path] = set()
         """The tapes that this desk has written to."""
         self._full: Path | None = None
-        """The tape that has reached the limit, and gets nothing more."""
+        """The tape that has reached the limit and gets no more events. None: no tape has."""
 
     def run(self, today: Path) -> None:
-        """Work until None comes."""
+        """Carry out requests until None comes. ``today`` is the path of today's tape."""
         sweep(today.parent)
         due = time.monotonic() + QUIET_SECONDS
         is_waiting = True
@@ -150,7 +150,7 @@ class TapeWorker:
                 )
 
     def _writer_of(self, work: NewBlock) -> TapeWriter:
-        """Return the writer of a tape. Raises OSError, BadInput."""
+        """Return the writer of a tape, opened if necessary. Raises OSError, BadInput."""
         if self._writer is not None and self._writer.path == work.path:
             return self._writer
         self._end_writer()

@@ -1,1 +1,1 @@
-"""The host of the core in a desk: effects on a real broker, clock, lockstep, safety."""
+"""The desk's host, which runs the core's effects, and its clock, lockstep and safety checks."""

@@ -32,13 +32,13 @@ from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
-"""How many seconds of wall time a busy session may keep the clock waiting. Then the clock
+"""The longest wall time for which a busy session may stop the clock, seconds. Then the clock
 moves on without it, and a trouble names it."""
 POLL = 0.02
 
 
 class Rider(Protocol):
-    """A session as the conductor sees it."""
+    """The facts about a session that the conductor needs."""
 
     name: str
     handled: int
@@ -47,7 +47,7 @@ class Rider(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """True while its own loop waits for a reply of the desk."""
+        """True while the session's own loop waits for a reply of the desk."""
         ...
 
 
@@ -75,7 +75,7 @@ class Conductor:
         self._unsynced = True
         self._named: set[str] = set()
         self._moving = asyncio.Lock()
-        """A clock that runs free cannot be stepped: it is switched between two turns."""
+        """Held during each turn, so that the speed is switched only between two turns."""
         self.lockstep = False
 
     def receive(self, events: Sequence[Event]) -> None:
@@ -87,7 +87,10 @@ class Conductor:
             self._host.receive(events)
 
     def wake(self, *, calls: bool = False) -> None:
-        """Look again. ``calls``: a call to the broker ended, so frames may be on their way."""
+        """Let ``run`` check again.
+
+        ``calls``: a call to the broker ended, so frames may be coming.
+        """
         self._unsynced = self._unsynced or calls
         self._due.set()
 
@@ -105,9 +108,9 @@ class Conductor:
             self._due.set()
 
     async def catch_up(self) -> None:
-        """Take in what the calls so far have set off.
+        """Receive all frames that earlier calls have caused, before the next call begins.
 
-        A call that reads must not know of a fill before its notice.
+        Otherwise a call that reads could show a fill before its notice.
         """
         # ``_wait_for_busy`` checks again which sessions are busy.
         self._due.set()
@@ -139,7 +142,7 @@ class Conductor:
             return self.lockstep and await self._turn()
 
     async def _turn(self) -> bool:
-        """Look once and move at most once. Return True when there may be more to do at once."""
+        """Check once and move the clock at most once. Return True when more may be done at once."""
         await _settle()
         if not self._host.quiet or not self._host.broker.settled:
             return self._later(not self._host.broker.settled)
@@ -147,7 +150,7 @@ class Conductor:
             return await self._sync()
         # Time moves only for somebody who waits for it. Else a day would run away while a person
         # thinks about the next line.
-        if not any(r.waiting for r in self._riders()) and not self._host.activity.at_rest:
+        if not any(r.waiting for r in self._followed()) and not self._host.activity.at_rest:
             return False
         if not self._all_idle():
             return await self._wait_for_busy()
@@ -161,10 +164,10 @@ class Conductor:
         return False
 
     async def _sync(self) -> bool:
-        """Take in what the simulator has sent, without moving its clock.
+        """Receive what the simulator has sent, without moving its clock.
 
-        Meanwhile a call may have begun: some of its frames may be here, and its reply not. They
-        wait for its end.
+        Return whether more may be done at once. If a call has begun meanwhile, its frames wait for
+        its end, because its reply may still be missing.
         """
         if not await self._all_here() or not self._host.quiet:
             self._unsynced = True
@@ -173,7 +176,7 @@ class Conductor:
         return True
 
     async def _all_here(self) -> bool:
-        """Receive what the simulator has sent; False when there is more by now."""
+        """Wait for the frames that the simulator has sent. Return False when it has sent more."""
         broker, port = self._host.broker, self._host.broker.local_port
         # Cleared before the question: a call that ends while the question is under way sets it
         # again.
@@ -187,7 +190,7 @@ class Conductor:
 
     async def _step(self) -> bool:
         broker = self._host.broker
-        wakes = [r.wake for r in self._riders() if r.wake is not None]
+        wakes = [r.wake for r in self._followed() if r.wake is not None]
         own = self._clock.next_wake()
         target = min([*wakes, *([own] if own is not None else [])], default=None)
         if target is None:
@@ -207,9 +210,9 @@ class Conductor:
         return True
 
     async def _receive(self, port: int | None, frames: int) -> None:
-        """Wait until this number of frames of this connection is here.
+        """Wait until this number of frames of this connection has arrived. Raises LinkLost.
 
-        Frames that were on the way when the connection ended never come.
+        Stop waiting when the connection ends, because its frames never arrive then.
         """
         broker = self._host.broker
         patience = time.monotonic() + PATIENCE
@@ -223,7 +226,7 @@ class Conductor:
             await self._seen(POLL)
 
     async def _seen(self, seconds: float) -> None:
-        """Wait until something changed, at most for ``seconds`` of wall time."""
+        """Wait until something has changed, at most for ``seconds`` of wall time."""
         with suppress(TimeoutError):
             # wait_for of Python 3.11 loses a cancel that comes together with the change.
             async with asyncio.timeout(seconds):
@@ -236,6 +239,14 @@ class Conductor:
             self._host.receive([_received_at(now, event) for event in events])
         return bool(held)
 
+    def _followed(self) -> list[Rider]:
+        """Return the sessions whose last report says what they wait for now.
+
+        A cell that was woken and then blocks its loop has sent no report since. So the report of
+        its session still has the wait that is over.
+        """
+        return [r for r in self._riders() if not r.blocked]
+
     def _all_idle(self) -> bool:
         published = self._published()
         return all(
@@ -243,7 +254,10 @@ class Conductor:
         )
 
     async def _wait_for_busy(self) -> bool:
-        """Wait for busy sessions; after PATIENCE seconds name them once and go on without them."""
+        """Wait for busy sessions. After PATIENCE seconds name them once and go on without them.
+
+        Return True: the turn must check everything again.
+        """
         deadline = time.monotonic() + PATIENCE
         while not self._all_idle():
             left = deadline - time.monotonic()
@@ -268,7 +282,7 @@ class Conductor:
         return True
 
     def caught_up(self, name: str) -> None:
-        """Follow a session again that had been left behind and has reported."""
+        """Wait for this session again from now on, because it has reported."""
         self._named.discard(name)
 
 
@@ -280,9 +294,9 @@ async def _settle() -> None:
 
 
 def _received_at(now: Ns, event: Event) -> Event:
-    """Return the event as received at the moment that it brings.
+    """Return the event with ``now`` as its time of receipt.
 
-    The frame came in while the clock stood at the moment before.
+    Its frame arrived while the clock still stood at the moment before.
     """
     return (
         msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event

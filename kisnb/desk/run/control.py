@@ -1,4 +1,4 @@
-"""The simulator's control URL, as desk and session use it."""
+"""The client of the simulator's control URL, for desk and session."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class SimState(msgspec.Struct, frozen=True):
     now: Ns
     frames: int
     speed: float
-    """0 is lockstep."""
+    """Speed of the clock. 0: lockstep."""
 
 
 class Stepped(msgspec.Struct, frozen=True):
-    """The end of a step: whether the clock moved, the clock's time, and the frames sent."""
+    """The result of a step: True if the clock moved, its time, and the number of frames sent."""
 
     moved: bool
     now: Ns
@@ -40,16 +40,16 @@ class ControlClient:
         self._http: aiohttp.ClientSession | None = None
 
     async def state(self, port: int | None) -> SimState:
-        """Return the simulator's state. ``port`` is our end of its socket; None for none."""
+        """Ask for the simulator's state. ``port`` is our end of its socket; None: we have none."""
         reply = await self._call("GET", "state")
         sockets = {s["port"]: s["frames"] for s in reply["sockets"]}
         speed = 0.0 if reply["speed"] == "step" else float(reply["speed"])
         return SimState(reply["now"], sockets.get(port, 0), speed)
 
     async def step(self, until: Ns, port: int | None, frames: int) -> Stepped:
-        """Move to the earlier of ``until`` and the next event that is sent.
+        """Move the clock to ``until``, or to the next event that is sent if that is earlier.
 
-        The clock does not move while frames are on their way.
+        The clock does not move while frames are on their way: ``frames`` is the number received.
         """
         reply = await self._call("POST", "step", {"until": until, "port": port, "frames": frames})
         return Stepped(reply["moved"], reply["now"], reply["frames"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HALT_FILE = "HALT"
 CHECK_SECONDS = 0.25
 MOST_CHARACTERS = 200
-"""Characters of the file's text that are taken as the reason of the halt."""
+"""The most characters of the file's text that are used as the reason of the halt."""
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +46,12 @@ class HaltFile:
         self._file = halt_file()
         self._task: asyncio.Task[None] | None = None
         self._unseen = ""
-        """Why the file could not be checked; empty when it could."""
+        """Why the file could not be checked. Empty: the last check succeeded."""
         self._is_kept = False
-        """The desk cannot write, and keeps the halt already."""
+        """True if the desk cannot write its journal and keeps the halt already."""
 
     def start(self) -> None:
-        """Check at once, then four times a second."""
+        """Check now, and then four times a second."""
         self._check()
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="desk: HALT file")
 
@@ -100,7 +100,7 @@ class HaltFile:
             self._host.submit(Halt(self._reason()))
 
     def _exists(self) -> bool:
-        """Return True when the file exists. Raises OSError when that cannot be known."""
+        """Return whether the file exists. Raises OSError when that cannot be checked."""
         try:
             # A link that points nowhere counts too: the person who made it means a halt.
             self._file.lstat()

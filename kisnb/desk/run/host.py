@@ -49,21 +49,21 @@ class DeskHost:
         self.activity = activity
         self.serial = False
         self.pending = 0
-        """Calls begun and not ended."""
+        """Number of calls that have begun and not ended."""
         # The broker asks just before the first byte of an order goes out, which may be long after
         # the order was routed: it waits behind the rate limit.
         broker.may_send = self._may_send
         self.on_call_ended: Callable[[], None] = lambda: None
         """Called when a call has ended."""
         self.before_call: Callable[[], Awaitable[None]] = _at_once
-        """With ``serial``: awaited before a call begins, so that what the last call set off is
-        handled first."""
+        """With ``serial``: awaited before a call begins, so that all consequences of the last call
+        are handled first."""
         self.journal = journal
         self.dropped: set[str] = set()
-        """Keys of orders that were not taken because the journal could not be written."""
+        """Keys of orders that were dropped because the journal could not be written."""
         self.broken: JournalLost | None = None
-        """Why the journal could not be written; None when it can. Nothing is sent any more, and
-        what is submitted is dropped."""
+        """Why the journal could not be written; None when it can. If set, nothing is sent any more,
+        and submitted messages are dropped."""
         self.kept_halt = KeptHalt(journal.path.parent)
         self._publish = publish
         self.kis = KisCalls(broker, core.rules, clock, self.submit, publish)
@@ -73,11 +73,11 @@ class DeskHost:
 
     @property
     def quiet(self) -> bool:
-        """True when nothing is under way that could change anything before the clock moves."""
+        """True when no call is under way that could change something before the clock moves."""
         return self.activity.quiet and (not self.pending or self.activity.at_rest > 0)
 
     def start(self) -> None:
-        """Start the core, and carry out a halt that an earlier life could not journal."""
+        """Start the core, and carry out a halt that an earlier desk process could not journal."""
         self._run(self.core.start(self.clock.now()))
         if (wish := self.kept_halt.read()) is not None:
             self.submit(wish)
@@ -87,7 +87,10 @@ class DeskHost:
                 self.kept_halt.forget()
 
     def submit(self, message: CoreMessage) -> None:
-        """Hand a message to the core and run its effects. A desk that cannot write drops it."""
+        """Hand a message to the core and run its effects.
+
+        Drop it if the journal cannot be written.
+        """
         if self.broken is None:
             self._run(self.core.step(self.clock.now(), message))
             if isinstance(message, Halt):
@@ -98,7 +101,7 @@ class DeskHost:
     def receive(self, events: Sequence[Event]) -> None:
         """Submit the events of one frame, in order.
 
-        An event that cannot be handled is reported, and keeps none of the others.
+        An event that cannot be handled is reported, and the others are submitted all the same.
         """
         for event in events:
             try:
@@ -141,9 +144,11 @@ class DeskHost:
             await work
 
     async def wait_until_quiet(self) -> None:
-        """Wait until nothing is under way, so that a session that attaches finds a settled state.
+        """Wait until no call is under way, so that a session that attaches finds a settled state.
 
-        Give up after SETTLE_SECONDS of wall time: the session then attaches to a busy desk."""
+        After SETTLE_SECONDS of wall time the wait ends all the same. Then the session attaches to a
+        busy desk.
+        """
         await _until(lambda: self.quiet)
 
     def _on_call_ended(self, task: asyncio.Task[None]) -> None:
@@ -167,9 +172,9 @@ class DeskHost:
                     self.call(self.kis.call_of(effect))
 
     def _persist(self, rows: Sequence[Row]) -> bool:
-        """Sync rows to the disk. Return whether they are there.
+        """Write and sync rows to the disk. Return whether that worked.
 
-        If they are not, the core knows more than its journal and must not be used any more.
+        If not, the core knows more than its journal and must not be used any more.
         """
         try:
             self.journal.append(rows)
@@ -181,7 +186,7 @@ class DeskHost:
         return self.broken is None
 
     def break_off(self, why: JournalLost) -> None:
-        """Send nothing any more. A desk that cannot write down what it does must not do it."""
+        """Stop sending for good, because the journal cannot be written, and publish why."""
         if self.broken is None:
             self.broken = why
             self._publish(Trouble(self.clock.now(), f"no order passes: {why}"))
@@ -207,10 +212,7 @@ class DeskHost:
                 self._keep_unwritten(message)
 
     def _keep_unwritten(self, halt: Halt) -> None:
-        """Keep a pull that was not journaled for the desk's next life.
-
-        Publish each step as it is.
-        """
+        """Keep a pull that was not journaled for the next desk process, and publish its steps."""
         now, why = self.clock.now(), self.broken
         if why is None:
             return
@@ -249,7 +251,7 @@ class DeskHost:
         self._report_failure(task)
 
     def _report_failure(self, task: asyncio.Task[None]) -> None:
-        """Report a task that failed: what it was to do is not done."""
+        """Log and publish the failure of a task, if it has failed."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
             self._publish(
@@ -262,7 +264,7 @@ class DeskHost:
         self.submit(Woke(t))
 
     def _may_send(self, key: str) -> Permission:
-        """Return the last permission. What held when the order was routed may not hold any more."""
+        """Return the last permission for an order, right before its first byte."""
         if self.broken is not None:
             return Permission(self.broken.text, self.broken.cure)
         return self.core.may_send(self.clock.now(), key)

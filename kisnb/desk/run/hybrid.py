@@ -1,7 +1,7 @@
-"""Paper with live prices: orders and account of one desk, prices and market channels of another.
+"""A hybrid desk: orders and account are paper, prices and market channels come from a live desk.
 
-KIS takes one session per appkey. So the desk that owns the live appkey is asked, and KIS never a
-second time. That desk is started when it does not run, and started again when it is gone.
+KIS takes one WebSocket session per appkey. So this desk asks the desk that owns the live appkey,
+and never KIS. The live desk is started when it does not run, and started again when it is gone.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from kisnb.trading.ports.queries import CallApi, DepthOf, Query, QuoteOf, R, Rec
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 5.0
-"""Wall time between two attempts to have the quotes desk back."""
+"""Wall time between two attempts to attach to the quotes desk again."""
 _MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, GapFound)
 
 
 class QuotesDesk:
-    """The desk of another mode that gives the quotes. It is attached to as by a session."""
+    """The client of a desk of another mode that gives the quotes. It attaches as a session does."""
 
     def __init__(self, mode: Mode, clock: Clock, find: Callable[[Mode], Desk]) -> None:
-        """``find`` starts or finds the desk of a mode, in a thread; it is attached here."""
+        """Prepare the client. ``find`` starts or finds the desk of a mode; it runs in a thread."""
         self.on_events: Callable[[Sequence[Event]], None] = lambda _: None
         self.mode = mode
         self._clock = clock
@@ -63,7 +63,7 @@ class QuotesDesk:
         self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Find or start that desk and attach to it.
+        """Find or start the quotes desk and attach to it.
 
         Raises the desk's own error, such as missing keys.
         """
@@ -83,7 +83,7 @@ class QuotesDesk:
         self._pump()
 
     async def close(self) -> None:
-        """Leave that desk, which goes on."""
+        """End the link to the quotes desk, which itself goes on."""
         if self._again is not None:
             self._again.cancel("the desk closes")
             await asyncio.gather(self._again, return_exceptions=True)
@@ -92,27 +92,27 @@ class QuotesDesk:
             await asyncio.to_thread(client.close)
 
     def want(self, wants: Sequence[Want]) -> None:
-        """Set the desired market channels. A desk that comes back gets them again."""
+        """Set the desired market channels. They are sent again after each new attach."""
         self._wants = tuple(wants)
         if self._client is not None and not self._client.lost:
             self._client.send([WatchCodes(self._wants)])
 
     async def quote(self, code: str, venue: Venue) -> Quote:
-        """Return the current price of a stock at a venue."""
+        """Ask the quotes desk for the current price of a stock at a venue."""
         return await self._asked(QuoteOf(code, venue))
 
     async def stock_day(self, code: str) -> StockDay:
-        """Return the facts of a stock today."""
+        """Ask the quotes desk for the facts of a stock today."""
         return await self._asked(StockOf(code))
 
     async def depth(self, code: str, venue: Venue) -> Depth:
-        """Return the depth of a stock at a venue."""
+        """Ask the quotes desk for the depth of a stock at a venue."""
         return await self._asked(DepthOf(code, venue))
 
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Return the rows of a call that only reads, by block, and whether they are complete."""
+        """Make a call that only reads. Return its rows by block, and True if they are complete."""
         reply = await self._asked(CallApi(name, dict(params)))
         return reply.blocks, reply.complete
 
@@ -215,12 +215,12 @@ class HybridBroker(KisBroker):
         )
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:
-        """Call ``on_events`` with the events of both desks."""
+        """Register ``on_events``, which is called with the events of both desks."""
         super().listen(on_events)
         self._quotes.on_events = on_events
 
     async def start(self) -> None:
-        """Start the quotes, then the own connection."""
+        """Attach to the quotes desk, then start this desk's own connection to KIS."""
         # The prices come first: a desk that was asked for with live quotes and cannot have them
         # does not start.
         await self._quotes.start()
@@ -231,33 +231,33 @@ class HybridBroker(KisBroker):
             raise
 
     async def close(self) -> None:
-        """Leave the quotes' desk, and end the own connection."""
+        """End the link to the quotes desk and this desk's own connection."""
         await self._quotes.close()
         await super().close()
 
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """Want notices of the own connection, and all else of the quotes' desk."""
+        """Subscribe to notices at the own connection, and to everything else at the quotes desk."""
         # The notices of paper orders come over the paper host alone (H0STCNI9). That host lacks
         # most market channels, so all of these come from the other desk. Source: KIS's workbook.
         super().want([want for want in subscriptions if want.channel == "notices"])
         self._quotes.want([want for want in subscriptions if want.channel != "notices"])
 
     async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
-        """Return the current price of a stock at a venue, from the quotes' desk."""
+        """Ask the quotes desk for the current price of a stock at a venue."""
         return await self._quotes.quote(code, venue)
 
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:  # noqa: ARG002
-        """Return the facts of a stock today, from the quotes' desk, which knows its own list."""
+        """Ask the quotes desk for the facts of a stock today. It has its own list of stocks."""
         return await self._quotes.stock_day(code)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return the depth of a stock at a venue, from the quotes' desk."""
+        """Ask the quotes desk for the depth of a stock at a venue."""
         return await self._quotes.depth(code, venue)
 
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Call KIS for the account by the own connection, for anything else by the quotes' desk."""
+        """Make a call about the account at the own connection, another call at the quotes desk."""
         api = APIS.get(name)
         # The account is this desk's own. Most calls about the market do not exist at the paper host
         # and end in EGW02006 (KIS's workbook: not offered in 모의투자).
@@ -266,5 +266,5 @@ class HybridBroker(KisBroker):
         return await self._quotes.call(name, params)
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a market channel, from the quotes' desk."""
+        """Ask the quotes desk for the newest records of a market channel."""
         return await self._quotes.records(tr_id, key)

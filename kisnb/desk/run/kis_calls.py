@@ -1,4 +1,4 @@
-"""The calls to KIS that the core's effects want. Each ends with a message to the core."""
+"""Makes the calls to KIS for the core's effects. Each ends with a message to the core."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ LOG = "see the desk's log for the details"
 
 
 class KisCalls:
-    """Makes the calls over one broker, and hands their ends to ``submit``.
+    """Makes the calls over one broker, and passes the message of each end to ``submit``.
 
-    Whatever goes wrong, a call ends with its message: orders wait for it.
+    A call that fails ends with a message too, because orders wait for it.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KisCalls:
         self._publish = publish
 
     def call_of(self, effect: KisCall) -> Coroutine[Any, Any, None]:
-        """Return the call that an effect wants."""
+        """Return the coroutine that makes the call of an effect."""
         match effect:
             case Send() | Revise():
                 return self._send(effect)
@@ -139,9 +139,9 @@ class KisCalls:
         self._submit(ReservedRead(ask, rows))
 
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
-        """Return the depth of a stock at these venues, from KIS.
+        """Read the depth of a stock at these venues from KIS.
 
-        A depth that KIS does not give is missing.
+        The result lacks a depth that KIS does not give.
         """
         found = []
         for venue in venues:
@@ -158,7 +158,7 @@ class KisCalls:
         self._submit(DepthRead(ask.code, depths))
 
     async def stock_day(self, code: str) -> StockDay:
-        """Return the facts of a stock today: those that the core knows, else KIS's.
+        """Return the facts of a stock today. Ask KIS if the core does not know them yet.
 
         Raises KisError as ``Broker.stock_day`` does.
         """
@@ -182,7 +182,7 @@ class KisCalls:
         self._submit(StockRead(ask.code, stated, why))
 
     def _report(self, what: str, error: Exception) -> None:
-        """Report what could not be read for a reason that is not KIS's."""
+        """Log and publish an error of a reading, unless it comes from KIS."""
         if not isinstance(error, KisError):
             log.error("%s could not be read", what, exc_info=error)
             text = f"{what} could not be read: {said(error)}; {LOG}"
@@ -190,7 +190,7 @@ class KisCalls:
 
 
 def _missing(what: str, stated: OrderPage | Account) -> list[str]:
-    """Return a sentence on each thing that KIS's statement lacks."""
+    """Return a sentence for each thing that KIS's statement lacks; empty when it is complete."""
     if stated.complete:
         return []
     return list(stated.bad) or [f"KIS did not give all pages of the {what}"]

@@ -1,7 +1,7 @@
 """A person's decisions about a desk besides orders: lift a halt, arm it, accept a difference.
 
-Each reply comes from what was written. While the journal cannot be written nothing is lifted or
-armed, and the reply says so.
+Each reply is made after the journal was written. While the journal cannot be written nothing is
+lifted or armed, and the reply says so.
 """
 
 from __future__ import annotations
@@ -27,18 +27,21 @@ from kisnb.trading.ports.queries import AcceptDifference, ArmDesk, LiftHalt, Tas
 from kisnb.trading.ports.replies import Failed, TextReply
 
 MOST_HOURS = 12
-"""An arming is for a trading day at most."""
+"""The most hours of an arming: no longer than a trading day."""
 TAIL_DIGITS = 4
 FREE_TRIES = 5
 """Number of wrong entries after which arming pauses. A program must not try all 10,000."""
 PAUSES = Backoff.doubling(60.0, 3600.0)
-"""Seconds of wall time. Each further wrong tail doubles the pause."""
+"""Pauses of arming, seconds of wall time. Each further wrong tail doubles the pause."""
 
 log = logging.getLogger(__name__)
 
 
 class Tries:
-    """Counts wrong tails, and pauses arming after too many. Wall time: simulated time may jump."""
+    """Counts wrong entries of the account's last digits, and pauses arming after too many.
+
+    The pauses are wall time, because simulated time may jump.
+    """
 
     def __init__(self) -> None:
         self._wrong = 0
@@ -56,13 +59,13 @@ class Tries:
             )
 
     def wrong(self) -> None:
-        """Note a wrong tail."""
+        """Count a wrong entry, and begin a pause if there were too many."""
         self._wrong += 1
         if self._wrong >= FREE_TRIES:
             self._closed_until = time.monotonic() + PAUSES.pause(self._wrong - FREE_TRIES)
 
     def right(self) -> None:
-        """Forget the wrong ones."""
+        """Forget the wrong entries, because a right one came."""
         self._wrong = 0
 
 
@@ -83,9 +86,9 @@ class Safety:
         self._tries = Tries()
 
     def reply(self, query: LiftHalt | ArmDesk | AcceptDifference | TasksNow) -> TextReply | Failed:
-        """Carry a query out if it passes the checks.
+        """Carry out a query if it passes the checks.
 
-        The reply says what was written, or why not.
+        The reply says what was changed, or why nothing was.
         """
         try:
             match query:
@@ -101,9 +104,9 @@ class Safety:
             return Failed(type(e).__name__, e.text, e.cure)
 
     def _submit(self, checked: LiftHalt | ArmDesk | AcceptDifference) -> None:
-        """Submit a query to the core that has passed its checks.
+        """Submit a checked query to the core.
 
-        Raises DeskError when it could not be journaled: then it does not count.
+        Raises DeskError when it could not be journaled. Then it has no effect.
         """
         # Before and after: a journal that breaks while it writes this row has not written it.
         self._check_writable()
@@ -145,7 +148,7 @@ class Safety:
         return f"lifted: {was} because of {why!r}; {passes}"
 
     def _end_flatten(self, query: LiftHalt) -> str:
-        """End the flatten and nothing more. To let orders pass again is another decision."""
+        """End the flatten only, and return a sentence about it. The halt is another decision."""
         state = self._host.core.state
         left = unsold(state)
         self._submit(query)
@@ -195,7 +198,7 @@ class Safety:
             raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
 
     def _check_tail(self, tail: str) -> None:
-        """Raise BadInput for a wrong tail, and for any tail after too many wrong ones."""
+        """Raise BadInput for wrong last digits of the account, and for any during a pause."""
         assert self._is_tail is not None
         # It is asked before the digits are compared, so that a right tail does not end a pause.
         self._tries.check_open()
@@ -209,7 +212,7 @@ class Safety:
 
 
 def note(event: Event) -> None:
-    """Write the steps of the kill switch into the desk's log too."""
+    """Write an event to the desk's log if it is a step of the kill switch."""
     if isinstance(event, HaltStep):
         log.warning(
             "kill switch: %s %s: %s", event.step, "done" if event.done else "FAILED", event.text

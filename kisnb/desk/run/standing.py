@@ -1,4 +1,4 @@
-"""The state of a desk in sentences: what it lets pass, holds back, does not know, and for whom."""
+"""The state of a desk in sentences: which orders pass, are held or unknown, and who is attached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kisnb.trading.state import State
 
 
 def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
-    """Return what a person must know first. ``sessions`` are those that are attached."""
+    """Return the state of a desk for people. ``sessions`` are the attached ones, in words."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     failed = host.core.readings.failed

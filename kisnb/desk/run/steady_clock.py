@@ -1,8 +1,8 @@
 """The desk's clock at a real host: the machine's time, made monotonic within a Korean day.
 
 A person or a time server may set the machine's clock back, and it stops while the machine sleeps.
-Orders, bars and budgets of a day must not see time go back. So the desk goes on from where it was.
-At the next Korean midnight it takes the machine's time again. Jumps are reported.
+Time must not go back for the orders, bars and budgets of a day. So the desk's clock goes on from
+its last time. At the next Korean midnight it takes the machine's time again. Jumps are reported.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Callable
 from kisnb.clock import SECOND, Ns, kst_day
 
 BACK: Ns = SECOND // 2
-"""A smaller step back is a time server's correction. This clock stops for a moment, and
-nothing is reported."""
+"""The largest step back that counts as a time server's correction. Then this clock stops for a
+moment, and nothing is reported."""
 AHEAD: Ns = 5 * SECOND
-"""When the wall clock advances by this much more than the processor's clock, the machine slept or
-its clock was set."""
+"""If the wall clock gains more than this on the processor's clock, the machine slept or its clock
+was set."""
 NAP = 1.0
-"""Seconds slept at a time. A timer stops while the machine sleeps, so the wall clock is read
-again."""
+"""The longest single sleep, seconds. A timer stops while the machine sleeps, so the wall clock is
+read again after each."""
 
 
 class SteadyClock:
     """A Clock over the machine's time.
 
-    ``take_jumps`` returns what a person should know of the machine's clock since the last call.
+    ``take_jumps`` returns sentences about jumps of the machine's clock since the last call.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class SteadyClock:
         self._wall = wall
         self._ticking = ticking
         self._ahead: Ns = 0
-        """Lead of this clock over the machine's, which was set back."""
+        """Nanoseconds by which this clock is ahead of the machine's clock, which was set back."""
         self._last = wall()
         self._seen = (self._last, ticking())
         self._jumps: list[str] = []
 
     def now(self) -> Ns:
-        """Return the time; never earlier than before within a Korean day."""
+        """Return the time, UTC nanoseconds. It never goes back within a Korean day."""
         wall, ticking = self._wall(), self._ticking()
         # Both clocks advance alike. Where they do not, the wall clock was set or the machine slept,
         # and the difference is the jump.

@@ -1,1 +1,1 @@
-"""The desk's socket: both ends of it, and what goes over it."""
+"""The desk's socket: the desk's end, the session's end, and the messages."""

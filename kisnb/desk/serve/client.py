@@ -56,19 +56,19 @@ from kisnb.trading.ports.replies import Failed, Reply
 ATTACH_SECONDS = 10.0
 """Wall time after which a desk that took the connection and sends nothing counts as hung."""
 CLOSE_SECONDS = 0.5
-"""Wall time that a desk may take to read what was sent to it before its session left."""
+"""The longest wall time for which ``close`` waits until the last messages are sent."""
 NEW = Back()
 _Receiver: TypeAlias = Callable[[Reply | DeskLost], object]
-"""Called with the reply to a query, or with why there is none, in the thread that reads. It must
-not raise."""
+"""A callback for the reply to a query, or for the loss of the desk. The thread that reads calls
+it. It must not raise."""
 CURE = "open the desk again with %kis open; what was journaled is safe"
 NO_SOCKET = "try again in a few seconds: a running desk makes a new one"
 
 
 class DeskClient:
-    """One attached session.
+    """The session's end of the link to a desk.
 
-    ``send`` and ``ask_blocking`` may be called from any thread, ``drain`` on the home thread.
+    ``send`` and ``ask_blocking`` may be called from any thread, ``drain`` only on the home thread.
     """
 
     def __init__(self, address: DeskAddress, back: Back = NEW) -> None:
@@ -77,7 +77,7 @@ class DeskClient:
         self.dismissed = False
         self._back = back
         self.seq = 0
-        """Number of the newest event drained."""
+        """Number of the newest event that ``drain`` has returned."""
         self.now: Ns = 0
         """The desk's clock when the newest drained batch was sent."""
         self.last_received: Ns = 0
@@ -87,7 +87,7 @@ class DeskClient:
         self._silence_changed: Callable[[], object] = lambda: None
         self._pulse = Pulse(self._ping, lambda: self._silence_changed())
         self._receivers: dict[int, _Receiver] = {}
-        """Receivers of the replies that have not come yet, by number of the query."""
+        """Callbacks for the replies that have not come yet, by the number of the query."""
         self._snapshot: concurrent.futures.Future[Snapshot] = concurrent.futures.Future()
         self._number = 0
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class DeskClient:
         self._socket: socket.socket | None = None
         self._writer: threading.Thread | None = None
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        """Bytes to write; None when nothing comes after it."""
+        """Bytes to write. None marks the end."""
 
     @property
     def lost(self) -> bool:
@@ -105,12 +105,12 @@ class DeskClient:
 
     @property
     def process(self) -> int:
-        """The desk's number among the processes of this machine."""
+        """The process id of the desk."""
         return self.address.pid
 
     @property
     def silence(self) -> float | None:
-        """Seconds of wall time since a silent desk was asked; None while the desk replies."""
+        """Seconds of wall time for which the desk has not replied; None while it replies."""
         return None if self.lost or self._closed else self._pulse.silence
 
     async def attach(self) -> Snapshot:
@@ -127,7 +127,7 @@ class DeskClient:
         return snapshot
 
     def attach_blocking(self, timeout: float = ATTACH_SECONDS) -> Snapshot:
-        """Attach as ``attach`` does, without a loop."""
+        """Connect, and return the desk's state, without a loop. Raises DeskLost or DeskError."""
         self._connect()
         try:
             # The caller waits in its own thread: it has no loop, or its loop must not be needed.
@@ -142,14 +142,14 @@ class DeskClient:
         return DeskLost(f"the desk (process {pid}) does not answer", f"end it with: kill -9 {pid}")
 
     def on_ready(self, wake: Callable[[], object]) -> None:
-        """Call ``wake`` from the I/O thread when there is something to drain.
+        """Register ``wake``: the I/O thread calls it when there is a batch to drain.
 
-        It is called too when the desk is lost.
+        It also calls it when the desk is lost.
         """
         self._ready = wake
 
     def on_silence(self, changed: Callable[[], object]) -> None:
-        """Call ``changed`` from a thread when the desk falls silent, and when it replies again."""
+        """Register ``changed``: a thread calls it when the desk falls silent or replies again."""
         self._silence_changed = changed
 
     def send(self, commands: Sequence[Command]) -> None:
@@ -158,7 +158,7 @@ class DeskClient:
             self._post(Commands(tuple(commands)))
 
     def drain(self) -> Events | None:
-        """Return the oldest batch that was not handled yet; None when there is none."""
+        """Remove and return the oldest batch that was not handled yet; None when there is none."""
         if not self._inbox:
             return None
         batch = self._inbox.popleft()
@@ -167,12 +167,12 @@ class DeskClient:
         return batch
 
     async def ask(self, query: Query[R]) -> R:
-        """Return the desk's reply. Raises the error that the reply names."""
+        """Send a query and return the desk's reply. Raises the error that the reply names."""
         loop = asyncio.get_running_loop()
         received: asyncio.Future[Reply | DeskLost] = loop.create_future()
 
         def receive(reply: Reply | DeskLost) -> None:
-            """Hand the reply to the loop that waits for it, from the thread that reads."""
+            """Pass the reply from the thread that reads to the loop that waits for it."""
             # In a loop that is closed nobody waits any more.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set_reply, received, reply)
@@ -183,7 +183,10 @@ class DeskClient:
         return _checked(query, await received)
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """Return the desk's reply, from any thread. Raises TimeoutError."""
+        """Send a query, and wait up to ``timeout`` seconds for the reply. Works in any thread.
+
+        Raises TimeoutError, and the error that the reply names.
+        """
         received: queue.SimpleQueue[Reply | DeskLost] = queue.SimpleQueue()
         self._ask(query, received.put, blocking=True)
         try:
@@ -195,7 +198,10 @@ class DeskClient:
         return _checked(query, reply)
 
     def close(self) -> None:
-        """Leave the desk once it has all that was sent. The desk goes on."""
+        """Send what is still waiting, for up to CLOSE_SECONDS, then end the link.
+
+        The desk goes on.
+        """
         self._pulse.stop()
         with self._lock:
             self._closed = True
@@ -294,7 +300,7 @@ class DeskClient:
                 return
 
     def _next_to_write(self) -> tuple[bytes, bool]:
-        """Wait for messages. Return all that are there, and whether nothing comes after them."""
+        """Wait for messages. Return all of them in one piece, and True if no more will come."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
             # What has piled up goes out in one call of the system.
@@ -362,7 +368,7 @@ class DeskClient:
 
 
 def notebook_name() -> str:
-    """Return this process's name for people: its notebook, with the process's number."""
+    """Return this process's name for people: the name of its notebook, and its process id."""
     path = os.environ.get("JPY_SESSION_NAME")
     return f"{PurePath(path).name if path else 'a session'} (process {os.getpid()})"
 
@@ -374,15 +380,15 @@ def _exactly(data: bytes | None, length: int) -> bytes:
 
 
 def _set_reply(received: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLost) -> None:
-    """Hand over a reply, unless the cell that asked was interrupted."""
+    """Set the reply, unless the cell that asked was interrupted."""
     if not received.done():
         received.set_result(reply)
 
 
 def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
-    """Return the reply as the type that the query names.
+    """Return the reply, checked against the type that the query names.
 
-    Raises the error that came in its place.
+    Raises the error that came instead of a reply.
     """
     if isinstance(reply, DeskLost):
         raise reply

@@ -1,4 +1,4 @@
-"""One attached session, as the desk sees it."""
+"""The desk's end of the link to one attached session."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kisnb.orders import Want
 from kisnb.trading.ports.replies import Reply
 
 MOST_UNREAD = 64 * 1024 * 1024
-"""Bytes that a session may leave unread. Above it the session is cut off. When it wakes it comes
-back for what it missed."""
+"""The most bytes that a session may leave unread. Above it the session is cut off. Later it can
+attach again and get what it missed."""
 
 
 class Connection:
-    """The socket of a session, what it wants, and how far it has followed."""
+    """The socket of a session, its wants, and the number of the newest event it has handled."""
 
     def __init__(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
         self.name = hello.session
@@ -29,14 +29,14 @@ class Connection:
         self.wants: tuple[Want, ...] = ()
         self.hurry = False
         self.outcomes: dict[int, str] = {}
-        """Numbers of queries about orders that are not decided yet, with the orders' keys."""
+        """Open queries about the outcome of an order: the order's key by the query's number."""
         self.blocking: set[int] = set()
-        """Numbers of queries for which the session's own loop waits. It counts as idle
-        meanwhile."""
+        """Numbers of queries for whose reply the session's own loop waits. Meanwhile the session
+        counts as idle."""
         self.received_at = asyncio.get_running_loop().time()
-        """Time of the newest message, on the loop's clock."""
+        """When the newest message was received, seconds on the loop's clock."""
         self.ended = asyncio.Event()
-        """Set when no more message of the session is carried out."""
+        """Set when no message of the session will be carried out any more."""
         self._writer = writer
         self._process = process_of(hello.pid)
 
@@ -47,9 +47,9 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """True while its process is there. Silence says nothing.
+        """True while the link is open and the session's process runs, even if it is silent.
 
-        It is the same process, because numbers are given out again.
+        A new process with the same id does not count.
         """
         return self._process is not None and not self._writer.is_closing() and lives(self._process)
 
@@ -69,14 +69,14 @@ class Connection:
         self.send(pack(QueryReplied(number, reply)))
 
     def dismiss(self, text: str, cure: str) -> None:
-        """Send the session the reason, and hang up."""
+        """Send the session the reason, then end the link."""
         self.send(pack(Dismissed(text, cure)))
         self.close()
 
     def cut(self) -> None:
-        """Hang up without sending what is still to be sent."""
+        """End the link at once, without sending the waiting messages."""
         self._writer.transport.abort()
 
     def close(self) -> None:
-        """Hang up once all is sent."""
+        """End the link after the waiting messages are sent."""
         self._writer.close()

@@ -1,4 +1,4 @@
-"""The desk's subscriptions at KIS: for what the account holds, and for what sessions watch."""
+"""The desk's subscriptions at KIS, for the stocks that are held and those that sessions watch."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from kisnb.orders import Want
 from kisnb.terms import Venue
 
 HELD = 1
-"""Priority of the trades of a held stock (row K06): after notices (0), before what sessions watch
-(2)."""
+"""Priority of the trades of a held stock (row K06): after notices (0), before the wants of
+sessions (2)."""
 
 
 class DeskWants:
-    """Keeps the broker's wants at what holdings and sessions need."""
+    """Keeps the broker's wants equal to what the holdings and the sessions need."""
 
     def __init__(self, host: DeskHost, feed: EventFeed) -> None:
         self._host = host
         self._feed = feed
         self._given: list[Want] = []
-        """The wants that the broker got last."""
+        """The wants that the broker got at the last update."""
 
     def wants(self) -> list[Want]:
-        """Return notices, then the trades of all that the account holds, then what sessions watch.
+        """Return the wants: notices, then trades of held stocks, then what sessions watch.
 
-        The circuit breaker and the exits need the prices of holdings, whoever is attached. Stocks
-        with a price alert count as held.
+        The circuit breaker and the exits need the prices of holdings, even without a session.
+        Stocks with a price alert count as held.
         """
         core = self._host.core
         codes = dict.fromkeys((*core.state.books.account.holds, *sorted(core.state.exits.codes)))
@@ -46,15 +46,15 @@ class DeskWants:
         return [Want("notices", priority=0), *held, *watched]
 
     def update(self) -> None:
-        """Give the broker the wants of this moment."""
+        """Give the broker the present wants."""
         self._given = self.wants()
         self._host.broker.want(self._given)
         self._feed.wake_conductor(calls=True)
 
     def follow(self) -> None:
-        """Update when the broker needs other wants than at the last update.
+        """Call ``update`` if the wants differ from those of the last update.
 
-        The account may hold other stocks, or KIS has named the venues of one.
+        The account may hold other stocks, or KIS has stated the venues of a stock.
         """
         if self.wants() != self._given:
             self.update()

@@ -1,4 +1,4 @@
-"""Events out: every event goes to every session, numbered, in order, in batches.
+"""Sends every event to every session, numbered, in order, in batches.
 
 A batch is all that was published in one turn of the desk's loop.
 """
@@ -29,13 +29,13 @@ class EventFeed:
         self.conductor: Conductor | None = None
         """Moves the simulated clock; None at a real host."""
         self.tape: DeskTape | None = None
-        """Gets all that is published; None when no tape is written."""
+        """The tape, which gets all published events. None: no tape is written."""
         self._host = host
         self._batch: list[Event] = []
-        """Published in this turn of the loop and not sent yet."""
+        """Events that were published in this turn of the loop and not sent yet."""
 
     def publish(self, event: Event) -> None:
-        """Number an event and send it with the rest of this turn of the loop."""
+        """Give an event its number, and send it with the others of this turn of the loop."""
         if not self._batch:
             # A frame of KIS may bring many events in one turn of the loop. All sessions get them in
             # one message, right after the turn.
@@ -44,7 +44,7 @@ class EventFeed:
         self._batch.append(event)
 
     def flush(self) -> None:
-        """Send at once what was published."""
+        """Send the published events now."""
         if not self._batch:
             return
         events, self._batch = tuple(self._batch), []
@@ -68,7 +68,7 @@ class EventFeed:
         connection.send(self._packed(self.seq - len(events) + 1, events))
 
     def reply_outcomes(self, connection: Connection) -> None:
-        """Reply to the queries of a session about orders that are decided by now."""
+        """Reply to a session's queries about the outcome of orders that are decided now."""
         orders = self._host.core.state.books.orders
         # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):
@@ -85,7 +85,7 @@ class EventFeed:
             connection.reply(number, outcome)
 
     def wake_conductor(self, *, calls: bool = False) -> None:
-        """Let the conductor look again. ``calls``: a call to the broker has begun or ended."""
+        """Let the conductor check again. ``calls``: a call to the broker has begun or ended."""
         if self.conductor is not None:
             self.conductor.wake(calls=calls)
 

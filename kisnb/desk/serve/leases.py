@@ -13,31 +13,31 @@ from kisnb.trading.ports.desk_port import Lease
 
 
 class Owner(Protocol):
-    """A session as leases see it."""
+    """The facts about a session that leases need."""
 
     name: str
     where: str
 
     @property
     def alive(self) -> bool:
-        """True while its process is there."""
+        """True while the session's process runs."""
         ...
 
 
 class Leases:
-    """The sessions that run agents, by agent."""
+    """The sessions that have the lease of an agent, by agent."""
 
     def __init__(self) -> None:
         self._owners: dict[str, Owner] = {}
 
     def owner(self, agent: str) -> Owner | None:
-        """Return the session that runs an agent; None when none does."""
+        """Return the session that runs an agent; None when no session runs it."""
         return self._owners.get(agent)
 
     def acquire(self, agent: str, owner: Owner) -> bool:
-        """Lease an agent, and return whether the lease is new.
+        """Lease an agent to a session, and return whether the lease is new.
 
-        Raises DeskBusy when another session that lives has it.
+        Raises DeskBusy when another session whose process runs has the lease.
         """
         holder = self._owners.get(agent)
         if holder is owner:

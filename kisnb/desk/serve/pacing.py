@@ -1,4 +1,4 @@
-"""The pace of the simulated clock: lockstep while a session fast-forwards, else as configured."""
+"""Sets the pace of the simulated clock: lockstep while a session fast-forwards."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Pacing:
         self._host = host
         self._feed = feed
         self._speed = speed
-        """The desk's own speed; 0 is lockstep, and then nothing is ever switched."""
+        """The desk's own speed. 0 is lockstep, and then the speed is never switched."""
         self._switching = asyncio.Lock()
 
     def update(self) -> None:
-        """Switch when the sessions that fast-forward are others than before."""
+        """Begin to switch the speed if the sessions' wishes to fast-forward have changed."""
         if self._feed.conductor is not None and self._speed:
             # As a call of the host, so that the desk counts it as under way and ends it when it
             # closes.

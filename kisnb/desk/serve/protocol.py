@@ -35,11 +35,13 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     session: str
     pid: int
     where: str = ""
-    """For people: the notebook."""
+    """The session's notebook, for people."""
     run: str = ""
     published: int = 0
-    """Number of the newest row that a session has which comes back. It wants the rows after it, of
-    this run."""
+    """Number of the newest row that a returning session has.
+
+    It wants the later rows of this run.
+    """
     agents: tuple[str, ...] = ()
     """Agents that run in the session."""
 
@@ -59,22 +61,22 @@ class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A question whether the desk is there. It also says that the session is."""
+    """Asks the desk for a Pong. It also shows that the session is there."""
 
 
 # On the wire it keeps its former name, so that a session of an older version can read why it is
 # refused.
 class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
-    """The desk ends the link to this session, and says why."""
+    """Says why the desk ends the link to this session."""
 
     text: str
     cure: str
 
 
 class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Events ``first``, ``first + 1``, …; the desk's clock stood at ``now``.
+    """Events with the numbers ``first``, ``first + 1``, …, sent when the desk's clock was ``now``.
 
-    Events for one session alone repeat the numbers of the newest ones.
+    Events for one session alone repeat the numbers of the newest events.
     """
 
     first: int
@@ -85,7 +87,7 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The desk lives and its clock is at ``now``. All that came before has been sent."""
+    """Says that the desk runs and its clock is at ``now``. Everything before it has been sent."""
 
     now: Ns
 

@@ -1,4 +1,4 @@
-"""Leases of the attached sessions, with the events that say who runs an agent."""
+"""Leases of the attached sessions, with the events that show which session runs an agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PublishedLeases:
         self._leases = leases
 
     def acquire(self, connection: Connection, agent: str) -> None:
-        """Lease an agent to a session. Raises DeskBusy when a session that lives runs it."""
+        """Lease an agent to a session. Raises DeskBusy when another living session runs it."""
         former = self._leases.owner(agent)
         if not self._leases.acquire(agent, connection):
             return
@@ -36,7 +36,7 @@ class PublishedLeases:
             self._feed.publish(AgentReleased(self._host.clock.now(), agent, connection.name))
 
     def drop(self, connection: Connection) -> None:
-        """End all leases of a session that is gone."""
+        """End all leases of a lost session, publish that, and submit the loss of its agents."""
         now = self._host.clock.now()
         for agent in self._leases.drop(connection):
             self._feed.publish(AgentReleased(now, agent, connection.name, lost=True))

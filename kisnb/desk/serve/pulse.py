@@ -1,7 +1,7 @@
-"""The pulse of a desk: a thread asks again and again whether the desk replies.
+"""Notices when a desk falls silent: a thread asks it again and again for a reply.
 
-Neither the desk's process nor a cell needs to do anything for it. Only silence counts: a desk that
-is busy, or whose clock waits in lockstep, replies.
+A busy cell does not disturb this. A desk that is busy, or whose clock waits in lockstep, still
+replies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 5.0
-"""Wall time without a reply after which a desk is silent."""
+"""Wall time without a reply after which a desk counts as silent."""
 
 
 # A beat each second, and what it does:
@@ -25,23 +25,23 @@ SILENT_SECONDS = 5.0
 #   open, and this process stood    replies       counts anew from now: the answer may be here
 #   still                                         and not read yet
 class Pulse:
-    """Asks the desk from a thread of its own, each time the desk has replied.
+    """A thread that asks the desk again after each reply.
 
-    It calls ``ask`` for that, and ``changed`` when silence begins or ends.
+    It calls ``ask`` to ask, and ``changed`` when a silence begins or ends.
     """
 
     def __init__(self, ask: Callable[[], object], changed: Callable[[], object]) -> None:
         self._ask = ask
         self._changed = changed
         self._asked: float | None = None
-        """Time of the oldest question without a reply; None when there is none."""
+        """When the oldest question without a reply was asked, monotonic. None: all have a reply."""
         self._silent = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
     @property
     def silence(self) -> float | None:
-        """Seconds of wall time since a silent desk was asked; None while it answers."""
+        """Seconds of wall time for which the desk has not replied; None while it replies."""
         asked = self._asked
         return time.monotonic() - asked if self._silent and asked is not None else None
 
@@ -50,11 +50,11 @@ class Pulse:
         threading.Thread(target=self._watch, name="kisnb-pulse", daemon=True).start()
 
     def stop(self) -> None:
-        """End the thread within a beat. Nothing is called any more."""
+        """End the thread within a second. It calls nothing any more."""
         self._ended.set()
 
     def on_received(self) -> None:
-        """Note that a message came from the desk, whatever it is. From the thread that reads."""
+        """Note that any message came from the desk. Called from the thread that reads."""
         with self._lock:
             self._asked = None
             ended, self._silent = self._silent, False

@@ -1,4 +1,4 @@
-"""The desk's socket: sessions attach, send commands and ask; every event goes to every session.
+"""The desk's end of the socket: sessions attach, send commands and queries, and get all events.
 
 connect ──► Hello ──► refused: Dismissed, and the connection ends
               │
@@ -64,7 +64,7 @@ from kisnb.events import (
 from kisnb.trading.ports.replies import Failed
 
 HELLO_SECONDS = 5.0
-"""Wall time that a connection may take to say who it is."""
+"""The longest wall time for which the desk waits for a connection's Hello."""
 STRANGER = Dismissed("the desk does not know this session", "open the desk again with %kis open")
 
 _CHANGE_WANTS: frozenset[type] = frozenset(
@@ -77,19 +77,19 @@ _CHANGE_WANTS: frozenset[type] = frozenset(
 
 
 class DeskServer:
-    """Listens on a Unix socket; one connection per session."""
+    """Listens on a Unix socket and serves sessions, with one connection for each."""
 
     def __init__(self, host: DeskHost, name: DeskName, secret: str, speed: float) -> None:
         self.feed = EventFeed(host)
         self.leases = Leases()
         self.subscriptions = DeskWants(host, self.feed)
         self.closing = asyncio.Event()
-        """Set when the desk is to end."""
+        """Set when the desk must end."""
         self.farewell: tuple[str, str] | None = None
         """The sentence for sessions when the desk ends for good, with the cure. Without it sessions
         wait for the next desk."""
         self.left_alone_at = asyncio.get_running_loop().time()
-        """Time at which the newest session left, on the loop's clock."""
+        """When the last session to leave has left, seconds on the loop's clock."""
         self._host = host
         self._name = name
         self._secret = secret
@@ -105,7 +105,7 @@ class DeskServer:
         self.queries = SessionQueries(host, self.feed, self._published_leases, typed, self.closing)
 
     async def listen(self, path: Path) -> None:
-        """Listen at ``path``, and no longer at the former path. Attached sessions stay.
+        """Listen at ``path``, and no longer at the former path. Attached sessions stay attached.
 
         Raises OSError.
         """
@@ -115,7 +115,7 @@ class DeskServer:
         self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path))
 
     async def close(self) -> None:
-        """Send what was published, and hang up on all sessions."""
+        """Send the published events, then end the links to all sessions."""
         if self._server is not None:
             self._server.close()
         self.feed.flush()
@@ -130,7 +130,7 @@ class DeskServer:
             await asyncio.wait(self._serving, timeout=1)
 
     def publish(self, event: Event) -> None:
-        """Give an event to all sessions, and follow the holdings that it changes."""
+        """Publish an event to all sessions, and update the subscriptions if it changes holdings."""
         self.feed.publish(event)
         # The first two change what the account holds, the third may name a venue of a holding, the
         # others begin or end the watch of a price. A desk that closes subscribes to nothing any
@@ -139,11 +139,11 @@ class DeskServer:
             self.subscriptions.follow()
 
     def on_call_ended(self) -> None:
-        """A call to the broker ended."""
+        """Wake the conductor, because a call to the broker has ended."""
         self.feed.wake_conductor(calls=True)
 
     def sweep(self) -> None:
-        """Hang up on sessions whose process is gone, and report those that have fallen silent.
+        """End the links to sessions whose process is gone, and report sessions that are silent.
 
         The socket of a dead process stays open while a child of that process holds it.
         """
@@ -186,7 +186,10 @@ class DeskServer:
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> Hello | None:
-        """Return the Hello of a session that may attach; None for one that is refused."""
+        """Wait for the Hello of a session and return it; None when the session is refused.
+
+        If the session attached before, end its former link first.
+        """
         async with asyncio.timeout(HELLO_SECONDS):
             hello = decode_from_session(await _read(reader, MAX_HELLO))
         refused = self._refusal(hello)
@@ -223,16 +226,16 @@ class DeskServer:
         return None
 
     async def _end_former(self, name: str) -> None:
-        """End the former link of a session that comes back.
+        """End the former link of a session that attaches again, and wait for its end.
 
-        Nothing of the former link may be carried out after the new snapshot.
+        No message of the former link may be carried out after the new snapshot.
         """
         for connection in [c for c in self.feed.connections if c.name == name]:
             connection.cut()
             await connection.ended.wait()
 
     def _welcome(self, connection: Connection, hello: Hello) -> None:
-        """Send the snapshot, and from the next event on all that is published."""
+        """Send the snapshot, and register the session for all later events."""
         for agent in hello.agents:
             # An agent that another session has leased meanwhile stays there. The snapshot says so.
             with suppress(DeskBusy):
@@ -246,7 +249,7 @@ class DeskServer:
         self.feed.connections.append(connection)
 
     def _on_gone(self, connection: Connection) -> None:
-        """A session has left, or was lost. Its agents may run elsewhere; its orders stay."""
+        """Remove a session that has left or was lost, and end its leases. Its orders stay."""
         # It is not there when its welcome failed.
         if connection in self.feed.connections:
             self.feed.connections.remove(connection)
@@ -284,7 +287,7 @@ class DeskServer:
                 self.queries.receive(connection, number, query)
 
     def _receive_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
-        """Carry out what can be read of a message. Its sender alone learns what cannot."""
+        """Carry out the readable parts of a message. Report the others to its sender alone."""
         match parts_of(body):
             case RawCommands() as raw:
                 self._commands.execute_readable(connection, raw)
@@ -297,7 +300,7 @@ class DeskServer:
 
 
 def _bound(path: Path) -> socket.socket:
-    """Return a Unix socket at ``path``, mode 0600. A file that was left there is removed."""
+    """Bind and return a Unix socket at ``path``, mode 0600. An old file there is removed."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # The mode must be right from the first moment: between a bind and a chmod others could connect.

@@ -1,4 +1,4 @@
-"""Commands of a session: carried out by the core, or by the desk's process itself."""
+"""Carries out commands of a session: in the core, or in the desk's process itself."""
 
 from __future__ import annotations
 
@@ -12,22 +12,11 @@ from kisnb.desk.serve.unreadable import RawCommands, Unreadable, pieces
 from kisnb.events import CommandDropped, Event, Trouble
 from kisnb.trading.order_books.order_book import is_of_desk
 from kisnb.trading.ports.commands import (
-    CancelOrder,
     Command,
-    EndPriceAlert,
-    EndProtection,
     FastForward,
-    Halt,
     Idle,
-    NoteAgent,
-    NoteDecision,
-    Protect,
-    PushForecast,
     ReleaseAgent,
-    ResolveOrder,
     ReviseOrder,
-    SetGuards,
-    SetPriceAlert,
     Submit,
     WatchCodes,
 )
@@ -37,7 +26,7 @@ CHECK = "check the values of the call; after an update of kisnb restart the kern
 
 
 class SessionCommands:
-    """Carries out what a session sends without a reply."""
+    """Carries out the commands of sessions."""
 
     def __init__(
         self,
@@ -61,19 +50,6 @@ class SessionCommands:
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_desk(intent):
                 why = "the key of an order may not begin with 'flatten:' or 'exit:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
-            case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
-                self._host.submit(command)
-            case (
-                NoteAgent()
-                | NoteDecision()
-                | SetGuards()
-                | Protect()
-                | EndProtection()
-                | SetPriceAlert()
-                | EndPriceAlert()
-                | PushForecast()
-            ):
-                self._host.submit(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self._subscriptions.update()
@@ -87,9 +63,12 @@ class SessionCommands:
                 self._pacing.update()
             case ReleaseAgent(agent=agent):
                 self._leases.release(connection, agent)
+            # Orders, agents' notes and exits are the core's.
+            case _:
+                self._host.submit(command)
 
     def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
-        """Carry out each command that can be read. Its sender alone learns which cannot."""
+        """Carry out each readable command. Report the others to their sender alone."""
         for piece in pieces(raw):
             if isinstance(piece, Unreadable):
                 self.refuse(connection, piece)
@@ -97,7 +76,7 @@ class SessionCommands:
                 self.execute(connection, piece)
 
     def refuse(self, connection: Connection, refused: Unreadable) -> None:
-        """Report to one session what was not carried out, and drop the order that it meant."""
+        """Report to one session that its command was not carried out and its order is dropped."""
         now, known = self._host.clock.now(), self._host.core.state.books.orders
         events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
         # An order that the desk has lives on, whatever was sent again under its key.

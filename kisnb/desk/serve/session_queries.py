@@ -1,4 +1,4 @@
-"""Queries of a session: replied to at once from the desk's state, or after a call to KIS."""
+"""Replies to queries of a session, at once from the desk's state, or after a call to KIS."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from kisnb.trading.ports.replies import (
 
 
 class SessionQueries:
-    """Replies to what a session asks. ``closing`` is set when a session wants the desk to stop."""
+    """Replies to the queries of sessions. Sets ``closing`` when a session asks the desk to stop."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class SessionQueries:
         closing: asyncio.Event,
     ) -> None:
         self.safety: Safety | None = None
-        """Lifts halts and arms the desk. A desk without one does not know these queries."""
+        """The checks for lifting a halt, arming and the like. None: these queries are unknown."""
         self._host = host
         self._feed = feed
         self._leases = leases
@@ -138,7 +138,7 @@ class SessionQueries:
         return Done()
 
     async def _ask(self, connection: Connection, number: int, query: AnyQuery) -> None:
-        """Read from KIS and reply. Without a reply the session would wait for ever."""
+        """Read from KIS and reply, in any case: without a reply the session would wait for ever."""
         try:
             reply = await self._read_from_kis(query)
         except KisnbError as e:
@@ -180,10 +180,10 @@ class SessionQueries:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
 
     def _price_venue(self, code: str, named: Venue | None) -> Venue:
-        """Return the venue whose price is asked for. Raises BadInput when it lists no such stock.
+        """Return the venue whose price KIS is asked for. Raises BadInput if it lacks the stock.
 
-        Without a name it is one of the venues to which this desk sends orders, so that an order
-        goes to the market whose price was shown.
+        ``named`` None: a venue to which this desk sends orders, so that an order goes to the market
+        whose price was shown.
         """
         rules, can = self._host.core.rules, self._host.broker.capabilities
         item = rules.instrument(code)
@@ -197,7 +197,7 @@ class SessionQueries:
         return named
 
     async def _preview(self, intent: Intent) -> Reply:
-        """Route an order that is not sent, on depths that are read first where none was shown."""
+        """Return where an order would go now, without sending it. Missing depths are read first."""
         core, now = self._host.core, self._host.clock.now()
         if intent.code not in core.rules.universe:
             await self._host.kis.stock_day(intent.code)

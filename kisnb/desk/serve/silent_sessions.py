@@ -1,4 +1,4 @@
-"""Attached sessions that send nothing: a frozen kernel is named, and nothing is taken from it.
+"""Reports attached sessions that send nothing. A frozen kernel keeps its leases and orders.
 
 A cell that blocks its kernel is not silent, because the thread that asks whether the desk is there
 needs no loop.
@@ -15,16 +15,16 @@ SILENT_SECONDS = 6.0
 
 
 class AttachedSession(Protocol):
-    """A session as this module sees it."""
+    """The facts about a session that this module needs."""
 
     name: str
     where: str
     received_at: float
-    """Time of its newest message, on the clock that ``check`` is given."""
+    """When the session's newest message was received, seconds on the clock of ``check``."""
 
 
 class SilentSessions:
-    """The sessions that have fallen silent.
+    """Finds sessions that have fallen silent.
 
     Each begin and each end of a silence is reported once.
     """
@@ -34,7 +34,10 @@ class SilentSessions:
         self._checked_at: float | None = None
 
     def check(self, now: float, sessions: Iterable[AttachedSession]) -> list[str]:
-        """Return the sentences to publish. Called every few seconds."""
+        """Return sentences to publish about silences that began or ended.
+
+        Called every few seconds.
+        """
         # A desk that stood still itself has not read what they sent meanwhile.
         stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS
         self._checked_at = now

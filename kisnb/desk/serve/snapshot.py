@@ -1,4 +1,4 @@
-"""The desk's state as of an event, for a session that attaches or comes back."""
+"""Makes the snapshot of the desk's state for a session that attaches."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from kisnb.trading.ports.desk_port import Lease, Snapshot
 
 
 class DeskName(NamedTuple):
-    """The names of a desk."""
+    """A desk's mode, label and run."""
 
     mode: Mode
     label: str
     run: str
-    """The run that journal and keys belong to: a simulated day, or a digest of the account."""
+    """The run to which journal and keys belong: a simulated day, or a digest of the account."""
 
 
 def snapshot(
     host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello
 ) -> Snapshot:
-    """Return all rows, or those that a session of the same run has not received."""
+    """Return the desk's state as of event ``seq`` with all rows.
+
+    A session that was attached to the same run gets only the rows that it has not received.
+    """
     now, clock = host.clock.now(), host.clock
     # The numbers of rows belong to a run. A session of another one has none of ours, so it gets
     # all.

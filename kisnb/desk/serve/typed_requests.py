@@ -1,4 +1,4 @@
-"""Typed orders and adoptions, which row O11 compares with what was sent before."""
+"""Answers typed orders and adoptions by row O11, and submits the new ones."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ from kisnb.trading.typed_orders.placing import (
 
 
 class TypedRequests:
-    """Gives typed orders and adoptions their keys, and submits those that are new."""
+    """Gives typed orders and adoptions their keys, and submits the new ones."""
 
     def __init__(self, host: DeskHost, run: str) -> None:
         self._host = host
         self._run = run
-        """The desk's run: keys belong to a run."""
+        """The desk's run, which becomes part of the keys."""
 
     def place(self, requests: Sequence[OrderRequest]) -> OrdersPlaced:
-        """Submit these orders as row O11 decides. What is sent or shown is journaled by then."""
+        """Submit the orders that row O11 does not refuse, and return the answers to all.
+
+        Orders that are sent or shown are journaled before this returns.
+        """
         state = self._host.core.state
         answers = place(self._host.clock.now(), state, self._run, requests)
         for command in commands(state, requests, answers):
@@ -45,9 +48,9 @@ class TypedRequests:
         return OrdersPlaced(tuple(self._checked(answer) for answer in answers))
 
     def adopt(self, query: AdoptHolding) -> Reply:
-        """Submit an adoption.
+        """Submit an adoption, unless it is refused or repeated.
 
-        The reply says what was taken over, or why not; its row is synced by then.
+        The reply says which shares the agent took over, or why not. The row is synced before.
         """
         now, state = self._host.clock.now(), self._host.core.state
         if query.naming is not None:
@@ -69,10 +72,7 @@ class TypedRequests:
         return TextReply(f"{query.agent} took over {taken.qty:,} {query.code} {cost}")
 
     def _checked(self, answer: PlaceAnswer) -> PlaceAnswer:
-        """Return the answer.
-
-        A refusal when the journal could not be written, so that nothing was sent.
-        """
+        """Return the answer, or a refusal if its order could not be journaled and was not sent."""
         key, broken = answer.intent.key, self._host.broken
         known = key in self._host.core.state.books.orders
         is_journaled = known and key not in self._host.dropped

@@ -1,7 +1,7 @@
 """Reads a session's message piece by piece when it cannot be read as a whole.
 
-One wrong value must not disconnect a session. What can be read of its message is carried out,
-and what cannot is refused alone.
+One wrong value must not disconnect a session. The readable commands of its message are carried
+out, and only the others are refused.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from kisnb.trading.ports.commands import Command
 
 
 class RawCommands(msgspec.Struct, frozen=True, tag="Commands", array_like=True):
-    """Commands that have not been read."""
+    """Commands that have not been decoded."""
 
     commands: tuple[msgspec.Raw, ...]
 
 
 class RawQuery(msgspec.Struct, frozen=True, tag="QueryAsked", array_like=True):
-    """A query that has not been read."""
+    """A query that has not been decoded."""
 
     number: int
     query: msgspec.Raw
@@ -30,16 +30,16 @@ class Unreadable(NamedTuple):
     """A command or a query that cannot be read."""
 
     name: str
-    """Its class as the session wrote it; empty when not even that can be read."""
+    """The class name as the session wrote it. Empty when even that cannot be read."""
     why: str
     key: str = ""
-    """Key of the order that it meant to place, revise or cancel; empty for others."""
+    """Key of the order that the command would place, revise or cancel. Empty: no such command."""
     cancels: bool = False
-    """It meant to cancel the order, which lives on."""
+    """True if the command would cancel the order. The order lives on."""
 
     @property
     def text(self) -> str:
-        """The sentence for people that says what was wrong."""
+        """A sentence for people that says what was wrong."""
         return f"the desk could not read {self.name or 'a message'}: {self.why}"
 
 
@@ -50,7 +50,7 @@ _command = msgspec.msgpack.Decoder(Command)
 
 
 def parts_of(body: bytes) -> RawCommands | RawQuery | None:
-    """Return the message with its parts unread; None when it is not a message."""
+    """Decode the outer message only, and return it; None when it is not a message."""
     try:
         message: RawCommands | RawQuery = _parts.decode(body)
     except Exception:
@@ -59,12 +59,12 @@ def parts_of(body: bytes) -> RawCommands | RawQuery | None:
 
 
 def pieces(raw_commands: RawCommands) -> list[Piece]:
-    """Return the commands in order, with an Unreadable in the place of each that cannot be read."""
+    """Return the commands in order, with an Unreadable for each one that cannot be read."""
     return [_piece(raw) for raw in raw_commands.commands]
 
 
 def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:
-    """Return what can be known of a command or a query that cannot be read."""
+    """Return the name and the order's key of an unreadable message, as far as they are readable."""
     try:
         parts = msgspec.msgpack.decode(raw)
     except Exception:

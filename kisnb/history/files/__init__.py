@@ -1,1 +1,1 @@
-"""Rows that come from files of others, and go into files for others: parquet and CSV."""
+"""Import and export of rows: parquet and CSV files of and for other programs."""

@@ -1,7 +1,7 @@
 """Finds the columns of a series in a file, and reads their values.
 
-A file's own names count in any case, in English or Korean. The first name of each line that the
-file has is taken. All other columns are left out.
+A file's names may be English or Korean, in upper or lower case. Of the names in one line of
+``NAMES``, the first that the file has is used. All other columns are left out.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "side": ("side", "매수매도", "체결구분"),
 }
 MAY_LACK = {"value", "side"}
-"""Columns that a file may lack. They are null then."""
+"""Columns that a file may lack. Then they are null."""
 PANDAS_INDEX = ("", "unnamed: 0", "__index_level_0__", "index", "level_0")
-"""Names under which pandas leaves its index in a file."""
+"""Column names under which pandas writes its index to a file."""
 
 
 def named(
     path: Path, series: Series, frame: pl.DataFrame, given: Mapping[str, str], fixed: set[str]
 ) -> pl.DataFrame:
-    """Return the columns of a series under our names, and ``ROW``.
+    """Return the file's columns of a series, renamed to our names, and ``ROW``.
 
-    ``given``: the file's names by ours. ``fixed``: columns whose value the caller gives. Raises
-    BadInput.
+    ``given``: the file's column names by our names. ``fixed``: columns whose value the caller
+    gives. Raises BadInput for a missing column.
     """
     lower = {name.lower(): name for name in frame.columns if name != ROW}
     found: dict[str, str] = {}
@@ -105,7 +105,7 @@ def _are_times(column: pl.Series) -> bool:
 
 
 def codes(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows whose codes are six characters, or Q and six digits. Raises BadInput.
+    """Return rows with normal codes: six characters, or Q and six digits. Raises BadInput.
 
     A code that became a number gets its zeros back: 5930 is 005930. ``A005930`` and ``005930.KS``,
     as other programs write it, are 005930.
@@ -133,9 +133,9 @@ def codes(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 def whole_numbers(
     path: Path, rows: pl.DataFrame, names: list[str], *, may_round: bool
 ) -> tuple[pl.DataFrame, int]:
-    """Return rows whose columns ``names`` are whole numbers, and how many were rounded.
+    """Return rows with the columns ``names`` as whole numbers, and the count of rounded values.
 
-    Raises BadInput for a value that is no number, and for a fraction where it may not be rounded.
+    Raises BadInput for a value that is no number, and for a fraction unless ``may_round``.
     """
     import polars as pl
 
@@ -156,7 +156,7 @@ def whole_numbers(
 
 
 def decimals(path: Path, rows: pl.DataFrame, name: str) -> pl.Series:
-    """Return a column as numbers. NaN, which pandas writes for none, is null. Raises BadInput."""
+    """Return a column as numbers. NaN, as pandas writes a missing one, is null. Raises BadInput."""
     import polars as pl
 
     column = rows[name]

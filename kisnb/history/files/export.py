@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def write_file(rows: pl.DataFrame, path: Path) -> None:
-    """Write a DataFrame. The file is whole, or is not there. Raises BadInput.
+    """Write a DataFrame to a parquet or CSV file, completely or not at all. Raises BadInput.
 
-    CSV is UTF-8 without a byte order mark; days are 2026-11-20, and times state their zone.
+    CSV is UTF-8 without a byte order mark. Days are written as 2026-11-20, and times with a zone.
     """
     kind = path.suffix.lower()
     if kind not in (".parquet", ".csv"):

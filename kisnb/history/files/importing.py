@@ -1,10 +1,10 @@
-"""Reads rows of the past from a file of somebody else, and checks each of them.
+"""Reads rows of past days from a file of another program, and checks each row.
 
     file ──► columns ──► codes, times, numbers ──► days of the market ──► halted days filled
                                                                              │
                      rows for the store, notes, a line per code ◄── contradictions, repetitions
 
-The first row that is wrong ends it, with a sentence: file, row and cure. Nothing is stored here.
+The first wrong row ends the import with a sentence: file, row and cure. Nothing is stored here.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """The options of an import. What is left out is found in the file."""
+    """The options of an import. An option that is not given is found in the file."""
 
     columns: Mapping[str, str] = {}
-    """The file's names of columns by ours."""
+    """The file's column names by our names."""
     code: str | None = None
-    """The code of all rows, for a file without one."""
+    """The code of all rows, for a file without a column of codes."""
     day: date | None = None
-    """The day of all rows, for a file of one day."""
+    """The day of all rows, for a file of one day without a column of dates."""
     time_zone: str | None = None
-    """The zone of times that state none."""
+    """The zone of times that state no zone. None: Korea."""
     leave_out: bool = False
-    """True: rows that contradict themselves are left out, and do not end the import."""
+    """True: rows that contradict themselves are left out. False: such a row ends the import."""
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """The rows of a file, checked."""
+    """The checked rows of a file, with notes."""
 
     rows: pl.DataFrame
-    """Columns: those of ``Series.schema``, sorted by key."""
+    """The rows with the columns of ``Series.schema``, sorted by key."""
     notes: list[str]
-    """What was changed or left out, in sentences."""
+    """Sentences about values that were changed and rows that were left out."""
     codes: pl.DataFrame
     """One row a code. Columns: code, rows, first, last, zero_volume (rows without a trade)."""
 
@@ -63,10 +63,10 @@ def read_rows(
     newest: date,
     item: Callable[[str], Instrument | None],
 ) -> Imported:
-    """Return the rows of a file. Raises BadInput.
+    """Read and check the rows of a file. Raises BadInput for the first wrong row.
 
-    ``newest`` is the newest day that may be stored. ``item`` gives the issue of a code, None when
-    it is not known; its kind decides the tick size.
+    ``newest`` is the newest day that may be stored. ``item`` returns the issue of a code, None when
+    it is not known. Its kind decides the tick size.
     """
     import polars as pl
 
@@ -100,7 +100,7 @@ def read_rows(
 
 
 def _read(path: Path, series: Series, how: Reading, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of a file under our names, with codes and times read."""
+    """Return the columns of a file under our names, with converted codes and times."""
     import polars as pl
 
     fixed: dict[str, object] = {}
@@ -135,7 +135,10 @@ def _index_names(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows with typed numbers. What a file lacks and may lack is null, or added up."""
+    """Return rows with typed numbers, and notes. Optional columns that are missing become null.
+
+    The day's volume of trades is summed up instead.
+    """
     import polars as pl
 
     schema = series.schema()
@@ -168,7 +171,7 @@ def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFra
 
 
 def _halted(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows in which a day without a trade has its close as all prices."""
+    """Return rows, and a note. A row without a trade gets its close as all four prices."""
     import polars as pl
 
     others = [name for name in PRICES if name != "close"]
@@ -203,7 +206,7 @@ def _without_contradictions(
 
 
 def _once(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows sorted by key, each key once. Raises BadInput for two that differ."""
+    """Return rows sorted by key, each key once, and a note. Raises BadInput for two that differ."""
     import polars as pl
 
     others = [name for name in series.schema() if name not in series.keys]
@@ -227,7 +230,7 @@ def _once(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame,
 def _off_grid(
     path: Path, series: Series, rows: pl.DataFrame, item: Callable[[str], Instrument | None]
 ) -> list[str]:
-    """Return a note about adjusted prices off the tick grid. Raises BadInput for raw ones."""
+    """Return a note about adjusted prices off the tick grid. Raises BadInput for raw prices."""
 
     names = ["price"] if series.kind is SeriesKind.TICK else list(PRICES)
     day, off = day_of(series), 0

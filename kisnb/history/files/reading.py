@@ -1,6 +1,6 @@
-"""Reads a parquet or CSV file as it is. Errors name the file, the row and the cure.
+"""Reads a parquet or CSV file without conversion. Errors name the file, the row and the cure.
 
-Rows are counted from 1, without the header.
+Row numbers begin with 1, without the header.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROW = "row"
-"""The column with the number of the row in the file."""
+"""Name of the column with the number of the row in the file."""
 SEPARATORS = ",;\t|"
 WHOLE = "get the file again: it was cut off, or it is of another kind"
 
 
 def read_file(path: Path) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows of a file with their numbers in ``ROW``, and notes about the file.
+    """Read a file. Return its rows with their numbers in ``ROW``, and notes about the file.
 
-    All columns of a CSV file are String: a code keeps its zeros. Raises BadInput.
+    All columns of a CSV file are String, so a code keeps its zeros. Raises BadInput.
     """
     kind = path.suffix.lower()
     if not path.is_file():
@@ -41,7 +41,7 @@ def read_file(path: Path) -> tuple[pl.DataFrame, list[str]]:
 
 
 def failure(path: Path, row: int, what: str, cure: str) -> BadInput:
-    """Return the error about one row of a file."""
+    """Return an error about one row of a file. The caller raises it."""
     return BadInput(f"row {row} of {path.name} {what}", cure)
 
 
@@ -88,7 +88,7 @@ def _csv(path: Path) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _decoded(path: Path) -> tuple[str, list[str]]:
-    """Return the text of a file without its byte order mark. Raises BadInput."""
+    """Read a file. Return its text without byte order mark, and no notes. Raises BadInput."""
     try:
         content = path.read_bytes()
     except OSError as e:

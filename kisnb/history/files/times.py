@@ -1,4 +1,4 @@
-"""Reads the days and times of a file, and checks that they are of Korea's market."""
+"""Reads the days and times of a file, and checks them against the days and hours of the market."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 KOREA = "Asia/Seoul"
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%Y-%m-%d")
 OLDEST = date(1975, 1, 4)
-"""Earlier days count as a mistake in the file. KOSPI begins in 1980, and older daily prices are not
-known to be offered anywhere."""
+"""The oldest day that is accepted. Earlier days count as a mistake in the file. KOSPI begins in
+1980, and older daily prices are not known to be offered anywhere."""
 _ZONES = "write time_zone='UTC' when they are UTC, or time_zone='Asia/Seoul' when they are Korean"
 
 
 def days(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFrame:
-    """Return rows whose ``date`` is a Korean day. Raises BadInput."""
+    """Return rows with the column ``date`` as Korean days. Raises BadInput.
+
+    ``time_zone`` is the zone of times without a zone.
+    """
     import polars as pl
 
     column = rows["date"]
@@ -55,9 +58,9 @@ def days(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFrame:
 
 
 def moments(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFrame:
-    """Return rows whose ``t`` is a moment (ns, UTC). A time without a zone is Korea's.
+    """Return rows with the column ``t`` as moments (ns, UTC). Raises BadInput.
 
-    Raises BadInput.
+    ``time_zone`` is the zone of times without a zone. None: Korea.
     """
     import polars as pl
 
@@ -73,9 +76,9 @@ def moments(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFra
 
 
 def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date) -> list[str]:
-    """Return notes about the days of rows.
+    """Check the days of rows, and return notes about days that cannot be checked.
 
-    Raises BadInput for a day that is to come, that is before all prices, or that has no trading.
+    Raises BadInput for a day after ``newest``, before OLDEST, or on which KRX did not trade.
     """
     import polars as pl
 
@@ -104,7 +107,7 @@ def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date
 
 
 def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
-    """Raises BadInput for a time at which the venue is closed, or that begins no minute."""
+    """Raise BadInput for a time at which the venue is closed, or that is no start of a minute."""
 
     t = rows["t"].to_physical()
     if series.kind is SeriesKind.MINUTE:
@@ -128,7 +131,7 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
 
 
 def _moments(path: Path, rows: pl.DataFrame, text: pl.Series, name: str) -> pl.Series:
-    """Return texts as moments, with a zone when they state one. Raises BadInput."""
+    """Convert texts to moments, with a zone if they state one. Raises BadInput."""
 
     import polars as pl
 

@@ -1,1 +1,1 @@
-"""The tape: a compact record of a day of the market, and of what happened to the desk's orders."""
+"""The tape: a compact record of a day of the market and of the desk's orders."""

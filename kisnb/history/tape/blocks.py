@@ -1,4 +1,4 @@
-"""The form of a tape: a head, then blocks that are only ever appended.
+"""The file format of a tape: a head, then blocks that are only appended.
 
     kisnb tape 1\n
     head of a block   kind, length, CRC-32, first and last moment, number of events
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 VERSION = 1
-"""Version of the form. A reader refuses a later one."""
+"""Version of the file format. A reader refuses any other version."""
 MAGIC = b"kisnb tape "
 HEAD = MAGIC + b"%d\n" % VERSION
 """The first bytes of a tape."""
@@ -81,13 +81,13 @@ HEAD = MAGIC + b"%d\n" % VERSION
 _BLOCK = struct.Struct("<cIIqqI")
 _SEALED = struct.Struct("<cIqqI")
 MOST_BYTES = 256 * 1024 * 1024
-"""A block is never longer. A longer length in a head is damage."""
+"""The most bytes of a block. A longer length in a head is damage."""
 LABEL, ROWS, COLUMNS = b"M", b"R", b"C"
 
 TapeEvent: TypeAlias = (
     MarketFact | OrderFact | LinkDown | LinkUp | GapFound | PhaseChanged | HaltSet
 )
-"""All that a tape holds: the market, what happened to orders, and when nothing could be seen."""
+"""All events that a tape holds: of the market, of orders, and of gaps."""
 _ON_TAPE: frozenset[type] = frozenset(
     {
         *(Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, Quote, StockDay),
@@ -97,18 +97,18 @@ _ON_TAPE: frozenset[type] = frozenset(
         *(Revised, Expired, Reopened),
     }
 )
-"""The types of ``TapeEvent``. What else a desk publishes is not taped."""
+"""The types of ``TapeEvent``. Other events of a desk are not taped."""
 Batch: TypeAlias = tuple[Ns, list[TapeEvent]]
-"""The moment at which events were seen together (UTC nanoseconds), and the events in order."""
+"""Events that were received together, in order, after their moment (UTC nanoseconds)."""
 
 
 class TapeLabel(msgspec.Struct, frozen=True, array_like=True):
-    """The first block of a tape: where it comes from. It names no account."""
+    """The first block of a tape: its source and its day. It names no account."""
 
     source: str
-    """Such as ``sim 2026-11-20 seed 7``, or ``live``."""
+    """The desk that wrote the tape, such as ``sim 2026-11-20 seed 7``, or ``live``."""
     day: str
-    """Korean day, such as ``2026-11-20``."""
+    """The Korean day of the tape, such as ``2026-11-20``."""
 
 
 class BlockHead(NamedTuple):
@@ -124,18 +124,18 @@ class BlockHead(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The blocks of a file, and where the last whole one ends."""
+    """The blocks of a file, and the position at which the last whole block ends."""
 
     label: TapeLabel
     heads: list[BlockHead]
     """The blocks with events, in order."""
     end: int
     torn: int
-    """Bytes behind the last whole block. They are no block: a process died while it wrote them."""
+    """Number of bytes after the last whole block. A process died while it wrote them."""
 
 
 def block(kind: bytes, raw: bytes, first: Ns, last: Ns, events: int, level: int) -> bytes:
-    """Return a block with its head. ``level`` is zlib's."""
+    """Return the bytes of a block with its head. ``raw`` is compressed with zlib's ``level``."""
     payload = zlib.compress(raw, level)
     sealed = _SEALED.pack(kind, len(payload), first, last, events)
     crc = zlib.crc32(payload, zlib.crc32(sealed))
@@ -144,9 +144,9 @@ def block(kind: bytes, raw: bytes, first: Ns, last: Ns, events: int, level: int)
 
 @contextlib.contextmanager
 def locked(descriptor: int, *, wait: bool) -> Iterator[None]:
-    """Hold a tape's file, so that no other process writes or closes it.
+    """Hold the lock on a tape's file, so that no other process writes or closes the tape.
 
-    Raises BlockingIOError, an OSError, when another one holds it and ``wait`` is False.
+    With ``wait`` False, raise BlockingIOError (an OSError) when another process holds it.
     """
     lock(descriptor, wait=wait)
     try:
@@ -162,7 +162,7 @@ def lock(descriptor: int, *, wait: bool) -> None:
 
 
 def unlock(descriptor: int) -> None:
-    """Give the lock back."""
+    """Give the lock of ``lock`` back."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
@@ -173,7 +173,7 @@ def is_taped(event: Event) -> TypeIs[TapeEvent]:
 
 
 def is_tape(path: Path) -> bool:
-    """True for a file that begins as a tape does, of any version."""
+    """Return whether a file begins like a tape, of any version. False for an unreadable file."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -182,10 +182,10 @@ def is_tape(path: Path) -> bool:
 
 
 def scan(path: Path, file: BinaryIO) -> Scan:
-    """Return the blocks of a tape. Raises BadInput for a file that is not a tape we can read.
+    """Read the heads of all blocks. Raises BadInput for a file that is not a tape we can read.
 
-    Only heads are read, and the payload of the last block: an earlier one is whole because a later
-    one follows it.
+    Only the payload of the last block is checked. An earlier block is whole, because a later one
+    follows it.
     """
     head = file.read(len(HEAD))
     if head != HEAD:
@@ -205,7 +205,7 @@ def scan(path: Path, file: BinaryIO) -> Scan:
 
 
 def read_block(path: Path, file: BinaryIO, head: BlockHead) -> bytes:
-    """Return the contents of a block. Raises BadInput for a damaged one."""
+    """Read the contents of a block. Raises BadInput for a damaged block."""
     payload = _payload(file, head)
     if payload is None:
         raise BadInput(
@@ -217,7 +217,7 @@ def read_block(path: Path, file: BinaryIO, head: BlockHead) -> bytes:
 
 
 def _head(file: BinaryIO, at: int, size: int) -> BlockHead | None:
-    """Return the head of the block at ``at``; None when no whole block begins there."""
+    """Read the head of the block at ``at``. None when no whole block begins there."""
     if at + _BLOCK.size > size:
         return None
     file.seek(at)
@@ -229,7 +229,7 @@ def _head(file: BinaryIO, at: int, size: int) -> BlockHead | None:
 
 
 def _payload(file: BinaryIO, head: BlockHead) -> bytes | None:
-    """Return the payload of a block; None when its bytes do not have its sum."""
+    """Read the payload of a block. None when its checksum is wrong."""
     file.seek(head.at)
     payload = file.read(head.length)
     sealed = _SEALED.pack(head.kind, head.length, head.first, head.last, head.events)

@@ -1,7 +1,7 @@
-"""Closes tapes: brings them into their final form. ``python -m`` this module closes those it names.
+"""Closes tapes: brings them into their final form. As a program it closes the tapes that it names.
 
-A desk runs it as a process of its own, because packing a large tape takes many seconds, in which
-the desk's loop would have to share its interpreter.
+A desk runs it in another process, because packing a large tape takes many seconds. In a thread it
+would slow the desk's loop.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from kisnb.history.tape.reader import TapeFile
 # level 9 saves nothing more.
 LEVEL = 6
 CLOSED_EVENTS = 20_000
-"""Events of a block of a closed tape. Larger blocks pack little better, and are slower to seek in.
+"""Number of events in a block of a closed tape. Larger blocks save little, and are slower to read.
+
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Close the tapes of these paths; return 1 when one could not be closed."""
+    """Close the tapes at these paths. Return 1 when one of them could not be closed, else 0."""
     status = 0
     for path in arguments:
         try:
@@ -43,9 +44,9 @@ def main(arguments: Sequence[str]) -> int:
 def close_tape(path: Path) -> None:
     """Bring a tape into its final form: large blocks, the trades in columns, packed harder.
 
-    The new file takes the place of the old one in one step. A tape that has this form stays as it
-    is. Raises BadInput for a file that is not a tape. Raises OSError when the disk refuses, and
-    while another process writes the tape. Then the tape is as it was.
+    The new file replaces the old one in one step. A tape in this form is not changed. Raises
+    BadInput for a file that is not a tape. Raises OSError when the disk refuses, and while another
+    process writes the tape. Then the tape is unchanged.
     """
     if not _needs_closing(TapeFile(path)):
         return
@@ -72,7 +73,7 @@ def _write_closed(tape: TapeFile, fresh: Path) -> None:
 
 
 def is_open(path: Path) -> bool:
-    """Return whether a tape is not in its final form yet; False for what cannot be read."""
+    """Return whether a tape is not in its final form yet. False for an unreadable file."""
     try:
         return _needs_closing(TapeFile(path))
     except KisnbError:

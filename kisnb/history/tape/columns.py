@@ -1,8 +1,8 @@
-"""Batches of a tape as bytes: rows as they come, or with the trades in columns.
+"""Encodes batches of a tape as bytes: as rows, or with the trades in columns.
 
-Columns are the form of a closed tape. Of a trade, price, volume and value are kept as differences
-from the trade before of the same stock and venue: these are small numbers, often zero, and a column
-of them packs to a third of the rows.
+Columns are the form of a closed tape. Price, volume and value of a trade are stored as differences
+from the previous trade of the same stock and venue. These are small numbers, often zero, and a
+column of them packs to a third of the rows.
 """
 
 from __future__ import annotations
@@ -33,57 +33,57 @@ _TICK = _encode(Tick(0, "", Venue.KRX, 0, 0, None, 0, 0, 0, 0))[: 2 + len("Tick"
 
 
 class Columns(msgspec.Struct, frozen=True, array_like=True):
-    """Batches of events, the trades apart from all others."""
+    """Batches of events, with the trades in columns and all other events as rows."""
 
     moments: list[Ns]
-    """Of each batch: nanoseconds since the batch before."""
+    """Nanoseconds of each batch since the batch before."""
     counts: list[int]
-    """Events of each batch."""
+    """Number of events in each batch."""
     ticks_at: list[int]
-    """Places of the trades among all events, as distances from the trade before."""
+    """Index of each trade among all events, as the distance from the trade before."""
     stocks: list[tuple[str, int]]
-    """Code and venue (place in ``Venue``) of each stock that traded."""
+    """Code and venue (index in ``Venue``) of each stock that traded."""
     stock: list[int]
-    """Of each trade: place in ``stocks``."""
+    """Index of each trade's stock in ``stocks``."""
     t: list[int]
     received: list[int]
     price: list[int]
     qty: list[int]
     side: list[int]
     volume: list[int]
-    """Shares that the day's volume rose by, beyond those of the trade."""
+    """Increase of the day's volume beyond the shares of the trade itself."""
     value: list[int]
-    """Won that the day's value rose by, beyond those of the trade."""
+    """Increase of the day's value beyond the won of the trade itself."""
     ask: list[int]
-    """Won above the price. A missing ask is minus the price, and so 0."""
+    """Ask minus price, won. A missing ask is stored as minus the price, so it decodes to 0."""
     bid: list[int]
     ask_qty: list[int]
     bid_qty: list[int]
     others: bytes
-    """All events that are no trades, as rows."""
+    """All other events, as rows."""
 
 
 _decode_columns = msgspec.msgpack.Decoder(Columns).decode
 
 
 def rows_of(encoded: Iterable[bytes], count: int) -> bytes:
-    """Return encoded batches as one array of them."""
+    """Return encoded batches as the bytes of one array. ``count`` is their number."""
     # The longest head of a MessagePack array, because one form is enough.
     return b"\xdd" + count.to_bytes(4, "big") + b"".join(encoded)
 
 
 def encode_batch(at: Ns, events: Sequence[Event]) -> bytes:
-    """Return one batch as a row. It is an element of what ``decode_rows`` reads."""
+    """Return one batch as the bytes of a row, for ``rows_of``."""
     return _encode((at, events))
 
 
 def decode_rows(raw: bytes) -> list[Batch]:
-    """Return the batches of rows. Raises msgspec.MsgspecError."""
+    """Return the batches that ``rows_of`` has encoded. Raises msgspec.MsgspecError."""
     return _decode_rows(raw)
 
 
 def decode_ticks(raw: bytes, codes: Collection[str] | None) -> list[Batch]:
-    """Return the trades of rows, of some stocks or of all. Raises msgspec.MsgspecError."""
+    """Return the trades in encoded rows, of these codes; None: all. Raises MsgspecError."""
     # Nearly all events of a day are depth, or of other stocks. Their bytes tell so, and they are
     # not decoded.
     wanted = None if codes is None else [_encode(code) for code in codes]
@@ -100,7 +100,7 @@ def decode_ticks(raw: bytes, codes: Collection[str] | None) -> list[Batch]:
 
 
 def encode_columns(batches: Sequence[Batch]) -> bytes:
-    """Return batches with the trades in columns."""
+    """Return batches as bytes, with the trades in columns."""
     events = [event for _, of_batch in batches for event in of_batch]
     places = [i for i, event in enumerate(events) if type(event) is Tick]
     ticks = [event for event in events if type(event) is Tick]
@@ -143,10 +143,9 @@ def encode_columns(batches: Sequence[Batch]) -> bytes:
 def decode_columns(
     raw: bytes, codes: Collection[str] | None = None, *, trades_only: bool = False
 ) -> list[Batch]:
-    """Return the batches, exactly as they were encoded. Raises msgspec.MsgspecError.
+    """Return the batches that ``encode_columns`` has encoded. Raises msgspec.MsgspecError.
 
-    ``trades_only`` gives the trades alone, of the stocks ``codes`` or of all. Nothing else is
-    decoded then.
+    With ``trades_only`` only trades are decoded, of the stocks ``codes``; None: of all stocks.
     """
     columns = _decode_columns(raw)
     total = sum(columns.counts)
@@ -167,7 +166,7 @@ def decode_columns(
 
 
 def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
-    """Return the trades of some stocks or of all, each behind its place among all events."""
+    """Return the trades of these codes (None: all), each after its index among all events."""
     named = [(code, _VENUES[venue]) for code, venue in c.stocks]
     wanted = [codes is None or code in codes for code, _ in c.stocks]
     last = [(0, 0, 0)] * len(named)
@@ -193,7 +192,7 @@ def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
 
 
 def _steps(numbers: Collection[int]) -> list[int]:
-    """Return the distance of each number from the one before; the first from 0."""
+    """Return the distance of each number from the previous one; the first from 0."""
     steps, before = [], 0
     for number in numbers:
         steps.append(number - before)

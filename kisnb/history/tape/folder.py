@@ -1,4 +1,4 @@
-"""The folder of a desk's tapes: one file a day, the oldest days go first.
+"""The folder of a desk's tapes: one file a day. The oldest tapes are removed first.
 
 <folder>/2026-11-19.tape    closed
 <folder>/2026-11-20.tape    the day that is being written
@@ -14,7 +14,7 @@ ENDING = ".tape"
 
 
 def tape_path(folder: Path, day: date, name: str = "") -> Path:
-    """Return the path of a day's tape. ``name`` tells two simulated days of one date apart."""
+    """Return the path of a day's tape. ``name`` distinguishes simulated days of one date."""
     return folder / f"{day}{f'-{name}' if name else ''}{ENDING}"
 
 
@@ -27,15 +27,15 @@ def day_of_tape(path: Path) -> date | None:
 
 
 def tapes_in(folder: Path) -> list[Path]:
-    """Return the tapes of a folder, the oldest day first, and of a day the oldest file first."""
+    """Return the tapes of a folder, sorted by day, then by time of the last write."""
     found = [path for path in folder.glob(f"*{ENDING}") if day_of_tape(path) is not None]
     return sorted(found, key=lambda path: (path.name[: len("2026-11-20")], _written(path)))
 
 
 def make_room(folder: Path, keep: Path, most_bytes: int, most_days: int) -> list[Path]:
-    """Remove old tapes until the rest is at most so many days and bytes; return the removed ones.
+    """Remove the oldest tapes down to ``most_days`` and ``most_bytes``. Return the removed ones.
 
-    ``keep`` is the tape that is being written. It stays. Raises OSError.
+    ``keep`` is the tape that is being written. It is not removed. Raises OSError.
     """
     tapes = [path for path in tapes_in(folder) if path != keep]
     sizes = {path: path.stat().st_size for path in tapes}
@@ -53,14 +53,14 @@ def make_room(folder: Path, keep: Path, most_bytes: int, most_days: int) -> list
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes left that died while they closed a tape."""
+    """Remove the temporary files of processes that died while they closed a tape."""
     for path in folder.glob(f".*{ENDING}.*"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
 def _written(path: Path) -> int:
-    """Return when a file was last written; 0 for one that is gone."""
+    """Return when a file was last written, nanoseconds; 0 when it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

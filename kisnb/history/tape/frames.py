@@ -1,4 +1,4 @@
-"""The trades of a tape as polars frames: ticks, and bars of minutes."""
+"""The trades of a tape as polars DataFrames: ticks, and bars of minutes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tick_frame(
     first: Ns | None = None,
     last: Ns | None = None,
 ) -> pl.DataFrame:
-    """Return the trades of a tape, in the order in which they were seen, each once.
+    """Return the trades of a tape as a DataFrame, in the order of receipt, each once.
 
     ``first`` and ``last`` are moments of receipt (UTC nanoseconds, inclusive). Columns: t (KST, the
     exchange's time), received (KST), code, venue, price (won), qty (shares), side (buy, sell, null
@@ -69,7 +69,7 @@ def minute_frame(
     last: Ns | None = None,
     span: Ns = MINUTE,
 ) -> pl.DataFrame:
-    """Return bars of a tape's trades, by code, venue and time.
+    """Return bars of a tape's trades as a DataFrame, sorted by code, venue and time.
 
     Minutes without a trade are left out. The last bar may not be over yet. Columns: code, venue, t
     (KST, start), open, high, low, close (won), volume (shares), value (won), count (trades). Raises

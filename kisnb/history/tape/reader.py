@@ -1,4 +1,4 @@
-"""Reads a tape: its events in the order of time, all of them or a part.
+"""Reads the events of a tape in the order of time, all or some of them.
 
 A tape may be read while a desk writes it. The reader sees the blocks that were whole when it was
 opened.
@@ -30,16 +30,16 @@ from kisnb.history.tape.blocks import Batch, TapeEvent
 
 
 class TapeGap(msgspec.Struct, frozen=True):
-    """A time in which the desk saw nothing of the market, after ``since`` and up to ``until``."""
+    """A time in which the desk received no market events, after ``since`` and up to ``until``."""
 
     since: Ns
     until: Ns | None
-    """None: the gap lasts to the end of the tape."""
+    """End of the gap. None: the gap lasts to the end of the tape."""
     why: str
 
 
 class TapeFile:
-    """One tape. Raises BadInput for a file that is missing, or that is not a tape."""
+    """Reads one tape. Opening raises BadInput for a missing file, or one that is not a tape."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,7 +55,7 @@ class TapeFile:
         self.heads = found.heads
         """The heads of the blocks with events."""
         self.torn = found.torn
-        """Bytes at the end that are no whole block, and are not read."""
+        """Number of bytes after the last whole block. They are not read."""
 
     @property
     def day(self) -> date:
@@ -86,11 +86,11 @@ class TapeFile:
         orders: bool = False,
         trades_only: bool = False,
     ) -> Iterator[Batch]:
-        """Yield (moment, events seen together), in the order of time.
+        """Yield batches (moment, events that were received together), in the order of time.
 
-        ``codes`` keeps the events of these stocks, and those of no stock. ``first`` and ``last``
-        are inclusive. ``orders`` adds what happened to orders. ``trades_only`` gives ticks alone,
-        and is faster.
+        ``codes`` keeps the events of these stocks, and those that belong to no stock. None keeps
+        all. ``first`` and ``last`` are inclusive. ``orders`` adds the events of orders.
+        ``trades_only`` yields only ticks, and is faster.
         """
         keep = _Filter(codes, orders=orders, trades_only=trades_only)
         with self.path.open("rb") as file:
@@ -107,7 +107,7 @@ class TapeFile:
                         yield at, kept
 
     def gaps(self) -> list[TapeGap]:
-        """Return the times in which nothing was seen of the market, oldest first."""
+        """Return the times in which no market events were received, oldest first."""
         found: list[TapeGap] = []
         for at, events in self.batches(codes=()):
             for event in events:
@@ -145,10 +145,10 @@ class _Filter:
         self._orders = orders
         self._trades_only = trades_only
         self._keys: set[str] = set()
-        """Orders of the stocks that are wanted. Facts name their order by its key alone."""
+        """Keys of orders of the wanted stocks. A fact names its order only by the key."""
 
     def of(self, events: list[TapeEvent]) -> list[TapeEvent]:
-        """Return the events that are kept, in order."""
+        """Return the events that the reader wants, in order."""
         if self._trades_only:
             codes = self._codes
             return [e for e in events if type(e) is Tick and (codes is None or e.code in codes)]
@@ -181,13 +181,13 @@ def read_tape(
     *,
     trades_only: bool = False,
 ) -> Iterator[Event]:
-    """Yield the market's events of a tape, in the order in which they were seen.
+    """Yield the market's events of a tape, in the order in which they were received.
 
     They are ticks, depth, expected matches, operations, program trades, quotes, facts of stocks,
-    phases and gaps. What happened to the desk's own orders is left out. ``codes`` keeps the events
-    of these stocks, and those of no stock; None keeps all. ``first`` and ``last`` are moments (UTC
-    nanoseconds, inclusive) at which the events were seen. ``trades_only`` gives ticks alone, and is
-    much faster. Raises BadInput for a file that is not a tape.
+    phases and gaps. Events of the desk's own orders are left out. ``codes`` keeps the events of
+    these stocks, and those that belong to no stock; None keeps all. ``first`` and ``last`` are
+    moments of receipt (UTC nanoseconds, inclusive). ``trades_only`` yields only ticks, and is much
+    faster. Raises BadInput for a file that is not a tape.
     """
     for _, events in TapeFile(Path(path)).batches(codes, first, last, trades_only=trades_only):
         yield from events

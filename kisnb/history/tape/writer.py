@@ -1,6 +1,6 @@
-"""Writes a tape: events go into memory, and from there to the disk as whole blocks.
+"""Writes a tape: ``Collector`` collects events in memory, ``TapeWriter`` writes whole blocks.
 
-The two are apart because a desk collects in its loop and writes in a thread beside it.
+They are two classes, because a desk collects in its loop and writes in another thread.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ LIVE_LEVEL = 1
 """zlib's level while a tape grows. A closed tape is packed harder."""
 
 _PRICES: frozenset[type] = frozenset({Tick, Depth, ExpectedMatch, ProgramTrades})
-"""Events that hold no text but the code of a stock."""
+"""Types of events that hold no text except the code of a stock."""
 
 
 class TapeBlock(NamedTuple):
-    """Events that are to be written as one block."""
+    """Encoded events that will be written as one block."""
 
     raw: bytes
     first: Ns
@@ -52,7 +52,7 @@ class Collector:
 
     def __init__(self, hide: Callable[[str], str] = str) -> None:
         self.bytes = 0
-        """Bytes that wait to be taken."""
+        """Number of collected bytes."""
         self._hide = hide
         self._batches: list[bytes] = []
         self._events = 0
@@ -60,7 +60,7 @@ class Collector:
         self._last: Ns = 0
 
     def add(self, at: Ns, events: Sequence[Event]) -> None:
-        """Take events that were seen at ``at``. Those that no tape holds are left out."""
+        """Collect events that were received at ``at``. Events that are not taped are left out."""
         # Moments never go back, so that a tape can be read by time. A clock may be set back.
         at = max(at, self._last)
         for event in events:
@@ -71,7 +71,7 @@ class Collector:
         self._add_encoded(at, columns.encode_batch(at, events), len(events))
 
     def take(self) -> TapeBlock | None:
-        """Return what waits, and forget it; None when nothing waits."""
+        """Remove and return the collected events; None when there are none."""
         if not self._batches:
             return None
         batches, self._batches = self._batches, []
@@ -104,9 +104,9 @@ class Collector:
 
 
 class TapeWriter:
-    """Appends blocks to one tape, which it makes or goes on with.
+    """Appends blocks to one tape. It creates the file, or continues an existing one.
 
-    ``cut`` says what was cut off the end of a tape that a process left torn; empty when nothing.
+    ``cut`` is a sentence about a torn end that was cut off; empty when the tape was whole.
     Raises BadInput for a file that is not a tape, and OSError when the disk refuses. After an
     OSError the file ends with its last whole block, and the writer may be used again.
     """
@@ -130,7 +130,7 @@ class TapeWriter:
         return self._end
 
     def write(self, pending: TapeBlock) -> None:
-        """Append one block of rows."""
+        """Append one block of rows to the file."""
         self._append(blocks.block(blocks.ROWS, *pending, LIVE_LEVEL))
         self.last = pending.last
 
@@ -139,7 +139,7 @@ class TapeWriter:
         self._file.close()
 
     def _begin(self, label: TapeLabel) -> int:
-        """Return where the next block begins."""
+        """Begin a new tape or check an existing one. Return the position of the next block."""
         size = os.fstat(self._file.fileno()).st_size
         # A process that died in the first moment leaves a file without its first block.
         if size > len(blocks.HEAD):
@@ -178,7 +178,7 @@ class TapeWriter:
 
 
 def _open(path: Path) -> FileIO:
-    """Return the file, held for this writer alone. Raises OSError."""
+    """Open the file and lock it for this writer. Waits for another holder. Raises OSError."""
     while True:
         file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         try:
@@ -193,13 +193,13 @@ def _open(path: Path) -> FileIO:
 
 
 def gap_block(since: Ns, until: Ns, why: str) -> TapeBlock:
-    """Return the rows that name a gap of the tape: nothing was written after ``since``."""
+    """Return a block that marks a gap of the tape: nothing was written after ``since``."""
     batch = columns.encode_batch(until, [LinkDown(since, why), LinkUp(until)])
     return TapeBlock(columns.rows_of([batch], 1), until, until, 2)
 
 
 def _public(event: TapeEvent) -> TapeEvent:
-    """Return an event without the place where a person typed it."""
+    """Return an event without its naming, which holds a person's notebook and code."""
     # The naming of an order holds the path of a notebook and the text of a cell.
     if type(event) is IntentTaken and event.naming is not None:
         return IntentTaken(event.t, event.intent)

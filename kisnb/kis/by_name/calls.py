@@ -1,4 +1,4 @@
-"""Calls by name: which may be called, their parameters, and what a person uses for the others."""
+"""Calls by name: those that may be called, their parameters, and verbs for the others."""
 
 from __future__ import annotations
 
@@ -121,5 +121,5 @@ def _text(name: str, value: ParamValue) -> str:
 
 
 def _is_code(name: str) -> bool:
-    """True for a parameter that names an issue."""
+    """Return True for a parameter that names an issue."""
     return "iscd" in name or name.startswith(("pdno", "srs_cd"))

@@ -55,9 +55,9 @@ class StreamChannel(msgspec.Struct, frozen=True, dict=True):
     """KIS's Korean name."""
     group: str
     paper: bool
-    """True when the paper host has it."""
+    """True when the paper host has the channel."""
     key: tuple[str, str]
-    """Label and note of ``tr_key``: what the channel is subscribed to for."""
+    """KIS's label and note of ``tr_key``: the stock, or other thing, to subscribe to."""
     columns: tuple[RecordColumn, ...]
 
     @property
@@ -72,11 +72,11 @@ class StreamChannel(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def modes(self) -> str:
-        """The modes whose KIS has it: ``"live, paper"`` or ``"live"``."""
+        """The modes whose host has the channel: ``"live, paper"`` or ``"live"``."""
         return f"{Mode.LIVE}, {Mode.PAPER}" if self.paper else str(Mode.LIVE)
 
     def want(self, key: str) -> Want:
-        """Return the subscription that keeps the channel's records of a key."""
+        """Return the subscription that keeps the channel's records of a ``tr_key``."""
         venue = VENUE_OF_TR.get(self.tr_id, Venue.KRX)
         return Want("records", key, venue, priority=3, tr_id=self.tr_id)
 
@@ -101,7 +101,7 @@ class StreamChannel(msgspec.Struct, frozen=True, dict=True):
 
 @cache
 def channels() -> dict[str, StreamChannel]:
-    """Return all channels by name; the file is read on first use."""
+    """Return all channels by name. The first call reads them from the file."""
     text = resources.files(__package__).joinpath("channels.json").read_bytes()
     found = msgspec.json.decode(text, type=tuple[StreamChannel, ...])
     return {channel.name: channel for channel in found}
@@ -122,7 +122,7 @@ def _types_by_name(*, in_won: bool) -> dict[str, set[ColumnType]]:
 
 
 def channel_key(channel: StreamChannel, given: Mapping[str, ParamValue], mode: Mode) -> str:
-    """Return ``tr_key`` of a subscription at a mode's host.
+    """Return the ``tr_key`` in ``given`` for a subscription at the host of ``mode``.
 
     Raises BadInput for a channel of an account's notices, for another parameter, and for a key that
     is no text. Raises NotOffered when the host has no such channel.

@@ -1,4 +1,4 @@
-"""The reply of any call as polars DataFrames. The type of each column follows from a rule.
+"""The reply to any call as polars DataFrames. The type of each column follows from a rule.
 
 The rule, in this order. ``kind`` is what the catalogue says of a field: text, whole or decimal.
 
@@ -40,7 +40,7 @@ POLARS: dict[ColumnType, str] = {
 """The name that polars has for each type."""
 
 ACCOUNT_FIELDS = frozenset({"cano", "acnt_prdt_cd", "acno10"})
-"""Fields that name the account. No frame has them, so that no output shows the number."""
+"""Fields that name the account. No DataFrame has them, so no output shows its number."""
 NOT_NUMBERS = frozenset(
     {
         # The documented examples are a circle and a word.
@@ -55,7 +55,7 @@ NOT_NUMBERS = frozenset(
 WITH_DECIMALS = frozenset({("daily_loan_trans", "stck_prpr"), ("daily_loan_trans", "prdy_vrss")})
 """Call and field of numbers whose documented example has decimals: this call gives an index too."""
 SPANS = frozenset({("ksdinfo_forfeit", "subscr_dt"), ("ksdinfo_mand_deposit", "depo_date")})
-"""Call and field of texts that are named a day and hold two: ``2024/03/14 ~ 2024/03/15``."""
+"""(call, field) of texts whose name says a day, and which hold two: ``2024/03/14 ~ 2024/03/15``."""
 
 IN_WON = ("/uapi/domestic-stock/", "/uapi/etfetn/", "/uapi/elw/")
 """Paths of the calls about Korean stocks, ETFs and ELWs begin with one of these."""
@@ -67,7 +67,7 @@ _COUNT_LABEL = re.compile(r"(?:수|량|순위|순번)\d*$|count$", re.IGNORECASE
 # Most calls write 20261120. Those of the depository (ksdinfo) write 2026/11/20 (workbook).
 _DAY = re.compile(r"(?P<year>\d{4})([/.-]?)(?P<month>\d\d)\2(?P<day>\d\d)", re.ASCII)
 _NO_DATES = frozenset({"", "0", "00000000"})
-"""KIS writes a date that does not exist as blanks or zeros (workbook's examples)."""
+"""Texts that KIS writes for no date: blank or zeros (workbook's examples)."""
 
 
 def column_type(api: Api, field: Field) -> ColumnType:

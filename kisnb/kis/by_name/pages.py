@@ -96,7 +96,7 @@ def page_of_channel(channel: StreamChannel) -> str:
 
 
 def modes_of(api: Api) -> str:
-    """Return the modes whose KIS has this call: ``"live, paper"`` or ``"live"``."""
+    """Return the modes whose host has this call: ``"live, paper"`` or ``"live"``."""
     return ", ".join(m for m in (Mode.LIVE, Mode.PAPER) if HOST_RULES[m].offers(api))
 
 

@@ -12,7 +12,10 @@ from kisnb.orders import Account, Holding
 
 
 def balance_params(account: Mapping[str, str]) -> dict[str, str]:
-    """Return the query for holdings by issue at KRX's prices, yesterday's trades included."""
+    """Return the parameters of inquire-balance: holdings by issue, valued at KRX's prices.
+
+    Yesterday's trades are included.
+    """
     return encode_params(
         APIS["inquire_balance"],
         **account,
@@ -33,7 +36,7 @@ def balance_params(account: Mapping[str, str]) -> dict[str, str]:
 
 
 def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
-    """Return the query for the orderable cash alone.
+    """Return the parameters of inquire-psbl-order for the orderable cash alone.
 
     Without a stock KIS answers with amounts and no quantity.
     """
@@ -51,7 +54,7 @@ def orderable_params(account: Mapping[str, str]) -> dict[str, str]:
 
 
 def holding_row(holding: Holding) -> dict[str, object]:
-    """Return a row of ``output1`` of inquire-balance."""
+    """Return a row of ``output1`` of a reply to inquire-balance, built from ``holding``."""
     value = holding.qty * holding.price
     gain = value - holding.cost
     return {
@@ -71,7 +74,7 @@ def holding_row(holding: Holding) -> dict[str, object]:
 
 
 def deposit_row(account: Account) -> dict[str, object]:
-    """Return the row of ``output2`` of inquire-balance."""
+    """Return the row of ``output2`` of a reply to inquire-balance, built from ``account``."""
     value = sum(h.qty * h.price for h in account.holdings)
     cost = sum(h.cost for h in account.holdings)
     return {
@@ -91,7 +94,10 @@ def deposit_row(account: Account) -> dict[str, object]:
 
 
 def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
-    """Return ``output`` of inquire-psbl-order; it has quantities when a price is given."""
+    """Return the block ``output`` of a reply to inquire-psbl-order, built from ``cash``.
+
+    With a price above 0 it has quantities.
+    """
     qty = cash // price if price else 0
     return {
         "ord_psbl_cash": cash,
@@ -117,7 +123,10 @@ _ORDERABLE = Message("inquire_psbl_order", stated=frozenset({"nrcvb_buy_amt"}))
 
 
 def read_holding(row: RowFields) -> Holding | None:
-    """Return a row of inquire-balance; None when the stock was sold out. Raises FieldError."""
+    """Read a row of inquire-balance, and return the holding; None when the stock was sold out.
+
+    Raises FieldError.
+    """
     code, qty = row.text("pdno"), row.number("hldg_qty")
     if not qty:
         return None
@@ -132,7 +141,7 @@ def read_holding(row: RowFields) -> Holding | None:
 
 
 def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bool) -> Account:
-    """Return what all pages of inquire-balance and inquire-psbl-order say.
+    """Read all pages of inquire-balance and the reply to inquire-psbl-order; return the account.
 
     A holding that cannot be read is named in ``bad``, and the account is then not complete. Raises
     FrameError when an amount of cash cannot be read.

@@ -77,7 +77,7 @@ def daily_params(
 
 
 def read_daily(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """Return one row a day, oldest first. Raises FrameError.
+    """Return a DataFrame of daily bars, one row a day, oldest first. Raises FrameError.
 
     Columns: date; open, high, low, close (won); volume (shares); value (won).
     """
@@ -163,7 +163,7 @@ def minute_rows(
 
 
 def read_minutes(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """Return one row a minute, oldest first. Raises FrameError.
+    """Return a DataFrame of minute bars, one row a minute, oldest first. Raises FrameError.
 
     Columns: t (start, UTC ns); open, high, low, close (won); volume (shares).
     """

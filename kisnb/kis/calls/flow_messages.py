@@ -24,7 +24,7 @@ WINDOW_DAYS = 42
 MILLION = 1_000_000
 """KIS states values in million won (workbook)."""
 GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}
-"""Our name of a group, and how KIS's fields of it begin."""
+"""The first letters of KIS's fields about a group, by our name of the group."""
 # KIS states the figures of every group for a day that has closed (workbook).
 _FLOW = Message(
     "investor_trade_by_stock_daily",
@@ -36,7 +36,7 @@ _FLOW = Message(
 
 
 def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
-    """Return the call for thirty days back from ``last``, and its parameters.
+    """Return the call for the flows of thirty days up to ``last``, and its parameters.
 
     A day's figures hold once it has closed.
     """
@@ -52,7 +52,7 @@ def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, d
 
 
 def read_flows(replies: Sequence[ApiReply]) -> pl.DataFrame:
-    """Return one row a day, oldest first. Raises FrameError.
+    """Return a DataFrame of the replies, one row a day, oldest first. Raises FrameError.
 
     Columns: date; close (won); volume (shares); and per group its net purchase, such as ``foreign``
     (shares) and ``foreign_value`` (won, to the million).

@@ -45,7 +45,7 @@ def index_params(code: str, first: date, last: date) -> tuple[Api, dict[str, str
 
 
 def index_rows(rows: Iterable[Mapping[str, str]]) -> dict[date, IndexBar]:
-    """Return the bars by day. Raises FrameError."""
+    """Read rows of a reply, and return the bars of the index by day. Raises FrameError."""
     days: dict[date, IndexBar] = {}
     for row in rows:
         # KIS fills up with rows that have no date, as in its bars of stocks.

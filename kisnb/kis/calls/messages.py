@@ -25,7 +25,7 @@ MSG1_WIDTH = 80
 CTX_WIDTH = 20
 """Length of a key of the next page whose name states none."""
 ALWAYS_SENT = "EXCG_ID_DVSN_CD"
-"""KIS takes KRX when the venue is left out; kisnb never leaves it out."""
+"""The parameter of the venue. KIS takes KRX when it is left out, so kisnb always sends it."""
 
 
 class ApiReply(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class ApiReply(msgspec.Struct, frozen=True):
     """The keys of the next page, in the order of ``Api.ctx``."""
 
     def rows(self, block: str = "output") -> list[dict[str, str]]:
-        """Return all rows of a block; none when KIS sent none."""
+        """Return all rows of a block; empty when KIS sent none."""
         return self.blocks.get(block, [])
 
     def one(self, block: str = "output") -> dict[str, str]:
@@ -95,7 +95,7 @@ def _by_upper(params: tuple[str, ...]) -> dict[str, str]:
 
 
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
-    """Return all parameters as the server reads them, ``""`` for those left out.
+    """Return all parameters of a request that the simulator received; ``""`` for those left out.
 
     Names count in either case. Raises ApiError when a required one is missing; KIS's code and text
     for that case are uncertain.
@@ -121,11 +121,11 @@ def encode_reply(
     msg1: str = "",
     ctx: tuple[str, str] = ("", ""),
 ) -> dict[str, Any]:
-    """Return the body of a reply that went well.
+    """Return the body of a reply to a call that went well, for the simulator to send.
 
     ``values`` gives the row, or the rows, of each block by the names of the table. Numbers become
-    text. A field without a value is sent as KIS sends it then. ``ctx`` are the keys of the next
-    page. Raises KeyError for a field that the table does not have.
+    text. A field without a value gets the text that KIS sends for none. ``ctx`` are the keys of the
+    next page. Raises KeyError for a field that the table does not have.
     """
     body = _envelope("0", msg_cd or api.msg_cd, msg1 or api.msg1)
     for name, key in zip(api.ctx, ctx, strict=False):
@@ -142,18 +142,20 @@ def encode_reply(
 
 
 def _ctx_width(name: str) -> int:
-    """Return the length to which KIS pads a key: CTX_AREA_FK100 to 100."""
+    """Return the length to which KIS pads the parameter ``name``: CTX_AREA_FK100 to 100."""
     digits = name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
     return int(digits) if digits else CTX_WIDTH
 
 
 def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
-    """Return the body of a refusal."""
+    """Return the body of a reply that refuses a call, for the simulator to send."""
     return _envelope(rt_cd, msg_cd, msg1)
 
 
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
-    """Return a reply. Raises ApiError when ``rt_cd`` is not 0, FrameError for no reply of KIS.
+    """Read the body of a reply, and return the reply. Raises ApiError when ``rt_cd`` is not 0.
+
+    Raises FrameError for a body that is no reply of KIS.
 
     A reply that contradicts itself raises FrameError too: one without a value in ``rt_cd``, and one
     to an order whose ``rt_cd`` says one thing, and whose code or order number says the other.
@@ -185,7 +187,7 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
 
 
 def _check_signs(api: Api, reply: Mapping[str, Any], status: int) -> None:
-    """Raise FrameError when it is not clear whether KIS says yes or no."""
+    """Raise FrameError when a reply does not say clearly whether the call went well."""
     rt_cd, msg_cd = _text(reply["rt_cd"]).strip(), _text(reply.get("msg_cd")).strip()
     if not rt_cd:
         raise FrameError(
@@ -211,7 +213,7 @@ def _check_signs(api: Api, reply: Mapping[str, Any], status: int) -> None:
 
 
 def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, Any]:
-    """Return a JSON object with its top-level keys in lower case. Raises FrameError.
+    """Read and return a JSON object, with lower-case names at its top level. Raises FrameError.
 
     KIS's documentation and its wire differ in the case of some keys.
     """

@@ -32,7 +32,7 @@ from kisnb.terms import OrderKind, Side, Venue
 
 
 def order_api(side: Side) -> Api:
-    """Return the call that orders on this side."""
+    """Return the call that places an order of this side."""
     return APIS["order_cash_buy" if side is Side.BUY else "order_cash_sell"]
 
 
@@ -93,7 +93,7 @@ def _change(ref: OrderRef, account: Mapping[str, str], **values: str | int) -> d
 
 
 def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
-    """Return the reply block ``output`` that names an order: of order-cash and order-rvsecncl."""
+    """Return ``output`` of a reply to order-cash or order-rvsecncl, built from ``ref``."""
     return {
         "KRX_FWDG_ORD_ORGNO": ref.branch,
         "ODNO": order_number(ref.number),
@@ -102,7 +102,10 @@ def ref_row(ref: OrderRef, now: Ns) -> dict[str, object]:
 
 
 def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
-    """Return the number that KIS gave. Raises FrameError when there is none."""
+    """Read a reply to order-cash or order-rvsecncl, and return KIS's ref of the order.
+
+    Raises FrameError when the reply has no number.
+    """
     row = Message(reply.api, stated=frozenset({"odno"})).fields(reply.one())
     # KIS pads order numbers differently from reply to reply (clients' observation), so kisnb
     # compares them as integers.
@@ -130,12 +133,12 @@ It is the shortest three months less a day, to be safe.
 
 
 def day_orders_api(day: date, today: date) -> Api:
-    """Return the call for the orders of a day: older days have another TR id."""
+    """Return the call for the list of a day's orders: older days have another TR id."""
     return APIS["inquire_daily_ccld" if today - day <= RECENT else "inquire_daily_ccld_old"]
 
 
 def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:
-    """Return the query for all orders of a day, newest first.
+    """Return the parameters of inquire-daily-ccld for all orders of a day, newest first.
 
     Without ALL as ``venue``, those at NXT and by SOR are missing.
     """
@@ -161,7 +164,7 @@ def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL")
 
 
 def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
-    """Return a row of ``output1`` of inquire-daily-ccld."""
+    """Return a row of ``output1`` of a reply to inquire-daily-ccld, built from ``order``."""
     return {
         "ord_dt": str(order.ref.day),
         "ord_gno_brno": order.ref.branch,
@@ -192,7 +195,7 @@ def order_row(order: OrderRow, name: str = "") -> dict[str, object]:
 
 
 def order_totals(orders: list[OrderRow]) -> dict[str, object]:
-    """Return ``output2`` of inquire-daily-ccld."""
+    """Return the block ``output2`` of a reply to inquire-daily-ccld: the sums of ``orders``."""
     filled = sum(o.filled for o in orders)
     value = sum(o.value for o in orders)
     return {
@@ -219,12 +222,12 @@ _ORDER = Message(
 def read_orders(
     rows: Iterable[Mapping[str, str]],
 ) -> tuple[tuple[OrderRow, ...], tuple[str, ...]]:
-    """Return the orders of inquire-daily-ccld, and a sentence about each row that is unreadable."""
+    """Read rows of inquire-daily-ccld: return the orders, and a sentence on each unreadable row."""
     return _ORDER.read_each(rows, _read_order)
 
 
 def read_order(row: Mapping[str, str]) -> OrderRow:
-    """Return a row of inquire-daily-ccld as an order. Raises FieldError."""
+    """Read one row of inquire-daily-ccld, and return the order. Raises FieldError."""
     return _read_order(_ORDER.fields(row))
 
 

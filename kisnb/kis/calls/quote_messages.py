@@ -31,7 +31,7 @@ _QUOTE = {
     "tick": "aspr_unit",
     "listed_shares": "lstn_stcn",
 }
-"""Attribute of ``Quote``, and its field of inquire-price."""
+"""Field of inquire-price by attribute of ``Quote``."""
 # Prices, limits and sums are always stated. Before the first trade of a day KIS may leave open,
 # high and low empty, and an issue without a grid or without listed shares has neither (workbook).
 _QUOTE_MESSAGE = Message(
@@ -55,7 +55,7 @@ _DEPTH_MESSAGE = Message(
 
 
 def change_sign(price: int, base: int, upper: int, lower: int) -> str:
-    """Return prdy_vrss_sign: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
+    """Return KIS's code of a change: 1 upper limit, 2 up, 3 flat, 4 lower limit, 5 down."""
     # A limit price of 0 means that there is none.
     if price >= upper > 0:
         return "1"
@@ -65,7 +65,7 @@ def change_sign(price: int, base: int, upper: int, lower: int) -> str:
 
 
 def quote_row(quote: Quote) -> dict[str, object]:
-    """Return ``output`` of inquire-price."""
+    """Return the block ``output`` of a reply to inquire-price, built from ``quote``."""
     return {
         **{field: getattr(quote, attribute) for attribute, field in _QUOTE.items()},
         "stck_shrn_iscd": quote.code,
@@ -79,9 +79,9 @@ def quote_row(quote: Quote) -> dict[str, object]:
 
 
 def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
-    """Return a quote whose name is empty and whose time is ``now``: the reply has neither.
+    """Read a reply to inquire-price, and return the quote. Raises FrameError.
 
-    Raises FrameError.
+    Its name is empty and its time is ``now``, because the reply has neither.
     """
     row = _QUOTE_MESSAGE.fields(reply.one())
     numbers = {attribute: row.number(field) for attribute, field in _QUOTE.items()}
@@ -90,13 +90,13 @@ def read_quote(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Quote:
 
 
 def is_halted(row: RowFields) -> bool:
-    """Return whether a row of inquire-price says that trading is halted."""
+    """Return True when a row of inquire-price says that trading is halted."""
     # Either field may report it (workbook).
     return row.text("temp_stop_yn") == "Y" or row.text("iscd_stat_cls_code") == HALTED
 
 
 def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
-    """Return ``output1`` and ``output2`` of inquire-asking-price-exp-ccn."""
+    """Return both blocks of a reply to inquire-asking-price-exp-ccn, built from depth and quote."""
     levels_block: dict[str, object] = {
         "aspr_acpt_hour": hhmmss(depth.t),
         "total_askp_rsqn": sum(size for _, size in depth.asks),
@@ -119,7 +119,10 @@ def depth_blocks(depth: Depth, quote: Quote) -> dict[str, dict[str, object]]:
 
 
 def read_depth(reply: ApiReply, code: str, venue: Venue, now: Ns) -> Depth:
-    """Return bids and asks, best first, without empty levels. Raises FrameError."""
+    """Read a reply to inquire-asking-price-exp-ccn, and return the depth. Raises FrameError.
+
+    Empty levels are left out.
+    """
     row = _DEPTH_MESSAGE.fields(reply.one("output1"))
     asks, bids = (
         tuple(

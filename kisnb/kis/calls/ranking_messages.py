@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RankingKind: TypeAlias = Literal["volume", "fluctuation"]
 MOST_ROWS = 30
-"""KIS gives no more rows, and no next page (workbook)."""
+"""Most rows of a ranking. KIS gives no next page (workbook)."""
 
 _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
     "volume": (
@@ -65,7 +65,7 @@ _COLUMNS: tuple[tuple[str, FieldKind, tuple[str, ...]], ...] = (
     ("volume", "n", ("acml_vol",)),
     ("value", "n", ("acml_tr_pbmn",)),
 )
-"""Column, its type, and the fields that may hold it."""
+"""Name of each column, its type, and the fields of KIS that may hold its value."""
 
 
 def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, str]]:
@@ -83,7 +83,7 @@ def ranking_call(kind: RankingKind, exchange_code: str) -> tuple[str, dict[str, 
 
 
 def read_ranking(rows: Sequence[dict[str, str]], n: int = MOST_ROWS) -> pl.DataFrame:
-    """Return the first ``n`` rows of a ranking. Raises FrameError.
+    """Return a DataFrame of the first ``n`` rows of a ranking. Raises FrameError.
 
     Columns: rank, code, name, price (won), change (won), change_pct, volume (shares), value (won;
     null where KIS sends none).

@@ -47,12 +47,12 @@ def cancel_reserved_body(number: int, day: int, account: Mapping[str, str]) -> d
 
 
 def reserved_params(first: date, last: date, account: Mapping[str, str]) -> dict[str, str]:
-    """Return the query for the reserved orders of some days, with the account."""
+    """Return the parameters of order-resv-ccnl for the reserved orders of some days."""
     return encode_params(APIS["order_resv_ccnl"], **account, **reserved_query(first, last))
 
 
 def reserved_query(first: date, last: date) -> dict[str, str]:
-    """Return the query without the account: all orders, processed and cancelled ones too."""
+    """Return these parameters without the account: all orders, processed and cancelled ones too."""
     return {
         "RSVN_ORD_ORD_DT": yyyymmdd(first),
         "RSVN_ORD_END_DT": yyyymmdd(last),
@@ -71,7 +71,7 @@ _RECEIPT = Message("order_resv", stated=frozenset({"rsvn_ord_seq"}))
 
 
 def read_reserved_number(reply: ApiReply) -> int:
-    """Return the number that KIS gave a reserved order. Raises FrameError without one."""
+    """Read a reply to order-resv; return the order's number. Raises FrameError without a number."""
     row = _RECEIPT.fields(reply.one())
     number = row.number("rsvn_ord_seq")
     if number <= 0:
@@ -98,12 +98,12 @@ _RESERVED = Message(
 def read_reserved_orders(
     rows: Iterable[Mapping[str, str]],
 ) -> tuple[tuple[ReservedRow, ...], tuple[str, ...]]:
-    """Return the orders of order-resv-ccnl, and a sentence about each row that is unreadable."""
+    """Read rows of order-resv-ccnl: return the orders, and a sentence about each unreadable row."""
     return _RESERVED.read_each(rows, _read_reserved)
 
 
 def read_reserved(row: Mapping[str, str]) -> ReservedRow:
-    """Return a row of order-resv-ccnl. Raises FieldError."""
+    """Read one row of order-resv-ccnl, and return the reserved order. Raises FieldError."""
     return _read_reserved(_RESERVED.fields(row))
 
 

@@ -40,16 +40,16 @@ class Message(msgspec.Struct, frozen=True):
     """Fields that must be in the row. An empty text means none."""
 
     def fields(self, row: Mapping[str, str]) -> RowFields:
-        """Return the reader of a row."""
+        """Return a reader of the fields of one row."""
         return RowFields(self, row)
 
     def read_each(
         self, rows: Iterable[Mapping[str, str]], read: Callable[[RowFields], T]
     ) -> tuple[tuple[T, ...], tuple[str, ...]]:
-        """Return the rows that can be read, and a sentence about each row that cannot.
+        """Read all rows. Return the values of the readable ones, and a sentence about each other.
 
         A row whose fields are all empty is padding, and a row that is equal to an earlier one is a
-        repetition. Both count as neither. ``read`` makes a value of a row, and raises FieldError.
+        repetition. Both are left out. ``read`` makes a value of a row, and raises FieldError.
         """
         good, bad = [], []
         seen: set[frozenset[tuple[str, str]]] = set()
@@ -76,7 +76,7 @@ class RowFields:
         self._row = row
 
     def text(self, field: str) -> str:
-        """Return a field without blanks around it."""
+        """Return the text of a field without blanks around it."""
         given = self._row.get(field)
         message = self._message
         if given is None and (field in message.present or field in message.stated):
@@ -95,7 +95,7 @@ class RowFields:
         return self.read(field, whole)
 
     def read(self, field: str, read: Callable[[str], T]) -> T:
-        """Return what ``read`` makes of a field. ``read`` raises FrameError."""
+        """Return the result of ``read`` for a field's text. ``read`` may raise FrameError."""
         text = self.text(field)
         try:
             return read(text)

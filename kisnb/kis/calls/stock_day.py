@@ -22,9 +22,9 @@ _PRICE = Message(
 
 
 def read_stock_day(quote: ApiReply, info: StockFacts | None, code: str, now: Ns) -> StockDay:
-    """Return the facts of a stock; ``info`` None where search-stock-info was not asked.
+    """Read a reply to inquire-price, and return the facts of the stock on the day of ``now``.
 
-    Raises FrameError when KIS states no base price.
+    ``info`` None: search-stock-info was not asked. Raises FrameError when KIS states no base price.
     """
     row = _PRICE.fields(quote.one())
     base, lower, upper = (row.number(f) for f in ("stck_sdpr", "stck_llam", "stck_mxpr"))

@@ -46,11 +46,11 @@ _MANY = Message(
 )
 _HOLIDAY = Message("chk_holiday", stated=frozenset({"bass_dt", "opnd_yn"}))
 _BOARDS = {"STK": Board.KOSPI, "KSQ": Board.KOSDAQ}
-"""``mket_id_cd`` of each board."""
+"""Board by ``mket_id_cd``."""
 
 
 class StockFacts(msgspec.Struct, frozen=True):
-    """An issue as the broker knows it before the day's open."""
+    """The facts of an issue as KIS states them before the day's open."""
 
     code: str
     name: str
@@ -63,11 +63,11 @@ class StockFacts(msgspec.Struct, frozen=True):
     previous_close: int
     """Won."""
     halted: bool
-    """True when its trading is stopped."""
+    """True when trading in the issue is halted."""
     administrative: bool
     """True for an administrative issue (관리종목)."""
     nxt: bool
-    """True when it may trade at Nextrade today."""
+    """True when the issue may trade at Nextrade today."""
 
 
 def stock_params(code: str) -> tuple[Api, dict[str, str]]:
@@ -77,7 +77,7 @@ def stock_params(code: str) -> tuple[Api, dict[str, str]]:
 
 
 def read_stock(reply: ApiReply, code: str) -> StockFacts:
-    """Return a stock's facts. Raises FrameError."""
+    """Read a reply to search-stock-info, and return the stock's facts. Raises FrameError."""
     row = _STOCK.fields(reply.one())
     return StockFacts(
         code,
@@ -105,7 +105,7 @@ def many_params(codes: Sequence[str], venue: Venue = Venue.KRX) -> tuple[Api, di
 
 
 def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
-    """Return quotes by code. Raises FrameError.
+    """Read a reply to intstock-multprice, and return the quotes by code. Raises FrameError.
 
     The reply has no tick size, no listed shares and no halt: these are 0, 0 and False.
     """
@@ -135,7 +135,7 @@ def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
 
 
 def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
-    """Return the call for some weeks from ``first`` on, and its parameters.
+    """Return the call for the trading days of some weeks from ``first`` on, and its parameters.
 
     KIS asks clients to call this once a day (workbook: 국내휴장일조회).
     """
@@ -144,14 +144,14 @@ def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
 
 
 def read_holidays(replies: Sequence[ApiReply]) -> dict[date, bool]:
-    """Return by day whether orders are possible. Raises FrameError."""
+    """Return True or False by day: True when orders are possible on it. Raises FrameError."""
     # opnd_yn says that orders are possible; bzdy_yn is only the business day (workbook).
     rows = (_HOLIDAY.fields(row) for reply in replies for row in reply.rows())
     return {row.read("bass_dt", read_day): row.text("opnd_yn") == "Y" for row in rows}
 
 
 def overrides_from(days: dict[date, bool]) -> Overrides:
-    """Return where KIS's calendar differs from kisnb's own; KIS states no hours."""
+    """Return the days on which KIS's calendar differs from kisnb's own. KIS states no hours."""
     known = {day: is_trading_day(day) for day in days}
     why = "chk-holiday of KIS"
     return Overrides(
@@ -181,5 +181,5 @@ def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]
 
 
 def read_interruptions(reply: ApiReply) -> pl.DataFrame:
-    """Return KIS's own columns, typed. Raises FrameError."""
+    """Return the interruptions as a DataFrame of KIS's own columns, typed. Raises FrameError."""
     return typed_frame(APIS["inquire_vi_status"].block("output"), reply.rows())

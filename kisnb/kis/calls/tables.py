@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
-    """Return one column per documented field, then those that KIS sent besides, as text.
+    """Return the rows of a block as a DataFrame, one column for each documented field.
 
-    Names are in lower case. Raises FrameError when a column of numbers holds a text that is not
-    a number.
+    Fields that KIS sent besides follow as text. Names are in lower case. Raises FrameError when a
+    column of numbers holds a text that is not a number.
     """
     import polars as pl
 
@@ -36,7 +36,7 @@ def typed_frame(block: Block, rows: Sequence[dict[str, str]]) -> pl.DataFrame:
 
 
 def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:
-    """Return a column of texts (``t``), whole numbers (``n``) or decimals (``d``).
+    """Return the texts as a column: text (``t``), whole numbers (``n``) or decimals (``d``).
 
     Raises FrameError.
     """
@@ -50,7 +50,10 @@ def typed_column(name: str, kind: FieldKind, texts: Sequence[str]) -> pl.Series:
 
 
 def _whole(name: str, text: str) -> int | None:
-    """Return a whole number, which may be signed, padded, or have zero decimals."""
+    """Return the whole number in ``text``; None for a blank. ``name`` is the field, for errors.
+
+    It may be signed, padded, or have decimals, which are rounded. Raises FrameError.
+    """
     value = _decimal(name, text)
     if value is None:
         return None

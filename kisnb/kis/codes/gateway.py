@@ -34,7 +34,7 @@ DONE: dict[str, Code] = {
     "KIOK0500": Code("조회가 계속됩니다..다음버튼을 Click 하십시오.", "done; more pages follow"),
     "KIOK0560": Code("조회할 내용이 없습니다", "nothing to show"),
 }
-"""The call went well. ``rt_cd`` alone decides that; these codes say a little more."""
+"""Codes of calls that went well. ``rt_cd`` alone decides that; the code says a little more."""
 GATEWAY: dict[str, Code] = {
     "EGW00001": Code("일시적 오류가 발생했습니다.", "temporary error", WAIT, MAYBE),
     "EGW00002": Code("서버 에러가 발생했습니다.", "server error", WAIT, MAYBE),
@@ -149,7 +149,7 @@ GATEWAY: dict[str, Code] = {
         MAYBE,
     ),
 }
-"""The gateway refused the call, or lost it on the way."""
+"""Codes of the gateway: it refused the call, or lost it on the way."""
 QUERY_SERVER: dict[str, Code] = {
     "OPSQ0001": Code("전처리 오류", "pre-processing error", WAIT),
     "OPSQ0002": Code("없는 서비스 코드 입니다.", "unknown TR id", REPORT),
@@ -178,4 +178,4 @@ QUERY_SERVER: dict[str, Code] = {
         "종목코드 오류입니다.", "wrong stock code", "write six characters, such as 005930"
     ),
 }
-"""The query server refused the call."""
+"""Codes of the query server: it refused the call."""

@@ -69,7 +69,7 @@ LIVE_ORDERS: dict[str, Code] = {
         "장운영시간이 아닙니다.", "the market is closed", "order while its session is open"
     ),
 }
-"""At the live host."""
+"""Codes of orders at the live host."""
 PAPER_ORDERS: dict[str, Code] = {
     "40030000": Code(
         "모의투자 주문처리가 안되었습니다(호가단위 오류)",
@@ -104,4 +104,4 @@ PAPER_ORDERS: dict[str, Code] = {
         "use live or sim for it",
     ),
 }
-"""At the paper host: eight digits (모의투자)."""
+"""Codes of orders at the paper host (모의투자): eight digits."""

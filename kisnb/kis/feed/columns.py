@@ -20,9 +20,9 @@ Columns: TypeAlias = tuple[str, ...]
 Dated: TypeAlias = tuple[tuple[date, Columns], ...]
 """The columns of one channel, each with the first day on which they hold; oldest first."""
 MIDDLES_FROM = date(2026, 6, 29)
-"""KRX's depths had the middle price on this day (a client's recording). Since when is not known."""
+"""Day on which a client recorded the middle price in KRX's depths. The first day is not known."""
 NEW_COLUMNS_FROM = date(2026, 9, 14)
-"""The trade channels and two of the depth channels got one more column on this day."""
+"""Day on which the trade channels and two of the depth channels got one more column."""
 LEVELS = 10
 """Price levels on each side of a depth."""
 
@@ -131,7 +131,7 @@ TEXTS = frozenset(
         " ISCD_STAT_CLS_CODE VI_CLS_CODE OVTM_VI_CLS_CODE EXCH_CLS_CODE"
     )
 )
-"""Columns that are empty, and not 0, when they have no value."""
+"""Columns in which no value is an empty text, and not 0."""
 
 
 def columns(tr_id: str, day: date, layouts: dict[str, Dated] = LAYOUTS) -> Columns:

@@ -23,13 +23,13 @@ SUBSCRIBED, RELEASED = "OPSP0000", "OPSP0001"
 ALREADY, NOT_FOUND = "OPSP0002", "OPSP0003"
 """``msg_cd`` of the replies to a request that changes nothing."""
 TOO_MANY, BAD_APPROVAL, APPKEY_IN_USE = "OPSP0008", "OPSP0011", "OPSP8996"
-"""More than 41 registrations; an unknown approval key; an appkey that another session uses."""
+"""``msg_cd``: more than 41 registrations; unknown approval key; appkey in another session."""
 DONE = frozenset({SUBSCRIBED, RELEASED})
-"""Replies with ``rt_cd`` 0."""
+"""``msg_cd`` of replies with ``rt_cd`` 0."""
 HARMLESS = frozenset({ALREADY, NOT_FOUND})
-"""Replies with ``rt_cd`` 1 although all is as asked."""
+"""``msg_cd`` of replies with ``rt_cd`` 1 although nothing is wrong."""
 PASSING = frozenset({"OPSP0007", "OPSP0008", "OPSP0009", "OPSP8999", "OPSP9993", "OPSP9995"})
-"""Refusals that may be over the next time: errors inside KIS, and too many subscriptions."""
+"""``msg_cd`` of refusals that may pass: errors inside KIS, and too many subscriptions."""
 RT_CD_IN_USE = "9"
 """``rt_cd`` of APPKEY_IN_USE; some clients have received 1."""
 CUSTOMER_TYPES = ("P", "B")
@@ -71,7 +71,7 @@ class Ack(msgspec.Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """True when all is as asked."""
+        """True when KIS did what was requested, or had nothing to do."""
         return self.rt_cd == "0" or self.msg_cd in HARMLESS
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class PingPong(msgspec.Struct, frozen=True):
 
 
 def encode_request(request: SubscriptionRequest) -> str:
-    """Return a request as the client sends it."""
+    """Return the text of a request as the client sends it."""
     header = {
         "approval_key": request.approval_key,
         "custtype": "P",
@@ -97,7 +97,10 @@ def encode_request(request: SubscriptionRequest) -> str:
 
 
 def decode_request(text: str) -> SubscriptionRequest | PingPong:
-    """Return what a client sent. Raises ApiError with the OPSP code that KIS answers."""
+    """Read a client's frame, and return the request or the heartbeat in it; for the simulator.
+
+    Raises ApiError with the OPSP code that KIS sends.
+    """
     message = _object(text)
     if message is None:
         raise _refusal("OPSP9999")
@@ -131,14 +134,14 @@ def decode_request(text: str) -> SubscriptionRequest | PingPong:
 
 
 def ack(msg_cd: str, tr_id: str, tr_key: str, *, key: str = "", iv: str = "") -> Ack:
-    """Return the reply with the text and the ``rt_cd`` that belong to a code."""
+    """Return the reply that KIS sends with a code: with the code's text and ``rt_cd``."""
     # ALREADY and NOT_FOUND come with rt_cd 1 although nothing is wrong.
     rt_cd = "0" if msg_cd in DONE else RT_CD_IN_USE if msg_cd == APPKEY_IN_USE else "1"
     return Ack(tr_id, tr_key, msg_cd, CODES[msg_cd].korean, rt_cd, key, iv)
 
 
 def encode_ack(reply: Ack) -> str:
-    """Return a reply as KIS sends it."""
+    """Return the text of a reply as KIS sends it."""
     header = {"tr_id": reply.tr_id, "tr_key": reply.tr_key, "encrypt": reply.encrypt}
     body: dict[str, Any] = {"rt_cd": reply.rt_cd, "msg_cd": reply.msg_cd, "msg1": reply.msg1}
     if reply.key:
@@ -147,12 +150,12 @@ def encode_ack(reply: Ack) -> str:
 
 
 def encode_ping(now: Ns) -> str:
-    """Return a heartbeat as KIS sends it at ``now``."""
+    """Return the text of a heartbeat as KIS sends it at ``now``."""
     return _json({"header": {"tr_id": PINGPONG, "datetime": yyyymmdd(kst_day(now)) + hhmmss(now)}})
 
 
 def decode_control(text: str) -> Ack | PingPong:
-    """Return what KIS sent. Raises FrameError."""
+    """Read a control frame of KIS, and return the reply or the heartbeat. Raises FrameError."""
     message = _object(text)
     header = message.get("header") if message else None
     if message is None or not isinstance(header, dict):
@@ -184,7 +187,7 @@ def _json(value: object) -> str:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """Return a JSON object; None when the text is not one."""
+    """Return the JSON object in ``text``; None when it holds none."""
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

@@ -14,13 +14,13 @@ from kisnb.kis.feed.market_frames import CHANNELS
 from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, decode_notice
 
 _TR_ID = slice(2, 10)
-"""Where a data frame has its TR id: behind the flag and a bar. Every TR id has eight letters."""
+"""The place of the TR id in a data frame: behind the flag and a bar, and eight letters long."""
 MOST_FRAMES = 1_000
 """Frames of one TR id that are kept for those who ask for its records: the newest ones."""
 
 
 class FrameReader:
-    """Reads the frames of one connection; ``account`` is the ten digits whose notices count."""
+    """Reads the data frames of one connection. Only notices of ``account`` (ten digits) count."""
 
     def __init__(self, account: str) -> None:
         self._account = account

@@ -34,7 +34,7 @@ from kisnb.terms import Side, Venue
 TRADES, DEPTH = TRADE_TRS[Venue.KRX], DEPTH_TRS[Venue.KRX]
 """KRX's trade channel; ``DEPTH`` is KRX's depth channel."""
 _LONGEST_COUNT = 6
-"""Digits of the longest number of records that is believed."""
+"""Most digits of the number of records in a frame. A longer one is malformed."""
 PLAIN, ENCRYPTED = "0", "1"
 """The flag of a frame (workbook)."""
 NOTHING = "(null)"
@@ -62,7 +62,7 @@ def malformed(text: str) -> FrameError:
 
 
 def parse(text: str) -> Frame:
-    """Split a frame. Raises FrameError."""
+    """Read the text of a data frame, and return the frame. Raises FrameError."""
     # Three splits at most, because the payload may hold a bar of its own.
     parts = text.split("|", 3)
     if len(parts) != 4 or parts[0] not in (PLAIN, ENCRYPTED):
@@ -98,7 +98,7 @@ def record_width(tr_id: str, fields: int, count: int) -> int:
 
 
 def encode(tr_id: str, rows: Sequence[Sequence[str]], *, encrypted: bool = False) -> str:
-    """Return a frame of one or more records.
+    """Return the text of a frame with one or more records.
 
     An encrypted frame has a single row of a single text, the base64.
     """

@@ -1,4 +1,4 @@
-"""Silent loss: trades whose accumulated volume jumps name the shares that are missing.
+"""Finds lost trades: a jump of the accumulated volume shows the number of missing shares.
 
 Every trade carries the volume of its venue's day, its own shares included (ACML_VOL, workbook). KIS
 signals no gap itself. Nothing is known of the time before the first trade, and nothing is made up
@@ -19,7 +19,7 @@ Followed: TypeAlias = tuple[Venue, str]
 
 
 class VolumeWatch:
-    """Remembers the last trade of each stock and channel, also over reconnects."""
+    """Finds gaps: it remembers the last trade of each stock and channel, also over reconnects."""
 
     def __init__(self) -> None:
         self._last: dict[Venue, dict[str, Tick]] = {venue: {} for venue in Venue}
@@ -31,9 +31,7 @@ class VolumeWatch:
                 del last[code]
 
     def check(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the facts of one frame, with a GapFound before each trade that has a gap before
-        it.
-        """
+        """Return the facts of one frame, with a GapFound in front of each trade after a gap."""
         if not events or not isinstance(events[0], Tick):
             return events
         gaps: list[tuple[int, GapFound]] = []
@@ -57,7 +55,7 @@ class VolumeWatch:
 
 
 def _same_day(one: Tick, other: Tick) -> bool:
-    """True for two trades of one Korean day: the volume begins at 0 each day."""
+    """Return True for two trades of one Korean day: the volume begins at 0 each day."""
     return (one.t + KST_SHIFT) // DAY == (other.t + KST_SHIFT) // DAY
 
 

@@ -23,7 +23,10 @@ class Dropped(Exception):
 
 
 class KisConnection:
-    """After ``silence`` seconds without a frame the connection counts as dead; 0 means never."""
+    """Serves one WebSocket connection until it ends.
+
+    After ``silence`` seconds without a frame the connection counts as dead; 0 means never.
+    """
 
     def __init__(self, socket: WebSocket, silence: float) -> None:
         self._socket = socket
@@ -31,7 +34,7 @@ class KisConnection:
         """Frames received, PINGPONG included."""
         self._silence = silence
         self._end = ""
-        """The reason, when it was ended from here; else empty."""
+        """The reason, when this object ended the connection; else empty."""
 
     async def serve(
         self,
@@ -85,7 +88,7 @@ class KisConnection:
         return asyncio.create_task(guarded(), name=name)
 
     async def _watch_silence(self) -> None:
-        """End a half-open connection.
+        """Close the connection when no frame has come for ``silence`` seconds.
 
         KIS sends a PINGPONG at least (KIS's samples answer it). A connection whose other end is
         gone brings nothing, and no close frame either.

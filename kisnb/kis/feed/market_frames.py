@@ -53,7 +53,7 @@ class Trades(Channel[Tick]):
         """Date, time and moment of the newest trade."""
 
     def decode(self, text: str, received: Ns) -> list[Tick]:
-        """Return the trades of a frame in order. Raises FrameError, then none counts."""
+        """Return the trades of a frame in order. Raises FrameError, and then no trade counts."""
         # All records at once and in one function: a call for each costs a fifth of the time.
         fields = text.split("^")
         layout = self._layout(fields)
@@ -135,7 +135,7 @@ class Depths(Channel[Depth]):
     )
 
     def decode(self, text: str, received: Ns) -> list[Depth]:
-        """Return the depths of a frame in order. Raises FrameError, then none counts."""
+        """Return the depths of a frame in order. Raises FrameError, and then no depth counts."""
         # Nearly every frame is one record of plain numbers, as wide as the one before it. Then only
         # the ends are split off, and JSON reads at once what lies between them.
         try:

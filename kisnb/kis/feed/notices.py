@@ -52,7 +52,7 @@ _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
 _BLOCK = 16
 """Bytes of a block of AES."""
 _PADDINGS = tuple(bytes([n]) * n for n in range(_BLOCK + 1))
-"""What PKCS7 appends, by its number of bytes. A text of whole blocks gets one block more."""
+"""The bytes that PKCS7 appends, by their number. A text of whole blocks gets one block more."""
 _PERSONAL = frozenset({0, 1, 17})
 """Columns of CUST_ID, ACNT_NO and ACNT_NAME."""
 
@@ -76,7 +76,7 @@ class NoticeMore(msgspec.Struct, frozen=True):
 
 
 def encode_notice(notice: Notice, more: NoticeMore, layout: Layout = WIDE) -> list[str]:
-    """Return one record in plain text."""
+    """Return the record of a notice, as texts of its columns, before encryption."""
     refused, filled, accepted, change = _FLAGS[notice.kind]
     if notice.kind == "refused" and notice.original:
         # Only a refused cancel or revise names an original. ``Notice`` does not say which of them
@@ -160,12 +160,12 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
 
 
 def masked_notice(fields: Sequence[str]) -> list[str]:
-    """Return a record in plain text without customer, account and name of the holder."""
+    """Return a decrypted record with customer, account and name of the holder hidden."""
     return [HIDDEN if i in _PERSONAL else text for i, text in enumerate(fields)]
 
 
 def _kind(fields: Sequence[str]) -> NoticeKind | None:
-    """Return the kind of a record; None for a request that is not confirmed yet."""
+    """Return the kind of a notice; None for a cancel or revise that is not confirmed yet."""
     # The cases, in the order in which they are told apart (workbook; a client's recording):
     #
     #   RCTF_CLS   RFUS_YN   CNTG_YN   ACPT_YN   what has happened

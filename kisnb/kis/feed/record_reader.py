@@ -25,10 +25,10 @@ MarketFact: TypeAlias = Tick | Depth | ExpectedMatch | MarketOperation | Program
 F = TypeVar("F", bound=MarketFact)
 Pick: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 Layout: TypeAlias = tuple[tuple[Pick, Pick], ...]
-"""For each record of a frame, or for all of them: one picks the texts, one the numbers."""
+"""Pairs of functions that pick the texts and the numbers: a pair for each record, or for all."""
 
 Head: TypeAlias = tuple[str, int, Layout]
-"""Of the newest frame with this head: its first field, its number of fields, and their layout.
+"""(first field, number of fields, layout) of the newest frame with one head.
 
 The head is the part of a frame before its first caret. It holds flag, TR id, number of records, and
 the first field.
@@ -38,7 +38,7 @@ KEPT = 256
 KEPT_HEADS = 4096
 """Heads that each channel remembers before it forgets all of them.
 
-A stock has one for each number of records.
+A stock has one head for each number of records.
 """
 LONGEST_HEAD = 40
 """Letters; a longer head belongs to no stock, and is not remembered."""
@@ -50,7 +50,7 @@ _moments: dict[tuple[str, str], Ns] = {}
 
 
 class Channel(Generic[F]):
-    """The decoder of one TR id: its frames become facts.
+    """Base class of the decoders; an object decodes the frames of one TR id into facts.
 
     A subclass says which columns it reads, and makes a fact of each record in ``read``.
     """
@@ -96,7 +96,7 @@ class Channel(Generic[F]):
         )
 
     def _layout(self, fields: list[str]) -> Layout:
-        """Return where the fields of a frame's records lie. Raises FrameError.
+        """Return the layout: the places of the fields of a frame's records. Raises FrameError.
 
         The first of ``fields`` holds the frame's head. It becomes the first field of the payload.
         """
@@ -136,7 +136,7 @@ class Channel(Generic[F]):
 
 
 def _picking(indices: Sequence[int], start: int) -> Pick:
-    """Return what picks these fields of the record that begins at ``start``.
+    """Return a function that picks these fields of the record that begins at ``start``.
 
     Neighbours are cut out as one slice.
     """
@@ -152,7 +152,7 @@ def _picking(indices: Sequence[int], start: int) -> Pick:
 
 
 def read_numbers(texts: Sequence[str]) -> list[int]:
-    """Return whole numbers; empty is 0. Raises ValueError.
+    """Return the whole numbers in ``texts``; 0 for an empty text. Raises ValueError.
 
     They are read as one JSON list, which takes a third of the time of ``int`` on each.
     """
@@ -164,15 +164,15 @@ def read_numbers(texts: Sequence[str]) -> list[int]:
 
 
 def read_stated(texts: Sequence[str]) -> list[int]:
-    """Return whole numbers of which none may be empty. Raises ValueError."""
+    """Return the whole numbers in ``texts``. Raises ValueError, also for an empty text."""
     return read_each(texts, (True,))
 
 
 def read_each(texts: Sequence[str], needed: Sequence[bool] = (False,)) -> list[int]:
-    """Return whole numbers that JSON does not know: padded, signed, or empty. Raises ValueError.
+    """Return the whole numbers in ``texts``, also padded, signed or empty ones. Raises ValueError.
 
-    ``needed`` says of each text whether it may not be empty. It covers one record, and begins again
-    with the next one. An empty text that is not needed is 0.
+    ``needed`` is True for each text that must not be empty. It covers one record, and begins again
+    with the next one. Another empty text is 0.
     """
     return [int(text) if need else int(text or 0) for text, need in zip(texts, cycle(needed))]
 

@@ -98,7 +98,7 @@ MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
 
 
 class Registration:
-    """One row of the table."""
+    """One registration: a row of the table ``Registrations``."""
 
     def __init__(self, key: Key, want: Want) -> None:
         self.key = key
@@ -109,7 +109,7 @@ class Registration:
         self.refusals = 0
         """Refusals in a row; a KIS that is silent for ATTEMPTS requests counts as one."""
         self.retry: Ns | None = None
-        """The moment at which a refused one is asked for again; None when that is in vain."""
+        """The moment at which KIS is asked again after a refusal; None: it is not asked again."""
         self.successor: Key | None = None
         """The registration that a REPLACED one waits for."""
         self.stage_before = Stage.DUE
@@ -117,12 +117,12 @@ class Registration:
 
     @property
     def is_awaited(self) -> bool:
-        """True when it is wanted and not confirmed: a reply of KIS to a request counts."""
+        """True when the registration is wanted and not confirmed, so a reply of KIS counts."""
         return self.stage in WANTED and self.stage is not Stage.CONFIRMED
 
 
 class Registrations:
-    """The table: what is wanted in order of priority, then what ends in order of its end."""
+    """The table of registrations: wanted ones by priority, then ending ones by their end."""
 
     def __init__(self) -> None:
         self._table: dict[Key, Registration] = {}
@@ -162,7 +162,7 @@ class Registrations:
     # what moves them
 
     def place(self, places: Mapping[Key, Want]) -> None:
-        """Take a new desired set, in order of priority; begin what is new and end what is gone."""
+        """Set the desired registrations, by priority; begin new ones, and end those left out."""
         old = self._table
         # The table is rebuilt, because its order is the order of priority.
         self._table = {key: self._placed(key, want) for key, want in places.items()}
@@ -175,7 +175,7 @@ class Registrations:
             self._end(registration)
 
     def take_due(self, now: Ns) -> tuple[list[Registration], list[Registration]]:
-        """Return what is to be released now, then what is to be subscribed; both count as sent."""
+        """Return the registrations to release now, and those to subscribe; mark all as sent."""
         # Room is made before anything is asked for: KIS counts a registration until it has released
         # it.
         self._make_room()
@@ -192,7 +192,7 @@ class Registrations:
         return releases, requests
 
     def on_confirmed(self, registration: Registration) -> None:
-        """KIS confirmed a registration that is wanted: its predecessor is not needed any more."""
+        """Mark a wanted registration as confirmed; its predecessor is to be released."""
         self._move(registration, Stage.CONFIRMED)
         registration.retry, registration.refusals = None, 0
         # Only now does the stock's old channel end. Until here it brought the trades.
@@ -201,14 +201,14 @@ class Registrations:
             self._move(predecessor, Stage.RELEASE_DUE)
 
     def on_refused(self, registration: Registration, now: Ns, *, passing: bool) -> None:
-        """KIS refused a registration, or is silent; ``passing`` when asking again may help."""
+        """Mark a registration as refused. ``passing`` True: it is asked for again after a pause."""
         self._move(registration, Stage.REFUSED)
         if passing:
             registration.retry = now + RETRY_PAUSES.pause(registration.refusals)
         registration.refusals += 1
 
     def on_released(self, key: Key) -> None:
-        """KIS holds a registration no more. Its room goes to one that KIS had no place for."""
+        """Remove a registration that KIS has released; ask again for one that had no room."""
         registration = self._table.get(key)
         # The reply may be to an earlier request: a release that is due has not been asked for.
         if registration is not None and registration.stage is Stage.RELEASING:
@@ -218,7 +218,7 @@ class Registrations:
             self._ask_again(refused)
 
     def on_silence(self, now: Ns) -> list[Registration]:
-        """KIS did not answer in time. Return what had been sent, each DUE again or REFUSED.
+        """Handle missing replies: return the registrations without one, now DUE again or REFUSED.
 
         Releases are not repeated: what KIS may still hold ends with the connection.
         """
@@ -232,7 +232,7 @@ class Registrations:
         return unanswered
 
     def on_lost(self) -> None:
-        """The connection is gone, and with it all that KIS held."""
+        """Handle the loss of the connection: wanted registrations are due again, others end."""
         self._drop(self._of(Stage.REPLACED, *ENDING))
         for registration in self.wanted:
             self._ask_again(registration)
@@ -259,7 +259,7 @@ class Registrations:
         self._superseded = None
 
     def _placed(self, key: Key, want: Want) -> Registration:
-        """Return the registration of a wanted key: the one there is, brought back, or a new one."""
+        """Return the registration of a wanted key: the existing one, wanted again, or a new one."""
         registration = self._table.get(key)
         if registration is None:
             return Registration(key, want)
@@ -272,7 +272,7 @@ class Registrations:
         return registration
 
     def _end(self, registration: Registration) -> None:
-        """End what is not wanted any more: at once, or when its successor is confirmed."""
+        """End a registration that is not wanted: now, or when its successor is confirmed."""
         successor = next((r for r in self.wanted if _is_same_stock(registration.key, r.key)), None)
         if (
             successor is None
@@ -307,5 +307,5 @@ class Registrations:
 
 
 def _is_same_stock(one: Key, other: Key) -> bool:
-    """True for two venues' channels of the same kind and the same stock."""
+    """Return True for two venues' channels of the same kind and the same stock."""
     return one[1] == other[1] and is_same_kind(one[0], other[0])

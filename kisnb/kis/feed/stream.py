@@ -33,13 +33,16 @@ from kisnb.terms import Venue
 ACK_SECONDS = 5.0
 """Wall seconds after which a request for a subscription counts as unanswered."""
 RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
-"""KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18)."""
+"""Pauses before the next attempt to connect.
+
+KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18).
+"""
 HEALTHY: Ns = MINUTE
 """After a connection that lived this long, the next pause is short again."""
 DEAD_LETTERS = 100
 """Unreadable frames that are kept for people: the newest ones."""
 LETTER_LENGTH = 200
-"""Letters of such a frame that are kept."""
+"""Letters of an unreadable frame that are kept."""
 # The path decides nothing: the subscribe message names the TR. KIS's newer samples connect here.
 PATH = "/tryitout"
 
@@ -65,9 +68,10 @@ class Stream:
         ack_seconds: float = ACK_SECONDS,
         nxt_listed: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``rest`` gives approval keys and the transport; ``jitter`` draws from 0 to 1.
+        """Build the stream. ``rest`` gives approval keys and the transport.
 
-        ``ack_seconds`` of wall time after its request, a subscription counts as unanswered.
+        ``jitter`` draws a random number from 0 to 1. ``ack_seconds`` of wall time after its
+        request, a subscription counts as unanswered.
         ``nxt_listed`` says by code whether Nextrade lists a stock.
         """
         self._endpoint = endpoint
@@ -157,7 +161,7 @@ class Stream:
         await self._disconnect()
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Hand facts to the listener."""
+        """Hand events to the listener. An error of the listener is logged, and goes no further."""
         if not events:
             return
         try:
@@ -320,7 +324,7 @@ class Stream:
             await asyncio.gather(*waits, return_exceptions=True)
 
     def _publish_placed(self, changes: Sequence[Event]) -> None:
-        """Publish the outcome of a new desired set; forget the volumes of what it left out."""
+        """Publish the changes of the desired subscriptions; forget the volumes of dropped ones."""
         self._volumes.keep(
             {(w.venue or Venue.KRX, w.code) for w in self.desired if w.channel == "ticks"}
         )

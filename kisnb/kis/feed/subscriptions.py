@@ -53,7 +53,7 @@ class ChannelRequest(NamedTuple):
 
 
 class Subscriptions:
-    """Desired against confirmed registrations; knows no socket and no clock.
+    """Decides which requests the desired subscriptions need. It has no socket and no clock.
 
     The owner calls ``want`` with the desired set, sends what ``take_due`` returns, and reports
     KIS's replies (``on_ack``), their absence (``on_silence``) and a lost connection (``on_lost``).
@@ -62,21 +62,27 @@ class Subscriptions:
     def __init__(
         self, persona: Mode, hts_id: str, rules: HostRules | None = None, feed: Feed | None = None
     ) -> None:
-        """``rules`` are the persona's own by default; without ``feed`` every stock is at KRX."""
+        """Begin without subscriptions.
+
+        ``rules`` None: those of the persona. ``feed`` None: every stock is followed at KRX.
+        """
         self._feed = feed or Feed(lambda _: False, ())
         self._notice_tr = NOTICE_TR[persona]
         self._rules = rules or HOST_RULES[persona]
         self._hts_id = hts_id
         self._registrations = Registrations()
         self._desired: tuple[Want, ...] = ()
-        """Every want of the last call, with or without a place."""
+        """Every want of the last call of ``want``, with or without a place on the connection."""
         self._next_change: Ns | None = None
         """The moment of the next change of a followed channel; None when none is followed."""
         self._left_out: dict[Key, str] = {}
-        """Desired and without a place, with the reason that was published."""
+        """Desired registrations that have no place, with the reason that was published."""
 
     def want(self, now: Ns, wants: Sequence[Want]) -> list[SubscriptionChanged]:
-        """Set the desired set; return what has no place, unless that was published before."""
+        """Set the desired subscriptions; return a change for each that has no place.
+
+        A change that was published before is left out.
+        """
         self._desired = tuple(wants)
         is_any_followed = any(w.venue is None for w in wants)
         self._next_change = self._feed.next_change(now) if is_any_followed else None
@@ -103,7 +109,10 @@ class Subscriptions:
         return changes
 
     def refresh(self, now: Ns) -> list[SubscriptionChanged]:
-        """Do as ``want`` when the market session has changed the channel of a followed stock."""
+        """Repeat ``want`` when the market session has changed the channel of a followed stock.
+
+        Return its changes; empty before that moment.
+        """
         if self._next_change is None or now < self._next_change:
             return []
         return self.want(now, self._desired)
@@ -131,7 +140,7 @@ class Subscriptions:
         return [e for e in events if _key_of(e) not in superseded] if superseded else events
 
     def on_ack(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
-        """KIS answered a request. Return what that changes."""
+        """Handle KIS's reply to a request, and return the changes of subscriptions."""
         key = (ack.tr_id, ack.tr_key)
         # OPSP0003 says that there was nothing to release, which is what was wanted.
         if ack.msg_cd in (cf.RELEASED, cf.NOT_FOUND):
@@ -149,7 +158,7 @@ class Subscriptions:
         return [_refused(now, registration, explain(ack.msg_cd), passing=passing)]
 
     def on_silence(self, now: Ns) -> list[SubscriptionChanged | Trouble]:
-        """No reply came in time. Return what is asked again, and what is given up for a while."""
+        """Handle missing replies: ask again, or give up for a while. Return events about it."""
         return [
             _refused(now, registration, "KIS does not answer.", passing=True)
             if registration.stage is Stage.REFUSED
@@ -162,7 +171,7 @@ class Subscriptions:
         ]
 
     def on_lost(self) -> None:
-        """The connection is gone, and all registrations with it: everything is due again."""
+        """Handle the loss of the connection: every wanted registration is due again."""
         self._registrations.on_lost()
 
     @property
@@ -196,7 +205,7 @@ class Subscriptions:
         return TRS_OF_CHANNEL[want.channel][want.venue], want.code
 
     def _why_not(self, want: Want, *, is_full: bool) -> str:
-        """Return why a want gets no place, for people; empty when it gets one."""
+        """Return the reason why a want gets no place, for people; empty when it gets one."""
         venues = self._rules.stream_venues
         if want.channel != "notices" and want.venue not in venues:
             return f"{self._rules.mode} streams {' and '.join(venues)} only; watch the stock there"
@@ -222,7 +231,7 @@ def _refused(
 
 
 def _key_of(event: Event) -> Key | None:
-    """Return the registration over which an event of the market came; None for other events."""
+    """Return the key of the registration that brought an event; None for no event of the market."""
     if not isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
         return None
     return TRS_OF_CHANNEL[_CHANNEL_OF[type(event)]][event.venue], event.code

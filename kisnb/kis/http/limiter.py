@@ -16,12 +16,14 @@ from enum import IntEnum
 from kisnb.clock import SECOND, Activity, Clock, Ns, clock_text
 
 PAUSE: Ns = SECOND // 8
-"""How long no call goes out after a refusal. KIS advises 100 to 150 ms (KIS notice of
-2026-04-20)."""
+"""Time after a refusal in which no call goes out.
+
+KIS advises 100 to 150 ms (KIS notice of 2026-04-20).
+"""
 NEAR = 4
-"""From this rate down, a refusal lowers it by one call a second."""
+"""Calls a second. At this rate or below, a refusal lowers the rate by one call a second."""
 RECOVERS: Ns = 20 * SECOND
-"""How long no refusal must come before one more call a second is tried."""
+"""Time without a refusal after which one more call a second is tried."""
 
 
 class Lane(IntEnum):
@@ -37,18 +39,18 @@ class SlidingWindow:
 
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
-        """The caller may lower it, and raise it up to its first value."""
+        """Most calls in a span. The caller may lower it, and raise it up to its first value."""
         self.span = span
         # Of the last ``limit`` calls the oldest decides: a second after it, one more call fits.
         self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
-        """Return when the next call may go out; ``now`` when at once."""
+        """Return the moment at which the next call may go out; ``now`` when at once."""
         calls = self._calls
         return max(now, calls[-self.limit] + self.span) if len(calls) >= self.limit else now
 
     def record_call(self, now: Ns) -> None:
-        """Note that a call goes out."""
+        """Record that a call goes out at ``now``."""
         self._calls.append(now)
 
 
@@ -71,7 +73,7 @@ class LearnedRate:
         """The moment of the newest refusal; 0 before the first."""
         self._limit = most
         self._since: Ns | None = None
-        """The moment at which the rate has changed."""
+        """The moment at which the rate last changed; None: it has not changed."""
 
     def limit(self, now: Ns) -> int:
         """Return the calls a second that may go out now."""

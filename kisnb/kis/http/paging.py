@@ -1,4 +1,4 @@
-"""A walk through the pages of a reply, as a plain object: what to ask next, and what is complete.
+"""A walk through the pages of a reply, as a plain object: the next request, and the pages so far.
 
 KIS pages by position. A row that is entered while pages are read pushes the others along. Then one
 of them comes twice, or KIS refuses the next page (SYDB0050), and the walk starts again.
@@ -18,13 +18,16 @@ from kisnb.kis.catalogue import Api
 MOST_PAGES = 50
 """After this many pages a walk ends incomplete."""
 RESTARTS = 3
-"""New beginnings of a walk before its pages count as incomplete."""
+"""Most restarts of a walk. When one more is needed, its pages count as incomplete."""
 NEXT = "N"
 """``tr_cont`` of a request for a further page."""
 
 
 class Paging:
-    """Send ``params`` and ``tr_cont``, hand the reply to ``receive``, until ``done``."""
+    """The state of a walk through the pages of one call.
+
+    Until ``done``, send ``params`` and ``tr_cont``, and hand the reply to ``receive``.
+    """
 
     params: dict[str, str]
     tr_cont: str
@@ -36,13 +39,13 @@ class Paging:
         self._first = dict(params)
         self._restarts = 0
         self.done = False
-        """True when nothing more is to be asked."""
+        """True when no more requests are to be sent."""
         self.complete = False
         """True when all rows are there, each once."""
         self._begin()
 
     def receive(self, reply: ApiReply) -> None:
-        """Take the reply to the last request."""
+        """Take the reply to the last request: set the next request, or end the walk."""
         rows = {self._key(row) for row in reply.rows(self._api.row_block)}
         # A row that came before shows that the pages have moved.
         if rows & self._seen:
@@ -61,7 +64,10 @@ class Paging:
             self.params, self.tr_cont = {**self._first, **keys}, NEXT
 
     def receive_change(self) -> None:
-        """Take KIS's word that the rows have changed since the first page (SYDB0050)."""
+        """Handle SYDB0050, which says that the rows have changed since the first page.
+
+        After a page that is just full, the walk ends, complete. Else it starts again.
+        """
         if self._after_full_page:
             self.done = self.complete = True
         else:

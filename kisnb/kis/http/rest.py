@@ -64,9 +64,10 @@ class Rest:
         timeout: float = 10.0,
         transport: Transport | None = None,
     ) -> None:
-        """``cache`` is the folder of the token file; ``timeout`` is wall seconds for one exchange.
+        """Build the caller. ``cache`` is the folder of the token file.
 
-        ``transport`` carries requests and frames: the network by default.
+        ``timeout`` is wall seconds for one exchange. ``transport`` carries requests and frames: the
+        network by default.
         """
         self._endpoint = endpoint
         self._credentials = credentials
@@ -97,7 +98,7 @@ class Rest:
     # calls
 
     async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> ApiReply:
-        """Return the reply to a query; retry when the connection is lost or KIS asks for it.
+        """Send a query and return the reply; retry when the connection is lost or KIS asks for it.
 
         Raises NotOffered, ApiError, LinkLost, FrameError, TokenError.
         """
@@ -136,7 +137,7 @@ class Rest:
             return await self._send(api, body, lane, "", may_send)
 
     async def read_pages(self, api: Api, params: Mapping[str, str]) -> tuple[list[ApiReply], bool]:
-        """Return all pages of a query, and True when they are complete.
+        """Read all pages of a query. Return them, and True when they are complete.
 
         Raises as ``read`` when not even the first page came.
         """
@@ -155,7 +156,7 @@ class Rest:
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
-        """Return a key for the WebSocket: the one on file while it lives, else a new one.
+        """Return the stored approval key while it is valid; else get a new one, and store it.
 
         Raises TokenError, LinkLost, FrameError.
         """
@@ -193,7 +194,7 @@ class Rest:
         return decode_object(reply.body, api.name, reply.status)
 
     def drop_approval(self) -> None:
-        """Forget the approval key that KIS does not know: the next one is fetched."""
+        """Delete the stored approval key, because KIS does not know it."""
         self._approval.drop()
 
     async def _send(

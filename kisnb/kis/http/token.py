@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 ISSUE_INTERVAL: Ns = 60 * SECOND
 """KIS issues one token in this time."""
 MARGIN: Ns = 5 * MINUTE
-"""A token this close to its end is not used any more."""
+"""Time before a token's end from which on the token is not used any more."""
 LOCK_POLL = 0.05
 """Wall seconds between two attempts to take the lock."""
 LOCK_PATIENCE = 120.0
@@ -57,9 +57,9 @@ class Token(msgspec.Struct, frozen=True):
 
     text: str
     asked: Ns
-    """The moment of the request for it."""
+    """The moment of the request for the token."""
     expires: Ns
-    """Its end as KIS printed it."""
+    """The moment at which the token ends, as KIS stated it."""
 
     def __repr__(self) -> str:
         return f"<Token {HIDDEN}>"
@@ -78,7 +78,7 @@ class TokenLife(msgspec.Struct):
         return token if token is not None and now + MARGIN < token.expires else None
 
     def next_request(self, now: Ns) -> Ns:
-        """Return when KIS may be asked for a token; ``now`` when at once."""
+        """Return the moment at which KIS may be asked for a token; ``now`` when at once."""
         return now if self.asked is None else max(now, self.asked + ISSUE_INTERVAL)
 
     def record_request(self, now: Ns) -> None:
@@ -112,7 +112,7 @@ class TokenLife(msgspec.Struct):
 
 
 def _end(reply: dict[str, object], now: Ns) -> Ns:
-    """Return the end that KIS printed (KST), or else computed from ``expires_in`` (seconds)."""
+    """Return the end of a token that KIS printed (KST), else ``now`` plus ``expires_in``."""
     # The printed end has no zone; it is Korean time (workbook).
     printed = str(reply.get("access_token_token_expired", ""))
     try:
@@ -142,7 +142,7 @@ class ApprovalFile:
         self._path = private_dir(folder) / f"approval-{_owner(endpoint, credentials)}.json"
 
     def read(self, now: Ns) -> str | None:
-        """Return the key while it lives, else None."""
+        """Return the stored approval key while it is valid, else None."""
         try:
             token = msgspec.json.decode(self._path.read_bytes(), type=Token)
         except (OSError, msgspec.MsgspecError):
@@ -151,11 +151,11 @@ class ApprovalFile:
         return token.text if token.asked <= now < token.expires - MARGIN else None
 
     def write(self, key: str, now: Ns) -> None:
-        """Keep a key that was issued at ``now``."""
+        """Write the approval key to the file. ``now`` is the moment at which KIS issued it."""
         write_private(self._path, msgspec.json.encode(Token(key, now, now + DAY)).decode())
 
     def drop(self) -> None:
-        """Remove the key: KIS does not know it any more."""
+        """Delete the file, because KIS does not know the key any more."""
         self._path.unlink(missing_ok=True)
 
 
@@ -166,19 +166,22 @@ class TokenFile:
         self._path = private_dir(folder) / f"token-{_owner(endpoint, credentials)}.json"
 
     def read(self) -> TokenLife:
-        """Return what the file says; an empty life when it is missing or broken."""
+        """Return the stored state of the token; an empty one when the file is missing or broken."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=TokenLife)
         except (OSError, msgspec.MsgspecError):
             return TokenLife()
 
     def write(self, life: TokenLife) -> None:
-        """Replace what the file says."""
+        """Write the state of the token to the file, in the place of the old one."""
         write_private(self._path, msgspec.json.encode(life).decode())
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Hold the lock. Raises ConfigError when another process does not let it go."""
+        """Wait for the lock of all processes, and hold it while the block runs.
+
+        Raises ConfigError when another process holds it for ``LOCK_PATIENCE`` seconds.
+        """
         path = self._path.with_suffix(".lock")
         with path.open("ab") as file:
             path.chmod(0o600)
@@ -195,7 +198,7 @@ class TokenFile:
 
 
 def _try_lock(file: BufferedWriter) -> bool:
-    """Return True when the lock was taken; closing the file releases it.
+    """Try to take the lock of an open file; return True on success. Closing the file releases it.
 
     Raises FolderError where the disk has no locks.
     """

@@ -18,9 +18,9 @@ COUNT_EVERY: Ns = 10 * SECOND
 
 
 class TokenSource:
-    """The tokens of one appkey; all callers of this process share one request for a token.
+    """Gives the token of one appkey; all callers of this process share one request for a token.
 
-    ``request`` asks KIS once; ``publish`` takes the troubles of a wait.
+    ``request`` asks KIS once. ``publish`` gets the troubles that report a wait.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TokenSource:
                 await self._clock.sleep_until(min(t, now + COUNT_EVERY))
 
     async def _ask_kis(self, life: TokenLife) -> Token | None:
-        """Return a new token; None when one was asked for within the minute."""
+        """Ask KIS once for a token and return it; None when one was asked for within the minute."""
         before = life.asked
         # Every call needs the token, an order as well, so it goes before the reads.
         await self._limiter.enter(Lane.ORDER)

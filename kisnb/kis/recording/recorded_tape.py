@@ -1,5 +1,4 @@
-"""The tape of a recorded day: a simulator's trade frames, in the order and at the moments they went
-out.
+"""Reads the tape of a recorded day: the market data that a simulator sent, in order.
 
 The back-tester trades against it, and the simulator plays it again.
 """
@@ -21,7 +20,10 @@ from kisnb.terms import Venue
 
 
 class RecordedLine(msgspec.Struct, frozen=True):
-    """The part of a line that a tape needs; requests, replies and orders are skipped."""
+    """One line of a recording, with only the fields that a tape needs.
+
+    A tape uses frames of market data, and the requests that place or change orders.
+    """
 
     t: Ns
     """UTC nanoseconds."""
@@ -29,7 +31,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
     tr_id: str = ""
     text: str = ""
     path: str = ""
-    """Of a request: the path of the call."""
+    """Path of the call in a line of a request, which shows an order. Empty in other lines."""
 
 
 class OrderCame(msgspec.Struct, frozen=True):
@@ -46,9 +48,9 @@ _MARKET: dict[str, _Reader] = {
     **{TRADE_TRS[venue]: market_frames.decode_ticks for venue in (Venue.KRX, Venue.NXT)},
     **{DEPTH_TRS[venue]: market_frames.decode_depth for venue in (Venue.KRX, Venue.NXT)},
 }
-"""The channels that show one venue each. SOR's are made of both."""
+"""Decoder of each channel that shows one venue, by TR id. SOR's channels show both venues."""
 ORDER_PATH = "/trading/order-"
-"""Part of the path of each call that orders."""
+"""Text that the path of each call about an order contains."""
 
 
 def recorded_ticks(
@@ -74,7 +76,7 @@ def recorded_market(path: Path) -> Iterator[tuple[Ns, MarketEvents]]:
 
 
 def holds_orders(path: Path) -> bool:
-    """Return whether orders reached the server whose day was recorded. Raises BadInput."""
+    """Return True when a recording has orders that reached the server. Raises BadInput."""
     try:
         with path.open("rb") as file:
             return any(ORDER_PATH.encode() in line and b'"kind":"request"' in line for line in file)

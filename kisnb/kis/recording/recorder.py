@@ -30,7 +30,7 @@ WS = "WS"
 
 
 class Recorder:
-    """Writes lines with ``write``; None records nothing.
+    """Writes the lines of a recording with ``write``. ``write`` None: nothing is recorded.
 
     Lines of one kind are numbered from ``last`` on.
     """
@@ -46,7 +46,7 @@ class Recorder:
         self._frames = last
         self._requests = last
         self.mask = mask or Mask()
-        """Hides what must never be written, wherever a client puts it."""
+        """Hides secrets in each line, wherever a client puts them."""
 
     @property
     def on(self) -> bool:
@@ -93,7 +93,7 @@ class Recorder:
         self._line({"t": t, "kind": "lost", "n": n, "text": self.mask.text(text)})
 
     def frame(self, t: Ns, tr_id: str, text: str) -> None:
-        """Record a frame; ``text`` is free of secrets already."""
+        """Record a frame. The caller has removed all secrets from ``text``."""
         self._frames += 1
         self._line({"t": t, "kind": "frame", "n": self._frames, "tr_id": tr_id, "text": text})
 
@@ -102,7 +102,7 @@ class Recorder:
         self._line({"t": t, "kind": "closed"})
 
     def subscription(self, t: Ns, request: cf.SubscriptionRequest) -> None:
-        """Record that a client subscribes or releases."""
+        """Record a client's request to subscribe or release."""
         # The key of the execution notices is the HTS id, in the request and in its reply.
         tr_key = HIDDEN if request.tr_id in NOTICE_TRS else request.tr_key
         self.request(t, WS, "", request.tr_id, {"tr_type": request.tr_type, "tr_key": tr_key})
@@ -121,7 +121,7 @@ def masked_ack(ack: cf.Ack) -> str:
 def open_recording(
     path: Path, named: str = "--record", *, append: bool = False
 ) -> Callable[[bytes], object]:
-    """Open a file of mode 0600 and return what writes a line to it at once.
+    """Open a file of mode 0600, and return a function that writes bytes to it at once.
 
     The file is new unless ``append``. Raises ConfigError when it cannot be written, or holds
     something else than a recording. ``named`` is the option that names it, for the cure.
@@ -143,7 +143,7 @@ def open_recording(
 
 
 def _is_recording(path: Path) -> bool:
-    """True for a file that begins as a recording does, or is empty."""
+    """Return True for a file that begins as a recording does, or is empty."""
     with path.open("rb") as file:
         begin = file.read(len(_BEGIN))
     return begin in (b"", _BEGIN)

@@ -1,5 +1,4 @@
-"""A recording as a transport: the same requests get the same replies, the same frames come in
-order.
+"""Plays a recording as a transport: the same requests get the same replies and frames.
 
 For tests, and to look at a day again. A recording holds no secrets. So those of the given customer
 are put where the reader needs them: new keys in the replies to subscriptions, the account in the
@@ -50,7 +49,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def read_recording(path: Path) -> list[Line]:
-    """Return all lines. Raises BadInput with the number of a line that cannot be read."""
+    """Read and return all lines of a recording. Raises BadInput that names an unreadable line."""
     decode = msgspec.json.Decoder(Line).decode
     lines = []
     try:
@@ -71,8 +70,9 @@ def read_recording(path: Path) -> list[Line]:
 
 
 class Replay:
-    """A transport without a network. It sets ``clock`` to the moment of each frame before the
-    frame.
+    """A transport that plays a recording, without a network.
+
+    It sets ``clock`` to the moment of each frame before it gives the frame.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Replay:
         return HttpResponse(line.status, line.tr_cont, msgspec.json.encode(line.body))
 
     async def connect(self, url: str) -> WebSocket:  # noqa: ARG002 - a recording has one stream
-        """Return a socket that gives what is left of the recorded stream."""
+        """Return a socket that gives the recorded frames that were not given yet."""
         return _ReplayedSocket(self._stream, self._credentials, self._clock)
 
     async def close(self) -> None:
@@ -171,7 +171,7 @@ class _ReplayedSocket:
         self._more.set()
 
     def _with_secrets(self, text: str) -> str:
-        """Return a frame as KIS would send it to this customer."""
+        """Return a recorded frame as KIS would send it to this customer, with keys and account."""
         if text.startswith("{"):
             return self._with_keys(text)
         if not text.startswith("1|"):

@@ -85,9 +85,9 @@ class RecursiveMean:
 
 
 def recursive_mean(field: str, length: int, weight: float, skip: int = 0) -> pl.Expr:
-    """Return `RecursiveMean` of a field of `KnownRows`.
+    """Return the expression of `RecursiveMean` over a field of `KnownRows`.
 
-    Its first ``skip`` values are null, and no others.
+    The first ``skip`` values of the field must be null, and no others.
     """
     import polars as pl
 

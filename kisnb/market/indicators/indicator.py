@@ -23,7 +23,7 @@ Column: TypeAlias = "str | pl.Expr"
 
 
 class Bands(NamedTuple, Generic[L]):
-    """Three lines, as floats or as expressions."""
+    """The three lines of a band around a price, as floats or as polars expressions."""
 
     upper: L
     middle: L
@@ -31,10 +31,10 @@ class Bands(NamedTuple, Generic[L]):
 
 
 class Indicator(ABC, Generic[V]):
-    """Base class of the objects. ``update`` takes the next input and returns the new value."""
+    """Base class of all indicators. ``update`` takes the next input and returns the new value."""
 
     value: V | None
-    """What the newest ``update`` returned; None before the first one."""
+    """The value that the newest ``update`` returned; None before the first ``update``."""
     warm_up: int
     """Number of inputs after which the first value can be there. Missing ones do not count."""
 
@@ -49,7 +49,7 @@ class Indicator(ABC, Generic[V]):
 
 
 class PriceIndicator(Indicator[V]):
-    """Base class of the objects that are fed one number at a time, such as a price in won."""
+    """Base class of the indicators whose input is one number, such as a price in won."""
 
     def update(self, price: float | None) -> V | None:
         """Take the next price and return the new value; None while it warms up.
@@ -88,7 +88,7 @@ def all_finite(*inputs: float | None) -> tuple[float, ...] | None:
 
 
 def length_of(length: object, least: int = 1, what: str = "the length") -> int:
-    """Return a number of inputs, ``least`` or more. Raises BadInput."""
+    """Return ``length`` as an int. Raises BadInput unless it is whole and ``least`` or more."""
     number = values.whole(length, what)
     if number < least:
         raise BadInput(f"{what} {number:,} is too small", f"give {least} or more")
@@ -126,6 +126,6 @@ class KnownRows:
         return self
 
     def line(self, field: str, name: str) -> pl.Expr:
-        """Return a field over all rows, null in those that were left out, as column ``name``."""
+        """Return a field as an expression over all rows, named ``name``; null in rows left out."""
         line = self._fields.struct.field(field).gather(self._number, null_on_oob=True)
         return line.alias(name)

@@ -89,7 +89,7 @@ def bollinger(column: Column, length: int = 20, deviations: float = 2.0) -> Band
 
 
 def deviations_of(deviations: float) -> float:
-    """Return a number of standard deviations above 0. Raises BadInput."""
+    """Return ``deviations`` as a float. Raises BadInput unless it is above 0."""
     number = finite(deviations)
     if number is None or number <= 0:
         raise BadInput(f"{deviations} deviations make no bands", "give a number above 0, such as 2")

@@ -51,14 +51,14 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
     waiting: int | None = 0
     """Shares that do not match on arrival. None as for ``at_once``."""
     slippage: int | None = None
-    """None when it is not known.
+    """Slippage, won; None when it is not known.
 
-    That is so for a venue in an auction, a depth with one side only, and unknown sizes.
+    It is not known for a venue in an auction, a depth with one side only, and unknown sizes.
     """
     fee: int | None = 0
-    """None when no price of the stock is known."""
+    """Commission, won; None when no price of the stock is known."""
     tax: int | None = 0
-    """None as for ``fee``."""
+    """Transaction tax, won; None as for ``fee``."""
 
     @property
     def cost(self) -> int | None:
@@ -84,9 +84,9 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     expected: int | None
     """Expected cost of the filled shares on the chosen venue; None when it was not known."""
     other: Venue | None
-    """The best other venue; None when there is none to compare."""
+    """The best other venue; None when no other venue can be compared."""
     other_expected: int | None
-    """Expected cost of the filled shares on the other venue."""
+    """Expected cost of the filled shares on the other venue; None when ``other`` is None."""
 
     @property
     def saved(self) -> int | None:
@@ -137,9 +137,10 @@ def score(
     intent: Intent,
     fills: Sequence[Fill],
 ) -> Score:
-    """Return the worth of the choice of a venue, against the table of that moment.
+    """Return the score of the choice ``chosen``: its real cost against the expected costs.
 
-    Expected costs are scaled to the shares that were filled.
+    ``table`` has the expected costs at the moment of the choice. They are scaled to the shares that
+    were filled. ``reference`` is the midpoint of that moment; None: the real cost has no slippage.
     """
     filled = sum(fill.qty for fill in fills)
     # A buy above the reference costs, a sell above it gains.

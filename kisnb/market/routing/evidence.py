@@ -43,11 +43,11 @@ class DepthSeen(msgspec.Struct, frozen=True, gc=False):
     asks: tuple[tuple[int, int], ...]
     """(price, shares), rising."""
     age: Ns
-    """Nanoseconds since it was received."""
+    """Nanoseconds since the depth was received."""
 
     @classmethod
     def of(cls, depth: Depth, now: Ns) -> DepthSeen:
-        """Return a depth as it is seen at ``now``."""
+        """Return a depth with its age at ``now``."""
         return cls(depth.venue, depth.bids, depth.asks, now - (depth.received or depth.t))
 
 
@@ -69,16 +69,16 @@ class Evidence(msgspec.Struct, frozen=True):
     """Midpoint from which slippage is measured, won; None without one."""
 
     def score(self, fills: Sequence[Fill]) -> Score | None:
-        """Return the worth of the choice after the order's fills; None for a refusal."""
+        """Return the score of the choice, by the order's fills; None for a refused order."""
         if self.venue is None:
             return None
         return score(self.alternatives, self.venue, self.reference, self.intent, fills)
 
     @property
     def sentence(self) -> str:
-        """The decision: what decided, what the order costs there and at the other venue, won.
+        """The decision as a sentence: what decided, the cost there, the cost at the other venue.
 
-        Of a refused order it is the reason.
+        For a refused order it is the reason of the refusal.
         """
         if self.venue is None:
             return self.reason
@@ -142,11 +142,11 @@ class EvidenceLog:
         self._kept: deque[Evidence] = deque(maxlen=kept)
 
     def add(self, evidence: Evidence) -> None:
-        """Keep a decision. The oldest goes when there are too many."""
+        """Add a decision. When more than ``kept`` are there, the oldest is dropped."""
         self._kept.append(evidence)
 
     def of(self, key: str) -> list[Evidence]:
-        """Return the decisions about one intent. One that waits is decided again when sent."""
+        """Return the decisions about one intent, oldest first. An order that waited has several."""
         return [evidence for evidence in self._kept if evidence.intent.key == key]
 
     def select(

@@ -52,7 +52,7 @@ REASONS: dict[str, str] = {
     "only_legal_venue": "it alone takes the order now",
     "venue_given": "the order names it",
 }
-"""What each reason means, for people."""
+"""The meaning of each reason, for people."""
 
 # Venue by session id when nothing else decides.
 _DEFAULT: dict[str, Venue] = {

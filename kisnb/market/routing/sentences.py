@@ -12,7 +12,7 @@ _USUAL = "it is the usual venue of this part of the day"
 
 
 class Compared(NamedTuple):
-    """The figure by which two venues were compared, of each of them."""
+    """One figure of the chosen venue and of the other venue; None when it is not known."""
 
     chosen: int | None
     other: int | None
@@ -21,7 +21,7 @@ class Compared(NamedTuple):
 def decision_sentence(
     venue: Venue, reason: str, rows: Sequence[WhatIf], spreads: Mapping[Venue, int]
 ) -> str:
-    """Return what decided for ``venue``, what it costs, and what the other venue would cost.
+    """Return a sentence: why ``venue`` was chosen, its cost, and the cost at the other venue.
 
     ``reason`` is the router's code. ``rows`` are the expected costs of all venues; ``spreads`` the
     spread of each venue that showed both sides, won.

@@ -53,7 +53,7 @@ def standing(session: Session) -> str:
 
 
 def typed_tail(shell: InteractiveShell) -> str:
-    """Ask a person for the last digits, and do not show what is typed.
+    """Ask a person for the last digits of the account, and return them. They are not shown.
 
     Raises BadInput when the front end cannot ask for input.
     """

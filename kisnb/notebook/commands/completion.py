@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
 _SHOWN = 40
-"""Completions of one list."""
+"""The most completions in one list."""
 
 
 class KisMatcher:

@@ -44,7 +44,7 @@ class Console:
         return session is not None and session.status.may_be_revised(order)
 
     def live_orders(self) -> list[Order]:
-        """Return the orders of the cell that runs now which live, or were filled."""
+        """Return the orders of the cell that runs now that are open or have fills."""
         session = self._current.session
         return session.hooks.orders_of_cell() if session else []
 
@@ -79,7 +79,7 @@ class Console:
         print(f"{badge_text(self.mode)}{text}", file=sys.stderr, flush=True)
 
     def say_when_agents_stand_still(self) -> None:
-        """Say in a terminal whose prompt turns no event loop that agents stand still there.
+        """Print a warning in a terminal whose prompt turns no event loop: agents stand still.
 
         They act only while a command runs.
         """

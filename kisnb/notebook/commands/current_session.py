@@ -67,7 +67,7 @@ class CurrentSession:
         start: str | None,
         fresh: bool,
     ) -> Session:
-        """Return the session of this mode: the open one, else a new one.
+        """Return the open session of this mode, or open a new one and return it.
 
         The session of another mode is closed. Options and errors are those of ``kisnb.connect``.
         """

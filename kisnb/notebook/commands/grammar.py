@@ -57,7 +57,7 @@ class Usage:
     text: str
     words: tuple[Word, ...]
     options: Mapping[str, Word | None]
-    """Option to its value; None for a switch."""
+    """The options, each with the word of its value. None: the option is a switch."""
     any_option: bool
 
 
@@ -66,26 +66,26 @@ class Typed:
     """The words and options that were typed behind a verb, each of them read."""
 
     words: tuple[object, ...]
-    """One for each word of the usage line; None where it was left out."""
+    """One value for each word of the usage line. None: the word was left out."""
     options: Mapping[str, object]
-    """By name, without hyphens. A switch, and an option without its value, is True."""
+    """The values by the option's name, without hyphens. True: a switch, or no value was typed."""
     call: str
     """The command as it is written in the cell, before ``{}`` expansion."""
     silent: bool = False
     """True when a semicolon ends it, before a comment."""
 
     def number(self, at: int) -> int:
-        """Return a word that is required and was read as a number."""
+        """Return word ``at``, which is required and was read as a number."""
         value = self.words[at]
         assert isinstance(value, int)
         return value
 
     def text(self, at: int) -> str:
-        """Return a word as text."""
+        """Return word ``at`` as text."""
         return str(self.words[at])
 
     def word(self, at: int, kind: type[_Value]) -> _Value | None:
-        """Return a word that was read as ``kind``; None when it was left out."""
+        """Return word ``at``, which was read as ``kind``; None when it was left out."""
         value = self.words[at]
         assert value is None or isinstance(value, kind)
         return value
@@ -98,7 +98,7 @@ class Typed:
 
 
 def usage(text: str) -> Usage:
-    """Read a usage line."""
+    """Return the grammar that a usage line describes."""
     words: list[Word] = []
     options: dict[str, Word | None] = {}
     any_option = False
@@ -129,7 +129,7 @@ def _value_of(name: str) -> Word:
 
 
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
-    """Fit ``tokens`` into the grammar of ``verb``. Raises BadInput with the usage line.
+    """Return the words and options that ``tokens`` mean. Raises BadInput with the usage line.
 
     ``call`` is the command as it is written in the cell.
     """
@@ -247,7 +247,7 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
 
 
 def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[object]:
-    """Yield each word of the grammar as it was typed, read. Raises BadInput with ``cure``."""
+    """Yield the value typed for each word of the grammar. Raises BadInput with ``cure``."""
     for at, word in enumerate(grammar.words):
         if word.rest:
             # A reason may have any number of words, so there are never too many of them.

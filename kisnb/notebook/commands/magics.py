@@ -61,7 +61,7 @@ class KisMagics(Magics):
 
     @property
     def session(self) -> Session | None:
-        """The open session; None when none is."""
+        """The open session. None when no session is open."""
         return self.current.session
 
     @property
@@ -84,11 +84,17 @@ class KisMagics(Magics):
         return self.runner.run_now(self._read_cell(line, body))
 
     def line(self, text: str) -> Awaitable[object]:
-        """Run the text after ``%kis``, awaited. Raises BadInput at once for wrong words."""
+        """Return an awaitable that runs the text after ``%kis``.
+
+        Wrong words raise BadInput right here, before it is awaited.
+        """
         return self.runner.run([self._read(text)])
 
     def cell(self, line: str, body: str) -> Awaitable[object]:
-        """Run the text after ``%%kis``, awaited. Raises BadInput at once for wrong words."""
+        """Return an awaitable that runs the commands of a ``%%kis`` cell.
+
+        Wrong words raise BadInput right here, before it is awaited.
+        """
         return self.runner.run(self._read_cell(line, body))
 
     def _read(self, text: str) -> Command:

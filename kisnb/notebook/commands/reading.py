@@ -32,7 +32,7 @@ class Command:
 
 
 def read_command(text: str, shell: InteractiveShell) -> Command:
-    """Read one command; without words it is ``help``. Raises BadInput."""
+    """Return the command that a text means. An empty text means ``help``. Raises BadInput."""
     # The first command imports the verbs: loading the extension stays fast.
     from kisnb.notebook.commands.grammar import parse
     from kisnb.notebook.commands.verbs.table import find
@@ -69,7 +69,7 @@ def commands_of_cell(line: str, body: str) -> list[str]:
 
 
 def with_lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command]]:
-    """Yield each command with what its calls have to know of it.
+    """Yield each command with its ``MagicLine``, which names the orders of its calls.
 
     The magic itself shows the results of all but the last one.
     """

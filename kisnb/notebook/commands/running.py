@@ -49,10 +49,10 @@ class CommandRunner:
         self._guard = guard
         self._every = every
         self._is_loading = True
-        """The cell that loads the extension still runs. It was compiled before kisnb saw it."""
+        """True while the cell that loads the extension runs, compiled before kisnb saw it."""
 
     def end_loading(self, _result: object = None) -> None:
-        """Note that another cell begins than the one that loads the extension."""
+        """Note that the cell that loads the extension has ended."""
         self._is_loading = False
 
     async def run(self, commands: Sequence[Command]) -> object:
@@ -95,7 +95,7 @@ class CommandRunner:
         return self._result(command, value)
 
     def _context(self, verb: Verb, *, is_blocking: bool = False) -> Context:
-        """Return what a verb may use. Raises NotOpen when it needs a session and none is open."""
+        """Return the context of a verb. Raises NotOpen when the verb needs an open session."""
         from kisnb.notebook.commands.verbs.context import Context
 
         if verb.needs_session:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HEAD = ("setting", "value", "default", "source", "what it is")
 _SWITCHES = frozenset({"on", "off", "yes", "no", "true", "false", "1", "0"})
-"""Words that show that a person takes the name of a file for a switch."""
+"""Words such as ``on``: a person who types one takes a file setting for a switch."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads one word of a command by its kind in the usage line: the door for text.
+"""Reads one word of a command by its kind in the usage line.
 
 Each value is read by one function of ``kisnb.values``, as it is for a call in Python. The messages
 differ: here the usage line is the cure. The readers raise ValueError, and the grammar adds the
@@ -20,7 +20,7 @@ FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
 
 
 def span(text: str) -> str:
-    """Return the length of a bar as it was typed. Raises BadInput when it is none."""
+    """Return the length of a bar as it was typed. Raises BadInput when it is not a length."""
     # The market's rules are imported only by a command that names a length.
     from kisnb.market.bars import span_of
 
@@ -34,7 +34,7 @@ def _every(text: str) -> str:
 
 
 def _whole(text: str, what: str, unit: str = "") -> int:
-    """Return the number that ``text`` is, at least 0. Raises ValueError."""
+    """Return ``text`` as a whole number of at least 0. Raises ValueError."""
     # `%kis buy 005930 @70000`: the quantity was forgotten, and 70,000 shares were not meant.
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")

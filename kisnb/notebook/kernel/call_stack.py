@@ -9,7 +9,7 @@ from typing import Any
 
 
 def callers() -> Iterator[FrameType]:
-    """Yield the frames that called the one that asks, innermost first."""
+    """Yield the stack frames that called the calling function, innermost first."""
     frame = inspect.currentframe()
     # This generator's own frame and that of the one that asks are left out.
     for _ in range(2):

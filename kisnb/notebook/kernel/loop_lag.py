@@ -27,7 +27,7 @@ Blocked = Callable[[str], None]
 
 
 class LoopLagWatch:
-    """Watches one loop.
+    """Watches one event loop, and reports when a cell blocks it.
 
     It calls ``on_blocked`` from its own thread, once for each block. It calls ``on_over`` in the
     loop, with the seconds that the block took.

@@ -88,10 +88,10 @@ class _Splice:
 
 
 class AwaitMagics:
-    """The input transformer of one shell."""
+    """The input transformer of one shell. It turns calls of ``%kis`` into awaited calls."""
 
     has_side_effects = False
-    """IPython may call it as often as it likes, because it changes text alone."""
+    """False: IPython may call the transformer as often as it likes. It only changes text."""
 
     def __init__(self, shell: InteractiveShell, name: str = "kis") -> None:
         self._shell = shell
@@ -120,7 +120,7 @@ def inside_magic(shell: InteractiveShell) -> bool:
 
 
 def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None = None) -> str:
-    """Rewrite the calls of magic ``name`` that may be awaited.
+    """Return ``source`` in which the calls of magic ``name`` are awaited, where Python allows it.
 
     Source that does not parse comes back unchanged. ``names`` are all names of the magic, as
     ``names_of`` gives them.

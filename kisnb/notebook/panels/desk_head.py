@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kisnb.trading.order_books.account_figures import AccountFigures
 
 UNKNOWN = "–"
-"""Stands for a figure that is not known. 0 would look like one that is."""
+"""The text of a figure that is not known. 0 would look like a known figure."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Figure(msgspec.Struct, frozen=True):
     text: str
     tone: Tone
     tip: str
-    """Its meaning, or the reason why it is not known."""
+    """The meaning of the figure, or the reason why it is not known."""
 
 
 def header(session: Session, note: str = "") -> dict[str, object]:

@@ -40,7 +40,7 @@ def banner(session: Session) -> dict[str, str]:
 
 
 def notices(session: Session, note: str = "") -> list[PanelNotice]:
-    """Return what a person should read, most urgent first.
+    """Return the lines that a person should read, most urgent first.
 
     ``note`` says what became of the newest press of a button.
     """

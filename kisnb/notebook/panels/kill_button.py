@@ -29,7 +29,7 @@ WORDS = {
     "kernel": "The kernel was asked to halt too; it cannot while a cell keeps it.",
     "else": "What else works: type kisnb halt in a terminal of the desk's machine.",
 }
-"""What the button says while no kernel can say it. The browser fills in ``{…}``."""
+"""The texts of the button while no kernel can send them. The browser fills in ``{…}``."""
 
 
 class Face(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Face(msgspec.Struct, frozen=True):
     label: str
     tip: str
     asks: str = ""
-    """What a first press says instead of halting. A second press halts. Empty: one press halts."""
+    """The text after a first press, if only a second press halts. Empty: one press halts."""
 
 
 _PULL = "Kill switch: no new order passes, and every open order is cancelled."
@@ -68,7 +68,7 @@ _FACES: dict[Name, Face] = {
 
 
 def face(session: Session) -> dict[str, str]:
-    """Return what the button shows now."""
+    """Return the label and the texts of the button in the current trading state."""
     trading = session.trading
     # While the desk is out of reach its state is not known, so that one press must halt.
     return dict(msgspec.to_builtins(_FACES[trading.name if trading.known else "active"]))

@@ -17,7 +17,7 @@ class Shown(Generic[S]):
 
     column: Column[S]
     width: int = 0
-    """Letters that it has room for. 0: it shares the room that the others leave."""
+    """Letters that the column has room for. 0: it shares the room that the others leave."""
     extra: int = 0
     """0: it is always shown. 2: a narrow panel leaves it out. 1: only a very narrow one does."""
 

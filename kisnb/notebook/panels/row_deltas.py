@@ -45,7 +45,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole table, in place of what was there. None: the table stays."""
     drop: list[str] = []
     add: list[tuple[int, str, Cells]] = []
-    """(index, key, cells), by rising index."""
+    """The new rows: (index, key, cells), by rising index."""
     set: dict[str, dict[str, PanelCell]] = {}
     """The changed cells, by row key and column number."""
 

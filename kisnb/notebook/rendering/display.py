@@ -248,7 +248,7 @@ All other values are shown as they are known now, with a line above them while t
 
 
 class Looks:
-    """The looks, as one shell uses them.
+    """Registers the looks with one shell, and shows its mode and its doubt with them.
 
     A value of a type that is not ours, such as a polars DataFrame, keeps its usual look unless it
     came from the desk.
@@ -262,9 +262,10 @@ class Looks:
         is_ours: Callable[[object], bool],
         movable: Callable[[Order], bool],
     ) -> None:
-        """``mode`` gives the mode of the open session, and ``doubt`` the reason why its values may
-        not hold any more. ``is_ours`` says whether a value came from the desk, ``movable`` whether
-        an order could be revised now.
+        """``mode`` gives the mode of the open session, ``doubt`` why its values may not hold.
+
+        ``is_ours`` says whether a value came from the desk, ``movable`` whether an order could be
+        revised now.
         """
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
@@ -285,7 +286,7 @@ class Looks:
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:
-        """Remove them again."""
+        """Remove all looks from the shell."""
         # IPython keeps a type under its name until the first value of it is shown. `pop` takes it
         # away in both forms.
         self._plain.pop("kisnb.orders.Orders", None)
@@ -315,7 +316,7 @@ class Looks:
 
 
 def doubted(known: Bundle, mode: Mode | None, doubt: str) -> Bundle:
-    """Return the same output under a line that says why it may not hold any more."""
+    """Return the output ``known`` under a line that says why it may not hold any more."""
     bar = Markup('<div style="{}">{}{}</div>').format(UNSURE, badge_html(mode), doubt)
     text = f"{badge_text(mode)}{doubt}\n{known['text/plain']}"
     return bundle(text, bar + trusted(known["text/html"]))

@@ -28,14 +28,14 @@ class ErrorGroups:
         self._added = False
 
     def add(self) -> None:
-        """Begin to show them."""
+        """Begin to show groups of errors."""
         # IPython has one handler for custom exceptions. One that another extension has set stays.
         if not self._shell.custom_exceptions:
             self._shell.set_custom_exc((BaseExceptionGroup,), self._show)
             self._added = True
 
     def remove(self) -> None:
-        """Let IPython show them again."""
+        """Let IPython show groups of errors again."""
         # Another extension may have replaced ours since then.
         if self._added and self._shell.custom_exceptions == (BaseExceptionGroup,):
             self._shell.set_custom_exc((), None)

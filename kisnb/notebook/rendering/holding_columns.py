@@ -35,6 +35,6 @@ HOLDING_COLUMNS: tuple[Column[Holding], ...] = (
 )  # fmt: skip
 """Every column of a holding. Shares and won."""
 IN_OUTPUT = picked(HOLDING_COLUMNS, "code name quantity sellable average price value PnL %")
-"""The columns below a cell."""
+"""The columns of the balance below a cell."""
 IN_REPORT = picked(HOLDING_COLUMNS, "code name quantity sellable cost price value PnL")
 """The columns of the report."""

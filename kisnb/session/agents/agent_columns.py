@@ -30,4 +30,4 @@ IN_OUTPUT = picked(
     AGENT_COLUMNS,
     "id state code position average last realised unrealised orders fills note",
 )
-"""The columns below a cell, in the panel and in the report."""
+"""The columns that outputs of cells, the panel and the report show."""

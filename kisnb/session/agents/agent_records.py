@@ -26,16 +26,16 @@ _RAN = (AgentState.RUNNING, AgentState.PAUSED)
 
 
 class AgentRecords:
-    """Keeps the desk's records of agents at what they are."""
+    """Keeps the desk's records of agents up to date, and makes agents from records."""
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self._link = link
         self._state = state
         self._given: dict[str, AgentRecord] = {}
-        """The record of each agent that the desk got last."""
+        """The record of each agent as the desk got it last, by the agent's id."""
 
     def note(self, runner: AgentRunner) -> None:
-        """Give the desk the record of an agent, when it changed. Raises BadInput."""
+        """Send the desk the record of an agent if the record has changed. Raises BadInput."""
         if runner.state is AgentState.READY:
             return
         record = record_of(runner)
@@ -47,7 +47,7 @@ class AgentRecords:
             self._link.submit([NoteAgent(record)])
 
     def take_up(self, agent: Agent, agent_id: str) -> None:
-        """Give an agent the values that an agent of this id kept."""
+        """Set the ``keep`` fields of an agent to the values that the desk recorded for this id."""
         noted = self._state.desk.agents.get(agent_id)
         if noted is None:
             return
@@ -64,15 +64,15 @@ class AgentRecords:
             if noted.record.state in _RAN and agent_id not in self._state.leases
         ]
 
-    def kind_of(self, agent_id: str) -> str:
-        """Return the name of an agent's class; empty when the desk has no record of it."""
+    def class_name_of(self, agent_id: str) -> str:
+        """Return the name of an agent's class. Empty when the desk has no record of the agent."""
         noted = self._state.desk.agents.get(agent_id)
         return "" if noted is None else noted.record.kind
 
     def remade(self, agent_id: str, kind: type[Agent] | None) -> Agent:
-        """Return an agent as its record has it. Raises BadInput.
+        """Return a new agent, made from the record of this id. Raises BadInput.
 
-        ``kind`` is its class. None: the class is imported from where it was.
+        ``kind`` is its class. None: the class is imported from the module that the record names.
         """
         noted = self._state.desk.agents.get(agent_id)
         if noted is None:
@@ -114,7 +114,7 @@ def _json(values: dict[str, Any], what: str) -> str:
 
 
 def _imported(record: AgentRecord) -> type[Agent]:
-    """Return the class of a record from its module. Raises BadInput."""
+    """Import and return the class that a record names. Raises BadInput."""
     from kisnb.strategies import NAMES, strategy
 
     if record.kind in NAMES:

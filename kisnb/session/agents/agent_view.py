@@ -20,27 +20,27 @@ class AgentView(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    """The name of its class."""
+    """The name of the agent's class."""
     code: str
     state: AgentState
     position: int
-    """Shares of its own stock that it holds."""
+    """Shares of the agent's own stock that the agent holds."""
     average: float | None
-    """What a share of the position cost. None when it holds none."""
+    """Won that a share of the position cost on average. None when the agent holds no share."""
     last: int | None
-    """The price of the newest trade of its stock. None before the first one."""
+    """Price of the newest trade of the agent's stock. None before the first trade."""
     realised: int
     """Realised profit after cost."""
     unrealised: int | None
-    """Profit of what it holds, before cost. None when a held stock has no price yet."""
+    """Profit of the shares that the agent holds, before cost. None when one has no price yet."""
     orders: int
     fills: int
     note: str
-    """What the agent noted last, or why it stopped."""
+    """The newest note of the agent, or the reason why it stopped."""
 
     @property
     def line(self) -> str:
-        """The agent in one line."""
+        """One line for people: the agent's state, shares, realised profit, orders and fills."""
         return (
             f"{self.id}: {self.state}, holds {self.position:,} {self.code}, "
             f"realised {self.realised:+,} won, {self.orders} orders, {self.fills} fills"

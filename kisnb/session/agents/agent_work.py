@@ -26,7 +26,7 @@ class AgentWork:
 
     def __init__(self, link: Link, state: SessionState, pace: Pace, changes: Changes) -> None:
         self.drop: Callable[[CommandDropped], None]
-        """Books that a command was handed to no desk."""
+        """Applies and delivers the fact that a command was not handed to any desk."""
         self._link = link
         self._state = state
         self._pace = pace
@@ -40,18 +40,18 @@ class AgentWork:
 
     @property
     def is_busy(self) -> bool:
-        """True while a handler awaits something that is not of this session."""
+        """True while a handler awaits something outside this session, such as a web request."""
         return bool(self._tasks)
 
     def begin(self, runner: AgentRunner) -> None:
-        """Note the cell that starts an agent."""
+        """Remember the cell that starts an agent. Later texts about the agent appear below it."""
         # ipykernel prints below the cell whose context is current. Later no cell, or another one,
         # runs.
         self._started_in[runner.id] = contextvars.copy_context()
         self._announced.discard(runner.id)
 
     def hand_over(self, runner: AgentRunner, commands: list[Command]) -> None:
-        """Give an agent's commands to the desk.
+        """Give an agent's commands and its record to the desk, and show when it failed.
 
         A command that no desk could read stops this agent alone.
         """
@@ -66,19 +66,19 @@ class AgentWork:
             self._announce(runner)
 
     def await_foreign(self, coroutine: Coroutine[Any, Any, None], runner: AgentRunner) -> None:
-        """Drive a handler that awaits something of the loop, such as a web request, as a task."""
+        """Start a task for a handler that awaits something outside this session."""
         task = asyncio.get_running_loop().create_task(coroutine, name=f"agent {runner.id}")
         self._tasks[task] = runner
         task.add_done_callback(self._foreign_done)
 
     def cancel_tasks(self, runner: AgentRunner) -> None:
-        """Cancel what the handlers of an agent await."""
+        """Cancel the tasks in which handlers of an agent wait."""
         for task, owner in self._tasks.items():
             if owner is runner:
                 task.cancel("the agent stops")
 
     def close(self) -> None:
-        """Cancel what the handlers of all agents await."""
+        """Cancel the tasks in which handlers of all agents wait."""
         for task in self._tasks:
             task.cancel("the session closes")
 
@@ -113,7 +113,7 @@ class AgentWork:
         asyncio.get_running_loop().call_soon(self.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:
-        """Show that an agent failed, or that an interrupt paused it. Free a failed one's lease."""
+        """Show that an agent failed, and release its lease, or that an interrupt paused it."""
         if runner.state is AgentState.FAILED:
             with suppress(DeskLost):
                 self._link.submit([ReleaseAgent(runner.id)])

@@ -1,4 +1,4 @@
-"""An agent as a person gave it to start: whether it is one, its id, and how it differs."""
+"""Checks an agent that a person starts, names it, and compares it with the running one."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """A start that waits for the desk's lease. A stop or a close meanwhile takes it out."""
+    """A start of an agent that waits for the desk's lease. ``stop`` and ``close`` remove it."""
 
     runner: AgentRunner
 
@@ -52,8 +52,8 @@ class Roster:
     """The agents of one session, by id.
 
     Iterating gives views: of the agents of this session in the order in which they were started,
-    then of those that run in other sessions of the desk. ``len`` and ``[id]`` know this session's
-    agents alone.
+    then of those that run in other sessions of the desk, then of those that ended with their
+    session. ``len`` and ``[id]`` know this session's agents alone.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Roster:
 
     @property
     def leased(self) -> tuple[str, ...]:
-        """The ids of the agents that this session holds a lease of, or asks for one."""
+        """The ids of the agents for which this session holds a lease or has asked for one."""
         return tuple(dict.fromkeys((*self.running, *self._starting)))
 
     @property
@@ -106,15 +106,15 @@ class Roster:
 
     @property
     def busy(self) -> bool:
-        """True while a handler awaits something that is not of this session."""
+        """True while a handler awaits something outside this session, such as a web request."""
         return self.work.is_busy
 
     @pending
     async def restore(self, agent_id: str, kind: type[Agent] | None = None) -> AgentView:
         """Start an agent again that ended with its session, with its parameters and kept fields.
 
-        ``kind`` is its class; left out, a class of a module is imported. Its shares are its own
-        still. Raises BadInput, also when the class is not known here; DeskBusy when it runs.
+        Return its view. ``kind`` is its class; left out, it is imported. The agent still owns
+        its shares. Raises BadInput, also when the class is not known here; DeskBusy when it runs.
         """
         if agent_id in self._state.leases:
             where = self._state.leases[agent_id].where
@@ -123,7 +123,7 @@ class Roster:
 
     @pending
     async def start(self, agent: Agent | str, *, fresh: bool = False) -> AgentView:
-        """Start an agent, or by its id one that was stopped or paused.
+        """Start an agent, and return its view. An id starts an agent that was stopped or paused.
 
         An agent that runs here unchanged keeps running. The values of its ``keep`` fields are
         those of the last agent of its id, unless it is ``fresh``. Raises BadInput. Raises DeskBusy
@@ -173,7 +173,7 @@ class Roster:
         return view_of(runner, self._state)
 
     async def _bring_bars(self, runner: AgentRunner) -> None:
-        """Fetch the bars of the day that an agent may ask for."""
+        """Fetch the bars that an agent may ask for. At paper a task does it later."""
         if self._state.mode is not Mode.PAPER:
             await self._bars.bring(runner.agent)
             return
@@ -193,7 +193,7 @@ class Roster:
 
     @pending
     async def stop(self, agent_id: str) -> AgentView:
-        """Stop an agent and cancel its open orders. Return when the cancels are decided.
+        """Stop an agent, cancel its open orders, and return its view once the cancels are decided.
 
         An agent that waits for its lease does not start. Raises BadInput.
         """
@@ -215,7 +215,7 @@ class Roster:
 
     @pending
     async def pause(self, agent_id: str) -> AgentView:
-        """Let an agent decide nothing until it is started again. Raises BadInput.
+        """Pause an agent until it is started again, and return its view. Raises BadInput.
 
         Its orders and its position stay.
         """
@@ -228,9 +228,9 @@ class Roster:
 
     @pending
     async def flatten(self, agent_id: str) -> AgentView:
-        """Stop an agent, cancel its open orders and sell at the market all that it holds.
+        """Stop an agent, cancel its open orders, and sell all that it holds at the market price.
 
-        Raises BadInput.
+        Return its view. Raises BadInput.
         """
         # First, or the agent could buy again while it is sold out, and its open sells would lock
         # the shares.
@@ -247,10 +247,10 @@ class Roster:
     ) -> AgentView:  # fmt: skip
         """Let an agent take over ``qty`` shares (None: all) that no agent holds, with their cost.
 
-        ``agent`` is an agent, or the id of one that is known here. It need not run. ``code`` left
+        ``agent`` is an agent, or the id of a known agent. It need not run. ``code`` left
         out is the agent's own stock. No agent holds the shares from before the desk's journal
         began, and those that a person bought. The same call in the same cell, or with the same
-        ``key``, moves nothing a second time. Raises BadInput.
+        ``key``, moves nothing a second time. Return the agent's view. Raises BadInput.
         """
         # A known agent stays as it is, running or paused.
         known = self._runner(agent) if isinstance(agent, str) else self._runners.get(id_of(agent))
@@ -262,18 +262,18 @@ class Roster:
         self._changes.publish()
         return view_of(runner, self._state)
 
-    def kind_of(self, agent_id: str) -> str:
-        """Return the name of an agent's class as the desk noted it; empty for an unknown agent."""
-        return self.work.records.kind_of(agent_id)
+    def class_name_of(self, agent_id: str) -> str:
+        """Return the name of an agent's class as the desk recorded it. Empty for an unknown id."""
+        return self.work.records.class_name_of(agent_id)
 
     def error(self, agent_id: str) -> str:
-        """Return the traceback that stopped an agent. Empty when none did. Raises BadInput."""
+        """Return the traceback that stopped an agent. Empty without an error. Raises BadInput."""
         return self._runner(agent_id).error
 
     def decisions(self, agent_id: str) -> list[Decided]:
-        """Return the newest decisions of an agent, oldest first. Raises BadInput for none.
+        """Return the newest decisions of an agent, oldest first. Raises BadInput without any.
 
-        The newest one counts its repetitions so far when the agent runs in this session.
+        If the agent runs in this session, its newest decision counts the repetitions so far.
         """
         made = {k: d for k, d in self._state.desk.decisions.items() if d.agent == agent_id}
         runner = self._runners.get(agent_id)
@@ -287,7 +287,7 @@ class Roster:
         return [Decided(d, orders.get(d.order)) for d in made.values()]
 
     def why(self, agent_id: str) -> pl.DataFrame:
-        """Return the newest decisions of an agent, oldest first. Raises BadInput for none.
+        """Return the newest decisions of an agent, oldest first. Raises BadInput without any.
 
         Columns: time and last (KST, first and newest of equal decisions in a row), times,
         session, venue, code, action, why, inputs (in words), order (and what became of it).
@@ -295,13 +295,13 @@ class Roster:
         return columns.frame(DECISION_COLUMNS, self.decisions(agent_id))
 
     def deliver(self, event: Event, now: Ns) -> None:
-        """Deliver one event to every agent. Their commands go to the desk at once, in order."""
+        """Deliver an event to every agent, and give their commands to the desk in order."""
         # A copy, because a handler may start or stop an agent.
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment that an agent sleeps for. None when none sleeps."""
+        """Return the earliest moment until which an agent sleeps. None when no agent sleeps."""
         return min(
             (w for r in self._runners.values() if (w := r.next_wake()) is not None), default=None
         )
@@ -363,7 +363,7 @@ class Roster:
         return lease is not None and lease.session != self._link.name
 
     def _new(self, agent: Agent) -> AgentRunner:
-        """Return a runner for an agent, or the one that runs it unchanged.
+        """Return a new runner for an agent, or the runner in which it runs unchanged.
 
         Raises BadInput, and DeskBusy when it runs with other parameters.
         """
@@ -408,7 +408,7 @@ class Roster:
             self._runner(agent_id)
 
     def _runner(self, agent_id: str) -> AgentRunner:
-        """Return the runner of an id. Raises BadInput."""
+        """Return the runner of the agent with this id. Raises BadInput when there is none."""
         if agent_id not in self._runners:
             known = ", ".join(self._runners) or "none has been started"
             raise BadInput(f"there is no agent {agent_id!r}", f"the agents: {known}")
@@ -416,7 +416,7 @@ class Roster:
 
 
 def _counted(runner: AgentRunner) -> list[NoteDecision]:
-    """Return the repetitions of the newest decision that the desk does not know yet."""
+    """Return commands for the repetitions of the newest decision that the desk lacks."""
     return [NoteDecision(made) for made in runner.decisions.counted()]
 
 

@@ -1,1 +1,1 @@
-"""Bars that a session shows: this day's minutes from trades and from KIS, and days."""
+"""The bars that a session shows: minutes of this day from trades and from KIS, and daily bars."""

@@ -1,7 +1,7 @@
-"""The bars of agents: those of the whole day, also of the time before an agent started.
+"""The bars that agents read: of the whole day, also from before an agent started.
 
-An agent gets trades one after another, and a batch may hold some that it has not got yet. Its bars
-never hold those: they end with the event in hand.
+An agent gets trades one after another, and a batch may hold trades that it has not got yet. Its
+bars never hold those trades: the bars end with the event that its handler has.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DAYS_BACK = timedelta(days=730)
 
 
 class AgentBars:
-    """Gives agents the bars of the day, of the price that kisnb follows."""
+    """Gives agents the bars of this day, at the price that kisnb follows."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class AgentBars:
         """The daily bars before this day, of stocks whose agents look at days."""
 
     async def bring(self, agent: Agent) -> None:
-        """Fetch the day of an agent that looks at bars, up to now. Raises DeskLost."""
+        """Fetch the bars up to now for an agent that reads bars. Raises DeskLost."""
         if not looks_at_bars(agent):
             return
         now = self._state.now
@@ -65,7 +65,7 @@ class AgentBars:
             await self._bring_days(agent.code)
 
     async def _bring_days(self, code: str) -> None:
-        """Fetch the daily bars of two years before this day. A trouble says why there are none."""
+        """Fetch the daily bars of the two years before this day. Note a trouble when that fails."""
         today = kst_day(self._state.now)
         series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
         try:
@@ -82,7 +82,7 @@ class AgentBars:
         ]
 
     def _mend(self, code: str, now: Ns) -> None:
-        """Fetch the running minute once it is over, when it was heard from its middle on."""
+        """Plan a fetch of the running minute if its first trades were not received."""
         minute, data = now - now % MINUTE, self._state.data
         for venue in self._day.venues_at(code, minute):
             heard = [
@@ -94,7 +94,11 @@ class AgentBars:
                 self._backfill.mend(code, venue, now)
 
     def earlier(self, code: str, span: Ns) -> tuple[list[Bar], Bar | None]:
-        """Return the bars of this day up to the event in hand, and the one that may still grow."""
+        """Return the closed bars up to the agent's event, and the bar that may still grow.
+
+        ``span`` is in nanoseconds. Daily bars go two years back. Other bars begin this morning. The
+        second value is None when no bar may grow.
+        """
         until = self._state.data.without_newest(code, self.undelivered(code))
         day = kst_day(self._state.now)
         if span == DAY:
@@ -113,7 +117,7 @@ class AgentBars:
         return bars, None
 
     def _so_far(self, code: str, day: date, until: Until) -> Bar | None:
-        """Return KRX's daily bar of this day as far as it has come; None before its first trade."""
+        """Return KRX's daily bar of this day so far. None before the first trade of the day."""
         minutes = self._day.followed(code, Venue.KRX, day, None, until)
         # KRX's after-market is not in its daily bar. The closing auction trades at the close.
         rows = minutes.filter(minutes["start"] <= sessions.regular_close(day))

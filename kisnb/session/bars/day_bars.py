@@ -1,4 +1,4 @@
-"""The bars of this day as a session shows them, whoever attached when."""
+"""The bars of this day as a session shows them. They do not depend on when it attached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DayBars:
-    """Makes frames of bars. Prices in won, volumes in shares.
+    """Makes DataFrames of this day's bars. Prices in won, volumes in shares.
 
     Venue None is the price that kisnb follows: KRX's in KRX's regular session, and both venues'
     together before and after it (``market.sessions.gives_price``). So its day begins at 08:00.
@@ -33,7 +33,7 @@ class DayBars:
         self.minutes = minutes
 
     async def frame(self, desk: Asking, code: str, every: str, venue: Venue | None) -> pl.DataFrame:
-        """Return the bars of this day that are closed now.
+        """Fetch what is missing of this day, and return the bars that are closed now.
 
         ``every`` is a length such as 20s, 1m or 1h. Columns: t (start, KST), open, high, low,
         close, volume. Times without a trade have no bar. ``why_missing`` of the frame says why it
@@ -57,9 +57,9 @@ class DayBars:
         *,
         running: bool = False,
     ) -> pl.DataFrame:
-        """Return the bars of this day that are closed and that nobody must be asked for.
+        """Return the closed bars of this day that this session has. Nothing is fetched.
 
-        ``running`` adds the one that is not closed yet.
+        ``running`` adds the bar that is not closed yet.
         """
         now = self._state.now if now is None else now
         span, day = span_of(every), kst_day(now)
@@ -71,9 +71,9 @@ class DayBars:
     def followed(
         self, code: str, venue: Venue | None, day: date, span: Ns | None = None, until: Until = None
     ) -> pl.DataFrame:
-        """Return the minutes of a day that are here, the running one included.
+        """Return the minute bars of a day that this session has, the running one included.
 
-        ``span`` gives bars of that length instead, of the trades that were received. ``until``
+        With ``span`` (ns) the bars have that length and are made of received trades. ``until``
         leaves out the newest trades of a venue. Columns: those of ``MarketData.minutes``.
         """
         import polars as pl
@@ -92,7 +92,7 @@ class DayBars:
         return pl.concat(parts).sort("start")
 
     async def bring(self, desk: Asking, code: str, venue: Venue | None, now: Ns) -> str:
-        """Fetch the minutes of this day that are not there; return why some stay missing."""
+        """Fetch this day's missing minutes. Return why some stay missing; empty when none does."""
         troubles = [
             await self.minutes.bring(desk, code, where, now, regular=regular)
             for where, regular in self._parts(code, venue)
@@ -109,7 +109,10 @@ class DayBars:
         ]
 
     def _parts(self, code: str, venue: Venue | None) -> list[tuple[Venue, bool | None]]:
-        """Return the venues whose minutes make the day, and the part of the day of each."""
+        """Return the venues whose minutes make the day, and the part of the day of each.
+
+        Parts: True is KRX's regular session, False the time around it, None the whole day.
+        """
         if venue is not None:
             return [(venue, None)]
         listed = {want.venue for want in self._rules.trade_channels(code)}
@@ -153,7 +156,10 @@ class DayBars:
 
 
 def _part(bars: pl.DataFrame, day: date, regular: bool | None) -> pl.DataFrame:
-    """Return the bars of a day, of KRX's regular session alone, or of the time around it."""
+    """Return the bars of a part of a day.
+
+    ``regular`` True: KRX's regular session. False: the time around it. None: the whole day.
+    """
     import polars as pl
 
     first, last = _ends(day)

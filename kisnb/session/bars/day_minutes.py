@@ -1,4 +1,4 @@
-"""Brings the minutes of this day that a session did not hear, from where they are.
+"""Fetches this day's minutes whose trades a session did not receive, from the tape or KIS.
 
     trades that this session heard ──► minutes that it heard whole: nothing is asked for
     the other minutes of the day   ──► each source in turn: the desk's tape, then KIS
@@ -24,11 +24,11 @@ from kisnb.session.feed.state import SessionState
 from kisnb.terms import Phase, Venue
 
 JOINED = 20
-"""Minutes. Parts that are no further apart are fetched as one, because a page holds both."""
+"""Minutes. Missing ranges no further apart are fetched as one, because a page holds both."""
 
 
 class MinuteRange(NamedTuple):
-    """Minutes of one venue's day, by the start of the first and of the last."""
+    """A range of minutes: the starts of its first and its last minute (UTC ns)."""
 
     first: Ns
     last: Ns
@@ -43,18 +43,18 @@ class MinuteSource(Protocol):
     async def minutes(
         self, desk: Asking, code: str, venue: Venue, part: MinuteRange
     ) -> tuple[Minutes, Sequence[MinuteRange]]:
-        """Return the minutes with trades of a part of the day, and what it knows whole of it."""
+        """Return the minute bars of a range, and the ranges in it of which no trade is missing."""
         ...
 
 
 class DayMinutes:
-    """Knows which minutes of this day are there, by stock and venue, and fetches the others."""
+    """Knows which minutes of this day the session has, by stock and venue; fetches the others."""
 
     def __init__(
         self, state: SessionState, backfill: Backfill, sources: Sequence[MinuteSource] = ()
     ) -> None:
         self.sources = list(sources)
-        """Asked before KIS, in this order."""
+        """The sources that are asked before KIS, in this order."""
         self._state = state
         self._backfill = backfill
         self._pages = MinutePages()
@@ -65,7 +65,7 @@ class DayMinutes:
     async def bring(
         self, desk: Asking, code: str, venue: Venue, now: Ns, *, regular: bool | None = None
     ) -> str:
-        """Fetch what is missing of a venue's day up to ``now``; return why some of it stays so.
+        """Fetch a venue's missing minutes up to ``now``. Return why some stay missing, else empty.
 
         ``regular`` True takes KRX's regular session alone, and False leaves it out. Raises
         DeskLost. A refusal of KIS is returned as a sentence, and the minutes that are there stay.
@@ -104,7 +104,7 @@ class DayMinutes:
             }
 
     def _missing(self, code: str, venue: Venue, now: Ns, regular: bool | None) -> list[Ns]:
-        """Return the minutes that have ended and are not there, oldest first."""
+        """Return the starts of the ended minutes that this session lacks, oldest first."""
         day = minutes_of_day(venue, kst_day(now), regular)
         ended = [t for t in day if t + MINUTE <= now]
         done = self._fetched.get((code, venue), set())
@@ -118,14 +118,14 @@ class DayMinutes:
             gaps.append((self._backfill.lost_since, now))
 
         def is_whole(t: Ns) -> bool:
-            """Return whether every trade of a minute was heard."""
+            """Return whether every trade of a minute was received."""
             in_gap = any(since < t + MINUTE and t <= until for since, until in gaps)
             return heard is not None and t >= heard and not in_gap
 
         return [t for t in ended if t not in done and not is_whole(t)]
 
     def _heard_since(self, code: str, venue: Venue, now: Ns) -> Ns | None:
-        """Return the first minute of which every trade was heard; None when there is none."""
+        """Return the start of the first minute of which every trade was received, or None."""
         # The trades of two venues carry whole seconds, so that their order within a second is not
         # known. The unified minutes are KIS's own.
         if venue is Venue.SOR:
@@ -137,9 +137,9 @@ class DayMinutes:
 
 
 def minutes_of_day(venue: Venue, day: date, regular: bool | None = None) -> list[Ns]:
-    """Return the starts of the minutes in which a venue can trade, oldest first; SOR takes both.
+    """Return the starts of the minutes in which a venue can trade, oldest first.
 
-    ``regular`` as in ``DayMinutes.bring``.
+    SOR means both venues. ``regular`` is that of ``DayMinutes.bring``.
     """
     venues = (Venue.KRX, Venue.NXT) if venue is Venue.SOR else (venue,)
     minutes: set[Ns] = set()
@@ -160,7 +160,7 @@ def is_regular(minute: Ns, day: date) -> bool:
 
 
 def _ranges(minutes: Iterable[Ns]) -> list[MinuteRange]:
-    """Return minutes as ranges, oldest first."""
+    """Return the ranges that cover these minutes and gaps up to ``JOINED``, oldest first."""
     ranges: list[MinuteRange] = []
     for t in minutes:
         if ranges and t - ranges[-1].last <= JOINED * MINUTE:

@@ -26,10 +26,10 @@ class MinutePages:
 
     def __init__(self) -> None:
         self._has_large_pages = True
-        """False once the host has said that it does not offer them."""
+        """False once the host has said that it does not offer inquire-time-dailychartprice."""
 
     async def fetch(self, desk: Asking, code: str, venue: Venue, first: Ns, last: Ns) -> Minutes:
-        """Return the minutes with trades from ``first`` to ``last``, both starts of minutes.
+        """Fetch and return the minute bars from ``first`` to ``last``, both starts of minutes.
 
         Newest pages come first, because KIS answers with the newest rows up to a moment.
         """

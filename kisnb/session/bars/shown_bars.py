@@ -41,7 +41,10 @@ class ShownBars:
     async def frame(
         self, desk: Asking, code: str, every: str = "1m", venue: Venue | str | None = None
     ) -> pl.DataFrame:
-        """Return bars with columns t, open, high, low, close, volume. Raises BadInput, KisError."""
+        """Fetch what is missing, and return bars. Raises BadInput, KisError.
+
+        Columns: t (start, KST), open, high, low, close (won), volume (shares).
+        """
         code = self._universe.spell(code)
         where = None if venue is None else one_of(venue, tuple(Venue), "venue")
         if every in REACH:
@@ -53,7 +56,7 @@ class ShownBars:
         return await self._day.frame(desk, code, every, where)
 
     def say_missing(self, code: str, frame: pl.DataFrame) -> None:
-        """Print why a frame is empty or lacks bars. Nothing when it is whole."""
+        """Print why a DataFrame is empty or lacks bars. Print nothing when it is whole."""
         if why := why_missing(frame):
             print(f"{self._state.mode.badge}{code}: {why}")
 

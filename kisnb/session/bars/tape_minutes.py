@@ -40,9 +40,9 @@ class TapeMinutes:
     async def minutes(
         self, desk: Asking, code: str, venue: Venue, part: MinuteRange
     ) -> tuple[Minutes, Sequence[MinuteRange]]:
-        """Return the minutes with trades of a part of the day, and what the tape has whole of it.
+        """Return the minute bars of a range, and the ranges in it that the tape has whole.
 
-        Nothing of a desk that writes no tape. Raises DeskLost.
+        Both are empty when the desk writes no tape. Raises DeskLost.
         """
         # The trades of two venues carry whole seconds, so that their order within a second is not
         # known. The unified minutes are KIS's own.
@@ -63,7 +63,7 @@ class TapeMinutes:
 
 
 def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
-    """Return the minutes of a part of the day of which every trade is there, oldest first.
+    """Return the ranges in ``part`` of which no trade is missing, oldest first.
 
     ``trades`` are those of one venue's day. A minute counts when a trade before it and one after it
     are joined by trades without a hole. The first trade of the day needs none before it.

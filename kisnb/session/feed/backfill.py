@@ -22,18 +22,18 @@ from kisnb.trading.ports.queries import CallApi
 
 # A reply holds 30 minutes of today, or 120 of an earlier day (KIS's workbook).
 MOST_CALLS = 40
-"""The most replies of one walk back. They hold more than a day of minutes."""
+"""The most calls of KIS for one gap. Their replies hold more than a day of minutes."""
 
 
 class Backfill:
-    """Marks the gaps of a session's market data and fetches what is missing; one walk at a time."""
+    """Notes the gaps in a session's market data, and fetches their minutes one after another."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
         self._link = link
         self._state = state
         self._pace = pace
         self.on_filled: Callable[[str], object] = lambda _code: None
-        """Called with the stock whose minutes have come."""
+        """Called with the code of a stock after its missing minutes have come."""
         self._due: list[Gap] = []
         self._walk: asyncio.Task[None] | None = None
         self._lost: Ns | None = None
@@ -49,7 +49,7 @@ class Backfill:
         self._add(Gap(event.code, event.venue, event.since, event.t, event.missing))
 
     def mend(self, code: str, venue: Venue, t: Ns) -> None:
-        """Fetch the minute of ``t`` once it is over, because it was heard from its middle on."""
+        """Plan a fetch of the minute of ``t``, because its first trades were not received."""
         # It is no gap: nobody had asked for its trades.
         self._due.append(Gap(code, venue, t, t, 0))
         self._pace.reschedule()
@@ -59,7 +59,7 @@ class Backfill:
         self._lost = t if self._lost is None else self._lost
 
     def on_link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
-        """Note that the stream is connected again, with a gap for each followed stock and venue."""
+        """Note that the stream is connected again. Add a gap for each followed stock and venue."""
         # Also a stock that trades no more today has a gap, which no later trade would show.
         since, self._lost = self._lost, None
         if since is not None:
@@ -67,21 +67,24 @@ class Backfill:
                 self._add(Gap(code, venue, since, t, 0))
 
     def down_since(self, died: Ns) -> Ns:
-        """Return since when trades are missing, for a desk that died at ``died`` and is back."""
+        """Return the moment since which trades are missing, after a desk that died at ``died``.
+
+        This ends the note that the stream broke, because the next desk has a stream of its own.
+        """
         since, self._lost = self._lost, None
         return died if since is None else min(since, died)
 
     def next_wake(self) -> Ns | None:
-        """Return the moment when the next gap can be filled. None while a walk runs."""
+        """Return the moment when the next gap can be filled. None: no gap, or a fetch runs."""
         return min((gap.over for gap in self._due), default=None) if self._walk is None else None
 
     def start_due(self, now: Ns) -> None:
-        """Begin to fetch the gaps that can be filled by now."""
+        """Start a task that fetches the gaps that can be filled by now, unless one runs."""
         if self._walk is None and any(gap.over <= now for gap in self._due):
             self._walk = self._pace.task(self._fetch_due(now), "missing minutes from KIS")
 
     async def fill(self, gap: Gap) -> None:
-        """Ask KIS for the minutes of a gap that is over, newest first. Raises KisnbError."""
+        """Ask KIS for the minutes of a gap that is over, and add them. Raises KisnbError."""
         # KIS gives whole minutes. The one in which the gap begins is incomplete here, so it is
         # asked for too.
         first, until = gap.since - gap.since % MINUTE, gap.until

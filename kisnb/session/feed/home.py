@@ -11,7 +11,7 @@ OPEN_HERE = "open one here: session = await kisnb.connect(...)"
 
 
 class Home:
-    """The loop and the process of one session. It is made in the session's loop."""
+    """The event loop and the process of one session. Make it inside that loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()

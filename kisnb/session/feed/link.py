@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Link:
-    """The connection to the desk of the moment. It belongs to the loop in which it was made."""
+    """The connection to the current desk. It belongs to the loop in which it was made."""
 
     def __init__(self, desk: Desk, find: Find | None) -> None:
         """``find`` gives the next desk when this one has died. None: no next desk comes."""
@@ -51,7 +51,7 @@ class Link:
         A notebook's says that a person interrupted it.
         """
         self.back: Callable[[], Back]
-        """Gives what the session has already, for the next desk."""
+        """Returns what the next desk must know: the session's name, run, newest row and leases."""
         self.on_ready: Callable[[], object]
         """Called in the loop when there is a batch to drain, or the desk was lost."""
         self.on_death: Callable[[], object]
@@ -85,7 +85,7 @@ class Link:
 
     @property
     def lost(self) -> bool:
-        """True when the connection to the desk of the moment is gone."""
+        """True when the connection to the current desk is gone."""
         return self.state.desk.lost
 
     # commands and queries
@@ -103,7 +103,7 @@ class Link:
         self.state.desk.send(commands)
 
     async def ask(self, query: Query[R]) -> R:
-        """Return the desk's reply. A query that died with its desk is asked again at the next one.
+        """Ask the desk and return its reply. When the desk dies, ask the next desk again.
 
         Raises the error that the desk names, and DeskLost when no next desk comes.
         """
@@ -121,7 +121,7 @@ class Link:
             return await self.state.desk.ask(query)
 
     async def ask_once(self, query: Query[R]) -> R:
-        """Return the desk's reply, and do not ask a second time.
+        """Ask the desk and return its reply. The query is never asked a second time.
 
         Raises DeskLost when the desk dies before it replies; by then the next desk answers.
         """
@@ -136,7 +136,7 @@ class Link:
                 raise
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """Return the desk's reply, from any thread and without the loop.
+        """Ask the desk and return its reply, from any thread and without the loop.
 
         ``timeout`` is in seconds of wall time. Raises TimeoutError.
         """
@@ -144,11 +144,14 @@ class Link:
         return self.state.desk.ask_blocking(query, timeout)
 
     def drain(self) -> Batch | None:
-        """Return the oldest batch of events not drained yet. None when there is none."""
+        """Take out and return the oldest batch of events. None when there is none."""
         return self.state.desk.drain()
 
     def check(self) -> None:
-        """Raise DeskLost when the desk is gone, unless the next one is awaited."""
+        """Raise DeskLost when the desk is gone and no next desk is awaited.
+
+        A death that is noticed here begins the return to the next desk.
+        """
         self._notice_death()
         if self.state.returning is None:
             self.state.desk.check()
@@ -156,7 +159,7 @@ class Link:
     # silence, death and return
 
     def listen(self) -> None:
-        """Call ``on_ready`` for what has arrived already, and whenever something arrives."""
+        """Call ``on_ready`` now for what has arrived, and later whenever something arrives."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
         # Batches may have come before the callback was set.

@@ -15,13 +15,13 @@ class LinkState:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        """The desk of the moment."""
+        """The current desk."""
         self.stream_lost: Ns | None = None
         """The moment since which the desk receives nothing from KIS. None while it receives."""
         self.returning: asyncio.Task[None] | None = None
         """The task that waits for the next desk. None while none is awaited."""
         self.returns = 0
-        """How often the session went on with a next desk."""
+        """Number of times that the session went on with a next desk."""
         self.given_up: DeskLost | None = None
         """The reason why no next desk comes. None while one may come."""
         self.closed = False
@@ -44,7 +44,10 @@ class LinkState:
 
     @property
     def text(self) -> str:
-        """``"up"``, or two words that say what is wrong between here and KIS."""
+        """``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"`` or ``"desk lost"``.
+
+        Down: the desk receives nothing from KIS.
+        """
         # The worst state comes first: a dead desk is silent as well.
         if self.given_up is not None:
             return "desk lost"
@@ -56,7 +59,7 @@ class LinkState:
 
     @property
     def silence(self) -> str:
-        """A sentence that the desk does not answer, since when, and the cure.
+        """A sentence for people: the desk does not answer, since when, and what to do.
 
         Empty while it answers.
         """
@@ -94,7 +97,7 @@ class LinkState:
 
     @property
     def not_taken(self) -> str:
-        """A sentence that the desk does not answer and nothing was sent."""
+        """A sentence for people: the desk does not answer, and nothing was sent."""
         seconds = self.desk.silence or 0
         return (
             f"the desk (process {self.desk.process}) has not answered for {seconds:.0f} s; "

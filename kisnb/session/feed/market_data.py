@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 _SIDES = {Side.BUY: 1, Side.SELL: -1, None: 0}
 ALL = 1 << 60
-"""More trades than there are."""
+"""A number of trades that stands for all of them."""
 SETTLE: Ns = 2 * SECOND
-"""After this time KIS's list has all trades of a minute that has ended."""
+"""Time from the end of a minute until KIS's list has all trades of it."""
 Until: TypeAlias = Mapping[Venue, int] | None
-"""The number of trades of each venue that are taken, oldest first. None, and a venue that is not
-named: all of them."""
+"""The number of trades of each venue that count, the oldest first. None, or a venue that is not
+named: all of them.
+"""
 _BAR = ("open", "high", "low", "close", "volume")
 
 
@@ -42,7 +43,7 @@ class Gap(msgspec.Struct):
 
     @property
     def over(self) -> Ns:
-        """The moment when the last of its minutes can be asked for."""
+        """The moment from which KIS can be asked for the last minute of the gap."""
         return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
@@ -58,7 +59,7 @@ class RecentTrade(NamedTuple):
 
 
 class RecentTrades:
-    """The trades of one stock, in columns."""
+    """The received trades of one stock on one venue, in columns."""
 
     __slots__ = ("price", "qty", "side", "t", "volume")
 
@@ -109,7 +110,7 @@ class MarketData:
         """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
-        """Add what a channel brought."""
+        """Add an event of a market channel. It replaces the older one, except for trades."""
         match event:
             case Tick():
                 self._trade(event)
@@ -174,7 +175,10 @@ class MarketData:
         return tape.t[at] if tape and at < len(tape.t) else None
 
     def without_newest(self, code: str, newest: Sequence[Tick]) -> Until:
-        """Return what leaves out trades that are the newest with a price that counts."""
+        """Return the ``Until`` that leaves out ``newest``, the last trades that reach agents.
+
+        Trades whose price does not count (``gives_price``) reach no agent.
+        """
         taken: dict[Venue, int] = {}
         for venue in {tick.venue for tick in newest}:
             left = sum(tick.venue is venue for tick in newest)
@@ -187,7 +191,7 @@ class MarketData:
         return taken
 
     def minutes(self, code: str, venue: Venue, until: Until = None) -> pl.DataFrame:
-        """Return the minutes of a venue: KIS's own where they were fetched, and received ones.
+        """Return the minute bars of a venue: KIS's where fetched, else made of received trades.
 
         The newest may still run. Columns: start (UTC ns), open, high, low, close (won), volume
         (shares).
@@ -198,7 +202,7 @@ class MarketData:
     def received(self, code: str, venue: Venue, span: Ns, until: Until = None) -> pl.DataFrame:
         """Return bars made of the trades that were received. Columns are those of ``minutes``.
 
-        SOR takes both venues together.
+        SOR means both venues together.
         """
         import polars as pl
 
@@ -217,7 +221,7 @@ class MarketData:
         self._fetched.setdefault((code, venue), {}).update(minutes)
 
     def fill(self, gap: Gap, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
-        """Add the minutes of a gap, as KIS gave them.
+        """Add the minutes of a gap as KIS gave them, and mark the gap as filled.
 
         ``minutes`` are open, high, low, close (won) and volume (shares), by start (UTC ns).
         """

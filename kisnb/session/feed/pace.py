@@ -20,13 +20,13 @@ from kisnb.trading.ports.commands import Command, Idle
 
 
 class Pace:
-    """Waits and alarms of one session, and the report of its rest."""
+    """Runs the waits and alarms of one session, and reports to the desk when it rests."""
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self.next_wake: Callable[[], Ns | None] = lambda: None
         """Gives the earliest moment that agents, or gaps to be filled, wait for."""
         self.is_busy: Callable[[], bool] = lambda: False
-        """Says whether events are still to be delivered, or a handler awaits something foreign."""
+        """True while events wait for delivery, or a handler awaits something foreign."""
         self.on_alarm: Callable[[], object] = lambda: None
         """Called when the moment ``next_wake`` has come on a clock that runs free."""
         self._link = link
@@ -42,9 +42,9 @@ class Pace:
     # waiting
 
     async def until(self, over: Callable[[], bool], wake: Ns | None = None) -> None:
-        """Return when ``over()`` is true. Raises DeskLost, and BadInput in another loop.
+        """Wait until ``over()`` is true. Raises DeskLost, and BadInput in another loop.
 
-        ``wake`` is the moment when that can happen without any event. None: there is none.
+        ``wake`` is the moment when it can become true without an event. None: only by an event.
         """
         self._link.home.check_loop()
         self._link.check()
@@ -67,7 +67,7 @@ class Pace:
     async def carry_out(
         self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]
     ) -> None:
-        """Hand commands over, and return when ``over()`` is true.
+        """Hand the commands to the desk, and wait until ``over()`` is true.
 
         When the desk dies meanwhile, the next one gets the commands again. So they must be ones
         that do no harm when they are given twice.
@@ -82,7 +82,7 @@ class Pace:
             await self.until(lambda: over() or self._link.state.returns != returns)  # noqa: B023
 
     def end_waits(self) -> None:
-        """End the waits that are over."""
+        """End the waits whose condition is true."""
         self._waits.end_over()
 
     def fail(self, error: Exception) -> None:
@@ -97,7 +97,7 @@ class Pace:
     # tasks and alarms
 
     def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        """Return a new task, which ends with this session. ``what`` says what it does."""
+        """Start and return a task that ends with this session. ``what`` says what it does."""
         task = self._loop.create_task(work, name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -144,7 +144,7 @@ class Pace:
     # rest
 
     def forget_report(self) -> None:
-        """Let the next report be sent, because the next desk has not received any."""
+        """Forget the last report, so that the next one is sent even if it is equal."""
         self._reported = None
 
     def _report_soon(self) -> None:

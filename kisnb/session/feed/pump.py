@@ -36,7 +36,7 @@ class Audience(Protocol):
 
     @property
     def busy(self) -> bool:
-        """True while a handler awaits something that is not of this session."""
+        """True while a handler awaits something outside this session, such as a web request."""
         ...
 
     def deliver(self, event: Event, now: Ns) -> None:
@@ -44,7 +44,7 @@ class Audience(Protocol):
         ...
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment that an agent sleeps for. None when none sleeps."""
+        """Return the earliest moment until which an agent sleeps. None when no agent sleeps."""
         ...
 
     def settle_leases(self) -> None:
@@ -109,7 +109,7 @@ class Pump:
                 pass
 
     def desk_died(self) -> None:
-        """Note the moment, for the gap that the dead desk leaves."""
+        """Note the moment of the desk's death. Trades are missing from then on."""
         self._died = self._state.now
         self._changes.publish()
 
@@ -148,7 +148,7 @@ class Pump:
             self._undelivered += [(fact, event.t) for fact in self._state.apply(event)]
 
     def drop(self, dropped: CommandDropped) -> None:
-        """Apply and deliver that a command of this session was handed to no desk."""
+        """Apply and deliver the fact that a command was not handed to any desk."""
         self.inject(dropped)
         self.run()
 

@@ -80,11 +80,11 @@ class SessionState:
         self.readings_failed: ReadingsFailed | None = None
         """The failed readings of KIS's orders and account. None while they can be read."""
         self.decisions_refused: dict[str, str] = {}
-        """Why the newest decision about an order with unknown outcome was refused, by its key."""
+        """The newest refusal of a decision about an order with unknown outcome, by order key."""
         self.exits_refused: dict[str, ProtectionRefused] = {}
         """Exits and price alerts that the desk refused, by key."""
         self.leases: dict[str, Lease] = {}
-        """The place where each agent of the desk runs, by its id."""
+        """The lease of each agent of the desk, by the agent's id."""
         self.desk = State()
         for row in snapshot.rows():
             self.desk.apply(row)
@@ -133,7 +133,7 @@ class SessionState:
             self.stocks.learn(stated)
 
     def apply_batch(self, batch: Batch) -> list[Event]:
-        """Apply all events of a batch. Return what agents get of them, in order."""
+        """Apply all events of a batch. Return the events that agents get, in order."""
         # In lockstep time moves with the batches alone. A clock that runs free is set only when its
         # speed changes.
         if isinstance(self.clock, SimulatedClock) and not self.clock.speed:
@@ -143,7 +143,7 @@ class SessionState:
         return applied
 
     def apply_rows(self, snapshot: Snapshot) -> list[Event]:
-        """Apply the rows that the next desk has beyond ours. Return what agents get of them."""
+        """Apply the rows that the next desk has beyond ours. Return the events that agents get."""
         if isinstance(self.clock, SimulatedClock):
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
@@ -160,7 +160,7 @@ class SessionState:
         return applied
 
     def apply(self, event: Event) -> tuple[Event, ...]:
-        """Apply one event. Return what agents get of it.
+        """Apply one event. Return the events that agents get.
 
         It never raises: an event that cannot be applied becomes a trouble, and the next one is
         applied all the same.
@@ -233,11 +233,11 @@ class SessionState:
                 self.halt_run = []
 
     def _keep_flatten(self, step: HaltStep) -> None:
-        """Keep the newest step of a flatten alone, because a flatten reports again and again."""
+        """Keep only the newest step of a flatten, because a flatten reports again and again."""
         self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
     def _apply_dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
-        """Apply that no desk took a command. Return the fact that agents get of it."""
+        """Apply the fact that no desk took a command, and return it for the agents."""
         # No row says so, because no desk knows of it: other sessions never learn of the order.
         order = self.books.orders.get(dropped.key)
         if order is None or order.is_ended:
@@ -254,6 +254,6 @@ class SessionState:
 
 
 def _dated(t: Ns, text: str) -> str:
-    """Return the text behind its time of day, so that it does not read as if it were now."""
+    """Return the text with its time of day in front, so that it does not read as if it were now."""
     time = clock_text(t)
     return text if text.startswith(time) else f"{time} {text}"

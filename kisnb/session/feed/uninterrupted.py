@@ -12,9 +12,9 @@ from kisnb.trading.agents.handler_watch import SIGINT, Previous, get_handler, se
 
 
 class Uninterrupted:
-    """Notes SIGINT within the block, and calls the earlier handler at its end.
+    """Delays SIGINT until the end of the block, then calls the handler that was set before.
 
-    Python runs handlers of signals in the main thread alone. In others the block does nothing.
+    Outside the main thread it has no effect, because Python handles signals only there.
     """
 
     def __init__(self) -> None:

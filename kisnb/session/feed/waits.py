@@ -9,7 +9,7 @@ from kisnb.clock import Ns
 
 
 class Waits:
-    """Conditions that are checked after each batch of events. It belongs to the home loop."""
+    """The waits of cells. Their conditions are checked after each batch, in the home loop."""
 
     def __init__(self) -> None:
         self._open: dict[asyncio.Future[None], tuple[Callable[[], bool], Ns | None]] = {}
@@ -24,10 +24,10 @@ class Waits:
     async def until(
         self, over: Callable[[], bool], wake: Ns | None, changed: Callable[[], None]
     ) -> None:
-        """Return when ``over()`` is true.
+        """Wait until ``over()`` is true.
 
-        ``wake`` is the moment when that can happen without any event. ``changed`` is called when
-        the wait begins and when it ends.
+        ``wake`` is the moment when it can become true without an event. None: only by an event.
+        ``changed`` is called when the wait begins and when it ends.
         """
         if over():
             return
@@ -42,7 +42,7 @@ class Waits:
             changed()
 
     def end_over(self) -> None:
-        """Resume the callers whose condition is met or whose time has passed."""
+        """End the waits whose condition is true."""
         for future, (over, _) in list(self._open.items()):
             if over():
                 self._open.pop(future)

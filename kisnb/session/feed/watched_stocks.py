@@ -18,7 +18,7 @@ class WatchedStocks:
         self._link = link
         self._rules = rules
         self._wants: dict[Want, None] = {}
-        """A set that keeps the order in which the session asked."""
+        """The wants of the session: a set in the order in which they were asked for."""
         self._looks: dict[object, tuple[Want, ...]] = {}
         """What each panel that shows one stock wants of it beside its trades."""
 
@@ -75,7 +75,7 @@ class WatchedStocks:
         return tuple(dict.fromkeys((*self._wants, *looks)))
 
     def commands(self) -> list[Command]:
-        """Return what a desk needs to know of the subscriptions: all of them in one command."""
+        """Return the one command that subscribes to all wants. Empty when there are none."""
         # All of them, because the desk replaces what it knows of this session.
         return [WatchCodes(self._all())] if self._wants else []
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 DOWNLOADED = (SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.FLOW, SeriesKind.INDEX)
-"""The kinds that KIS gives of past days."""
+"""The kinds of series that KIS gives for past days."""
 
 
 class HistoryDownloads(HistoryFiles):
@@ -115,7 +115,7 @@ class HistoryDownloads(HistoryFiles):
     async def _counted(
         self, series: Series, codes: list[str], first: date, last: date, failed: dict[str, str]
     ) -> pl.DataFrame:
-        """Return what the store has of some stocks."""
+        """Return how many rows the store has of each stock, with the columns of ``download``."""
         import polars as pl
 
         rows = []
@@ -129,7 +129,7 @@ class HistoryDownloads(HistoryFiles):
 
 
 def index_name(name: str) -> str:
-    """Return an index as it is stored. Raises BadInput."""
+    """Return the name under which an index is stored. Raises BadInput."""
     spelt = name.strip().upper()
     by_code = {code: known for known, code in CODES.items()}
     if spelt in CODES or (len(spelt) == 4 and spelt.isascii() and spelt.isdecimal()):

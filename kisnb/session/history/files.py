@@ -132,7 +132,10 @@ class HistoryFiles:
         self, path: Path, series: Series, found: Imported,
         explained: Mapping[str, Mapping[date, str]], *, replace: bool,
     ) -> int:  # fmt: skip
-        """Store checked rows. Raises BadInput where the store has others, unless ``replace``."""
+        """Store checked rows, and return what ``Store.upsert`` returns.
+
+        Raises BadInput when the store has other numbers for them, unless ``replace``.
+        """
         import polars as pl
 
         store = self._past.download.store
@@ -157,12 +160,15 @@ class HistoryFiles:
             Asked(code, begin, end)
             for code, begin, end in found.codes.select("code", "first", "last").iter_rows()
         ]
-        return store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+        changed = store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+        # Nobody can download these rows again, so they survive a power cut from here on.
+        store.settle()
+        return changed
 
     def _of_one_adjustment(self, series: Series, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the adjusted rows that are not out of date.
 
-        A split makes those that were stored before it so, until they are downloaded again.
+        After a split the rows that were stored before it are, until they are downloaded again.
         """
         import polars as pl
 
@@ -215,7 +221,7 @@ def _gaps(
 
 
 def _exported(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows as people see them. The won of a minute are its own."""
+    """Return rows as people see them. The ``value`` of a minute is that of the minute alone."""
     import polars as pl
 
     if series.kind is SeriesKind.MINUTE:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DAYS = ("1d", "1w", "1mo")
 """The spans of bars that are made of days."""
 SESSION = "session"
-"""One bar for each span of the venue's day, such as the opening auction and the regular session."""
+"""The ``every`` of one bar for each span of the day, such as the opening auction."""
 
 
 class History(HistoryDownloads):
@@ -212,7 +212,7 @@ class History(HistoryDownloads):
     async def _by_day(
         self, series: Series, code: str, start: date | str | None, end: date | str | None
     ) -> pl.DataFrame:
-        """Return the rows of a series by day, downloaded first where they are missing."""
+        """Download the missing rows of a series by day, and return all rows of the range."""
         first, last = read_days(self._now, start, end, YEAR)
         found = await self._past.days(series, code, first, last)
         if found.was_adjusted:
@@ -222,7 +222,7 @@ class History(HistoryDownloads):
         return self._explained(code, as_shown(series, found.rows), found.why_missing)
 
     def _say_odd_days(self, series: Series, code: str, rows: pl.DataFrame) -> None:
-        """Print the days on which nobody traded, and those that a split parts."""
+        """Print the days without a trade, and the days on which a split changed the price."""
         import polars as pl
 
         if untraded := rows.filter(pl.col("volume") == 0)["date"].to_list():
@@ -259,7 +259,7 @@ class History(HistoryDownloads):
         return self._explained(code, bars_of_minutes(rows, series.venue, span, self._now), why)
 
     async def _kept(self, series: Series, code: str, since: Ns, until: Ns) -> pl.DataFrame:
-        """Return what was recorded of a span, and what the store has of it."""
+        """Return the rows of a span that this session received, the tapes hold or the store has."""
         import polars as pl
 
         first, last = kst_day(since), kst_day(until)
@@ -274,7 +274,7 @@ class History(HistoryDownloads):
     async def _with_trades_of_today(
         self, series: Series, code: str, since: Ns, until: Ns, found: pl.DataFrame
     ) -> pl.DataFrame:
-        """Return trades with those of this day that KIS has besides."""
+        """Ask KIS for trades of today that ``found`` lacks, and return all of them."""
         import polars as pl
 
         morning = kst(kst_day(until), 0)
@@ -292,7 +292,7 @@ class History(HistoryDownloads):
         return pl.concat([before, today])
 
     def _explained(self, code: str, frame: pl.DataFrame, why: str) -> pl.DataFrame:
-        """Print why a frame is empty or lacks rows, and let it say so to code too."""
+        """Print why a DataFrame lacks rows, and return it with that reason for ``why_missing``."""
         if why:
             self._say(f"{code}: {why}")
         return with_reason(frame, why)

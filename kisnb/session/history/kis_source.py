@@ -29,7 +29,10 @@ WINDOWS = {
 
 
 class KisSource:
-    """Gives pages of past days; implements ``history.history_source``. Each raises KisnbError."""
+    """Asks KIS for pages of past days; implements ``history.history_source``.
+
+    Each method raises KisnbError.
+    """
 
     def __init__(self, desk: Asking) -> None:
         self._desk = desk
@@ -110,7 +113,7 @@ def _typed(series: Series, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
 
 
 def _traded(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a bar whose prices are all there.
+    """Return a bar without missing prices: a bar without a trade gets the close for all of them.
 
     A stock that is halted all day has a close and no other price at KIS.
     """

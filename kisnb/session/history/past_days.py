@@ -45,15 +45,15 @@ class PastRows(NamedTuple):
     """The rows of a series by day."""
 
     rows: pl.DataFrame
-    """Columns: those of ``Series.schema``; of days also ``whole`` (False: not over)."""
+    """The rows, with the columns of ``Series.schema``; days add ``whole`` (False: not over)."""
     was_adjusted: bool
     """True when KIS gives other adjusted prices than before, and all were brought anew."""
     why_missing: str
-    """Which days have no row, and why. Empty when none is missing."""
+    """The reason why days have no row, as sentences. Empty when no day is missing."""
 
 
 class PastDays:
-    """The store and the download of one session, made with the first question."""
+    """The store and the download of one session. They are made when they are first used."""
 
     def __init__(self, link: Link, state: SessionState, label: str) -> None:
         self._state = state
@@ -61,12 +61,12 @@ class PastDays:
         self._link = link
         self.source = KisSource(link)
         self.records: list[StreamRecord] = [ReceivedStream(state.data)]
-        """What was received of the stream. The first one counts where two have the same row."""
+        """Records of what was received. Where two have the same row, the earlier record counts."""
 
     async def tapes(
         self, first: date, last: date, desk: Asking | None = None
     ) -> list[StreamRecord]:
-        """Return the tapes of this desk of some days. None of a desk that writes none."""
+        """Return this desk's tapes of the days in a range. Empty when the desk writes no tape."""
         desk = desk or self._link
         today = Path((await desk.ask(TapeOf())).path)
         if today == Path():
@@ -103,9 +103,9 @@ class PastDays:
     async def days(
         self, series: Series, code: str, first: date, last: date, desk: Asking | None = None
     ) -> PastRows:
-        """Return rows by day, downloaded first where the store lacks them.
+        """Download the rows by day that the store lacks, and return all rows of the range.
 
-        Of daily bars this day's is the part that is over. Raises KisnbError.
+        The daily bar of today is the part of the day that is over. Raises KisnbError.
         """
         import polars as pl
 
@@ -166,7 +166,7 @@ class ReceivedStream:
         return _cut(series, trades, since, until)
 
     def depths(self, code: str, venue: Venue, since: Ns, until: Ns) -> pl.DataFrame:  # noqa: ARG002
-        """Return none: a session keeps the newest depth of a stock only."""
+        """Return an empty DataFrame: a session keeps only the newest depth of a stock."""
         import polars as pl
 
         return pl.DataFrame(schema=depths_of(venue).schema())
@@ -240,6 +240,6 @@ class ProgressBar:
             self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar from the output."""
         if self._bar is not None:
             self._bar.close()

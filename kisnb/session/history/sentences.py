@@ -28,7 +28,7 @@ def days_text(days: Sequence[date]) -> str:
 def missing_text(
     series: Series, missing: Sequence[MissingDay], refused: NotOffered | None = None
 ) -> str:
-    """Return which days lack rows, and why; empty when none does.
+    """Return sentences that say which days lack rows, and why. Empty when no day lacks rows.
 
     ``refused``: why KIS was not asked for them.
     """
@@ -80,7 +80,7 @@ def jumps(bars: pl.DataFrame, multiple: float = 1.0) -> list[date]:
 
 
 def jump_text(days: Sequence[date]) -> str:
-    """Return the sentence about such days."""
+    """Return the sentence about days whose price moved further than the daily limit allows."""
     return (
         f"The price moved further than the daily limit allows on {days_text(days)}: a split, a"
         " right or a new listing. Prices before and after cannot be compared; adjusted ones can."

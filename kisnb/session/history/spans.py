@@ -9,9 +9,9 @@ from kisnb.clock import DAY, KST, MINUTE, SECOND, Ns, clock_text, kst, kst_day, 
 from kisnb.errors import BadInput
 
 YEAR = timedelta(days=365)
-"""The days of a question that names no start."""
+"""The span of a question about days that names no start."""
 LAST_TRADES: Ns = 10 * MINUTE
-"""The time of a question about trades that names no start. KIS gives thirty trades a call."""
+"""The span of a question about trades that names no start. KIS gives thirty trades a call."""
 Moment: TypeAlias = "datetime | date | time | str | None"
 """A moment in Korea: ``"09:30"`` (today), ``"2026-11-20"``, ``"2026-11-20 09:30"``."""
 

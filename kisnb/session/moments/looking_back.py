@@ -27,7 +27,7 @@ FORM = "write 09:31:05, or 2026-11-20 09:31"
 
 
 class LookingBack:
-    """Reads moments of today and of past days whose tapes stand."""
+    """Reads moments of today, and of past days whose tapes exist."""
 
     def __init__(self, link: Link, state: SessionState, universe: Universe) -> None:
         self._link = link
@@ -37,7 +37,7 @@ class LookingBack:
     async def at(
         self, when: str | datetime, codes: Collection[str], tape: Path | str | None
     ) -> Moment:
-        """Return the moment. Raises BadInput."""
+        """Read the tape and the journal up to ``when``, and return that moment. Raises BadInput."""
         named = [self._universe.spell(code) for code in codes] or None
         if tape is not None:
             path, journal = Path(tape).expanduser(), None  # noqa: ASYNC240 - a short look
@@ -56,7 +56,7 @@ class LookingBack:
         return await asyncio.to_thread(self._read, t, path, journal, named)
 
     async def _tape(self, day: date) -> Path:
-        """Return the tape of a day. Raises BadInput when none stands."""
+        """Return the path of a day's tape. Raises BadInput when there is none."""
         today = (await self._link.ask(TapeOf())).path
         if not today:
             raise BadInput(
@@ -133,7 +133,7 @@ def _of(path: Path, today: str) -> bool:
 
 
 def _state_at(journal: Path, t: Ns) -> State:
-    """Return what the journal of a day said at ``t``."""
+    """Return the desk's state at ``t``, folded from the journal of that day."""
     rows = (row for _, row in read_journal(_journal_of(journal, kst_day(t))))
     return State.fold(itertools.takewhile(lambda row: row.t <= t, rows))
 

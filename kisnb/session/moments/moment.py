@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NAMED = 3
-"""Stocks that a message names."""
+"""The most stocks that a text names."""
 
 
 class TapeView(NamedTuple):
@@ -62,13 +62,13 @@ class Moment:
         self.source = source
         """The desk or simulated day of the tape."""
         self.gap = view.gap
-        """Why nothing was seen at that moment, and since when. None: the desk saw the market."""
+        """The gap of the tape at that moment, and its reason. None: the desk saw the market."""
         self.phase = view.phase
         """The phase of KRX that began last. None: none began since the tape begins."""
         self.data = view.data
         """Ticks, bars, expected matches and operations up to then."""
         self.state: State | None = None
-        """What the desk's journal said then."""
+        """The desk's state then. None for a tape without a journal."""
         self._view = view
         self._universe = universe
 
@@ -80,7 +80,7 @@ class Moment:
         return sorted({code for code, _ in (*self._view.quotes, *self._view.depths)})
 
     def quote(self, code: str, venue: Venue | str | None = None) -> PastQuote:
-        """Return the quote as of then. Without a venue it is the one that was open.
+        """Return the quote as of then. Without ``venue`` it is that of the venue that was open.
 
         Raises BadInput when the tape has no price of the stock up to then, UnknownInstrument.
         """
@@ -94,7 +94,7 @@ class Moment:
         return quote
 
     def depth(self, code: str, venue: Venue | str | None = None) -> Depth:
-        """Return the depth as of then. Without a venue it is the one that was open.
+        """Return the depth as of then. Without ``venue`` it is that of the venue that was open.
 
         Raises BadInput when the tape has no depth of the stock up to then, UnknownInstrument.
         """
@@ -124,17 +124,17 @@ class Moment:
 
     @property
     def books(self) -> OrderBooks | None:
-        """The order books of the account and of the agents."""
+        """The order books of the account and of the agents. None without a journal."""
         return None if self.state is None else self.state.books
 
     @property
     def book(self) -> OrderBook | None:
-        """The account's order book: orders, fills, positions."""
+        """The account's order book: orders, fills, positions. None without a journal."""
         return None if self.state is None else self.state.books.account
 
     @property
     def agents(self) -> dict[str, OrderBook]:
-        """The order book of each agent, by its id."""
+        """The order book of each agent, by its id. Empty without a journal."""
         return {} if self.state is None else self.state.books.agents
 
     @property
@@ -144,7 +144,7 @@ class Moment:
 
     @property
     def text(self) -> str:
-        """Return the moment in sentences."""
+        """The moment in sentences."""
         lines = [f"{kst_day(self.t)} {clock_text(self.t)} KST, {self.source}"]
         if self.gap is not None:
             lines.append(f"in a gap: nothing was seen after {clock_text(self.gap.since)}: "
@@ -191,7 +191,7 @@ class Moment:
 
 
 def view_of(tape: TapeFile, t: Ns, codes: Collection[str] | None) -> TapeView:
-    """Return what a tape says up to ``t``, of some stocks or of all."""
+    """Read a tape up to ``t``, and return the market then. ``codes`` None: all stocks."""
     data, phase = MarketData(), None
     quotes: dict[tuple[str, Venue], QuoteFold] = {}
     depths: dict[tuple[str, Venue], Depth] = {}

@@ -42,12 +42,12 @@ class PastQuote(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> int | None:
-        """Change from the base price, won."""
+        """Change from the base price, won. None when the base price is not known."""
         return None if self.base is None else self.price - self.base
 
     @property
     def change_pct(self) -> float | None:
-        """Change from the base price, percent."""
+        """Change from the base price, percent. None when the base price is not known."""
         return None if not self.base else (self.price - self.base) / self.base * 100
 
 
@@ -70,7 +70,7 @@ class QuoteFold:
         self._day_open: Ns = 0
 
     def add_quote(self, quote: Quote) -> None:
-        """Take KIS's own figures, which replace what was folded."""
+        """Apply a quote of KIS. It replaces what was folded before."""
         self._asked, self._tick = quote, None
         self._price = quote.price
         self._volume = quote.volume
@@ -82,7 +82,7 @@ class QuoteFold:
         self._whole = True
 
     def add_tick(self, tick: Tick) -> None:
-        """Take a trade."""
+        """Apply a trade, unless it is counted already."""
         # A trade that a quote contains already, or that came twice.
         if tick.volume <= self._volume:
             return

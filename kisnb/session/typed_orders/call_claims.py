@@ -29,10 +29,10 @@ class CallClaims:
     def claim(
         self, calls: Sequence[Call], has_left: Callable[[], bool] = stays
     ) -> list[Claim | None]:
-        """Reserve each call's wish for its cell run, unless the run repeats it.
+        """Claim each call's wish for its cell run, and return the claims, one for each call.
 
-        ``has_left`` says later whether the caller went away. A call without a naming gets None.
-        Raises OrderDenied for a loop. Then nothing is claimed.
+        ``has_left()`` is True once the caller went away. A call without a naming gets None.
+        Raises OrderDenied when a loop repeats a call. Then nothing is claimed.
         """
         claims: list[Claim | None] = []
         for call in calls:
@@ -79,7 +79,7 @@ class CallClaims:
             self._runs.answer(claim, key)
 
     def lose(self, claims: Sequence[Claim | None]) -> None:
-        """Note that outcomes never reached their callers: the next equal call returns the order."""
+        """Note that outcomes never reached their callers. The next equal call returns the order."""
         for claim in claims:
             if claim is not None:
                 self._runs.lose(claim)
@@ -118,7 +118,7 @@ class CallClaims:
 
 
 def departure_check() -> Callable[[], bool]:
-    """Return a check: has the current task been cancelled or ended in the meantime?"""
+    """Return a function that says whether the current task has since been cancelled or ended."""
     task = asyncio.current_task()
     if task is None:
         return stays

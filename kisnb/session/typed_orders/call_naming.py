@@ -17,9 +17,9 @@ from kisnb.session.typed_orders.magic_line import MagicLine, current_line
 from kisnb.trading.agents.agent_runner import acting_agent
 
 MOST_LINES = 10_000
-"""More than the lines of one batch."""
+"""A number larger than the lines of any batch."""
 PROCESS = uuid.uuid4().hex
-"""Stands for the kernel in a process that is none."""
+"""The name of this process, used in place of a kernel's name outside IPython."""
 OWN = "write self.buy(...) or self.sell(...) in a handler; or name the order: key='NAME'"
 
 
@@ -28,13 +28,13 @@ class Call(NamedTuple):
 
     intent: Intent
     naming: Naming | None
-    """None: the key of the intent names it, and each call is an order."""
+    """None: the key of the intent names the order, and each call is a new order."""
     position: Hashable = None
     """The chain of code positions that leads to the call."""
     displayed: bool = False
     """True when the cell shows the order as its value, or is to be silent."""
     asked: str = ""
-    """The order in words; empty when the naming needs none."""
+    """The order in words, for the text of a refusal. Empty without a naming."""
 
     @property
     def what(self) -> str:

@@ -60,7 +60,7 @@ def cell_digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """The expression that a frame executes, as it is written."""
+    """The expression that a stack frame executes, as it is written."""
 
     text: str
     """Normalised; a comprehension or lambda counts as the code around it."""
@@ -75,10 +75,10 @@ class Written:
 
 
 def written_at(frame: FrameType, interactivity: str) -> Written:
-    """Return how the expression is written that ``frame``, the outermost of cell code, executes.
+    """Return the expression that ``frame`` executes, as it is written in its cell.
 
-    ``interactivity`` is IPython's ``ast_node_interactivity``. Without a source, the text is the
-    file and the line.
+    ``frame`` is the outermost stack frame of cell code. ``interactivity`` is IPython's
+    ``ast_node_interactivity``. Without a source, the text is the file and the line.
     """
     span = span_of(frame)
     cell = _cell_of(frame.f_code.co_filename)
@@ -87,7 +87,7 @@ def written_at(frame: FrameType, interactivity: str) -> Written:
 
 
 def written_in_module(frame: FrameType) -> Written:
-    """Return how the expression is written that ``frame``, of a module, executes.
+    """Return the expression that ``frame``, a stack frame of a module, executes, as written.
 
     Only the expression is parsed: a module may be long, and an event loop waits for us.
     """
@@ -278,7 +278,7 @@ def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
 
 
 def _without_await(node: ast.expr | ast.stmt) -> ast.expr | ast.stmt:
-    """Return what an ``await`` awaits: with and without it a call is the same."""
+    """Return the expression behind ``await``. With and without ``await`` a call is the same."""
     while isinstance(node, ast.Await):
         node = node.value
     return node

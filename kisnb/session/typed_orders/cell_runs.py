@@ -1,4 +1,4 @@
-"""Follows the cells of an IPython shell: which run of which cell a piece of code belongs to.
+"""Follows the cells of an IPython shell, and finds the cell run to which code belongs.
 
 IPython and the comm package fire these events:
 
@@ -79,13 +79,13 @@ class _Started:
 
     info: ExecutionInfo
     here: Here | None
-    """None below a click."""
+    """None for a cell that a click on a widget runs."""
     outer: Context
     thread: int
 
 
 class CellRuns:
-    """The runs of one shell's cells, while somebody holds it with ``acquire``."""
+    """Follows the runs of one shell's cells, from ``acquire`` to ``release``."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         # This is a weak reference, so that a table of all shells does not keep them alive.
@@ -95,7 +95,7 @@ class CellRuns:
         self._count = 0
         self._holders = 0
         self._started: list[_Started] = []
-        """The newest last."""
+        """The cells that have begun and not ended, the newest last."""
         self._last: _Started | None = None
         self._threads = threading.local()
         self._lock = threading.RLock()
@@ -129,7 +129,7 @@ class CellRuns:
                 _current.set(None)
 
     def context(self) -> Context:
-        """Return the context of the code that asks; None when it has none."""
+        """Return the context of the calling code: its cell run or its click. None without one."""
         current = _current.get()
         if isinstance(current, Here) and current.run.kernel != self._kernel:
             return None
@@ -208,7 +208,10 @@ class CellRuns:
             _current.set(started.here)
 
     def _end(self, info: ExecutionInfo | None) -> list[_Started]:
-        """Take out the cell of ``info`` and what began in its thread since; oldest first."""
+        """Remove and return the cell of ``info`` and what began in its thread since.
+
+        The oldest comes first.
+        """
         with self._lock:
             first = self._ending(info)
             if first is None:
@@ -263,7 +266,7 @@ class CellRuns:
     # ── from the middle of a cell ───────────────────────────────────────────────────────────
 
     def _join(self) -> None:
-        """Begin what runs now, which began before the hooks were there."""
+        """Begin the cell or click that runs now, because it began before the hooks were there."""
         _current.set(None)
         if message := self._comm_message():
             _current.set(Click(message))

@@ -57,7 +57,7 @@ class Origin:
     """The place where one order call is typed."""
 
     place: Place
-    """Run, cell, texts and call."""
+    """The kernel, run, cell, texts and call."""
     position: Hashable
     """The place in the code, equal for two rounds of a loop. Compare it within one run only."""
     shown: bool = False
@@ -68,7 +68,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A click on a widget of the person's own, from which a call comes. Each click is one order."""
+    """A click on a person's own widget that makes an order call. Each click is one order."""
 
     where: str
     """For people: ``a click (process 4711)``."""
@@ -120,7 +120,7 @@ class Cells:
         self._runs.release()
 
     def calls(self, scope: str) -> RunCalls:
-        """Return what runs of this shell's cells have asked for in ``scope``.
+        """Return the claims of this shell's cell runs in ``scope``.
 
         ``scope`` is an account or a simulated day. All its sessions share the calls: one run of a
         cell may open a session, close it, and open the next one, as a loop that tries again does.
@@ -132,13 +132,13 @@ class Cells:
         return self._runs.kernel_place()
 
     def run_now(self) -> int | None:
-        """Return the number of the run of the cell that runs now; None when none does."""
+        """Return the number of the run of the cell that runs now; None when no cell runs."""
         context = self._runs.context()
         here = context if isinstance(context, Here) else self._runs.running_now()
         return None if here is None else here.run.number
 
     def origin(self, words: str = "", index: int = 0) -> Origin | Ticket:
-        """Return where the call that is being made is typed. Ask synchronously, inside that call.
+        """Return the place where the current order call is typed. Call it inside that call.
 
         ``words`` are the ``%kis`` command as typed, before ``{}`` is expanded; empty for Python.
         ``index`` is the line of a batch or of a ``%%kis`` body. Raises BadInput when nobody can

@@ -30,13 +30,13 @@ _COUNTED = re.compile(r"^<ipython-input-\d+-")
 
 @dataclass(frozen=True)
 class CallStack:
-    """The frames below a call, innermost first."""
+    """The Python stack frames of a call, innermost first."""
 
     frames: Sequence[FrameType]
 
     @classmethod
     def of_caller(cls, depth: int = 1) -> CallStack:
-        """Return the stack of the function ``depth`` calls above the one that asks."""
+        """Return the stack from the function ``depth`` calls above the calling one."""
         frames: list[FrameType] = []
         frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001 - inspect costs far more
         while frame is not None:
@@ -46,20 +46,20 @@ class CallStack:
 
     @property
     def is_timed(self) -> bool:
-        """Return whether ``%timeit`` or the module ``timeit`` runs this code, many times over."""
+        """True when ``%timeit`` or the module ``timeit`` runs this code, many times over."""
         return any(map(_times, self.frames))
 
     def in_task(self) -> CallStack:
-        """Return the frames that the nearest event loop called; all of them when none did."""
+        """Return the stack inside the nearest event loop, or the whole stack without a loop."""
         for at, frame in enumerate(self.frames):
             if at and frame.f_globals.get("__name__") in _EVENT_LOOPS:
                 return CallStack(self.frames[:at])
         return self
 
     def up_to_cell(self, namespace: Mapping[str, object]) -> CallStack | None:
-        """Return the frames up to the outermost one of code from a cell; None without one.
+        """Return the stack from the caller up to the outermost frame of cell code, or None.
 
-        ``namespace`` is the one that cells run in.
+        None: no code of a cell is on the stack. ``namespace`` is the one that cells run in.
         """
         cells = [at for at, f in enumerate(self.frames) if f.f_globals is namespace]
         return CallStack(self.frames[: cells[-1] + 1]) if cells else None

@@ -41,7 +41,7 @@ class Pending(Coroutine[Any, Any, T_co]):
         return self._running
 
     def send(self, value: Any) -> Any:
-        """Go on, as the event loop does it."""
+        """Run the call up to its next wait. The event loop does this."""
         return self._started().send(value)
 
     def throw(
@@ -77,7 +77,10 @@ class Pending(Coroutine[Any, Any, T_co]):
 
 
 def pending(call: Callable[P, Coroutine[Any, Any, T_co]]) -> Callable[P, Pending[T_co]]:
-    """Let an ``async def`` that is not awaited say that nothing was done."""
+    """Return a function that returns the ``Pending`` of an ``async def``.
+
+    A call that is not awaited then says that nothing was done.
+    """
     arguments = signature(call)
 
     @wraps(call)

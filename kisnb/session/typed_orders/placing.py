@@ -43,7 +43,7 @@ ANEW = "order it again if it is still wanted"
 
 
 class Placing:
-    """The typed orders of one session."""
+    """Hands the typed orders of one session to the desk, and waits for their outcomes."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace, cells: Cells | None) -> None:
         """``cells`` says where a call is typed. It is None outside IPython."""
@@ -65,9 +65,10 @@ class Placing:
     # naming a call
 
     def call(self, typed: TypedOrder | TypedRevise, index: int = 0) -> Call:
-        """Name an order or a revise by where it is typed. Ask in the calling cell's own turn.
+        """Return the call of an order or a revise, named by the place where it is typed.
 
-        ``index`` is the line of a batch. Raises BadInput, also when an order cannot be revised.
+        Call it in the calling cell's own turn. ``index`` is the line of a batch. Raises BadInput,
+        also when an order cannot be revised.
         """
         if isinstance(typed, TypedRevise):
             return self._revise(typed)
@@ -75,7 +76,7 @@ class Placing:
         return named_call(self._cells, intent, typed.wish, typed.name, typed.ordinal, index)
 
     def batch(self, orders: Sequence[TypedOrder]) -> list[Call]:
-        """Name the orders of a batch, each by its line. Raises BadInput."""
+        """Return the calls of a batch, each named by its line. Raises BadInput."""
         return [self.call(order, index) for index, order in enumerate(orders)]
 
     def _revise(self, typed: TypedRevise) -> Call:
@@ -99,7 +100,7 @@ class Placing:
     # handing over
 
     async def submit(self, call: Call) -> Order:
-        """Hand an order over, once, and wait until it is decided.
+        """Hand an order over, once, and return it when it is decided.
 
         Raises OrderDenied, OrderRejected, OrderUnknown.
         """
@@ -128,7 +129,7 @@ class Placing:
         return book
 
     def submit_blocking(self, call: Call) -> Order:
-        """Hand an order over as ``submit`` does, without the loop."""
+        """Hand an order over and return it when it is decided, as ``submit``, without the loop."""
         self._link.home.check_process()
         claims = self._claims.claim([call])
         try:
@@ -188,7 +189,7 @@ class Placing:
         return reply.text
 
     def orders_of_cell(self) -> list[Order]:
-        """Return the orders of the cell that runs now which live or were filled, oldest first."""
+        """Return the orders of the cell that runs now that are open or have fills, oldest first."""
         run = None if self._cells is None else self._cells.run_now()
         if run is None:
             return []
@@ -262,9 +263,9 @@ class Placing:
         return PlaceAnswer("refused", request.intent, NEVER_TAKEN, ANEW)
 
     def _answered_here(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
-        """Return what the desk would show, while it does not answer.
+        """Return the answers that a silent desk would give to repeated calls.
 
-        Raises OrderDenied for what it would send.
+        Raises OrderDenied when it would send one of the orders.
         """
         answers = self._place_locally(requests)
         if any(answer.outcome == "sent" for answer in answers):

@@ -24,12 +24,12 @@ from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.order_names import same_cell
 
 NEWEST_RUNS = 64
-"""The newest runs, of which nothing is forgotten."""
+"""Number of the newest runs. None of their claims is forgotten."""
 MOST_CLAIMS = 10_000
-"""Claims that are remembered before those of older runs are dropped."""
+"""Number of claims above which claims of older runs are dropped."""
 
 _Equal: TypeAlias = tuple[Wish, int, str]
-"""Calls are equal when wish, ordinal and name are."""
+"""Wish, ordinal and name of a call. Calls with equal ones are equal."""
 
 
 def stays() -> bool:
@@ -54,13 +54,13 @@ class Claim:
         self.position = position
         """The code position of the call; equal for the calls of a loop."""
         self.token = token
-        """Of the command. A command that is handed over again under it stays one order."""
+        """The token of the command. A command with the same token stays one order."""
         self.key = key
-        """Of the order; empty until the desk has answered."""
+        """The key of the order; empty until the desk has answered."""
         self.day = day
         self.state: Literal["waits", "lost", "reached"] = "waits"
         self.has_left: Callable[[], bool] = stays
-        """Says that the caller is about to go without the outcome. Asked while the claim waits."""
+        """True when the caller is about to go without the outcome. Called while the claim waits."""
 
     def __repr__(self) -> str:
         return f"<Claim {self.key or self.token}: {self.state}>"
@@ -84,9 +84,9 @@ class RunCalls:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._runs: dict[int, _Run] = {}
-        """By number of the run; the one that was used last comes last."""
+        """The runs by their number. The run that was used last comes last."""
         self._lost: dict[int, Claim] = {}
-        """By id. Oldest first."""
+        """The lost claims by ``id()`` of the claim, oldest first."""
         self._count = 0
 
     def find_claim(
@@ -151,9 +151,10 @@ class RunCalls:
         first_free: Callable[[Naming], int] = lambda _: 1,
         has_left: Callable[[], bool] = stays,
     ) -> Claim | Refuse:
-        """Look for an equal call, and claim. A lost claim is taken over with its token and its key.
+        """Look for an equal call, then claim. Return the claim, or the refusal of a loop.
 
-        ``has_left`` says later whether the caller of the new claim goes without its outcome.
+        A lost claim is taken over with its token and its key. ``has_left()`` is True once the
+        caller of the new claim goes without its outcome.
         """
         with self._lock:
             found = self.find_claim(naming, position, is_dead, day=day, first_free=first_free)
@@ -184,7 +185,7 @@ class RunCalls:
             self._lost.pop(id(claim), None)
 
     def lose(self, claim: Claim) -> None:
-        """Record that the caller went without the outcome. The next equal call returns it."""
+        """Record that the caller left before the outcome. The next equal call returns the order."""
         with self._lock:
             # An outcome that has reached its caller stays reached, whatever fails afterwards.
             if claim.state == "waits":

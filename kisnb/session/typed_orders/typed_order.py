@@ -1,7 +1,7 @@
 """An order as a person asks for it, with every value read. (Rows O10, N03)
 
-There are two doors. ``%kis`` reads its words by its grammar and makes a ``TypedOrder`` of them.
-Python calls come in by ``read_order``, ``read_batch`` and ``read_revise``. Both doors read each
+There are two ways. ``%kis`` reads its words by its grammar and makes a ``TypedOrder`` of them.
+Python calls use ``read_order``, ``read_batch`` and ``read_revise``. Both ways read each
 value with ``kisnb.values``. After them no code parses a text or checks a type again.
 """
 
@@ -40,10 +40,10 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
     """The code of a listed stock."""
     qty: int
     price: int | None
-    """None: a market order."""
+    """Won. None: a market order."""
     kind: OrderKind
     venue: Venue | None = None
-    """None: the router chooses when the order is sent."""
+    """The venue to send to. None: the router chooses when the order is sent."""
     stop: int | None = None
     """The stop price of a stop-limit order."""
     name: str = ""
@@ -55,7 +55,7 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def wish(self) -> Wish:
-        """The part of it that row O11 compares."""
+        """The part of the order that row O11 compares."""
         return Wish(
             self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop,
             day=self.day,
@@ -84,7 +84,7 @@ class TypedRevise(msgspec.Struct, frozen=True):
     """The order itself, its number, its name or its key."""
     price: int
     qty: int | None
-    """None: all leaves of the order."""
+    """Shares to move. None: all leaves of the order."""
     name: str = ""
     """Given with ``key=``; empty without it."""
     ordinal: int = 0
@@ -97,24 +97,24 @@ class OrderOptions(TypedDict, total=False):
     venue: Venue | str | None
     """KRX, NXT or SOR. None: the router chooses."""
     kind: OrderKind | str | None
-    """None: the prices decide it."""
+    """The kind of the order. None: ``price`` and ``stop`` decide it."""
     stop: int | None
     """Stop price in won, of a stop-limit order."""
     key: str | None
     """A name of your own for the order. None: the cell and the call name it."""
     again: int | bool
-    """``again=N``: the ordinal N of one order more of this wish. True is 1, False none."""
+    """``again=N``: the ordinal N of one more order of this wish. True is 1. False is no ordinal."""
 
 
 def plain_kind(price: int | None, stop: int | None) -> OrderKind:
-    """Return the kind of an order whose kind was left out."""
+    """Return the kind of an order whose kind was left out: limit, market or stop-limit."""
     if stop is not None:
         return OrderKind.STOP_LIMIT
     return OrderKind.MARKET if price is None else OrderKind.LIMIT
 
 
 def read_code(universe: Universe, code: object) -> str:
-    """Read the stock of a call that orders or adopts. Raises BadInput, for a number too."""
+    """Return the code of the stock that a call names. Raises BadInput, for a number too."""
     # A number may be a quantity or a price in the wrong place, and an order must not guess.
     numbered = values.numbered_code(code)
     if numbered is not None:
@@ -132,7 +132,7 @@ def read_order(
     price: object = None,
     **options: Unpack[OrderOptions],
 ) -> TypedOrder:
-    """Read the arguments of a call that orders. Raises BadInput with the cure."""
+    """Return the typed order that a call's arguments make. Raises BadInput with the cure."""
     venue, kind, stop = options.get("venue"), options.get("kind"), options.get("stop")
     # The values are read in the order of the call, so that the first wrong one is named.
     listed = read_code(universe, code)
@@ -167,7 +167,7 @@ def for_next_day(order: TypedOrder, now: Ns) -> TypedOrder:
 def read_batch(
     universe: Universe, lines: Sequence[Line], key: str | None, again: int | bool
 ) -> list[TypedOrder]:
-    """Read the lines of a batch; ``key`` names each by its position. Raises BadInput."""
+    """Return the typed orders of a batch. ``key`` names each by its line. Raises BadInput."""
     names = [None if key is None else f"{key}:{n}" for n in range(1, len(lines) + 1)]
     return [
         _read_line(universe, line, name, again) for line, name in zip(lines, names, strict=True)
@@ -177,7 +177,7 @@ def read_batch(
 def read_revise(
     what: Order | int | str, price: object, qty: object, key: str | None, again: int | bool
 ) -> TypedRevise:
-    """Read the arguments of a call that revises. Raises BadInput."""
+    """Return the typed revise that a call's arguments make. Raises BadInput."""
     return TypedRevise(
         what=what,
         price=values.price(price),
@@ -193,7 +193,7 @@ def read_name(key: str | None) -> str:
 
 
 def spelt_out(call: _Call) -> _Call:
-    """Let help and completion show the options of an order one by one, instead of ``**options``."""
+    """Return ``call``, changed so that help and Tab list each option instead of ``**options``."""
     plain = [
         p
         for p in inspect.signature(call).parameters.values()

@@ -24,13 +24,13 @@ LEVELS = 10
 AUCTION_LEAD: Ns = 1_000_000
 """Time before an auction's match at which its background orders come in."""
 REHEARSALS = 15
-"""Parts into which the time of an auction is cut. With each, more orders come in."""
+"""Number of parts of an auction's time. With each part, more background orders come in."""
 NXT_SIZE = 6
-"""A level on Nextrade has one NXT_SIZE-th of the shares of a level on KRX, like its volume."""
+"""Divisor: a level on Nextrade has the shares of a level on KRX, divided by this."""
 
 
 class Background:
-    """The background of one stock on one venue, from the first trade after ``now`` on."""
+    """Plays the rest of the market in one stock on one venue, from ``now`` on."""
 
     def __init__(
         self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns
@@ -49,7 +49,7 @@ class Background:
         self._book = listing.current.book
         self._touch = (0, 0)
         self._changes = 0
-        """Orders that it placed, and levels that it left."""
+        """Number of changes so far: orders placed, and levels withdrawn."""
         self._stood: tuple[Segment, Phase] | None = None
         self._rehearsals: list[Ns] = []
         """Moments at which orders come in before the next auction, the latest first."""
@@ -76,7 +76,7 @@ class Background:
         return self._touch
 
     def begin_phase(self, now: Ns, around: int = 0) -> None:
-        """Stand around the last price, as the venue's phase allows.
+        """Place orders around the last price, or withdraw them, as the venue's phase asks.
 
         Before the first trade ``around`` takes the place of the last price, and the base price when
         ``around`` is 0.
@@ -97,9 +97,9 @@ class Background:
         self._plan_rehearsals(now)
 
     def act(self, now: Ns) -> None:
-        """Make the next trade of the schedule happen.
+        """Place the orders that make the next trade of the schedule happen.
 
-        Before an auction's match, show in the auction to which price it heads instead.
+        Before an auction's match, place orders that show to which price the auction heads.
         """
         trade = self._trades[self._next]
         if self._rehearsals and now == self._rehearsals[-1]:
@@ -223,7 +223,7 @@ class Background:
         self._fill_up(now, Side.SELL, before[1] != ask)
 
     def _lay_anew(self, now: Ns, bid: int, ask: int) -> None:
-        """Stand around a bid and an ask as after a withdrawal: behind everybody else's orders.
+        """Place new orders around a bid and an ask, behind everybody else's orders.
 
         An order that is alone at its price, with the size that a new one would have, stays.
         """

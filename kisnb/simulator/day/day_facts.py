@@ -78,11 +78,10 @@ class DayFacts:
     def history(self, code: str, n: int, venue: Venue = Venue.KRX) -> tuple[Dated, ...]:
         """Return the daily bars of the ``n`` trading days before this one, oldest first.
 
-        KRX's are those of its regular session, Nextrade's those of all its sessions, and those of
-        SOR are both together.
-
-        The last bar closes at the base price. The bars are real when the data reach the day before.
-        An issue has none before its listing.
+        KRX bars cover the regular session, Nextrade bars all its sessions, and SOR bars both venues
+        together. The last bar closes at the base price. If the folder of real prices covers the day
+        before, the bars are its real ones, else they are made up. An issue has none before its
+        listing.
         """
         return self._history(code, n, venue)
 
@@ -91,16 +90,16 @@ class DayFacts:
         return _bar(self._regular(code, now))
 
     def standings(self, now: Ns) -> Mapping[str, DaySoFar]:
-        """Return the current figures of every issue, for rankings, by code.
+        """Return last price, volume and traded value of every issue by code, for rankings.
 
-        During the day the figures are near the quotes; after the close they equal them.
+        During the day they are approximate, to save time. After the close they are exact.
         """
         return {item.code: self._plan.standing(item.code, now) for item in self._plan.universe}
 
     def minutes(self, code: str, now: Ns, venue: Venue = Venue.KRX) -> tuple[MinuteTrades, ...]:
         """Return the bars of the minutes in which the venue traded, oldest first.
 
-        SOR takes both venues together. The running minute is unfinished.
+        SOR means both venues together. The running minute is unfinished.
         """
         whole = self._minutes(code, venue)
         # The bars of the whole day are made once. Only the running minute is rebuilt at every

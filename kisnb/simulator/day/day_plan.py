@@ -37,7 +37,7 @@ _LEVEL_TRADES = 3.0
 """Mean size of a background level, in trades of mean size."""
 _LEVEL_SIGMA, _LEVELS = 0.75, 251
 _OPENING, _CLOSING = 0.03, 0.06
-"""Ordinary parts of the volume that the two auctions trade."""
+"""Ordinary fractions of the day's volume that the two auctions trade."""
 
 
 class DaySoFar(NamedTuple):
@@ -114,9 +114,9 @@ class DayPlan:
         return self._paths[code]
 
     def character(self, code: str) -> Character:
-        """Return the stock's character.
+        """Return the stock's character: volatility, beta and ordinary trading.
 
-        It comes from the real past when the data have enough of it.
+        It comes from the real past when the data folder has enough of it.
         """
         known = self._characters.get(code)
         if known is None:
@@ -131,9 +131,9 @@ class DayPlan:
         return known
 
     def standing(self, code: str, now: Ns) -> DaySoFar:
-        """Return the regular session up to ``now``.
+        """Return last price, volume and traded value of the regular session up to ``now``.
 
-        It follows from the minute path, without making the trades. It is exact after the close.
+        They follow from the minute path, without making the trades. They are exact after the close.
         """
         item = self.universe.get(code)
         bar, path, begin = self.bar(code), self.path(code), sessions.regular_open(self.day)
@@ -168,7 +168,7 @@ class DayPlan:
     def past(self, code: str) -> Iterator[Dated]:
         """Return the daily bars before this day, the newest first.
 
-        They are real when the data reach the day before, else made up.
+        They are real when the data folder covers the day before, else made up.
         """
         item = self.universe.get(code)
         real = self._real.bars(code) if self._real else []
@@ -178,7 +178,7 @@ class DayPlan:
         return past_days(item, self.day, self.seed, self.character(code))
 
     def past_venue(self, code: str, venue: Venue) -> Iterator[Dated]:
-        """Return the daily bars before this day of a venue, the newest first; SOR: of both.
+        """Return a venue's daily bars before this day, the newest first. SOR: both venues'.
 
         KRX's are those of ``past``: of its regular session. Nextrade's hold all of its sessions.
         """
@@ -249,7 +249,7 @@ class DayPlan:
         return self._regulars[code]
 
     def _factor(self, board: Board) -> Factor:
-        """Return what moves the board. A file with the real index of the day sets its returns."""
+        """Return the factor that moves a board. The day's real index, if known, sets returns."""
         if board not in self._factors:
             made = factor(self.seed, self.day, board)
             before = self.index_base(board.value)
@@ -320,7 +320,7 @@ def _as_bars(
 
 
 def _together(krx: DailyBar, nextrade: DailyBar | None) -> tuple[DailyBar, int]:
-    """Return the bar of both venues together and its won.
+    """Return the bar of both venues together, and the won that it traded.
 
     Nextrade begins before KRX and ends after it.
     """

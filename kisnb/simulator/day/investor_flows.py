@@ -19,15 +19,15 @@ from kisnb.simulator.day.model.draws import draw, normal, scattered, stable_rand
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
-"""Part of the turnover of foreigners and of institutions. Individuals have the rest."""
+"""Fractions of the turnover of foreigners and of institutions. Individuals have the rest."""
 _MOST = 0.3
-"""Largest part of a group. It leaves individuals on both sides of the market."""
+"""Largest fraction of a group. It leaves individuals on both sides of the market."""
 _LEAN = 0.35
-"""Net purchase of a group, as part of its turnover, when the day moves by two percent."""
+"""Net purchase of a group, as a fraction of its turnover, when the day moves two percent."""
 _PROGRAM = (0.55, 0.45)
-"""Part of foreigners' and of institutions' turnover that programs trade."""
+"""Fractions of foreigners' and of institutions' turnover that programs trade."""
 _ARBITRAGE = 0.06
-"""Part of the program trades that is arbitrage."""
+"""Fraction of the program trades that is arbitrage."""
 
 
 class Turnover(msgspec.Struct, frozen=True, gc=False):
@@ -93,12 +93,12 @@ class CreditBalance(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def before(self) -> int:
-        """Shares that stood the evening before."""
+        """Shares on credit at the end of the day before."""
         return self.standing - self.new + self.repaid
 
 
 class _Temper(NamedTuple):
-    """A group's part of the turnover of a stock's day, and the way in which it leans.
+    """A group's fraction of a stock's turnover on a day, and how much it buys or sells net.
 
     ``mood`` is the lean of the whole day, ``early`` that on the way to the close.
     """
@@ -120,7 +120,7 @@ def flows_of(
 ) -> Flows:
     """Return the turnover by group when ``volume`` shares for ``value`` won have traded.
 
-    ``passed`` is the part of the day that has passed, 0 to 1. ``change`` is the return since the
+    ``passed`` is the fraction of the day that has passed. ``change`` is the return since the
     previous close.
     """
     made: list[Turnover] = []
@@ -155,7 +155,7 @@ def _tempers(board: Board, code: str, day: date, seed: int) -> tuple[_Temper, ..
 
 
 def program_of(flows: Flows) -> ProgramFlows:
-    """Return the part of the flows that programs traded."""
+    """Return the programs' part of the flows, arbitrage and other."""
     whole = [
         int(
             _PROGRAM[0] * getattr(flows.foreign, name)

@@ -79,9 +79,9 @@ class Market:
         return venues_of(self.universe.get(code))
 
     def activate(self, code: str) -> None:
-        """Give a stock its limit books and its events from now on.
+        """Give a stock its limit books, and play its background trades from now on.
 
-        An active stock stays as it is.
+        An active stock is left as it is.
         """
         if self._tapes.is_active(code):
             return
@@ -137,7 +137,7 @@ class Market:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> list[Happening]:
-        """Send an own order to the exchange now."""
+        """Send an own order to the exchange now, and return what happened."""
         if code in self.universe:
             self.activate(code)
         return self._record_prints(
@@ -160,43 +160,43 @@ class Market:
         return self.exchange.why_not(self.now, code, side, kind, qty, price, venue, stop)
 
     def cancel(self, order_id: int, qty: int | None = None) -> list[Happening]:
-        """Cancel ``qty`` shares of an own order now; None cancels all."""
+        """Cancel ``qty`` shares of an own order (None: all) now, and return what happened."""
         return self.exchange.cancel(self.now, order_id, qty)
 
     def revise(self, order_id: int, new_id: int, qty: int | None, price: int) -> list[Happening]:
         """Move ``qty`` shares of an own order to another price under a new number.
 
-        None as ``qty`` moves all leaves.
+        None as ``qty`` moves all leaves. Return what happened.
         """
         return self._record_prints(self.exchange.revise(self.now, order_id, new_id, qty, price))
 
     def halt(self, code: str) -> list[Happening]:
-        """Stop a stock on both venues until ``resume_trading``."""
+        """Halt a stock on both venues until ``resume_trading``, and return what happened."""
         self.activate(code)
         return self._follow_exchange(self.exchange.halt(self.now, code))
 
     def resume_trading(self, code: str) -> list[Happening]:
-        """End a halt. A call auction comes first."""
+        """End a halt, and return what happened. A call auction comes first."""
         self.activate(code)
         return self._follow_exchange(self.exchange.resume_trading(self.now, code))
 
     def break_circuit(self, board: Board, level: Level) -> list[Happening]:
-        """Set off a level of a board's circuit breaker, on both venues."""
+        """Set off a level of a board's circuit breaker on both venues. Return what happened."""
         return self._follow_exchange(self.exchange.break_circuit(self.now, board, level))
 
     def stretch(self, venue: Venue) -> str:
-        """Return the name of the stretch of the day that a venue is in; empty when it is closed."""
+        """Return the name of the span of the day that a venue is in; empty when it is closed."""
         active = sessions.active(venue, self.now)
         return active[0].span.name if active else ""
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
-        """Return what a stock has traded so far, active or not; both venues' for SOR."""
+        """Return the tally of a stock so far, active or not. SOR: of both venues."""
         return self._tapes.tally(code, venue, self.now)
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
         """Return the current price of any stock on a venue, active or not.
 
-        SOR takes both venues together. Before its first trade a stock has the base price and zeros.
+        SOR means both venues together. Before its first trade a stock has the base price and zeros.
         """
         item = self.universe.get(code)
         tally = self.tally(code, venue)

@@ -29,7 +29,7 @@ _CALL = 10 * MINUTE
 
 
 class ReplayedDay:
-    """The trades of a file.
+    """The trades of a file, as a day that the simulator can play.
 
     Raises ConfigError for a file that cannot be read, or that has trades of several days.
     """
@@ -187,9 +187,9 @@ class _Auctions:
                 self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
 
     def use_print(self, venue: Venue, t: Ns, side: str | None) -> bool:
-        """Return whether a trade is an auction's print.
+        """Return whether a trade is an auction's print, and use up this auction.
 
-        Each auction has one, so the call uses it up.
+        Each auction has one print.
         """
         if venue is not Venue.KRX or t not in self._open or side is not None:
             return False

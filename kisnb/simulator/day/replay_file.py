@@ -143,7 +143,7 @@ def _typed(path: Path, frame: pl.DataFrame, needed: tuple[str, ...]) -> pl.DataF
 
 
 def _times(path: Path, times: pl.Series) -> pl.Expr:
-    """Return UTC ns. Texts and times without a zone are in KST."""
+    """Return an expression for the times in UTC ns. Texts and times without a zone are in KST."""
     import polars as pl
 
     column = pl.col("time")
@@ -184,7 +184,7 @@ def _has_side(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _whole(column: pl.Series) -> pl.Series:
-    """Return whole numbers. Any other value, such as half a won, becomes null."""
+    """Return a column as whole numbers. Any other value, such as half a won, becomes null."""
     import polars as pl
 
     if column.dtype.is_float():

@@ -1,4 +1,4 @@
-"""The prints of every stock up to now: those that its schedule makes, and own orders' fills.
+"""The trades of every stock up to now: those of its schedule, and fills of own orders.
 
 A stock that is not active has the trades of its schedule. An active stock's trades come from the
 exchange, which own orders change.
@@ -43,7 +43,7 @@ class Tapes:
         self._newest: dict[str, deque[Traded]] = {}
         """The newest trades of each active stock, of both venues."""
         self._trades: dict[tuple[str, Venue], list[PlannedTrade]] = {}
-        """All trades of each active stock. Those of SOR are both venues'."""
+        """All trades of each active stock, by venue. SOR has the trades of both venues."""
 
     def is_active(self, code: str) -> bool:
         """Return whether the exchange makes this stock's trades."""
@@ -70,7 +70,7 @@ class Tapes:
         return day
 
     def tally(self, code: str, venue: Venue, now: Ns) -> Tally:
-        """Return what a stock has traded up to now, of both venues for SOR."""
+        """Return the tally of a stock up to now. SOR: of both venues."""
         if venue is Venue.SOR:
             return self._unified(code, now)
         if code in self._newest:
@@ -105,7 +105,7 @@ class Tapes:
         return [trade for trade in passed if trade.venue is venue]
 
     def _unified(self, code: str, now: Ns) -> Tally:
-        """Add up both venues. The venue that traded first opens the day."""
+        """Return the tallies of both venues added up. The venue that traded first has the open."""
         venues = venues_of(self._universe.get(code))
         tallies = {venue: self.tally(code, venue, now) for venue in venues}
         traded = {venue: tally for venue, tally in tallies.items() if tally.last}

@@ -29,8 +29,7 @@ see one a minute."""
 OTHER_HOST = {Mode.PAPER: "EGW02007", Mode.LIVE: "EGW02004"}
 """Code by which a host refuses the keys of the other host."""
 Sort: TypeAlias = Literal["quote", "account"]
-"""The two kinds of calls that KIS limits: all calls, and those of the account's back end as well.
-"""
+"""The limit that a call counts against: ``quote`` the gateway's, ``account`` the account's too."""
 
 
 class GatewayRefusal(Exception):
@@ -77,7 +76,7 @@ class Access:
     # tokens
 
     def issue_token(self, now: Ns, params: Mapping[str, str]) -> dict[str, object]:
-        """Return the reply to tokenP.
+        """Issue a token, or the same one again, and return the reply to tokenP.
 
         Raises GatewayRefusal for wrong keys, and for a second issue within ``ISSUE_PAUSE``.
         """
@@ -99,7 +98,7 @@ class Access:
         }
 
     def revoke_token(self, params: Mapping[str, str]) -> dict[str, object]:
-        """Return the reply to revokeP.
+        """End a token, and return the reply to revokeP.
 
         Raises GatewayRefusal for wrong keys and for an unknown token.
         """
@@ -121,7 +120,7 @@ class Access:
         return count
 
     def _current_token(self, now: Ns) -> tuple[str, Ns]:
-        """Return the token that is given out now, and when it was made."""
+        """Return the token to give out now, and when it was made. Make one when none is valid."""
         if self._newest is not None:
             token, made = self._newest
             if now < self._tokens.get(token, 0) and now - made < REISSUE:
@@ -150,7 +149,7 @@ class Access:
     def issue_approval(
         self, now: Ns, params: Mapping[str, str], *, paced: bool = True
     ) -> dict[str, object]:
-        """Return the reply to Approval. ``paced`` limits the keys to the persona's rate.
+        """Issue an approval key, and return the reply. ``paced`` limits them to the host's rate.
 
         Raises GatewayRefusal.
         """
@@ -173,7 +172,7 @@ class Access:
     # calls
 
     def check(self, now: Ns, headers: Mapping[str, str], sort: Sort = "quote") -> None:
-        """Let a call pass, or raise GatewayRefusal.
+        """Check a call and count it against the rate limits, or raise GatewayRefusal.
 
         The checks come in the order of KIS's gateway.
         """

@@ -105,7 +105,7 @@ class Core:
         return self._market.next_event() is None
 
     def next_event(self) -> Ns | None:
-        """Return when something happens next of itself; None after the day's last event."""
+        """Return the moment of the next event that needs no request. None: no event is left."""
         # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
         first = self._market.next_event()
@@ -194,7 +194,7 @@ class Core:
         return out + self._streams.sockets.drain_frames()
 
     def socket_closed(self, now: Ns, sid: int) -> list[Outgoing]:
-        """Take in that a connection has ended; return the frames of the time up to ``now``."""
+        """Remove a connection that has ended; return the frames of the time up to ``now``."""
         out = self.advance(now)
         self._streams.sockets.remove(self.now, sid)
         return out

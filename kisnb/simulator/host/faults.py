@@ -280,13 +280,13 @@ class Faults:
         return [one.fault for one in self._armed]
 
     def add(self, fault: Fault) -> None:
-        """Arm one more fault."""
+        """Add a fault. It can strike from now on."""
         self._added += 1
         # A fault draws from numbers of its own, so that another fault does not move its chances.
         self._armed.append(_Armed(fault, self._day, f"{self._seed}/{self._added}"))
 
     def clear(self) -> int:
-        """Disarm all faults, and return how many that were."""
+        """Remove all faults, and return how many there were."""
         count = len(self._armed)
         self._armed.clear()
         return count
@@ -294,9 +294,10 @@ class Faults:
     def strike(
         self, now: Ns, points: Sequence[Point], tr_id: str = "", code: str = ""
     ) -> Fault | None:
-        """Return the fault that strikes here; None when all goes well.
+        """Return the fault to apply at one of ``points``; None when no fault strikes.
 
-        The first armed one wins when several match. Each of them counts the call or frame.
+        If several faults match, the one that was added first wins. Every matching fault still
+        counts this call or frame for its ``nth``.
         """
         if not self._armed:
             return None
@@ -306,13 +307,13 @@ class Faults:
         return self._strike(now, striking[0], tr_id, code) if striking else None
 
     def due(self) -> Ns | None:
-        """Return when the next ``time`` fault strikes; None when none is armed."""
+        """Return the moment of the next ``time`` fault; None when no such fault waits."""
         if not self._armed:
             return None
         return min((one.since for one in self._armed if one.fault.on == "time"), default=None)
 
     def timed(self, now: Ns) -> list[Fault]:
-        """Return the ``time`` faults that strike now."""
+        """Return the ``time`` faults that strike now, and record them as struck."""
         struck: list[Fault] = []
         for one in [one for one in self._armed if one.fault.on == "time" and one.since <= now]:
             if one.draw_strike():

@@ -139,7 +139,10 @@ class Gateway:
         return JsonReply(self._persona.word(reply.body), reply.status, reply.tr_cont)
 
     def _carry_out(self, call: RestCall, placed: list[PlacedNumber], *, paced: bool) -> JsonReply:
-        """Do what the call asks. Raises GatewayRefusal, AccountRejected or ApiError."""
+        """Do what a call asks, and return the reply.
+
+        Raises GatewayRefusal, AccountRejected or ApiError.
+        """
         if call.oauth:
             return self._oauth(call, paced=paced)
         # The hashkey call needs no token, so it comes before the check of the token.
@@ -250,7 +253,7 @@ class Gateway:
 
 
 def refusal_body(refusal: GatewayRefusal) -> dict[str, Any]:
-    """Return the body of a refusal. Those of tokens and approval keys have other names."""
+    """Return the body of a refusal. For tokens and approval keys its fields have other names."""
     if refusal.oauth:
         return {"error_code": refusal.msg_cd, "error_description": refusal.msg1}
     return encode_error(refusal.msg_cd, refusal.msg1)

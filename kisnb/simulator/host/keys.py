@@ -16,7 +16,7 @@ FILE_NAME = "kis_devlp.yaml"
 """Name of the configuration file of KIS's official samples."""
 CURE = "name another folder for --write-config"
 APPKEY_START = {Mode.LIVE: "PSSIMULATED", Mode.PAPER: "PSPAPERSIMULATED"}
-"""Start of the made-up appkeys of each host. By it a host knows those of the other host."""
+"""Start of the made-up appkeys of each host. By it a host recognises the other's keys."""
 
 
 def made_up(mode: Mode = Mode.LIVE) -> Credentials:
@@ -60,7 +60,7 @@ def check_ours(folder: Path) -> None:
 
 
 def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> Path:
-    """Write an official-style ``kis_devlp.yaml`` (mode 0600) for a KIS client of a simulator.
+    """Write an official-style ``kis_devlp.yaml`` (mode 0600) for a client, and return its path.
 
     Raises ConfigError when the folder cannot be written. Raises it too when the folder holds a file
     that is not the simulator's.

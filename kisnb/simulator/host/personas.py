@@ -169,9 +169,9 @@ class Persona(msgspec.Struct, frozen=True):
         return "low price" if price < self.rules.lowest_price else None
 
     def refusal(self, reason: Reason, now: Ns) -> Refusal:
-        """Return the words for a reason.
+        """Return the code and the text with which this host refuses an order.
 
-        Before the host's hours a closed market has words of its own.
+        Before the host's hours a closed market has a code and a text of its own.
         """
         # KIS's paper host words "not yet open" and "closed" differently (40570000 and 40580000).
         early = (

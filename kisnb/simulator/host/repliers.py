@@ -30,7 +30,7 @@ from kisnb.terms import Side
 
 _T = TypeVar("_T")
 OrderAnswer: TypeAlias = Callable[[Params], tuple[Blocks, PlacedNumber]]
-"""Places an order of a call's parameters, and returns the reply and the order's number."""
+"""Places the order that a call describes, and returns the reply and the order's number."""
 
 
 def repliers(

@@ -98,9 +98,9 @@ class Marks(NamedTuple):
     """The summary of a year of days, for the day that follows them."""
 
     before: DayBar
-    """The last day of them."""
+    """The newest of these days."""
     closes: tuple[int, ...]
-    """Closes, newest first."""
+    """The closes of these days, newest first."""
     # A ranking reads the averages of five lengths for fifty stocks. With these sums no call adds
     # the closes up again.
     totals: tuple[int, ...]

@@ -63,7 +63,7 @@ def _group(name: str, turnover: Turnover) -> Row:
 
 
 def program_fields(name: str, turnover: Turnover) -> Row:
-    """Return a stock's program trades. Values are in won."""
+    """Return the fields of a stock's program trades. Values are in won."""
     return {
         f"{name}_seln_vol": turnover.sold,
         f"{name}_shnu_vol": turnover.bought,
@@ -75,7 +75,7 @@ def program_fields(name: str, turnover: Turnover) -> Row:
 
 
 def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) -> Row:
-    """Return a market's program trades in million won, and in percent of its turnover.
+    """Return the fields of a market's program trades, in million won and percent of turnover.
 
     All of them count as trades for customers (위탁).
     """
@@ -103,7 +103,7 @@ def market_program_fields(program: ProgramFlows, value: int, volume: int = 0) ->
 
 
 def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
-    """Return the starts of a rate's names. Those of sums have a spelling of their own at KIS."""
+    """Return the starts of a rate's field names. KIS spells the names of sums differently."""
     if kind != "smtn":
         return (f"{name}_{kind}_{side}",)
     # KIS's fields read "smtm" and "shun" here; elsewhere "smtn" and "shnu".
@@ -112,7 +112,7 @@ def _rate_stems(name: str, kind: str, side: str) -> Iterable[str]:
 
 
 def by_investor(name: str, turnover: Turnover) -> Row:
-    """Return the program trades of one group of investors, in shares and million won."""
+    """Return the fields of the program trades of one group, in shares and million won."""
     return {
         f"{name}_seln_qty": turnover.sold,
         f"{name}_shnu_qty": turnover.bought,

@@ -222,7 +222,7 @@ class IndexReplies:
         }
 
     def _head(self, name: IndexName) -> Row:
-        """Return an index now, against the day before and this year."""
+        """Return the fields of an index now, against the day before and this year."""
         point = self._view.facts.index(name, self._view.now)
         before = previous_trading_day(self._view.day)
         days = self._past(name, before.replace(month=1, day=1))

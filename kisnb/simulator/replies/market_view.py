@@ -191,9 +191,9 @@ class MarketView:
         return ([today] if today else []) + list(self.past(code, n - bool(today), venue))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
-        """Return what the running call auction would trade, else the last auction's match.
+        """Return the fields of the match that the running call auction expects, else of the last.
 
-        It is empty before the first auction's match.
+        Empty before the first auction's match.
         """
         price, qty = self._expected(code, venue)
         if not qty:

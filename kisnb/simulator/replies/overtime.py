@@ -270,7 +270,7 @@ class OvertimeReplies:
 
 
 def _totals(rows: Sequence[Row]) -> Row:
-    """Return both boards added up."""
+    """Return the fields of both boards' figures added up."""
 
     def added(field: str, board: Board | None = None) -> int:
         kept = (row for row in rows if board is None or row["rprs_mrkt_kor_name"] == str(board))

@@ -83,7 +83,7 @@ def session_span(day: date) -> tuple[Ns, Ns]:
 
 
 def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
-    """Return the session's prices, compared with the close.
+    """Return the fields of the session's prices, compared with the close.
 
     The last match takes the place of the one that the next auction is expected to make.
     """

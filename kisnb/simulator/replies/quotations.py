@@ -38,7 +38,7 @@ LAST_TRADES = 30
 MANY = 30
 """Stocks of a multi-quote (KIS's workbook: intstock-multprice)."""
 PRICES = 50
-"""Rows of volume by price."""
+"""Most rows of a reply with volume by price."""
 SIZES: tuple[tuple[int, str], ...] = (
     (10_000_000, "1천만원 미만"),
     (30_000_000, "3천만원 미만"),
@@ -194,7 +194,7 @@ class Quotations:
         return venue_of(params), code_of(params, self._view.universe)
 
     def _flow_fields(self, code: str) -> Row:
-        """Return what foreigners and programs have traded today."""
+        """Return the fields of what foreigners and programs have traded today."""
         facts, now, item = self._view.facts, self._view.now, self._view.item(code)
         held = facts.foreign_held(code, now)
         program = facts.program(code, now)

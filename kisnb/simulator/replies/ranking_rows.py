@@ -90,7 +90,7 @@ class RankingRows:
         return found
 
     def hours(self, code: str, venue: Venue) -> Row:
-        """Return the times of the day's high and low; nothing before the first trade."""
+        """Return the fields of the times of the day's high and low; empty without a trade."""
         trades = self._view.trades(code, venue)
         if not trades:
             return {}

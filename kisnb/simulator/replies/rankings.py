@@ -98,7 +98,7 @@ class Rankings:
         }
 
     def volume_rank(self, params: Params) -> Blocks:
-        """Rank by volume, turnover or their growth (거래량순위)."""
+        """Return the stocks ranked by volume, turnover or their growth (거래량순위)."""
         order = _VOLUME_RANK[one_of(params, "FID_BLNG_CLS_CODE", *_VOLUME_RANK)]
         left_out = params["FID_TRGT_EXLS_CLS_CODE"]
         kept = [i for i in self._ranking.of_class(params) if not is_excluded(i, left_out)]
@@ -106,7 +106,7 @@ class Rankings:
         return {"output": ranked("volume_rank", rows, order)}
 
     def fluctuation(self, params: Params) -> Blocks:
-        """Rank by change or range of the price (등락률 순위)."""
+        """Return the stocks ranked by change or range of the price (등락률 순위)."""
         order = _FLUCTUATION[one_of(params, "FID_RANK_SORT_CLS_CODE", *_FLUCTUATION)]
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)
         low, high = (
@@ -128,7 +128,7 @@ class Rankings:
         return {"output": numbered("fluctuation", "output", best)}
 
     def market_cap(self, params: Params) -> Blocks:
-        """Rank by market value (시가총액 상위)."""
+        """Return the stocks ranked by market value (시가총액 상위)."""
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX, Venue.NXT)
         whole = sum(number_in(row, "stck_avls") for row in rows)
         for row in rows:
@@ -136,7 +136,7 @@ class Rankings:
         return {"output": ranked("market_cap", rows, ("stck_avls", 1))}
 
     def volume_power(self, params: Params) -> Blocks:
-        """Rank by trade strength (체결강도 상위)."""
+        """Return the stocks ranked by trade strength (체결강도 상위)."""
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX, Venue.NXT)
         venue = venue_of(params)
         for row in rows:
@@ -144,7 +144,7 @@ class Rankings:
         return {"output": ranked("volume_power", rows, ("tday_rltv", 1))}
 
     def quote_balance(self, params: Params) -> Blocks:
-        """Rank by the shares that wait on both sides (호가잔량 순위)."""
+        """Return the stocks ranked by the shares that wait on both sides (호가잔량 순위)."""
         order = _QUOTE_BALANCE[one_of(params, "FID_RANK_SORT_CLS_CODE", *_QUOTE_BALANCE)]
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)[
             :MOST_DEPTHS
@@ -156,14 +156,14 @@ class Rankings:
         }
 
     def disparity(self, params: Params) -> Blocks:
-        """Rank by the price against its moving average (이격도 순위)."""
+        """Return the stocks ranked by the price against its moving average (이격도 순위)."""
         days = one_of(params, "FID_HOUR_CLS_CODE", *(str(days) for days in DISPARITIES))
         direction = 1 if one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1") == "0" else -1
         rows = self._ranking.rows(params, self._ranking.issues(params), Venue.KRX, Venue.NXT)
         return {"output": ranked("disparity", rows, (f"d{days}_dsrt", direction))}
 
     def near_new_highlow(self, params: Params) -> Blocks:
-        """Rank by the distance from the year's high or low (신고/신저 근접종목)."""
+        """Return the stocks ranked by distance from the year's high or low (신고/신저 근접종목)."""
         field = ("hprc_near_rate", "lwpr_near_rate")[
             int(one_of(params, "FID_PRC_CLS_CODE", "0", "1"))
         ]
@@ -186,7 +186,7 @@ class Rankings:
         }
 
     def exp_trans_updown(self, params: Params) -> Blocks:
-        """Rank by what the auction is expected to make (예상체결 상승/하락상위)."""
+        """Return the stocks ranked by the auction's expected match (예상체결 상승/하락상위)."""
         order = _EXPECTED[one_of(params, "FID_RANK_SORT_CLS_CODE", *_EXPECTED)]
         rows = self._ranking.rows(params, self._ranking.of_class(params), Venue.KRX)[:MOST_DEPTHS]
         return {
@@ -196,7 +196,7 @@ class Rankings:
         }
 
     def exp_closing_price(self, params: Params) -> Blocks:
-        """Rank by the expected close, or by limits (장마감 예상체결가)."""
+        """Return the stocks ranked by the expected close, or by limits (장마감 예상체결가)."""
         sort = one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1", "2", "3", "4")
         rows = self._ranking.with_depth(
             self._ranking.rows(params, self._ranking.issues(params), Venue.KRX)[:MOST_DEPTHS],
@@ -213,7 +213,7 @@ class Rankings:
         }
 
     def bulk_trans_num(self, params: Params) -> Blocks:
-        """Rank by the number of large trades (대량체결건수 상위)."""
+        """Return the stocks ranked by the number of large trades (대량체결건수 상위)."""
         field = ("shnu_cntg_csnu", "seln_cntg_csnu")[
             int(one_of(params, "FID_RANK_SORT_CLS_CODE", "0", "1"))
         ]
@@ -239,7 +239,7 @@ class Rankings:
         return {"output": ranked("bulk_trans_num", rows, (field, 1))}
 
     def prefer_disparate_ratio(self, params: Params) -> Blocks:
-        """Rank preferred shares by their distance below the common share (우선주/괴리율 상위)."""
+        """Return the preferred shares by their discount to common shares (우선주/괴리율 상위)."""
         venue = venue_of(params, Venue.KRX, Venue.NXT)
         rows: list[Row] = []
         for preferred in (

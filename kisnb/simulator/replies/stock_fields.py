@@ -37,7 +37,7 @@ def sign_of(change: float) -> str:
 
 
 def change_fields(price: int, quote: Quote) -> Row:
-    """Return a price of the day against the base price."""
+    """Return the fields of a price of the day, and of its change from the base price."""
     return {
         "stck_prpr": price,
         "prdy_vrss": price - quote.base,
@@ -47,7 +47,7 @@ def change_fields(price: int, quote: Quote) -> Row:
 
 
 def quote_fields(quote: Quote) -> Row:
-    """Return the current price and the day's prices and volumes."""
+    """Return the fields of the current price, and of the day's prices and volumes."""
     opened, high, low = quote.open, quote.high, quote.low
     price, base = quote.price, quote.base
     return {
@@ -81,7 +81,7 @@ def quote_fields(quote: Quote) -> Row:
 
 
 def issue_fields(item: Instrument) -> Row:
-    """Return what does not change during the day: names, board, shares and flags."""
+    """Return the fields that do not change during the day: names, board, shares and flags."""
     return {
         "hts_kor_isnm": item.name,
         "mksc_shrn_iscd": item.code,
@@ -111,7 +111,7 @@ def issue_fields(item: Instrument) -> Row:
 
 
 def bar_fields(bar: DayBar, before: int) -> Row:
-    """Return a day of a stock. ``before`` is the close of the day before it."""
+    """Return the fields of a stock's daily bar. ``before`` is the close of the day before it."""
     return {
         "stck_bsop_date": yyyymmdd(bar.day),
         "stck_clpr": bar.close,
@@ -135,7 +135,7 @@ def bar_fields(bar: DayBar, before: int) -> Row:
 
 
 def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
-    """Return a bar of an index. ``days`` contains the bar before it, for the change."""
+    """Return the fields of an index's bar. ``days`` contains the bar before it, for the change."""
     before = max((d for d in days if d < day.day), default=None)
     # The oldest day that is known has none before it. Its change is measured from its open.
     base = days[before].close if before else day.open
@@ -156,7 +156,7 @@ def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
 
 
 def depth_fields(depth: Depth) -> Row:
-    """Return the best prices, and the ten levels added up."""
+    """Return the fields of the best prices, and of the ten levels added up."""
     asks, bids = depth.asks[:LEVELS], depth.bids[:LEVELS]
     asked, bid = sum(size for _, size in asks), sum(size for _, size in bids)
     return {
@@ -175,7 +175,7 @@ def depth_fields(depth: Depth) -> Row:
 
 
 def flow_of_trades(sums: Sums) -> Row:
-    """Return the trades added up by the side that took."""
+    """Return the fields of the trades, added up by the taker's side."""
     return {
         "tday_rltv": sums.strength,
         "shnu_cnqn_smtn": sums.bought,
@@ -190,7 +190,7 @@ def flow_of_trades(sums: Sums) -> Row:
 
 
 def history_fields(quote: Quote, marks: Marks | None) -> Row:
-    """Return the day against the days before it; nothing for a stock without a past."""
+    """Return the fields of the day against the days before; empty for a stock without a past."""
     if marks is None:
         return {}
     before, price = marks.before, quote.price
@@ -222,7 +222,7 @@ def history_fields(quote: Quote, marks: Marks | None) -> Row:
 
 
 def _run(price: int, closes: Sequence[int], direction: int) -> int:
-    """Return for how many days the close has gone in one direction."""
+    """Return the number of days for which the close has gone in one direction."""
     days = 0
     for before in closes:
         # An unchanged close ends the run in both directions.
@@ -233,7 +233,7 @@ def _run(price: int, closes: Sequence[int], direction: int) -> int:
 
 
 def _extreme_fields(price: int, marks: Marks) -> Row:
-    """Return the highest and lowest prices of 250 trading days, of 52 weeks and of this year."""
+    """Return the fields of the highest and lowest prices of 250 days, 52 weeks and this year."""
     fields: Row = {}
     for name, extremes in marks.extremes.items():
         ending = "vrss_prpr_ctrt" if name == "w52" else "vrss_prpr_rate"

@@ -282,7 +282,7 @@ def build_core(
 
 
 def open_tape(options: argparse.Namespace, day: date) -> DayTape | None:
-    """Return the tape that ``--record`` names; None for none, and for a file of the wire."""
+    """Return the tape that ``--record`` names. None without one, and for a file of the wire."""
     from kisnb.simulator.serve.day_tape import WIRE, DayTape
 
     path = options.record

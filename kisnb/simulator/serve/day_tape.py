@@ -30,7 +30,7 @@ class DayTape:
         self.path = path
         self._collector = Collector()
         self._missing: Ns = 0
-        """Since when the disk took nothing; 0: it takes all."""
+        """The moment since which the disk takes nothing. 0: it takes all."""
         self._why = ""
         self._label = TapeLabel(source, day.isoformat())
         self._writer: TapeWriter | None = None
@@ -50,7 +50,7 @@ class DayTape:
             ) from e
 
     def add(self, now: Ns, events: Sequence[Event]) -> None:
-        """Take the events of a moment."""
+        """Add the events of a moment to the tape."""
         self._collector.add(now, events)
         if self._writer is not None and self._collector.bytes >= BLOCK_BYTES:
             self._write(self._writer)

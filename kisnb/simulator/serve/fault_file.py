@@ -1,4 +1,4 @@
-"""Read a fault file. An error names the line at which it is."""
+"""Reads a fault file. The message of an error names the line of the mistake."""
 
 from __future__ import annotations
 

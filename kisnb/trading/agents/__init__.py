@@ -1,1 +1,1 @@
-"""A strategy: what a person writes, and what drives it."""
+"""Agents: the base class of a person's strategy, and the runner that drives one agent."""

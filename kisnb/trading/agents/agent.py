@@ -26,7 +26,7 @@ from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOr
 
 
 class Wait(msgspec.Struct):
-    """The only awaitable that runs everywhere: until an order has ended, or until a moment."""
+    """A wait until an order has ended, or until a moment. Back-tests run no other awaitable."""
 
     order: Order | None = None
     until: Ns | None = None
@@ -47,7 +47,7 @@ Handled: TypeAlias = Coroutine[Any, Any, None] | None
 
 
 class Host(Protocol):
-    """An agent's one door; implemented over a session and over the back-tester."""
+    """The interface through which an agent reads and orders, in a session and in a back-test."""
 
     @property
     def now(self) -> Ns:
@@ -63,11 +63,14 @@ class Host(Protocol):
 
     @property
     def book(self) -> OrderBook:
-        """The agent's book as of the event in hand."""
+        """The agent's order book as of the event that it handles."""
         ...
 
     def emit(self, command: Command) -> Order | None:
-        """Hand a command over; it leaves after the handler returns."""
+        """Keep a command, to submit it after the handler returns. Return the order that it makes.
+
+        None: the command makes no order.
+        """
         ...
 
     def decide(
@@ -77,22 +80,25 @@ class Host(Protocol):
         ...
 
     def mint(self) -> str:
-        """A fresh idempotency key of this agent and this run."""
+        """Return a new idempotency key of this agent and this run."""
         ...
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
-        """The newest ``n`` bars of ``code`` that were closed by the event in hand, oldest first."""
+        """Return the newest ``n`` closed bars of ``code`` as of the current event, oldest first."""
         ...
 
     def break_even(self, code: str) -> int | None:
         """Return the lowest price at which selling all that the agent holds loses nothing, won.
 
-        None when the agent holds none.
+        None when the agent holds no share of it.
         """
         ...
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Order what brings the position to ``wanted``; None when nothing is to be ordered."""
+        """Place and return the order that brings the position to ``wanted``.
+
+        Return None if no order is needed.
+        """
         ...
 
 
@@ -148,7 +154,7 @@ class Agent:
 
     @classmethod
     def parameters(cls) -> dict[str, type]:
-        """Names and types of the parameters: annotated public class attributes with a value."""
+        """Return the parameters' names and types: annotated public class attributes with values."""
         hints = get_type_hints(cls)
         # ``code`` is not among them: it is a parameter, the most usual one.
         own = {"host", "id", "note", "every", "keep", "guards", "when_lost"}
@@ -203,18 +209,18 @@ class Agent:
 
     @property
     def now(self) -> Ns:
-        """The session's clock as of the event in hand, UTC nanoseconds."""
+        """The time of the event that the agent handles, UTC nanoseconds."""
         return self._started.now
 
     @property
     def book(self) -> OrderBook:
-        """The agent's orders, fills and positions as of the event in hand."""
+        """The agent's orders, fills and positions as of the event that it handles."""
         return self._started.book
 
     def held(self, code: str = "") -> int:
-        """Shares of ``code`` (the agent's own stock by default) held by this agent.
+        """Return how many shares of ``code`` (default: the agent's own stock) this agent holds.
 
-        Orders on their way are not among them: ``self.book.open_orders`` has those.
+        Open orders do not count. ``self.book.open_orders`` has them.
         """
         return self._started.book.position(code or self.code).qty
 
@@ -228,9 +234,9 @@ class Agent:
         kind: OrderKind | str | None = None,
         stop: int | None = None,
     ) -> Order:
-        """Order ``qty`` shares at ``price`` won (None: a market order); the order is NEW at once.
+        """Buy ``qty`` shares at ``price`` won (None: at the market). Return the order, still NEW.
 
-        ``kind`` left out follows from the prices; ``stop`` makes it a stop-limit order.
+        Without ``kind``, the prices decide it. ``stop`` makes it a stop-limit order.
 
         The order is sent after the handler returns. The desk denies a buy when it has a newer price
         than the agent has seen, and the price that the agent has seen is older than
@@ -249,35 +255,38 @@ class Agent:
         kind: OrderKind | str | None = None,
         stop: int | None = None,
     ) -> Order:
-        """Order the sale of ``qty`` shares. Parameters and errors are those of ``buy``.
+        """Sell ``qty`` shares and return the order.
 
-        A sell never waits for a price, and is never denied for an old one.
+        Parameters and errors are the same as in ``buy``. A sell never waits for a price, and is
+        never denied for an old one.
         """
         return self._order(Side.SELL, qty, price, code, venue, kind, stop)
 
     def buy_value(self, won: int, *, code: str = "") -> Order | None:
-        """Buy for ``won`` at the market: as many whole shares as it pays for, fee included.
+        """Buy at the market as many whole shares as ``won`` pays for, fee included.
 
-        It is sized at the newest price that the agent has seen. KIS reserves a market buy at the
-        day's upper limit price, so at most about 77 % of the free cash can be spent. None when no
-        share can be bought. Raises BadInput, also while no price or no cash is known.
+        Return the order, None when no share can be bought. It is sized at the newest price that
+        the agent has seen. KIS reserves a market buy at the day's upper limit price, so at most
+        about 77 % of the free cash can be spent. Raises BadInput, also while no price or no cash is
+        known.
         """
         return self._started.place(Wanted(self._stock(code), won=values.price(won, "the amount")))
 
     def target(self, weight: float, *, code: str = "") -> Order | None:
         """Buy or sell at the market, so that the stock is ``weight`` of the account's equity.
 
-        0 sells all that this agent holds, 0.5 holds for half of the equity. Open orders of this
-        agent count as filled. It is sized as ``buy_value`` is. None when no share is to be
-        ordered. Raises BadInput, also for NaN, and while no price or no cash is known.
+        Return the order, None when no share is to be ordered. 0 sells all that this agent holds.
+        With 0.5 the holding is worth half of the equity. Open orders of this agent count as
+        filled. The order is sized at the same prices as in ``buy_value``. Raises BadInput, also
+        for NaN, and while no price or no cash is known.
         """
         return self._started.place(Wanted(self._stock(code), weight=weight_of(weight)))
 
     def revise(self, order: Order, price: int, qty: int | None = None) -> Order:
-        """Move ``qty`` shares (None: all that is left) of an open order to another price, won.
+        """Move ``qty`` shares (None: all its leaves) of an open order to ``price``, won.
 
-        Returns the new order that replaces them. With another price it goes to the end of the
-        queue. Raises BadInput.
+        Return the new order for these shares. With another price it goes to the end of the queue.
+        Raises BadInput.
         """
         host, old = self._started, _known(order)
         moved = old.leaves if qty is None else values.shares(qty)
@@ -295,7 +304,7 @@ class Agent:
         return revised
 
     def cancel(self, order: Order, qty: int | None = None) -> None:
-        """Take ``qty`` shares (None: all that is left) of an order out of the market.
+        """Cancel ``qty`` shares (None: all its leaves) of an order.
 
         Raises BadInput.
         """
@@ -335,7 +344,7 @@ class Agent:
     ) -> None:
         """Note what this agent decided, why, and by which numbers. ``%kis agents why ID`` shows it.
 
-        Equal decisions in a row are one row with a count. ``order`` is the order that came of it.
+        Equal decisions in a row are one row with a count. ``order`` is the order that it led to.
         A missing number is None, and NaN counts as missing. Raises BadInput.
 
         ::
@@ -353,7 +362,7 @@ class Agent:
         )
 
     def working(self, code: str = "") -> int:
-        """Shares of ``code`` (the agent's own stock by default) that open orders may still bring.
+        """Return how many shares of ``code`` (default: the own stock) open orders may still bring.
 
         Buys count as positive, sells as negative. ``held() + working()`` is what the agent holds
         once all of them are filled.
@@ -366,11 +375,14 @@ class Agent:
         )
 
     def done(self, order: Order) -> Wait:
-        """``await self.done(order)``: until the order has ended. Raises BadInput."""
+        """Return a wait for the end of an order: ``await self.done(order)``. Raises BadInput."""
         return Wait(order=_known(order))
 
     def sleep(self, seconds: float) -> Wait:
-        """``await self.sleep(20)``: wait 20 seconds of the session's clock. Raises BadInput."""
+        """Return a wait of some seconds of the session's clock: ``await self.sleep(20)``.
+
+        Raises BadInput.
+        """
         return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
     def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
@@ -384,7 +396,7 @@ class Agent:
 
     @property
     def _started(self) -> Host:
-        """The agent's host. Raises BadInput while it has none."""
+        """The agent's host. Raises BadInput while the agent has not been started."""
         host: Host | None = getattr(self, "host", None)
         if host is None:
             cure = "start it: await session.agents.start(agent)"
@@ -401,7 +413,10 @@ class Agent:
         kind: object = None,
         stop: object = None,
     ) -> Order:
-        """Make an order of what a handler gave: each value is converted or refused here."""
+        """Submit and return an order made from a handler's values.
+
+        Raises BadInput for a wrong value.
+        """
         host = self._started
         shares, stock = values.shares(qty), self._stock(code)
         won = None if price is None else values.whole(price, "the price")
@@ -422,7 +437,10 @@ class Agent:
         return order
 
     def _stock(self, code: object) -> str:
-        """The code that a handler gave, or the agent's own. Raises BadInput."""
+        """Return the code that a handler gave, else the agent's.
+
+        Raises BadInput if both are empty.
+        """
         given = "" if code is None else values.text(code, "the code")
         stock = given or values.text(self.code, "the agent's code")
         if not stock:
@@ -435,7 +453,7 @@ class Agent:
 
 
 def checked_id(agent_id: object) -> str:
-    """Return an agent's id. Raises BadInput for one that the books use for orders of no agent."""
+    """Return ``agent_id`` as a text. Raises BadInput for an id that the order books reserve."""
     name = values.text(agent_id, "the agent's id")
     # An agent of such a name would share an order book with a person, or with orders from the
     # phone.
@@ -447,7 +465,7 @@ def checked_id(agent_id: object) -> str:
 
 
 def _known(order: object) -> Order:
-    """The order that was given. Raises BadInput for anything else."""
+    """Return ``order``. Raises BadInput if it is not an Order."""
     if not isinstance(order, Order):
         cure = "give what self.buy or self.sell returned"
         raise BadInput(f"{values.shown(order)} is not an order", cure)
@@ -455,7 +473,7 @@ def _known(order: object) -> Order:
 
 
 def _as(kind: type, name: str, value: object) -> object:
-    """A parameter's value; texts, as magics give them, are read as the declared type."""
+    """Return a parameter's value. A text, as magics give it, is converted to the declared type."""
     if isinstance(value, str) and kind in (int, float, bool):
         try:
             return (

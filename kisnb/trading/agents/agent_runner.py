@@ -43,9 +43,9 @@ class AgentState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     ELSEWHERE = "elsewhere"
-    """It runs in another session."""
+    """The agent runs in another session."""
     LOST = "lost"
-    """It ran when its session ended, and was not started again."""
+    """The agent ran when its session ended, and was not started again."""
 
 
 _Value = TypeVar("_Value")
@@ -54,12 +54,12 @@ _acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs"
 """Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
 
 Part: TypeAlias = Coroutine[Any, Any, None]
-"""A handler that waits, or goes on."""
+"""The coroutine of a handler that has begun and has not ended."""
 Foreign = Callable[[Part, "AgentRunner"], None]
 
 
 Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
-"""Gives the closed bars of a stock and a length up to the event in hand, and the running one."""
+"""Returns the closed bars of a stock and bar length as of the current event, and the open bar."""
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
@@ -68,7 +68,7 @@ def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
 
 
 def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
-    """The back-tester's answer to ``await`` of something that is not a Wait."""
+    """Close the handler and raise TypeError: in a back-test a handler can only await a Wait."""
     coroutine.close()
     raise TypeError(
         f"{runner.agent!r} awaits what only runs live; "
@@ -86,7 +86,7 @@ def acting_agent() -> str:
 
 
 def agent_saw(code: str, received: Ns) -> None:
-    """Note that the handler which runs here got a price of ``code``, and when that was received.
+    """Note that the agent whose handler runs has seen a price, received at ``received``.
 
     Outside a handler nothing happens.
     """
@@ -95,7 +95,7 @@ def agent_saw(code: str, received: Ns) -> None:
 
 
 class AgentRunner:
-    """One agent with its bars, its parked handlers and its outbox; it is the agent's Host."""
+    """Runs one agent and is its Host. Keeps its bars, its waiting handlers and its outbox."""
 
     def __init__(
         self,
@@ -108,10 +108,11 @@ class AgentRunner:
         cash: Callable[[], int | None] = lambda: None,
         earlier: Earlier = nothing_earlier,
     ) -> None:
-        """Raise BadInput for an id that names no agent, and for a handler that is never called.
+        """Connect the agent to this runner.
 
-        ``cash`` gives the account's cash in won, None while it is not known. ``earlier`` gives the
-        bars of the day up to the event in hand.
+        Raises BadInput for an id that the order books reserve, and for a handler that would never
+        be called. ``cash`` returns the account's cash in won, None while it is not known.
+        ``earlier`` returns the bars of the day up to the current event.
         """
         # The handler's name of an earlier version. It would never be called, and nobody would
         # notice.
@@ -128,14 +129,14 @@ class AgentRunner:
         """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
         self.now: Ns = 0
         self._seen: dict[str, Ns] = {}
-        """Reception of the newest price of each stock that the agent has seen."""
+        """When the newest price that the agent has seen was received, by stock."""
         self._run = run
         self.decisions = Decisions(self.id, run)
-        """What the agent decided, and why."""
+        """The agent's decisions, with their reasons."""
         self._count = itertools.count(1)
         self._flattening = False
         self.interrupted = ""
-        """The note that a person's interrupt left."""
+        """The note that says where a person interrupted the agent. Empty: nobody did."""
         self._books = books
         self._rules = rules
         self._foreign = foreign
@@ -157,7 +158,10 @@ class AgentRunner:
         return self._books.of(self.id)
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the handler returns. Raises BadInput for an external order."""
+        """Keep a command until the handler returns. Return the order that it makes, or None.
+
+        Raises BadInput for an order outside the agent's handlers, or after the agent has ended.
+        """
         if not isinstance(command, Submit | ReviseOrder):
             self._outbox.append(command)
             return None
@@ -189,7 +193,7 @@ class AgentRunner:
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
-        """Return the newest ``n`` bars of ``every``, oldest first."""
+        """Return the newest ``n`` bars of length ``every``, oldest first."""
         return self._series_of(code, every).newest(n)
 
     def break_even(self, code: str) -> int | None:
@@ -198,7 +202,10 @@ class AgentRunner:
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Order what brings the position to ``wanted``, sized now; None when nothing is to do."""
+        """Place and return the order that brings the position to ``wanted``.
+
+        Return None if no order is needed.
+        """
         code = wanted.code
         item = self._rules.instrument(code)
         if item is None:
@@ -211,7 +218,10 @@ class AgentRunner:
         )
 
     def _means(self, wanted: Wanted) -> Means:
-        """Return what a wish is sized with now. Raises BadInput for what is not known."""
+        """Return the figures that size ``wanted`` now.
+
+        Raises BadInput if one of them is unknown.
+        """
         code, price = wanted.code, self.price(wanted.code)
         cash = self._cash()
         if cash is None:
@@ -241,7 +251,7 @@ class AgentRunner:
         return sum(qty * self.price(code) for code, qty in held)
 
     def _reserved(self) -> int:
-        """Return the cash that open buys may take, won, their fees included."""
+        """Return the cash that open buys may need, won, their fees included."""
         reserved = 0
         for order in self._books.live.values():
             if order.side is Side.BUY:
@@ -249,7 +259,10 @@ class AgentRunner:
         return reserved
 
     def _worth(self, order: Order) -> int:
-        """Return what an open buy may cost: at its price, else at the upper limit price."""
+        """Return the most that an open buy may cost with its fee, won.
+
+        Without a price it counts at the upper limit price, else at the newest price.
+        """
         price, item = order.intent.price, self._rules.instrument(order.code)
         if price is None:
             today = self._rules.stock_day(self.now, order.code)
@@ -270,7 +283,7 @@ class AgentRunner:
         return self._seen.get(code, 0)
 
     def saw(self, code: str, received: Ns) -> None:
-        """The agent sees a price of ``code`` that was received then."""
+        """Note that the agent has seen a price of ``code`` that was received at ``received``."""
         self._seen[code] = max(received, self.seen(code))
 
     def _series_of(self, code: str, every: str) -> BarSeries:
@@ -282,7 +295,7 @@ class AgentRunner:
         return series
 
     def rebuild_bars(self, code: str) -> None:
-        """Make the bars of a stock anew, because minutes that were missing have come."""
+        """Build the bars of a stock again, because minutes that were missing have arrived."""
         for (known, _), series in self._series.items():
             if known == code:
                 closed, running = self._earlier(code, series.span)
@@ -296,7 +309,7 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Begin, or go on after a pause.
+        """Start the agent, or continue it after a pause. Return the commands that it caused.
 
         After a pause the parked waits stay parked, and ``on_start`` is not called again.
         """
@@ -314,9 +327,9 @@ class AgentRunner:
         return self._take_outbox()
 
     def deliver(self, event: Event, now: Ns) -> list[Command]:
-        """Hand one event to the agent; gives the commands that it caused, in order.
+        """Deliver one event to the agent. Return the commands that it caused, in order.
 
-        Nothing that the agent does is raised here.
+        Errors of the agent's code are not raised here. They stop or pause the agent.
         """
         if self.state is not AgentState.RUNNING:
             # A paused agent misses the handlers and not the trades: otherwise its next bar would be
@@ -356,22 +369,25 @@ class AgentRunner:
                 self._own_order(event)
 
     def next_wake(self) -> Ns | None:
-        """The earliest moment that a parked handler waits for; a paused agent waits for none."""
+        """Return the earliest moment that a parked handler waits for.
+
+        None when no handler waits for a moment, and while the agent does not run.
+        """
         if self.state is not AgentState.RUNNING:
             return None
         return min((w.until for w, _ in self._parked if w.until is not None), default=None)
 
     def park(self, wait: Wait, coroutine: Part) -> None:
-        """Resume ``coroutine`` when ``wait`` is over."""
+        """Keep a handler that waits, to resume it when ``wait`` is over."""
         self._parked.append((wait, coroutine))
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
-        """End the agent: close its parked handlers, and call none any more.
+        """End the agent: close its parked handlers, and call no handler any more.
 
         Open orders stay in the market.
 
         A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
-        until it is started again: to stop it must not hide that.
+        until it is started again, because a stop must not hide the failure.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
@@ -382,14 +398,17 @@ class AgentRunner:
             self.close(coroutine)
 
     def close(self, coroutine: Part) -> None:
-        """End a handler that waits; what its ``finally`` raises is the agent's failure."""
+        """Close a handler that waits. An error of its ``finally`` counts as the agent's failure."""
         try:
             self.act(coroutine.close)
         except BaseException as e:
             self._note_failure(e, coroutine)
 
     def flatten(self, now: Ns) -> list[Command]:
-        """Sell, at the market, what the agent holds and does not sell already."""
+        """Sell at the market all that the agent holds and does not sell yet.
+
+        Return the commands.
+        """
         self.now = now
         self._flattening = True
         try:
@@ -405,7 +424,10 @@ class AgentRunner:
                 self.agent.sell(qty, code=code)
 
     def act(self, part: Callable[..., _Value], *args: object) -> _Value:
-        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        """Run some of the agent's own code and return its result.
+
+        While it runs the agent may order, and the interrupt button can stop it.
+        """
         token, before = _acting.set(self), watch.begin()
         try:
             return part(*args)
@@ -425,7 +447,7 @@ class AgentRunner:
             self._call(self.agent.on_tick, tick)
 
     def _bar(self, bar: Bar) -> None:
-        """Keep a bar that was closed elsewhere. ``on_bar`` gets it when it is one of ``every``."""
+        """Add a closed bar to the series of its length. ``on_bar`` gets it if that is ``every``."""
         agent = self.agent
         for (code, every), series in self._series.items():
             if code == bar.code and series.span == bar.span:
@@ -514,7 +536,7 @@ class AgentRunner:
         self.stop(AgentState.FAILED)
 
     def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """Keep the first failure. What its clean-up raises afterwards only follows from it."""
+        """Mark the agent as failed and keep the first error. Errors of its clean-up are dropped."""
         self.state = AgentState.FAILED
         if not self.error:
             where = own_line(error, self.agent, coroutine)
@@ -522,7 +544,7 @@ class AgentRunner:
             self.error = traceback_of(error)
 
     def take_commands(self) -> list[Command]:
-        """Return the commands of the agent since the last call."""
+        """Return the agent's commands since the last call, and empty the outbox."""
         return self._take_outbox()
 
     def _take_outbox(self) -> list[Command]:
@@ -537,7 +559,7 @@ async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> Non
 
 @types.coroutine
 def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
-    """Hand on what a handler awaits to the loop, until it ends, fails, or awaits a Wait.
+    """Yield to the event loop what a handler awaits, until it ends, fails, or awaits a Wait.
 
     Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
     SystemExit and KeyboardInterrupt out of the loop, and with them end the process.

@@ -31,12 +31,15 @@ class Decisions:
         self.newest: DecisionMade | None = None
         """The newest decision with its repetitions; None before the first."""
         self._given = 0
-        """Repetitions of it that were handed over."""
+        """How often the newest decision had been made when it was last handed over."""
 
     def note(
         self, now: Ns, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
     ) -> list[DecisionMade]:
-        """Take in a decision. Return the facts to hand over. Raises BadInput."""
+        """Take in a decision. Return the facts to hand over.
+
+        Raises BadInput for an input that is neither a number nor a text.
+        """
         read = tuple((name, _input(name, value)) for name, value in inputs.items())
         last = self.newest
         if (
@@ -64,7 +67,10 @@ class Decisions:
         return [*counted, self.newest]
 
     def counted(self) -> list[DecisionMade]:
-        """Return the newest decision when it was repeated since it was handed over."""
+        """Return the newest decision if it was repeated since it was handed over, else nothing.
+
+        It counts as handed over from now on.
+        """
         if self.newest is None or self.newest.times == self._given:
             return []
         self._given = self.newest.times

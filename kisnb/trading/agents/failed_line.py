@@ -9,16 +9,17 @@ from types import CodeType, FrameType
 from typing import Any
 
 MOST = 100
-"""Letters of a line that are shown."""
+"""The most characters of a line that are shown."""
 _FOLDERS = ("stdlib", "platstdlib", "purelib", "platlib")
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in _FOLDERS})
 
 
 def own_line(error: BaseException, agent: object, coroutine: object = None) -> str:
-    """``"Dip.on_tick, line 3: if tick.prise > 0"``; empty when no line of a person's is involved.
+    """Return the line of a person's code that raised ``error``; empty when there is no such line.
 
-    It is the innermost line of the agent's module, else of code that belongs neither to kisnb nor
-    to a library. An error that came between two steps of ``coroutine`` is at the line of that wait.
+    Such as ``"Dip.on_tick, line 3: if tick.prise > 0"``. It is the innermost line of the agent's
+    module, else of code that belongs neither to kisnb nor to a library. An error between two steps
+    of ``coroutine`` belongs to the line at which the coroutine waits.
     """
     # A StopIteration of a coroutine comes as the cause of a RuntimeError, which has no line of
     # its own.
@@ -44,7 +45,7 @@ def last_line(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """The whole traceback as Python prints it; the error's name alone when it cannot be printed."""
+    """Return the traceback as Python prints it, or the error's name when it cannot be printed."""
     try:
         return "".join(traceback.format_exception(error))
     except BaseException:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 STUCK_SECONDS = 0.3
 """Wall time after which a handler counts as stuck. A cell that waits is interrupted before that."""
 ELSEWHERE = -1.0
-"""Result of ``begin`` in another thread."""
+"""The value that ``HandlerWatch.begin`` returns outside the main thread."""
 SIGINT = int(signal.SIGINT)
 _MAIN = threading.main_thread().ident
 
@@ -52,7 +52,7 @@ class HandlerWatch:
         identity."""
 
     def begin(self) -> float:
-        """Note that a handler begins, unless it is part of another; returns what ``end`` needs."""
+        """Note that a handler begins, unless another one runs. Return what ``end`` needs."""
         if threading.get_ident() != _MAIN:
             return ELSEWHERE
         before = self._since
@@ -66,7 +66,10 @@ class HandlerWatch:
             self._since = before
 
     def install(self) -> Held | None:
-        """Take SIGINT over; returns what ``restore`` needs, None when nothing was installed."""
+        """Install our handler of SIGINT. Return what ``restore`` needs.
+
+        None when nothing was installed.
+        """
         if threading.get_ident() != _MAIN:
             return None
         previous = get_handler(SIGINT)
@@ -80,7 +83,7 @@ class HandlerWatch:
         return held
 
     def restore(self, held: Held | None) -> None:
-        """Give SIGINT back, unless somebody took it over since: then theirs stays."""
+        """Install the previous handler of SIGINT again, unless other code has installed its own."""
         # Whoever took it over may give it back to us later: then we still call ``_previous``.
         if held is not None and get_handler(SIGINT) is self._handler:
             set_handler(SIGINT, held[0])
@@ -97,11 +100,11 @@ class HandlerWatch:
 
 
 watch = HandlerWatch()
-"""The one of this process."""
+"""The only HandlerWatch of this process."""
 
 
 class interruptible:  # noqa: N801 - reads as a word in a with statement
-    """Around the delivery of events, ``with interruptible():`` lets SIGINT stop a stuck handler."""
+    """A ``with`` block around the delivery of events, in which SIGINT can stop a stuck handler."""
 
     __slots__ = ("_held",)
 

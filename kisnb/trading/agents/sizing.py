@@ -1,4 +1,4 @@
-"""Sizing: the number of shares that a wish in won or in weight means. Pure numbers.
+"""Computes the number of shares for an amount in won or a weight. Pure functions.
 
 ``Agent.buy_value`` and ``Agent.target`` use it when they decide; a back-test with ``sizing="fill"``
 uses it once more at the price of the fill.
@@ -21,13 +21,13 @@ class Wanted(msgspec.Struct, frozen=True):
 
     code: str
     won: int | None = None
-    """Buy for so many won, fee included. None: ``weight`` counts."""
+    """The amount to buy for, won, fee included. None: ``weight`` counts."""
     weight: float | None = None
-    """Hold so large a part of the equity: 0 nothing, 1 all of it. None: ``won`` counts."""
+    """The part of the equity to hold: 0 nothing, 1 all of it. None: ``won`` counts."""
 
 
 class Means(msgspec.Struct, frozen=True):
-    """The figures that a wish is sized with. Won and shares."""
+    """The figures from which the shares of a ``Wanted`` are computed. Won and shares."""
 
     price: int
     """The price that values the shares: the newest one, or that of the fill."""
@@ -36,7 +36,7 @@ class Means(msgspec.Struct, frozen=True):
     cash: int
     """Cash that no open order has reserved."""
     equity: int
-    """Cash and all that is held."""
+    """Cash plus the value of all holdings. The cash alone when ``Wanted.won`` counts."""
     held: int
     """Shares that the agent holds, with its open buys and without its open sells."""
 
@@ -52,7 +52,7 @@ def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
 
 
 def weight_of(value: object) -> float:
-    """Return a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
+    """Return ``value`` as a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
     weight = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     # numpy's floats are floats; its whole numbers are not, and have ``__float__`` all the same.
     if weight != weight and hasattr(value, "__float__") and not isinstance(value, bool | str):

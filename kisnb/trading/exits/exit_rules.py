@@ -42,24 +42,24 @@ class Facts(NamedTuple):
 
     now: Ns
     entry: int
-    """Won."""
+    """The entry price, won."""
     break_even: int
     """The lowest price at which a sale of all loses nothing after fee and tax, won."""
     falling: int | None = None
-    """A model's probability that the price falls, basis points. None: none, or too old."""
+    """A model's probability that the price falls, basis points. None: no forecast, or too old."""
     is_quiet: bool = False
     """Little is traded for this time of the day."""
 
 
 class Judgement(NamedTuple):
-    """The meaning of one price for an exit."""
+    """The result of judging one price for an exit."""
 
     reason: ExitReason | None
-    """None: it does not sell."""
+    """Why the exit sells. None: it does not sell."""
     text: str
-    """Why it sells, or why it came to another stage. Empty else."""
+    """A sentence: why the exit sells, or why it came to another stage. Else empty."""
     after: Watched
-    """Where the exit stands after the price."""
+    """The exit's stage and peak after the price."""
 
 
 def atr_stop(entry: int, atr: float | None) -> int:
@@ -96,7 +96,7 @@ def take_price(protection: Protection, entry: int) -> int | None:
 
 
 def judge(protection: Protection, watched: Watched, price: int, facts: Facts) -> Judgement:
-    """Judge one price of the stock, won."""
+    """Judge one price of the stock, won. Return whether the exit sells, its stage and its peak."""
     peak = max(watched.peak, price)
     found = _exit(protection, Watched(watched.stage, peak), price, facts)
     if found is not None:
@@ -151,7 +151,7 @@ def _exit(
 def _stage(
     protection: Protection, stage: ExitStage, price: int, facts: Facts
 ) -> tuple[ExitStage, str]:
-    """Return the stage after a price, and what brought it there; empty when it stays."""
+    """Return the stage after a price, and the reason of its change; empty when it stays."""
     staged = protection.staged
     if staged is None or stage is ExitStage.ARMED:
         return stage, ""

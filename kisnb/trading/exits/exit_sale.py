@@ -36,7 +36,7 @@ THROUGH = 3
 """Ticks below the best bid of the first limit orders. They trade at the bid, and still do so when
 it falls by a tick or two."""
 LIMITS = 2
-"""Limit orders before the most aggressive kinds."""
+"""Number of limit orders that are tried before the most aggressive kinds."""
 RESTS: Ns = 2 * SECOND
 """After this time without an end, an order of an exit is cancelled for the next one."""
 ASKS_AGAIN: Ns = 5 * SECOND
@@ -44,20 +44,20 @@ ASKS_AGAIN: Ns = 5 * SECOND
 
 
 class _Sale:
-    """How far the sale of one exit has come. A restarted desk begins it anew."""
+    """The progress of one exit's sale. A restarted desk begins the sale anew."""
 
     def __init__(self) -> None:
         self.key = ""
-        """Key of the newest order; empty before the first."""
+        """Key of the newest order. Empty while no order is out."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
         self.is_blocked = False
-        """The gate or the market takes no order now."""
+        """True while the gate or the market takes no order."""
 
 
 class ExitSales:
-    """Sells for the exits that have decided."""
+    """Sells the shares of the exits whose condition was met."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ExitSales:
         self._wake(turn)
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel what an exit that a person ends has in the market."""
+        """Cancel the exit's own orders in the market, because the exit was ended."""
         self._sales.pop(protection.key, None)
         for order in live_orders(self._state.books, protection.agent, protection.code):
             if _is_of_exit(order):
@@ -128,7 +128,7 @@ class ExitSales:
         self._note_end(turn.now, sale)
 
     def _intent(self, now: Ns, protection: Protection, qty: int, failures: int) -> Intent | str:
-        """Return the next order, or why none passes."""
+        """Return the next sell, or a sentence that says why no order passes."""
         # The orders of no agent's shares belong to the person.
         agent = BY_HAND if protection.agent in NOBODY else protection.agent
         code = protection.code
@@ -150,7 +150,7 @@ class ExitSales:
         return max(price, lowest or 1)
 
     def _note_end(self, now: Ns, sale: _Sale) -> None:
-        """Learn from the newest order when it has ended."""
+        """Forget the newest order when it has ended. Count a failure if it did not fill."""
         order = self._state.books.orders.get(sale.key)
         if order is None or not order.is_ended:
             return

@@ -19,30 +19,30 @@ class ExitView(msgspec.Struct, frozen=True):
     key: str
     code: str
     agent: str
-    """The owner. Empty: what no agent holds."""
+    """The agent that owns the shares. Empty: shares that no agent holds."""
     quantity: int
     """Shares that the owner holds now."""
     entry: int | None
     """Price that the percentages count from. None: not known."""
     conditions: str
     stop: int | None
-    """The price at which it stops a loss. None: it has none, or the entry price is not known."""
+    """The price at which the exit stops a loss. None: no stop, or the entry price is not known."""
     take: int | None
-    """The price at which it takes a profit. None: it has none, or the entry price is not known."""
+    """The price at which it takes a profit. None: no target, or the entry price is not known."""
     stage: str
     peak: int | None
-    """The highest price since it was set. None: none is known yet."""
+    """The highest price since the exit was set. None: no price is known yet."""
     state: str
-    """How far it has come, in words."""
+    """The exit's progress, in words."""
     since: Ns
     sells: bool
-    """True once a condition was met."""
+    """True once a condition was met: the exit sells."""
     is_blocked: bool
-    """True when it wanted to sell and the desk did not let it."""
+    """True if a condition was met and the desk did not let the exit sell."""
 
 
 def exit_view(watch: Watch, books: OrderBooks) -> ExitView:
-    """Return the view of an exit that stands."""
+    """Return the view of an exit that has not ended."""
     p = watch.protection
     held = owned(books, p.agent, p.code)
     entry = p.entry or held.average

@@ -52,7 +52,7 @@ class Forecasts:
     def is_quiet(self, now: Ns, code: str) -> bool:
         """Return whether less than 60 % of the usual value was traded in the last five minutes.
 
-        False when nobody has stated what is usual.
+        False when the usual value is not known.
         """
         newest = self._newest.get(code)
         if newest is None or newest.usual_value is None:

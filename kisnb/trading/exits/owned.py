@@ -39,7 +39,7 @@ class Owned(NamedTuple):
 
 
 def owned(books: OrderBooks, agent: str, code: str) -> Owned:
-    """Return what an agent holds of a stock; for no agent, what no agent holds of it."""
+    """Return an agent's shares of a stock. For a name in NOBODY: the shares that no agent holds."""
     if agent not in NOBODY:
         positions = [books.agents[agent].position(code)] if agent in books.agents else []
         return _sum(positions, sum(p.qty for p in positions))

@@ -1,9 +1,9 @@
 """Adoption: an agent takes over shares that no agent holds, with quantity and cost (row A18).
 
-Some shares belong to no agent: those that were there before the journal began, and those that a
-person bought in a notebook or on the phone. Adopted, they move to the agent's order book lot by
+Some shares belong to no agent: shares that were held before the journal began, and shares that a
+person bought in a notebook or on the phone. An adoption moves them to the agent's order book lot by
 lot. What the agent earns with them is measured against what they cost. The account's order book
-stays as it is, so that the shares of agents and of nobody always add up to the account's.
+stays as it is. So the agents' shares plus the shares of no agent are always the account's shares.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from kisnb.trading.ports.queries import AdoptHolding
 
 
 def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No:
-    """Return the fact of an adoption, or why there is none.
+    """Return the fact of an adoption, or the reason why the shares cannot be adopted.
 
-    An adoption that was carried out before gives its own fact again.
+    For an adoption that was carried out before, return its fact again.
     """
     # Before any other check: a cell that is run again must get its own adoption back, although the
     # shares are no longer free.
@@ -49,7 +49,7 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
 
 
 def adoptable(books: OrderBooks, code: str) -> int:
-    """Shares of ``code`` that no agent holds, and that no order of nobody's is about to sell."""
+    """Return how many shares of ``code`` no agent holds and no order outside agents is selling."""
     agents = (
         max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY
     )

@@ -1,4 +1,4 @@
-"""Blackout windows: times of day in which orders are journaled and not sent (row A08).
+"""Blackout windows: times of day in which the desk journals orders and does not send them (A08).
 
 After a window the desk reads KIS first. The orders then go on, through the gate and the router of
 that moment. A buy whose price has moved too far is dropped, because it was decided on another
@@ -14,16 +14,16 @@ from kisnb.trading.ports.limits import Window
 # All of them go out after the window, and each takes a call to KIS. At 18 calls a second (KIS
 # notice of 2026-04-20) that is half a minute at least.
 MOST_HELD = 500
-"""Orders that wait at a time; a sell that protects is kept all the same."""
+"""The most orders that wait at a time. A protective sell may wait above this number."""
 MOST_DRIFT = 5
-"""Percent that the price may have moved."""
+"""The most percent that the price may have moved while a buy waited."""
 _DAY = DAY // SECOND
 
 
 def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
-    """Return when the window that ``now`` falls into ends; None outside all windows.
+    """Return when the blackout window around ``now`` ends; None outside all windows.
 
-    Windows that touch are one.
+    Windows that touch count as one.
     """
     second = end = kst_seconds(now)
     # Yesterday's and tomorrow's windows too: one over midnight began yesterday, and it may touch
@@ -35,9 +35,9 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
 
 
 def drifted(before: int, price: int) -> str:
-    """Return a sentence when the price has moved too far while a buy waited; else an empty text.
+    """Return a sentence if the price has moved too far while a buy waited, else an empty text.
 
-    Prices in won; 0 means a price that is not known.
+    Prices are in won. 0 means a price that is not known.
     """
     # A price that is not known proves no move. The gate and the age of the price still stand before
     # the order.
@@ -47,7 +47,7 @@ def drifted(before: int, price: int) -> str:
 
 
 def waits_for_window(held: OrderHeld | None) -> bool:
-    """Return whether an order is held until a window ends, and not for a price alone."""
+    """Return whether an order is held until a blackout window ends, and not only for a price."""
     # An order that went back for a price has ``until`` equal to the moment of its row: no wait is
     # set.
     return held is not None and held.until > held.t

@@ -1,4 +1,4 @@
-"""The circuit breaker: the loss of the day against its limit (``max_day_loss``)."""
+"""The circuit breaker: compares the loss of the day with its limit (``max_day_loss``)."""
 
 from __future__ import annotations
 
@@ -24,22 +24,25 @@ class DayLoss:
         self._gate = gate
         self._state = state
         self._prices: dict[str, int] = {}
-        """The price of the newest trade of the stocks that are held, won."""
+        """The price of the newest trade of each held stock, won."""
         self._stated: dict[str, int] = {}
-        """The newest price that KIS stated of a stock, won. It counts where no trade was seen."""
+        """The newest price that KIS stated of each stock, won.
+
+        It counts where no trade was seen.
+        """
         self._day: date | None = None
         """The Korean day of these prices."""
         self._left_out: set[str] = set()
-        """Stocks that a person knows not to be counted."""
+        """Stocks that the breaker does not count and has reported."""
 
     def is_held(self, code: str) -> bool:
-        """True for a stock of the account: its price changes what the day has lost."""
+        """Return whether the account has a position of the stock, so that its price counts."""
         return code in self._state.books.account.positions
 
     def on_tick(self, turn: Turn, tick: Tick) -> None:
         """Note the price of a held stock, and check the loss when it fell.
 
-        A price that does not count at this moment (``gives_price``) is passed over.
+        A price that does not count at this moment (``gives_price``) is ignored.
         """
         if not gives_price(tick.venue, tick.t):
             return
@@ -51,20 +54,26 @@ class DayLoss:
             self.check(turn)
 
     def on_account(self, turn: Turn, account: Account | None) -> None:
-        """Note the prices at which KIS values the holdings (``prpr``)."""
+        """Note the prices at which KIS values the holdings (``prpr``). None: KIS stated nothing."""
         self._begin_day(turn)
         if account is not None:
             self._stated |= {h.code: h.price for h in account.holdings if h.price > 0}
 
     def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
-        """Note the price that KIS states of a stock, and check the loss."""
+        """Note the price that KIS states of a stock, and check the loss.
+
+        None: KIS stated nothing.
+        """
         self._begin_day(turn)
         if stated is not None and stated.price > 0:
             self._stated[stated.code] = stated.price
         self.check(turn)
 
     def check(self, turn: Turn) -> None:
-        """Trip when the loss is above its limit. Only an active desk can trip."""
+        """Set the desk to reducing if the day's loss is above its limit.
+
+        Only an active desk trips.
+        """
         limit, day = self._gate.limits.max_day_loss, self._state.day
         if limit is None or self._state.halt != "active":
             return
@@ -90,7 +99,7 @@ class DayLoss:
             turn.report(f"circuit breaker: {why}; only cancels and reducing sells pass")
 
     def _begin_day(self, turn: Turn) -> None:
-        """Forget the prices of another day: its last price may be before a split."""
+        """Forget the prices of an earlier day, because a split may have changed their level."""
         if (day := kst_day(turn.now)) != self._day:
             self._day = day
             self._prices.clear()

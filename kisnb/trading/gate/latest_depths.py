@@ -11,21 +11,21 @@ from kisnb.terms import Venue
 
 
 class LatestDepths:
-    """The depths that the router decides on. A trade shows the best level, a depth up to ten."""
+    """The depths that the router uses. A trade shows the best level, a depth up to ten levels."""
 
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
         self._highs: dict[str, tuple[int, int]] = {}
-        """The day and the highest price of each stock on it, won."""
+        """The newest day of each stock and the highest price on that day, won."""
         self._received: dict[str, Ns] = {}
         self._for_agents: dict[str, Ns] = {}
-        """Time of receipt of the newest price that agents get."""
+        """When the newest price that agents get was received, by stock."""
 
     def add(self, event: Tick | Depth) -> None:
-        """Add an event. Its time of receipt counts as that of the newest price.
+        """Add an event, and note when it was received.
 
-        A trade of an auction shows no depth, so it changes only this time.
+        A trade of an auction shows no depth, so only its time of receipt is noted.
         """
         self._note_received(event, event.t, event.received or event.t)
         if isinstance(event, Depth):
@@ -54,7 +54,7 @@ class LatestDepths:
         return price if day == day_number(now) else 0
 
     def price(self, code: str) -> int:
-        """Return the best ask of the newest depth, won; 0 when there is none."""
+        """Return the best ask of the newest depth, won; 0 when there is no ask."""
         newest = max(
             (depth for depth in self.of(code) if depth.asks),
             key=lambda depth: depth.t,
@@ -71,7 +71,7 @@ class LatestDepths:
             self._note_received(depth, now, now)
 
     def of(self, code: str) -> tuple[Depth, ...]:
-        """Return the newest depth per venue. A trade of a later second counts more than a depth."""
+        """Return the newest depth per venue. A trade of a later second replaces an older depth."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
         for venue in (Venue.KRX, Venue.NXT):

@@ -29,11 +29,11 @@ class No(NamedTuple):
     reason: str
     cure: str
     about: str = ""
-    """``cash``: for want of cash."""
+    """``cash`` if the account has too little cash, else empty."""
 
 
 class Rules:
-    """The market's rules as the desk knows them, and what its broker connection can do."""
+    """The market's rules as the desk knows them, and what this desk's account can order."""
 
     def __init__(
         self,
@@ -43,7 +43,10 @@ class Rules:
         *,
         by_cost: bool = False,
     ) -> None:
-        """``costs``: None takes BanKIS's. ``by_cost`` routes by the whole cost first."""
+        """Collect the rules. ``costs``: None takes the costs of a BanKIS account.
+
+        With ``by_cost`` the router compares the whole cost of the venues first.
+        """
         self.days = StockDays(universe)
         self.capabilities = capabilities
         self.costs = costs or CostModel()
@@ -68,7 +71,7 @@ class Rules:
         return self.days.of(now, code)
 
     def _view(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> MarketSnapshot:
-        """Return what the router sees. Raises UnknownInstrument."""
+        """Return the state of the market that the router gets. Raises UnknownInstrument."""
         item = self.days.today(now, code) or self.universe.get(code)
         return MarketSnapshot(now, item, depths)
 
@@ -90,9 +93,9 @@ class Rules:
     def fee_and_tax(
         self, t: Ns, code: str, side: Side, before: int, value: int, venue: Venue
     ) -> tuple[int, int]:
-        """Return what a fill of ``value`` won adds to fee and tax, won.
+        """Return the fee and the tax that a fill of ``value`` won adds to its order, won.
 
-        ``before`` is what the order had traded at the venue before, won.
+        ``before`` is the value that the order had traded at the venue before, won.
         """
         (kind, board), day = self._kind_and_board(code), kst_day(t)
         # Fee and tax are cut down to the won. They are cut on the order's sum, so splitting a fill
@@ -118,18 +121,18 @@ class Rules:
         return self.costs.break_even(cost, held, kst_day(t), *self._kind_and_board(code))
 
     def _kind_and_board(self, code: str) -> tuple[Kind, Board]:
-        """Return the kind and the board, which decide on fee and tax.
+        """Return the kind and the board of an issue, which decide its fee and tax.
 
-        A person may trade elsewhere what is not known here, such as a right or a share that was
-        listed since. It counts as a stock of KOSPI. Its true cost comes with KIS's cash.
+        A person may hold an issue that is not known here, such as a right or a newly listed share.
+        It counts as a stock of KOSPI. KIS's statement of the cash shows its true cost.
         """
         item = self.instrument(code)
         return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
 
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
-        """Return the kinds that this venue, or any venue, takes for this issue now.
+        """Return the kinds of orders that ``venue`` takes for this issue now. None: any venue.
 
-        Kinds that this desk does not carry are left out.
+        Kinds that this desk does not take are left out.
         """
         item, can = self.instrument(code), self.capabilities
         venues = self.router.venues if venue is None else (venue,)
@@ -137,7 +140,7 @@ class Rules:
         return tuple(kind for kind in can.kinds if kind in taken)
 
     def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """Return the venue that takes this order now, or why there is none.
+        """Return the venue that takes this order now, or the reason why no venue does.
 
         ``depths`` are the newest depths of the stock.
         """
@@ -154,7 +157,7 @@ class Rules:
     def depths_needed(
         self, now: Ns, intent: Intent, depths: tuple[Depth, ...]
     ) -> tuple[Venue, ...]:
-        """Return the venues whose missing depth would decide where the order goes."""
+        """Return the venues whose depth is missing and would decide where the order goes."""
         return self.router.depths_needed(intent, self._view(now, intent.code, depths))
 
 
@@ -247,14 +250,14 @@ class Gate:
         return No(why, cure)
 
     def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
-        """Return whether a price received then is older than ``times`` the ``max_quote_age``."""
+        """Return whether a price of time ``received`` is older than ``times`` ``max_quote_age``."""
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
     def value_or_none(self, now: Ns, code: str, qty: int, price: int | None) -> int | None:
-        """Return the value of an order, won: at its price, else at the upper limit price.
+        """Return the value of an order at its price, else at the upper limit price, won.
 
-        None when it has no price and the upper limit price is not known.
+        None when the order has no price and the upper limit price is not known.
         """
         if price is not None:
             return qty * price
@@ -264,7 +267,10 @@ class Gate:
         return None if today is None or today.limits is None else qty * today.limits[1]
 
     def _unvalued(self, now: Ns, intent: Intent, state: State) -> No | None:
-        """Return why nobody knows what a buy, or an open buy, may cost; None when it is known."""
+        """Return why the highest cost of this buy or an open buy is unknown.
+
+        None when all these costs are known.
+        """
         code = intent.code
         if code not in self.rules.universe:
             why = self.rules.days.why_not(code) or "KIS has not stated what it is"
@@ -287,7 +293,7 @@ class Gate:
         return f"KIS has not stated the limit prices of {name} today{f' ({why})' if why else ''}"
 
     def _value(self, now: Ns, code: str, qty: int, price: int | None) -> int:
-        """Return the value of a buy, won. ``_unvalued`` comes before it."""
+        """Return the value of a buy, won. ``_unvalued`` must have found it known."""
         value = self.value_or_none(now, code, qty, price)
         assert value is not None, f"nobody knows the value of a buy of {code}"
         return value
@@ -298,14 +304,14 @@ class Gate:
         return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
 
     def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
-        """Return what open buys will take, fees included, won."""
+        """Return the cash that open buys may need, fees included, won."""
         return sum(
             self._with_fee(now, order.intent, qty)
             for order, qty in reservations.buys(state.books, intent)
         )
 
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
-        """Return the value of open buys, won; of one stock or of one agent when that is given."""
+        """Return the value of open buys, won. An empty code is any stock, agent None any agent."""
         return sum(
             self._value(now, order.code, qty, order.intent.price)
             for order, qty in reservations.buys(state.books, intent)
@@ -393,7 +399,7 @@ class Gate:
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
-        """Keep sells within the shares that are held and not on order, as far as they are known.
+        """Return why the shares of a sell are not held, or are already on sale; else None.
 
         An agent's own order book is always known, the account only once KIS has stated it. While
         KIS states more shares than our order books, a protective sell is not denied for the
@@ -422,7 +428,7 @@ class Gate:
         return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """Return what this desk cannot carry of an order; None when it carries all of it."""
+        """Return why this desk does not take such a kind or venue; None when it takes both."""
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:
@@ -441,9 +447,9 @@ class Gate:
         return No("; ".join(why), ", and ".join(cures)) if why else None
 
     def _why_not_reserved(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
-        """Return why KIS would not reserve the order now; None when it would.
+        """Return why KIS would not reserve the order now; None when it would reserve it.
 
-        The price limits and halts of the day are not known before it, and are not checked. KIS
+        Price limits and halts of that later day are not known yet, so they are not checked. KIS
         refuses the order on its day. A buy without a price counts at today's upper limit price.
         """
         if not self.rules.capabilities.reserves:
@@ -467,7 +473,7 @@ class Gate:
         return No(f"{intent.price:,} is off the tick grid", f"use {good:,}")
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
-        """Return why no venue takes an order of this kind now; None when one does."""
+        """Return why no venue takes an order of this kind now; None when a venue takes it."""
         # A revise stays at its venue, and ``why_not_revised`` has the last word there.
         if intent.supersedes is not None:
             return None

@@ -27,20 +27,20 @@ The exchange may have lifted it, and nothing may keep anybody in a position.
 
 
 class StockDays:
-    """The list of stocks, and what the host has stated of each on this day."""
+    """The list of stocks, and the facts of each that KIS stated on this day."""
 
     def __init__(self, universe: Universe) -> None:
         self.universe = universe
         self._stated: dict[str, StockDay] = {}
         self._unread: dict[str, str] = {}
-        """Why the newest reading of a stock brought nothing, in KIS's words."""
+        """Why the newest reading of a stock brought no facts, in KIS's words, by code."""
 
     def all(self) -> tuple[StockDay, ...]:
-        """Return all that was stated, also of earlier days."""
+        """Return all stated facts, also those of earlier days."""
         return tuple(self._stated.values())
 
     def learn(self, stated: StockDay) -> None:
-        """Take in what KIS states of a stock. One that the list lacks becomes known by it."""
+        """Take in what KIS states of a stock. Add the stock to the list if the list lacks it."""
         self._stated[stated.code] = stated
         self._unread.pop(stated.code, None)
         if not stated.is_tradable:
@@ -53,20 +53,20 @@ class StockDays:
             self.universe.add(msgspec.structs.replace(item, nxt=stated.nxt))
 
     def is_described(self, code: str) -> bool:
-        """Return whether the list has a stock, and says whether Nextrade trades it."""
+        """Return whether the list has a stock and knows if Nextrade trades it."""
         return code in self.universe and self.universe.get(code).nxt is not None
 
     def forget(self) -> None:
-        """Forget what was stated: a new day's prices count from now on."""
+        """Forget all stated facts, because a new day has begun."""
         self._stated.clear()
         self._unread.clear()
 
     def note_unread(self, code: str, why: str) -> None:
-        """Note that KIS stated nothing of a stock, and why."""
+        """Note why KIS stated no facts of a stock."""
         self._unread[code] = why
 
     def why_not(self, code: str) -> str:
-        """Return why the newest reading of a stock brought nothing; empty when it brought facts."""
+        """Return why the newest reading of a stock brought no facts; empty when it brought some."""
         return self._unread.get(code, "")
 
     def of(self, now: Ns, code: str) -> StockDay | None:
@@ -89,10 +89,10 @@ class StockDays:
         return today is None or (today.halted and not self.is_halted(now, code))
 
     def instrument(self, code: str) -> Instrument | None:
-        """Return the issue of a code; None when there is none.
+        """Return the issue of a code; None when no issue has it.
 
-        Where KIS may know more than the list, a code that the list lacks counts as a share of
-        KOSPI. A person may hold such a stock, and must be able to sell it.
+        At paper and live a code that the list lacks counts as a share of KOSPI, because a person
+        may hold such a stock and must be able to sell it.
         """
         try:
             return self.universe.get(code)
@@ -102,7 +102,7 @@ class StockDays:
             return Instrument(code, code, Board.KOSPI, Kind.STOCK, 0, 0, 0)
 
     def today(self, now: Ns, code: str) -> Instrument | None:
-        """Return the issue of a code with its base price and halt of this day.
+        """Return the issue of a code with its base price and halt of this day; None if unknown.
 
         The base price is 0 when it is not known.
         """
@@ -158,7 +158,10 @@ def _of_list(now: Ns, universe: Universe, code: str) -> StockDay | None:
 
 
 def _named(stated: StockDay) -> Instrument:
-    """Return a stock that no list has. What KIS does not state counts as for a share of KOSPI."""
+    """Return an Instrument for a stock that the list lacks.
+
+    Facts that KIS does not state count as those of a share of KOSPI.
+    """
     kind = stated.kind or Kind.STOCK
     return Instrument(
         stated.code,

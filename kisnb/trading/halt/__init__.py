@@ -1,1 +1,1 @@
-"""All that stops the desk: the kill switch, the flatten, and the words for the trading state."""
+"""The kill switch, the flatten, and the words for the desk's trading state."""

@@ -1,14 +1,14 @@
-"""The flatten: sells all that is held, again and again, until nothing is or a person ends it.
+"""The flatten: sells all holdings, again and again, until nothing is held or a person ends it.
 
 A person asks for it with the kill switch. It is a run of its own, with a row for its start and one
-for its end, so that neither a halt nor a restart of the desk makes an end of it:
+for its end, so neither a halt nor a restart of the desk ends it:
 
     FlattenSet(on) ──► sell each part ──► its order ended? ──► sold: look at the next part
                             ▲                   │
                             └── pause, next kind ┘ not sold
     nothing is held, and KIS says so ──► FlattenSet(off)
 
-A part is what one agent holds of one stock, or what nobody's agent holds of it. A part has one
+A part is what one agent holds of one stock, or the shares of it that no agent holds. A part has one
 order at a time, so that no share is sold twice while the fate of an order is unknown.
 """
 
@@ -40,30 +40,30 @@ CURE = "it is tried again until nothing is held; %kis halt off REASON ends it"
 
 
 class _Part:
-    """The sale of one agent's shares of one stock, as far as it has come."""
+    """The sale of one part (one agent's shares of one stock), and its progress."""
 
     def __init__(self) -> None:
         self.key = ""
-        """Key of the newest order; empty before the first."""
+        """Key of the newest order. Empty while no order is out."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
         """Earliest moment of the next order."""
         self.why = ""
-        """State of the sale in words, or why there is none."""
+        """The state of the sale in words, or the reason why no order could be sent."""
         self.failed = ""
-        """End of the newest order that did not sell all, in words."""
+        """How the newest order that did not sell all has ended, in words."""
         self.is_blocked = False
-        """No order could be sent: the market or the gate takes none now."""
+        """True while the market or the gate takes no order."""
 
     def show(self, order: Order) -> None:
-        """Take ``order`` as the newest of the part, and describe how far it has come."""
+        """Store ``order`` as the newest of this part, and set ``why`` to how far it has come."""
         self.key, self.is_blocked = order.key, False
         self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
 
 
 class Flatten:
-    """Sells all that is held, part by part, until nothing is or a person ends it."""
+    """Sells all holdings, part by part, until nothing is held or a person ends it."""
 
     def __init__(
         self,
@@ -81,16 +81,16 @@ class Flatten:
         self._parts: dict[tuple[str, str], _Part] = {}
         """Parts by agent and code."""
         self._since: Ns | None = None
-        """Start of the sale, or of the newest pull; None while it waits for the kill switch."""
+        """When the sale, or the newest pull, began. None while it waits for the kill switch."""
         self._reported = True
-        """The flatten has reported since then what it sold, or what is left."""
+        """True once the flatten has reported, since ``_since``, what it sold or what is left."""
         self._asked: Ns | None = None
-        """When the desk began to read whether nothing is held any more; None while something is."""
+        """When the desk began to ask KIS if nothing is held. None while something is held."""
         self._wakes_at: Ns = 0
 
     @property
     def is_on(self) -> bool:
-        """A flatten was asked for and has not ended."""
+        """True while a flatten was asked for and has not ended."""
         return self._state.flatten_reason is not None
 
     @property
@@ -99,7 +99,7 @@ class Flatten:
         return not self.is_on or self._reported
 
     def request(self, turn: Turn, reason: str) -> None:
-        """Journal that a person wants a flatten. It sells once the kill switch has come so far."""
+        """Journal that a person wants a flatten. It sells only after ``begin_selling``."""
         turn.record(FlattenSet(turn.now, True, reason))
 
     def begin_selling(self, turn: Turn) -> None:
@@ -115,7 +115,7 @@ class Flatten:
             )
 
     def end(self, turn: Turn, reason: str) -> None:
-        """End the flatten for a person, and cancel what it has in the market."""
+        """End the flatten because a person wants it, and cancel its orders in the market."""
         turn.record(FlattenSet(turn.now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
@@ -123,7 +123,10 @@ class Flatten:
         self._stop()
 
     def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
-        """KIS stated the account, and the order books were compared with it."""
+        """End the flatten if KIS states that nothing is held, else go on selling.
+
+        ``asked`` is when the account was asked for. None: KIS did not state it.
+        """
         # A reading that was asked for before all was sold may show an empty account of some earlier
         # moment.
         is_newer = self._asked is not None and asked >= self._asked
@@ -138,7 +141,7 @@ class Flatten:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Sell what can be sold now, and report what is left when that has changed."""
+        """Sell what can be sold now, and report what is left if that has changed."""
         if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
@@ -155,7 +158,7 @@ class Flatten:
     # the parts
 
     def _all_parts(self) -> list[tuple[str, str]]:
-        """Each agent that may hold the stock, then what no agent holds."""
+        """Return all parts (agent and code): of each stock first the agents, then no agent."""
         books = self._state.books
         agents = [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]
         held = [code for code, p in sorted(books.account.positions.items()) if p.qty]
@@ -193,7 +196,10 @@ class Flatten:
         return next(mine, None)
 
     def _note_end(self, now: Ns, part: _Part) -> None:
-        """Learn from the newest order of a part when it has ended."""
+        """Forget the newest order of a part when it has ended.
+
+        Set a pause if it did not sell all.
+        """
         order = self._state.books.orders.get(part.key)
         if order is None or not order.is_ended:
             return
@@ -220,11 +226,11 @@ class Flatten:
 
     @property
     def _orders(self) -> list[Order]:
-        """Its sells that have not ended."""
+        """The flatten's sells that have not ended."""
         return [o for o in self._state.books.live.values() if is_of_flatten(o.intent)]
 
     def _is_holding(self) -> bool:
-        """Return whether the order books hold anything, or may: an order has not ended.
+        """Return whether the order books have a position, or an order that has not ended.
 
         A buy with unknown outcome may still fill after all is sold, and so may a buy whose cancel
         failed.
@@ -251,13 +257,13 @@ class Flatten:
                 yield f"KIS states {drift.theirs:,} {subject}, the order books {drift.ours:,}"
 
     def _on_order(self, code: str) -> int:
-        """Shares that the flatten's own sells have reserved."""
+        """Return how many shares the flatten's own sells have reserved."""
         return sum(
             o.leaves for o in self._orders if o.code == code and o.state is not OrderState.NEW
         )
 
     def _report(self, turn: Turn) -> None:
-        """Record what is left, when nothing more can be done at once and when it has changed."""
+        """Record what is left if it has changed, once nothing more can be sold at the moment."""
         assert self._since is not None
         selling = bool(self._orders)
         pausing = any(part.again_at > turn.now for part in self._parts.values())
@@ -293,7 +299,7 @@ class Flatten:
 
 
 def _standing(order: Order) -> str:
-    """Return how far a sell has come, and why it does not sell."""
+    """Return in words how far a sell has come, and why it does not fill."""
     sell = order.intent.text
     match order.state:
         case OrderState.NEW:

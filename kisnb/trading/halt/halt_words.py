@@ -1,4 +1,4 @@
-"""Words for the trading state, the same in panels, heads, reprs, verbs and the desk's status."""
+"""Words for the trading state: the same in panels, reprs, commands and the desk's status."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class Trading(NamedTuple):
     """The trading state of a desk, in words."""
 
     name: Name
-    """For code; people read ``text``."""
+    """The state as a word, for code. People read ``text``."""
     text: str
-    """The present state, its reason, what passes, and how a person ends it."""
+    """The present state, its reason, which orders pass, and how a person ends it."""
     known: bool = True
     """False for a desk that cannot be reached: ``text`` says what it let pass before."""
 
     @property
     def halted(self) -> str:
-        """``text`` for heads and reprs that have no room for an active desk; empty for one."""
+        """``text``, but empty for an active desk. Short displays use it."""
         return "" if self.name == "active" else self.text
 
     def last_known(self, since: str) -> Trading:
-        """Return the same for a desk that has not been reached since a time of day."""
+        """Return this state marked as not known since a time of day: the desk is not reached."""
         return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
 
 
 def trading(state: State) -> Trading:
-    """Return what a desk in this state lets pass."""
+    """Return in words which orders a desk in this state lets pass."""
     why = f"because of {state.halt_reason!r}"
     # The switch comes before the flatten: while it cancels, the flatten has not begun to sell.
     if state.halting:
@@ -65,13 +65,16 @@ def _flatten(state: State, reason: str) -> str:
 
 
 def unsold(state: State) -> str:
-    """Return what a flatten has not sold yet, and why; empty for nothing.
+    """Return what a flatten has not sold yet, and why; empty when nothing is left.
 
-    The sentence into which it goes has a cure of its own.
+    The cure is cut off, because the caller's sentence has its own.
     """
     return state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
 
 
 def step_text(step: HaltStep) -> str:
-    """``"09:00:03 query: KIS lists no open order"``; a step that failed says FAILED in its text."""
+    """Return a step in words, such as ``"09:00:03 query: KIS lists no open order"``.
+
+    A step that failed says FAILED in its text.
+    """
     return f"{clock_text(step.t)} {step.step}: {step.text}"

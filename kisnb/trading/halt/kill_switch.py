@@ -30,11 +30,11 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 QUERY = "kill switch"
-"""Start of the kill switch's reasons to read KIS's orders."""
+"""The first words of the kill switch's reason when it reads KIS's orders."""
 PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
-"""Pauses between the queries; there is one more query than pauses."""
+"""Pauses between the queries. There is one query more than pauses."""
 PATIENCE: Ns = 10 * SECOND
-"""How long one query may take. After that it counts as not replied to."""
+"""The longest time for one query. After that it counts as not answered."""
 
 
 # One run. Each step is a row, so that a person can follow it, and a restart begins the run again.
@@ -50,7 +50,7 @@ PATIENCE: Ns = 10 * SECOND
 class KillSwitch:
     """One run of the kill switch at a time.
 
-    A pull during a run starts the run again. The strongest wish counts.
+    A pull during a run starts the run again. The strongest state that was asked for counts.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class KillSwitch:
         self._cancels = cancels
         self._flatten = flatten
         self._awaits_flatten = False
-        """The run has set its state and waits for the flatten's first report."""
+        """True while the run has set its state and waits for the flatten's first report."""
         self._runs = 0
         self._queries = 0
         self._queries_ended = 0
@@ -71,7 +71,7 @@ class KillSwitch:
 
     @property
     def is_busy(self) -> bool:
-        """True until a run has come to its last step."""
+        """True while a run has not come to its last step."""
         return bool(self._state.halting)
 
     @property
@@ -80,7 +80,10 @@ class KillSwitch:
         return self._flatten.is_on or self._awaits_flatten
 
     def pull(self, turn: Turn, command: Halt) -> None:
-        """Begin a run. The block is a row, and is synced before anything else is done."""
+        """Begin a run: block new orders, cancel the open ones, and ask KIS for its list.
+
+        The block is a row, and is synced before anything else is done.
+        """
         end = stronger(self._state.coming_halt, command.state)
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
@@ -102,9 +105,9 @@ class KillSwitch:
         self._query(turn)
 
     def go_on(self, turn: Turn) -> None:
-        """Go on with the run that was under way when the desk died.
+        """Begin the run again that was under way when the desk died, for the same final state.
 
-        It runs again, for the same end.
+        If only its flatten was under way, the flatten goes on selling.
         """
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
@@ -113,9 +116,10 @@ class KillSwitch:
             self._flatten.begin_selling(turn)
 
     def lift(self, turn: Turn, command: LiftHalt) -> None:
-        """End the flatten that runs; else let orders pass again. The desk has checked who asks.
+        """End the running flatten. If no flatten runs, let orders pass again.
 
         To end a flatten and to let orders pass are two decisions, so the first leaves the state.
+        The desk has checked the request before.
         """
         if self.is_flattening:
             self._end_flatten(turn, command.reason)
@@ -133,10 +137,10 @@ class KillSwitch:
             self._finish(turn)
 
     def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
-        """Decide how the run goes on, because a query has ended.
+        """Continue the run after a query has ended: conclude it, or cancel and ask again.
 
-        Either KIS listed the orders and the order books were brought to the list, or KIS did not
-        reply.
+        ``complete``: KIS listed the orders, and the order books agree with the list. Else KIS did
+        not reply.
         """
         # A reading of an earlier run, or the answer to a query that was given up, says nothing of
         # now.
@@ -153,7 +157,7 @@ class KillSwitch:
         self._query_again(turn)
 
     def on_wake(self, turn: Turn) -> None:
-        """Ask again, when the pause is over or the last query was not replied to."""
+        """Query again if the pause is over, or if the last query was not answered in time."""
         if not self.is_busy or self._awaits_flatten or turn.now < self._next:
             return
         if self._queries_ended < self._queries:
@@ -168,14 +172,14 @@ class KillSwitch:
 
     @property
     def _open(self) -> list[Order]:
-        """Return the orders that it cancels: all live orders but the flatten's own."""
+        """The orders that the kill switch cancels: all live orders except the flatten's own."""
         return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
 
     def _cancel_all(self, turn: Turn) -> None:
-        """Cancel each open order whose cancel was not requested yet.
+        """Cancel each open order whose cancel was not requested yet, and record the step.
 
-        An order with unknown outcome has no number to cancel by. It comes up again at the next
-        query.
+        An order with unknown outcome has no number, so it cannot be cancelled now. The next query
+        may find it.
         """
         orders = [order for order in self._open if not order.cancel_asked]
         for order in orders:

@@ -1,1 +1,1 @@
-"""Orders, fills, positions and PnL, folded from facts, and what follows from them."""
+"""Orders, fills, positions and PnL, computed from facts, and figures made from these."""

@@ -18,14 +18,14 @@ class AccountFigures(NamedTuple):
     cash: int | None
     """Cash (D+2). None before KIS has stated it."""
     equity: int | None
-    """Cash and the value of all holdings. None when one of them has no price."""
+    """Cash plus the value of all holdings. None when the cash or a price is not known."""
     result: int | None
     """The result of the day after fees and tax, realised or not.
 
     None when the value of a stock at the opening or now is not known.
     """
     costs: int
-    """Fees and taxes of the day's fills."""
+    """Fees and taxes of the day's fills, won."""
     missing: frozenset[str] = frozenset()
     """Stocks without a price, or without a value at the opening."""
 
@@ -46,9 +46,10 @@ def account_figures(
     cash: int | None, day: TradingDay, books: OrderBooks,
     bases: Mapping[str, int], prices: Mapping[str, int],
 ) -> AccountFigures:  # fmt: skip
-    """Return the figures at ``prices``. ``bases`` are the base prices of the day; won, by code.
+    """Return the account's figures at ``prices``, in won by code.
 
-    ``day`` has begun. A holding without a price makes the sums unknown: it never counts as 0.
+    ``bases`` are the base prices of the day. ``day`` must have begun. A holding without a price
+    makes the sums None: it never counts as 0.
     """
     held = [p for p in books.account.positions.values() if p.qty]
     unpriced = {p.code for p in held if p.code not in prices}

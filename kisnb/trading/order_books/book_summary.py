@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 ALL = "all"
-"""Name of the last row, the sum over the stocks."""
+"""The code of the last row, which is the sum over the stocks."""
 
 
 def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.DataFrame:
-    """Return one row per stock that was ordered, and a last row over all.
+    """Return a DataFrame with one row per stock that was ordered or held, and a last row over all.
 
     Columns: orders and fills (counts); bought, sold and position (shares); turnover (won, both
     sides); win_rate (share of sells that earned after cost, null without sells); realised (won,

@@ -1,4 +1,4 @@
-"""The circuit breaker: the loss of the day against what was at stake.
+"""The circuit breaker's figures: the loss of the day, and the won that were at stake.
 
     result = value of the holdings now − their value at the opening + cash flows of the day's fills
              (after fee and tax); this is what was realised today, and how the unrealised changed
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 
 class DayResult(NamedTuple):
-    """The result of the day after cost, and what was at stake; won."""
+    """The result of the day after cost, and the amount that was at stake; won."""
 
     result: int
     stake: int
     uncounted: frozenset[str] = frozenset()
-    """Stocks that were left out: their value at the opening or now is not known."""
+    """Stocks that were left out, because their value at the opening or now is not known."""
 
     def breaks(self, limit: int) -> bool:
         """Return whether the loss exceeds ``limit``, in hundredths of a percent of the stake."""
@@ -49,16 +49,16 @@ class DayResult(NamedTuple):
 
 
 class TradingDay:
-    """The journal's account of one Korean day, folded with the rest of the state."""
+    """The holdings at the opening and the fills of one Korean day, computed from the journal."""
 
     def __init__(self) -> None:
         self.day: date | None = None
         self.opening: dict[str, int] = {}
         """Shares held before the first fill of the day."""
         self.flows: dict[str, int] = {}
-        """Won that the day's fills of a stock brought, after fee and tax."""
+        """Cash flow of the day's fills after fee and tax, won, by stock. Buys count as negative."""
         self.bought: dict[str, int] = {}
-        """Won of the day's buys of a stock, before fees."""
+        """Value of the day's buys before fees, won, by stock."""
         self.costs = 0
         """Fees and taxes of the day's fills, won."""
         self.trips = 0
@@ -66,9 +66,9 @@ class TradingDay:
         """Start of the next Korean day."""
 
     def roll(self, t: Ns, books: OrderBooks) -> None:
-        """Begin the day of ``t``, unless it has begun.
+        """Begin the day of ``t``, if it has not begun yet.
 
-        ``books`` stand as before the day's first fact.
+        ``books`` are the order books before the day's first fact.
         """
         if t >= self._ends:
             self.day = kst_day(t)
@@ -79,7 +79,7 @@ class TradingDay:
             self.flows, self.bought, self.costs, self.trips = {}, {}, 0, 0
 
     def add_fill(self, code: str, flow: int, bought: int, cost: int) -> None:
-        """Count a fill: what it brought after fee and tax, what it bought before fees, its cost.
+        """Count a fill: its cash flow, the value that it bought before fees, and its fee and tax.
 
         All in won.
         """
@@ -97,7 +97,7 @@ class TradingDay:
     def standing(
         self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
     ) -> DayResult:
-        """Return the result of the day at ``prices`` (won, by code).
+        """Return the day's result and stake at ``prices``. ``bases`` are base prices; won, by code.
 
         A stock without a price counts at its base price.
         """

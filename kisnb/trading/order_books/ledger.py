@@ -10,7 +10,7 @@ from kisnb.terms import Side
 
 
 class Lot:
-    """Shares bought in one fill and still held; ``fee`` is what is left of the fill's fee."""
+    """Shares bought in one fill and still held. ``fee`` is their part of the fill's fee, won."""
 
     __slots__ = ("fee", "price", "qty")
 
@@ -20,9 +20,9 @@ class Lot:
         self.fee = fee
 
     def fee_of(self, qty: int) -> int:
-        """Return the part of the fee that ``qty`` of the shares bear, won.
+        """Return the part of the fee that belongs to ``qty`` of the shares, won.
 
-        The last share bears what rounding has left.
+        The last shares get what rounding has left.
         """
         # Whole won only. Each part is cut down, so the last one must take what is left, or cash
         # would not add up.
@@ -30,7 +30,7 @@ class Lot:
 
 
 class Position:
-    """One stock in one order book: shares held, their cost, and what sold shares have earned."""
+    """One stock in one order book: shares held, their cost, and the PnL of sold shares."""
 
     __slots__ = (
         "_matched_fees",
@@ -55,7 +55,7 @@ class Position:
         """Cost of the held shares without fees, won: the sum of the lots, which the gate reads at
         every order."""
         self.opened = 0
-        """Shares that came without a fill of this order book, less those that left without one.
+        """Shares that came without a fill of this order book, minus those that left without a fill.
 
         They were held before the journal began, delivered, or adopted.
         """
@@ -75,7 +75,7 @@ class Position:
 
     @property
     def qty(self) -> int:
-        """Shares held at first, and bought less sold since."""
+        """Shares that are held: those without a fill, plus bought, minus sold."""
         return self.opened + self.bought - self.sold
 
     @property
@@ -95,23 +95,23 @@ class Position:
 
     @property
     def costs(self) -> int:
-        """All fees and taxes paid, of buys and sells."""
+        """All fees and taxes paid for buys and sells, won."""
         return self.buy_fees + self.sell_fees + self.taxes
 
     @property
     def realised_net(self) -> int:
-        """Realised PnL after the fees of both sides and the tax of the sells."""
+        """Realised PnL after the fees of both sides and the tax of the sells, won."""
         return self.realised - self._matched_fees - self.sell_fees - self.taxes
 
     def unrealised(self, price: int) -> int:
-        """PnL of what is held at ``price``, before cost."""
+        """Return the PnL of the held shares at ``price``, before cost, won."""
         return sum(lot.qty * (price - lot.price) for lot in self.lots)
 
     def open(self, qty: int, cost: int) -> None:
-        """Take in shares that came without a fill, and the purchase amount of those still held.
+        """Add ``qty`` shares that came without a fill. ``cost`` is their purchase amount, won.
 
-        A negative ``qty`` takes shares out. Shares that were sold before they were known to be held
-        leave no lot. The amount is in won.
+        A negative ``qty`` takes shares out. Shares that were already sold, before they were known
+        to be held, make no lot. ``cost`` counts for the others.
         """
         self.opened += qty
         if qty < 0:
@@ -124,9 +124,9 @@ class Position:
             self._add_lot(part, price, 0)
 
     def oldest(self, qty: int) -> list[tuple[int, int, int]]:
-        """Return the oldest ``qty`` held shares.
+        """Return the oldest ``qty`` held shares, lot by lot, without taking them out.
 
-        Each lot gives (shares, price, their part of the fee).
+        Each lot is a tuple (shares, price, their part of the fee), won.
         """
         parts = []
         for lot in self.lots:
@@ -138,12 +138,12 @@ class Position:
         return parts
 
     def give(self, qty: int) -> None:
-        """Take out the oldest ``qty`` shares, with their cost, for another book."""
+        """Take the oldest ``qty`` shares out, with their cost. Another order book gets them."""
         self.opened -= qty
         self._consume_lots(qty)
 
     def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
-        """Take in lots of another book, each (shares, price, fee), at their own cost."""
+        """Add lots of another order book at their own cost, each a tuple (shares, price, fee)."""
         for qty, price, fee in lots:
             self.opened += qty
             self._add_lot(qty, price, fee)
@@ -183,7 +183,7 @@ class Position:
         self.cost += qty * price
 
     def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
-        """Take the oldest shares out. Return them as ``oldest`` does."""
+        """Take the oldest ``qty`` shares out. Return them in the form of ``oldest``."""
         taken = self.oldest(qty)
         for part, price, fee in taken:
             self.cost -= part * price
@@ -198,9 +198,9 @@ class Position:
 
 
 def split(qty: int, value: int) -> list[tuple[int, int]]:
-    """Return ``qty`` shares worth ``value`` won as one or two (shares, whole price).
+    """Split ``value`` won over ``qty`` shares. Return one or two tuples (shares, whole price).
 
-    Not a won is lost.
+    Their sum is exactly ``value``.
     """
     # KIS's list gives one sum for all fills, and a price must be whole won. Two prices that differ
     # by a won make up any sum.

@@ -1,7 +1,7 @@
 """Order books: the orders, fills, positions and PnL of an agent or of the account.
 
-The desk, a session and the back-tester fold the same facts with ``OrderBooks.apply``. So they
-agree.
+The desk, a session and the back-tester apply the same facts with ``OrderBooks.apply``, so their
+order books are equal.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXTERNAL = "external"
-"""Owner of the orders that this desk did not send."""
+"""The owner of orders that this desk did not send."""
 UNASSIGNED = "unassigned"
-"""Owner of the shares that no order of the journal explains."""
+"""The owner of shares that no order of the journal explains."""
 BY_HAND = ""
-"""Owner of what a person orders in a notebook."""
+"""The owner of orders that a person gives in a notebook."""
 NOBODY = frozenset({EXTERNAL, UNASSIGNED, BY_HAND})
-"""Owners that are not agents: what they hold may be adopted."""
+"""Owners that are not agents. An agent may adopt the shares that they hold."""
 FLATTEN = "flatten:"
 """Start of the keys of a flatten's orders. No session may give an order such a key."""
 EXIT = "exit:"
@@ -67,12 +67,12 @@ EXIT = "exit:"
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
-"""A caller waits until its order leaves these states. UNKNOWN is not one of them: no waiting makes
-it known."""
+"""States that a caller waits for its order to leave. UNKNOWN is not among them, because waiting
+does not end it."""
 
 
 def is_of_desk(intent: Intent) -> bool:
-    """Return whether the key says that the desk itself made the order: a flatten or an exit."""
+    """Return whether the desk itself made the order, for a flatten or an exit. The key says it."""
     return intent.key.startswith((FLATTEN, EXIT))
 
 
@@ -82,7 +82,7 @@ def is_of_flatten(intent: Intent) -> bool:
 
 
 class OrderBook:
-    """The orders of one owner, and what became of them. Shares and won."""
+    """The orders, fills and positions of one owner. Shares and won."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -90,7 +90,7 @@ class OrderBook:
         self.positions: dict[str, Position] = {}
 
     def position(self, code: str) -> Position:
-        """The position in ``code``; an empty one when nothing was traded."""
+        """Return the position in ``code``; an empty position when nothing was traded."""
         found = self.positions.get(code)
         if found is not None:
             return found
@@ -101,11 +101,11 @@ class OrderBook:
 
     @property
     def holds(self) -> list[str]:
-        """Codes of the stocks of which there are shares."""
+        """Codes of the stocks whose quantity is not 0."""
         return [code for code, position in self.positions.items() if position.qty]
 
     def ensure_position(self, code: str) -> Position:
-        """The position in ``code`` that the book keeps, made when first asked for."""
+        """Return the stored position in ``code``, and create it at the first call."""
         position = self.positions.get(code)
         if position is None:
             position = self.positions[code] = Position(code)
@@ -113,7 +113,7 @@ class OrderBook:
 
     @property
     def last(self) -> Order | None:
-        """The newest order, the refused ones included."""
+        """The newest order, denied and rejected orders included. None: there is no order."""
         return next(reversed(self.orders.values()), None)
 
     @property
@@ -142,14 +142,17 @@ class OrderBook:
         return sum(p.realised_net for p in self.positions.values())
 
     def unrealised(self, prices: Mapping[str, int]) -> int | None:
-        """PnL of what is held, before cost; None when a held stock has no price."""
+        """Return the PnL of the held shares before cost, won.
+
+        None when a held stock has no price.
+        """
         held = [p for p in self.positions.values() if p.lots]
         if any(p.code not in prices for p in held):
             return None
         return sum(p.unrealised(prices[p.code]) for p in held)
 
     def frame(self) -> pl.DataFrame:
-        """Return one row per order.
+        """Return a DataFrame with one row per order.
 
         Columns: time (KST), number, agent, code, side, quantity (shares), price (won), filled,
         average, leaves, state, text.
@@ -157,7 +160,10 @@ class OrderBook:
         return columns.frame(order_columns.IN_FRAME, self.orders.values())
 
     def summary(self) -> pl.DataFrame:
-        """Return a row per stock and one over all; ``book_summary.summary`` lists the columns."""
+        """Return a DataFrame with a row per stock and a last row over all stocks.
+
+        ``book_summary.summary`` lists the columns.
+        """
         return book_summary.summary(self.orders.values(), self.positions)
 
     def __repr__(self) -> str:
@@ -169,7 +175,7 @@ class OrderBook:
 
 
 class OrderBooks:
-    """The account's order book and one per agent, over the same orders."""
+    """The account's order book and one order book per agent, over the same orders."""
 
     def __init__(self) -> None:
         self.account = OrderBook("account")
@@ -177,11 +183,11 @@ class OrderBooks:
         # Every check of the gate goes over the open orders. Over all orders of a day it would grow
         # slower with each of them.
         self.live: dict[str, Order] = {}
-        """Orders that are not ended, oldest first."""
+        """Orders that have not ended, by key, oldest first."""
         self.adoptions: dict[str, HoldingAdopted] = {}
         """Adoptions by idempotency key."""
         self._by_number: dict[tuple[int, int], list[str]] = {}
-        """Keys by day and order number. KIS's numbers are unique within a branch only."""
+        """Keys of orders by day and order number. KIS's numbers are unique within a branch only."""
 
     @property
     def orders(self) -> dict[str, Order]:
@@ -189,7 +195,7 @@ class OrderBooks:
         return self.account.orders
 
     def of(self, agent: str) -> OrderBook:
-        """Return the order book of an agent, made at the first call."""
+        """Return the order book of an agent, and create it at the first call."""
         book = self.agents.get(agent)
         if book is None:
             book = self.agents[agent] = OrderBook(agent)
@@ -198,7 +204,8 @@ class OrderBooks:
     def by_number(self, day: int, number: int, branch: str = "") -> Order | None:
         """Return the order with this number of a day (YYYYMMDD) and a branch.
 
-        None when there is none, or when no branch is given and several branches gave the number.
+        None when there is no such order, or when no branch is given and several orders have the
+        number.
         """
         keys = self._by_number.get((day, number), ())
         if len(keys) < 2:
@@ -213,9 +220,9 @@ class OrderBooks:
         return [self.orders[key] for key in self._by_number.get((day, number), ())]
 
     def unknown_in(self, code: str) -> Order | None:
-        """Return an order of this stock with unknown outcome; None when there is none.
+        """Return an order of this stock with unknown outcome; None when no order is unknown.
 
-        While there is one, buys of the stock are locked.
+        While there is such an order, buys of the stock are locked.
         """
         unknown = (
             o for o in self.live.values() if o.code == code and o.state is OrderState.UNKNOWN
@@ -223,7 +230,10 @@ class OrderBooks:
         return next(unknown, None)
 
     def add_pending(self, intent: Intent, t: Ns) -> Order:
-        """Return the order of an intent that is on its way to the desk, in state NEW."""
+        """Add an order in state NEW for an intent.
+
+        Return it, or the known order of the same key.
+        """
         order = self.orders.get(intent.key)
         if order is None:
             order, own = Order(intent, t), self.of(intent.agent).orders
@@ -232,9 +242,10 @@ class OrderBooks:
         return order
 
     def apply(self, fact: OrderFact) -> Order:
-        """Fold one fact and return its order.
+        """Apply one fact to its order and to the positions. Return the order.
 
-        Raises KeyError for an order that no fact announced, ValueError for an impossible step.
+        Raises KeyError for an order that no fact announced, ValueError for an impossible change of
+        state.
         """
         if isinstance(fact, _ANNOUNCING):
             order = self.add_pending(fact.intent, fact.t)
@@ -265,9 +276,9 @@ class OrderBooks:
     def apply_at_once(
         self, taken: IntentTaken, started: SendStarted, sent: Sent, filled: Filled
     ) -> Order:
-        """Apply the whole life of an order that was filled whole at one moment; return it.
+        """Apply all facts of an order that was filled completely at one moment. Return the order.
 
-        The books are then as after ``apply`` of each of the four facts, in a third of the time.
+        The result is the same as ``apply`` of each of the four facts, in a third of the time.
         """
         order = self.add_pending(taken.intent, taken.t)
         key = order.key
@@ -329,7 +340,7 @@ class OrderBooks:
         self._assign_number(order, fact.ref)
 
     def _keep_live(self) -> None:
-        """Note the orders that are open again. ``live`` keeps the oldest first."""
+        """Build ``live`` again, oldest first, because an order has been opened."""
         self.live = {key: o for key, o in self.orders.items() if o.is_open}
 
     def _assign_number(self, order: Order, ref: OrderRef) -> None:
@@ -339,7 +350,7 @@ class OrderBooks:
             keys.append(order.key)
 
     def _take_over(self, order: Order, ref: OrderRef) -> None:
-        """Let the order be the one that was known as an external order with this number."""
+        """Merge the external order with this number into ``order``, which is the same order."""
         other = self.by_number(ref.day, ref.number, ref.branch)
         if other is None or other.intent.agent != EXTERNAL:
             return
@@ -359,9 +370,9 @@ class OrderBooks:
         self._count_external(order.code)
 
     def _count_external(self, code: str) -> None:
-        """Make the position of external orders anew, from their fills and what was adopted.
+        """Compute the position of the external orders again, from their fills minus adopted shares.
 
-        No other shares come into it, and none go out otherwise.
+        No other shares enter or leave this position.
         """
         book = self.of(EXTERNAL)
         position = book.positions[code] = Position(code)
@@ -388,7 +399,7 @@ class OrderBooks:
             book.ensure_position(order.code).apply(order.side, fill)
 
     def apply_holdings(self, fact: AccountOpened | HoldingAdopted) -> None:
-        """Book shares that no order of their book explains."""
+        """Book shares that no fill explains: shares that KIS stated, or an adoption."""
         if isinstance(fact, HoldingAdopted):
             self._adopt(fact)
             return
@@ -399,7 +410,7 @@ class OrderBooks:
                 book.ensure_position(code).open(qty, cost)
 
     def _adopt(self, fact: HoldingAdopted) -> None:
-        """Move shares with their cost from nobody's books to the agent's."""
+        """Move shares with their cost from owners that are not agents to the agent's order book."""
         self.adoptions[fact.key] = fact
         for source, qty, _, _ in fact.lots:
             # The account's book keeps these shares. Only the owner changes.
@@ -410,7 +421,7 @@ class OrderBooks:
 
     @property
     def unassigned(self) -> dict[str, int]:
-        """Shares by code that no agent holds: the account's less those of all agents."""
+        """Shares by code that no agent holds: the account's shares minus those of all agents."""
         agents = [book for name, book in self.agents.items() if name not in NOBODY]
         rest = {
             code: p.qty - sum(b.position(code).qty for b in agents)
@@ -419,7 +430,7 @@ class OrderBooks:
         return {code: qty for code, qty in rest.items() if qty}
 
     def selling(self, agent: str, code: str) -> int:
-        """Shares of ``code`` in the agent's open sell orders."""
+        """Return how many shares of ``code`` the agent's open sell orders still sell."""
         mine = (o for o in self.live.values() if o.intent.agent == agent)
         return sum(o.leaves for o in mine if o.code == code and o.side is Side.SELL)
 
@@ -429,9 +440,9 @@ def _branch(order: Order) -> str:
 
 
 def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened) -> None:
-    """Take shares out under the number of a cancel or a revise, or back in.
+    """Take shares out of an order after a cancel, a revise or its expiry, or put them back.
 
-    Without a number KIS's list reported it.
+    The number is that of the cancel or the revise. 0: KIS's list reported the change.
     """
     if isinstance(fact, Reopened):
         order.cancelled -= fact.qty

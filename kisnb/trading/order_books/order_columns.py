@@ -1,4 +1,4 @@
-"""The columns of an order, and what may be done with it: for frames, outputs, panels, reports."""
+"""The columns of an order, for DataFrames, outputs, panels and reports."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _STATE_TONES: dict[OrderState, Tone] = {
     OrderState.DENIED: "bad",
     OrderState.REJECTED: "bad",
 }
-"""The states that a person must not overlook."""
+"""Tones of the states that a person must not overlook."""
 
 
 def state_tone(order: Order) -> Tone:
-    """Return how loud the state of an order is drawn."""
+    """Return the tone in which the state of an order is drawn."""
     return _STATE_TONES.get(order.state, "")
 
 
 def side_tone(order: Order) -> Tone:
-    """Return the tone of a buy or a sell."""
+    """Return the tone in which a buy or a sell is drawn."""
     return "up" if order.side is Side.BUY else "down"
 
 
 def may_be_cancelled(order: Order) -> bool:
-    """Return whether a cancel makes sense now: the order is open and no cancel is under way."""
+    """Return whether a cancel can be sent now: the order is open and no cancel is under way."""
     # ``Cancels`` sends one cancel of an order at a time, so a second one would do nothing.
     return order.is_open and not order.cancel_asked
 

@@ -1,4 +1,4 @@
-"""An order in words: why it is in its state, and what comes next."""
+"""An order in words: the reason of its state, and the next step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from kisnb.trading.order_books.order_book import EXTERNAL
 
 
 def named_order(order: Order) -> str:
-    """Return ``"#2 buy 5 005930 @ 69,000"``, as a person finds the order in the list.
+    """Return number and intent of an order, such as ``"#2 buy 5 005930 @ 69,000"``.
 
-    Without a number when KIS gave none.
+    The number is left out when KIS gave none.
     """
     reserved = f"R{order.reserved_as} " if order.reserved_as else ""
     number = reserved if order.number is None else f"#{order.number} "
@@ -18,7 +18,7 @@ def named_order(order: Order) -> str:
 
 
 def why(order: Order) -> str:
-    """Return the reason of an order's state in one line; empty where the state says it all."""
+    """Return the reason of an order's state in one line; empty when the state needs no reason."""
     if order.text:
         return f"{order.msg_cd} {order.text}".strip(" .")
     match order.state:
@@ -32,18 +32,18 @@ def why(order: Order) -> str:
 
 
 def order_line(order: Order) -> str:
-    """Return an order in one line: intent, state, since when, fills, and its repetition."""
+    """Return an order in one line: intent, state, since when, fills, and if it was repeated."""
     return f"{owned_order(order)}: {standing(order)}"
 
 
 def owned_order(order: Order) -> str:
-    """Return number and wish of an order, and its agent when it has one."""
+    """Return number and intent of an order, and its agent if it has one."""
     agent = f" ({order.intent.agent})" if order.intent.agent else ""
     return f"{named_order(order)}{agent}"
 
 
 def standing(order: Order) -> str:
-    """The state of an order, since when, what was filled, and whether it was sent before."""
+    """Return the state of an order in words: since when, its fills, and if it was repeated."""
     since = f" since {clock_text(order.since)}" if order.since else ""
     filled = (
         f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}"
@@ -55,9 +55,9 @@ def standing(order: Order) -> str:
 
 
 def next_step(order: Order, *, movable: bool = False) -> str:
-    """Return the next step that the desk takes, and what a person can do, in one line.
+    """Return in one line what the desk does next with an order, and what a person can do.
 
-    ``movable``: the order could be revised now. A hint that the desk would refuse is not given.
+    ``movable``: the order can be revised now, so the line may name the command.
     """
     match order.state:
         case OrderState.NEW:

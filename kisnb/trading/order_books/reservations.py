@@ -21,9 +21,9 @@ def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
 
 
 def sellable(books: OrderBooks, intent: Intent) -> int:
-    """Return the held shares of the stock that no other open sell has reserved.
+    """Return how many held shares of the stock no other open sell has reserved.
 
-    An agent sells only its own.
+    For an agent only its own shares count.
     """
     selling = sum(
         qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
@@ -36,9 +36,9 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
 
 
 def own(books: OrderBooks, intent: Intent) -> int | None:
-    """Return the shares in the agent's own order book that no open sell of the agent has reserved.
+    """Return how many shares in the agent's order book no open sell of the agent has reserved.
 
-    None for an order of no agent.
+    None for an order that belongs to no agent.
     """
     if intent.agent in NOBODY:
         return None
@@ -56,7 +56,7 @@ def may_own(books: OrderBooks, intent: Intent) -> int:
 
     Only an order in flight can have such fills. The desk finds a difference to KIS's holdings after
     it has booked KIS's list of orders. By then it knows the fills of each order that has a number.
-    For an order of no agent the limit is not known. Then this is the order's own quantity.
+    For an order that belongs to no agent the limit is not known. Then this is the order's quantity.
     """
     mine = own(books, intent)
     if mine is None:
@@ -66,7 +66,7 @@ def may_own(books: OrderBooks, intent: Intent) -> int:
 
 
 def reduces(books: OrderBooks, intent: Intent) -> bool:
-    """Return whether the order can only make a position smaller."""
+    """Return whether the order is a sell of no more shares than can be sold."""
     return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
 
 

@@ -1,7 +1,7 @@
 """Shares that were booked without a fill, because KIS had stated them for a minute.
 
-A list that hides fills for so long has them booked twice once it shows them: as stated shares, and
-as fills. So a fill that may be one of those takes the stated shares back.
+KIS's list may show the fills of such shares later. Then they would be booked twice: as stated
+shares and as fills. So a fill that may explain stated shares takes them back.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 from kisnb.clock import SECOND, Ns
 
 CLOCKS_DIFFER: Ns = 30 * SECOND
-"""KIS's clock and the desk's differ by no more than this."""
+"""The most by which KIS's clock and the desk's clock differ."""
 
 
 class StatedShares:
-    """Stated shares by code, each part with the moment of its booking."""
+    """Stated shares by code, each booking with its moment."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[tuple[Ns, int]]] = {}
         """(moment, shares) by code, the oldest first."""
 
     def book(self, t: Ns, code: str, qty: int) -> None:
-        """Note shares that were booked at ``t``. A negative ``qty`` takes back, the newest first.
+        """Note shares that were booked at ``t``. A negative ``qty`` takes the newest ones back.
 
-        More than there are take back all: the others were booked at the account's opening.
+        If ``qty`` takes back more than were noted, all are taken back. The others were booked at
+        the account's opening.
         """
         parts = self._parts.setdefault(code, [])
         if qty > 0:
@@ -36,10 +37,10 @@ class StatedShares:
             left -= min(has, left)
 
     def explained_by(self, code: str, moment: Ns) -> int:
-        """Return how many shares a buy of ``moment`` may explain.
+        """Return how many stated shares a buy of ``moment`` may explain.
 
-        ``moment`` is KIS's time of the fill; where only the list shows the fill, the time of the
-        order.
+        ``moment`` is KIS's time of the fill. If only the list shows the fill, it is the time of
+        the order.
         """
         # Shares are booked a minute after they were found. So a buy of the time before they were
         # found is old enough by either clock, and one of the time after their booking never is.

@@ -1,1 +1,1 @@
-"""The way of an order: sent, noticed, cancelled, revised, resolved, reconciled."""
+"""Everything that happens to an order: send, notices, cancel, revise, resolve, reconcile."""

@@ -1,12 +1,12 @@
-"""The account against our order books: cash and holdings, as KIS states them.
+"""Compares the cash and the holdings that KIS states with our order books.
 
-The first statement opens the account: what no order of the journal explains is booked. Later a
-difference is found, published, and booked when it has stood for a minute.
+The first statement opens the account: cash and shares that no order of the journal explains are
+booked. Later a difference is found, published, and booked when it has lasted for a minute.
 
 A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
 KIS's list of orders says nothing. However often such a statement comes, nothing of it is booked,
 and it takes no share away that a fill explains. Only shares that were themselves booked from a
-statement can be taken away again. The difference stands until the list of orders explains it, a
+statement can be taken away again. The difference lasts until the list of orders explains it, a
 later statement has the shares again, or a person accepts it (``accept``). Until then a sell may use
 the shares on which the order books and the last full statement agree.
 """
@@ -32,7 +32,7 @@ from kisnb.trading.turn import Turn
 # KIS's account lags behind its notices, and on paper fills may come minutes late. What differs for
 # less than this is usually on its way.
 STANDS: Ns = 60 * SECOND
-"""How long a difference of the account must stand before KIS's figure is booked."""
+"""The time that a difference of the account must last before KIS's figure is booked."""
 
 
 # One figure, cash or a holding, at each statement of the account:
@@ -47,13 +47,13 @@ STANDS: Ns = 60 * SECOND
 # | differ as found, a minute or more   | yes          | DriftCleared, and it is booked      |
 # | KIS's holding is smaller            | any          | as above, but it is never booked    |
 class AccountReconciliation:
-    """Brings cash and holdings to KIS's statement."""
+    """Adjusts our cash and holdings to KIS's statement."""
 
     def __init__(self, state: State, readings: Readings) -> None:
         self._state = state
         self._readings = readings
         self._reported: dict[str, tuple[int, int]] = {}
-        """By code: our shares and KIS's, of the missing shares that were reported."""
+        """Missing shares that were reported: our shares and KIS's shares, by code."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -62,11 +62,12 @@ class AccountReconciliation:
     def reconcile(
         self, turn: Turn, asked: Ns, account: Account, *, consistent: bool, listed: bool
     ) -> None:
-        """Compare a statement of the account, read after ``asked``, with our order books.
+        """Compare a statement of the account, read after ``asked``, with our order books. Book it.
 
-        ``consistent`` says that nothing was booked between the account, the list and now. Only then
-        do the three agree. ``listed`` says that the list of orders lacks nothing that is known, and
-        that no order has an end which only the list shows.
+        A difference is booked only when it has lasted long enough. ``consistent`` says that
+        nothing was booked since the account and the list were read. ``listed`` says that the list
+        of orders lacks nothing that is known, and that no order has an end which only the list
+        shows.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         # While an order is being sent, the account may contain its fill and the list may not.
@@ -97,15 +98,15 @@ class AccountReconciliation:
                 self._report_missing(turn, code, ours, theirs)
 
     def _costs(self, now: Ns) -> int:
-        """Return fees and taxes of today's fills, as they are booked here, won."""
+        """Return the fees and taxes that the desk booked for today's fills, won."""
         today, fills = kst_day(now), self._books.account.fills
         return sum(fill.fee + fill.tax for _, fill in fills if kst_day(fill.t) == today)
 
     def confirmed(self, account: Account | None) -> Account | None:
-        """Return the account with the shares that a sell may use.
+        """Return the account with the shares that a sell may use. None for no account.
 
-        Where the statement lacks shares that we hold, those are the shares of the order books: the
-        last statement that lacked nothing agreed with them, and all changes since are booked.
+        If the statement lacks shares that we hold, the shares of our order books count. The last
+        complete statement agreed with them, and all changes since are booked.
         """
         if account is None or (account.complete and not self._lacking(account)):
             return account
@@ -122,7 +123,10 @@ class AccountReconciliation:
         return msgspec.structs.replace(account, holdings=tuple(holdings))
 
     def accept(self, turn: Turn, subject: str) -> bool:
-        """Book a difference that a person accepts: a code, or ``cash``. False when none stands."""
+        """Book a difference that a person accepts: of a code, or of ``cash``.
+
+        Return False when there is no such difference.
+        """
         drift = self._state.account_drift(subject)
         if drift is None:
             return False
@@ -134,7 +138,7 @@ class AccountReconciliation:
         return True
 
     def _lacking(self, account: Account) -> set[str]:
-        """Return the codes of which the statement has fewer shares than we surely hold."""
+        """Return the codes for which the statement has fewer shares than our fills prove."""
         stated = {h.code: h.qty for h in account.holdings}
         unproven, positions = self._state.unproven, self._books.account.positions
         sure = {code: p.qty - unproven.get(code, 0) for code, p in positions.items()}
@@ -164,9 +168,9 @@ class AccountReconciliation:
         ours: int,
         theirs: int,
     ) -> bool:
-        """Record that a difference was found or cleared.
+        """Record if a difference was found or cleared. Return whether it has lasted long enough.
 
-        Return True when it has stood long enough to be taken as it is.
+        Only then it may be booked.
         """
         found = self._state.drifts.get((subject, what))
         if ours == theirs:
@@ -193,7 +197,7 @@ class AccountReconciliation:
         cash: int,
         stated: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Book a difference as it is, and clear it."""
+        """Clear a difference, and book KIS's figure."""
         turn.record(DriftCleared(turn.now, subject, what))
         self._record_unexplained(turn, cash, stated)
 

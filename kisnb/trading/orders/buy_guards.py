@@ -23,7 +23,7 @@ from kisnb.trading.state import State
 
 
 class BuyGuards:
-    """Says why an agent's buy may not be sent for its own guards."""
+    """Checks an agent's buys against the guards of that agent."""
 
     def __init__(self, rules: Rules, state: State, depths: LatestDepths) -> None:
         self._rules = rules
@@ -31,7 +31,7 @@ class BuyGuards:
         self._depths = depths
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard denies the order; None when none does."""
+        """Return why a guard denies the order; None when no guard denies it."""
         guards = self._state.guards.get(intent.agent)
         if guards is None or intent.side is not Side.BUY:
             return None

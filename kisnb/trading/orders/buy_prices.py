@@ -25,13 +25,14 @@ from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.state import State
 
 PATIENCE = 5
-"""How many times ``max_quote_age`` a buy without a price may wait for its turn or behind the rate
-limit. Behind the rate limit the newest price may be as old for a buy that names a price."""
+"""The longest wait of a buy without a price, for its turn or behind the rate limit, as a multiple
+of ``max_quote_age``. It is also the greatest age of the newest price behind the rate limit for a
+buy that names a price."""
 AGAIN = "order again with the current price"
 
 
 class BuyPrices:
-    """Decides whether the price of a buy is too old. Sells are never too old."""
+    """Checks the age of the price of a buy. Sells need no fresh price."""
 
     def __init__(self, gate: Gate, state: State, market: LatestDepths) -> None:
         self._gate = gate
@@ -39,11 +40,14 @@ class BuyPrices:
         self._market = market
 
     def is_old(self, now: Ns, intent: Intent, times: int = 1) -> bool:
-        """Return whether the newest price that desk and agent have seen is too old for a buy."""
+        """Return whether the order is a buy, and desk and agent have seen only too old a price.
+
+        Too old is above ``times`` the ``max_quote_age``.
+        """
         return intent.side is Side.BUY and self._gate.stale(now, self._newest(intent), times)
 
     def outdated(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy is denied whose agent has not seen the newest price; None when it has.
+        """Return why a buy is denied because its agent has not seen the newest price; else None.
 
         A cell that blocked the agent is a usual reason. When the desk has no newer price either,
         the agent knew all that there was to know, and the desk reads the depth. The desk reads it
@@ -61,9 +65,9 @@ class BuyPrices:
         return No(f"{old}, and there is a newer one", AGAIN)
 
     def waited(self, now: Ns, order: Order) -> No | None:
-        """Return why a buy without a price is denied that has waited too long.
+        """Return why a buy without a price is denied because it has waited too long; else None.
 
-        None when it has not. After such a wait the buy was decided on another market.
+        After such a wait the market differs from the market on which the buy was decided.
         """
         # Behind the limiter the time counts from the start of the send. The wait for its turn was
         # judged before.
@@ -78,7 +82,7 @@ class BuyPrices:
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy behind the rate limit has no price to be sent on; None if it has."""
+        """Return why a buy behind the rate limit has no price that is fresh enough; else None."""
         if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
             return None
         newest = self._newest(intent)

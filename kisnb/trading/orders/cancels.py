@@ -12,21 +12,20 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 TRIED: Ns = 30 * SECOND
-"""How long a call that KIS turns away is tried again."""
+"""The time for which a call that KIS turns away is tried again."""
 
 
 class Cancels:
-    """Takes orders out of the market."""
+    """Sends the cancels of orders, and handles KIS's replies."""
 
     def __init__(self, state: State, readings: Readings) -> None:
         self._state = state
         self._readings = readings
         self._accepted: dict[str, Ns] = {}
-        """Keys of orders whose cancel KIS accepted, with the moment. KIS has not confirmed yet that
-        the cancel was carried out."""
+        """When KIS accepted the cancel of an order, by the order's key. KIS has not confirmed yet
+        that the cancel was carried out."""
         self._turned_away: dict[str, Ns] = {}
-        """Keys of orders whose cancel KIS turned away for its speed or token, with the first time.
-        """
+        """When KIS first turned away the cancel of an order, by the order's key."""
 
     def request(self, turn: Turn, key: str, qty: int | None, *, kill_switch: bool) -> None:
         """Cancel ``qty`` shares of an order; None means all leaves.
@@ -76,7 +75,7 @@ class Cancels:
             turn.record(CancelRefused(turn.now, order.key, "", "the order has no number"))
 
     def on_reply(self, turn: Turn, reply: SendReply) -> None:
-        """KIS accepted a cancel, refused it, or did not reply."""
+        """Record what KIS replied to a cancel, or send the cancel again if KIS turned it away."""
         order = self._state.books.orders[reply.key]
         if reply.outcome != "again":
             self._turned_away.pop(reply.key, None)
@@ -101,7 +100,7 @@ class Cancels:
     def _start_again(self, turn: Turn, order: Order) -> bool:
         """Send a cancel again that KIS turned away for its speed or token.
 
-        Each POST has a row of its own. Return False when it was tried for long enough.
+        Each POST has a row of its own. Return False when the cancel may not be tried again.
         """
         started = [fact for fact in order.facts if isinstance(fact, CancelStarted)]
         since = self._turned_away.setdefault(order.key, turn.now)
@@ -115,7 +114,7 @@ class Cancels:
         return True
 
     def on_listed(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
-        """Refuse an accepted cancel that KIS's list, read after ``asked``, does not show."""
+        """Record an accepted cancel as refused if KIS's list, read after ``asked``, lacks it."""
         accepted = self._accepted.get(order.key)
         if not order.cancel_asked:
             self._accepted.pop(order.key, None)
@@ -127,5 +126,5 @@ class Cancels:
             turn.record(CancelRefused(turn.now, order.key, "", text))
 
     def is_unconfirmed(self, order: Order) -> bool:
-        """True while KIS's list has to show whether an accepted cancel was carried out."""
+        """Return whether KIS accepted a cancel of the order, but its list does not show it yet."""
         return order.cancel_asked and order.key in self._accepted

@@ -1,20 +1,20 @@
-"""The sentences about a difference between KIS's cash and what the fills explain. Won."""
+"""The sentences about a difference between KIS's cash and the cash by our fills. Won."""
 
 from __future__ import annotations
 
 
 def gap_text(gap: int) -> str:
-    """Return how KIS's cash differs from what the fills explain; ``gap`` is KIS's minus ours."""
+    """Return a sentence about a difference of cash. ``gap`` is KIS's cash minus ours, won."""
     return (
         f"KIS's cash is {abs(gap):,} won {'lower' if gap < 0 else 'higher'} than the fills explain"
     )
 
 
 def booked_text(gap: int, ours: int, stated: int | None) -> str:
-    """Return the trouble that is shown when a difference of cash is booked.
+    """Return the text of the trouble that is shown when a difference of cash is booked.
 
-    ``ours`` is what the desk booked as fees and taxes of today's fills. ``stated`` is what KIS
-    booked for them; None when it does not say.
+    ``ours`` is what the desk booked as fees and taxes of today's fills, won. ``stated`` is what
+    KIS booked for them; None when KIS does not state it.
     """
     followed = f"{gap_text(gap)}. The desk now counts with KIS's cash"
     if stated is None:

@@ -1,8 +1,8 @@
-"""Books a fill: its costs, and what of it was booked before anything showed the fill.
+"""Books a fill with its costs, and takes back stated shares that the fill explains.
 
-Of shares that were booked because KIS had stated them for a minute (``StatedShares``):
+Stated shares were booked because KIS had stated them for a minute (``StatedShares``):
 
-| the fill is of                                     | what is done                          |
+| the fill is of                                     | what is done with stated shares       |
 |----------------------------------------------------|---------------------------------------|
 | a buy, and a notice says that it is older          | they are taken back, up to its shares |
 | a buy, only the list shows it, its order is older  | the same: the list had hidden it      |
@@ -24,10 +24,10 @@ from kisnb.trading.turn import Turn
 def execution(
     rules: Rules, now: Ns, order: Order, qty: int, price: int, venue: Venue, stamp: Ns
 ) -> Filled:
-    """Return a fill with what it adds to the fee and the tax of its order at its venue.
+    """Return the fact of a fill, with the fee and the tax that it adds to its order.
 
-    The sum does not depend on the number of fills. ``venue`` is SOR when only KIS's list reports
-    the fill, because the list names the route alone.
+    The sum of an order does not depend on the number of its fills. ``venue`` is SOR when only
+    KIS's list reports the fill, because the list names only the route.
     """
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
     fee, tax = rules.fee_and_tax(now, order.code, order.side, before, qty * price, venue)

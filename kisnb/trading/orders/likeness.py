@@ -1,6 +1,6 @@
-"""How far a row of KIS's list has the venue, the kind and the price that were sent.
+"""Compares a row of KIS's list with an order by venue, kind and price.
 
-The resolver's table says what follows for an order with unknown outcome.
+The resolver's table says what the result means for an order with unknown outcome.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from kisnb.orders import Order, OrderRow
 from kisnb.terms import OrderKind, Venue
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""Of a row and an order: the row is another order, may be this order, or has all that it has."""
+"""The result of a comparison: the row differs from the order, may be the order, or is equal."""
 
 _K = OrderKind
 _LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
-"""Kinds that turn into another one; whether KIS then lists them as the other is not documented."""
+"""Kinds that turn into another kind. KIS does not document under which kind it lists them then."""
 _PRICED_ON_ARRIVAL = frozenset({
     _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.BEST_OWN,
     _K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK,
@@ -28,7 +28,10 @@ they got."""
 
 
 def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    """Return how far the row's venue is the one to which the order was sent."""
+    """Compare the row's venue with the venue to which the order was sent.
+
+    ``parent``: the revised order, None if the order is no revise.
+    """
     sent = order.sent_venue
     # A revise stays where its order is, and the row names that order.
     if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
@@ -37,7 +40,10 @@ def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 
 
 def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    """Return how far the row's kind is the one that was sent. ``parent``: the revised order."""
+    """Compare the row's kind with the kind that was sent.
+
+    ``parent``: the revised order, None if the order is no revise.
+    """
     sent = order.sent_kind
     # KIS may list a revise under the kind that it asked for, or under that of the revised order.
     known = {sent} if parent is None else {sent, parent.sent_kind}
@@ -50,7 +56,7 @@ def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 
 
 def price_of(order: Order, row: OrderRow) -> Likeness:
-    """Return how far the row's price is the one that was sent."""
+    """Compare the row's price with the price that was sent."""
     if row.price == (order.intent.price or 0):
         return "like"
     return "maybe" if order.sent_kind in _PRICED_ON_ARRIVAL else "other"

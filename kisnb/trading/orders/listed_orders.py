@@ -1,8 +1,8 @@
-"""The rows of KIS's list of a day: which of our orders each row is.
+"""Finds the order of each row in KIS's list of a day.
 
-A row is an order of ours when day, branch and number are the same, and when it says the same order:
+A row is an order of ours when day, branch and number are equal, and when these columns fit:
 
-| of the row             | must fit                                                              |
+| column of the row      | must fit                                                              |
 |------------------------|-----------------------------------------------------------------------|
 | code and side          | always                                                                |
 | quantity, filled       | not above our quantity; not compared for external orders              |
@@ -32,18 +32,18 @@ class ListedOrders(NamedTuple):
     rows: dict[str, OrderRow]
     """The row of each order that is known and listed, by the order's key."""
     unmatched: tuple[OrderRow, ...]
-    """Rows of no order that is known, newest first."""
+    """Rows that belong to no known order, newest first."""
     contradictions: tuple[tuple[Order, OrderRow], ...]
-    """Rows with branch and number of an order of ours, which say another order."""
+    """Rows with branch and number of an order of ours whose other columns do not fit it."""
     grown: tuple[OrderRow, ...]
-    """Rows of external orders that are larger than the row by which they were found.
+    """Rows of external orders with more shares than the row by which the order was found.
 
-    The first row showed a part. So the order may be one of ours whose reply is missing.
+    The first row was incomplete. So the order may be one of ours whose reply is missing.
     """
 
 
 def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
-    """Return which row of a list is which order."""
+    """Return the order of each row, and the rows that fit no order."""
     found: dict[str, OrderRow] = {}
     others: list[OrderRow] = []
     contradictions: list[tuple[Order, OrderRow]] = []

@@ -1,8 +1,8 @@
-"""Execution notices: each is booked once, and one that may be a repetition is not booked at all.
+"""Books execution notices, each once. A notice that may be a repetition is not booked.
 
 A notice has no id. A fill may equal one that was booked from a notice before: the same second,
-shares, price and venue. It is the same fill, received once more, or a second one like it. Only
-KIS's list can tell. Cancels and revises have order numbers of their own.
+shares, price and venue. Then it is either the same fill, received again, or another fill. Only
+KIS's list shows which. Cancels and revises have order numbers of their own.
 
     accepted   SENT: Accepted                     REJECTED: reported, the list decides
     filled     open: Filled                       repeated, listed or too many: the list is read
@@ -32,7 +32,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""How long an early notice can wait for the reply with its number. Then the list is read."""
+"""The longest wait of an early notice for the reply with its number. Then the list is read."""
 
 
 class NoticeIntake:
@@ -73,7 +73,7 @@ class NoticeIntake:
     def _order_of(self, notice: Notice) -> Order | None:
         """Return the order that a notice changes.
 
-        Every notice of an order that revised another one names that one too.
+        A notice of an order that revised another order names that other order too.
         """
         own = self._by_kis_number(notice, notice.number)
         # A cancel and a revise have numbers of their own, and name the order that they change as
@@ -86,9 +86,9 @@ class NoticeIntake:
         return old if own is None else own
 
     def _by_kis_number(self, notice: Notice, number: int) -> Order | None:
-        """Return the order with this number of the notice's day and branch.
+        """Return the order with this number on the notice's day and branch.
 
-        None when that order is one of another stock or side: then the notice is not about it.
+        None when there is no such order, or when it is of another stock or side.
         """
         order = self._state.books.by_number(day_number(notice.t), number, notice.branch)
         if order is None or (order.code, order.side) != (notice.code, notice.side):
@@ -96,7 +96,7 @@ class NoticeIntake:
         return order
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether KIS refused an external change of one of our orders."""
+        """Return whether the notice refuses a change of our order that did not come from here."""
         old = self._by_kis_number(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False
@@ -181,7 +181,10 @@ class NoticeIntake:
             self._report_strange(turn, order, notice)
 
     def _after_end(self, turn: Turn, order: Order, notice: Notice, *, again: bool) -> None:
-        """Take a notice of an order that has ended: it may show that the end was wrong."""
+        """Handle a notice of an order that has ended: the notice may show that the end was wrong.
+
+        ``again``: the notice repeats a fill that is booked.
+        """
         if again:
             return
         if not order.listed:

@@ -1,4 +1,4 @@
-"""The way of an order: taken, checked, routed, sent; with its row before its bytes.
+"""The path of an order: it is journaled, checked, routed and sent. Each row precedes its bytes.
 
     submit ─► IntentTaken ─► NEW ─► checks ─► route ─► SendStarted ─► Send
                               │        │
@@ -55,7 +55,7 @@ from kisnb.trading.turn import Turn
 
 
 class OrderPath:
-    """Brings orders from their intent to their POST."""
+    """Takes orders from their intent to their POST."""
 
     def __init__(
         self,
@@ -75,21 +75,24 @@ class OrderPath:
         self._prices = BuyPrices(gate, state, depths)
         self._guards = BuyGuards(rules, state, depths)
         self._reading: dict[str, int] = {}
-        """Stocks whose depth is being read, each with its price before, won. Their orders wait in
-        state NEW."""
+        """Stocks whose depth is being read, each with its price before the reading, won. Their
+        orders wait in state NEW."""
         self._turned_away: dict[str, Ns] = {}
-        """Orders that KIS turned away for their speed or token and that wait for nothing else, each
-        with the first time."""
+        """When KIS first turned an order away for its speed or token, by key. These orders wait for
+        nothing else."""
         self._waiting: dict[str, int] = {}
-        """Orders that wait for KIS's account, each with the readings that it has waited for."""
+        """Keys of orders that wait for KIS's account, each with its number of readings so far."""
         self._synced: set[str] = set()
-        """Held orders for which KIS was read after their window."""
+        """Keys of held orders for which KIS was read after their blackout window."""
         self._sent_back: set[str] = set()
-        """Buys that came back from ``may_send`` for a fresh price. The second time they are
-        denied."""
+        """Keys of buys that came back from ``may_send`` for a fresh price. The second time such a
+        buy is denied."""
 
     def submit(self, turn: Turn, intent: Intent, naming: Naming | None = None) -> None:
-        """Journal an order and bring it on its way. A key that is known already sends nothing."""
+        """Journal an order and start to send it.
+
+        For a known key only publish that it is repeated.
+        """
         known = self._state.books.orders.get(intent.key)
         if known is not None:
             # Looked up before any check: a cell that is run again must not be refused for what has
@@ -116,13 +119,13 @@ class OrderPath:
         account: Account | None = None,
         before: int = 0,
     ) -> None:
-        """Check, route and send an order.
+        """Check, route and send an order. Deny it, or let it wait, if it may not be sent now.
 
-        While a venue's depth is missing, the order waits until KIS has been asked for it; a
-        protective one does not wait. A buy also waits for a current price. ``account`` is what KIS
-        stated after the order was taken. With it a sell does not wait for depths either, because
-        the figures of the account would be out of date after the wait. ``before`` is the price that
-        the desk had before it read the depth, won.
+        While a venue's depth is missing, the order waits until KIS has been asked for it. A
+        protective order does not wait. A buy also waits for a current price. ``account`` is what
+        KIS stated after the order was taken, None when it did not. With it a sell does not wait for
+        depths either, because the figures of the account would be out of date after the wait.
+        ``before`` is the price that the desk had before it read the depth, won.
         """
         intent = order.intent
         if self._hold_back(turn, order, account):
@@ -152,7 +155,7 @@ class OrderPath:
             self._route(turn, intent)
 
     def resume_waiting(self, turn: Turn, query: OrdersQuery, account: Account | None) -> None:
-        """Check the orders that waited for a reading. Deny those that have waited for too many."""
+        """Send the orders that waited for a reading. Deny those that have waited for too many."""
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))
         waited, self._waiting = self._waiting, {}
@@ -170,7 +173,7 @@ class OrderPath:
                 self._give_up(turn, key)
 
     def _give_up(self, turn: Turn, key: str) -> None:
-        """Deny an order that waits for what KIS does not state."""
+        """Deny an order that waits for the account, because KIS does not state it."""
         del self._waiting[key]
         why = f"KIS was read {FAILED} times, and the account is not known"
         unknown = (o for o in self._state.books.live.values() if o.state is OrderState.UNKNOWN)
@@ -230,7 +233,7 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def on_kept(self, turn: Turn, order: Order, why: str) -> None:
-        """``may_send`` stopped the order: hold it for a window or a price, else deny it."""
+        """Hold an order that ``may_send`` stopped, for a window or a fresh price, or deny it."""
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
@@ -245,7 +248,7 @@ class OrderPath:
             turn.record(Denied(turn.now, order.key, why))
 
     def on_turned_away(self, turn: Turn, order: Order, why: str) -> None:
-        """KIS took no call: bring the order on its way again, or deny it after ``TRIED``."""
+        """Send an order again that KIS turned away. Deny it when ``TRIED`` has passed."""
         since = self._turned_away.setdefault(order.key, turn.now)
         if order.cancel_asked:
             no = "it was cancelled before it was sent"
@@ -263,7 +266,7 @@ class OrderPath:
             self.send(turn, order)
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Return whether a buy that was stopped lacks a fresh price and nothing else."""
+        """Return whether a stopped order lacks only a fresh price and was not sent back before."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -296,7 +299,7 @@ class OrderPath:
             turn.emit(AskDepth(code, venues))
 
     def on_depth_read(self, turn: Turn, read: DepthRead) -> None:
-        """Check the orders that waited for the depth of a stock."""
+        """Store the depths that were read, and send the orders that waited for them."""
         before = self._reading.pop(read.code, 0)
         self._depths.add_read(turn.now, read.depths)
         for order in list(self._state.books.live.values()):
@@ -304,9 +307,9 @@ class OrderPath:
                 self.send(turn, order, may_read=False, before=before)
 
     def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
-        """Return why a buy has no price to be sent on; None when it has one.
+        """Return why a buy may not be sent at the newest price; else None.
 
-        The price may not be known, may be too old, or may have moved too far.
+        The price may be unknown or too old, may have moved too far, or the buy waited too long.
         """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
@@ -360,7 +363,7 @@ class OrderPath:
         )
 
     def send_next(self, turn: Turn, ended: Intent) -> None:
-        """Check the orders that waited for the POST that has ended, until one of them is sent."""
+        """Send the next order of this stock and side, because the POST of ``ended`` has ended."""
         for order in list(self._state.books.live.values()):
             if (
                 order.state is OrderState.NEW
@@ -374,9 +377,10 @@ class OrderPath:
     # what waits for the account, or for the end of a blackout window
 
     def _hold_back_sell(self, turn: Turn, intent: Intent, account: Account | None) -> bool:
-        """Hold back a sell beside an order with unknown outcome until KIS confirms the shares.
+        """Hold back a sell while another order of its stock has an unknown outcome.
 
-        Deny it when KIS confirms fewer. Return True when the sell does not go on now.
+        The sell waits until KIS confirms the shares. It is denied when KIS confirms fewer. Return
+        True when the sell was held back or denied.
         """
         unknown = self._state.books.unknown_in(intent.code)
         if unknown is None or intent.side is Side.BUY:
@@ -403,7 +407,7 @@ class OrderPath:
         return window_end(now, self.gate.limits.windows)
 
     def _hold_back(self, turn: Turn, order: Order, account: Account | None) -> bool:
-        """Hold back an order in a blackout window, and after it until KIS was read.
+        """Hold back an order in a blackout window, and after the window until KIS was read.
 
         A buy also waits until KIS has stated the account. Return True when the order waits.
         """
@@ -431,10 +435,10 @@ class OrderPath:
         return self._hold_back_for_facts(turn, intent)
 
     def _hold_back_for_facts(self, turn: Turn, intent: Intent) -> bool:
-        """Hold back a buy until KIS has stated the limits that it counts with today.
+        """Hold back a buy until KIS has stated the day's price limits that its check needs.
 
-        Those are the limits of its own stock, and of each open buy without a price. A sell does not
-        wait: nothing may keep anybody in a position.
+        Return True when it waits. It needs the limits of its own stock and of each open buy without
+        a price. A sell does not wait: nothing may keep anybody in a position.
         """
         if intent.side is Side.SELL:
             return False
@@ -444,13 +448,13 @@ class OrderPath:
         return any(self._stocks.is_waiting(turn.now, code) for code in codes)
 
     def on_stock_read(self, turn: Turn) -> None:
-        """Check the buys that waited for the facts of a stock."""
+        """Send the buys that waited for the facts of a stock."""
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW and order.side is Side.BUY:
                 self.send(turn, order)
 
     def _hold_until(self, turn: Turn, intent: Intent, end: Ns) -> None:
-        """Record that an order is held until ``end``, or deny it when too many are."""
+        """Record that an order is held until ``end``. Deny it when too many orders are held."""
         protects, held = (
             intent.protective and intent.side is Side.SELL,
             self._state.held.get(intent.key),
@@ -468,15 +472,15 @@ class OrderPath:
         turn.emit(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Return whether a held order outlives a restart: on the day of its window it does.
+        """Return whether a held order stays held after a restart, on the day of its window.
 
-        An order that waits only for a price does not. Nobody knows how long the desk was away.
+        An order that waits only for a price does not stay. Nobody knows how long the desk was away.
         """
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def sync_after_blackout(self, turn: Turn) -> None:
-        """Read KIS after a window. The end of the reading lets the held orders go on."""
+        """Schedule a reading of KIS after a blackout window. Its end lets the held orders go on."""
         if not any(waits_for_window(held) for held in self._state.held.values()):
             return
         end = self._blackout(turn.now)
@@ -486,7 +490,7 @@ class OrderPath:
             turn.emit(WakeAt(end))
 
     def on_orders_unread(self, turn: Turn) -> None:
-        """KIS does not list the orders: send protective sells all the same, and deny buys.
+        """Send held protective sells and deny waiting buys, because KIS does not list the orders.
 
         Without the account nobody knows what a buy may spend.
         """
@@ -507,7 +511,7 @@ class OrderPath:
                 turn.record(Denied(turn.now, order.key, why, "try again when KIS answers"))
 
     def _shrink_to_sellable(self, turn: Turn, order: Order, account: Account | None) -> bool:
-        """Replace a protective sell that waited by one for the shares that are still there.
+        """Replace a held protective sell by a sell of the shares that KIS still confirms.
 
         Return True when it was replaced, or denied because no share is left.
         """

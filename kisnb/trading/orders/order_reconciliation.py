@@ -1,7 +1,7 @@
-"""One order against its row of KIS's list: what to book of the row.
+"""Compares one order with its row of KIS's list, and books the difference.
 
-Fills only grow, so more fills in the list are booked at once, and fewer change nothing. What else
-the list says may be wrong: a row lags, or shows a part of the order. So an
+Fills only grow, so more fills in the list are booked at once, and fewer change nothing. Other
+figures of the list may be wrong: a row lags, or shows a part of the order. So an
 unexpected end is held as a difference (``DriftFound``). The order stays open until a second
 reading, ``AGREES`` later, says the same.
 
@@ -49,15 +49,15 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 AGREES: Ns = 10 * SECOND
-"""How long after the first reading a second one must be asked for. An unexpected end counts only
-when the second reading says the same."""
+"""The least time between a first and a second reading. An unexpected end counts only when the
+second reading says the same."""
 
 FOLLOWED: Ns = 600 * SECOND
-"""How long an order that ended by the list alone is read every minute."""
+"""The time for which an order that ended by the list alone is still read every minute."""
 
 
 class OrderReconciliation:
-    """Brings one order to what KIS's totals of it say."""
+    """Adjusts one order to its totals in KIS's list."""
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self._rules = rules
@@ -65,7 +65,7 @@ class OrderReconciliation:
         self._readings = readings
         self._cancels = cancels
         self._confirmed: dict[str, Ns] = {}
-        """Orders whose unexpected end a second reading confirmed, with the moment of that."""
+        """When a second reading confirmed the unexpected end of an order, by the order's key."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -82,11 +82,11 @@ class OrderReconciliation:
         may_move: bool,
         whole: bool,
     ) -> None:
-        """Book what a row, read after ``asked``, has more than our order.
+        """Book the fills and the ends that a row, read after ``asked``, has and our order lacks.
 
         ``changes``: the rows that revise or cancel this order. ``may_move``: a revise may have
-        moved its missing shares. ``whole``: no row of the list is missing. In both other cases
-        nothing is booked as gone.
+        moved its missing shares. ``whole``: no row of the list is missing. With ``may_move``, or
+        without ``whole``, nothing is booked as gone.
         """
         if self._is_refused(turn, asked, order, row):
             return
@@ -127,7 +127,7 @@ class OrderReconciliation:
     # unexpected ends
 
     def is_doubtful(self, now: Ns, order: Order) -> bool:
-        """Return whether only the list shows how the order stands, and it may be wrong."""
+        """Return whether the order's state comes from the list alone, which may be wrong."""
         if (order.key, "cancelled") in self._state.drifts:
             return True
         since = self._confirmed.get(order.key)
@@ -136,7 +136,10 @@ class OrderReconciliation:
     def _agrees(
         self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
     ) -> bool:
-        """Return whether a figure of the list counts now. An unexpected one is noted first."""
+        """Record a figure of the list that differs from ours. Return whether it may be booked now.
+
+        An expected figure may be booked at once, another one after a second reading.
+        """
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
         if not same:
@@ -156,9 +159,10 @@ class OrderReconciliation:
             turn.record(DriftCleared(turn.now, order.key, "cancelled"))
 
     def _is_refused(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> bool:
-        """Return whether the list says that the exchange refused an order that was sent.
+        """Return whether the list says that the exchange refused the order.
 
-        The notice that says so was lost, or is still to come, or the row is wrong.
+        Record the rejection once a second reading agrees. The notice of it was lost or is still to
+        come, or the row is wrong.
         """
         if order.state is not OrderState.SENT or row.rejected < order.quantity:
             return False
@@ -168,7 +172,7 @@ class OrderReconciliation:
         return True
 
     def _open_again(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
-        """Open an order again that lives by the list, and that we count as gone, or in part."""
+        """Open an order again if the list shows living shares that we count as gone."""
         back = _back_by(order, row)
         if back <= 0 or row.rejected >= order.quantity:
             return
@@ -203,7 +207,7 @@ class OrderReconciliation:
     def _record_revises(
         self, turn: Turn, order: Order, row: OrderRow, changes: Sequence[OrderRow]
     ) -> None:
-        """Book the shares that went over to revising orders, each revise once."""
+        """Record the shares that revising orders have taken over, each revise once."""
         # A revise is a new row whose original is this order (KIS document 주식주문(정정취소): the
         # reply has a new ODNO).
         for child_row in changes:
@@ -228,7 +232,10 @@ class OrderReconciliation:
         changes: Sequence[OrderRow],
         gone: int,
     ) -> None:
-        """Book shares as gone: at once when that is expected, else when a second reading agrees."""
+        """Record ``gone`` shares as cancelled or expired, at once if that is expected.
+
+        Else they are recorded only when a second reading agrees.
+        """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
         if not expected and not self._agrees(turn, asked, order, ours, ours + gone):
@@ -249,7 +256,7 @@ class OrderReconciliation:
     def _is_expected(
         self, now: Ns, order: Order, row: OrderRow, changes: Sequence[OrderRow], gone: int
     ) -> bool:
-        """Return whether it is known why these shares are gone."""
+        """Return whether there is a known reason why these shares are gone."""
         cancelled = order.cancelled - order.expired
         return (row.qty == order.quantity or self._has_moved_less(order)) and (
             order.cancel_asked
@@ -261,8 +268,8 @@ class OrderReconciliation:
     def _has_moved_less(self, order: Order) -> bool:
         """Return whether a revise may have moved fewer shares than it asked for.
 
-        It moves what is left when it arrives. The other shares had traded before, and then nothing
-        is left of the revised order.
+        It moves the shares that are still open when it arrives. The others had traded before, and
+        then the revised order has ended.
         """
         parent = self._books.orders.get(order.intent.supersedes or "")
         return parent is not None and not parent.is_open
@@ -272,12 +279,12 @@ _REMOVALS = (Cancelled, Revised, Expired)
 
 
 def gone_by(order: Order, row: OrderRow) -> int:
-    """Return the shares that are gone by KIS's list and that our order book still counts."""
+    """Return how many shares are gone by KIS's list and still open in our order book."""
     return row.gone + order.quantity - row.qty - order.cancelled
 
 
 def _gone_by_list(order: Order) -> int:
-    """Return the shares that count as cancelled because a list alone showed them as gone.
+    """Return how many shares count as cancelled only because a list showed them as gone.
 
     Shares that a later list showed in a revising order are not counted.
     """
@@ -288,7 +295,7 @@ def _gone_by_list(order: Order) -> int:
 
 
 def _back_by(order: Order, row: OrderRow) -> int:
-    """Return the shares that live or were filled by KIS's list, and that we count as gone.
+    """Return how many shares live or are filled by KIS's list although we count them as gone.
 
     Shares that a revise moved live in another order, and are not counted.
     """
@@ -304,7 +311,7 @@ def _back_by(order: Order, row: OrderRow) -> int:
 def expiry(order: Order) -> Ns:
     """Return when the leaves of an order end by the rule table.
 
-    Where the table has no rule for the order, that is the close of the regular market session.
+    If the table has no rule for the order, return the close of the regular market session.
     """
     try:
         return order_rules.expires(order.sent_at, order.sent_venue, order.sent_kind)

@@ -1,7 +1,8 @@
-"""The readings of KIS's orders and account: at once, at a moment, and regularly.
+"""Schedules the readings of KIS's orders and account: at once, at a moment, and regularly.
 
-One reading of a day is under way at a time. What is scheduled meanwhile waits for its end. The
-orders of today are always read, and those of each earlier day on which a live order was sent.
+One reading of a day is under way at a time. A reading that is scheduled meanwhile waits for its
+end. The orders of today are always read, and also those of each earlier day on which a live order
+was sent.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ EVERY: Ns = 60 * SECOND
 RETRY = Backoff.doubling(2 * SECOND, EVERY // 2)
 """Pauses before KIS is asked again for what a reading lacked."""
 IDLE: Ns = 300 * SECOND
-"""Pause between two readings while no order is open and a venue is. They find external orders
-whose notices were lost."""
+"""Pause between two readings while no order is open but a venue is open. These readings find
+external orders whose notices were lost."""
 WAITING = "unknown number"
-"""Reason to read when notices wait for an order. When a reply has named the order meanwhile,
-nothing is read."""
+"""The reason of a reading for notices whose order is not known. If a reply names the order before
+it begins, nothing is read."""
 AFTER_BOUNDARY: Ns = 2 * SECOND
-"""Pause after the end of a market session, so that its last notices are in."""
+"""Pause after the end of a market session, so that its last notices can arrive."""
 UNANSWERED: Ns = 60 * SECOND
 """After this time an AskOrders that never ended is asked again."""
 SETTLES: Ns = 5 * SECOND
-"""How long KIS may take until its list shows what it has accepted."""
+"""The time in which KIS's list shows an order or a cancel that KIS has accepted."""
 FAILED = 5
 """Failed readings in a row after which people are told, and orders that wait for one are denied."""
 
@@ -43,28 +44,28 @@ class Readings:
 
     def __init__(self, state: State) -> None:
         self.linked = False
-        """The stream stood once. From then on open orders are read every minute."""
+        """True once the stream was connected. From then on open orders are read every minute."""
         self._state = state
         self._due: Ns | None = None
         self._account = False
-        """The next reading reads the account too."""
+        """True if the next reading reads the account too."""
         self._why = ""
         self._asked: dict[date, Ns] = {}
-        """Start of the newest reading of a day. Only readings that have not ended."""
+        """Start of the reading that is under way, by day."""
         self._begun: Ns = 0
         """Start of the newest reading."""
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._failing_since: Ns = 0
-        """The moment of the first of them."""
+        """When the first of these failed readings ended."""
         self._lacks: tuple[str, ...] = ()
-        """What the newest reading lacked."""
+        """Sentences on what the newest reading lacked."""
         self._not_before: Ns = 0
-        """The account is not read earlier, however many orders wait for it, because KIS did not
-        state it."""
+        """Earliest moment of the next reading of the account, after KIS did not state it. Waiting
+        orders do not make it earlier."""
 
     def schedule(self, turn: Turn, at: Ns, why: str, *, account: bool = False) -> None:
-        """Read at ``at``, or before it when a reading is due before.
+        """Schedule a reading at ``at``, unless an earlier one is due. Begin it now if it is due.
 
         With ``account`` the account is read too.
         """
@@ -78,10 +79,9 @@ class Readings:
             turn.emit(WakeAt(at))
 
     def schedule_regular(self, turn: Turn, since: Ns | None = None) -> None:
-        """Read once a minute while orders are open or a difference exists.
+        """Schedule the next regular reading, a minute after ``since``; None counts from now.
 
-        Else read once in five minutes while a venue is open. The time counts from ``since``; None
-        counts it from now.
+        When no order is open and no difference exists, it is five minutes, while a venue is open.
         """
         if not self.linked:
             return
@@ -98,7 +98,7 @@ class Readings:
             self.schedule(turn, begin + IDLE, "external orders", account=True)
 
     def on_wake(self, turn: Turn) -> None:
-        """Begin the reading that is due."""
+        """Begin the reading, if one is due and none is under way."""
         if self._due is None or turn.now < self._due:
             return
         # The reply came meanwhile and took its notices, which is the usual case. A reading would
@@ -134,13 +134,13 @@ class Readings:
 
     @property
     def why_missing(self) -> str:
-        """The reason why the newest reading lacked something, for people; empty when it did not."""
+        """The reason why the newest reading was not complete, for people; empty when it was."""
         if not self._failures:
             return ""
         return "; ".join(self._lacks) or "KIS did not state all of it"
 
     def on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
-        """Note the end of a reading. One that lacks something is repeated after a growing pause."""
+        """Note the end of a reading. Repeat an incomplete reading after a growing pause."""
         query = read.query
         # A late end of an older reading must not end the newer one.
         if self._asked.get(query.day) == query.asked:
@@ -153,7 +153,7 @@ class Readings:
             self.schedule(turn, self._not_before, query.why, account=query.account)
 
     def _report(self, turn: Turn, read: OrdersRead, *, is_missing: bool) -> None:
-        """Count a reading, and tell people what they must know of it."""
+        """Count failed readings in a row, and report failures and the return to normal."""
         has_failed = self.failed is not None
         if not is_missing:
             self._failures, self._lacks = 0, ()

@@ -1,10 +1,10 @@
-"""Our order books against KIS's list of the day's orders: what to book of each reading.
+"""Compares our order books with KIS's list of the day's orders, and books each reading.
 
 Fills and cancels are booked from notices, each once. Three kinds of notices book nothing: one that
 looks like a notice that is booked already, one of an order whose figures were taken from KIS's
-list, and one that does not fit its order. For them the list is read, and what its totals have more
-than ours is booked. Totals only grow. So an old list does no harm, and a fill is never counted
-twice, whichever way it came.
+list, and one that does not fit its order. For them the list is read. If its totals are larger than
+ours, the difference is booked. Totals only grow. So an old list does no harm, and a fill is never
+counted twice, whichever way it came.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from kisnb.trading.turn import Turn
 
 
 class Reconciliation:
-    """Brings our order books to what KIS lists, and settles orders with unknown outcome by it."""
+    """Adjusts our order books to KIS's list, and resolves orders with unknown outcome by it."""
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()
@@ -48,14 +48,14 @@ class Reconciliation:
         self._orders = OrderReconciliation(rules, state, readings, cancels)
         self._account = AccountReconciliation(state, readings)
         self._reported: set[tuple[str, OrderRow]] = set()
-        """Orders of which a person was told that a row with their number says another order."""
+        """Orders for which a person was told that a row with their number is another order."""
 
     @property
     def _books(self) -> OrderBooks:
         return self._state.books
 
     def decide(self, turn: Turn, command: ResolveOrder) -> None:
-        """Take a person's decision about an order with unknown outcome, and read KIS's list."""
+        """Keep a person's decision about an unknown order, and schedule a reading to check it."""
         if self.reserved.decide(turn, command):
             return
         if self.resolver.decide(turn, self._books, command):
@@ -91,7 +91,7 @@ class Reconciliation:
             turn.report(f"nothing to accept: KIS's figure of {subject} does not differ from ours")
 
     def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
-        """Book a list. Return True when it lacks no row that is known and leaves no doubt."""
+        """Book a list of one day. Return True when it lacks no known row and leaves no doubt."""
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)
@@ -123,7 +123,7 @@ class Reconciliation:
         )
 
     def _without_contradicted(self, turn: Turn, asked: Ns, page: OrderPage) -> OrderPage:
-        """Return the list without rows of new orders that differ from KIS's own notices.
+        """Return the list without the rows of new orders that contradict KIS's notices.
 
         A list that shows 38 shares of an order whose notice said 90 is behind, or wrong. Its row
         must neither open the account nor become an external order.
@@ -146,9 +146,9 @@ class Reconciliation:
         )
 
     def _note_missing(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
-        """Show that KIS's list lacks orders that KIS has. Return True when it lacks none.
+        """Record whether KIS's list lacks orders that KIS has. Return True when none is missing.
 
-        Only fills and open orders count: KIS does not document that it lists refused ones.
+        Only filled and open orders count: KIS does not document that it lists refused orders.
         """
         number, listed = day_number(day), compare(self._books, page.rows).rows
         known = [
@@ -220,10 +220,10 @@ class Reconciliation:
                 turn.record(ExternalFound(row.t, intent, row.ref))
 
     def _being_revised(self, asked: Ns, listing: ListedOrders) -> set[str | None]:
-        """Return the keys of orders whose missing shares may live on under a number not known yet.
+        """Return the keys of orders whose missing shares may live under a number not known yet.
 
-        A revise of such an order is being sent, or its outcome is unknown. It can still come to
-        light, or could be a row of the list.
+        A revise of such an order is being sent, or its outcome is unknown. The list may show it
+        later, or already has a row that could be it.
         """
         found = candidates(self._books, listing)
         in_the_air = [self._books.orders[key] for key in found]
@@ -249,7 +249,7 @@ class Reconciliation:
 
 
 _OF_ORDERS = ("accepted", "filled")
-"""Notices that no request to cancel or revise has under a number of its own."""
+"""Notices that come only for orders, not for a request to cancel or revise."""
 
 
 def _external(row: OrderRow, parent: Order | None) -> Intent:

@@ -1,4 +1,4 @@
-"""Reserved orders (예약주문): followed in KIS's list of them, and adopted on their day.
+"""Reserved orders (예약주문): follows them in KIS's list, and adopts their orders on their day.
 
     sent ─► RESERVED ─► KIS makes it an order ─► its row of the day's list is adopted ─► SENT
                │        (order-resv-ccnl has the order number; no notice says so)
@@ -39,16 +39,16 @@ REFUSED = "KIS made no order of the reserved one"
 
 
 class ReservedOrders:
-    """Brings our reserved orders to what KIS lists.
+    """Adjusts our reserved orders to KIS's list.
 
-    It keeps no facts: what it knows beyond the journal it reads again.
+    After a restart it reads again all that it knows beyond the journal.
     """
 
     def __init__(self, state: State, readings: Readings) -> None:
         self._state = state
         self._readings = readings
         self._asked: Ns | None = None
-        """Start of the reading that is under way; None without one."""
+        """Start of the reading that is under way. None: no reading is under way."""
         self._numbers: dict[str, tuple[int, int]] = {}
         """Day and order number that KIS lists for a reserved order, by its key."""
         self._decisions: dict[str, ResolveOrder] = {}
@@ -60,12 +60,12 @@ class ReservedOrders:
 
     @property
     def _waiting(self) -> list[Order]:
-        """The orders that are in KIS's list of reserved orders, or may be."""
+        """Our reserved orders that KIS has not turned into orders yet, unknown ones included."""
         states = (OrderState.RESERVED, OrderState.UNKNOWN)
         return [o for o in self._books.live.values() if o.intent.day and o.state in states]
 
     def ask(self, turn: Turn) -> None:
-        """Read KIS's reserved orders when there are some of ours, and no reading is under way."""
+        """Begin to read KIS's reserved orders, if we have some and no reading is under way."""
         waiting = self._waiting
         if not waiting or (self._asked is not None and turn.now - self._asked < UNANSWERED):
             return
@@ -77,7 +77,7 @@ class ReservedOrders:
         turn.emit(AskReserved(first, last, turn.now))
 
     def decide(self, turn: Turn, command: ResolveOrder) -> bool:
-        """Take a person's decision about a reserved order; False for any other order."""
+        """Keep a person's decision about a reserved order. Return False for any other order."""
         order = self._books.orders.get(command.key)
         if order is None or not order.intent.day or order.state is not OrderState.UNKNOWN:
             return False
@@ -86,7 +86,7 @@ class ReservedOrders:
         return True
 
     def on_read(self, turn: Turn, read: ReservedRead) -> None:
-        """Bring our reserved orders to a reading of KIS's list."""
+        """Adjust our reserved orders to a reading of KIS's list, and apply decisions."""
         if self._asked == read.query.asked:
             self._asked = None
         if read.rows is None:
@@ -105,7 +105,7 @@ class ReservedOrders:
             self._readings.schedule(turn, turn.now, "reserved order", account=True)
 
     def adopt(self, turn: Turn, page: OrderPage) -> None:
-        """Give our reserved orders the rows of the day's list that KIS has made of them."""
+        """Record the order number of each reserved order that is now in KIS's list of the day."""
         rows = {(row.ref.day, row.ref.number): row for row in page.rows}
         for key, name in list(self._numbers.items()):
             row = rows.get(name)
@@ -115,9 +115,9 @@ class ReservedOrders:
                     turn.record(Sent(turn.now, key, row.ref))
 
     def could_be(self, page: OrderPage) -> set[OrderRef]:
-        """Return the names of rows that may be a reserved order of ours.
+        """Return the refs of rows that may be a reserved order of ours.
 
-        They are nobody else's until KIS's list of reserved orders says so.
+        They do not count as external until KIS's list of reserved orders shows that they are.
         """
         return {row.ref for row in page.rows if any(_is_row_of(o, row) for o in self._waiting)}
 
@@ -137,7 +137,7 @@ class ReservedOrders:
             turn.record(Expired(now, key, order.leaves))
 
     def _resolve(self, turn: Turn, asked: Ns, order: Order, rows: Sequence[ReservedRow]) -> None:
-        """Settle an order with unknown outcome by the list that was read after ``asked``."""
+        """Resolve an order with unknown outcome by the list that was read after ``asked``."""
         key, mine = order.key, [row for row in self._free(rows) if _is_like(order, row)]
         rivals = [o for o in self._books.live.values() if o is not order and o.intent.day]
         decision = self._decisions.get(key)
@@ -179,25 +179,25 @@ class ReservedOrders:
         turn.publish(DecisionRefused(turn.now, key, text))
 
     def _free(self, rows: Sequence[ReservedRow]) -> list[ReservedRow]:
-        """Return the rows that are no order of ours yet."""
+        """Return the rows that do not belong to an order of ours yet."""
         orders = self._books.orders.values()
         taken = {(o.intent.day, o.reserved_as) for o in orders if o.reserved_as}
         return [row for row in rows if (row.day, row.number) not in taken]
 
 
 def _is_like(order: Order, row: ReservedRow) -> bool:
-    """Return whether a row of the reserved orders has all that was sent as this order."""
+    """Return whether a reserved row equals the sent order in all values and near in time."""
     named = (row.day, row.code, row.side, row.kind, row.qty, row.price)
     return named == _sent(order) and -SKEW <= row.t - order.sent_at <= WINDOW
 
 
 def _is_row_of(order: Order, row: OrderRow) -> bool:
-    """Return whether a row of the day's list may be what KIS made of a reserved order."""
+    """Return whether a row of the day's list may be the order that KIS made of a reserved one."""
     return (row.ref.day, row.code, row.side, row.kind, row.qty, row.price) == _sent(order)
 
 
 def _sent(order: Order) -> tuple[int, str, Side, OrderKind, int, int]:
-    """Return what was sent: day, code, side, kind, quantity and price; 0 for no price."""
+    """Return the values that were sent: day, code, side, kind, quantity, price (0 for none)."""
     intent = order.intent
     return intent.day, intent.code, intent.side, intent.kind, intent.qty, intent.price or 0
 

@@ -59,13 +59,13 @@ from kisnb.trading.ports.commands import ResolveOrder
 from kisnb.trading.turn import Turn
 
 WINDOW: Ns = 90 * SECOND
-"""How long after the start of its POST an order can come into being at KIS."""
+"""The longest time after the start of its POST in which KIS can create an order."""
 SKEW: Ns = 30 * SECOND
-"""How far apart KIS's clock and ours may be."""
+"""The most by which KIS's clock and ours differ."""
 
 _IN_FLIGHT = (OrderState.SENDING, OrderState.UNKNOWN)
 _SHORT = -1
-"""Stands among the numbers of a warning for ``SHORT_LIST``."""
+"""The number that means ``SHORT_LIST`` among the numbers of a warning."""
 SHORT_LIST = "KIS's list lacks orders that KIS has accepted, or could not be read whole"
 
 
@@ -79,13 +79,13 @@ class Resolver:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """The numbers of which a person was warned who said that an order was never sent, by the
-        order's key. The order could be any of them."""
+        """Order numbers that a person was warned about after saying "never sent", by the order's
+        key. The order could be any of them."""
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
-        """Take a person's decision; False when it is refused at once.
+        """Keep a person's decision until the next reading of KIS's list.
 
-        It counts once KIS's list does not contradict it.
+        Return False, and publish why, when it is refused at once.
         """
         order = books.orders.get(command.key)
         if order is None or order.state is not OrderState.UNKNOWN:
@@ -100,7 +100,7 @@ class Resolver:
         return True
 
     def on_orders_unread(self, turn: Turn) -> None:
-        """KIS did not list its orders: no decision can be checked."""
+        """Refuse all waiting decisions, because KIS did not list its orders."""
         for key in list(self._decisions):
             self._refuse(turn, key, "KIS did not list its orders; decide again when it does")
 
@@ -114,9 +114,9 @@ class Resolver:
         *,
         whole: bool = True,
     ) -> None:
-        """Settle the orders with unknown outcome of ``day`` by its list, read after ``asked``.
+        """Resolve the unknown orders of ``day`` (YYYYMMDD) by its list, read after ``asked``.
 
-        ``whole``: no row is known to be missing. Else what is absent proves nothing.
+        ``whole``: no row is known to be missing. Else an absent row proves nothing.
         """
         rows = tuple(rows)
         found = candidates(books, compare(books, rows))
@@ -221,7 +221,7 @@ class Resolver:
 
 
 def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[OrderRow]]:
-    """Return, for every order whose reply is missing, the free rows that it could be."""
+    """Return the free rows that each order without a reply could be, by the order's key."""
     free = (*listing.unmatched, *listing.grown)
     # A reserved order is in another list of KIS's (``reserved_orders``).
     waiting = [
@@ -231,21 +231,18 @@ def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[Order
 
 
 def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
-    """Return another order that the row could be, whose reply is still to come; else None."""
+    """Return another order that is being sent and that the row could be; else None."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
 
 def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
-    """Return whether the row can be this order, for all that is known."""
+    """Return whether the row may be this order."""
     return likeness(order, row, books) != "other"
 
 
 def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
-    """Return how far the row has what was sent as this order.
-
-    The module's table lists what counts.
-    """
+    """Compare a row with an order by all that the module's table lists."""
     if not -SKEW <= row.t - order.sent_at <= WINDOW:
         return "other"
     found = _wish_likeness(order, row, books)
@@ -276,9 +273,9 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
 
 
 def _was_doubtful(order: Order) -> bool:
-    """Return whether an external order ended by the list alone, or was reopened.
+    """Return whether only the list showed the end of an external order, or it was reopened.
 
-    Then the list may have shown it in part.
+    Then the list may have shown only a part of it.
     """
     return order.intent.agent == EXTERNAL and any(
         isinstance(fact, Reopened) or (isinstance(fact, Cancelled) and not fact.number)
@@ -287,8 +284,7 @@ def _was_doubtful(order: Order) -> bool:
 
 
 def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
-    """Return whether a row came after the order was sent and has its wish, for as many shares or
-    fewer.
+    """Return whether the row may be a part of the order: the same wish, with no more shares.
 
     A list may have shown a part of the order, which then became an external order. Then
     another row that is like the order is an external order.
@@ -301,7 +297,7 @@ def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
 
 
 def _taken_for_others(order: Order, listing: ListedOrders, books: OrderBooks) -> list[OrderRow]:
-    """Return the rows of external orders that could be this one, if a person says so.
+    """Return the rows of external orders that a person may declare to be this order.
 
     A person may know that the clocks are apart, so the time is not compared.
     """
@@ -327,9 +323,9 @@ def _wish_likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
 
 
 def ref_of(order: Order, row: OrderRow) -> OrderRef:
-    """Return the order's name at KIS. A cancel goes where the order went.
+    """Return the row's ref with the venue to which the order was sent.
 
-    For an order to SOR the list may name another venue.
+    A cancel goes to that venue. For an order to SOR the list may name another one.
     """
     return msgspec.structs.replace(row.ref, venue=order.sent_venue)
 
@@ -346,7 +342,7 @@ def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
 
 
 def _doubts(mine: list[OrderRow], *, whole: bool) -> list[int]:
-    """Return what keeps a person's "never sent" from being believed at once."""
+    """Return the order numbers that speak against "never sent", and ``_SHORT`` if not whole."""
     return [row.ref.number for row in mine] + ([] if whole else [_SHORT])
 
 

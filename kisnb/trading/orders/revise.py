@@ -1,4 +1,4 @@
-"""A revise moves shares of an open order to another price: when it may, and what it costs."""
+"""Checks whether an open order may be revised, and words the loss of its place in the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 
 
 def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
-    """Return why the order that ``intent`` supersedes cannot be revised so now; None if it can."""
+    """Return why ``intent`` cannot revise the order that it supersedes now; None if it can."""
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"
@@ -61,11 +61,9 @@ def may_be_revised(now: Ns, books: OrderBooks, order: Order, item: Instrument) -
 
 
 def place_lost(old: Order, intent: Intent) -> str:
-    """Return the reason of a revise's route.
+    """Return the reason text of a revise's route: the order keeps or loses its place in the queue.
 
-    With a new price the order loses its place in the queue.
-
-    The rule is KRX's: price before time.
+    With a new price it loses its place. The rule is KRX's: price before time.
     """
     place = (
         "keeps its place"

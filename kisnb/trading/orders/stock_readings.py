@@ -1,4 +1,4 @@
-"""The readings of the day's facts of stocks: base price, limits, halts.
+"""Schedules the readings of the day's facts of stocks: base price, limits, halts.
 
     a session watches a stock, the account holds it, a buy needs it
         │
@@ -24,22 +24,22 @@ from kisnb.trading.ports.effects import AskStock, StockRead, WakeAt
 from kisnb.trading.turn import Turn
 
 PAUSE: Ns = 30 * SECOND
-"""Pause before KIS is asked again for what it did not state."""
+"""Pause before KIS is asked again for facts that it did not state."""
 
 
 class StockReadings:
-    """Asks for the day's facts of stocks, each once, and keeps what is stated in the rules."""
+    """Asks KIS for the day's facts of stocks, each once, and stores them in the rules."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._wanted: dict[str, None] = {}
-        """Stocks that are held or watched, or that a buy needed: asked again each day."""
+        """Stocks that are held or watched, or that a buy needed. They are asked for each day."""
         self._queue: list[str] = []
-        """Stocks that are to be asked for, in this order."""
+        """Stocks that wait to be asked for, in this order."""
         self._asked = ""
-        """The stock whose reading is under way; empty when none is."""
+        """The stock whose reading is under way. Empty: no reading is under way."""
         self._again_at: dict[str, Ns] = {}
-        """Moments before which a stock is not asked for again, because KIS stated nothing."""
+        """Earliest moment to ask for a stock again, because KIS stated nothing, by code."""
 
     def is_waiting(self, now: Ns, code: str) -> bool:
         """Return whether a buy must wait for the facts of this stock.
@@ -50,7 +50,7 @@ class StockReadings:
         return is_missing and now >= self._again_at.get(code, 0)
 
     def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
-        """Ask for the facts of these stocks that are not known, now and on each later day.
+        """Ask for the unknown facts of these stocks, now and on each later day.
 
         ``first``: an order waits for them, so they are asked for before the others.
         """
@@ -67,7 +67,7 @@ class StockReadings:
         self._ask_next(turn)
 
     def on_read(self, turn: Turn, read: StockRead) -> None:
-        """Take in the end of a reading, and publish the facts."""
+        """Store and publish the facts that were read, and begin the next reading."""
         if read.stated is not None:
             self._again_at.pop(read.code, None)
             self._rules.days.learn(read.stated)
@@ -98,7 +98,7 @@ class StockReadings:
             self.want(turn, list(self._wanted))
 
     def _ask_next(self, turn: Turn) -> None:
-        """Begin the next reading, unless one is under way."""
+        """Begin the next reading, unless a reading is under way."""
         while self._queue and not self._asked:
             code = self._queue.pop(0)
             # A session's question may have brought the facts meanwhile.
@@ -108,5 +108,5 @@ class StockReadings:
 
 
 def _first(t: Ns) -> Ns:
-    """Return the first boundary of the market sessions of the day of ``t``; ``t`` without one."""
+    """Return the first boundary of a market session on the day of ``t``; ``t`` if it has none."""
     return next(iter(sessions.boundaries(kst_day(t))), t)

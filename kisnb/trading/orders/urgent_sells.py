@@ -24,12 +24,11 @@ KINDS = (
 """Kinds of the sells, the most aggressive first. Limit orders name the day's lower limit price, so
 they take every bid."""
 PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
-"""Pauses after an order that sold nothing: after the 1st, the 2nd … in a row. The last pause
-repeats."""
+"""Pauses after the 1st, 2nd … order in a row that sold nothing. The last pause repeats."""
 
 
 class UrgentSells:
-    """Chooses the next sell of shares that must go."""
+    """Chooses the next sell of shares that must be sold now."""
 
     def __init__(self, gate: Gate, depths: LatestDepths, state: State) -> None:
         self._gate = gate
@@ -39,9 +38,9 @@ class UrgentSells:
     def choose(
         self, now: Ns, prefix: str, agent: str, code: str, qty: int, failures: int
     ) -> Intent | str:
-        """Return the order to send, or why none passes.
+        """Return the sell to send, or a sentence that says why no kind passes.
 
-        Of the kinds that pass now it is the most aggressive; after each failure it is the next.
+        It has the most aggressive kind that passes now; after each failure the next kind.
         """
         passing: list[Intent] = []
         refusals: dict[OrderKind, str] = {}
@@ -63,10 +62,9 @@ class UrgentSells:
         return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a sell would not pass the gate, or why no venue takes it; None when it may go.
+        """Return why a sell would not pass the gate or find a venue; None when it may be sent.
 
-        Asked before the order is made. A kind that no venue takes now is passed over, and does not
-        leave a denied order behind.
+        Callers ask before they submit it, so a kind that no venue takes leaves no denied order.
         """
         if (no := self._gate.check(now, intent, self._state)) is not None:
             return no
@@ -76,7 +74,10 @@ class UrgentSells:
         return self._gate.connection(now, intent.code, routed.kind, routed.venue)
 
     def sellable(self, code: str, agent: str) -> int:
-        """Return the shares of an agent, or of nobody's agent, that no open sell has reserved."""
+        """Return how many shares of ``agent`` no open sell has reserved.
+
+        A name in NOBODY stands for the whole account.
+        """
         nothing = Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET)
         return reservations.sellable(self._state.books, nothing)
 
@@ -84,7 +85,7 @@ class UrgentSells:
 def sell(
     now: Ns, prefix: str, agent: str, code: str, qty: int, kind: OrderKind, price: int | None
 ) -> Intent:
-    """Return a protective sell. Its key has the moment, so each try is an order of its own."""
+    """Return a new protective sell. Its key has the moment, so each try is a separate order."""
     # One sale has one order at a time, so no two share the moment.
     key = f"{prefix}{now}:{agent}:{code}"
     return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)

@@ -1,1 +1,1 @@
-"""The two sides of a desk, session and broker, and the plain data that passes between them."""
+"""The interfaces of a desk to session and broker, and the plain data that passes there."""

@@ -1,4 +1,4 @@
-"""The port to a broker. ``kisnb.kis.broker.KisBroker`` fits it by structure."""
+"""The interface to a broker. ``kisnb.kis.broker.KisBroker`` implements it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kisnb.terms import Venue
 
 
 class Broker(Protocol):
-    """The broker as the desk's host needs it. Money in won, quantities in shares."""
+    """The methods that the desk's host needs of a broker. Money in won, quantities in shares."""
 
     # A field and no argument of ``submit``: the host sets it once, and the broker asks it late,
     # when the limiter has let the order through. A paper desk may wait there for seconds, because
@@ -34,30 +34,30 @@ class Broker(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Venues, kinds and calls that this connection carries."""
+        """The venues, kinds and calls that can be used with this account and mode."""
         ...
 
     @property
     def frames(self) -> int:
         """Number of text frames received on the present connection.
 
-        Lockstep compares it with those sent.
+        Lockstep compares it with the number of frames sent.
         """
         ...
 
     @property
     def local_port(self) -> int | None:
-        """TCP port of our end of the present connection."""
+        """TCP port of our end of the present connection. None: not connected."""
         ...
 
     @property
     def settled(self) -> bool:
-        """Every wanted subscription is confirmed or refused."""
+        """True when every wanted subscription is confirmed or refused."""
         ...
 
     @property
     def pace(self) -> str:
-        """The calls a second that KIS takes, in a sentence; empty while it has refused none."""
+        """The calls a second that KIS takes, in a sentence; empty while KIS has refused no call."""
         ...
 
     async def start(self) -> None:
@@ -75,16 +75,16 @@ class Broker(Protocol):
         ...
 
     async def revise(self, key: str, ref: OrderRef, qty: int, price: int) -> SendReply:
-        """Move ``qty`` shares to ``price`` with one POST, never repeated.
+        """Move ``qty`` shares of the order ``ref`` to ``price`` with one POST, never repeated.
 
-        The reply has their new number.
+        The reply has the new order number.
         """
         ...
 
     # A cancel needs branch, number and venue of its order, so it takes the ref and not the intent
     # (KIS document 주식주문(정정취소)).
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
-        """Cancel ``qty`` shares, None for all leaves."""
+        """Cancel ``qty`` shares of the order ``ref`` with one POST. None: all leaves."""
         ...
 
     async def cancel_reserved(self, key: str, number: int, day: int) -> SendReply:
@@ -92,33 +92,33 @@ class Broker(Protocol):
         ...
 
     async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
-        """Return KIS's list of reserved orders of some days; None when it is not complete."""
+        """Read KIS's list of reserved orders of some days. None when it is not complete."""
         ...
 
     # KIS gives this list in pages of 100 rows live and 15 on paper (KIS document 일별주문체결).
     # When a page fails, a row that is missing proves nothing.
     async def day_orders(self, day: date) -> OrderPage:
-        """Return KIS's list of the orders of a day."""
+        """Read KIS's list of the orders of a day."""
         ...
 
     async def account(self) -> Account:
-        """Return KIS's statement of the account."""
+        """Read KIS's statement of the account."""
         ...
 
     async def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
-        """Return the current price of a stock at a venue."""
+        """Read the current price of a stock at a venue."""
         ...
 
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
-        """Return the facts of a stock today: base price, limits, halts.
+        """Read the facts of a stock today: base price, limits, halts.
 
-        Without ``is_described`` also its name, board and venues, as far as this host states them.
+        Without ``is_described`` also its name, board and venues, as far as KIS states them.
         Raises KisError when KIS states no base price, as for a code that it does not know.
         """
         ...
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return the depth of a stock at a venue."""
+        """Read the depth of a stock at a venue."""
         ...
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
@@ -128,13 +128,13 @@ class Broker(Protocol):
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Return the rows of a call that only reads, by block, and whether they are complete."""
+        """Make a call that only reads. Return its rows by block, and True if they are complete."""
         ...
 
     # The whole set, not a change of it: KIS takes at most 41 registrations a connection, and only
     # who sees all wants can say which of them keep a slot.
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """Set the desired subscriptions. Whether they are confirmed or refused comes as events."""
+        """Set the desired subscriptions. Events say if they are confirmed or refused."""
         ...
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:

@@ -1,4 +1,4 @@
-"""Commands: what a session wants done. They have no reply; their consequences come as events."""
+"""Commands of a session to the desk. They have no reply; their consequences come as events."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ class Submit(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Take ``qty`` shares of an order out of the market; None means all leaves."""
+    """Cancel ``qty`` shares of an order; None means all leaves."""
 
     key: str
     qty: int | None = None
     # A person may have placed an order on the phone on purpose, so a plain cancel leaves it. In an
     # emergency that does not count.
     kill_switch: bool = False
-    """The kill switch asks. It alone cancels external orders."""
+    """True if the kill switch asks. It alone cancels external orders."""
 
 
 class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """Move shares of an open order to another price.
 
-    ``intent`` is the order that they become, with its own key. ``intent.supersedes`` names the open
-    order; agent, code and side are those of the open order. The shares go to the end of the queue.
+    ``intent`` is the new order of these shares, with its own key. ``intent.supersedes`` is the key
+    of the open order. Agent, code and side are the same as in the open order. The shares go to the
+    end of the queue.
     """
 
     intent: Intent
@@ -51,8 +52,8 @@ class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """Apply a person's decision about an order with unknown outcome.
 
-    The order is number ``adopt`` in KIS's list; None says that it was never sent. The desk refuses
-    the decision with DecisionRefused while KIS's list contradicts it.
+    ``adopt`` is the number of the order in KIS's list; None says that it was never sent. The desk
+    refuses the decision with DecisionRefused while KIS's list contradicts it.
     """
 
     key: str
@@ -62,7 +63,7 @@ class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
     """Pull the kill switch. A pull never lowers the trading state.
 
-    ``flatten`` sells all that is held, until nothing is.
+    With ``flatten`` the desk sells until nothing is held.
     """
 
     reason: str
@@ -85,8 +86,8 @@ class WatchCodes(SessionMessage, frozen=True, tag=True, array_like=True):
 class Idle(SessionMessage, frozen=True, tag=True, array_like=True):
     """Report that a session has handled all events up to ``seq`` and does nothing now.
 
-    ``wake`` is the earliest moment that it waits for. ``waiting`` says that a call of the session
-    awaits something, so that simulated time may move.
+    ``wake`` is the earliest moment that the session waits for, None for no moment. ``waiting`` says
+    that a call of the session awaits something, so that simulated time may move.
     """
 
     seq: int
@@ -95,9 +96,9 @@ class Idle(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class FastForward(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Run the simulator in lockstep, as fast as all sessions follow, while ``on``.
+    """Let the simulator run in lockstep, as fast as all sessions follow, while ``on`` is True.
 
-    After it the simulator runs at the desk's own speed again.
+    Afterwards it runs at the desk's own speed again.
     """
 
     on: bool
@@ -120,7 +121,7 @@ class Protect(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class EndProtection(SessionMessage, frozen=True, tag=True, array_like=True):
-    """End an exit. What it has in the market is cancelled."""
+    """End an exit, and cancel its own orders in the market."""
 
     key: str
     why: str = "a person ended it"
@@ -140,13 +141,13 @@ class SetGuards(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Journal what is needed to start an agent again."""
+    """Journal the facts that are needed to start an agent again."""
 
     record: AgentRecord
 
 
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Journal what an agent decided."""
+    """Journal a decision of an agent."""
 
     decision: DecisionMade
 
@@ -158,7 +159,7 @@ class EndPriceAlert(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Tell the desk what a model says of a stock. Exits with stages use it."""
+    """Give the desk a model's forecast for a stock. Exits with stages use it."""
 
     code: str
     provider: str
@@ -170,8 +171,7 @@ class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
     falling: int
     """Probability that the price falls, basis points."""
     usual_value: int | None = None
-    """Won that are usually traded in the last five minutes at this time of the day. None: not
-    known."""
+    """Usual traded value of five minutes at this time of the day, won. None: not known."""
 
 
 AgentCommand: TypeAlias = NoteAgent | NoteDecision | SetGuards
@@ -194,12 +194,12 @@ Command: TypeAlias = (
     | ExitCommand
     | AgentCommand
 )
-"""All that a session may send without a reply. The desk refuses any other message in its place."""
+"""Every message that a session may send without a reply. The desk refuses any other message."""
 
 
 # No SessionMessage and no tag, so that it cannot even be decoded from a session's bytes.
 class ShowOrder(msgspec.Struct, frozen=True):
-    """Journal that a typed call got this order, which stood already. The desk alone submits it."""
+    """Journal that a typed call got this order, which existed already. Only the desk submits it."""
 
     key: str
     place: Place
@@ -208,5 +208,5 @@ class ShowOrder(msgspec.Struct, frozen=True):
 
 
 def stronger(one: str, other: str) -> Literal["reducing", "halted"]:
-    """Return the trading state that a pull ends in when ``one`` and ``other`` are both wanted."""
+    """Return the stronger of two trading states: "halted" if one of them is, else "reducing"."""
     return "halted" if "halted" in (one, other) else "reducing"

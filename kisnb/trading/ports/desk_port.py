@@ -1,4 +1,4 @@
-"""The desk as a session holds it: over the socket always, in one process only in tests."""
+"""The interface of the desk for a session. It is always over the socket, except in tests."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from kisnb.trading.ports.queries import Query, R
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):
-    """The place where an agent runs."""
+    """The right of one session to run an agent."""
 
     agent: str
     session: str
     where: str
-    """For people: notebook and process."""
+    """Notebook and process of the session, for people."""
 
 
 class Back(msgspec.Struct, frozen=True):
-    """The state of a session that comes back after a desk's death. The default has nothing."""
+    """The state of a session that attaches again after a desk's death. Default: a new session."""
 
     session: str = ""
     run: str = ""
@@ -40,35 +40,35 @@ class Back(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The desk as of event ``seq``; events go on at ``seq + 1``."""
+    """The desk's state as of event ``seq``. The next event is ``seq + 1``."""
 
     seq: int
     now: Ns
     mode: Mode
     label: str
-    """For people: ``"sim 2026-11-20 seed 1"``; never an account number."""
+    """The desk's label for people, such as ``"sim 2026-11-20 seed 1"``. No account number."""
     speed: float
     """Speed of the desk's clock; 0 means lockstep."""
     run: str
     capabilities: Capabilities
     limits: Limits
     first: int
-    """Number of the row before the first of ``journal``. Published rows keep their numbers for
-    good."""
+    """Number of the row before the first row of ``journal``. The number of a published row never
+    changes."""
     published: int
-    """Number of the newest row."""
+    """Number of the newest published row."""
     # The bytes go on as they stand in the desk's file. To decode and encode a day of rows again
     # would keep the desk from its orders.
     journal: bytes
     """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
     leases: tuple[Lease, ...] = ()
     stocks: tuple[StockDay, ...] = ()
-    """What KIS has stated of stocks; the journal does not keep it."""
+    """The facts of stocks that KIS has stated. The journal does not keep them."""
     costs: CostModel = BANKIS
     """Commission and tax as the desk books them."""
 
     def rows(self) -> list[Row]:
-        """Return the rows. Raises ConfigError for a row that this version cannot read."""
+        """Return the rows of ``journal``. Raises ConfigError for a row this version cannot read."""
         return decode_rows(self.journal)
 
 
@@ -103,11 +103,11 @@ class Batch(Protocol):
 #     home thread                     drain() ◄── ``wake`` lets it run, when the loop turns
 #     any thread   send(), ask_blocking()         a halt must go out while a cell blocks the loop
 class Desk(Protocol):
-    """Commands in, events out, in order, none lost."""
+    """The link to a desk: commands go in, events come out in order, and none is lost."""
 
     @property
     def seq(self) -> int:
-        """Number of the newest event drained."""
+        """Number of the newest event that ``drain`` has returned."""
         ...
 
     @property
@@ -117,22 +117,22 @@ class Desk(Protocol):
 
     @property
     def last_received(self) -> Ns:
-        """The desk's clock at the newest message. The session knows nothing that is newer."""
+        """The desk's clock at the newest message that was received."""
         ...
 
     @property
     def silence(self) -> float | None:
-        """Seconds of wall time since a silent desk was asked; None while the desk replies."""
+        """Seconds of wall time for which the desk has not replied; None while it replies."""
         ...
 
     @property
     def process(self) -> int:
-        """Its number among the processes of this machine."""
+        """The process id of the desk."""
         ...
 
     @property
     def dismissed(self) -> bool:
-        """True when the desk itself ended the link, and said why; else it died."""
+        """True if the desk itself ended the link and said why. False if it died."""
         ...
 
     @property
@@ -145,21 +145,21 @@ class Desk(Protocol):
         ...
 
     def drain(self) -> Batch | None:
-        """Return the oldest batch that was not handled yet; None when there is none.
+        """Remove and return the oldest batch that was not handled yet; None when there is none.
 
-        Only on the home thread.
+        Call it only on the home thread.
         """
         ...
 
     def on_ready(self, wake: Callable[[], object]) -> None:
-        """Call ``wake`` from the I/O thread when there is something to drain.
+        """Register ``wake``: the I/O thread calls it when there is a batch to drain.
 
-        It is called too when the desk is lost.
+        It also calls it when the desk is lost.
         """
         ...
 
     def on_silence(self, changed: Callable[[], object]) -> None:
-        """Call ``changed`` from a thread when the desk falls silent, and when it replies again."""
+        """Register ``changed``: a thread calls it when the desk falls silent or replies again."""
         ...
 
     async def attach(self) -> Snapshot:
@@ -170,13 +170,13 @@ class Desk(Protocol):
         ...
 
     async def ask(self, query: Query[R]) -> R:
-        """Return the desk's reply. Raises the error that the reply names."""
+        """Send a query and return the desk's reply. Raises the error that the reply names."""
         ...
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """Return the desk's reply, from any thread, without the notebook's loop.
+        """Send a query and wait up to ``timeout`` seconds for the reply. Return it.
 
-        Raises TimeoutError.
+        It works in any thread, without the notebook's loop. Raises TimeoutError.
         """
         ...
 
@@ -185,5 +185,5 @@ class Desk(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the desk, which goes on."""
+        """End the link. The desk itself goes on."""
         ...

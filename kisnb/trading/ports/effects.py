@@ -1,4 +1,4 @@
-"""Effects: what the core wants done, and the messages that bring their ends back to it.
+"""Effects that the core asks its host for, and the messages that report their ends.
 
 | effect         | what the host does                     | its end      |
 |----------------|----------------------------------------|--------------|
@@ -64,7 +64,7 @@ class Revise(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """Begin one POST that cancels; ``qty`` None means all leaves."""
+    """Begin one POST that cancels ``qty`` shares of the order ``ref``; None means all leaves."""
 
     key: str
     ref: OrderRef
@@ -74,16 +74,16 @@ class Cancel(msgspec.Struct, frozen=True):
 # A type of its own: the key of a SendReply names the order that was sent, and here it names the
 # order that is to be cancelled.
 class CancelReply(msgspec.Struct, frozen=True):
-    """The end of a Cancel."""
+    """The end of a Cancel or a CancelReserved."""
 
     reply: SendReply
 
 
 class OrdersQuery(msgspec.Struct, frozen=True):
-    """A question of the core to KIS: the orders of a day, and the reason.
+    """A question of the core to KIS for the orders of a day, with the reason.
 
-    With ``account`` the account too. It is read before the orders, so that a trade that it contains
-    stands in the list as well.
+    With ``account`` it also asks for the account. The account is read before the orders, so that
+    each trade in it is in the list as well.
     """
 
     day: date
@@ -92,11 +92,11 @@ class OrdersQuery(msgspec.Struct, frozen=True):
     # It tells the readings of one day apart. A person's decision, and the end of a cancel, need a
     # list that was asked for after them.
     asked: Ns = 0
-    """Moment of the question. A reading may end late, after a newer one."""
+    """When the question was asked. A reading may end late, after a newer one."""
     # When the number has changed by the end of the reading, a fill was booked in between. Then
     # account, list and order books speak of different moments and are not compared.
     fills: int = 0
-    """Number of fills that were booked at that moment."""
+    """Number of fills that were booked when the question was asked."""
 
 
 class AskOrders(msgspec.Struct, frozen=True):
@@ -110,16 +110,15 @@ class OrdersRead(msgspec.Struct, frozen=True):
 
     query: OrdersQuery
     page: OrderPage | None
-    """None when KIS did not list everything."""
+    """KIS's list of orders. None when KIS did not list everything."""
     account: Account | None = None
-    """None when it was not asked for, or when KIS stated nothing. Holdings may be missing when it
-    is not complete."""
+    """KIS's statement. None when it was not asked for, or when KIS stated nothing. If it is not
+    complete, holdings may be missing."""
     part: OrderPage | None = None
-    """The rows that could be read of a list that is not complete; None when there are none. They
-    prove what they say. What they lack proves nothing."""
+    """The readable rows of an incomplete list. None: there are no such rows. A row proves what it
+    says. A missing row proves nothing."""
     lacks: tuple[str, ...] = ()
-    """A sentence on each thing that is missing, such as an unreadable row; none when all is there.
-    """
+    """A sentence for each thing that is missing, such as an unreadable row. Empty: all is there."""
 
 
 class CancelReserved(msgspec.Struct, frozen=True):
@@ -127,9 +126,9 @@ class CancelReserved(msgspec.Struct, frozen=True):
 
     key: str
     number: int
-    """RSVN_ORD_SEQ."""
+    """The number of the reserved order (RSVN_ORD_SEQ)."""
     day: int
-    """YYYYMMDD."""
+    """The day of the reserved order, YYYYMMDD."""
 
 
 class AskReserved(msgspec.Struct, frozen=True):
@@ -166,7 +165,8 @@ class AskStock(msgspec.Struct, frozen=True):
 
     code: str
     is_described: bool
-    """False: no list has the stock or says whether Nextrade trades it, so that is asked for too."""
+    """False: the list lacks the stock, or does not know if Nextrade trades it. Then KIS is asked
+    for that too."""
 
 
 class StockRead(msgspec.Struct, frozen=True):
@@ -174,27 +174,27 @@ class StockRead(msgspec.Struct, frozen=True):
 
     code: str
     stated: StockDay | None
-    """None: KIS stated nothing."""
+    """The facts. None: KIS stated nothing."""
     why: str = ""
     """The reason why KIS stated nothing, in its own words."""
 
 
 # No session can send it: a lease tells the desk.
 class AgentLost(msgspec.Struct, frozen=True):
-    """The session of an agent is gone without a word."""
+    """Reports that the session of an agent ended without giving the agent's lease back."""
 
     agent: str
 
 
 class StocksWanted(msgspec.Struct, frozen=True):
-    """These stocks are held, or a session watches them, so the day's facts of them are needed."""
+    """Asks the core for the day's facts of stocks that are held or that a session watches."""
 
     codes: tuple[str, ...]
 
 
 # Nothing takes a wake back. So each receiver of Woke checks whether its own moment has come.
 class WakeAt(msgspec.Struct, frozen=True):
-    """Submit Woke at this moment."""
+    """Wait until this moment, then submit Woke to the core."""
 
     t: Ns
 
@@ -208,5 +208,5 @@ class Woke(msgspec.Struct, frozen=True):
 KisCall: TypeAlias = (
     Send | Revise | Cancel | CancelReserved | AskOrders | AskReserved | AskDepth | AskStock
 )
-"""The effects that are one call to KIS, or some. Each has an end."""
+"""Effects that make one or more calls to KIS. Each has an end."""
 Effect: TypeAlias = Persist | Publish | WakeAt | KisCall

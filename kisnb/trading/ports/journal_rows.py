@@ -1,6 +1,6 @@
 """Rows of the journal: facts of orders, early notices, routing decisions, the trading state.
 
-The desk's state is the fold of these rows. The encoding is JSON, one array per row, its first item
+The desk's state is computed from these rows alone. Each row is one JSON array whose first item is
 the fact's name, so that any SQLite shell can read a journal.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The router decided where an order goes, or why nowhere, with all that it saw.
+    """The router's decision on an order: its venue or why there is none, with all evidence.
 
     Sessions ask the desk for it. It is not published.
     """

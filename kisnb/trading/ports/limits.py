@@ -1,4 +1,4 @@
-"""The limits that the desk sets itself: those of the configuration, as the gate reads them."""
+"""The limits of the configuration, in the units in which the gate reads them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ If the window crosses midnight, ``to`` is above 86,400.
 class Limits(msgspec.Struct, frozen=True):
     """The limits of the gate, in won unless a field says another unit. None: not limited.
 
-    ``Config`` says what each means.
+    ``Config`` explains each field.
     """
 
     max_order_value: int = 50_000_000
@@ -29,25 +29,25 @@ class Limits(msgspec.Struct, frozen=True):
     max_agent_value: int | None = None
     max_account_value: int | None = None
     max_cash_percent: int | None = None
-    """Percent."""
+    """The most of the cash that one buy may take, percent."""
     max_quote_age: Ns | None = None
-    """Nanoseconds."""
+    """The greatest age of the price of a buy, nanoseconds."""
     max_day_loss: int | None = None
-    """Hundredths of a percent."""
+    """The largest loss of the day, in hundredths of a percent of the stake."""
     windows: tuple[Window, ...] = ()
     needs_account: bool = False
-    """No buy before KIS has stated the account."""
+    """True: no buy passes before KIS has stated the account."""
     needs_arming: bool = False
-    """No buy before a person has armed the desk."""
+    """True: no buy passes before a person has armed the desk."""
     max_armed_budget: int | None = None
     config: str = ""
-    """Hash of the configuration that these come from."""
+    """Hash of the configuration from which these limits come."""
 
 
 def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
-    """Return the limits of a desk whose clock runs at ``speed``.
+    """Return the limits of a desk from its configuration. Its clock runs at ``speed``.
 
-    On a clock at speed 60, one second of the machine counts as 60.
+    On a clock at speed 60, one second of the machine counts as 60 seconds.
     """
     return Limits(
         max_order_value=config.max_order_value,

@@ -1,4 +1,4 @@
-"""Queries: what a session asks the desk. Each names the type of its one reply."""
+"""Queries of a session to the desk. Each names the type of its one reply."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Query(SessionMessage, Generic[R], frozen=True, tag=True, array_like=True):
 
 
 class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Let orders pass again, for a reason. The reply says what was lifted.
+    """Lift the halt, so that orders pass again. The reply says what was lifted.
 
-    ``to`` is the trading state after it. While a flatten runs, the flatten is ended instead, and
+    ``to`` is the trading state afterwards. While a flatten runs, only the flatten is ended, and
     the trading state stays.
     """
 
@@ -58,7 +58,7 @@ class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
 
 
 class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Let buys pass at live, for some minutes and up to a budget in won. 0 minutes disarm."""
+    """Arm a live desk: buys pass for some minutes, up to a budget in won. 0 minutes disarm it."""
 
     # Checked at the desk and then blanked, so that no digit of the account can come to light in the
     # core's outputs.
@@ -70,14 +70,14 @@ class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
     # The desk's clock sets the end. A session's clock may be another, and a session must not choose
     # a longer time than was checked.
     until: Ns = 0
-    """End of the arming. The desk fills it in when it has checked the other fields; what a session
-    gives does not count. A moment that is over disarms."""
+    """When the arming ends. The desk sets it after it has checked the other fields, and ignores a
+    session's value. A past moment disarms."""
 
 
 class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Let an agent take over shares that no agent holds, once. The reply says what it took over.
+    """Let an agent adopt shares that no agent holds, once. The reply says which shares.
 
-    A key that the desk knows already moves nothing. With a naming the desk gives the key. (Row O11)
+    A key that the desk knows already moves nothing. With a naming the desk gives the key (row O11).
     """
 
     key: str
@@ -90,10 +90,10 @@ class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
 
 
 class AcceptDifference(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Book a difference between KIS's account and the order books as KIS states it.
+    """Book KIS's figure where KIS's account and the order books differ.
 
-    The desk does so by itself only for shares that came and for cash. Shares that KIS does not
-    state any more, and of which no order tells, wait for a person.
+    The desk books only cash and additional shares by itself. If KIS no longer states some shares,
+    and no order explains that, a person must accept it.
     """
 
     subject: str
@@ -115,7 +115,7 @@ class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
 
     code: str
     venue: Venue | None = None
-    """None: the desk takes the venue that is open for the stock."""
+    """The venue. None: the desk takes the venue that is open for the stock."""
 
 
 class StockOf(Query[StockDay], frozen=True, tag=True, array_like=True):
@@ -129,11 +129,11 @@ class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
 
     code: str
     venue: Venue | None = None
-    """None: the desk takes the venue that is open for the stock."""
+    """The venue. None: the desk takes the venue that is open for the stock."""
 
 
 class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
-    """Ask where this order would go now. Nothing is sent and nothing is kept."""
+    """Ask to which venue this order would go now. Nothing is sent and nothing is kept."""
 
     intent: Intent
 
@@ -141,7 +141,7 @@ class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
 class RoutesOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
     """Ask for the newest routing decisions, oldest first.
 
-    With a key: those of one order. With a code: those of one stock.
+    With a key: the decisions on one order. With a code: the decisions on one stock.
     """
 
     key: str = ""
@@ -153,14 +153,14 @@ class AccountNow(Query[AccountReply], frozen=True, tag=True, array_like=True):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
-    """One typed order. With a naming the desk gives the key, and looks for the order first."""
+    """One typed order. With a naming the desk looks for an equal order first, and gives the key."""
 
     intent: Intent
     naming: Naming | None = None
     # An order answers one call of each run (row O11). The kernel knows at once what its run has
     # got, and the desk's journal knows it only later.
     answered: tuple[str, ...] = ()
-    """Keys of the orders that this run of the cell has got already."""
+    """Keys of the orders with which this run of the cell was answered already."""
 
 
 class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
@@ -188,9 +188,9 @@ class DayOrders(Query[OrdersReply], frozen=True, tag=True, array_like=True):
 
 # This query only reads. An order through it would pass neither the gate nor the journal.
 class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
-    """Ask KIS by the name of a call, all its pages. The desk adds the account.
+    """Make the KIS call of this name, and read all its pages. The desk adds the account.
 
-    Calls that send orders do not go this way.
+    Calls that send orders are refused.
     """
 
     name: str
@@ -198,7 +198,7 @@ class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
 
 
 class RecordsOf(Query[RecordsReply], frozen=True, tag=True, array_like=True):
-    """Ask for the newest records of a channel. A session wants them first (``Want.tr_id``)."""
+    """Ask for the newest records of a channel. A session must subscribe first (``Want.tr_id``)."""
 
     tr_id: str
     key: str
@@ -224,11 +224,11 @@ class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
 
 
 class JournalOf(Query[JournalReply], frozen=True, tag=True, array_like=True):
-    """Ask where the desk's journal is."""
+    """Ask for the path of the desk's journal."""
 
 
 class TapeOf(Query[TapeReply], frozen=True, tag=True, array_like=True):
-    """Ask where today's tape is, and have all written to it that was published by now."""
+    """Ask for the path of today's tape. The desk first writes all published events to it."""
 
 
 class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):

@@ -12,7 +12,7 @@ from kisnb.orders import Account, Intent, OrderPage, OrderState
 
 
 class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The outcome of an order, as the desk's order book has it."""
+    """The outcome of an order: its state in the desk's order book."""
 
     state: OrderState
     # Only what a blocking caller needs at once. The order itself is current in the session's order
@@ -23,15 +23,17 @@ class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The outcome of a typed order: sent, shown because it stood already, or refused."""
+    """The answer to a typed order: sent, shown (it existed already), or refused."""
 
     outcome: Literal["sent", "shown", "refused"]
     # The intent comes back, because the desk gives the key: the session makes its order from this
     # one.
     intent: Intent
-    """With the key of the order that is sent or shown. Of a refused order: what was asked for."""
+    """The intent that is sent or shown, with its key. If refused: the intent that was asked for."""
     text: str = ""
-    """Shown: from where and when the order was sent, and how to send another. Refused: why."""
+    """If shown: from where and when the order was sent, and how to send another. If refused: why.
+
+    """
     cure: str = ""
 
 
@@ -44,7 +46,7 @@ class OrdersPlaced(msgspec.Struct, frozen=True, tag=True, array_like=True):
 # An exception cannot go over a socket. The client raises the class of this name again, so a caller
 # sees the same error as in one process.
 class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The query ended in an error: the name of its class in ``kisnb.errors``, sentence and cure."""
+    """The error of a query: the name of its class in ``kisnb.errors``, sentence and cure."""
 
     error: str
     text: str
@@ -78,7 +80,7 @@ class TapeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The path of today's tape. All that the desk published before the reply is in the file."""
 
     path: str
-    """Empty: this desk writes no tape."""
+    """The path. Empty: this desk writes no tape."""
 
 
 class AccountReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -94,7 +96,7 @@ class OrdersReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The rows of KIS's reply by block, texts as on the wire; ``complete`` when every page came."""
+    """The rows of KIS's reply by block, as KIS's own texts. ``complete``: every page was read."""
 
     blocks: dict[str, list[dict[str, str]]]
     # KIS gives its rows in pages, and a later page may fail. The rows that came are worth showing,
@@ -109,7 +111,7 @@ class RecordsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Routing decisions with what the router saw, oldest first."""
+    """Routing decisions with their evidence, oldest first."""
 
     decisions: tuple[Evidence, ...]
 

@@ -1,1 +1,1 @@
-"""The rule that answers a typed order by the orders that stand already. (Row O11)"""
+"""The rule that answers a typed order from the orders that exist already (row O11)."""

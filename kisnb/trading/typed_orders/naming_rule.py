@@ -38,23 +38,23 @@ from kisnb.trading.typed_orders.order_names import (
 )
 
 Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
-"""Which rule refuses a call."""
+"""The letter of the rule that refuses a call."""
 
 
 class SendNew(msgspec.Struct, frozen=True):
-    """The order is sent under this new key: no other order is in the way."""
+    """The outcome when no other order is in the way: the order is sent under this new key."""
 
     key: str
 
 
 class ShowKnown(msgspec.Struct, frozen=True):
-    """The call is answered with this order, which existed already."""
+    """The outcome when the order exists already: the call is answered with this order."""
 
     key: str
 
 
 class Refuse(msgspec.Struct, frozen=True):
-    """The call is refused because of another order."""
+    """The outcome when another order conflicts: the call is refused."""
 
     letter: Letter
     key: str
@@ -67,13 +67,13 @@ Outcome: TypeAlias = SendNew | ShowKnown | Refuse
 
 
 class _Request(NamedTuple):
-    """A request as the rules with letters read it."""
+    """One request, with the orders to which the rules compare it."""
 
     naming: Naming
     answered: frozenset[str]
-    """Keys with which the run of the call has been answered."""
+    """Keys of the orders with which the run of the call was answered already."""
     known: Sequence[NamedOrder]
-    """Orders of the same wish; with an ordinal only those of that ordinal."""
+    """Orders of the same wish. With an ordinal, only the orders of that ordinal."""
 
 
 class NamingRule:
@@ -89,10 +89,10 @@ class NamingRule:
         is_key: Callable[[str], bool],
         root: Callable[[str], str],
     ) -> None:
-        """Decide at ``now`` by these names.
+        """Prepare to answer one call at ``now`` from these names.
 
         ``scope`` is the account or the simulator run. ``is_key`` says whether a key is in use.
-        ``root`` gives the first order of the chain of revises that led to a key.
+        ``root`` returns the first order of the chain of revises that led to a key.
         """
         self._now = now
         self._names = names
@@ -103,10 +103,13 @@ class NamingRule:
         self._fresh: list[NamedOrder] = []
         """Orders that this call sends."""
         self._answered: set[tuple[str, str, int]] = set()
-        """Key, kernel and run of what this call is shown."""
+        """Key, kernel and run of the orders that this call was shown."""
 
     def named(self, key: str) -> NamedOrder | None:
-        """Return the order with this key, which may be one that this call sends; else None."""
+        """Return the order with this key, also one that this call sends.
+
+        None for an unknown key.
+        """
         return next((n for n in self._fresh if n.key == key), None) or self._names.get(key)
 
     def first_free(self, naming: Naming) -> int:
@@ -114,7 +117,10 @@ class NamingRule:
         return first_free_of(self._of_wish(naming), self._of_call(naming))
 
     def answer(self, naming: Naming, answered: Iterable[str] = ()) -> Outcome:
-        """Decide one request. ``answered`` has the keys that its run was answered with before."""
+        """Decide one request and return its outcome, which counts for the next requests.
+
+        ``answered`` has the keys of the orders with which its run was answered before.
+        """
         outcome = self._decide(naming, frozenset(answered))
         place = naming.place
         if isinstance(outcome, SendNew):
@@ -144,7 +150,7 @@ class NamingRule:
     # the letters
 
     def _by_name(self, naming: Naming) -> Outcome:
-        """``key=``: one order of the trading day, from anywhere."""
+        """Decide a call with ``key=NAME``, which names one order of the trading day."""
         day = trading_day(naming, self._now)
         known = [*self._names.of_name(day, naming.name), *_of_name(self._fresh, naming.name)]
         for named in known:
@@ -158,8 +164,9 @@ class NamingRule:
         return SendNew(self._free(lambda n: key_of_name(naming.name, day, n), 1))
 
     def _shown(self, request: _Request) -> Outcome | None:
-        """(e) Same wish, ordinal and cell. (a) Without an ordinal: same wish and cell, another run.
+        """Apply the rules (e), (a) and (g). Return their answer; None when none of them fits.
 
+        (e) Same wish, ordinal and cell. (a) Without an ordinal: same wish and cell, another run.
         (g) The batch itself has the same wish and ordinal twice.
         """
         naming = request.naming
@@ -181,9 +188,9 @@ class NamingRule:
         return None if best is None else ShowKnown(best.key)
 
     def _dead_before(self, request: _Request) -> Refuse | None:
-        """(d) Same wish, same cell, dead since an earlier kernel.
+        """Apply rule (d): same wish, same cell, dead since an earlier kernel; else return None.
 
-        Not when a later order of the same ordinal is not dead.
+        It does not fit when a later order of the same ordinal is not dead.
         """
         place, good = request.naming.place, set[int]()
         # From the newest: a later success with the same ordinal ends what an earlier failure had
@@ -201,14 +208,17 @@ class NamingRule:
         return None
 
     def _elsewhere(self, request: _Request) -> Refuse | None:
-        """(b) Same wish, another cell."""
+        """Apply rule (b): same wish, another cell. None: it does not fit."""
         for named in request.known:
             if not self._is_dead(named.key) and not self._has_answered(named, request):
                 return self._refused("b", request.naming, named)
         return None
 
     def _moved(self, request: _Request) -> Refuse | None:
-        """(c) The same call sent another wish for this code and side in another run."""
+        """Apply rule (c): the same call sent another wish for this code and side in another run.
+
+        None: it does not fit.
+        """
         naming = request.naming
         for named in _with_ordinal(self._of_call(naming), naming.ordinal):
             if (
@@ -244,7 +254,7 @@ class NamingRule:
         return shown or named.key in request.answered or named.has_answered(place)
 
     def _is_comparable(self, a: Wish, b: Wish) -> bool:
-        """Return whether one of two wishes of a call may be the other, with a price that moved."""
+        """Return whether two wishes of a call may be one wish whose price has moved."""
         # An adoption, a new order and a revise never replace one another.
         if a.agent != b.agent or bool(a.revises) != bool(b.revises):
             return False

@@ -1,6 +1,6 @@
-"""The typed orders of each trading day: what names them, and to which cells they belong (row O11).
+"""The typed orders of each trading day, with their namings and their cells (row O11).
 
-Desk and sessions fold this registry from the rows of the journal. ``naming_rule`` answers by it.
+Desk and sessions compute this registry from the rows of the journal. ``naming_rule`` uses it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from kisnb.orders import Naming, Place, Wish
 
 
 def trading_day(naming: Naming, now: Ns) -> date:
-    """Return the trading day that a call's order is for: today's, or that of a reserved order."""
+    """Return the trading day of a call's order: the day of a reserved order, else today."""
     return date_of(naming.wish.day) if naming.wish.day else kst_day(now)
 
 
 def key_of_name(name: str, day: date, n: int = 1) -> str:
-    """Return the key of the ``n``-th order that a person names so on a trading day.
+    """Return the key of the ``n``-th order with this name on a trading day.
 
-    A name is one order of its day, and the books may hold orders of several days.
+    A name is one order of its day, and the order books may hold orders of several days.
     """
     # The day is in the key, so that a cell with ``key='open'`` sends its order each day and once a
     # day.
@@ -29,7 +29,7 @@ def key_of_name(name: str, day: date, n: int = 1) -> str:
 
 
 def has_name(key: str, name: str) -> bool:
-    """Return whether a key was made of this name, on whatever day."""
+    """Return whether a key was made from this name, on any day."""
     # From the right: a person may use ``@`` in a name.
     return key.rpartition("@")[0] == name != ""
 
@@ -60,9 +60,9 @@ class NamedOrder:
         self.key = key
         self.naming = naming
         self.t = t
-        """The moment at which the desk took it."""
+        """When the desk took the order."""
         self.day = trading_day(naming, t)
-        """The trading day that it is for."""
+        """The trading day of the order."""
         # Places without what differs in every run: an order may be shown many times.
         self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
         self._runs: set[tuple[str, int]] = set()
@@ -73,12 +73,12 @@ class NamedOrder:
 
     @property
     def ordinal(self) -> int:
-        """The N of ``--again N``; 0 when it was not given."""
+        """The N of ``--again N``. 0: not given."""
         return self.naming.ordinal
 
     @property
     def places(self) -> Sequence[Place]:
-        """The cells in which it was sent or shown, oldest first; a cell comes once per text."""
+        """The cells in which the order was sent or shown, oldest first, each once per text."""
         return list(self._cells.values())
 
     def add(self, place: Place) -> None:
@@ -88,7 +88,7 @@ class NamedOrder:
         self._calls.add(place.call)
 
     def is_known_at(self, place: Place) -> bool:
-        """Return True when this place is recorded already, with its cell, its run and its call."""
+        """Return whether this place is stored already, with its cell, its run and its call."""
         cell = (place.notebook, place.cell, place.texts)
         return cell in self._cells and self.has_answered(place) and place.call in self._calls
 
@@ -101,12 +101,12 @@ class NamedOrder:
         return (place.kernel, place.run) in self._runs
 
     def is_of_call(self, call: str) -> bool:
-        """Return whether this call sent the order or got it."""
+        """Return whether this call sent the order or was answered with it."""
         return bool(call) and call in self._calls
 
 
 class OrderNames:
-    """The named orders, folded from the journal. Orders without a naming are not in it."""
+    """The named orders, computed from the journal. It has no orders without a naming."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, NamedOrder] = {}
@@ -149,38 +149,41 @@ class OrderNames:
                 self._by_token.setdefault(token, key)
 
     def get(self, key: str) -> NamedOrder | None:
-        """The order with this key; None when it was not typed."""
+        """Return the order with this key; None when it has no naming."""
         return self._by_key.get(key)
 
     def answered_with(self, token: str) -> str | None:
-        """Key of the order with which this very command was answered; None for a new command."""
+        """Return the key of the order with which the command ``token`` was answered; else None."""
         return self._by_token.get(token) if token else None
 
     def of_wish(self, day: date, wish: Wish) -> Sequence[NamedOrder]:
-        """Orders of this wish on a trading day, oldest first, dead ones too, without ``key=``."""
+        """Return the orders of this wish on a trading day, oldest first, dead orders included.
+
+        Orders with ``key=`` are not among them.
+        """
         return self._of_wish.get((day, wish), ())
 
     def of_name(self, day: date, name: str) -> Sequence[NamedOrder]:
-        """Orders that carry this ``key=`` on a trading day, oldest first, dead ones included."""
+        """Return the orders with this name on a trading day, oldest first, dead orders included."""
         return self._of_name.get((day, name), ())
 
     def of_call(self, day: date, naming: Naming) -> Sequence[NamedOrder]:
-        """Orders that this call sent for this code and side on a trading day, oldest first."""
+        """Return the orders of this call for this code and side on a trading day, oldest first."""
         orders = self._of_call.get((day, naming.place.call), ())
         return [n for n in orders if has_side(n.naming, naming)]
 
     def first_free(self, day: date, naming: Naming) -> int:
-        """The first N of ``--again N`` that no order of this wish and none of this call has."""
+        """Return the first N of ``--again N`` that no order of this wish or call has."""
         return first_free_of(self.of_wish(day, naming.wish), self.of_call(day, naming))
 
 
 def has_side(a: Naming, b: Naming) -> bool:
-    """Return whether two calls ask about the same code and side."""
+    """Return whether two calls have the same code and side."""
     return (a.wish.code, a.wish.side) == (b.wish.code, b.wish.side)
 
 
 def first_free_of(*orders: Iterable[NamedOrder]) -> int:
-    """The first N of ``--again N`` that none of these orders has."""
+    """Return the first N of ``--again N`` that none of these orders has."""
     used = {named.ordinal for some in orders for named in some}
     # The first gap and not the highest plus one: N is a name that a person gives, and need not have
     # begun at 1.

@@ -1,7 +1,7 @@
-"""The answers to typed orders, in words: sent, shown or refused (row O11).
+"""Answers typed orders, in words: sent, shown or refused (row O11).
 
-The session decides first, with what it knows. The desk decides again with the whole journal, and
-its decision counts. Both call ``place``, so both say the same.
+The session decides first, from the orders that it knows. The desk decides again from the whole
+journal, and its decision counts. Both call ``place``, so both use the same words.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEPT = "nothing new was sent, because another order of this call is refused"
 
 
 class Known(Protocol):
-    """The orders that the answers are made from: the state of a desk, or a session's copy of it."""
+    """The orders that ``place`` compares with: a desk's state, or a session's copy of it."""
 
     @property
     def books(self) -> OrderBooks:
@@ -40,13 +40,13 @@ class Known(Protocol):
 
 
 def is_dead(books: OrderBooks, key: str) -> bool:
-    """Return whether the order never lived. An adoption is never dead."""
+    """Return whether the order was denied or rejected. An adoption is never dead."""
     order = books.orders.get(key)
     return order is not None and order.is_dead
 
 
 def root_of(books: OrderBooks, key: str) -> str:
-    """The first order of the chain of revises that led to this key."""
+    """Return the key of the first order in the chain of revises that led to this key."""
     # A revise may be revised again. Two calls on any two links of one chain are about the same
     # shares.
     while (order := books.orders.get(key)) is not None and order.intent.supersedes:
@@ -55,7 +55,7 @@ def root_of(books: OrderBooks, key: str) -> str:
 
 
 def naming_rule(now: Ns, known: Known, scope: str) -> NamingRule:
-    """Return the rule for one call. ``scope``, the account or simulator run, goes into its keys."""
+    """Return the rule for one call. ``scope`` (account or simulator run) becomes part of keys."""
     books = known.books
     return NamingRule(
         now,
@@ -76,7 +76,7 @@ def place(
     scope: str,
     requests: Sequence[OrderRequest],
 ) -> tuple[PlaceAnswer, ...]:
-    """Answer the orders of one call, each in its turn. One that is refused refuses them all."""
+    """Return the answers to the orders of one call. If one is refused, all are refused."""
     # One rule for the whole call: each answer counts for the next request, so two equal lines of a
     # batch do not get one key.
     rule, plain = naming_rule(now, known, scope), dict[str, Intent]()
@@ -94,7 +94,7 @@ def place(
 def commands(
     known: Known, requests: Sequence[OrderRequest], answers: Sequence[PlaceAnswer]
 ) -> list[Submit | ReviseOrder | ShowOrder]:
-    """Return the commands that carry out the answers of ``place``; none for a refused call."""
+    """Return the commands that carry out the answers of ``place``; empty for a refused call."""
     wanted: list[Submit | ReviseOrder | ShowOrder] = []
     for request, answer in zip(requests, answers, strict=True):
         intent, naming = answer.intent, request.naming
@@ -163,7 +163,7 @@ def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> Pla
 
 
 def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
-    """Return from where and when a shown order was sent, and how to send another."""
+    """Return a sentence: from where and when a shown order was sent, and how to send another."""
     named = rule.named(key)
     adopts = naming.wish.side is None
     done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
@@ -185,7 +185,7 @@ def refusal(
     naming: Naming,
     refused: Refuse,
 ) -> tuple[str, str]:
-    """Return why a call is refused, and the cure. ``asked``: its order in words."""
+    """Return why a call is refused, and the cure. ``asked``: the order of the call, in words."""
     named = rule.named(refused.key)
     what = _described(known.books, refused.key, asked)
     when = _when(named)
@@ -223,7 +223,10 @@ def _cure(n: int, *, adopts: bool) -> str:
 
 
 def _when(named: NamedOrder | None) -> str:
-    """``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``, as far as known."""
+    """Return when and where an order was typed, as far as known; else an empty text.
+
+    Such as ``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``.
+    """
     if named is None:
         return ""
     where = named.naming.place.where
@@ -244,11 +247,11 @@ def _order(order: Order) -> str:
 
 
 def adoption_text(taken: HoldingAdopted) -> str:
-    """``"the adoption of 5 005930 by mom"``."""
+    """Return an adoption in words, such as ``"the adoption of 5 005930 by mom"``."""
     return f"the adoption of {taken.qty:,} {taken.code} by {taken.agent}"
 
 
 def adoption_asked(wish: AdoptHolding) -> str:
-    """``"the adoption of 5 005930 by mom"``, of an adoption that is asked for."""
+    """Return a requested adoption in words, such as ``"the adoption of 5 005930 by mom"``."""
     what = "all" if wish.qty is None else f"{wish.qty:,}"
     return f"the adoption of {what} {wish.code} by {wish.agent}"

@@ -79,11 +79,11 @@ def _adopt(context: Context, typed: Typed) -> object:
 def _restore(context: Context, name: str) -> object:
     agents = context.session.agents
     # A class of the notebook is in no module that could be imported.
-    return agents.restore(name, agent_classes(context.namespace).get(agents.kind_of(name)))
+    return agents.restore(name, agent_classes(context.namespace).get(agents.class_name_of(name)))
 
 
 def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent | str:
-    """Return what ``name`` names. Raises BadInput.
+    """Return the agent that ``name`` names, or the id of a known agent. Raises BadInput.
 
     A class or a strategy gives a fresh agent with ``parameters``. A variable of the notebook gives
     its agent. The id of an agent that is known already is returned as it is.
@@ -126,4 +126,4 @@ AGENTS = (
         _agents,
     ),
 )
-"""The rows of the table."""
+"""The verb of this file, as a row of the table of verbs."""

@@ -98,4 +98,4 @@ BACKTESTS = (
         needs_session=False,
     ),
 )
-"""The rows of the table."""
+"""The verb of this file, as a row of the table of verbs."""

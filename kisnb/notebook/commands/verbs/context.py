@@ -28,15 +28,15 @@ class Calls(Protocol):
     """The calls that a session answers awaited, and ``session.blocking`` at once."""
 
     def quote(self, code: str, venue: Venue | None = None) -> Quote | Awaitable[Quote]:
-        """Ask KIS for the current price; None: at the venue that is open for the stock."""
+        """Ask KIS for the current price. ``venue`` None: the venue that is open for the stock."""
 
     def depth(self, code: str, venue: Venue | None = None) -> Depth | Awaitable[Depth]:
-        """Ask KIS for bids and asks; the venue as for a quote."""
+        """Ask KIS for bids and asks. ``venue`` is that of ``quote``."""
 
     def bars(
         self, code: str, every: str = "1m", venue: Venue | None = None
     ) -> pl.DataFrame | Awaitable[pl.DataFrame]:
-        """Return the bars of this day, or of years; venue None is the price that counts."""
+        """Return the bars of this day, or of years. ``venue`` None: at the price that counts."""
 
     def balance(self) -> Account | Awaitable[Account]:
         """Ask KIS for cash and holdings."""
@@ -77,7 +77,7 @@ class Context:
 
     @property
     def calls(self) -> Calls:
-        """The session's calls, as this command can have them answered. Raises NotOpen."""
+        """The session's calls: awaited, or blocking when nobody awaits. Raises NotOpen."""
         # One verb serves both ways. It hands on what it gets, a value or something to await.
         return self.session.blocking if self.is_blocking else self.session
 

@@ -137,7 +137,7 @@ OPENING = (
         needs_session=False,
     ),
 )
-"""The first row of the table."""
+"""The verb ``open``, the first row of the table of verbs."""
 
 DESK = (
     Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
@@ -186,4 +186,4 @@ DESK = (
         _close,
     ),
 )
-"""The rows of the table."""
+"""The other verbs of this file, as rows of the table of verbs."""

@@ -73,4 +73,4 @@ EXITS = (
         _alert,
     ),
 )
-"""The rows of the table."""
+"""The verbs of this file, as rows of the table of verbs."""

@@ -31,7 +31,7 @@ async def _at(context: Context, typed: Typed) -> Moment:
 
 
 class _Span(TypedDict):
-    """The bars that both verbs name with their options."""
+    """The options of ``history`` and ``download`` that say which bars are meant."""
 
     every: str
     start: str | None
@@ -70,4 +70,4 @@ HISTORY = (
         _at,
     ),
 )
-"""The rows of the table."""
+"""The verbs of this file, as rows of the table of verbs."""

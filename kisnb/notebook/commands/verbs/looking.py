@@ -165,4 +165,4 @@ LOOKING = (
         blocking=True,
     ),
 )
-"""The rows of the table."""
+"""The verbs of this file, as rows of the table of verbs."""

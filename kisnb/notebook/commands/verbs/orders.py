@@ -239,4 +239,4 @@ ORDERS = (
         blocking=True,
     ),
 )
-"""The rows of the table."""
+"""The verbs of this file, as rows of the table of verbs."""

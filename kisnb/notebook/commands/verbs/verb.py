@@ -10,7 +10,7 @@ from kisnb.notebook.commands.grammar import Typed, Usage
 from kisnb.notebook.commands.verbs.context import Context
 
 Run: TypeAlias = Callable[[Context, Typed], object]
-"""Gets what the verb may use and what was typed. Its result is awaited when it can be."""
+"""Runs a verb with its context and the typed words. An awaitable result is awaited."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Verb:
     name: str
     usage: Usage
     help: str
-    """One sentence that says what it does."""
+    """One sentence of help that says what the verb does."""
     run: Run
     blocking: bool = False
-    """True when it works where nobody can await."""
+    """True when the verb also works where nobody can await."""
     needs_session: bool = True
-    """True when it is refused while no session is open."""
+    """True when the verb is refused while no session is open."""
 
     @property
     def usage_line(self) -> str:

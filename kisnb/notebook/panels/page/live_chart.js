@@ -93,13 +93,15 @@ class ChartPart {
     this.orders = [];
     this.paint();
     this.chart.subscribeCrosshairMove((at) => this.write(at.time));
-    if (this.message) this.drawAll();
-    else this.model.send({ kind: "candles" });
+    if (!this.message) this.model.send({ kind: "candles" });
   }
 
   // A canvas takes no CSS variables, so the colours are read from the page.
   paint() {
+    // Off the page nothing has a colour. JupyterLab takes cells off that are out of sight.
     if (!this.chart) return;
+    if (!this.node.isConnected) return void (this.behind = true);
+    this.theme = document.body.dataset.jpThemeName;
     const style = getComputedStyle(this.node);
     const colour = (name) => style.getPropertyValue(name).trim();
     this.colours = {
@@ -121,7 +123,7 @@ class ChartPart {
     });
     this.lines.forEach((series, i) => series.applyOptions({ color: this.colours.lines[i] }));
     this.shade.applyOptions({ topColor: this.colours.shade, bottomColor: this.colours.shade });
-    if (this.message) this.drawAll(false);
+    if (this.message) this.drawAll();
   }
 
   timeText(time, dated) {
@@ -147,7 +149,10 @@ class ChartPart {
       button.setAttribute("aria-pressed", String(button.textContent === this.message.every));
     }
     if (!this.chart) return;
-    if (message.reset) this.drawAll();
+    // The data is kept meanwhile, and drawn as a whole once the chart is on the page again.
+    if (!this.node.isConnected) return void (this.behind = true);
+    if (this.behind || this.theme !== document.body.dataset.jpThemeName) this.paint();
+    else if (message.reset) this.drawAll();
     else {
       for (const row of message.rows) this.drawRow(row);
       this.drawOwn();
@@ -176,7 +181,11 @@ class ChartPart {
     };
   }
 
-  drawAll(fit = true) {
+  drawAll() {
+    const key = `${this.message.code} ${this.message.every}`;
+    const fit = this.fitted !== key;
+    this.fitted = key;
+    this.behind = false;
     const points = this.message.rows.map((row) => this.points(row));
     this.shade.setData(points.map((p) => p.shade));
     this.volume.setData(points.map((p) => p.volume));
@@ -223,6 +232,7 @@ class ChartPart {
 
   // The numbers of the bar under the pointer, or of the newest one.
   write(time) {
+    if (!this.message || !this.colours) return;
     const { rows } = this.message;
     const row = (time && rows.find(([t]) => t === time)) || rows.at(-1);
     if (!row) return write(this.legend, "");

@@ -16,11 +16,11 @@ from kisnb.simulator.day.model.draws import exp, stable_random
 from kisnb.terms import Board, Kind
 
 NIGHT = 0.3
-"""Part of a stock's own daily variance that falls between the close and the open."""
+"""Fraction of a stock's own daily variance that falls between the close and the open."""
 YEAR = 250
-"""Trading days of the past that count."""
+"""Number of trading days of the past that count."""
 _FEWEST = 60
-"""Returns that a past needs before it counts."""
+"""Number of returns that a past needs before it counts."""
 _STOCK_SIGMA = {Board.KOSPI: (0.020, 10e12), Board.KOSDAQ: (0.030, 1e12)}
 """Standard deviation of a daily return, at this market value in won. Smaller companies move more.
 """
@@ -41,13 +41,13 @@ class Character(msgspec.Struct, frozen=True, gc=False):
     sigma: float
     """Standard deviation of the daily return that is not the market's."""
     beta: float
-    """Part of the board's return that the issue's return takes on."""
+    """Factor with which the issue's return follows the board's return."""
     volume_sigma: float
     """Standard deviation of the logarithm of a day's volume around the typical one."""
     nxt_share: float
-    """Volume on Nextrade during the day, as a part of KRX's."""
+    """Volume on Nextrade during the day, as a fraction of KRX's."""
     spread: float
-    """Ordinary distance of bid and ask, as a part of the price, if the tick allowed it."""
+    """Ordinary distance of bid and ask, as a fraction of the price, if the tick allowed it."""
     trades: int
     """Trades of an ordinary day. The largest stocks have fewer here than in reality."""
 

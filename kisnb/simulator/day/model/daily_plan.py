@@ -37,7 +37,7 @@ class Dated(NamedTuple):
     day: date
     bar: DailyBar
     stated: int | None = None
-    """The won of a day of two venues. None: they follow from the bar."""
+    """The won traded, for a day of two venues. None: they follow from the bar."""
 
     @property
     def value(self) -> int:
@@ -51,14 +51,14 @@ class Dated(NamedTuple):
 
 class _Returns(NamedTuple):
     gap: float
-    """From the base to the open."""
+    """Return from the base price to the open."""
     daytime: float
-    """From the open to the close."""
+    """Return from the open to the close."""
     up: float
-    """From the open to the high."""
+    """Return from the open to the high."""
     down: float
     volume: float
-    """Volume against a typical day's."""
+    """Volume as a multiple of a typical day's."""
 
 
 def plan_day(

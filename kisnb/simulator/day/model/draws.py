@@ -26,13 +26,13 @@ def stable_random(*parts: object) -> Random:
 
 
 def draw(rng: Random, table: tuple[float, ...]) -> float:
-    """Return one value of a distribution below."""
+    """Return one random value of a distribution, such as ``normal()``."""
     # An index into the table uses whole bits only, which are the same everywhere.
     return table[rng.getrandbits(_BITS)]
 
 
 def draws(rng: Random, table: tuple[float, ...], count: int) -> list[float]:
-    """Return ``count`` values of a distribution below."""
+    """Return ``count`` random values of a distribution, such as ``normal()``."""
     mask = _SIZE - 1
     return [table[i & mask] for i in unpack(f"<{count}H", rng.randbytes(2 * count))]
 

@@ -28,7 +28,7 @@ _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
 """Days that a day's volatility remembers, the part that each takes on from the one before, and the
 standard deviation of the volatility's logarithm."""
 _ALIKE, _MEMORY = 4, 0.85
-"""Minutes that are equally lively, and the part of it that the next ones take on."""
+"""Minutes that have the same activity, and the fraction of it that the next ones keep."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 """Chance of a jump on a day, and its smallest size."""
 
@@ -53,7 +53,7 @@ def minutes_of(day: date) -> int:
 
 @lru_cache(maxsize=8)
 def liveliness(minutes: int) -> tuple[float, ...]:
-    """Return the part of a day's trades that falls into each minute.
+    """Return the fraction of a day's trades that falls into each minute.
 
     It is high after the open, low at noon, and rises to the close.
     """
@@ -67,7 +67,7 @@ def liveliness(minutes: int) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1024)
 def factor(seed: int, day: date, board: Board) -> Factor:
-    """Return the common part. It is the same for the same seed, day and board on every machine."""
+    """Return the common part of a board's day. The same arguments give the same on any machine."""
     volatility = day_volatility(seed, day)
     shared = _shocks(seed, day, Board.KOSPI, volatility)
     if board is Board.KOSPI:
@@ -84,7 +84,7 @@ def factor(seed: int, day: date, board: Board) -> Factor:
 
 
 def bent(common: Factor, gap: float, daytime: float) -> Factor:
-    """Return the same day with these returns, to the open and from there to the close."""
+    """Return ``common`` with these returns: ``gap`` to the open, ``daytime`` from there on."""
     last = len(common.path) - 1
     miss = daytime - common.path[last]
     path = tuple(r + miss * m / last for m, r in enumerate(common.path))
@@ -116,7 +116,7 @@ def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:
-    """With ``chance``, move the rest of the path at once. The minutes that follow are lively."""
+    """With probability ``chance``, shift the rest of ``path`` and raise ``lively`` after it."""
     if rng.random() >= chance:
         return
     at = rng.randrange(len(lively))

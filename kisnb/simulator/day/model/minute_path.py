@@ -43,7 +43,7 @@ class MinutePath(NamedTuple):
     fair: array[float]
     """Fair price in won. It need not be on the grid of ticks."""
     done: array[float]
-    """Part of the continuous session's volume that is traded by then: 0 to 1."""
+    """Fraction of the continuous session's volume that is traded by then: 0 to 1."""
     rough: array[float]
     """Standard deviation of the fair price within each minute, in won. It has one item less."""
     high_at: int
@@ -52,7 +52,7 @@ class MinutePath(NamedTuple):
     """The minute that ends at the low; -1 when an auction printed it."""
 
     def at(self, now: Ns, day: date) -> tuple[float, float]:
-        """Return fair price and part of the volume at a moment.
+        """Return the fair price (won) and the traded fraction of the volume at a moment.
 
         Outside the session they are those of the nearer end.
         """

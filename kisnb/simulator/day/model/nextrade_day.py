@@ -17,7 +17,7 @@ from kisnb.simulator.day.model.turnover import traded_for, value_of
 from kisnb.terms import Side, Venue
 
 FEWEST = 40
-"""Shares of a day at least. With fewer, Nextrade does not trade the stock on that day."""
+"""Fewest shares of a day. With fewer, Nextrade does not trade the stock on that day."""
 
 
 def nextrade_bar(

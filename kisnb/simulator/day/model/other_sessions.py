@@ -45,7 +45,7 @@ _EVENING = 0.15
 
 
 class _Plan(NamedTuple):
-    """The trades of a session against KRX's volume and number of trades, and its spread's width."""
+    """A session's volume and number of trades as multiples of others, and its spread's width."""
 
     volume: float
     trades: float
@@ -63,7 +63,7 @@ _NXT_PLANS = {
     "regular": _Plan(1, 1, 1.2),
     "after-market": _Plan(0.15, 0.2, 2),
 }
-"""Parts of what the stock trades on Nextrade during the day."""
+"""Nextrade's sessions, as multiples of what the stock trades there during the day."""
 
 
 def nextrade_shares(item: Instrument, day: date, bar: DailyBar, traits: Character) -> int:

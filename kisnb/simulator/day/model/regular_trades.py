@@ -23,13 +23,14 @@ from kisnb.terms import Side
 _MS: Ns = 1_000_000
 _MINUTE = 60_000
 _BURST, _BURST_MS = 0.3, 400
-"""Part of the trades that follow the one before at once, and the milliseconds within which they do.
+"""Fraction of the trades that follow the one before at once, and within how many milliseconds.
 """
 _SIZE_SIGMA = 1.25
 """Standard deviation of the logarithm of a trade's size."""
 _ORDERS_AT_WORK = 4
-"""Large orders that are worked at the same time. Their lengths are Pareto, as in Lillo, Mike and
-Farmer, Physical Review E 71, 066122 (2005)."""
+"""Number of large orders at work at the same time. Their lengths are Pareto, as in Lillo, Mike and
+Farmer, Physical Review E 71, 066122 (2005).
+"""
 _PAUSE, _SHORTEST = 0.25, 4
 """Chance that another large order goes on after a trade, and the fewest trades of one."""
 _WIDEST = 8
@@ -121,7 +122,7 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
 
 
 class Takers:
-    """The sides that take.
+    """Draws the side of each trade's taker.
 
     Some large orders are worked at once, so that a side persists for many trades.
     """
@@ -147,7 +148,7 @@ class Takers:
 
 
 class Ladder:
-    """The prices on the grid between two, and bid and ask around a fair price."""
+    """The prices of the tick grid between two prices. Gives bid and ask around a fair price."""
 
     def __init__(self, item: Instrument, day: date, low: int, high: int) -> None:
         prices = [low]

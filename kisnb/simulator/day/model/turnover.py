@@ -13,7 +13,7 @@ from kisnb.market.price_files import DailyBar
 from kisnb.simulator.day.market_day import PlannedTrade
 
 _MOST_TILT = 0.9
-"""Largest part of its shares that a trade gives away, or gets, in the first step."""
+"""Largest fraction of its shares that a trade gives away, or gets, in the first step."""
 
 
 def value_of(bar: DailyBar) -> int:
@@ -102,7 +102,7 @@ def _shift_shares(prices: Sequence[int], sizes: list[int], value: int) -> None:
 
 
 def _take(sizes: list[int], trades: Sequence[int], shares: int) -> None:
-    """Take shares from some trades; each keeps one."""
+    """Take ``shares`` shares away from some trades, in place. Each keeps at least one."""
     for i in trades:
         taken = min(sizes[i] - 1, shares)
         sizes[i] -= taken

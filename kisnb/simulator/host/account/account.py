@@ -39,9 +39,9 @@ class SimulatedAccount:
         self.deposit = cash
         """Cash before the settlement of today's trades."""
         self.positions: dict[str, AccountPosition] = {}
-        """By code. A stock that was sold out today stays with quantity 0."""
+        """The positions by code. A stock that was sold out today stays with quantity 0."""
         self.orders: dict[int, AccountOrder] = {}
-        """By number, oldest first. Requests to cancel are among them."""
+        """The orders by number, oldest first. Requests to cancel are among them."""
         self.buy_value = self.sell_value = self.fees = self.taxes = 0
         self._costs = costs
         self._live: dict[int, AccountOrder] = {}
@@ -68,7 +68,7 @@ class SimulatedAccount:
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
-        """Shares that are held and that no open sell has reserved."""
+        """Return the shares that are held and that no open sell has reserved."""
         held = self.positions.get(code)
         # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
         on_sale = sum(
@@ -98,7 +98,7 @@ class SimulatedAccount:
         self.orders[order.number] = self._live[order.number] = order
 
     def accept(self, number: int, venue: Venue) -> AccountOrder:
-        """Note that the exchange has the order, at ``venue``."""
+        """Note that the exchange has the order, at ``venue``. Return the order."""
         order = self._live[number]
         order.state, order.at = "accepted", venue
         return order
@@ -106,14 +106,14 @@ class SimulatedAccount:
     def reject(self, number: int) -> AccountOrder:
         """Note that the exchange refuses an order which the broker had taken.
 
-        Its reservation is free again.
+        Its reservation is free again. Return the order.
         """
         order = self._live[number]
         order.rejected = order.leaves
         return self._end_if_done(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book a fill at ``venue``: shares, cash, and the order's additional fee and tax."""
+        """Book a fill at ``venue``: shares, cash, additional fee and tax. Return the order."""
         order = self._live[number]
         value = qty * price
         # KIS's fee page has a commission for each venue. It is rounded once for all that an order
@@ -210,7 +210,7 @@ class SimulatedAccount:
         return heir
 
     def note_cancel(self, t: Ns, number: int, order: AccountOrder, qty: int) -> AccountOrder:
-        """List a confirmed request to cancel ``qty`` shares of ``order`` under its own number."""
+        """Add and return a confirmed request to cancel ``qty`` shares of ``order``."""
         # KIS gives a request to cancel an order number of its own, and lists it with the day's
         # orders.
         request = AccountOrder(

@@ -60,7 +60,7 @@ class Brokerage:
         self._persona = persona
         self._numbers = 0
         self._cancelling: AccountOrder | None = None
-        """The request to cancel that the exchange has yet to confirm; None for none."""
+        """The request to cancel that the exchange has yet to confirm. None: there is none."""
         self.exchange_refuses = False
         """True when the exchange refuses the next order, which the broker still takes."""
 
@@ -76,7 +76,7 @@ class Brokerage:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> PlacedNumber:
-        """Check an order, reserve what it needs, and hand it to the exchange.
+        """Check an order, reserve what it needs, hand it to the exchange, and return its number.
 
         ``price`` is in won, 0 for a kind without one; ``stop`` is in won, None for kinds without
         one. Raises AccountRejected.
@@ -139,7 +139,7 @@ class Brokerage:
         return PlacedNumber(self.take_number(), happened)
 
     def take_number(self) -> int:
-        """Return the next order number, and give it out."""
+        """Give out the next order number, and return it."""
         number = self._next_number()
         self._numbers += 1
         return number
@@ -198,7 +198,7 @@ class Brokerage:
         return None
 
     def _cancelled(self, happening: OrderCancelled, order: AccountOrder) -> OrderChange:
-        """Return the change and its notice.
+        """Return the change that a cancel makes, and its notice.
 
         The notice of a cancel that the customer asked for carries the number of the request. When
         the exchange itself cancels the leaves of a market order, the notice carries the order's

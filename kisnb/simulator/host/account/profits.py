@@ -10,7 +10,7 @@ from kisnb.simulator.replies.stock_fields import rate
 
 
 def profit_fields(positions: Iterable[AccountPosition]) -> Row:
-    """Return amounts, costs, and the profit after them."""
+    """Return KIS's fields of amounts, costs, and the profit after them."""
     held = list(positions)
     # Fees of buys count here as well, in the day on which they were paid.
     earned = sum(p.realised - p.fees - p.taxes for p in held)
@@ -26,7 +26,7 @@ def profit_fields(positions: Iterable[AccountPosition]) -> Row:
 
 
 def shares_fields(positions: Iterable[AccountPosition]) -> Row:
-    """Return the shares bought and sold."""
+    """Return KIS's fields of the shares bought and sold."""
     held = list(positions)
     return {"buy_qty1": sum(p.bought for p in held), "sll_qty1": sum(p.sold for p in held)}
 

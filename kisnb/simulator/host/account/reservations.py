@@ -57,11 +57,11 @@ class Reserved:
         self.qty = qty
         self.price = price
         self.cancelled_at: Ns = 0
-        """0 unless the customer has cancelled it."""
+        """Moment at which the customer cancelled it. 0: the customer did not."""
         self.number = 0
-        """The number of the order that it has become; 0 before."""
+        """The number of the order that the reserved order has become; 0 before."""
         self.refused = ""
-        """Why it could not become an order; empty else."""
+        """The reason why the reserved order could not become an order; empty without one."""
 
     @property
     def waits(self) -> bool:
@@ -81,14 +81,17 @@ class Reservations:
         self._orders: list[Reserved] = []
 
     def due(self) -> Ns | None:
-        """Return when orders are due to be sent to the exchange; None when none is."""
+        """Return the moment at which orders go to the exchange; None when no order waits."""
         if not self._orders:
             return None
         day = self._view.day
         return kst(day, SENT_AT) if any(o.waits and o.day == day for o in self._orders) else None
 
     def send(self) -> list[PlacedNumber]:
-        """Place the orders that are reserved for this day. KIS sends no notice of a refusal."""
+        """Place the orders reserved for this day, and return their numbers.
+
+        KIS sends no notice of a refusal.
+        """
         placed = []
         for order in self._orders:
             if not order.waits or order.day != self._view.day:
@@ -116,17 +119,17 @@ class Reservations:
         return {"order_resv_ccnl": self.order_resv_ccnl}
 
     def order_resv(self, params: Params) -> Blocks:
-        """Reserve an order, and return its number."""
+        """Reserve an order, and return the reply with its number."""
         self._orders.append(self._read(params))
         return {"output": {"RSVN_ORD_SEQ": str(len(self._orders))}}
 
     def cancel(self, params: Params) -> Blocks:
-        """Cancel a waiting order."""
+        """Cancel a waiting order, and return the reply."""
         self._waiting(params).cancelled_at = self._view.now
         return {"output": {"NRML_PRCS_YN": "Y"}}
 
     def revise(self, params: Params) -> Blocks:
-        """Replace a waiting order. It keeps its number."""
+        """Replace a waiting order, and return the reply. It keeps its number."""
         old, new = self._waiting(params), self._read(params)
         # The list's position is the number, so the new order takes the old one's place.
         self._orders[self._orders.index(old)] = new

@@ -35,7 +35,7 @@ class TradingReplies:
         return self._brokerage.account
 
     def order_cash(self, side: Side, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
-        """Place an order (order-cash).
+        """Place an order (order-cash), and return the reply and the order's number.
 
         Raises AccountRejected, and ApiError for unreadable parameters.
         """
@@ -61,7 +61,7 @@ class TradingReplies:
             raise AccountRejected(why)
 
     def order_rvsecncl(self, params: Mapping[str, str]) -> tuple[Blocks, PlacedNumber]:
-        """Revise or cancel an order (order-rvsecncl).
+        """Revise or cancel an order (order-rvsecncl), and return the reply and the new number.
 
         The call must name the venue to which the order was sent, or the one that has it now. Raises
         AccountRejected, and ApiError for unreadable parameters.

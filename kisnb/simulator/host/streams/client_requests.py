@@ -115,7 +115,7 @@ class ClientRequests:
             self._outbox.send(now, socket, control_frames.PINGPONG, text)
 
     def _reply_to(self, now: Ns, socket: ClientSocket, request: SubscriptionRequest) -> Ack:
-        """Return the reply to a subscription or release, which has taken effect by then."""
+        """Carry out a subscription or release, and return the reply to it."""
         tr_id, tr_key = request.tr_id, request.tr_key
         # KIS checks an approval key's end only when a session is set up (workbook: Approval).
         set_up = self._sockets.holder is socket

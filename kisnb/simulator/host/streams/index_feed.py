@@ -26,7 +26,10 @@ class IndexFeed:
         """Moment of the last records."""
 
     def next_due(self) -> Ns | None:
-        """Return the next whole second of the regular session; None when no client follows one."""
+        """Return the moment of the next records, a whole second.
+
+        None when no client follows an index, and after the regular session.
+        """
         holder = self._sockets.holder
         if holder is None or not holder.indices:
             return None

@@ -78,9 +78,10 @@ _CODES: dict[str, tuple[str, str, str]] = {
     "after-market entry": ("3", "30", "A"),
     "after-market": ("3", "30", "C"),
 }
-"""Codes by the stretch of the day: MARKET_CLS_CODE, NEW_MKOP_CLS_CODE, and HOUR_CLS_CODE of an
+"""Codes by the span of the day: MARKET_CLS_CODE, NEW_MKOP_CLS_CODE, and HOUR_CLS_CODE of an
 expected match. Source: KIS's workbook, columns of H0STCNT0, and its notice of 2026-09-09
-(1 pre, 2 regular, 3 after, 5 close)."""
+(1 pre, 2 regular, 3 after, 5 close).
+"""
 _BEGAN = {
     "opening auction": "110",
     "pre-open closing price": "130",
@@ -97,7 +98,7 @@ _ENDED = {
     "closing price": "149",
     "single price": "159",
 }
-"""MKOP_CLS_CODE of the ends and, above, of the beginnings of stretches (workbook: H0STMKO0).
+"""MKOP_CLS_CODE of the ends and, above, of the beginnings of spans (workbook: H0STMKO0).
 
 AB1 is not documented; a public client saw it on 2026-09-21.
 """
@@ -124,7 +125,7 @@ def trade_record(
     """Return one record of the trade channel of ``quote``'s venue.
 
     The unified channel counts what both venues have traded. ``tally`` is the venue's of ``quote``;
-    it gives the times of the day's prices. ``stretch`` is the stretch of the day of the trade's
+    it gives the times of the day's prices. ``stretch`` names the span of the day of the trade's
     venue. ``names`` are the columns of the record; without them it has those of the trade's day.
     """
     both = quote.venue is Venue.SOR

@@ -88,7 +88,7 @@ class Outbox:
             self._put(now, waiting)
 
     def next_due(self) -> Ns | None:
-        """Return when the next delayed frame leaves; None when none waits."""
+        """Return the moment at which the next delayed frame leaves; None when none waits."""
         return self._late[0][0] if self._late else None
 
     def release(self, now: Ns) -> None:

@@ -51,7 +51,7 @@ class ClientSocket:
         self.echoed: Ns | None = None
         """Moment of the last PINGPONG that came back; None before the first."""
         self.unanswered: Ns | None = None
-        """Moment of the first PINGPONG that the client has not answered; None for none."""
+        """Moment of the first PINGPONG that the client has not answered; None when all are."""
         self.subscriptions: set[tuple[str, str]] = set()
         """Pairs of TR id and key."""
         self.indices: set[str] = set()

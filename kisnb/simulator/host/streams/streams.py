@@ -39,7 +39,7 @@ class Streams:
         self._indices = IndexFeed(self.sockets, self._outbox, market)
 
     def next_due(self) -> Ns | None:
-        """Return when the next delayed frame or index record is due; None when none is."""
+        """Return the moment of the next delayed frame or index record; None when none waits."""
         frame, records = self._outbox.next_due(), self._indices.next_due()
         if frame is None or records is None:
             return records if frame is None else frame

@@ -53,7 +53,7 @@ trade of a rising stock."""
 REPLACED = "another exit took its place"
 
 
-class Exits:
+class ExitWatch:
     """Sets, judges and ends exits and price alerts."""
 
     def __init__(self, rules: Rules, state: State, sales: ExitSales, cancels: Cancels) -> None:
@@ -70,7 +70,7 @@ class Exits:
         """When the peak of an exit was journaled."""
 
     def start(self, turn: Turn) -> None:
-        """Go on after a restart of the desk."""
+        """Continue all exits after a restart of the desk."""
         for watch in self._state.exits.watches.values():
             self._wake_at_end(turn, watch.protection)
         self.proceed(turn)
@@ -80,7 +80,7 @@ class Exits:
         return code in self._state.exits.codes
 
     def execute(self, turn: Turn, command: ExitCommand) -> None:
-        """Carry out a command of a session or of an agent."""
+        """Carry out a command about an exit, a price alert or a forecast."""
         match command:
             case Protect(protection=protection):
                 self._set(turn, protection)
@@ -128,7 +128,7 @@ class Exits:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """End the exits whose holding is gone, decide by the time, and go on selling."""
+        """End exits without shares, start those whose time has come, and go on with the sales."""
         for watch in list(self._state.exits.watches.values()):
             if watch.fired is not None:
                 continue
@@ -247,7 +247,7 @@ class Exits:
         )
 
     def _note(self, turn: Turn, watch: Watch, judgement: Judgement) -> None:
-        """Journal another stage at once, and a new peak now and then."""
+        """Journal a new stage at once, and a new peak at most once a second."""
         key, (stage, peak) = watch.protection.key, judgement.after
         follows = watch.protection.trail is not None or watch.protection.staged is not None
         is_due = turn.now >= self._peak_rows.get(key, 0) + PEAK_ROWS
@@ -258,7 +258,7 @@ class Exits:
     def _decide(
         self, turn: Turn, watch: Watch, reason: ExitReason, price: int, venue: Venue, why: str
     ) -> None:
-        """Sell, or record what the desk does not let pass."""
+        """Start the sale of an exit. While the desk is halted, only record what it would sell."""
         protection, state = watch.protection, self._state
         qty = owned(state.books, protection.agent, protection.code).qty
         owner = f" of {protection.agent}" if protection.agent else ""
@@ -278,7 +278,7 @@ class Exits:
         self._sales.proceed(turn)
 
     def _is_there(self, agent: str, code: str) -> bool:
-        """Return whether the owner holds the stock, or may: an order has not ended."""
+        """Return whether the owner holds the stock, or has an order of it that has not ended."""
         books = self._state.books
         return owned(books, agent, code).qty > 0 or bool(live_orders(books, agent, code))
 
