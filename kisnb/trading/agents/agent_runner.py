@@ -63,7 +63,7 @@ Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
-    """Return no bars: the back-tester's series begin with its own trades."""
+    """Return no bars. In a back-test over a tape, bars are made of the tape's own trades alone."""
     return (), None
 
 
@@ -386,8 +386,8 @@ class AgentRunner:
 
         Open orders stay in the market.
 
-        A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
-        until it is started again, because a stop must not hide the failure.
+        If a handler cannot be closed, the agent has failed. An agent that failed stays so until it
+        is started again, because a stop must not hide the failure.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
@@ -405,7 +405,7 @@ class AgentRunner:
             self._note_failure(e, coroutine)
 
     def flatten(self, now: Ns) -> list[Command]:
-        """Sell at the market all that the agent holds and does not sell yet.
+        """Sell at the market all shares that the agent holds and that no open order sells yet.
 
         Return the commands.
         """
@@ -520,8 +520,8 @@ class AgentRunner:
         """Pause or stop the agent, because its code ended with ``error``.
 
         ``coroutine`` is the handler that ended so, when it was a coroutine. A person's interrupt
-        pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
-        are closed.
+        pauses the agent, and parked handlers stay parked. Any other error stops the agent, and
+        closes its parked handlers.
         """
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
             self.state = AgentState.PAUSED

@@ -128,7 +128,10 @@ class ExitWatch:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """End exits without shares, start those whose time has come, and go on with the sales."""
+        """Go on with the exits and their sales.
+
+        An exit without shares ends. An exit whose time has come begins to sell.
+        """
         for watch in list(self._state.exits.watches.values()):
             if watch.fired is not None:
                 continue
@@ -175,7 +178,7 @@ class ExitWatch:
         return self._why_at_once(protection)
 
     def _why_at_once(self, protection: Protection) -> No | None:
-        """Return why an exit would sell at the price of this moment; None when it would not."""
+        """Return why an exit would sell at once, at the present price; None when it would not."""
         price, _ = self._prices.get(protection.code, (0, Venue.KRX))
         held = owned(self._state.books, protection.agent, protection.code)
         entry = protection.entry or held.average

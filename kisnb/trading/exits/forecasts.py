@@ -42,7 +42,7 @@ class Forecasts:
     def falling(self, now: Ns, code: str) -> int | None:
         """Return the probability that the price falls, basis points.
 
-        None when there is none, or when it is older than two bars of its provider.
+        None without a forecast, or when the forecast is older than two bars of its provider.
         """
         newest = self._newest.get(code)
         if newest is None or now - newest.made_at > LASTS * newest.bar:
