@@ -23,7 +23,10 @@ from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
 class PlaceAtFill(msgspec.Struct, frozen=True):
-    """A command: place an order that is sized at the price of its fill. Only a back-test can."""
+    """A command: place an order that is sized at the price of its fill.
+
+    Only a back-test can size an order so late.
+    """
 
     intent: Intent
     """The order, with the shares that are known at the decision."""
@@ -115,7 +118,7 @@ class BarRunner(AgentRunner):
     def price(self, code: str) -> int:
         """Return the close of a stock's newest closed bar, won.
 
-        Raises BadInput before the first.
+        Raises BadInput while no bar of the stock has closed.
         """
         column = self._feed.of(code) if code in self._codes else None
         known = bisect_right(column.end, self.now) if column is not None else 0

@@ -26,10 +26,10 @@ _NAMES = "code, time (or date), open, high, low, close, volume"
 
 
 def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
-    """Read and check bars. Return them sorted by time and code, and True if they are daily.
+    """Read and check bars. Return them sorted, and whether they are daily bars.
 
-    Columns: code, t (begin, UTC ns; midnight in Korea for daily bars), day, open, high, low, close
-    (won), volume (shares). Raises BadInput.
+    They are sorted by time and code. Columns: code, t (begin, UTC ns; midnight in Korea for daily
+    bars), day, open, high, low, close (won), volume (shares). Raises BadInput.
     """
     import polars as pl
 
@@ -132,7 +132,7 @@ def _codes(column: pl.Series) -> pl.Series:
 
 
 def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
-    """Return the begin of each bar in UTC ns, and True if the bars are daily. Raises BadInput."""
+    """Return the begin of each bar in UTC ns, and whether the bars are daily. Raises BadInput."""
     import polars as pl
 
     if column.dtype == pl.String:

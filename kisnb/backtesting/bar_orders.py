@@ -46,7 +46,7 @@ ROUTE = "session_default"
 
 
 class Waiting:
-    """An order that waits for a bar: it is at the exchange, or will be sized at its fill."""
+    """An order that waits for a bar. It is at the exchange, or its fill will decide its shares."""
 
     __slots__ = ("arrives", "intent", "order", "reached", "traded", "wanted")
 
@@ -215,7 +215,7 @@ class BarOrders:
             self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
 
     def _fill(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int:
-        """Fill one order in a bar with at most ``room`` shares. Return the number of shares."""
+        """Fill one order in a bar with at most ``room`` shares. Return the shares that traded."""
         intent, order = entry.intent, entry.order
         if self._percent is None:
             room = order.leaves
@@ -269,9 +269,9 @@ class BarOrders:
         return rate
 
     def _size(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int | None:
-        """Size an order at the open of a bar. Fill it now if all of it can trade.
+        """Compute the shares of an order at the open of a bar, and fill it now if all can trade.
 
-        Return the shares that traded. None: the order was sent, and the next bar fills it.
+        Return the number of shares that traded. None: the order was sent and not filled yet.
         """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
@@ -307,7 +307,7 @@ class BarOrders:
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
-        """Send an order and fill all of it at the open, without notice to the agent."""
+        """Send an order and fill all of it at the open, without calling a handler of the agent."""
         day = self._today(t)
         started = SendStarted(
             t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)

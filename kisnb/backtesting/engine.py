@@ -196,10 +196,10 @@ class Engine:
         self._drain()
 
     def reach_server(self, t: Ns, *, is_new: bool) -> None:
-        """Let the next waiting call reach the server, as a call did at ``t`` in the tape.
+        """Let the next waiting call reach the server, because the tape shows a call at ``t``.
 
-        The tape shows its effect next, and the agent sees it before its next call goes out.
-        ``is_new``: the call was a new order, not a revise or a cancel.
+        What follows in the tape is the effect of this call. The agent sees the effect before its
+        next call goes out. ``is_new``: the call was a new order, not a revise or a cancel.
         """
         if t > self.now:
             self._post_all()
@@ -245,7 +245,7 @@ class Engine:
         self.now = t
 
     def _drain(self) -> None:
-        """Submit the agent's commands to the core, and answer readings, until none is left.
+        """Submit the agent's commands to the core and answer readings, until there are no more.
 
         Raises RuntimeError if the agent failed, KeyboardInterrupt if a person interrupted it.
         """
@@ -483,12 +483,15 @@ def replay(
 
 
 def _of_recording(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
-    """Return True if orders reached the recorded server, and the market events of a recording."""
+    """Return whether orders reached the recorded server, and the recording's market events."""
     return holds_orders(path), recorded_market(path)
 
 
 def _of_tape(path: Path) -> tuple[bool, Iterator[tuple[Ns, MarketEvents]]]:
-    """Return True if the tape has a desk's orders, and its market events with those orders."""
+    """Return whether the tape has orders of a desk, and its market events.
+
+    The market events include the moments at which the desk sent its orders and cancels.
+    """
     tape = TapeFile(path)
     has_orders = any(
         isinstance(event, SendStarted)

@@ -105,7 +105,10 @@ def _days_between(days: Sequence[date], entry: Ns, end: Ns) -> int:
 
 
 def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
-    """Return the fills sorted by time; fills of one moment in the order of their orders."""
+    """Return the fills with their orders, sorted by time.
+
+    Fills of the same moment are in the order in which their orders were made.
+    """
     return sorted(book.fills, key=lambda pair: pair[1].t)
 
 

@@ -51,7 +51,7 @@ class RunFrames:
         """Equity after each step of the run.
 
         Columns: time (Datetime ns, KST), cash, holdings, equity (won), drawdown (equity ÷ the
-        highest so far, the start included, − 1).
+        highest equity so far, − 1). The cash at the start counts as the first highest equity.
         """
         import polars as pl
 
@@ -127,7 +127,7 @@ class RunFrames:
         return found
 
     def value(self, name: str) -> Value:
-        """Return the value of one statistic: won and counts as int, others as float.
+        """Return the value of one statistic: won and counts as int, all else as float.
 
         None when it is not defined. Raises BadInput as ``statistic`` does.
         """
