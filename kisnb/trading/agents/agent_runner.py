@@ -328,9 +328,9 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Begin, or go on after a pause or a wait of its schedule.
+        """Start the agent, or continue it after a pause or a wait of its schedule.
 
-        Then the parked waits stay parked, and ``on_start`` is not called again.
+        When it continues, the parked waits stay parked, and ``on_start`` is not called again.
         """
         self.now = now
         goes_on = self.state in _STANDING and self._has_begun
@@ -408,7 +408,7 @@ class AgentRunner:
         self.state, self.waits_for = AgentState.WAITING, waits_for
 
     def roll_day(self) -> None:
-        """Forget the prices of the day that has ended: they size no order of the new day."""
+        """Forget the prices of the day that has ended. They must size no order of the new day."""
         self._prices.clear()
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
@@ -455,7 +455,10 @@ class AgentRunner:
                 self.agent.sell(qty, code=code)
 
     def act(self, part: Callable[..., _Value], *args: object) -> _Value:
-        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        """Run some of the agent's own code and return its result.
+
+        While it runs the agent may order, and the interrupt button can stop it.
+        """
         # A part within another counts once, as a part of the outer one.
         times = self.times if not self._is_timed else None
         self._is_timed = self.has_acted = True
@@ -471,7 +474,10 @@ class AgentRunner:
                 self._pause(times.note(part, args, took))
 
     def _pause(self, why: str) -> None:
-        """Pause the agent because its handler held up all others; an empty reason does nothing."""
+        """Pause the agent because its handler held up all other agents.
+
+        Do nothing if ``why`` is empty.
+        """
         if why and self.state is AgentState.RUNNING:
             self.state = AgentState.PAUSED
             self._note_interrupt(f"{why}. Start it again with %kis agents start {self.id}")

@@ -74,7 +74,10 @@ does not end it."""
 
 
 def is_of_desk(intent: Intent) -> bool:
-    """Return whether the key says that the desk made the order: a flatten, an exit, a requote."""
+    """Return whether the desk itself made the order: for a flatten, an exit or a requote.
+
+    The key of the order says it.
+    """
     return intent.key.startswith((FLATTEN, EXIT, REQUOTE))
 
 

@@ -43,7 +43,7 @@ MOST_LAST = 3
 
 
 class Requotes:
-    """Moves and ends the orders whose time is over."""
+    """Moves orders, and ends orders, that have waited as long as their requote allows."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Requotes:
         self._path.submit(turn, moved)
 
     def _better_price(self, order: Order, gap: int) -> tuple[int | None, str]:
-        """Return the best price of the other side, else why the order does not go there."""
+        """Return the best price of the other side, or why the order does not move to that price."""
         assert order.ref is not None
         depths = self._depths.of(order.code)
         own = [d for d in depths if order.ref.venue in (d.venue, Venue.SOR)]
@@ -147,7 +147,7 @@ class Requotes:
         self._cancels.request(turn, order.key, None, kill_switch=False)
 
     def _finish(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Go on when KIS has confirmed the cancel."""
+        """Take the step that follows when KIS has confirmed the cancel of an order."""
         left = _given_up(order, self._state.books.orders)
         if left <= 0:
             self._record(turn, budget, order, "end", f"the order is {order.state}")
@@ -177,7 +177,7 @@ class Requotes:
         self._path.submit(turn, last)
 
     def _after_last(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Try a last sell again that this desk denied, for example because it restarted."""
+        """Send a last sell again that this desk denied, as when the desk restarted. Else end."""
         if order.state is not OrderState.DENIED or budget.made > MOST_LAST:
             if order.is_ended or order.ref is not None:
                 self._record(turn, budget, order, "end", f"the last order is {order.state}")
@@ -186,7 +186,7 @@ class Requotes:
             self._sell_last(turn, budget, order, order.quantity)
 
     def _why_over(self, order: Order) -> str:
-        """Return why nothing is requoted any more; empty when it may be."""
+        """Return why the order is not requoted any more; empty when it may be requoted."""
         if self._state.coming_halt == "halted":
             return "the desk is halted"
         if self._state.flatten_reason is not None:
@@ -197,7 +197,7 @@ class Requotes:
         return ""
 
     def _working(self, budget: Budget) -> Order | None:
-        """Return the order that works for a budget now; None for one that is not known."""
+        """Return the order that now has a budget's shares; None when the order is not known."""
         orders = self._state.books.orders
         order = orders.get(budget.current)
         # A move that was refused leaves the shares where they were.
@@ -206,7 +206,7 @@ class Requotes:
         return order
 
     def _due(self, now: Ns, budget: Budget) -> Ns:
-        """Return when the next step is due."""
+        """Return the moment at which the next step of a budget is due."""
         order = self._working(budget)
         if order is None:
             return 0
@@ -239,9 +239,9 @@ def _is_matched(now: Ns, order: Order) -> bool:
 
 
 def _given_up(order: Order, orders: Mapping[str, Order]) -> int:
-    """Return the shares that the cancel of a requote took out of the market.
+    """Return how many shares the cancel of a requote took out of the market.
 
-    What expired, and what a revise moved, is not among them.
+    Shares that expired, and shares that a revise moved, do not count.
     """
     taken = 0
     for fact in order.facts:

@@ -280,9 +280,10 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
 
 
 def _was_doubtful(order: Order) -> bool:
-    """Return whether a list may have shown only a part of an external order.
+    """Return whether KIS's list may have shown only a part of an external order.
 
-    Only a list showed its end, or it was reopened, or a later list had more shares of it.
+    That may be so when only a list showed the end of the order, when it was opened again, or when a
+    later list had more shares of it.
     """
     if order.intent.agent != EXTERNAL:
         return False
