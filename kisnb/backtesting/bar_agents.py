@@ -39,7 +39,7 @@ BarCommand = Command | PlaceAtFill
 
 
 class BarClock:
-    """The moment at which all agents of a run are, UTC nanoseconds."""
+    """The clock of a run: the moment at which all its agents are, UTC nanoseconds."""
 
     __slots__ = ("now",)
 
@@ -65,7 +65,7 @@ class BarRunner(AgentRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``out`` collects the commands of all agents in order. ``clock`` is theirs, too.
+        ``out`` collects the commands of all agents in order. All agents have the same ``clock``.
         """
         # One clock for all: to set the time of each of thousands of agents would cost as much as
         # their bars.

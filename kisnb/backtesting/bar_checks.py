@@ -66,9 +66,9 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
 
 
 def read_table(data: object, code: str) -> pl.DataFrame:
-    """Return what a person gave as one table; ``code`` names a stock without a column code.
+    """Return what a person gave as one table. Raises BadInput.
 
-    Raises BadInput.
+    ``code`` is the stock of data without the column code.
     """
     import polars as pl
 

@@ -73,7 +73,7 @@ def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
 
     - agent (the seller), code, quantity (shares)
     - entry, exit (Datetime ns, KST), entry_price, exit_price (won)
-    - pnl: won before cost. costs: won, the parts of the fees of both sides, and the tax.
+    - pnl: won before cost. costs: won, the shares' part of both fees, and the tax.
       pnl_net: pnl less costs.
     - return: pnl_net ÷ the cost of the shares with their fee. 0.01 = 1 %.
     - days: trading days from entry to exit, 0 for a sale on the day of the buy.

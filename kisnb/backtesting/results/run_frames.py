@@ -78,7 +78,7 @@ class RunFrames:
 
     @cached_property
     def curve(self) -> pl.DataFrame:
-        """The points of the charts: the days, or the steps of a run of some days over ticks.
+        """The points of the charts: the days, or the steps of a run over ticks of a few days.
 
         Columns: at (Date, or Datetime ns, KST), equity (won), drawdown, exposure (null when equity
         is 0 or less). The days of a run with a benchmark also have benchmark_equity (won).

@@ -193,7 +193,7 @@ class TapeRun:
             self._drain()
 
     def _pass_time(self, t: Ns) -> None:
-        """Move time to ``t``; what was due before happens in its order, each at its moment.
+        """Move time to ``t``. First let everything happen that was due before, each at its moment.
 
         These are calls that reach the server, and moments that the core and the agent asked for.
         """
@@ -223,7 +223,7 @@ class TapeRun:
         self.now = t
 
     def _drain(self) -> None:
-        """Submit the agent's commands to the core, and answer readings, until none is left.
+        """Submit the agent's commands to the core and answer readings, until there are no more.
 
         Raises AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
         """
