@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kisnb.session.connect import connect as connect
     from kisnb.session.session import Session as Session
     from kisnb.trading.agents.agent import Agent as Agent
+    from kisnb.trading.agents.legs import fill_or_undo as fill_or_undo
     from kisnb.trading.order_books.order_book import OrderBook as OrderBook
 
 __version__ = "0.1.0"
@@ -55,6 +56,7 @@ _PUBLIC = {
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
     "drift": "kisnb.backtesting.drift.day_drift",
+    "fill_or_undo": "kisnb.trading.agents.legs",
     "report": "kisnb.notebook.report:write_report",
     "why_missing": "kisnb.missing",
 }
@@ -62,8 +64,8 @@ _PUBLIC = {
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Requote", "Router", "Session",
-    "Staged", "Tick", "backtest", "connect", "drift", "errors", "indicators", "report",
-    "why_missing",
+    "Staged", "Tick", "backtest", "connect", "drift", "errors", "fill_or_undo",
+    "indicators", "report", "why_missing",
 ]  # fmt: skip
 
 

@@ -155,13 +155,19 @@ class ExitOptions(TypedDict, total=False):
     entry: object
     """Price that the percentages count from, won. Left out: the average purchase price."""
     atr: object
-    """Average true range, won."""
+    """Average true range, won. Left out: that of the 14 days before this one, when it is known."""
     atr_stop: bool
     """True: stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: object
     """True, or a ``Staged``: the staged exit."""
     until: Ns | None
     """Sell at this moment, whatever the price is. None: never."""
+
+
+def needs_atr(options: ExitOptions) -> bool:
+    """Return whether an exit uses the average true range, and the options do not state it."""
+    uses = options.get("atr_stop") or options.get("staged")
+    return bool(uses) and "atr" not in options
 
 
 def read_protection(key: str, agent: str, code: str, options: ExitOptions) -> Protection:

@@ -40,6 +40,7 @@ SLOWEST = (
     "simulator/test_quotations.py",
     "simulator/test_market.py",
     "session/test_trading_seen.py",
+    "session/test_strategies.py",
     "simulator/test_recording.py",
     "session/test_hybrid.py",
     "session/test_api.py",

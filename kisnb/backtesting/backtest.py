@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 
 from kisnb.backtesting.bar_backtest import bar_record
 from kisnb.backtesting.bar_feed import Data
@@ -13,6 +14,7 @@ from kisnb.backtesting.given import (
     read_cash,
     read_costs,
     read_day,
+    read_flow_table,
     single_agent,
 )
 from kisnb.backtesting.results.benchmark import BenchmarkLike
@@ -25,6 +27,9 @@ from kisnb.errors import BadInput
 from kisnb.market.costs import CostModel
 from kisnb.market.universe import Universe
 from kisnb.trading.ports.limits import Limits
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def backtest(
@@ -45,6 +50,7 @@ def backtest(
     universe: Universe | None = None,
     patience: float = 60.0,
     benchmark: BenchmarkLike = None,
+    flows: pl.DataFrame | None = None,
 ) -> BacktestResult:
     """Run an agent over bars, or over a recorded day, and return the result.
 
@@ -67,30 +73,34 @@ def backtest(
       seconds after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
+    - ``flows``: what ``Agent.flows`` gives: a DataFrame with date, code and foreign (shares bought
+      net), such as ``session.history.flows`` returns. Agents get none without it.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
     """
+    table = read_flow_table(flows, agent)
     if is_recording(data):
         _check_options("a recorded day", sizing, every, start, end, separate=separate)
         record = tape_record(
             single_agent(agent, params), data, limits=limits,
             costs=None if costs is None else read_costs(costs),
             cash=None if cash is None else read_cash(cash), latency=latency, universe=universe,
-            patience=patience,
+            patience=patience, flows=table,
         )  # fmt: skip
     elif is_trades(data):
         _check_options("trades", sizing, every, separate=separate)
         record = tick_record(
             agent, data, read_costs(costs), cash=read_cash(cash), fills=fills, latency=latency,
             params=params or {}, start=read_day(start), end=read_day(end), limits=limits,
-            universe=universe, patience=patience,
+            universe=universe, patience=patience, flows=table,
         )  # fmt: skip
     else:
         record = bar_record(
             agent, data, read_costs(costs), cash=read_cash(cash), fills=fills, latency=latency,
             sizing=sizing, params=params or {}, start=read_day(start), end=read_day(end),
             every=every, separate=separate, limits=limits, universe=universe, patience=patience,
+            flows=table,
         )  # fmt: skip
     return BacktestResult(record, benchmark)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from datetime import date
 
 import msgspec
 
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
-from kisnb.clock import Ns
+from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import Bar
+from kisnb.market import sessions
 from kisnb.market.bars import length_of
+from kisnb.market.flows import FlowTable
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
@@ -62,6 +65,7 @@ class BarRunner(AgentRunner):
         *,
         at_fill: bool,
         cash: Callable[[], int | None],
+        flows: FlowTable | None = None,
     ) -> None:
         """Connect the agent to this runner.
 
@@ -70,7 +74,7 @@ class BarRunner(AgentRunner):
         # One clock for all: to set the time of each of thousands of agents would cost as much as
         # their bars.
         self.clock = clock
-        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
+        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
         self._feed = feed
         self._codes = frozenset(feed.codes)
         self._out = out
@@ -137,6 +141,13 @@ class BarRunner(AgentRunner):
         side = Side.BUY if shares > 0 else Side.SELL
         intent = Intent(self.mint(), agent.id, code, side, abs(shares), OrderKind.MARKET)
         return self._emit(PlaceAtFill(intent, wanted), intent)
+
+    def _newest_flow_day(self) -> date:
+        # What is decided on the bar that ends at the close trades on the next day. Until then the
+        # day's flows are final.
+        today = kst_day(self.now)
+        is_over = self.now >= sessions.regular_close(today)
+        return today if is_over else super()._newest_flow_day()
 
     def price(self, code: str) -> int:
         """Return the close of a stock's newest closed bar, won.

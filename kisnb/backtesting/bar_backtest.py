@@ -20,6 +20,7 @@ from kisnb.errors import BadInput, ConfigError
 from kisnb.guards import Guards
 from kisnb.market.bars import length_of
 from kisnb.market.costs import TAXES, CostModel
+from kisnb.market.flows import FlowTable
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.terms import Kind
@@ -46,6 +47,7 @@ def bar_record(
     limits: Limits | None,
     universe: Universe | None,
     patience: float,
+    flows: FlowTable,
 ) -> RunRecord:
     """Run agents over bars. Takes the arguments of ``backtest``, and raises the same errors."""
     feed = read_feed(data, code=code_of(agent), start=start, end=end, every=every)
@@ -57,6 +59,7 @@ def bar_record(
     run = prepared(
         agents, feed, issues, costs, cash=cash, fills=fills,
         latency=latency, sizing=sizing, separate=separate, limits=limits or NO_LIMITS,
+        flows=flows,
     )  # fmt: skip
     parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
     run.run(values.seconds(patience, "patience"))
@@ -91,6 +94,7 @@ def prepared(
     sizing: Sizing = "decision",
     separate: bool = False,
     limits: Limits = NO_LIMITS,
+    flows: FlowTable | None = None,
 ) -> BarRun:
     """Return a run that is ready to begin. Raises BadInput."""
     check_fills(fills)
@@ -102,7 +106,7 @@ def prepared(
     for agent_id, agent in named_agents(agents).items():
         runner = BarRunner(
             agent, agent_id, state.books, rules, feed, out, clock, at_fill=sizing == "fill",
-            cash=lambda: state.cash,
+            cash=lambda: state.cash, flows=flows,
         )  # fmt: skip
         if own is not None:
             own[agent_id] = cash

@@ -76,10 +76,11 @@ class BarRun:
         )
         self._of_code: dict[str, list[BarRunner]] = {}
         for runner in runners:
-            self._of_code.setdefault(runner.agent.code, []).append(runner)
+            for code in dict.fromkeys(runner.agent.stocks()):
+                self._of_code.setdefault(code, []).append(runner)
         self._longer = [r for r in runners if r.span and r.span != feed.span]
-        self._told = dict.fromkeys((r.id for r in self._longer), 0)
-        """How many bars of its own, longer length an agent has got, by its id."""
+        self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
+        """How many bars of its own, longer length an agent has got of each of its stocks."""
         self._equity: list[tuple[Ns, int, int]] = []
         self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
         """The agent of each stock and its ``on_bar``, by index of the stock. None: a stock has two
@@ -285,11 +286,12 @@ class BarRun:
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
         """Deliver the new bars of an agent's own, longer length that are known at ``end``."""
-        window = self.feed.of(runner.agent.code, runner.span)
-        for at in range(self._told[runner.id], window.known(end)):
-            self._told[runner.id] = at + 1
-            runner.deliver(window.bar(at), end)
-            self._check(runner)
+        for code in dict.fromkeys(runner.agent.stocks()):
+            window = self.feed.of(code, runner.span)
+            for at in range(self._given[runner.id, code], window.known(end)):
+                self._given[runner.id, code] = at + 1
+                runner.deliver(window.bar(at), end)
+                self._check(runner)
 
     def _take(self, now: Ns) -> None:
         """Carry out the agents' commands one after another, until no agent gives a new one."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from kisnb import values
 from kisnb.errors import BadInput
 from kisnb.market.costs import PLANS, CostModel, read_fees
+from kisnb.market.flows import FlowTable, read_flows
 from kisnb.trading.agents.agent import Agent
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Agents: TypeAlias = Agent | type[Agent] | Sequence[Agent]
 """An agent, several agents, or a class: then each stock of the data gets an agent of it."""
@@ -48,6 +52,11 @@ def read_day(day: date | str | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError):
         raise BadInput(f"{day!r} is not a date", "write it as 2024-01-31") from None
+
+
+def read_flow_table(frame: pl.DataFrame | None, agent: Agents) -> FlowTable:
+    """Return the flows that agents may ask for; empty for None. Raises BadInput."""
+    return FlowTable(() if frame is None else read_flows(frame, code_of(agent)))
 
 
 def code_of(agent: Agents) -> str:
@@ -97,11 +106,13 @@ def _check_stock(agent: Agent, codes: Sequence[str]) -> None:
     if not agent.code:
         cure = f"give it one, or give the class {name} for an agent of each stock"
         raise BadInput(f"{name} has no stock to trade", cure)
-    if agent.code not in codes:
-        raise BadInput(
-            f"the data do not have {agent.code}, the stock of {name}",
-            f"add it to them, or take one of {', '.join(codes[:5])}",
-        )
+    for code in (agent.code, *agent.stocks()):
+        if code not in codes:
+            whose = "the stock of" if code == agent.code else "which is followed by"
+            raise BadInput(
+                f"the data do not have {code}, {whose} {name}",
+                f"add it to them, or take one of {', '.join(codes[:5])}",
+            )
 
 
 def named_agents(agents: Sequence[Agent]) -> dict[str, Agent]:
@@ -118,5 +129,5 @@ def named_agents(agents: Sequence[Agent]) -> dict[str, Agent]:
 
 __all__ = [
     "CASH", "Agents", "Sizing", "code_of", "named_agents", "read_agents", "read_cash",
-    "read_costs", "read_day", "single_agent",
+    "read_costs", "read_day", "read_flow_table", "single_agent",
 ]  # fmt: skip

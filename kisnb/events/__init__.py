@@ -63,6 +63,7 @@ from kisnb.events.desk import (
 )
 from kisnb.events.exits import (
     ExitFact,
+    ForecastJudged,
     PriceAlertEnded,
     PriceAlertFired,
     PriceAlertSet,
@@ -157,6 +158,7 @@ __all__ = [
     "Fact",
     "Filled",
     "FlattenSet",
+    "ForecastJudged",
     "GapFound",
     "GuardsSet",
     "HaltSet",

@@ -28,6 +28,14 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The reason of the new stage; empty when only the highest price rose."""
 
 
+class ForecastJudged(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """A model's forecast began or ceased to count for a staged exit."""
+
+    key: str
+    text: str
+    """Who gives it; or that none does or that it is too old, and so no model acts."""
+
+
 class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An exit sells from now on, until nothing is held."""
 
@@ -91,6 +99,7 @@ class PriceAlertEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
 ExitFact: TypeAlias = (
     ProtectionSet
     | ProtectionMoved
+    | ForecastJudged
     | ProtectionFired
     | ProtectionBlocked
     | ProtectionEnded

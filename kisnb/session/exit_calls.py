@@ -6,12 +6,14 @@ import uuid
 from typing import TYPE_CHECKING, Unpack
 
 from kisnb import columns
+from kisnb.clock import Ns
 from kisnb.errors import BadInput
-from kisnb.exits import ExitOptions, PriceAlert, read_protection
+from kisnb.exits import ExitOptions, PriceAlert, needs_atr, read_protection
 from kisnb.session.parts import SessionCalls
 from kisnb.session.typed_orders.pending import pending
 from kisnb.trading.exit_state import Watch
 from kisnb.trading.exits.exit_view import ALERT_COLUMNS, IN_FRAME
+from kisnb.trading.exits.forecasts import read_forecast
 from kisnb.values import price
 
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ class ExitCalls(SessionCalls):
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
         (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
         average purchase price when it is left out. ``atr_stop`` stops at twice the ``atr``, at
-        least 2 % and at most 7 %. ``staged`` is the exit in stages, see ``kisnb.exits.Staged``.
-        ``until`` is the moment of a time stop (UTC nanoseconds; ``session.moment("15:15")``).
+        least 2 % and at most 7 %; ``atr`` left out is that of KRX's 14 days before this one, and
+        when those are missing it stops at 2 %. ``staged`` is the exit in stages, see
+        ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds;
+        ``session.moment("15:15")``).
 
         The desk judges every trade of every venue, over restarts too, and sells all that is held
         until nothing is. Without ``agent`` that is what no agent holds. A stock has one exit for
@@ -37,8 +41,37 @@ class ExitCalls(SessionCalls):
         BadInput, also when the exit would sell at once.
         """
         spelt = self._parts.code(code)
+        if needs_atr(options):
+            options["atr"] = await self._parts.figures.bring_atr(spelt)
         key = f"protect:{uuid.uuid4().hex}"
         return await self._parts.protections.protect(read_protection(key, agent, spelt, options))
+
+    def forecast(
+        self,
+        code: str,
+        down: float | None,
+        *,
+        provider: str,
+        every: str,
+        made_at: Ns | None = None,
+        usual_value: int | None = None,
+    ) -> None:
+        """Give the desk a model's probability that a price falls, from 0 to 1.
+
+        Staged exits of the stock use it (``kisnb.Staged.assist``). ``provider`` names the model,
+        ``made_at`` is the moment up to which it knew the market (None: now), and ``every`` the
+        length of its bars, such as ``"1m"``: after two of them the forecast is missing. None says
+        that the model has none now. ``usual_value`` are the won that are usually traded in the last
+        five minutes at this time of the day; without it no exit acts on the forecast. Raises
+        BadInput, DeskLost.
+        """
+        now = self._parts.state.now
+        forecast = read_forecast(
+            self._parts.code(code), down, provider=provider,
+            made_at=now if made_at is None else made_at, every=every, usual_value=usual_value,
+            now=now,
+        )  # fmt: skip
+        self._parts.link.submit([forecast])
 
     @pending
     async def unprotect(self, code: str, *, agent: str = "") -> str:

@@ -9,6 +9,7 @@ from kisnb.session.api import NamedCalls, NamedQuestions
 from kisnb.session.bars.agent_bars import AgentBars
 from kisnb.session.bars.day_bars import DayBars
 from kisnb.session.bars.day_minutes import DayMinutes
+from kisnb.session.bars.past_figures import PastFigures
 from kisnb.session.bars.shown_bars import ShownBars
 from kisnb.session.bars.tape_minutes import TapeMinutes
 from kisnb.session.blocking import Blocking
@@ -66,9 +67,10 @@ class Parts:
         self.agent_bars = AgentBars(
             self.link, self.state, self.rules, self.day_bars, self.backfill, self.past
         )
+        self.figures = PastFigures(self.past, self.state)
         self.agents = Roster(
             self.link, self.state, self.pace, self.rules, self.watched, self.placing,
-            self.open_orders, self.changes, self.agent_bars,
+            self.open_orders, self.changes, self.agent_bars, self.figures,
         )  # fmt: skip
         self.pump = Pump(
             self.link, self.state, self.pace, self.agents, self.backfill, self.watched,

@@ -8,9 +8,12 @@ from kisnb.errors import BadInput
 from kisnb.trading.agents.agent import Agent
 
 NAMES = {
+    "foreign_follower": "ForeignFollower",
     "golden_cross": "GoldenCross",
     "mean_reversion": "MeanReversion",
+    "preferred_pair": "PreferredPair",
     "volatility_breakout": "VolatilityBreakout",
+    "volatility_tracker": "VolatilityTracker",
     "volume_trigger": "VolumeTrigger",
 }
 """The class of each strategy, by its name, which is also its module."""

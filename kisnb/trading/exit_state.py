@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kisnb.clock import Ns
 from kisnb.events import (
     ExitFact,
+    ForecastJudged,
     PriceAlertEnded,
     PriceAlertFired,
     PriceAlertSet,
@@ -30,7 +31,7 @@ STOPS = frozenset(
 class Watch:
     """One exit and its progress."""
 
-    __slots__ = ("blocked", "fired", "peak", "protection", "set_at", "stage")
+    __slots__ = ("blocked", "fired", "model", "peak", "protection", "set_at", "stage")
 
     def __init__(self, fact: ProtectionSet) -> None:
         self.protection: Protection = fact.protection
@@ -38,6 +39,8 @@ class Watch:
         self.stage = ExitStage.HOLDING
         self.peak = 0
         """The highest journaled price since the exit was set, won."""
+        self.model = ""
+        """Whether a model's forecast counts, in words. Empty before the first trade."""
         self.fired: ProtectionFired | None = None
         """The decision by which the exit sells. None while it watches."""
         self.blocked: ProtectionBlocked | None = None
@@ -50,7 +53,9 @@ class Watch:
             return f"sells: {self.fired.reason}, {self.fired.text}"
         if self.blocked is not None:
             return f"would have sold: {self.blocked.text}"
-        return "watches" if self.stage is ExitStage.HOLDING else f"watches, {self.stage}"
+        if self.stage is not ExitStage.HOLDING:
+            return f"watches, {self.stage}"
+        return f"watches; {self.model}" if self.model else "watches"
 
 
 class ExitState:
@@ -76,6 +81,8 @@ class ExitState:
             case ProtectionMoved(key=key, stage=stage, peak=peak):
                 watch = self.watches[key]
                 watch.stage, watch.peak = stage, peak
+            case ForecastJudged(key=key, text=text):
+                self.watches[key].model = text
             case ProtectionFired(key=key):
                 watch = self.watches[key]
                 watch.fired = row
@@ -95,7 +102,7 @@ class ExitState:
                 self.alerts.pop(key, None)
                 self.ended[key] = "a person ended it"
         # Every trade asks for this set. It changes when a person or an agent does something.
-        if not isinstance(row, ProtectionMoved):
+        if not isinstance(row, ProtectionMoved | ForecastJudged):
             watched = {w.protection.code for w in self.watches.values()}
             self.codes = frozenset(watched | {a.code for a in self.alerts.values()})
 

@@ -23,6 +23,7 @@ from kisnb.events import (
     DriftCleared,
     DriftFound,
     Filled,
+    ForecastJudged,
     HaltSet,
     IntentTaken,
     OrderShown,
@@ -405,8 +406,13 @@ def test_a20_exits_and_alerts_that_stand_count_on_the_next_day() -> None:
         moved = ProtectionMoved(one.now, "second", ExitStage.HOLDING, price_of() + peak)
         one.core.state.apply(moved)
         one.rows.append(moved)
+        judged = ForecastJudged(one.now, "second", f"forecast {peak}")
+        one.core.state.apply(judged)
+        one.rows.append(judged)
     kept = still_counting(one.rows)
     state = State.fold(kept)
+    assert sum(isinstance(r, ForecastJudged) for r in kept) == 1
+    assert state.exits.watches["second"].model == "forecast 3"
     assert list(state.exits.watches) == ["second"]
     assert state.exits.watches["second"].peak == price_of() + 3
     assert list(state.exits.alerts) == ["a-second"]

@@ -11,7 +11,8 @@ from kisnb.events import Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
 from kisnb.exits import ExitOptions
 from kisnb.orders import Order
 from kisnb.terms import Side
-from kisnb.trading.agents.agent import Agent, Handled
+from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.handlers import Handled
 
 from .schedule import TICKS
 from .turns import Turn

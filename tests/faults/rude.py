@@ -9,7 +9,7 @@ import kisnb
 from kisnb.events import Filled, IntentTaken, OrderFact, is_order_fact
 from kisnb.orders import Order
 from kisnb.session.session import Session
-from kisnb.trading.agents.agent import Handled
+from kisnb.trading.agents.handlers import Handled
 
 MOST_SHARES = 12
 MOST_RUDE = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import polars as pl
 import pytest
 
 import kisnb
@@ -14,7 +15,7 @@ from kisnb.exits import Staged
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from tests.desk.served import seen
-from tests.session.opening import on_simulated_day
+from tests.session.opening import control, on_simulated_day
 
 CODE = "005930"
 
@@ -106,3 +107,77 @@ async def test_a09_an_agent_protects_what_it_buys(session: Session) -> None:
     assert session.book.position(CODE).qty == 3, "the person's own shares stay"
     (sell,) = [o for o in session.book.orders.values() if o.key.startswith("exit:")]
     assert sell.intent.agent == view.id
+
+
+@on_simulated_day()
+async def test_a09_the_session_fills_in_the_range_of_fourteen_days(session: Session) -> None:
+    await session.buy(CODE, 5)
+    watch = await session.protect(CODE, atr_stop=True)
+    days = (await session.history(CODE, start="2026-10-01")).filter(pl.col("whole"))
+    ranges = [
+        max(high, before) - min(low, before)
+        for high, low, before in zip(
+            days["high"][-14:], days["low"][-14:], days["close"][-15:-1], strict=True
+        )
+    ]
+    assert watch.protection.atr == pytest.approx(sum(ranges) / 14)
+    assert watch.protection.text == "stop at 2 ATR"
+    # A range that a person states counts, and so does one that he says is not known.
+    assert (await session.protect(CODE, staged=True, atr=500)).protection.atr == 500
+    unknown = await session.protect(CODE, atr_stop=True, atr=None)
+    assert unknown.protection.atr is None
+    assert unknown.protection.text == "stop -2 % (no ATR)"
+
+    class Careful(kisnb.Agent):
+        code = CODE
+
+        def on_start(self) -> None:
+            self.buy(7)
+            self.exit = self.protect(staged=True)
+
+    careful = Careful()
+    await session.agents.start(careful)
+    assert careful.exit.atr == watch.protection.atr
+
+
+@on_simulated_day()
+async def test_a09_a_range_that_kis_does_not_give_stops_at_two_percent(session: Session) -> None:
+    control("fault", on="read", what="error", tr_id="FHKST03010100", times=100)
+    await session.buy(CODE, 5)
+    watch = await session.protect(CODE, atr_stop=True)
+    assert watch.protection.text == "stop -2 % (no ATR)"
+    assert any("its average true range is not known" in t for t in session.troubles)
+
+
+@on_simulated_day()
+async def test_a09_an_agent_and_a_person_give_dated_forecasts_and_the_exit_says_which_counts(
+    session: Session,
+) -> None:
+    class Model(kisnb.Agent):
+        """Gives the same probability for each minute, and then none."""
+
+        code, every = CODE, "1m"
+
+        def on_bar(self, bar: kisnb.Bar) -> None:
+            self.forecast(0.3)
+
+    def state() -> str:
+        return str(session.protections()["state"][0])
+
+    await session.buy(CODE, 5)
+    await session.protect(CODE, staged=Staged(be_lock=900, armed=2_000), stop="20%")
+    await session.sleep(30)
+    assert state() == "watches; no model gives pred_down_prob, so none acts"
+    session.forecast(CODE, None, provider="gbm", every="1m")
+    await session.sleep(30)
+    assert state() == "watches; gbm of 10:00:30 has no pred_down_prob, so no model acts"
+    view = await session.agents.start(Model())
+    await session.sleep(120)
+    assert state() == f"watches; {view.id} gives pred_down_prob"
+    await session.agents.stop(view.id)
+    await session.sleep(300)
+    assert state().endswith("is older than two bars, so no model acts")
+    with pytest.raises(BadInput, match="not a probability"):
+        session.forecast(CODE, 62, provider="gbm", every="1m")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="still to come"):
+        session.forecast(CODE, 0.62, provider="gbm", every="1m", made_at=session.moment("15:00"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from kisnb.clock import MINUTE, SECOND, Ns
+from kisnb.clock import DAY, MINUTE, SECOND, Ns, clock_text, kst
+from kisnb.errors import BadInput
 from kisnb.events import (
     AccountOpened,
     Depth,
+    ForecastJudged,
     HaltSet,
     PriceAlertFired,
     PriceAlertSet,
@@ -23,6 +27,7 @@ from kisnb.events import (
 from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection, Staged
 from kisnb.orders import OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.exits.forecasts import Forecasts, read_forecast
 from kisnb.trading.ports.commands import (
     EndPriceAlert,
     EndProtection,
@@ -234,21 +239,84 @@ def test_a09_a_rising_stock_journals_its_peak_at_most_once_a_second():
     assert of(one, ProtectionFired)[0].reason is ExitReason.TRAILING_STOP
 
 
+def forecast(made_at: Ns, falling: int | None = 7_000, bar: Ns = MINUTE) -> PushForecast:
+    return PushForecast(CODE, "gbm", made_at, bar, falling, 10**15)
+
+
 def test_a09_a_forecast_counts_for_two_of_its_bars_and_not_longer():
     one = desk()
     protect(one, staged=Staged())
-
-    def forecast(made_at: Ns) -> PushForecast:
-        return PushForecast(CODE, "model", made_at, MINUTE, 7_000, 10**15)
-
     one.say(forecast(one.now - 3 * MINUTE))
     trade(one, PRICE + 100)
     assert one.core.state.exits.watches["p"].stage is ExitStage.HOLDING
+    made = clock_text(one.now)
     one.say(forecast(one.now))
     trade(one, PRICE + 100)
     assert of(one, ProtectionMoved)[-1].stage is ExitStage.BE_LOCK
-    assert of(one, ProtectionMoved)[-1].why.startswith("model_assist")
+    # The decision names the model and its date.
+    assert of(one, ProtectionMoved)[-1].why == (
+        f"model_assist: gbm of {made} gives a fall 70 %, and little is traded"
+    )
     assert one.sends == []
+
+
+def test_a09_an_exit_says_once_that_no_forecast_counts_and_why():
+    one = desk()
+    protect(one, staged=Staged())
+    watch = one.core.state.exits.watches["p"]
+    trade(one, PRICE + 100)
+    trade(one, PRICE + 200)
+    assert watch.text == "watches; no model gives pred_down_prob, so none acts"
+    assert len(of(one, ForecastJudged)) == 1
+    old = one.now - 3 * MINUTE
+    one.say(forecast(old))
+    trade(one, PRICE + 100)
+    made = clock_text(old)
+    assert watch.text == (
+        f"watches; pred_down_prob by gbm of {made} is older than two bars, so no model acts"
+    )
+    one.say(forecast(one.now, 3_000))
+    trade(one, PRICE + 100)
+    one.say(forecast(one.now, 3_100))
+    trade(one, PRICE + 100)
+    assert watch.text == "watches; gbm gives pred_down_prob"
+    made = clock_text(one.now)
+    one.say(forecast(one.now, None))
+    trade(one, PRICE + 100)
+    assert watch.text == f"watches; gbm of {made} has no pred_down_prob, so no model acts"
+    assert len(of(one, ForecastJudged)) == 4
+    assert watch.stage is ExitStage.HOLDING
+
+
+def test_a09_a_forecast_of_daily_bars_counts_trading_days():
+    forecasts = Forecasts()
+    friday = kst(date(2026, 11, 20), 15 * 3_600)
+    forecasts.push(forecast(friday, 7_000, DAY))
+    tuesday, wednesday = (kst(date(2026, 11, day), 10 * 3_600) for day in (24, 25))
+    assert forecasts.view(tuesday, CODE).falling == 7_000
+    assert forecasts.view(wednesday, CODE).falling is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"down": 1.2}, "1.2 is not a probability"),
+        ({"down": "0.7"}, "is not a probability"),
+        ({"provider": ""}, "has no provider"),
+        ({"made_at": NOON + SECOND}, "still to come"),
+        ({"every": "1x"}, "1x"),
+    ],
+)
+def test_a09_a_forecast_that_cannot_be_one_is_refused(parts: dict[str, object], said: str):
+    given = {"down": 0.7, "provider": "gbm", "made_at": NOON, "every": "1m", "now": NOON} | parts
+    with pytest.raises(BadInput, match=said):
+        read_forecast(CODE, given.pop("down"), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("down", "falling"), [(0.62, 6_200), (None, None), (float("nan"), None)])
+def test_a09_a_missing_probability_is_none_and_never_0(down: float | None, falling: int | None):
+    read = read_forecast(CODE, down, provider="gbm", made_at=NOON, every="1m", now=NOON)
+    assert read.falling == falling
 
 
 def test_a09_a_time_stop_sells_at_its_moment_without_a_trade():

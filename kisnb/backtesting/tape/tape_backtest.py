@@ -16,6 +16,7 @@ from kisnb.clock import SECOND, kst_day
 from kisnb.config import load_config
 from kisnb.errors import BadInput
 from kisnb.market.costs import CostModel, read_fees
+from kisnb.market.flows import FlowTable
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.trading.agents.agent import Agent
@@ -34,6 +35,7 @@ def tape_record(
     universe: Universe | None = None,
     patience: float = 60.0,
     as_new: bool = False,
+    flows: FlowTable | None = None,
 ) -> RunRecord:
     """Run an agent over a recorded day (``kisnb sim --record day.tape``).
 
@@ -63,6 +65,7 @@ def tape_record(
         run = TapeRun(
             agent, universe or Universe.load(data_dir(), kst_day(first[0])), first[0], limits,
             charged, cash=cash, own_in_tape=has_orders, latency=behind,
+            flows=flows,
         )  # fmt: skip
         for batch in chain((first,), batches):
             run.play(batch)

@@ -28,6 +28,7 @@ from kisnb.events import (
     is_order_fact,
 )
 from kisnb.market.costs import BANKIS, CostModel
+from kisnb.market.flows import FlowTable
 from kisnb.market.instruments import is_code
 from kisnb.market.sessions import gives_price
 from kisnb.market.universe import Universe
@@ -86,6 +87,7 @@ class TapeRun:
         cash: int | None = None,
         own_in_tape: bool = False,
         latency: Ns = 0,
+        flows: FlowTable | None = None,
     ) -> None:
         """Start the core, then the agent.
 
@@ -94,13 +96,14 @@ class TapeRun:
         tape says when each of them reached the server, and ``latency`` is not used.
         """
         # No trade of the tape has such a code, so the agent would see nothing without a word.
-        code = str(agent.code)
-        if not isinstance(agent.code, str) or not is_code(code):
-            full = code.zfill(6) if code.isdecimal() else "005930"
-            raise BadInput(
-                f"{agent.code!r}, the stock of {type(agent).__name__}, is not a stock code",
-                f"write it in full: code={full!r}",
-            )
+        for followed in (agent.code, *agent.stocks()):
+            code = str(followed)
+            if not isinstance(followed, str) or not is_code(code):
+                full = code.zfill(6) if code.isdecimal() else "005930"
+                raise BadInput(
+                    f"{followed!r}, the stock of {type(agent).__name__}, is not a stock code",
+                    f"write it in full: code={full!r}",
+                )
         rules = Rules(universe, CAN, costs)
         self.now = start
         """Simulated time, UTC nanoseconds."""
@@ -116,6 +119,7 @@ class TapeRun:
             self.books,
             rules,
             cash=lambda: state.cash,
+            flows=flows,
         )
         self.curve = TapeCurve(state)
         self._market = TapeMarket(own_in_tape=own_in_tape)

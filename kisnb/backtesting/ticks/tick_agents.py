@@ -11,6 +11,7 @@ from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Tick
 from kisnb.market.bars import BarSeries
+from kisnb.market.flows import FlowTable
 from kisnb.orders import Order
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
@@ -35,6 +36,7 @@ class TickRunner(AgentRunner):
         cash: Callable[[], int | None],
         prices: TickPrices,
         before: Callable[[int], Sequence[Tick]],
+        flows: FlowTable | None = None,
     ) -> None:
         """Connect the agent to this runner.
 
@@ -42,7 +44,7 @@ class TickRunner(AgentRunner):
         ``before`` returns the first trades of the data, as many as it is asked for.
         """
         self.clock = clock
-        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
+        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
         self._codes = frozenset(codes)
         self._out = out
         self._before = before

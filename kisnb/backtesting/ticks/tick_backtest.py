@@ -20,6 +20,7 @@ from kisnb.backtesting.ticks.tick_run import TickRun
 from kisnb.clock import SECOND
 from kisnb.errors import BadInput
 from kisnb.market.costs import CostModel
+from kisnb.market.flows import FlowTable
 from kisnb.market.universe import Universe
 from kisnb.paths import data_dir
 from kisnb.trading.agents.agent import Agent
@@ -41,6 +42,7 @@ def tick_record(
     limits: Limits | None,
     universe: Universe | None,
     patience: float,
+    flows: FlowTable,
 ) -> RunRecord:
     """Run agents over trades. Takes the arguments of ``backtest``, and raises the same errors."""
     feed = read_tick_feed(data, code=code_of(agent), start=start, end=end)
@@ -51,7 +53,7 @@ def tick_record(
     check_tax(costs, feed.first, issues)
     run = prepared(
         agents, feed, issues, costs, cash=cash, fills=fills, latency=latency,
-        limits=limits or NO_LIMITS,
+        limits=limits or NO_LIMITS, flows=flows,
     )  # fmt: skip
     parameters = tuple(parameters_in_words(runner.agent) for runner in run.runners)
     run.run(values.seconds(patience, "patience"))
@@ -82,6 +84,7 @@ def prepared(
     fills: int | None = 100,
     latency: float = 0.0,
     limits: Limits = NO_LIMITS,
+    flows: FlowTable | None = None,
 ) -> TickRun:
     """Return a run that is ready to begin. Raises BadInput."""
     check_fills(fills)
@@ -91,7 +94,7 @@ def prepared(
     runners = [
         TickRunner(
             agent, agent_id, state.books, rules, feed.codes, out, clock, cash=lambda: state.cash,
-            prices=prices, before=feed.before,
+            prices=prices, before=feed.before, flows=flows,
         )
         for agent_id, agent in named_agents(agents).items()
     ]  # fmt: skip

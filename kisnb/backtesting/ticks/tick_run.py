@@ -67,7 +67,8 @@ class TickRun:
         self._by_id = {runner.id: runner for runner in runners}
         self._of_code: dict[str, list[TickRunner]] = {}
         for runner in runners:
-            self._of_code.setdefault(runner.agent.code, []).append(runner)
+            for code in dict.fromkeys(runner.agent.stocks()):
+                self._of_code.setdefault(code, []).append(runner)
         self._has_phase = any(_overrides(r.agent, "on_phase") for r in runners)
         self._is_plain = not self._has_phase and not any(
             r.agent.every

@@ -23,6 +23,7 @@ from kisnb.events import (
     DriftCleared,
     DriftFound,
     ExitFact,
+    ForecastJudged,
     HoldingAdopted,
     Notice,
     OrderShown,
@@ -37,6 +38,8 @@ ARCHIVE = "archive"
 REPLACED = "replaced"
 """The first word of the name of a file whose rows are all back in the journal."""
 NEVER = 99991231
+_NEWEST_ONLY = ProtectionMoved, ForecastJudged
+"""Facts of which only the newest one of a key counts."""
 
 
 # The change of day, step by step. A crash after any step loses no row, because the new file is
@@ -146,15 +149,15 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
         _note(n, row, state, since, first, last)
     keys = {key for s in since.values() for key in s.keys}
     keys |= state.exits.watches.keys() | state.exits.alerts.keys()
-    # Each move replaces the one before it.
-    moved = {row.key: row for row in rows if isinstance(row, ProtectionMoved)}
+    # Each of these replaces the one of its kind and key before it.
+    newest = {(type(row), row.key): row for row in rows if isinstance(row, _NEWEST_ONLY)}
     # By identity, because two rows may be equal in every value and only one of them counts.
     openings = {(id(row), code) for code, s in since.items() for row in s.openings}
     kept = [
         k
         for row in rows
         if (k := _kept(row, state, keys, openings)) is not None
-        and (not isinstance(row, ProtectionMoved) or moved[row.key] is row)
+        and (not isinstance(row, _NEWEST_ONLY) or newest[type(row), row.key] is row)
     ]
     # The rows of stocks that were sold again are dropped, and their cash with them. One row carries
     # the sum, so that position and cash stay those of the account.

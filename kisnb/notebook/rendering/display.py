@@ -162,10 +162,12 @@ def _look_account(account: Account, mode: Mode | None) -> Bundle:
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
+    # Those of other sessions and those that are lost are counted too: each has a row.
+    views = list(agents)
     title = "; ".join(
-        part for part in (f"{len(agents)} agents", agents.unassigned, agents.trading.halted) if part
+        part for part in (f"{len(views)} agents", agents.unassigned, agents.trading.halted) if part
     )
-    return _agent_table(mode, title, agents)
+    return _agent_table(mode, title, views)
 
 
 def _look_agent(agent: AgentView, mode: Mode | None) -> Bundle:

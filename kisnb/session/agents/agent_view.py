@@ -80,8 +80,8 @@ def view_lost(noted: AgentNoted, state: SessionState) -> AgentView:
     """Return the view of an agent that ran when its session ended."""
     record = noted.record
     code = json.decode(record.parameters).get("code", "")
-    since = clock_text(noted.t)
-    note = f"its session ended; ran since {since}: %kis agents restore {record.agent}"
+    at = clock_text(noted.t)
+    note = f"its session ended; last noted at {at}: %kis agents restore {record.agent}"
     return _view(state, record.agent, record.kind, code, AgentState.LOST, note)
 
 
@@ -90,6 +90,9 @@ def _view(
 ) -> AgentView:
     book, prices = state.books.of(agent_id), state.data.prices
     position = book.position(code)
+    others = (f"{p.qty:,} {c}" for c, p in book.positions.items() if p.qty and c != code)
+    if also := ", ".join(others):
+        note = f"{note}; also holds {also}" if note else f"also holds {also}"
     return AgentView(
         agent_id,
         name,

@@ -21,15 +21,16 @@ def check_agent(agent: object, universe: Universe) -> None:
     name = type(agent).__name__
     if not agent.code:
         raise BadInput(f"{name} has no stock to trade", "give it one: code='005930'")
-    try:
-        is_spelt = universe.spell(agent.code) == agent.code
-    except UnknownInstrument:
-        is_spelt = False
-    if not is_spelt:
-        raise BadInput(
-            f"{agent.code}, the stock of {name}, is not listed",
-            "give it a listed code: code='005930'",
-        )
+    for code in dict.fromkeys((agent.code, *agent.stocks())):
+        try:
+            is_spelt = universe.spell(code) == code
+        except UnknownInstrument:
+            is_spelt = False
+        if not is_spelt:
+            raise BadInput(
+                f"{code}, {'the' if code == agent.code else 'a'} stock of {name}, is not listed",
+                "give it a listed code: code='005930'",
+            )
 
 
 def id_of(agent: Agent) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kisnb import columns
 from kisnb.clock import DAY, Ns, kst, kst_day
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
-from kisnb.events import Event
+from kisnb.events import Event, PhaseChanged
 from kisnb.orders import Wish
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS, ARCHIVE_COLUMNS
 from kisnb.session.agents.agent_snapshot import AgentSnapshot, Running, snapshot_at
@@ -23,6 +23,7 @@ from kisnb.session.agents.given_agent import check_agent, difference, id_of
 from kisnb.session.agents.schedule import AgentSchedule, read_schedule
 from kisnb.session.agents.timetable import Timetable
 from kisnb.session.bars.agent_bars import AgentBars
+from kisnb.session.bars.past_figures import PastFigures
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
@@ -63,6 +64,7 @@ class Roster:
     def __init__(
         self, link: Link, state: SessionState, pace: Pace, rules: Rules, watched: WatchedStocks,
         placing: Placing, open_orders: OpenOrders, changes: Changes, bars: AgentBars,
+        figures: PastFigures,
     ) -> None:  # fmt: skip
         self.work = AgentWork(link, state, pace, changes)
         self._link = link
@@ -74,6 +76,7 @@ class Roster:
         self._open_orders = open_orders
         self._changes = changes
         self._bars = bars
+        self._figures = figures
         self._runners: dict[str, AgentRunner] = {}
         self._timetable = Timetable(
             self._begin_scheduled, self._end_scheduled, self._on_rest, pace.task
@@ -169,7 +172,7 @@ class Roster:
                     # away. So it is released now.
                     self._link.submit([ReleaseAgent(runner.id)])
                 raise self._taken_back(runner)
-            self._watched.follow(runner.agent.code)
+            self._watched.follow(*runner.agent.stocks())
             await self._bring_bars(runner)
             if self._starting.get(runner.id) is not start:
                 raise self._taken_back(runner)
@@ -206,7 +209,8 @@ class Roster:
             self.work.hand_over(runner, runner.start(self._state.now))
 
     async def _bring_bars(self, runner: AgentRunner) -> None:
-        """Fetch the bars that an agent may ask for. At paper a task does it later."""
+        """Fetch what an agent may ask for of earlier times. At paper a task fetches bars later."""
+        await self._figures.bring(runner.agent)
         if self._state.mode is not Mode.PAPER:
             await self._bars.bring(runner.agent)
             return
@@ -215,9 +219,10 @@ class Roster:
         # agent starts without them and gets them later.
         async def later() -> None:
             await self._bars.bring(runner.agent)
-            self.rebuild_bars(runner.agent.code)
+            for code in runner.agent.stocks():
+                self.rebuild_bars(code)
 
-        self._pace.task(later(), f"bars of {runner.agent.code}")
+        self._pace.task(later(), f"bars of {', '.join(runner.agent.stocks())}")
 
     def rebuild_bars(self, code: str) -> None:
         """Make the bars of a stock anew in every agent, because missing minutes have come."""
@@ -364,6 +369,10 @@ class Roster:
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
         self.work.records.note_late()
+        if isinstance(event, PhaseChanged) and not self._figures.are_of(kst_day(now)):
+            # An agent that runs over midnight decides on the days up to the newest one.
+            agents = [r.agent for r in self._runners.values() if r.state in LIVE]
+            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
 
     def next_wake(self) -> Ns | None:
         """Return the earliest moment that an agent, or a schedule, waits for. None without one."""
@@ -505,6 +514,9 @@ class Roster:
             self.work.await_foreign,
             cash=lambda: self._state.desk.cash,
             earlier=self._bars.earlier,
+            flows=self._figures.flows,
+            atr=self._figures.atr,
+            last=self._state.data.prices.get,
             times=HandlerTimes(),
         )
 

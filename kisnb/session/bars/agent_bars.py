@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from types import FunctionType
+from typing import TYPE_CHECKING
 
 from kisnb.clock import DAY, MINUTE, Ns, kst, kst_day
 from kisnb.errors import KisnbError
@@ -24,6 +25,9 @@ from kisnb.session.history.past_days import PastDays
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.gate.risk import Rules
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DAYS_BACK = timedelta(days=730)
 """How far back agents see daily bars: a year of 252 trading days and more."""
@@ -56,13 +60,14 @@ class AgentBars:
         """Fetch the bars up to now for an agent that reads bars. Raises DeskLost."""
         if not looks_at_bars(agent):
             return
-        now = self._state.now
-        trouble = await self._day.bring(self._link, agent.code, None, now)
-        if trouble:
-            self._state.troubles.append(f"{agent.code}: {trouble}")
-        self._mend(agent.code, now)
-        if looks_at_days(agent):
-            await self._bring_days(agent.code)
+        for code in agent.stocks():
+            now = self._state.now
+            trouble = await self._day.bring(self._link, code, None, now)
+            if trouble:
+                self._state.troubles.append(f"{code}: {trouble}")
+            self._mend(code, now)
+            if looks_at_days(agent):
+                await self._bring_days(code)
 
     async def _bring_days(self, code: str) -> None:
         """Fetch the daily bars of the two years before this day. Note a trouble when that fails."""
@@ -73,13 +78,7 @@ class AgentBars:
         except KisnbError as e:
             self._state.troubles.append(f"{code}: its daily bars are missing: {e}")
             return
-        rows = found.rows.filter(found.rows["date"] < today).sort("date")
-        self._days[code] = [
-            Bar(kst(day, 0), code, DAY, opened, high, low, close, volume, None)
-            for day, opened, high, low, close, volume in rows.select(
-                "date", "open", "high", "low", "close", "volume"
-            ).iter_rows()
-        ]
+        self._days[code] = bars_of_days(code, found.rows, today)
 
     def _mend(self, code: str, now: Ns) -> None:
         """Plan a fetch of the running minute if its first trades were not received."""
@@ -128,6 +127,16 @@ class AgentBars:
         return None
 
 
+def bars_of_days(code: str, rows: pl.DataFrame, today: date) -> list[Bar]:
+    """Return the daily rows of a stock before ``today`` as bars, oldest first."""
+    before = rows.filter(rows["date"] < today).sort("date")
+    numbers = before.select("date", "open", "high", "low", "close", "volume").iter_rows()
+    return [
+        Bar(kst(day, 0), code, DAY, opened, high, low, close, volume, None)
+        for day, opened, high, low, close, volume in numbers
+    ]
+
+
 def looks_at_days(agent: Agent) -> bool:
     """Return whether an agent has daily bars, or a method of it names ``"1d"``."""
     return agent.every == "1d" or any("1d" in m.__code__.co_consts for m in _methods(agent))
@@ -135,7 +144,12 @@ def looks_at_days(agent: Agent) -> bool:
 
 def looks_at_bars(agent: Agent) -> bool:
     """Return whether an agent has bars of its own, or a method of it reads ``self.bars``."""
-    return bool(agent.every) or any("bars" in m.__code__.co_names for m in _methods(agent))
+    return bool(agent.every) or calls(agent, "bars")
+
+
+def calls(agent: Agent, name: str) -> bool:
+    """Return whether a method of an agent's class reads an attribute of this name."""
+    return any(name in m.__code__.co_names for m in _methods(agent))
 
 
 def _methods(agent: Agent) -> list[FunctionType]:

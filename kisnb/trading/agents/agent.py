@@ -7,8 +7,8 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, Unpack, get_type_hints
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, Unpack, get_type_hints
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -16,13 +16,16 @@ import msgspec
 from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseChanged, Tick
-from kisnb.exits import ExitOptions, Protection, read_protection
+from kisnb.events import Bar, Event
+from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
+from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agents.handlers import Handlers
 from kisnb.trading.agents.sizing import Wanted, weight_of
+from kisnb.trading.exits.forecasts import read_forecast
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
 from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOrder, Submit
 
@@ -43,9 +46,6 @@ class Wait(msgspec.Struct):
         return (self.order is not None and self.order.is_ended) or (
             self.until is not None and now >= self.until
         )
-
-
-Handled: TypeAlias = Coroutine[Any, Any, None] | None
 
 
 class Host(Protocol):
@@ -103,9 +103,25 @@ class Host(Protocol):
         """
         ...
 
+    def flows(self, code: str, n: int) -> Sequence[DayFlow | None]:
+        """The flows of the newest ``n`` trading days that are over, oldest first."""
+        ...
 
-class Agent:
-    """Base class of strategies.
+    def atr(self, code: str) -> float | None:
+        """The average true range of the days before this one, won; None when it is not known."""
+        ...
+
+    def equity(self) -> int | None:
+        """The account's cash and holdings, won; None when a part of it is not known."""
+        ...
+
+    def listed_shares(self, code: str) -> int | None:
+        """The listed shares of a stock; None when they are not known."""
+        ...
+
+
+class Agent(Handlers):
+    """Base class of strategies. Its handlers stand in ``Handlers``; here are its actions.
 
     ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none. An agent
     that buys above the mean of twenty minutes::
@@ -122,7 +138,6 @@ class Agent:
                     self.buy(1)
     """
 
-    code: str = ""
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
     when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
@@ -181,35 +196,6 @@ class Agent:
         if own:
             own = {name: value for name, value in own.items() if name != "host"}
         return (own, *slots) if slots else own
-
-    # handlers
-
-    def on_start(self) -> Handled:
-        """Called once, when the agent starts."""
-
-    def on_tick(self, tick: Tick) -> Handled:
-        """Called for each trade of the agent's stock.
-
-        Nextrade's trades are not delivered in KRX's regular session.
-        """
-
-    def on_depth(self, depth: Depth) -> Handled:
-        """Called when the depth of the agent's stock changed. Only the newest one is delivered."""
-
-    def on_bar(self, bar: Bar) -> Handled:
-        """Called when a bar of ``every`` has closed."""
-
-    def on_fill(self, order: Order, fill: Filled) -> Handled:
-        """Called for each fill of an order of this agent."""
-
-    def on_order(self, order: Order, fact: OrderFact) -> Handled:
-        """Called for each fact about an order of this agent."""
-
-    def on_phase(self, phase: PhaseChanged) -> Handled:
-        """Called when the phase of a venue changed."""
-
-    def on_gap(self, gap: GapFound) -> Handled:
-        """Called when trades were not received. Bars and indicators may lack them."""
 
     # actions
 
@@ -334,7 +320,8 @@ class Agent:
         below the highest price since the exit was set. ``Session.protect`` explains all options.
         Order first: the desk refuses an exit of a stock that is neither held nor on order, and says
         so in the session's troubles. A new exit takes the place of the agent's earlier exit of the
-        stock. Raises BadInput.
+        stock. Without ``atr`` the ATR of the days before today is taken; when that is not known,
+        there is none. Raises BadInput.
 
         ::
 
@@ -342,10 +329,33 @@ class Agent:
                 self.buy(10)
                 self.protect(stop="3%", take="5%")
         """
-        host = self._started
-        protection = read_protection(host.mint(), self.id, self._stock(code), options)
+        host, stock = self._started, self._stock(code)
+        if needs_atr(options):
+            options["atr"] = host.atr(stock)
+        protection = read_protection(host.mint(), self.id, stock, options)
         host.emit(Protect(protection))
         return protection
+
+    def forecast(self, down: object, *, usual_value: object = None, code: str = "") -> None:
+        """Give the desk this agent's probability that the price falls, from 0 to 1.
+
+        Staged exits of the stock use it for two bars of ``every`` (``kisnb.Staged.assist``). It is
+        named after this agent, and dated with the event in hand. None says that the model has none
+        now. ``usual_value`` are the won that are usually traded in the last five minutes at this
+        time of the day; without it no exit acts on the forecast. Raises BadInput.
+
+        ::
+
+            def on_bar(self, bar):
+                down = self.model.pred_down_prob(self.bars("1m", 60))
+                self.forecast(down, usual_value=self.usual)
+        """
+        host = self._started
+        forecast = read_forecast(
+            self._stock(code), down, provider=self.id, made_at=host.now, every=self.every,
+            usual_value=usual_value, now=host.now,
+        )  # fmt: skip
+        host.emit(forecast)
 
     def decide(
         self,
@@ -407,6 +417,28 @@ class Agent:
         """
         length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
         return self._started.bars(self._stock(code), length, newest)
+
+    def flows(self, n: int, code: str = "") -> Sequence[DayFlow | None]:
+        """Return what groups of investors bought net on the newest ``n`` days, oldest first.
+
+        These are trading days that are over: up to the day before this one. In a back-test over
+        bars, the last bar of a day has that day too, because its order trades on the next day.
+        None stands for a day whose flow is not known. KIS has no flows at paper, and a session
+        looks six weeks back. A back-test gets them by ``kisnb.backtest(..., flows=frame)``. Raises
+        BadInput.
+        """
+        return self._started.flows(self._stock(code), values.whole(n, "the number of days"))
+
+    def equity(self) -> int | None:
+        """Return the account's cash and holdings at the newest prices, won.
+
+        None while the cash, or the price of a holding, is not known.
+        """
+        return self._started.equity()
+
+    def listed_shares(self, code: str = "") -> int | None:
+        """Return the listed shares of a stock as of today; None when they are not known."""
+        return self._started.listed_shares(self._stock(code))
 
     @property
     def _started(self) -> Host:

@@ -15,14 +15,16 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb.clock import Ns
+from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
 from kisnb.market.bars import BarSeries, length_of
+from kisnb.market.flows import DayFlow, FlowTable
 from kisnb.orders import Order
 from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait, checked_id
@@ -113,13 +115,19 @@ class AgentRunner:
         foreign: Foreign = refuse_foreign,
         cash: Callable[[], int | None] = lambda: None,
         earlier: Earlier = nothing_earlier,
+        flows: FlowTable | None = None,
+        atr: Callable[[str], float | None] = lambda _code: None,
+        last: Callable[[str], int | None] = lambda _code: None,
         times: HandlerTimes | None = None,
     ) -> None:
         """Connect the agent to this runner.
 
-        ``times`` measures handlers. None: they may take as long as they like, as in a back-test.
-        ``cash`` gives the account's cash in won, None while it is not known. ``earlier`` gives the
-        bars of the day up to the event in hand.
+        Raises BadInput for an id that the order books reserve, and for a handler that would never
+        be called. ``cash`` returns the account's cash in won, None while it is not known.
+        ``earlier`` returns the bars of the day up to the current event. ``flows`` and ``atr`` are
+        figures of earlier days. ``last`` returns the newest price of a stock of which the agent has
+        seen none. ``times`` measures handlers. None: they may take as long as they like, as in a
+        back-test.
         """
         # The handler's name of an earlier version. It would never be called, and nobody would
         # notice.
@@ -163,6 +171,11 @@ class AgentRunner:
         self._prices: dict[str, int] = {}
         """The newest price of each stock that the agent has seen, won."""
         self._earlier = earlier
+        self._flows = flows or FlowTable()
+        self._atr = atr
+        self._last = last
+        self._stocks: tuple[str, ...] = ()
+        """The stocks whose events its handlers get, as of its start."""
         self._series: dict[tuple[str, str], BarSeries] = {}
         self._parked: list[tuple[Wait, Part]] = []
         self._outbox: list[Command] = []
@@ -220,6 +233,37 @@ class AgentRunner:
         position = self.book.position(code)
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
+    def flows(self, code: str, n: int) -> Sequence[DayFlow | None]:
+        """Return the flows of the newest ``n`` trading days that are over, oldest first."""
+        return self._flows.newest(code, self._newest_flow_day(), n)
+
+    def _newest_flow_day(self) -> date:
+        """Return the newest day whose flows may be known: the day before this one."""
+        return kst_day(self.now) - timedelta(days=1)
+
+    def atr(self, code: str) -> float | None:
+        """Return the average true range of the days before this one, won; None: not known."""
+        return self._atr(code)
+
+    def equity(self) -> int | None:
+        """Return the account's cash and holdings at the newest prices, won; None: not known."""
+        cash = self._cash()
+        if cash is None:
+            return None
+        try:
+            return cash + self._holdings()
+        except BadInput:
+            return None
+
+    def listed_shares(self, code: str) -> int | None:
+        """Return the listed shares of a stock; None when they are not known.
+
+        KIS's own number of today counts before that of the list of stocks.
+        """
+        today, item = self._rules.stock_day(self.now, code), self._rules.instrument(code)
+        stated = 0 if today is None else today.shares
+        return stated or (None if item is None else item.shares or None)
+
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that brings the position to ``wanted``.
 
@@ -267,7 +311,23 @@ class AgentRunner:
 
     def _holdings(self) -> int:
         held = ((code, p.qty) for code, p in self._books.account.positions.items() if p.qty)
-        return sum(qty * self.price(code) for code, qty in held)
+        return sum(qty * self._value_price(code) for code, qty in held)
+
+    def _value_price(self, code: str) -> int:
+        """Return the price at which a holding of the account counts, won. Raises BadInput.
+
+        The account may hold stocks that this agent does not follow. Then the newest price that the
+        session has counts, else the one that KIS stated today, else the day's base price.
+        """
+        try:
+            return self.price(code)
+        except BadInput:
+            last, today = self._last(code), self._rules.stock_day(self.now, code)
+            if last is None and today is not None:
+                last = today.price or today.base or None
+            if last is None:
+                raise
+            return last
 
     def _reserved(self) -> int:
         """Return the cash that open buys may need, won, their fees included."""
@@ -288,7 +348,7 @@ class AgentRunner:
             price = (
                 today.limits[1]
                 if today is not None and today.limits is not None
-                else self.price(order.code)
+                else self._value_price(order.code)
             )
         value = order.leaves * price
         fee = 0 if item is None else self._rules.costs.fee(value, Venue.KRX, item.kind)
@@ -343,8 +403,14 @@ class AgentRunner:
                 self.times.forget()
             # An agent that is started again has missed trades, and its series begin anew.
             self._series.clear()
+            try:
+                self._stocks = tuple(self.agent.stocks())
+            except BaseException as e:
+                self.failed(e)
+                return self._take_outbox()
             if self.agent.every:
-                self._series_of(self.agent.code, self.agent.every)
+                for code in self._stocks:
+                    self._series_of(code, self.agent.every)
             self._call(self.agent.on_start)
         return self._take_outbox()
 
@@ -381,11 +447,11 @@ class AgentRunner:
                 self._tick(event)
             case Bar():
                 self._bar(event)
-            case Depth() if event.code == self.agent.code:
+            case Depth() if event.code in self._stocks:
                 self._call(self.agent.on_depth, event)
             case PhaseChanged():
                 self._call(self.agent.on_phase, event)
-            case GapFound() if event.code == self.agent.code:
+            case GapFound() if event.code in self._stocks:
                 self._call(self.agent.on_gap, event)
             case _:
                 self._own_order(event)
@@ -489,7 +555,7 @@ class AgentRunner:
             self.agent.note = note
 
     def _tick(self, tick: Tick) -> None:
-        own = tick.code == self.agent.code
+        own = tick.code in self._stocks
         # A copy: ``on_bar`` may ask for bars of another length, and they hold this trade already.
         for (code, every), series in tuple(self._series.items()):
             if code == tick.code:
@@ -505,7 +571,7 @@ class AgentRunner:
         for (code, every), series in self._series.items():
             if code == bar.code and series.span == bar.span:
                 series.append(bar)
-                if code == agent.code and every == agent.every:
+                if code in self._stocks and every == agent.every:
                     self._call(agent.on_bar, bar)
 
     def _keep_bars(self, event: Event) -> None:

@@ -47,6 +47,8 @@ class Facts(NamedTuple):
     """The lowest price at which a sale of all loses nothing after fee and tax, won."""
     falling: int | None = None
     """A model's probability that the price falls, basis points. None: no forecast, or too old."""
+    model: str = ""
+    """Who gave it and when. Empty when there is none."""
     is_quiet: bool = False
     """Little is traded for this time of the day."""
 
@@ -167,7 +169,7 @@ def _stage(
     if staged.assist is None or facts.falling is None:
         return stage, ""
     if facts.falling >= staged.assist and facts.is_quiet:
-        why = f"a model gives a fall {percent(facts.falling)}, and little is traded"
+        why = f"{facts.model} gives a fall {percent(facts.falling)}, and little is traded"
         return ExitStage.BE_LOCK, f"model_assist: {why}"
     return stage, ""
 

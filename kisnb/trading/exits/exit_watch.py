@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kisnb.clock import SECOND, Ns
 from kisnb.events import (
+    ForecastJudged,
     PriceAlertEnded,
     PriceAlertFired,
     PriceAlertSet,
@@ -21,7 +22,7 @@ from kisnb.events import (
     ProtectionSet,
     Tick,
 )
-from kisnb.exits import ExitReason, PriceAlert, Protection
+from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
 from kisnb.terms import Venue
 from kisnb.trading.exit_state import Watch
 from kisnb.trading.exits.exit_rules import (
@@ -265,6 +266,7 @@ class ExitWatch:
         protection, seen = watch.protection, self._seen(turn.now, watch)
         if seen is None:
             return
+        self._note_model(turn, watch)
         judgement = judge(protection, seen[0], price, seen[1])
         self._peaks[protection.key] = judgement.after.peak
         if judgement.reason is not None:
@@ -290,13 +292,24 @@ class ExitWatch:
         if protection.staged is None:
             return Facts(now, entry, 0)
         code = protection.code
+        model = self._forecasts.view(now, code)
         return Facts(
             now,
             entry,
             held.break_even(self._rules, now, code),
-            self._forecasts.falling(now, code),
+            model.falling,
+            model.source,
             self._forecasts.is_quiet(now, code),
         )
+
+    def _note_model(self, turn: Turn, watch: Watch) -> None:
+        """Journal whether a model's forecast counts for a staged exit, each time that changes."""
+        staged = watch.protection.staged
+        if staged is None or staged.assist is None or watch.stage is not ExitStage.HOLDING:
+            return
+        text = self._forecasts.view(turn.now, watch.protection.code).text
+        if text != watch.model:
+            turn.record(ForecastJudged(turn.now, watch.protection.key, text))
 
     def _note(self, turn: Turn, watch: Watch, judgement: Judgement) -> None:
         """Journal a new stage at once, and a new peak at most once a second."""

@@ -1,14 +1,23 @@
 """A stock's newest forecast of a model, with its date, and how much of the stock is traded.
 
-The desk imports no model. A provider outside pushes dated numbers.
+The desk imports no model. A provider outside pushes dated numbers: an agent with
+``Agent.forecast``, or any code with ``session.forecast``. Each says who gives the number, and up to
+which moment the model knew the market.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from typing import NamedTuple
 
-from kisnb.clock import MINUTE, Ns
+from kisnb import values
+from kisnb.clock import DAY, MINUTE, Ns, clock_text, kst_day
+from kisnb.errors import BadInput
 from kisnb.events import Tick
+from kisnb.exits import WHOLE
+from kisnb.market.bars import length_of
+from kisnb.market.calendar import previous_trading_day
 from kisnb.trading.ports.commands import PushForecast
 
 LASTS = 2
@@ -16,6 +25,17 @@ LASTS = 2
 WINDOW: Ns = 5 * MINUTE
 QUIET = 60
 """Percent of the usual traded value below which a stock is quiet."""
+
+
+class ModelView(NamedTuple):
+    """A model's forecast of a stock, as it counts at a moment."""
+
+    falling: int | None
+    """Probability that the price falls, basis points. None: there is none that counts."""
+    source: str
+    """Who gave it and when: ``"gbm of 10:02:00"``. Empty when none counts."""
+    text: str
+    """Whether there is one, in words that stay equal from one forecast to the next."""
 
 
 class Forecasts:
@@ -39,15 +59,18 @@ class Forecasts:
         while trades[0][0] <= tick.t - WINDOW:
             trades.popleft()
 
-    def falling(self, now: Ns, code: str) -> int | None:
-        """Return the probability that the price falls, basis points.
-
-        None without a forecast, or when the forecast is older than two bars of its provider.
-        """
+    def view(self, now: Ns, code: str) -> ModelView:
+        """Return what the newest forecast says; nothing if it is older than two of its bars."""
         newest = self._newest.get(code)
-        if newest is None or now - newest.made_at > LASTS * newest.bar:
-            return None
-        return newest.falling
+        if newest is None:
+            return ModelView(None, "", "no model gives pred_down_prob, so none acts")
+        made = f"{newest.provider} of {clock_text(newest.made_at)}"
+        if newest.falling is None:
+            return ModelView(None, "", f"{made} has no pred_down_prob, so no model acts")
+        if _is_old(newest, now):
+            text = f"pred_down_prob by {made} is older than two bars, so no model acts"
+            return ModelView(None, "", text)
+        return ModelView(newest.falling, made, f"{newest.provider} gives pred_down_prob")
 
     def is_quiet(self, now: Ns, code: str) -> bool:
         """Return whether less than 60 % of the usual value was traded in the last five minutes.
@@ -60,3 +83,55 @@ class Forecasts:
         trades = self._trades.get(code, ())
         traded = sum(value for t, value in trades if t > now - WINDOW)
         return traded * 100 < newest.usual_value * QUIET
+
+
+def read_forecast(
+    code: str,
+    down: object,
+    *,
+    provider: str,
+    made_at: Ns,
+    every: str,
+    usual_value: object = None,
+    now: Ns,
+) -> PushForecast:
+    """Return the forecast that a provider means. Raises BadInput.
+
+    ``down`` is a probability from 0 to 1; None, and NaN, say that the model has none. ``made_at``
+    is the moment up to which it knew the market, ``every`` the length of its bars.
+    """
+    name = values.text(provider, "the provider")
+    if not name:
+        raise BadInput("the forecast has no provider", "name who gives it: provider='gbm'")
+    if made_at > now:
+        raise BadInput(
+            f"the forecast of {name} is of {clock_text(made_at)}, which is still to come",
+            "give the moment up to which the model knew the market",
+        )
+    usual = None if usual_value is None else values.price(usual_value, "the usual value")
+    return PushForecast(code, name, made_at, length_of(every), _points(down), usual)
+
+
+def _points(down: object) -> int | None:
+    if down is None:
+        return None
+    is_number = hasattr(down, "__float__") and not isinstance(down, bool | str)
+    number = float(down) if is_number else -1.0  # type: ignore[arg-type]
+    if math.isnan(number):
+        return None
+    if not 0 <= number <= 1:
+        raise BadInput(
+            f"{values.shown(down)} is not a probability",
+            "give a number from 0 to 1, or None when the model has none",
+        )
+    return round(number * WHOLE)
+
+
+def _is_old(forecast: PushForecast, now: Ns) -> bool:
+    """Return whether a forecast is older than two bars. Daily bars count trading days."""
+    if forecast.bar < DAY:
+        return now - forecast.made_at > LASTS * forecast.bar
+    oldest = kst_day(now)
+    for _ in range(LASTS):
+        oldest = previous_trading_day(oldest)
+    return kst_day(forecast.made_at) < oldest

@@ -165,13 +165,13 @@ class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
 
     code: str
     provider: str
-    """Name of the model, for people."""
+    """Name of who gives it."""
     made_at: Ns
     """The moment up to which the model knew the market."""
     bar: Ns
     """Length of the model's bars. A forecast counts for two of them."""
-    falling: int
-    """Probability that the price falls, basis points."""
+    falling: int | None
+    """Probability that the price falls (pred_down_prob), basis points. None: it has none now."""
     usual_value: int | None = None
     """Usual traded value of five minutes at this time of the day, won. None: not known."""
 

@@ -27,10 +27,15 @@ async def _backtest(context: Context, typed: Typed) -> object:
     parameters = {n: v for n, v in typed.options.items() if n not in _OWN}
     code = typed.option("code", str) or ""
     agent = _agent(context, name)
+    options: dict[str, Any] = {"sizing": typed.option("sizing", str) or "decision"}
+    if source is not None:
+        data = _data(context, source)
+    else:
+        code = context.code(code or _own_code(agent))
+        one = agent(**{**parameters, "code": code}) if isinstance(agent, type) else agent
+        data, options["flows"] = await _past(context, typed, one)
     if isinstance(agent, type) and code:
         parameters["code"] = code
-    data = _data(context, source) if source is not None else await _past(context, typed, agent)
-    options: dict[str, Any] = {"sizing": typed.option("sizing", str) or "decision"}
     if cash := typed.option("cash", int):
         options["cash"] = cash
     return backtest(
@@ -73,16 +78,29 @@ def _data(context: Context, source: str) -> Any:
     )
 
 
-async def _past(context: Context, typed: Typed, agent: Agent | type[Agent]) -> Any:
-    """Return the bars of past days of the agent's stock. Raises BadInput, NotOpen."""
-    code = typed.option("code", str) or agent.code
-    if not code:
+def _own_code(agent: Agent | type[Agent]) -> str:
+    """Return the stock of an agent. Raises BadInput."""
+    if not agent.code:
         raise BadInput("The back-test has no data", "Name a DataFrame or a file, or --code CODE")
+    return agent.code
+
+
+async def _past(context: Context, typed: Typed, agent: Agent) -> tuple[Any, Any]:
+    """Return the past bars of the agent's stocks, and their flows when it reads them, else None.
+
+    Raises BadInput, NotOpen.
+    """
+    import polars as pl
+
+    from kisnb.session.bars.agent_bars import calls
+
     every = typed.option("every", str) or agent.every or "1d"
-    return await context.session.history(
-        context.code(code), every=every, start=typed.option("from", str),
-        end=typed.option("to", str),
-    )  # fmt: skip
+    start, end = typed.option("from", str), typed.option("to", str)
+    history, codes = context.session.history, agent.stocks()
+    bars = pl.concat([await history(code, every, start, end) for code in codes])
+    if not calls(agent, "flows"):
+        return bars, None
+    return bars, pl.concat([await history.flows(code, start, end) for code in codes])
 
 
 BACKTESTS = (

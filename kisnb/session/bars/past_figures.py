@@ -1,0 +1,107 @@
+"""Figures of the days before this one, for agents and exits: flows, and average true ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date, timedelta
+
+from kisnb.clock import kst_day
+from kisnb.errors import DeskLost, KisnbError
+from kisnb.history.series import Basis, Series, SeriesKind
+from kisnb.market.flows import FlowTable, read_flows
+from kisnb.market.true_range import newest_atr
+from kisnb.session.bars.agent_bars import bars_of_days, calls
+from kisnb.session.feed.state import SessionState
+from kisnb.session.history.past_days import PastDays
+from kisnb.terms import Venue
+from kisnb.trading.agents.agent import Agent
+
+FLOWS_BACK = timedelta(days=41)
+"""How far back agents see flows: the days of one reply of KIS."""
+RANGES_BACK = timedelta(days=42)
+"""How far back the average true range looks: fifteen trading days, over the longest holidays."""
+
+
+class PastFigures:
+    """Brings figures of past days from the store, or from KIS. Each is asked for once a day."""
+
+    def __init__(self, past: PastDays, state: SessionState) -> None:
+        self.flows = FlowTable()
+        """The flows that were brought so far."""
+        self._past = past
+        self._state = state
+        self._atr: dict[str, float | None] = {}
+        self._with_flows: set[str] = set()
+        """Stocks whose flows were asked for on ``_day``."""
+        self._day: date | None = None
+        """The day before which all figures are."""
+
+    def are_of(self, day: date) -> bool:
+        """Return whether the figures are those of the days before ``day``, or there are none."""
+        return self._day is None or self._day == day
+
+    def atr(self, code: str) -> float | None:
+        """Return the average true range that was brought on this day, won; None: not known."""
+        return self._atr.get(code) if self._day == kst_day(self._state.now) else None
+
+    async def bring(self, agent: Agent) -> None:
+        """Bring what the methods of an agent read: ``self.flows`` and the range of an exit.
+
+        A trouble says why something is missing. Raises DeskLost.
+        """
+        for code in agent.stocks():
+            if calls(agent, "flows"):
+                await self._bring_flows(code)
+            if calls(agent, "protect"):
+                await self.bring_atr(code)
+
+    async def bring_anew(self, agents: Iterable[Agent]) -> None:
+        """Bring the figures of agents on a new day. A desk that is lost brings none."""
+        with suppress(DeskLost):
+            for agent in agents:
+                await self.bring(agent)
+
+    async def bring_atr(self, code: str) -> float | None:
+        """Return the average true range of KRX's 14 days before this one, won.
+
+        None when it is not known; a trouble says why. Raises DeskLost.
+        """
+        today = self._begin_day()
+        if code not in self._atr:
+            series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
+            try:
+                found = await self._past.days(series, code, today - RANGES_BACK, today)
+            except DeskLost:
+                raise
+            except KisnbError as e:
+                self._state.troubles.append(f"{code}: its average true range is not known: {e}")
+                return None
+            self._atr[code] = newest_atr(bars_of_days(code, found.rows, today))
+        return self._atr[code]
+
+    async def _bring_flows(self, code: str) -> None:
+        today = self._begin_day()
+        if code in self._with_flows:
+            return
+        yesterday = today - timedelta(days=1)
+        series = Series(SeriesKind.FLOW, Venue.KRX, Basis.RAW)
+        try:
+            found = await self._past.days(series, code, yesterday - FLOWS_BACK, yesterday)
+        except DeskLost:
+            raise
+        except KisnbError as e:
+            self._state.troubles.append(f"{code}: its flows are missing: {e}")
+            return
+        self._with_flows.add(code)
+        for flow in read_flows(found.rows):
+            self.flows.add(flow)
+
+    def _begin_day(self) -> date:
+        """Return this day. On a new one all figures are asked for anew."""
+        today = kst_day(self._state.now)
+        if today != self._day:
+            self._day = today
+            self._atr.clear()
+            self._with_flows.clear()
+        return today

@@ -1,0 +1,100 @@
+"""Foreign follower: hold a stock while foreigners go on buying it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import ClassVar
+
+from kisnb.clock import kst_day
+from kisnb.events import Bar, Tick
+from kisnb.trading.agents.agent import Agent
+
+BUY, SELL, HOLD = "buy", "sell", "hold"
+
+
+class ForeignFollower(Agent):
+    """Buys after ``days`` days of net buying by foreigners; sells after ``leave`` days of selling.
+
+    - Idea: foreign funds build a position over weeks, so their buying goes on for a while.
+    - Data: daily flows of one stock, in shares. A back-test gets them by ``flows=``. KIS has none
+      at paper.
+    - Decision: once for each day whose flow is known (``decide``). The order trades on the next
+      day. A day without a flow is no reason to trade, and the decision log says so.
+    - Known weakness: the sum is compared with the listed shares of today, so after a capital
+      increase an old sum looks small. The flows are known only after the close, and the price has
+      often moved by then. There is no stop.
+    """
+
+    every: ClassVar[str] = "1d"
+    code: str = ""
+    """The stock that it trades."""
+    days: int = 3
+    """Days in a row on which foreigners bought net."""
+    share: float = 0.001
+    """Their sum must be above this part of the listed shares, such as 0.001 for 0.1 %."""
+    leave: int = 2
+    """Days in a row on which foreigners sold net."""
+    listed: int = 0
+    """Listed shares. 0: those of the list of stocks."""
+    weight: float = 0.2
+    """Part of the account's equity that a buy is to hold."""
+
+    def on_start(self) -> None:
+        """Begin without a decision."""
+        self._decided: tuple[date, date | None] | None = None
+
+    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - the flows decide, not the bar
+        """Decide on the flows that are known now."""
+        self._look()
+
+    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
+        """Decide at the first trade of a day, because no daily bar closes on the day of a start."""
+        self._look()
+
+    def _look(self) -> None:
+        flows = self.flows(max(self.days, self.leave))
+        newest = flows[-1]
+        moment = kst_day(self.now), None if newest is None else newest.day
+        if moment == self._decided:
+            return
+        self._decided = moment
+        net = [None if flow is None else flow.foreign for flow in flows]
+        listed = self.listed or self.listed_shares()
+        wish, why = decide(net, listed, self.days, self.share, self.leave, held=self.held() > 0)
+        order = None
+        if wish != HOLD and not self.working():
+            order = self.target(self.weight if wish == BUY else 0)
+        known = [n for n in net[-self.days :] if n is not None]
+        self.decide(wish, why, order=order, newest=net[-1], total=sum(known), listed=listed)
+
+
+def decide(
+    net: Sequence[int | None],
+    listed: int | None,
+    days: int,
+    share: float,
+    leave: int,
+    *,
+    held: bool,
+) -> tuple[str, str]:
+    """Return ``"buy"``, ``"sell"`` or ``"hold"``, and why.
+
+    ``net`` are the shares that foreigners bought net on the newest days, oldest first; None for a
+    day whose flow is not known. ``listed`` are the listed shares, None when they are not known.
+    """
+    window = net[-(leave if held else days) :]
+    known = [n for n in window if n is not None]
+    if len(known) < len(window):
+        return HOLD, f"the flow of {len(window) - len(known)} of {len(window)} days is not known"
+    if held:
+        if all(n < 0 for n in known):
+            return SELL, f"foreigners sold net on {leave} days in a row"
+        return HOLD, "foreigners have not turned"
+    if not all(n > 0 for n in known):
+        return HOLD, f"foreigners did not buy net on {days} days in a row"
+    if listed is None:
+        return HOLD, "the listed shares are not known"
+    if sum(known) <= share * listed:
+        return HOLD, f"they bought no more than {share:.2%} of the listed shares"
+    return BUY, f"foreigners bought net on {days} days in a row"

@@ -1,0 +1,108 @@
+"""Volatility tracker: hold so many shares that a usual day moves the account by the same part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from statistics import fmean
+from typing import ClassVar
+
+from kisnb.clock import Ns, kst_day
+from kisnb.events import Bar, Tick
+from kisnb.market.true_range import newest_atr
+from kisnb.trading.agents.agent import Agent
+
+
+class VolatilityTracker(Agent):
+    """Holds shares whose average true range is ``risk`` of the equity; buys only when it is cheap.
+
+    - Idea: equal risk instead of equal money. A stock that becomes wild is held smaller.
+    - Data: daily bars of one stock. ``book_values`` adds the book value per share, with the day
+      from which it is known; then cheap means a low price ÷ book value, else a low price.
+    - Decision: once for each closed day (``decide``). The order trades at the next bar. It is
+      rebalanced when the shares held are ``drift`` away from those wanted. It buys only while the
+      newest close is below the mean of ``length`` days, and sells at any time.
+    - Known weakness: below its mean a stock may go on falling, and there is no stop. The range
+      rises after the fall, so it sells late. A missing equity, range or mean is no reason to trade.
+    """
+
+    every: ClassVar[str] = "1d"
+    code: str = ""
+    """The stock that it trades."""
+    risk: float = 0.005
+    """Part of the equity that one average true range is worth, such as 0.005 for 0.5 %."""
+    drift: float = 0.2
+    """Distance of the held shares from the wanted ones, as a part of the wanted ones."""
+    length: int = 60
+    """Days of the mean."""
+    book_values: tuple[tuple[str, int], ...] = ()
+    """(day, won per share), oldest first: the book value that is known from that day on."""
+
+    def on_start(self) -> None:
+        """Begin without a decision."""
+        self._decided: Ns = 0
+
+    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
+        """Decide on the days so far, and order for the next bar."""
+        self._look()
+
+    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
+        """Decide at the first trade of a day, because no daily bar closes on the day of a start."""
+        self._look()
+
+    def _look(self) -> None:
+        newest = self.bars("1d", 1)
+        if not newest or newest[0].t == self._decided:
+            return
+        self._decided = newest[0].t
+        bars = list(self.bars("1d", max(self.length, 30)))
+        atr, equity, held = newest_atr(bars), self.equity(), self.held() + self.working()
+        levels = [_level(bar, self.book_values) for bar in bars][-self.length :]
+        mean = _mean(levels, self.length)
+        is_cheap = None if mean is None or levels[-1] is None else levels[-1] < mean
+        goal, why = decide(held, equity, atr, is_cheap, self.risk, self.drift)
+        order = None
+        if goal > held:
+            order = self.buy(goal - held)
+        elif goal < held:
+            order = self.sell(held - goal)
+        action = "hold" if order is None else str(order.side)
+        self.decide(action, why, order=order, atr=atr, equity=equity, held=held, goal=goal)
+
+
+def decide(
+    held: int,
+    equity: int | None,
+    atr: float | None,
+    is_cheap: bool | None,
+    risk: float,
+    drift: float,
+) -> tuple[int, str]:
+    """Return the shares to hold from now on, and why.
+
+    ``equity`` and ``atr`` are won. None stands for a number that is not known: then ``held`` stays.
+    """
+    if equity is None or atr is None:
+        return held, f"the {'equity' if equity is None else 'average true range'} is not known"
+    goal = int(equity * risk / atr)
+    if goal == held or abs(goal - held) < drift * goal:
+        return held, f"less than {drift:.0%} away from {goal:,} shares"
+    if goal < held:
+        return goal, "more risk than wanted"
+    if is_cheap is None:
+        return held, "the mean is not known"
+    return (goal, "cheap, and less risk than wanted") if is_cheap else (held, "not below its mean")
+
+
+def _level(bar: Bar, book_values: Sequence[tuple[str, int]]) -> float | None:
+    """Return the close, or close ÷ book value; None for a day before the first book value."""
+    if not book_values:
+        return bar.close
+    day = kst_day(bar.t)
+    known = [value for since, value in book_values if date.fromisoformat(since) <= day]
+    return bar.close / known[-1] if known else None
+
+
+def _mean(levels: Sequence[float | None], length: int) -> float | None:
+    known = [level for level in levels if level is not None]
+    return fmean(known) if len(known) == length else None
