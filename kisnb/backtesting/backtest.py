@@ -54,14 +54,15 @@ def backtest(
 ) -> BacktestResult:
     """Run an agent over bars, or over a recorded day, and return the result.
 
-    ``agent`` is an agent, several agents, or a class: then each stock of the data gets an agent,
-    made with ``params``. ``data`` are bars: a DataFrame with the columns code, time (or date),
-    open, high, low, close (won), volume (shares), a dict of code -> DataFrame, or a parquet or CSV
-    file. Trades have the columns code, time, price (won), qty (shares). A tape (``.tape``) or a
-    recording (``.jsonl``) of a day plays trades and depth.
+    ``agent`` is an agent, several agents, or a class. If it is a class, each stock of the data gets
+    an agent of it, made with ``params``. ``data`` are bars or trades: a DataFrame, a dict of code
+    -> DataFrame, or a parquet or CSV file. Bars have the columns code, time (or date), open, high,
+    low, close (won), volume (shares). Trades have the columns code, time, price (won), qty
+    (shares). A tape (``.tape``) or a recording (``.jsonl``) of a day plays trades and depth.
 
-    - ``cash``: won at the start. None: 100 million for bars; on a recording the cash is then not
-      checked. All agents share it; with ``separate=True`` each agent has this amount.
+    - ``cash``: won at the start. None: 100 million for bars. On a recorded day None means that
+      the cash is not checked. All agents share the cash. With ``separate=True`` each agent has this
+      amount.
     - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. It is required for bars.
     - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
     - ``latency``: seconds from the decision until the order is at the exchange.

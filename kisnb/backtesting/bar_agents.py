@@ -27,7 +27,10 @@ from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
 class PlaceAtFill(msgspec.Struct, frozen=True):
-    """A command: place an order that is sized at the price of its fill. Only a back-test can."""
+    """A command: place an order that is sized at the price of its fill.
+
+    Only a back-test can size an order so late.
+    """
 
     intent: Intent
     """The order, with the shares that are known at the decision."""
@@ -39,7 +42,7 @@ BarCommand = Command | PlaceAtFill
 
 
 class BarClock:
-    """The moment at which all agents of a run are, UTC nanoseconds."""
+    """The clock of a run: the moment at which all its agents are, UTC nanoseconds."""
 
     __slots__ = ("now",)
 
@@ -66,7 +69,7 @@ class BarRunner(AgentRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``out`` collects the commands of all agents in order. ``clock`` is theirs, too.
+        ``out`` collects the commands of all agents in order. All agents have the same ``clock``.
         """
         # One clock for all: to set the time of each of thousands of agents would cost as much as
         # their bars.
@@ -149,7 +152,7 @@ class BarRunner(AgentRunner):
     def price(self, code: str) -> int:
         """Return the close of a stock's newest closed bar, won.
 
-        Raises BadInput before the first.
+        Raises BadInput while no bar of the stock has closed.
         """
         column = self._feed.of(code) if code in self._codes else None
         known = bisect_right(column.end, self.now) if column is not None else 0

@@ -49,7 +49,7 @@ def bar_record(
     patience: float,
     flows: FlowTable,
 ) -> RunRecord:
-    """Run agents over bars; the arguments are those of ``backtest``. Raises what it raises."""
+    """Run agents over bars. Takes the arguments of ``backtest``, and raises the same errors."""
     feed = read_feed(data, code=code_of(agent), start=start, end=end, every=every)
     agents = read_agents(agent, feed.codes, params)
     for each in agents:
@@ -122,7 +122,7 @@ def prepared(
 
 
 def check_fills(fills: int | None) -> None:
-    """Raise BadInput for what is no share of a volume."""
+    """Raise BadInput unless ``fills`` is None or a percentage from 1 to 100."""
     if fills is not None and not 1 <= values.whole(fills, "fills") <= 100:
         raise BadInput(
             f"fills={fills} is no share of a bar's volume",
@@ -131,7 +131,7 @@ def check_fills(fills: int | None) -> None:
 
 
 def guards_of(runners: Sequence[AgentRunner]) -> dict[str, Guards]:
-    """Return the guards of the agents that have some, by id."""
+    """Return the guards of each agent that has guards, by the agent's id."""
     found = {runner.id: runner.agent.guards for runner in runners}
     return {name: guards for name, guards in found.items() if guards is not None}
 

@@ -26,10 +26,10 @@ _NAMES = "code, time (or date), open, high, low, close, volume"
 
 
 def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
-    """Read and check bars. Return them sorted by time and code, and True if they are daily.
+    """Read and check bars. Return them sorted, and whether they are daily bars.
 
-    Columns: code, t (begin, UTC ns; midnight in Korea for daily bars), day, open, high, low, close
-    (won), volume (shares). Raises BadInput.
+    They are sorted by time and code. Columns: code, t (begin, UTC ns; midnight in Korea for daily
+    bars), day, open, high, low, close (won), volume (shares). Raises BadInput.
     """
     import polars as pl
 
@@ -66,9 +66,9 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
 
 
 def read_table(data: object, code: str) -> pl.DataFrame:
-    """Return what a person gave as one table; ``code`` names a stock without a column code.
+    """Return what a person gave as one table. Raises BadInput.
 
-    Raises BadInput.
+    ``code`` is the stock of data without the column code.
     """
     import polars as pl
 
@@ -138,7 +138,7 @@ def read_codes(column: pl.Series) -> pl.Series:
 
 
 def read_times(column: pl.Series) -> tuple[pl.Series, bool]:
-    """Return the begin of each bar in UTC ns, and True if the bars are daily. Raises BadInput."""
+    """Return the begin of each bar in UTC ns, and whether the bars are daily. Raises BadInput."""
     import polars as pl
 
     if column.dtype == pl.String:

@@ -11,7 +11,7 @@ from kisnb.terms import Board, Kind, Side, Venue
 
 
 class BarCosts:
-    """Computes what a fill adds to the costs of its order, won (rule 12 of ``BAR_FILLS.md``)."""
+    """Computes the fee and the tax that a fill adds to its order (rule 12 of ``BAR_FILLS.md``)."""
 
     def __init__(self, rules: BarRules) -> None:
         self._costs = rules.costs
@@ -22,7 +22,10 @@ class BarCosts:
         """Tax rates of the present day, parts per billion, by kind and board of an issue."""
 
     def of_fill(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
-        """Return fee and tax of a fill of ``value`` won, after ``before`` won of its order."""
+        """Return the fee and the tax that a fill of ``value`` won adds to its order, won.
+
+        ``before`` is the value of the order's earlier fills, won.
+        """
         item, costs = self._items[intent.code], self._costs
         if not before:
             # The whole order trades in one fill, which is nearly every order.
@@ -50,7 +53,7 @@ class BarCosts:
         return self._day_number
 
     def _tax_rate(self, t: Ns, item: Instrument) -> int:
-        """Return today's tax on sales of such an issue, in parts per billion."""
+        """Return the day's tax on sales of issues like this one, in parts per billion."""
         self.day_number(t)
         sort = item.kind, item.board
         rate = self._taxes.get(sort)

@@ -36,7 +36,7 @@ from kisnb.trading.turn import Turn
 
 
 class WaitingOrders(Protocol):
-    """The orders over bars, as exits use them."""
+    """The methods of ``BarOrders`` that exits use."""
 
     rows: list[Row] | None
     waiting: dict[str, list[Waiting]]
@@ -52,7 +52,7 @@ class WaitingOrders(Protocol):
 
 
 class BarTurn(Turn):
-    """A step of the watch over bars: a row goes straight into the state and to the rows."""
+    """One step of the exit watch over bars. Its rows are applied and kept at once."""
 
     __slots__ = ("_exits",)
 
@@ -61,14 +61,17 @@ class BarTurn(Turn):
         self._exits = exits
 
     def record(self, row: Row) -> None:
-        """Fold a row, and keep it."""
+        """Apply a row to the state, and keep it."""
         self._exits.record(row)
 
     def emit(self, effect: Effect) -> None:
-        """Let an effect pass. It would wake the core at a time, and each bar looks at the time."""
+        """Ignore the effect.
+
+        It asks to be woken at a moment. Here each bar checks the time instead.
+        """
 
     def publish(self, event: Event) -> None:
-        """Keep a refusal, which a session shows among its troubles."""
+        """Keep a refusal. A session would show it among its troubles. Ignore other events."""
         if isinstance(event, ProtectionRefused):
             self._exits.refused.append(event)
 
@@ -92,13 +95,13 @@ class BarExits:
         """Exits that were not set, with the reason."""
 
     def record(self, row: Row) -> None:
-        """Fold a row of the watch, and keep it with the other rows."""
+        """Apply a row of the watch to the state, and keep it with the other rows."""
         self._state.apply(row)
         if self._orders.rows is not None:
             self._orders.rows.append(row)
 
     def execute(self, now: Ns, command: Protect | EndProtection) -> None:
-        """Carry out what an agent wants at the close of a bar."""
+        """Carry out an agent's command about an exit at the close of a bar."""
         turn = BarTurn(now, self._state, self)
         if isinstance(command, Protect):
             protection = command.protection
@@ -118,11 +121,11 @@ class BarExits:
             self._watch.execute(turn, command)
 
     def end_idle(self, now: Ns) -> None:
-        """End the exits whose shares are gone, or will not come."""
+        """End the exits whose owner has no shares and no order that could bring some."""
         self._watch.proceed(BarTurn(now, self._state, self))
 
     def play(self, bar: Bar, t: Ns) -> None:
-        """Play a bar of a stock with an exit; it begins at ``t``."""
+        """Play a bar that begins at ``t``, of a stock that has an exit."""
         if not bar.volume:
             return
         self._bar = bar
@@ -135,7 +138,7 @@ class BarExits:
         self.end_idle(t)
 
     def play_trade(self, bar: Bar, t: Ns) -> None:
-        """Play one trade of a stock with an exit."""
+        """Play one trade of a stock that has an exit."""
         if not bar.volume:
             return
         self._bar = bar
@@ -145,7 +148,10 @@ class BarExits:
         self.end_idle(t)
 
     def _fall(self, bar: Bar, t: Ns) -> None:
-        """Let the price fall from the open to the low; it stops where an exit sells."""
+        """Move the price from the open down to the low.
+
+        Stop at each price at which an exit sells.
+        """
         at = bar.open
         while at > bar.low:
             level = self._watch.next_below(t, bar.code)
@@ -158,7 +164,10 @@ class BarExits:
                 at = end
 
     def _rise(self, bar: Bar, t: Ns) -> None:
-        """Let the price rise from the low to the high; it stops where an exit sells."""
+        """Move the price from the low up to the high.
+
+        Stop at each price at which an exit sells.
+        """
         at = bar.low
         while at < bar.high:
             level = self._watch.next_above(t, bar.code)
@@ -170,7 +179,7 @@ class BarExits:
             at = end
 
     def _pass(self, t: Ns, price: int) -> None:
-        """Let the watch judge a price, and sell at it what an exit has decided to sell."""
+        """Let the watch judge a price. If an exit decides to sell, sell at this price."""
         assert self._bar is not None
         self._price = price
         turn = BarTurn(t, self._state, self)
@@ -180,7 +189,7 @@ class BarExits:
     # what ``ExitWatch`` asks of the one who sells
 
     def proceed(self, turn: Turn) -> None:
-        """Sell for the exits that have decided, at the price where the bar is."""
+        """Sell for the exits that have decided to sell, at the price that the bar has reached."""
         bar = self._bar
         if bar is None:
             return
@@ -189,7 +198,7 @@ class BarExits:
                 self._sell(turn, watch, bar)
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel what an exit has in the market."""
+        """Cancel the orders that an exit has in the market."""
         for order in live_orders(self._state.books, protection.agent, protection.code):
             if order.key.startswith(EXIT):
                 self._orders.cancel(turn.now, order.key)
@@ -214,7 +223,10 @@ class BarExits:
             turn.record(ProtectionEnded(now, protection.key, "sold"))
 
     def _is_there(self, protection: Protection) -> bool:
-        """Return whether the owner holds the stock, or its order of it has reached the desk."""
+        """Return whether the owner holds the stock, or has an order of it.
+
+        Only an order that has reached the desk counts.
+        """
         agent, code, books = protection.agent, protection.code, self._state.books
         waiting = {entry.order.key for entry in self._orders.waiting.get(code, ())}
         return owned(books, agent, code).qty > 0 or any(

@@ -30,7 +30,8 @@ CHUNK = 65_536
 class Chunk(NamedTuple):
     """Some whole days of bars as columns of lists.
 
-    ``days`` has for each day: the day, its opening and close, its first row and last row + 1.
+    ``days`` has five values for each day: the day, its opening, its close, the index of its first
+    row, and the index after its last row.
     """
 
     days: list[tuple[date, Ns, Ns, int, int]]
@@ -125,9 +126,10 @@ class BarFeed:
         )  # fmt: skip
 
     def of(self, code: str, span: Ns = 0) -> BarColumns:
-        """Return the bars of one stock as columns. With a longer ``span`` they are joined.
+        """Return the bars of one stock as columns.
 
-        ``span`` 0: their own length. Raises BadInput for a span that is no multiple of it.
+        ``span`` is a length in nanoseconds. 0 returns the bars as they are, a longer span joins
+        them. Raises BadInput for a span that is no multiple of the bars' length.
         """
         import polars as pl
 
@@ -149,7 +151,7 @@ class BarFeed:
 class BarColumns:
     """The bars of one stock as columns of whole numbers, oldest first.
 
-    ``end`` is the moment at which a bar is known.
+    ``end`` is the moment from which an agent may know a bar.
     """
 
     def __init__(self, code: str, span: Ns, rows: pl.DataFrame) -> None:
@@ -230,9 +232,10 @@ def _span(frame: pl.DataFrame, every: str) -> Ns:
 
 
 def _joined(rows: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Join the bars of one stock to longer bars. A longer bar is known when it is over.
+    """Join the bars of one stock to bars of length ``span``.
 
-    It never contains bars of two days. A daily bar is known with the last bar of its day.
+    A longer bar never contains bars of two days. Agents know it from the moment at which it is
+    over. They know a daily bar from the end of the day's last bar.
     """
     import polars as pl
 

@@ -77,8 +77,8 @@ class BarOrders:
         """Open the account with ``cash`` won at ``now``.
 
         ``percent``: the part of a bar's volume that orders may take, None for any quantity.
-        ``own_cash`` has the won of each agent. None: all agents share the cash. ``guards`` are
-        those of the agents that have some.
+        ``own_cash`` has the won of each agent. None: all agents share the cash. ``guards`` has the
+        guards of each agent that has guards, by the agent's id.
         """
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
@@ -147,7 +147,7 @@ class BarOrders:
         self.waiting.setdefault(intent.code, []).append(Waiting(order, intent, arrives, None))
 
     def _guarded(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard of its agent denies a buy; None when none does."""
+        """Return why a guard of the buy's agent denies the buy; None when no guard denies it."""
         if self._guards is None:
             return None
         self._prices.now = now
@@ -188,7 +188,7 @@ class BarOrders:
         self._drop_ended(intent.code)
 
     def cancel(self, now: Ns, key: str, qty: int | None = None) -> None:
-        """Take ``qty`` shares of an order out of the market, None for all of its leaves."""
+        """Cancel ``qty`` shares of an order, None for all of its leaves."""
         order = self.state.books.orders.get(key)
         if order is None or not order.is_open:
             return
@@ -251,7 +251,10 @@ class BarOrders:
         self._keep(bar.code, left + self.waiting.get(bar.code, []))
 
     def sell_at(self, bar: Bar, t: Ns, intent: Intent, price: int) -> None:
-        """Send a sell in the middle of a bar, and trade what the bar has left at ``price``."""
+        """Send a sell in the middle of a bar, and fill it at ``price``.
+
+        It fills only as many shares as orders may still take of the bar's volume.
+        """
         self._record(IntentTaken(t, intent))
         no = self._gate.check(t, intent, self.state)
         if no is not None:
@@ -273,7 +276,10 @@ class BarOrders:
             self._trade(t, entry, price)
 
     def _trade(self, t: Ns, entry: Waiting, price: int) -> None:
-        """Trade as many shares of an order as the bar has left."""
+        """Fill an order at ``price``.
+
+        It fills only as many shares as orders may still take of the bar's volume.
+        """
         intent, leaves = entry.intent, entry.order.leaves
         shares = leaves if self._percent is None else min(leaves, self._room)
         if shares < 1:
@@ -286,15 +292,15 @@ class BarOrders:
         self._record(Filled(t, intent.key, shares, price, fee, tax, Venue.KRX, t))
 
     def _is_locked(self, bar: Bar, t: Ns, *, buys: bool) -> bool:
-        """Return whether a bar stays at a limit price at which nobody trades against this side."""
+        """Return whether a bar stays at a limit price where orders of this side cannot trade."""
         limits = self._rules.bar_days.of(t, bar.code) if bar.high == bar.low else None
         lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
         return limits is not None and locked(buys, bar.high, bar.low, lower, upper)
 
     def _size(self, bar: Bar, t: Ns, entry: Waiting) -> int | None:
-        """Size an order at the open of a bar. Fill it now if all of it can trade.
+        """Compute the shares of an order at the open of a bar, and fill it now if all can trade.
 
-        Return the shares that traded. None: the order was sent, and the next bar fills it.
+        Return the number of shares that traded. None: the order was sent and not filled yet.
         """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
@@ -331,7 +337,7 @@ class BarOrders:
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
-        """Send an order and fill all of it at the open, without notice to the agent."""
+        """Send an order and fill all of it at the open, without calling a handler of the agent."""
         day = self._costs.day_number(t)
         started = SendStarted(
             t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
@@ -383,7 +389,10 @@ class BarOrders:
         return change(wanted, means, self._rules.costs, self._costs.kind(code))
 
     def _reserved(self, agent: str) -> int:
-        """Return the won that limit buys at the exchange may take; of one agent when named."""
+        """Return the cash that limit buys at the exchange may need, won.
+
+        ``agent`` counts the buys of this agent alone; empty for all agents.
+        """
         buys = self._limit_buys
         if not buys:
             return 0
@@ -417,7 +426,10 @@ class BarOrders:
         self._keep(code, [w for w in self.waiting.get(code, ()) if w.order.is_open])
 
     def _keep(self, code: str, left: list[Waiting]) -> None:
-        """Keep the orders of a stock that wait. A stock with an exit stays without one."""
+        """Keep the waiting orders of a stock.
+
+        A stock with an exit keeps its entry, also when no order waits.
+        """
         if left or code in self.state.exits.codes:
             self.waiting[code] = left
         else:

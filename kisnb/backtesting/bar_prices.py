@@ -9,7 +9,7 @@ from kisnb.clock import Ns, kst, kst_day
 
 
 class Prices(Protocol):
-    """The prices that are known at a moment, won; 0 for none."""
+    """The interface to the prices that are known at a moment, won; 0 for an unknown price."""
 
     now: Ns
 
@@ -24,7 +24,7 @@ class Prices(Protocol):
 
 
 class BarPrices:
-    """The closed bars at a moment. A bar that has not closed is not looked at."""
+    """The prices of the closed bars at a moment. A bar that has not closed does not count."""
 
     def __init__(self, feed: BarFeed) -> None:
         self._feed = feed

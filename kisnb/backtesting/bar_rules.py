@@ -68,7 +68,8 @@ class BarDays(StockDays):
     def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:
         """Return the lower and the upper limit price for a base price, won.
 
-        For adjusted prices they are one percent nearer to the base (BAR_FILLS.md, rule 11).
+        If the stock's prices are adjusted, both limits are one percent nearer to the base price
+        (BAR_FILLS.md, rule 11).
         """
         item, day = self.universe.get(code), kst_day(now)
         if not self._is_adjusted(code):
@@ -137,10 +138,11 @@ def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple
 
 
 def off_grid(rows: pl.DataFrame, issues: Universe) -> frozenset[str]:
-    """Return the codes of stocks with adjusted prices: a price is off the tick grid of its day.
+    """Return the codes of the stocks whose prices are adjusted.
 
-    At most ``SAMPLED`` bars are compared, drawn from all of them. ``rows`` has the columns code,
-    day, open, high, low, close.
+    A stock is among them when one of its prices is off the tick grid of its day. At most
+    ``SAMPLED`` bars are compared, drawn from all of them. ``rows`` has the columns code, day, open,
+    high, low, close.
     """
     import polars as pl
 

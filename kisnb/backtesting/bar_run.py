@@ -265,7 +265,10 @@ class BarRun:
             self._deliver_longer(longer, end)
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
-        """Deliver each bar to the only agent of its stock. ``codes`` are the stocks' indices."""
+        """Deliver each bar to the only agent of its stock.
+
+        ``codes`` has the index of each bar's stock in ``BarFeed.codes``.
+        """
         single, clock = self._single, self.runners[0].clock
         assert single is not None
         runner: BarRunner | None = None
@@ -291,7 +294,7 @@ class BarRun:
                 self._check(runner)
 
     def _take(self, now: Ns) -> None:
-        """Carry out the agents' commands one after another, also those that follow from them."""
+        """Carry out the agents' commands one after another, until no agent gives a new one."""
         out = self._out
         while out:
             wanted, out[:] = list(out), []

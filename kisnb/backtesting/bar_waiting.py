@@ -36,7 +36,7 @@ class Way(Enum):
 
 
 class Leg(NamedTuple):
-    """A part of a bar: where the price begins, its highest and its lowest, won."""
+    """A part of a bar: its first, its highest and its lowest price, won."""
 
     way: Way
     open: int
@@ -45,7 +45,7 @@ class Leg(NamedTuple):
 
 
 class Waiting:
-    """An order that waits for a bar: it is at the exchange, or will be sized at its fill."""
+    """An order that waits for a bar. It is at the exchange, or its fill will decide its shares."""
 
     __slots__ = ("arrives", "intent", "order", "reached", "rests", "traded", "wanted")
 
@@ -64,9 +64,10 @@ class Waiting:
         """Value of its fills so far, won."""
 
     def price_in(self, leg: Leg, t: Ns) -> int:
-        """Return the price at which it trades in a part of a bar that begins at ``t``; 0: none.
+        """Return the price at which the order trades in a part of a bar; 0: it does not trade.
 
-        A stop that the part reaches is noted.
+        The bar begins at ``t``. When the part reaches the order's stop, that is noted in
+        ``reached``.
         """
         intent = self.intent
         buys, way, prices = intent.side is Side.BUY, leg.way, leg[1:]

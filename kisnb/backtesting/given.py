@@ -37,7 +37,7 @@ def read_costs(costs: object) -> CostModel:
 
 
 def read_cash(cash: object) -> int:
-    """Return the won at the start; ``CASH`` for None. Raises BadInput."""
+    """Return the won at the start. None becomes ``CASH``. Raises BadInput."""
     won = CASH if cash is None else values.price(cash, "the cash")
     if won < 1:
         raise BadInput(f"the cash of {won:,} won buys nothing", "give won above 0")
@@ -74,9 +74,9 @@ def single_agent(agent: Agents, params: Mapping[str, object] | None) -> Agent:
 
 
 def read_agents(given: Agents, codes: Sequence[str], params: Mapping[str, object]) -> list[Agent]:
-    """Return the agents; of a class one for each of ``codes``. Raises BadInput.
+    """Return the agents. If a class is given, make one agent of it for each of ``codes``.
 
-    An agent without a stock gets the stock of the data, when there is only one.
+    An agent without a stock gets the stock of the data, when there is only one. Raises BadInput.
     """
     if isinstance(given, type):
         if not issubclass(given, Agent):

@@ -47,8 +47,8 @@ def stuck_handlers_end(
 class StuckWatch:
     """Watches the thread that opens it: ``with StuckWatch(patience, loops) as watch:``.
 
-    ``patience`` is in seconds. ``loops`` are the code objects of the loop: the frame that one of
-    them calls is the handler.
+    ``patience`` is in seconds. ``loops`` are the code objects of the functions that loop over the
+    bars. A frame that one of these functions calls counts as the handler.
     """
 
     def __init__(self, patience: float, loops: frozenset[object]) -> None:
@@ -82,7 +82,7 @@ class StuckWatch:
                 return
 
     def _called(self) -> FrameType | None:
-        """Return the frame that the loop has called, such as a handler's; None outside the loop."""
+        """Return the frame that the loop has called, such as a handler; None outside the loop."""
         frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the one way to look
         called: FrameType | None = None
         while frame is not None:

@@ -34,7 +34,7 @@ class DeskAddress(msgspec.Struct, frozen=True):
 
 
 def desk_folder(mode: Mode) -> Path:
-    """Return the folder with lock, address and log of the desk of a mode, made if missing."""
+    """Return the folder of a mode's desk: lock, address and log. Create it if it is missing."""
     return private_dir(state_dir() / f"desk-{mode}")
 
 
@@ -75,7 +75,7 @@ def is_up(mode: Mode) -> bool:
 
 
 def kill_command(mode: Mode) -> str:
-    """Return a cure for a desk that does not answer: the command ``kill -9`` with its processes."""
+    """Return a cure for a desk that does not answer: ``kill -9`` and the ids of its processes."""
     # The supervisor first, or it would start the next desk.
     pids = [
         pid

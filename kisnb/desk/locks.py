@@ -36,7 +36,7 @@ desks would not see it there."""
 
 
 class Lock:
-    """An exclusive lock on a file, until it is closed."""
+    """An exclusive lock on a file. It is held until ``close``."""
 
     def __init__(self, path: Path, what: str, note: str = "") -> None:
         """Take the lock. ``note`` is written to the file after the id of this process.
@@ -86,7 +86,7 @@ class Lock:
 class CustomerLocks:
     """The locks of an account and of its appkey for this user.
 
-    The account of a simulated day belongs to its simulator alone, so there the appkey is enough.
+    On a simulated day only the appkey is locked, because each simulator has an account of its own.
     """
 
     def __init__(self, mode: Mode, credentials: Credentials) -> None:
@@ -207,7 +207,7 @@ def _try_lock(path: Path) -> IO[bytes] | None:
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Return whether this open file is the one that the path names."""
+    """Return whether the path still names this open file."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -24,7 +24,7 @@ def process_of(pid: int) -> psutil.Process | None:
 def lives(process: psutil.Process) -> bool:
     """Return whether exactly this process still runs.
 
-    A process that has ended counts as gone, also when nobody has waited for it (a zombie).
+    A process that has ended counts as gone, even while the system still lists it (a zombie).
     """
     import psutil
 

@@ -212,10 +212,8 @@ class Download:
     async def minutes_of_today(self, code: str, venue: Venue) -> pl.DataFrame:
         """Ask KIS for today's minutes that have ended, and return them.
 
-        With ``keeps_today`` they are stored too.
-
-
-        The columns are those of ``Series.schema``. Raises KisnbError.
+        With ``keeps_today`` they are stored too. The columns are those of ``Series.schema``. Raises
+        KisnbError.
         """
         import polars as pl
 

@@ -32,8 +32,9 @@ def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
     """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
 
     ``bars`` are daily bars of one stock from ``as_shown``, oldest first. ``date`` is the first
-    trading day of each week or month. The newest bar may not be over. ``value`` is null if the
-    value of one of its days is null. ``whole`` is False if one of its days is not over.
+    trading day of each week or month. The newest week or month is returned even if it has not
+    ended. ``value`` is null if the value of one of its days is null. ``whole`` is False if one of
+    its days is not over.
     """
     import polars as pl
 
@@ -111,7 +112,8 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
 def session_starts(venue: Venue, day: date) -> list[Ns]:
     """Return the starts of the minutes in which a span of the venue begins or ends, oldest first.
 
-    The first is midnight. So KRX's closing auction, at 15:30, gets a bar of its own.
+    The first start in the list is midnight. So KRX's closing auction, at 15:30, gets a bar of its
+    own.
     """
     moments = {t for row in hours(venue, day) for t in (row.start, row.end)}
     # Nextrade's main market begins at 09:00:30, and its first minute is that of 09:00.

@@ -32,7 +32,7 @@ class HistorySource(Protocol):
     """
 
     def window_days(self, kind: SeriesKind) -> int:
-        """Return how many calendar days one page of a series by day surely contains."""
+        """Return a number of calendar days that always fit in one page of a series by day."""
         ...
 
     async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
@@ -40,7 +40,7 @@ class HistorySource(Protocol):
         ...
 
     async def minutes(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Read the newest minutes up to ``until``, also of the days before.
+        """Read the newest minutes up to ``until``. They may reach into the days before.
 
         The result is empty when there is no minute up to ``until``. Raises NotOffered where KIS
         gives no minutes of past days (paper).

@@ -127,7 +127,7 @@ class Manifest:
     def writing(self) -> Iterator[Writing]:
         """Hold the store's lock for one write, and commit its entries at the end.
 
-        An exception inside takes all entries back. There is one writer at a time.
+        An exception inside the block undoes all entries. There is one writer at a time.
         """
         with self._write_lock, self._named_errors():
             self._writes = db = self._opened(self._writes)
@@ -142,7 +142,7 @@ class Manifest:
                 raise
 
     def sync(self) -> bool:
-        """Write every entry through to the disk. Return False when a reader kept some back."""
+        """Write every entry through to the disk. Return False when a reader prevented that."""
         with self._write_lock, self._named_errors():
             self._writes = db = self._opened(self._writes)
             busy, entered, written = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -158,7 +158,7 @@ class Manifest:
     def _opened(self, db: sqlite3.Connection | None) -> sqlite3.Connection:
         """Return ``db`` if it is still usable, else open a new connection.
 
-        To keep it open saves two syncs of each write.
+        A connection that stays open saves two syncs of each write.
         """
         if db is not None and self.path.exists():
             return db
@@ -199,7 +199,10 @@ class Writing:
     def add_file(
         self, series: str, part: str, digest: str, rows: int, first: date, last: date
     ) -> StoredFile:
-        """Enter a new file as the newest of its part. Return it with the number of its name."""
+        """Enter a new file as the newest of its part. Return it with its new number.
+
+        The number is part of the file's name.
+        """
         row = (series, part, digest, rows, first.toordinal(), last.toordinal())
         entered = self._db.execute(
             "INSERT INTO writes (series, part, hash, rows, first, last) VALUES (?, ?, ?, ?, ?, ?)",

@@ -96,9 +96,9 @@ class Series(NamedTuple):
         code; date (Date), or t (Datetime ns UTC; of a minute its start); then
 
         1d, 1m: open, high, low, close (won), volume (shares), value (won), all Int64. ``value`` of
-        a minute is the won of the whole day up to the minute's end, as KIS states it. It is null
-        where a file did not state it.
-        index: the same, prices in points as Float64.
+        a minute is the won traded from the begin of the day to the minute's end, because KIS states
+        that sum. It is null where a file had no value.
+        index: the same columns, with prices in points as Float64.
         flow: volume (shares); for individual, foreign and institution the net purchase in shares,
         and with ``_value`` in won; all Int64.
         tick: price (won), qty (shares), side (buy, sell; null: not stated), volume (the day's

@@ -170,9 +170,10 @@ class Store:
         self, writing: Writing, series: Series, write: _FileWrite,
         replaced: list[StoredFile], made: list[Path],
     ) -> int:  # fmt: skip
-        """Merge new rows with those of their files into one new file. Return how many rows changed.
+        """Merge new rows with the rows of their files into one new file.
 
-        ``replaced`` and ``made`` are filled: the old files, and the path of the new one.
+        Return how many rows changed. Adds the old files to ``replaced``, and the path of the new
+        file to ``made``.
         """
 
         rows, changed = write.rows, len(write.rows)
@@ -301,7 +302,7 @@ def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
 
 
 def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
-    """Return the days, all of one year, that have or get a file of their own."""
+    """Return the days that have or get a file of their own. ``days`` are of one year."""
     if not series.is_by_day:
         return set(days)
     whole = files.get(str(days[0].year))

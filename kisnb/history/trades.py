@@ -1,7 +1,8 @@
 """Completes the trades of a time span: those that we have, and KIS's trades for the holes.
 
-A trade states the day's shares up to it. So it is known where trades are missing: a trade follows
-another one when its shares before it are the shares of that one.
+A trade states the day's volume, its own shares included. So it is known where trades are missing:
+no trade is missing between two trades if the volume of the later one less its own shares is the
+volume of the earlier one.
 
     the span, newest first
     │ page of KIS up to `cursor`: the newest trades of it
@@ -41,7 +42,7 @@ def recorded(
 ) -> pl.DataFrame:
     """Return the rows of all records from ``since`` to ``until``, sorted by key.
 
-    Of rows with the same key the first record's row is kept.
+    If several records have a row of the same key, the row of the first record is kept.
     """
     import polars as pl
 
@@ -53,7 +54,10 @@ def recorded(
 
 
 def joined(series: Series, *parts: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of all parts, sorted by key. Of rows with the same key the first is kept."""
+    """Return the rows of all parts, sorted by key.
+
+    If several parts have a row of the same key, the row of the first part is kept.
+    """
     import polars as pl
 
     return pl.concat(parts).unique(series.keys, keep="first", maintain_order=True).sort(series.keys)
@@ -63,8 +67,9 @@ async def trades_from_kis(
     source: HistorySource, code: str, venue: Venue, since: Ns, until: Ns, there: pl.DataFrame,
     *, progress: Progress = lambda _done, _all: None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Return today's trades from ``since`` to ``until``: ``there``, and KIS's trades for its holes.
+    """Return today's trades from ``since`` to ``until``.
 
+    ``there`` are the trades that we have. KIS is asked for the trades that are missing among them.
     Raises KisnbError.
     """
     import polars as pl
@@ -91,7 +96,7 @@ async def trades_from_kis(
 
 
 def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
-    """Return the begin of the run of trades without a hole that contains moment ``t``."""
+    """Return the begin of the unbroken run of trades that contains the moment ``t``."""
     import polars as pl
 
     follows = (pl.col("volume") - pl.col("qty")) == pl.col("volume").shift()
@@ -100,7 +105,7 @@ def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
 
 
 def missing_shares(trades: pl.DataFrame) -> int:
-    """Return how many shares were traded between these trades of a day but are missing."""
+    """Return how many shares were traded in the holes between these trades of a day."""
     import polars as pl
 
     held = pl.col("volume") - pl.col("qty") - pl.col("volume").shift()

@@ -20,7 +20,10 @@ NAMES = {
 
 
 def strategy(name: str) -> type[Agent]:
-    """Return the Agent class of a strategy. Raises BadInput, which lists the names, if unknown."""
+    """Return the Agent class of a strategy.
+
+    Raises BadInput for an unknown name. Its text lists the known names.
+    """
     if name not in NAMES:
         raise BadInput(f"there is no strategy {name!r}", f"choose one of {', '.join(NAMES)}")
     found: type[Agent] = getattr(import_module(f"kisnb.strategies.{name}"), NAMES[name])

@@ -12,14 +12,15 @@ BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
 class GoldenCross(Agent):
-    """Buys when the mean of ``short`` closes crosses above that of ``long``; sells below it.
+    """Buys when the mean of ``short`` closes crosses above the mean of ``long`` closes.
 
     - Idea: a trend that has begun goes on for a while.
     - Data: daily bars of one stock. Any length of bars works: set ``every`` in a subclass.
     - Decision: on a closed bar (``decide``). The order trades at the next bar.
-    - Leaves also when a close is ``stop`` under the average price paid.
+    - Sells when the short mean is below the long mean, or when a close is ``stop`` below the
+      average price paid.
     - Known weakness: in a market without a trend it buys high and sells low again and again, and
-      each turn costs fee and tax. The stop is looked at on closes, so a gap may lose more.
+      each turn costs fee and tax. The stop is checked at closes only, so a price gap may lose more.
     """
 
     every: ClassVar[str] = "1d"
@@ -53,7 +54,7 @@ def decide(closes: list[int], short: int, long: int, average: float | None, stop
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
     ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held. A buy needs the cross itself: the means changed sides with the newest close.
+    nothing is held. It buys only on the bar at which the short mean crosses above the long mean.
     """
     if average is not None and closes[-1] <= average * (1 - stop):
         return SELL

@@ -12,14 +12,15 @@ BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
 class MeanReversion(Agent):
-    """Buys when a close is ``dip`` under the mean of ``length`` closes; sells back at the mean.
+    """Buys when a close is ``dip`` below the mean of the last ``length`` closes.
 
-    - Idea: a short fall without news is often made good within days.
+    - Idea: the price often recovers within days from a short fall without news.
     - Data: daily bars of one stock.
     - Decision: on a closed bar (``decide``). The order trades at the next bar.
-    - Leaves also when a close is ``stop`` under the average price paid.
-    - Known weakness: a fall with news goes on, and the stop then sells near the low. The mean holds
-      the newest close itself, so a single fall must be larger than ``dip`` to count.
+    - Sells when a close is back at the mean, or when a close is ``stop`` below the average price
+      paid.
+    - Known weakness: a fall with news goes on, and the stop then sells near the low. The newest
+      close is part of the mean, so a single fall must be larger than ``dip`` to count.
     """
 
     every: ClassVar[str] = "1d"

@@ -25,15 +25,15 @@ class ExitSignals(NamedTuple):
 
 
 class VolatilityBreakout(Agent):
-    """Buys a rise of ``move`` in a bar after a time in which the ranges became smaller.
+    """Buys when a close rises by ``move`` after the range of the bars has become smaller.
 
-    - Idea: a quiet market gathers force; the first strong move shows the side.
+    - Idea: after quiet days, the first strong move often shows where the price goes.
     - Data: daily bars of one stock. The range is ATR over ``length`` bars, in won.
     - Decision: on a closed bar (``decide``). The order trades at the next bar.
-    - Leaves when the range is above ``wide`` times its mean and the close falls, after ``longest``
-      bars, or when a close is ``stop`` under the average price paid.
-    - Known weakness: it buys after the move, at the next open, which often gaps; a single large bar
-      raises the range for ``length`` bars, so that it rests for weeks afterwards.
+    - Sells when the range is above ``wide`` times its mean and the close falls, after ``longest``
+      bars, or when a close is ``stop`` below the average price paid.
+    - Known weakness: it buys after the move, at the next open, which often gaps. A single large bar
+      raises the range for ``length`` bars, so it buys nothing for weeks afterwards.
     """
 
     every: ClassVar[str] = "1d"
@@ -92,10 +92,10 @@ def decide(
 ) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the last two closes in won. ``ranges`` are the newest ATR values in won, that of
-    the newest bar last. ``average`` is the price paid, None when nothing is held; ``bars`` are the
-    closed bars of the position. The range contracts when its value *before* the newest bar is below
-    its mean over ``window`` bars: the move itself widens the range, and must not hide the quiet.
+    ``closes`` are the last two closes in won. ``ranges`` are the newest ATR values in won, oldest
+    first. ``average`` is the price paid, None when nothing is held. ``bars`` is the number of bars
+    since the buy. The market counts as quiet when the ATR *before* the newest bar was below its
+    mean over ``window`` bars. The newest bar is left out, because the move itself raises the ATR.
     """
     if average is not None and (bars >= exits.longest or closes[-1] <= average * (1 - exits.stop)):
         return SELL

@@ -17,14 +17,19 @@ WINDOW = 100
 class VolumeTrigger(Agent):
     """Trades on the newest 100 bars of 20 seconds.
 
-    Early and late are the mean closes of the first and the last 50 of them.
+    The early mean is the mean close of the first 50 bars, the late mean is the mean close of the
+    last 50.
 
     - Buy ``qty`` shares when three things hold. The newest close is ``rise`` above the mean close.
-      The late mean is ``trend`` above the early one. The newest volume is ``surge`` times the mean.
-    - Sell ``qty`` shares of what it holds on the mirrored fall, with the same volume test.
-    - Sell all that it holds when a trade prints at break-even (after fee and tax) plus ``profit``.
+      The late mean is ``trend`` above the early mean. The newest volume is ``surge`` times the mean
+      volume.
+    - Sell ``qty`` shares, or all that it holds if that is less, when three things hold. The newest
+      close is ``rise`` below the mean close. The late mean is ``trend`` below the early mean. The
+      newest volume is ``surge`` times the mean volume.
+    - Sell all that it holds when a trade reaches the break-even price (after fee and tax) plus
+      ``profit``.
 
-    It has at most one order open.
+    It has at most one open order.
     """
 
     every: ClassVar[str] = "20s"

@@ -208,7 +208,7 @@ class DeskCore:
         return Turn(now, self.state)
 
     def _close_open_calls(self, turn: Turn, order: Order) -> None:
-        """Record how the calls of an order ended that were under way when the desk stopped."""
+        """Record an end for each call of the order that was under way when the desk stopped."""
         now, key = turn.now, order.key
         if order.state is OrderState.NEW:
             if self.orders.stays_held(now, order):

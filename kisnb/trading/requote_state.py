@@ -15,7 +15,7 @@ Stage: TypeAlias = Literal["first", "moved", "ending", "last"]
 
 
 class Budget:
-    """One order with a requote, as far as it has come."""
+    """The progress of one order that has a requote."""
 
     __slots__ = ("before", "current", "made", "root", "since", "spec", "stage")
 
@@ -34,7 +34,10 @@ class Budget:
 
 
 class RequoteState:
-    """The requotes that are not over, and the buys that wait after one. Sessions fold the same."""
+    """The requotes that have not ended, and the pauses in buying after them.
+
+    Sessions compute the same state from the same rows.
+    """
 
     def __init__(self) -> None:
         self.budgets: dict[str, Budget] = {}
@@ -43,12 +46,12 @@ class RequoteState:
         """When a buy was given up, and until when no other follows, by agent and stock."""
 
     def begin(self, t: Ns, intent: Intent) -> None:
-        """Fold an order that has a requote."""
+        """Begin the budget of an order, if the order has a requote."""
         if intent.requote is not None:
             self.budgets[intent.key] = Budget(t, intent, intent.requote)
 
     def apply(self, row: Requoted, order: Order) -> None:
-        """Fold a step of ``order``."""
+        """Apply a step of a requote to the budget of ``order``."""
         budget = self.budgets.get(row.root)
         if row.step == "cool":
             self.cooled[order.intent.agent, order.code] = row.t, row.until
@@ -66,7 +69,7 @@ class RequoteState:
             budget.made += row.by != row.key
 
     def on_ended(self, order: Order) -> None:
-        """Forget the budget of an order that has ended by itself, or by somebody's decision."""
+        """Forget the budget of an order that has ended without a step of its requote."""
         for budget in list(self.budgets.values()):
             # A cancel of its own has a step behind it. So has a move that was refused, and a last
             # sell that was not sent.

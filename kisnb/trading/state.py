@@ -287,7 +287,10 @@ class State:
         return self.drifts.get((subject, "cash" if subject == "cash" else "holding"))
 
     def doubtful(self, code: str) -> int:
-        """Return how many shares KIS alone had stated and its newest full statement lacks."""
+        """Return how many shares KIS once stated and does not state any more.
+
+        No fill proves these shares. The newest complete statement of KIS decides.
+        """
         drift = self.account_drift(code)
         missing = drift.ours - drift.theirs if drift is not None else 0
         return max(min(missing, self.unproven.get(code, 0)), 0)
@@ -301,9 +304,10 @@ class State:
         return won if day == day_number(now) else 0
 
     def _explicable(self, day: int, code: str) -> int:
-        """Return how many shares buys of a day may still explain when the account opens.
+        """Return how many shares of a day's buys have no booked fill when the account opens.
 
-        The list by which it opens may lack their fills. Booked later, those would count twice.
+        The list by which the account opens may lack these fills. Their shares may be in the account
+        already, and a fill that is booked later would count them twice.
         """
         bought = sum(
             order.quantity - order.filled
@@ -361,5 +365,8 @@ class State:
 
 
 def _home(notice: Notice) -> int:
-    """Return the number of the order that a notice is about: of a cancel, the cancelled order."""
+    """Return the number of the order that a notice is about.
+
+    For the notice of a cancel it is the number of the cancelled order.
+    """
     return (notice.original or notice.number) if notice.kind == "cancelled" else notice.number

@@ -40,7 +40,7 @@ class Turn:
         self._effects.append(effect)
 
     def publish(self, event: Event) -> None:
-        """Publish an event that is not journaled to all sessions."""
+        """Publish an event to all sessions without journaling it."""
         self.emit(Publish(event))
 
     def report(self, text: str) -> None:

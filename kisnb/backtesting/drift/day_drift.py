@@ -78,12 +78,15 @@ class _Row:
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """The won of each of ``PARTS``."""
+        """The won of each part of the drift, in the order of ``PARTS``."""
         return (self.latency, *self.of_day)
 
 
 class Drift:
-    """The drift of one day. ``orders`` has it order by order, ``summary`` by its parts."""
+    """The drift of one day: how the day differs from its back-test.
+
+    ``orders`` lists the drift by order, ``summary`` by its parts.
+    """
 
     def __init__(
         self,
@@ -93,7 +96,11 @@ class Drift:
         marks: Mapping[str, int],
         latency: Ns | None,
     ) -> None:
-        """``latency`` is that of the day's orders, None when they tell none."""
+        """Compare the day's orders with two back-tests of the day.
+
+        ``met`` ran with the day's latency, ``promised`` with latency 0. ``latency`` is the median
+        latency of the day's orders, ns; None when it is not known.
+        """
         self.promised = BacktestResult(promised)
         """The back-test with latency 0."""
         self.met = BacktestResult(met)
@@ -104,7 +111,10 @@ class Drift:
 
     @property
     def total(self) -> int:
-        """Won that the day brought more than the back-test promised; below 0: less."""
+        """Result of the day minus the result of the back-test with latency 0, won.
+
+        Below 0: the day was worse.
+        """
         return sum(sum(row.parts) for row in self._rows)
 
     @cached_property
@@ -133,7 +143,10 @@ class Drift:
 
     @property
     def summary(self) -> pl.DataFrame:
-        """One row per part of the drift, and one over all: part, won, orders, meaning."""
+        """One row per part of the drift, and a last row over all parts.
+
+        Columns: part, won, orders, meaning.
+        """
         import polars as pl
 
         rows = [(name, won, count, _MEANINGS[name]) for name, won, count in self._sums()]
@@ -187,13 +200,13 @@ def drift(
     """Compare a day that an agent traded with the back-test of that day, order by order.
 
     ``agent`` is an agent or a class, with the parameters that it had on the day. ``recording`` is
-    the day's tape, or a recording of the wire. ``live`` is the session that traded it, or the
-    agent's order book. Of several agents the orders of this one count, by its id.
+    the day's tape, or a recording of the wire. ``live`` is the session in which the agent traded,
+    or the agent's order book. Only the orders of this agent count, by its id.
 
-    ``latency`` is the time from a decision until its order is at the exchange, in seconds; left
-    out, it is the median of the day's orders. A tape that has the orders itself says when each of
-    them came. The other arguments are those of ``backtest``. Raises BadInput and ConfigError with
-    the cure.
+    ``latency`` is the time from a decision until its order is at the exchange, in seconds. Without
+    it the median of the day's orders is taken. A tape that contains the agent's orders says itself
+    when each of them came. The other arguments are those of ``backtest``. Raises BadInput and
+    ConfigError with the cure.
     """
     if not is_recording(recording):
         raise BadInput(f"{recording} is no tape and no recording", "name the file of the day")
@@ -219,7 +232,7 @@ def drift(
 def latency_of(orders: Sequence[Order]) -> Ns | None:
     """Return the median time from an order's decision until it was at the exchange, ns.
 
-    None when no order came there.
+    None when no order reached the exchange.
     """
     found = [late for order in orders if (late := _latency(order)) is not None]
     return int(statistics.median(found)) if found else None

@@ -20,14 +20,17 @@ NEAR: Ns = 3 * SECOND
 
 
 class Pair(NamedTuple):
-    """An order of two runs; None where a run lacks it."""
+    """The same order in two runs. None for a run that does not have the order."""
 
     one: Order | None
     other: Order | None
 
 
 class Apart(NamedTuple):
-    """The difference of both orders of a pair by its causes, won; below 0: the first was worse."""
+    """The difference between the two orders of a pair, by its causes, won.
+
+    Below 0: the order of the first run did worse.
+    """
 
     slippage: int = 0
     """Other prices of the shares that both filled."""
@@ -42,12 +45,12 @@ class Apart(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The whole difference of both orders' values, won."""
+        """The whole difference between the values of the two orders, won."""
         return sum(self)
 
 
 def paired(ones: Iterable[Order], others: Iterable[Order], near: Ns = NEAR) -> list[Pair]:
-    """Return the orders of two runs side by side, in the order of time."""
+    """Return the orders of two runs as pairs, in the order of time."""
     lists: dict[tuple[str, Side], tuple[list[Order], list[Order]]] = defaultdict(lambda: ([], []))
     for which, orders in enumerate((ones, others)):
         for order in orders:
@@ -72,7 +75,10 @@ def _aligned(ones: list[Order], others: list[Order], near: Ns) -> list[Pair]:
 
 
 def apart(pair: Pair, marks: Mapping[str, int]) -> Apart:
-    """Return what sets both orders apart. ``marks`` are the last prices of the day, won."""
+    """Return by what the two orders of a pair differ.
+
+    ``marks`` are the last prices of the day, won.
+    """
     one, other = pair
     if one is None or other is None:
         order, sign = (one, 1) if one is not None else (other, -1)
@@ -97,7 +103,10 @@ def value(order: Order, marks: Mapping[str, int]) -> int:
 
 
 def _gain(fills: Sequence[Fill], skipped: int, mark: int) -> int:
-    """Return what the shares behind the first ``skipped`` gain up to ``mark`` when bought, won."""
+    """Return the gain of bought shares from their fills up to the price ``mark``, won.
+
+    The first ``skipped`` shares do not count.
+    """
     gain = 0
     for fill in fills:
         qty = max(fill.qty - skipped, 0)
@@ -107,7 +116,7 @@ def _gain(fills: Sequence[Fill], skipped: int, mark: int) -> int:
 
 
 def _first(fills: Sequence[Fill], shares: int) -> int:
-    """Return the won of the first ``shares``."""
+    """Return the value of the first ``shares`` shares of the fills, won."""
     won = 0
     for fill in fills:
         qty = min(fill.qty, shares)

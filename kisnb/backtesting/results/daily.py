@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
     """Return a DataFrame with one row per trading day, at the end of the day.
 
-    Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; of the first day
-    against the cash at the start; null after a day without equity above 0); drawdown (equity ÷ the
-    highest so far, the start included, − 1).
+    Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; null after a day
+    without equity above 0); drawdown (equity ÷ the highest equity so far, − 1). The first day's
+    return is measured against the cash at the start. That cash also counts as the first highest
+    equity.
 
-    With a benchmark also: benchmark (its close), benchmark_return (null when it or the day before
-    has no close), benchmark_equity (won that the cash at the start would be worth in it), relative
-    (equity ÷ benchmark_equity). They are null on days without a close.
+    With a benchmark also: benchmark (its close), benchmark_return (null when the day or the day
+    before has no close), benchmark_equity (won that the cash at the start would be worth in the
+    benchmark), relative (equity ÷ benchmark_equity). They are null on days without a close.
     """
     import polars as pl
 

@@ -39,7 +39,7 @@ class DailyCurve:
 
     @property
     def growth(self) -> float | None:
-        """Growth of the equity a year, 0.01 = 1 %. None when it may not be annualised."""
+        """The yearly growth of the equity, 0.01 = 1 %. None when it cannot be annualised."""
         if self.annual is None or self.last <= 0:
             return None
         return math.pow(self.last / self.start, self.annual / len(self.days)) - 1
@@ -50,7 +50,10 @@ class DailyCurve:
         return min(self.drawdowns) if self.drawdowns else None
 
     def spells(self) -> list[tuple[int, int]]:
-        """Return each run of days below an earlier highest equity: (index of first day, days)."""
+        """Return each unbroken run of days on which the equity was below an earlier high.
+
+        Each is a tuple: the index of its first day, and its number of days.
+        """
         found: list[tuple[int, int]] = []
         for i, drawdown in enumerate(self.drawdowns):
             if drawdown < 0:

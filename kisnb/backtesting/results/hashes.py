@@ -34,7 +34,7 @@ def config_of(record: RunRecord) -> str:
 
 
 def data_hash(record: RunRecord) -> str:
-    """Return a hash of the bars, 16 hex digits. Another bar gives another hash."""
+    """Return a hash of the bars, 16 hex digits. It differs when any bar differs."""
     import polars as pl
 
     # Each number counts with its place, so that two bars that change places count, too. The sums

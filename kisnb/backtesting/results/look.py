@@ -98,7 +98,10 @@ def days_of(result: RunFrames) -> Sequence[date]:
 
 
 def percent(value: float) -> str:
-    """Return a value in percent as text, such as ``"-12 %"``, or ``"-12.5 %"`` for a fraction."""
+    """Return a value in percent as text, with one decimal if the value is not whole.
+
+    For example ``"-12 %"`` and ``"-12.5 %"``.
+    """
     return f"{number(value, 0 if abs(value - round(value)) < 1e-9 else 1)} %"
 
 

@@ -73,7 +73,7 @@ def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
 
     - agent (the seller), code, quantity (shares)
     - entry, exit (Datetime ns, KST), entry_price, exit_price (won)
-    - pnl: won before cost. costs: won, the parts of the fees of both sides, and the tax.
+    - pnl: won before cost. costs: won, the shares' part of both fees, and the tax.
       pnl_net: pnl less costs.
     - return: pnl_net ÷ the cost of the shares with their fee. 0.01 = 1 %.
     - days: trading days from entry to exit, 0 for a sale on the day of the buy.
@@ -127,7 +127,10 @@ def _days_between(days: Sequence[date], entry: Ns, end: Ns) -> int:
 
 
 def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
-    """Return the fills sorted by time; fills of one moment in the order of their orders."""
+    """Return the fills with their orders, sorted by time.
+
+    Fills of the same moment are in the order in which their orders were made.
+    """
     return sorted(book.fills, key=lambda pair: pair[1].t)
 
 

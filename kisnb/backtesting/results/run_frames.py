@@ -60,7 +60,7 @@ class RunFrames:
         """Equity after each step of the run.
 
         Columns: time (Datetime ns, KST), cash, holdings, equity (won), drawdown (equity ÷ the
-        highest so far, the start included, − 1).
+        highest equity so far, − 1). The cash at the start counts as the first highest equity.
         """
         import polars as pl
 
@@ -78,7 +78,7 @@ class RunFrames:
 
     @cached_property
     def curve(self) -> pl.DataFrame:
-        """The points of the charts: the days, or the steps of a run of some days over ticks.
+        """The points of the charts: the days, or the steps of a run over ticks of a few days.
 
         Columns: at (Date, or Datetime ns, KST), equity (won), drawdown, exposure (null when equity
         is 0 or less). The days of a run with a benchmark also have benchmark_equity (won).
@@ -158,7 +158,7 @@ class RunFrames:
         return found
 
     def value(self, name: str) -> Value:
-        """Return the value of one statistic: won and counts as int, others as float.
+        """Return the value of one statistic: won and counts as int, all else as float.
 
         None when it is not defined. Raises BadInput as ``statistic`` does.
         """

@@ -123,7 +123,10 @@ def _note(statistic: Statistic) -> Markup:
 
 
 def _values(result: RunFrames) -> Markup:
-    """Return the values for the pointer as JSON that is safe inside a script element."""
+    """Return the values that the page shows under the mouse pointer, as JSON.
+
+    The JSON is safe inside a script element.
+    """
     points = result.curve
     lines: list[list[tuple[str, list[str]]]] = [
         [("equity", [number(v) for v in points["equity"].to_list()])],
@@ -171,7 +174,10 @@ def _sum_of_value() -> Any:
 
 
 def _stocks(result: RunFrames) -> Markup:
-    """Return an HTML table: a row per stock, the best first, and a last row over all."""
+    """Return an HTML table with one row per stock, and a last row over all stocks.
+
+    The stock with the highest PnL after cost comes first.
+    """
     summary = result.book.summary()
     stocks = summary.head(-1).sort("realised_net", descending=True, maintain_order=True)
     head = (
@@ -270,7 +276,10 @@ def _data(record: RunRecord) -> Markup:
 
 
 def _assumed() -> list[tuple[str, str]]:
-    """Return the names of the market's uncertain facts, by the variant that was used."""
+    """Return pairs: a variant in words, and the names of the uncertain facts that used it.
+
+    An uncertain fact of the market is one that no document decides (``market.uncertain``).
+    """
     taken = uncertain.current()
     names = uncertain.Uncertain.__struct_fields__
     variants = (

@@ -42,10 +42,11 @@ def tape_record(
     ``recording`` is a tape of the simulator or of a desk, or a recording of the wire. The tax is
     the tax of that day. ``costs`` gives the commission; None takes the setting ``fees``. ``cash``
     is the account's cash in won; None: it is not checked. If orders reached the recorded server,
-    the tape holds their effect, and its depth contains our own shares (``tape_market``). With
-    ``as_new`` the tape's orders are those of somebody else, and the agent's are new to it. Raises
-    ConfigError for a wrong setting, BadInput for a file without trades and for an agent without a
-    stock code, and RuntimeError with the agent's traceback when the agent fails.
+    the tape holds their effect, and the tape's depth contains our own shares (``tape_market``).
+    With ``as_new`` the orders in the tape count as somebody else's orders, and the agent's orders
+    are not among them. Raises ConfigError for a wrong setting, BadInput for a file without trades
+    and for an agent without a stock code, and RuntimeError with the agent's traceback when the
+    agent fails.
     """
     charged = read_fees(load_config().fees) if costs is None else costs
     behind, feed = int(values.seconds(latency, "latency") * SECOND), read_tape_feed(Path(recording))

@@ -50,7 +50,7 @@ class TapeCurve:
         self._note()
 
     def equity(self, cash: int) -> pl.DataFrame:
-        """Return the columns of ``RunRecord.equity``, from ``cash`` at the start on, won."""
+        """Return the columns of ``RunRecord.equity``. ``cash`` is the cash at the start, won."""
         return equity_frame([(t, cash + flow, held) for t, flow, held in self._notes])
 
     def bars(self) -> pl.DataFrame:

@@ -140,8 +140,8 @@ class TapeMarket:
     def enter(self, number: int, intent: Intent, venue: Venue) -> list[TapeFill]:
         """Match an order against the depth, and return its fills.
 
-        Its leaves then wait in ``standing``, unless its kind forbids it. Without a known depth the
-        order waits for a trade.
+        Shares that do not fill wait in ``standing``, unless the kind is IOC or FOK. Without a known
+        depth the order waits for a trade.
         """
         levels = self._of(intent.code, venue)
         price = self._limit(intent, levels)
@@ -161,7 +161,7 @@ class TapeMarket:
     def revise(self, number: int, old: int, intent: Intent) -> list[TapeFill] | None:
         """Move shares of the order ``old`` to the order ``number`` at another price.
 
-        Return its fills, None when ``old`` does not wait any more.
+        Return the fills of ``number``. None when ``old`` does not wait any more.
         """
         before = self.standing.get(old)
         if before is None:
@@ -199,7 +199,10 @@ class TapeMarket:
         return gone
 
     def expire(self, code: str, venue: Venue) -> list[tuple[int, int]]:
-        """Remove all orders of a stock at a venue. Return the number and the leaves of each."""
+        """Remove all orders of a stock at a venue.
+
+        Return the number and the leaves of each removed order.
+        """
         ended = [o for o in self.standing.values() if (o.intent.code, o.venue) == (code, venue)]
         for order in ended:
             del self.standing[order.number]
@@ -248,7 +251,7 @@ class TapeMarket:
         self, order: Standing, traded: dict[tuple[str, Venue, Side | None, int], int],
         *, is_shown: bool,
     ) -> list[TapeFill]:  # fmt: skip
-        """Match an order that waits at a price against a batch. Return its fills.
+        """Match a waiting order against the trades and the depth of a batch. Return its fills.
 
         ``traded`` has the shares of the batch's trades. ``is_shown``: the batch has a new depth of
         the stock.

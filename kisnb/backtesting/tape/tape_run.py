@@ -168,10 +168,10 @@ class TapeRun:
         self._drain()
 
     def reach_server(self, t: Ns, *, is_new: bool) -> None:
-        """Let the next waiting call reach the server, as a call did at ``t`` in the tape.
+        """Let the next waiting call reach the server, because the tape shows a call at ``t``.
 
-        The tape shows its effect next, and the agent sees it before its next call goes out.
-        ``is_new``: the call was a new order, not a revise or a cancel.
+        What follows in the tape is the effect of this call. The agent sees the effect before its
+        next call goes out. ``is_new``: the call was a new order, not a revise or a cancel.
         """
         if t > self.now:
             self._send_all()
@@ -197,7 +197,7 @@ class TapeRun:
             self._drain()
 
     def _pass_time(self, t: Ns) -> None:
-        """Move time to ``t``; what was due before happens in its order, each at its moment.
+        """Move time to ``t``. First let everything happen that was due before, each at its moment.
 
         These are calls that reach the server, and moments that the core and the agent asked for.
         """
@@ -227,7 +227,7 @@ class TapeRun:
         self.now = t
 
     def _drain(self) -> None:
-        """Submit the agent's commands to the core, and answer readings, until none is left.
+        """Submit the agent's commands to the core and answer readings, until there are no more.
 
         Raises AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
         """

@@ -45,7 +45,7 @@ class TapeServer:
     """The server of a tape's day: it numbers orders and hands them to the exchange."""
 
     def __init__(self, market: TapeMarket, state: State, cash: int | None) -> None:
-        """``cash`` is what the account had at the start, won; None when it is not known."""
+        """Begin the day with ``cash`` won in the account; None when the cash is not known."""
         self._market = market
         self._state = state
         self._cash = cash
@@ -70,12 +70,15 @@ class TapeServer:
     def notices(
         self, now: Ns, fills: Sequence[TapeFill], at: Venue = Venue.KRX
     ) -> Iterator[Notice]:
-        """Yield the notices of fills. Those of one order and price at a moment are one."""
+        """Yield the notices of fills.
+
+        Fills of one order at the same price and moment become one notice.
+        """
         for fill in _joined(fills):
             yield self._filled(now, fill, at)
 
     def read(self, query: OrdersQuery, prices: dict[str, int]) -> OrdersRead:
-        """Answer a reading of the orders. ``prices`` are those of what is held, won."""
+        """Answer a reading of the orders. ``prices`` are the prices of the held stocks, won."""
         books, day = self._state.books, int(f"{query.day:%Y%m%d}")
         rows = tuple(
             self._row(order)

@@ -38,9 +38,10 @@ class TickRunner(AgentRunner):
         before: Callable[[int], Sequence[Tick]],
         flows: FlowTable | None = None,
     ) -> None:
-        """``out`` takes the commands of all agents in their order. ``clock`` is theirs, too.
+        """Connect the agent to this runner.
 
-        ``before`` gives the first trades of the data, as many as it is asked for.
+        ``out`` collects the commands of all agents in order. All agents have the same ``clock``.
+        ``before`` returns the first trades of the data, as many as it is asked for.
         """
         self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
@@ -66,14 +67,14 @@ class TickRunner(AgentRunner):
         self.clock.now = t
 
     def play(self, part: Sequence[Tick], start: int, left: Iterator[Tick]) -> None:
-        """Begin trades that the run hands to the agent directly, through the iterator ``left``.
+        """Begin a part: trades that the agent gets directly from the iterator ``left``.
 
-        ``start`` trades of the data came before them.
+        ``start`` is the number of trades of the data before the part.
         """
         self._part, self._start, self._left, self._added = part, start, left, 0
 
     def end_part(self) -> None:
-        """End them: bars that the agent has asked for go on with all of them."""
+        """End the part, and add its trades to the bars that the agent has asked for."""
         if self._series:
             self._catch_up()
         self._part, self._left = (), None
@@ -105,7 +106,7 @@ class TickRunner(AgentRunner):
     def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
         """Return the newest ``n`` bars of ``every``, oldest first.
 
-        They begin with the first trade of the data, as a session's begin with the day.
+        The first bar begins with the first trade of the data. In a session it begins with the day.
         """
         if self._part:
             self._series_of(code, every)
@@ -123,7 +124,7 @@ class TickRunner(AgentRunner):
         return series
 
     def _catch_up(self) -> None:
-        """Add the trades that the agent has got since to its bars."""
+        """Add the trades to the agent's bars that it has got since the last call."""
         seen = self._seen_of_part()
         for tick in self._part[self._added : seen]:
             for (code, _), series in self._series.items():
@@ -132,7 +133,7 @@ class TickRunner(AgentRunner):
         self._added = seen
 
     def _seen_of_part(self) -> int:
-        """Return how many trades of the part the agent has got, the one at hand included."""
+        """Return how many trades of the part the agent has got, the present trade included."""
         left: int = self._left.__length_hint__()
         return len(self._part) - left
 

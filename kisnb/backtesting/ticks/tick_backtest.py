@@ -44,7 +44,7 @@ def tick_record(
     patience: float,
     flows: FlowTable,
 ) -> RunRecord:
-    """Run agents over trades; the arguments are those of ``backtest``. Raises what it raises."""
+    """Run agents over trades. Takes the arguments of ``backtest``, and raises the same errors."""
     feed = read_tick_feed(data, code=code_of(agent), start=start, end=end)
     agents = read_agents(agent, feed.codes, params)
     for each in agents:
@@ -108,7 +108,7 @@ def prepared(
 
 
 def _check_handlers(agent: Agent) -> None:
-    """Raise BadInput for an agent that trades cannot drive."""
+    """Raise BadInput unless the agent has ``on_tick``, or ``on_bar`` with a length of bars."""
     kind = type(agent)
     if kind.on_tick is Agent.on_tick and kind.on_bar is Agent.on_bar:
         cure = "write on_tick, or on_bar with a length: every = '1m'"

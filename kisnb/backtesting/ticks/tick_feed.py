@@ -151,7 +151,10 @@ def is_trades(data: object) -> bool:
 def read_tick_feed(
     data: object, *, code: str = "", start: date | None = None, end: date | None = None
 ) -> TickFeed:
-    """Read and check trades. ``code`` is the stock of a table without it. Raises BadInput."""
+    """Read and check trades. Raises BadInput.
+
+    ``code`` is the stock of a table without the column code.
+    """
     import polars as pl
 
     rows = checked_trades(data, code)
@@ -167,10 +170,11 @@ def read_tick_feed(
 
 
 def checked_trades(data: object, code: str = "") -> pl.DataFrame:
-    """Return the trades by time. Trades of one time keep their order.
+    """Return the trades by time. Trades of the same time keep their order.
 
-    Columns: code, t (UTC ns), day, price (won), qty (shares), side (buy, sell, null), volume, value
-    (of the day up to the trade), ask, bid (won); 0 for what the data do not have. Raises BadInput.
+    Columns: code, t (UTC ns), day, price (won), qty (shares), side (buy, sell, null), volume and
+    value (of the day up to the trade), ask, bid (won). A figure that the data do not have is 0.
+    Raises BadInput.
     """
     import polars as pl
 

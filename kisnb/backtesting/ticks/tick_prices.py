@@ -7,7 +7,7 @@ from kisnb.events import Tick
 
 
 class TickPrices:
-    """The newest price of each stock, and its highest of the day."""
+    """The newest price of each stock, and its highest price of the day."""
 
     def __init__(self) -> None:
         self.now: Ns = 0
@@ -16,7 +16,7 @@ class TickPrices:
         self._highs: dict[str, int] = {}
 
     def begin_day(self) -> None:
-        """Forget the highest prices of the day before."""
+        """Forget the highest prices of the previous day."""
         self._highs.clear()
 
     def add(self, tick: Tick) -> None:

@@ -55,7 +55,7 @@ class TickRun:
         prices: TickPrices,
         latency: Ns = 0,
     ) -> None:
-        """``out`` is the list into which the runners put what their agents want."""
+        """Prepare a run. ``out`` is the list into which the runners put their agents' commands."""
         self.feed = feed
         self.runners = runners
         self.orders = orders
@@ -142,7 +142,7 @@ class TickRun:
         self._equity.append(((part.minute + 1) * MINUTE, self.state.cash or 0, held))
 
     def _play_one(self, part: Part) -> None:
-        """Play trades of one stock to one agent: the shortest way."""
+        """Play trades of one stock to one agent. This is the fastest loop."""
         (runner,) = self.runners
         out, clock, on_tick = self._out, self._clock, runner.agent.on_tick
         waiting, ticks = self.orders.waiting, iter(part.ticks)
@@ -162,7 +162,7 @@ class TickRun:
         runner.end_part()
 
     def _play_many(self, part: Part) -> None:
-        """Play trades of any stocks to any agents."""
+        """Play trades of any number of stocks to any number of agents."""
         of_code, is_plain, add = self._of_code, self._is_plain, self._prices.add
         waiting, runner = self.orders.waiting, None
         try:
@@ -193,7 +193,7 @@ class TickRun:
         self.orders.meet_trade(Bar(t, code, 0, price, price, price, price, qty, 1), t)
 
     def _take(self, now: Ns) -> None:
-        """Carry out what the agents want, one after another: it may make them want more."""
+        """Carry out the agents' commands one after another, until no agent gives a new one."""
         out = self._out
         while out:
             wanted, out[:] = list(out), []
@@ -226,7 +226,7 @@ class TickRun:
                     self._check(runner)
 
     def notify(self, order: Order, fact: OrderFact) -> None:
-        """Give a fact to the agent of its order."""
+        """Deliver a fact to the agent that placed the order."""
         runner = self._by_id.get(order.intent.agent)
         if runner is None:
             return
@@ -247,7 +247,7 @@ class TickRun:
         self._check(runner, error)
 
     def _check(self, runner: TickRunner, error: BaseException | None = None) -> None:
-        """Raise what stopped an agent."""
+        """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it."""
         if runner.state is AgentState.FAILED:
             text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
             raise AgentFailed(text) from error

@@ -236,9 +236,9 @@ async def build_desk(
 ) -> BuiltDesk:
     """Connect, read the journal, start the core, and return the desk. Raises KisnbError.
 
-    ``simulator`` has been started for a new day; None uses the running one. ``again`` goes on with
-    the day of a desk that died. ``quotes`` is the mode of the desk that gives the prices. None:
-    this desk has its own.
+    ``simulator`` is a simulator that was just started for a new day. None: use the running
+    simulator. ``again`` goes on with the day of a desk that died. ``quotes`` is the mode of the
+    desk that gives the prices. None: this desk has its own prices.
     """
     # The user's own holidays come first, because everything below asks the calendar.
     calendar.use_local()

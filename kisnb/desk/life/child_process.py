@@ -26,7 +26,7 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for a child process: this process's own, with absolute paths.
+    """Return this process's environment for a child process, with absolute paths.
 
     A relative ``credentials`` or ``record`` of ``config.json`` is passed on as ``KISNB_…``, because
     it names a file beside the notebook that starts the desk. Raises ConfigError for wrong settings.

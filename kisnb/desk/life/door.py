@@ -48,7 +48,7 @@ class Door:
         locks: Sequence[Lock],
         address: Callable[[str], DeskAddress],
     ) -> None:
-        """Prepare the door. ``address`` returns the desk's address for a path of its socket."""
+        """Prepare the door. ``address`` makes the desk's address from the path of its socket."""
         self._server = server
         self._mode = mode
         self._locks = locks
@@ -132,7 +132,7 @@ class Door:
 def _mark(path: Path) -> tuple[int, ...]:
     """Return values that differ when another file stands at the same path; empty without a file.
 
-    The inode number alone is not enough: a later file may get the number of the earlier one.
+    The inode number alone is not enough: a new file may get the number of the removed file.
     """
     try:
         found = path.lstat()

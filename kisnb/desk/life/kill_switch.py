@@ -26,7 +26,8 @@ DYING_SECONDS = 5.0
 def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
     """Pull the kill switch, and yield each step as the desk takes it, up to the last one.
 
-    Raises BadInput when no such desk runs, DeskBusy or DeskLost when it does not come to an end.
+    Raises BadInput when no desk of this mode runs. Raises DeskBusy or DeskLost when the desk does
+    not take the last step.
     """
     client = attached(mode)
     try:

@@ -24,7 +24,10 @@ STOP_SECONDS = 10.0
 
 
 class SimulatedDay(msgspec.Struct, frozen=True):
-    """The options for a simulated day. None: the value of the running day, or the default."""
+    """The options for a simulated day.
+
+    None: the value of the day that is running. If no day is running, the default.
+    """
 
     seed: int | None = None
     date: str | None = None
@@ -65,7 +68,10 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def find_simulator(state: Path) -> SimAddress | None:
-    """Return the address of the simulator whose process runs; else None. It may not answer."""
+    """Return the address of the simulator whose process runs; else None.
+
+    It is not known whether the simulator answers at this address.
+    """
     try:
         address = msgspec.json.decode(
             (sim_folder(state) / "address.json").read_bytes(), type=SimAddress
@@ -87,9 +93,10 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
 
 
 def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
-    """Start and return the simulator of a new day. None: a simulator runs, and its day goes on.
+    """Start a simulator for a new day, and return it.
 
-    ``fresh`` stops a running simulator first. Raises ConfigError.
+    Return None when a simulator is running already: then its day goes on. ``fresh`` stops a running
+    simulator first. Raises ConfigError.
     """
     state = state_dir()
     if fresh:

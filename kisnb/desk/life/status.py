@@ -20,7 +20,7 @@ from kisnb.trading.ports.replies import StatusReply
 
 
 def status(mode: Mode) -> tuple[list[str], bool]:
-    """Return lines for a person, and whether a desk runs and answers."""
+    """Return two values: lines for a person, and whether a desk runs and answers."""
     running = find_desk(mode)
     if running is None:
         return _absent(mode), False

@@ -81,9 +81,9 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
 
 
 def _archived_early(journal: Journal, today: date) -> Path | None:
-    """Return the archived file before this journal if it was moved too early; else None.
+    """Return the file that was archived too early, right before this journal; else None.
 
-    Its newest row is of today or later.
+    A file was archived too early if its newest row is of today or later.
     """
     for path in _archived_since(journal.path.parent / ARCHIVE, today):
         with suppress(ConfigError):
@@ -96,9 +96,9 @@ def _archived_early(journal: Journal, today: date) -> Path | None:
 
 
 def _archived_since(folder: Path, today: date) -> Iterator[Path]:
-    """Yield the archived files whose newest row is of ``today`` or later. The name says the day.
+    """Yield the archived files whose newest row is of ``today`` or later.
 
-    Usually there are no such files.
+    The day is read from the file's name. Usually there are no such files.
     """
     for path in folder.glob("*.sqlite"):
         # A name without a date, such as one that begins with REPLACED, belongs to a file whose rows
@@ -109,7 +109,7 @@ def _archived_since(folder: Path, today: date) -> Iterator[Path]:
 
 
 def _brought_back(journal: Journal, early: Path) -> Journal:
-    """Move the archived file back, add the rows written since, and return it as the journal.
+    """Move an archived file back, add the journal's own rows to it, and return it as the journal.
 
     Raises ConfigError.
     """
@@ -135,9 +135,9 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
     They give the same open orders, lots, cash, differences and trading state. These rows count:
 
     - rows of open orders;
-    - rows of stocks that have been held ever since;
+    - rows of stocks that are held or on order, back to the last moment at which they were neither;
     - rows of a day whose list is read again for an open order. KIS's list has all orders of the
-      day, and an unknown order would be taken for an external one.
+      day, and an order without its rows would be taken for an external one.
     """
     # The whole day is folded once before: only at its end is it known which orders are open, and
     # the second pass needs the oldest of their days.
@@ -195,8 +195,8 @@ def _note(
 ) -> None:
     """Add row number ``n`` to the rows of its stock. Drop these rows when the stock is flat.
 
-    ``first`` is the first day whose orders are all kept, ``last`` the number of each order's last
-    row.
+    All orders of the day ``first`` and of later days are kept. ``last`` has the number of the last
+    row of each order.
     """
     if isinstance(row, AccountOpened):
         for code, _, _ in row.holdings:

@@ -136,7 +136,7 @@ class DeskTape:
             self._due = self._midnight
 
     def _hand_over(self) -> None:
-        """Give the collected events to the thread, or leave them out if too many bytes wait."""
+        """Give the collected events to the thread. Drop them if too many bytes wait for it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

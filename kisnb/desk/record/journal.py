@@ -109,10 +109,10 @@ class Journal:
         )
 
     def published_after(self, number: int) -> tuple[int, bytes]:
-        """Return the published rows after row ``number``, with the number before their first row.
+        """Return the published rows after row ``number``, and the number of the row before them.
 
-        The rows are one JSON array. If the file does not reach back so far, it has all published
-        rows of the file. Raises JournalLost.
+        The rows are one JSON array. If this file does not reach back to ``number``, the array has
+        all published rows of the file. Raises JournalLost.
         """
         count = self.published - number
         # Of the rows before ``whole_from`` only those that still count were taken over, under no
@@ -134,7 +134,7 @@ class Journal:
         return self._whole_from > 0 and self._whole_from == moved.published
 
     def own_rows(self) -> list[Row]:
-        """Return the rows written to this file, without the rows copied from the file before."""
+        """Return the rows written to this file, without the rows copied from the previous file."""
         # All rows that it began with are published ones.
         return self.rows()[self._whole_from - self._before :]
 
@@ -310,9 +310,10 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Return whether the file is damaged.
+    """Return whether the error says that the file is damaged.
 
-    Else the file is whole and the error may pass: the disk is full, or another process has it.
+    Otherwise the file is whole, and the cause may go away: a full disk, or another process that
+    uses the file.
     """
     code = (
         getattr(error, "sqlite_errorcode", None)

@@ -102,7 +102,7 @@ def write_frame(frame: pl.DataFrame, target: Path) -> None:
 
     People open a .csv in a spreadsheet, which would calculate a text that begins with "=". So in a
     .csv such a text gets an apostrophe before it. The other formats hold the texts exactly. Raises
-    BadInput for another name, ConfigError when the file cannot be written.
+    BadInput for any other suffix, ConfigError when the file cannot be written.
     """
     try:
         match target.suffix:

@@ -14,9 +14,10 @@ LOST = "pulled while the disk was full; the reason could not be kept"
 
 
 class KeptHalt:
-    """The file of a kept halt. Several halts are merged into the strongest one.
+    """The file of a kept halt. Several halts are merged into one.
 
-    Halted is stronger than reducing, and a flatten stays.
+    The merged halt has the strongest state ("halted" is stronger than "reducing"). It asks for a
+    flatten if any of the halts does.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +52,7 @@ class KeptHalt:
         return True
 
     def _mark(self, wish: Halt) -> bool:
-        """Make empty files, which a full disk often takes. Return whether that worked."""
+        """Make empty files, for which a full disk often has room. Return whether that worked."""
         try:
             self._path.touch(0o600)
             if wish.flatten:

@@ -79,7 +79,10 @@ class Conductor:
         self.lockstep = False
 
     def receive(self, events: Sequence[Event]) -> None:
-        """Receive a frame. In lockstep it waits until all frames of its moment are here."""
+        """Receive a frame.
+
+        In lockstep it is handled when all frames of its moment are here.
+        """
         if self.lockstep:
             self._held.append(events)
             self._due.set()
@@ -142,7 +145,7 @@ class Conductor:
             return self.lockstep and await self._turn()
 
     async def _turn(self) -> bool:
-        """Check once and move the clock at most once. Return True when more may be done at once."""
+        """Check once, and move the clock at most once. Return True to be called again at once."""
         await _settle()
         if not self._host.quiet or not self._host.broker.settled:
             return self._later(not self._host.broker.settled)
@@ -166,8 +169,8 @@ class Conductor:
     async def _sync(self) -> bool:
         """Receive what the simulator has sent, without moving its clock.
 
-        Return whether more may be done at once. If a call has begun meanwhile, its frames wait for
-        its end, because its reply may still be missing.
+        Return whether more may be done at once. If a call has begun meanwhile, the frames that it
+        caused are received after the call has ended, because its reply may still be missing.
         """
         if not await self._all_here() or not self._host.quiet:
             self._unsynced = True
@@ -226,7 +229,7 @@ class Conductor:
             await self._seen(POLL)
 
     async def _seen(self, seconds: float) -> None:
-        """Wait until something has changed, at most for ``seconds`` of wall time."""
+        """Wait for a change, at most for ``seconds`` of wall time."""
         with suppress(TimeoutError):
             # wait_for of Python 3.11 loses a cancel that comes together with the change.
             async with asyncio.timeout(seconds):
@@ -242,8 +245,8 @@ class Conductor:
     def _followed(self) -> list[Rider]:
         """Return the sessions whose last report says what they wait for now.
 
-        A cell that was woken and then blocks its loop has sent no report since. So the report of
-        its session still has the wait that is over.
+        A session whose own loop is blocked is left out. It has sent no report since it was woken,
+        so its last report names a wait that is over.
         """
         return [r for r in self._riders() if not r.blocked]
 
@@ -296,7 +299,7 @@ async def _settle() -> None:
 def _received_at(now: Ns, event: Event) -> Event:
     """Return the event with ``now`` as its time of receipt.
 
-    Its frame arrived while the clock still stood at the moment before.
+    The frame arrived earlier, while the clock still stood at the previous moment.
     """
     return (
         msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event

@@ -40,7 +40,10 @@ class ControlClient:
         self._http: aiohttp.ClientSession | None = None
 
     async def state(self, port: int | None) -> SimState:
-        """Ask for the simulator's state. ``port`` is our end of its socket; None: we have none."""
+        """Ask for the simulator's state.
+
+        ``port`` is the TCP port of our end of its WebSocket. None: we have no connection.
+        """
         reply = await self._call("GET", "state")
         sockets = {s["port"]: s["frames"] for s in reply["sockets"]}
         speed = 0.0 if reply["speed"] == "step" else float(reply["speed"])
@@ -49,7 +52,8 @@ class ControlClient:
     async def step(self, until: Ns, port: int | None, frames: int) -> Stepped:
         """Move the clock to ``until``, or to the next event that is sent if that is earlier.
 
-        The clock does not move while frames are on their way: ``frames`` is the number received.
+        ``frames`` is the number of frames that we have received. The clock does not move when the
+        simulator has sent more frames than that.
         """
         reply = await self._call("POST", "step", {"until": until, "port": port, "frames": frames})
         return Stepped(reply["moved"], reply["now"], reply["frames"])
@@ -68,7 +72,7 @@ class ControlClient:
             await self._http.close()
 
     async def ask(self, verb: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """POST ``body``, or GET without one, and return the reply.
+        """POST ``body``, or GET when there is no body, and return the reply.
 
         Raises BadInput with the simulator's words when it refuses.
         """

@@ -101,7 +101,7 @@ class DeskHost:
     def receive(self, events: Sequence[Event]) -> None:
         """Submit the events of one frame, in order.
 
-        An event that cannot be handled is reported, and the others are submitted all the same.
+        An event that cannot be handled is reported. The other events of the frame are submitted.
         """
         for event in events:
             try:
@@ -116,7 +116,7 @@ class DeskHost:
                 )
 
     def call(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin a call to the broker. It belongs to this host and is cancelled with it."""
+        """Begin a call to the broker. ``close`` cancels it if it has not ended."""
         self.pending += 1
         task = asyncio.get_running_loop().create_task(
             self._in_lane(work), name="host: a call to KIS"
@@ -174,7 +174,7 @@ class DeskHost:
     def _persist(self, rows: Sequence[Row]) -> bool:
         """Write and sync rows to the disk. Return whether that worked.
 
-        If not, the core knows more than its journal and must not be used any more.
+        When it failed, the core knows more than its journal and must not be used any more.
         """
         try:
             self.journal.append(rows)
@@ -264,7 +264,7 @@ class DeskHost:
         self.submit(Woke(t))
 
     def _may_send(self, key: str) -> Permission:
-        """Return the last permission for an order, right before its first byte."""
+        """Return the Permission for an order. Asked right before its first byte goes out."""
         if self.broken is not None:
             return Permission(self.broken.text, self.broken.cure)
         return self.core.may_send(self.clock.now(), key)

@@ -112,7 +112,10 @@ class QuotesDesk:
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Make a call that only reads. Return its rows by block, and True if they are complete."""
+        """Make a call that only reads.
+
+        Return its rows by block, and whether the rows are complete.
+        """
         reply = await self._asked(CallApi(name, dict(params)))
         return reply.blocks, reply.complete
 
@@ -181,7 +184,7 @@ class QuotesDesk:
 class HybridBroker(KisBroker):
     """A broker whose prices and market channels come from a ``QuotesDesk``.
 
-    Orders, account and notices are its own.
+    Orders, account and notices go over this desk's own connection to KIS.
     """
 
     def __init__(
@@ -247,7 +250,11 @@ class HybridBroker(KisBroker):
         return await self._quotes.quote(code, venue)
 
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:  # noqa: ARG002
-        """Ask the quotes desk for the facts of a stock today. It has its own list of stocks."""
+        """Ask the quotes desk for the facts of a stock today.
+
+        ``is_described`` is not used, because the quotes desk looks into a list of stocks of its
+        own.
+        """
         return await self._quotes.stock_day(code)
 
     async def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
@@ -257,7 +264,10 @@ class HybridBroker(KisBroker):
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Make a call about the account at the own connection, another call at the quotes desk."""
+        """Make a call over the own connection if it is about the account.
+
+        Any other call goes to the quotes desk.
+        """
         api = APIS.get(name)
         # The account is this desk's own. Most calls about the market do not exist at the paper host
         # and end in EGW02006 (KIS's workbook: not offered in 모의투자).

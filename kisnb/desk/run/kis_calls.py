@@ -38,9 +38,9 @@ LOG = "see the desk's log for the details"
 
 
 class KisCalls:
-    """Makes the calls over one broker, and passes the message of each end to ``submit``.
+    """Makes calls over one broker. When a call ends, ``submit`` gets a message with its result.
 
-    A call that fails ends with a message too, because orders wait for it.
+    A call that fails gives a message too, because orders wait for it.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class KisCalls:
     async def read_depths(self, code: str, venues: Sequence[Venue]) -> tuple[Depth, ...]:
         """Read the depth of a stock at these venues from KIS.
 
-        The result lacks a depth that KIS does not give.
+        When KIS gives no depth for a venue, the result has none for that venue.
         """
         found = []
         for venue in venues:

@@ -148,7 +148,10 @@ class Safety:
         return f"lifted: {was} because of {why!r}; {passes}"
 
     def _end_flatten(self, query: LiftHalt) -> str:
-        """End the flatten only, and return a sentence about it. The halt is another decision."""
+        """End the flatten, and return a sentence about it.
+
+        The halt stays. To lift it is a separate decision.
+        """
         state = self._host.core.state
         left = unsold(state)
         self._submit(query)
@@ -198,7 +201,10 @@ class Safety:
             raise BadInput(f"{budget:,} won is more than a live desk may be armed for", cure)
 
     def _check_tail(self, tail: str) -> None:
-        """Raise BadInput for wrong last digits of the account, and for any during a pause."""
+        """Raise BadInput if ``tail`` is not the account's last digits.
+
+        During a pause, raise BadInput for the right digits too.
+        """
         assert self._is_tail is not None
         # It is asked before the digits are compared, so that a right tail does not end a pause.
         self._tries.check_open()

@@ -15,7 +15,7 @@ from kisnb.trading.state import State
 
 
 def standing(host: DeskHost, sessions: Sequence[str]) -> StatusReply:
-    """Return the state of a desk for people. ``sessions`` are the attached ones, in words."""
+    """Return the state of a desk for people. ``sessions`` names the attached sessions."""
     state, now = host.core.state, host.clock.now()
     broken = [f"no order passes: {host.broken}"] if host.broken is not None else []
     failed = host.core.readings.failed

@@ -68,7 +68,8 @@ NO_SOCKET = "try again in a few seconds: a running desk makes a new one"
 class DeskClient:
     """The session's end of the link to a desk.
 
-    ``send`` and ``ask_blocking`` may be called from any thread, ``drain`` only on the home thread.
+    ``send`` and ``ask_blocking`` may be called from any thread. ``drain`` may be called only in the
+    home thread, which runs the notebook's loop.
     """
 
     def __init__(self, address: DeskAddress, back: Back = NEW) -> None:
@@ -300,7 +301,7 @@ class DeskClient:
                 return
 
     def _next_to_write(self) -> tuple[bytes, bool]:
-        """Wait for messages. Return all of them in one piece, and True if no more will come."""
+        """Wait for messages. Return all of them in one piece, and whether it is the last piece."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
             # What has piled up goes out in one call of the system.

@@ -1,4 +1,4 @@
-"""The desk's subscriptions at KIS, for the stocks that are held and those that sessions watch."""
+"""The desk's subscriptions at KIS: for stocks that are held, and for what sessions watch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ class DeskWants:
     def follow(self) -> None:
         """Call ``update`` if the wants differ from those of the last update.
 
-        The account may hold other stocks, or KIS has stated the venues of a stock.
+        They differ when the account holds other stocks than before, or when KIS has stated the
+        venues of a stock.
         """
         if self.wants() != self._given:
             self.update()

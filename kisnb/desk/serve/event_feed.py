@@ -23,7 +23,7 @@ MOST_UNHEARD = 50
 
 
 class EventFeed:
-    """Sends events to the attached sessions, and the outcomes that sessions wait for."""
+    """Sends events to the attached sessions, and replies to sessions that wait for an outcome."""
 
     def __init__(self, host: DeskHost) -> None:
         self.seq = 0
@@ -41,7 +41,10 @@ class EventFeed:
         """Troubles that were published while no session was attached."""
 
     def publish(self, event: Event) -> None:
-        """Give an event its number, and send it with the others of this turn of the loop."""
+        """Give an event its number, and send it at the end of this turn of the loop.
+
+        All events that are published in one turn are sent together.
+        """
         if not self._batch:
             # A frame of KIS may bring many events in one turn of the loop. All sessions get them in
             # one message, right after the turn.
@@ -68,9 +71,9 @@ class EventFeed:
     def publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
         """Send events to one session.
 
-        They take no new numbers, because the other sessions would miss those. The last of them has
-        the number of the newest event, so that an Idle of this session still says how far it has
-        followed.
+        They take no new numbers, because the other sessions would miss these numbers. The last
+        event has the number of the newest event, so that an Idle of this session still says how far
+        the session has followed.
         """
         self.flush()
         connection.send(self._packed(self.seq - len(events) + 1, events))
@@ -82,7 +85,10 @@ class EventFeed:
             self._unheard.clear()
 
     def reply_outcomes(self, connection: Connection) -> None:
-        """Reply to a session's queries about the outcome of orders that are decided now."""
+        """Reply to a session's queries for the outcome of an order.
+
+        A query whose order is not decided yet gets its reply later.
+        """
         orders = self._host.core.state.books.orders
         # A copy, because queries that are replied to are taken out within the loop.
         for number, key in list(connection.outcomes.items()):

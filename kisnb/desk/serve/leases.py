@@ -59,7 +59,7 @@ class Leases:
         return True
 
     def drop(self, owner: Owner) -> list[str]:
-        """End all leases of a session, and return the agents."""
+        """End all leases of a session, and return the agents that it had leased."""
         agents = [agent for agent, holder in self._owners.items() if holder is owner]
         for agent in agents:
             del self._owners[agent]

@@ -21,7 +21,10 @@ class Pacing:
         self._switching = asyncio.Lock()
 
     def update(self) -> None:
-        """Begin to switch the speed if the sessions' wishes to fast-forward have changed."""
+        """Begin to switch the speed, if it is not the speed that the sessions want now.
+
+        While a session fast-forwards, that is lockstep. Otherwise it is the desk's own speed.
+        """
         if self._feed.conductor is not None and self._speed:
             # As a call of the host, so that the desk counts it as under way and ends it when it
             # closes.

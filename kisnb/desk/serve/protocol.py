@@ -26,8 +26,8 @@ PREFIX = 4
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The first message of a session. The desk replies with a Snapshot.
 
-    Other versions may add fields at the end. The first four stay as they are, so that each version
-    can name the other.
+    Other versions may add fields at the end. The first four fields stay as they are, so that each
+    version can name the other one.
     """
 
     version: int
@@ -87,7 +87,10 @@ class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Says that the desk runs and its clock is at ``now``. Everything before it has been sent."""
+    """Says that the desk runs and its clock is at ``now``.
+
+    The desk has sent all its earlier messages before this one.
+    """
 
     now: Ns
 

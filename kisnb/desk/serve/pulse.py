@@ -25,9 +25,10 @@ SILENT_SECONDS = 5.0
 #   open, and this process stood    replies       counts anew from now: the answer may be here
 #   still                                         and not read yet
 class Pulse:
-    """A thread that asks the desk again after each reply.
+    """A thread that checks once a second that the desk still replies.
 
-    It calls ``ask`` to ask, and ``changed`` when a silence begins or ends.
+    It sends the question with ``ask``. It calls ``changed`` when the desk falls silent, or replies
+    again.
     """
 
     def __init__(self, ask: Callable[[], object], changed: Callable[[], object]) -> None:

@@ -288,7 +288,10 @@ class DeskServer:
                 self.queries.receive(connection, number, query)
 
     def _receive_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
-        """Carry out the readable parts of a message. Report the others to its sender alone."""
+        """Carry out the readable parts of a message.
+
+        Report the unreadable parts to the sender alone.
+        """
         match parts_of(body):
             case RawCommands() as raw:
                 self._commands.execute_readable(connection, raw)

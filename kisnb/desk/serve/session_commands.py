@@ -68,7 +68,7 @@ class SessionCommands:
                 self._host.submit(command)
 
     def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
-        """Carry out each readable command. Report the others to their sender alone."""
+        """Carry out each readable command. Report unreadable commands to their sender alone."""
         for piece in pieces(raw):
             if isinstance(piece, Unreadable):
                 self.refuse(connection, piece)

@@ -138,7 +138,10 @@ class SessionQueries:
         return Done()
 
     async def _ask(self, connection: Connection, number: int, query: AnyQuery) -> None:
-        """Read from KIS and reply, in any case: without a reply the session would wait for ever."""
+        """Read from KIS and reply. If that fails, the reply is an error.
+
+        Without a reply the session would wait for ever.
+        """
         try:
             reply = await self._read_from_kis(query)
         except KisnbError as e:
@@ -180,10 +183,11 @@ class SessionQueries:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
 
     def _price_venue(self, code: str, named: Venue | None) -> Venue:
-        """Return the venue whose price KIS is asked for. Raises BadInput if it lacks the stock.
+        """Return the venue whose price is to be read from KIS.
 
-        ``named`` None: a venue to which this desk sends orders, so that an order goes to the market
-        whose price was shown.
+        ``named`` is the venue that the session gave. None: take a venue to which this desk sends
+        orders, so that an order goes to the market whose price was shown. Raises BadInput if the
+        named venue does not list the stock.
         """
         rules, can = self._host.core.rules, self._host.broker.capabilities
         item = rules.instrument(code)

@@ -34,7 +34,7 @@ class TypedRequests:
         """The desk's run, which becomes part of the keys."""
 
     def place(self, requests: Sequence[OrderRequest]) -> OrdersPlaced:
-        """Submit the orders that row O11 does not refuse, and return the answers to all.
+        """Submit the orders that row O11 does not refuse. Return an answer for each order.
 
         Orders that are sent or shown are journaled before this returns.
         """
@@ -50,7 +50,8 @@ class TypedRequests:
     def adopt(self, query: AdoptHolding) -> Reply:
         """Submit an adoption, unless it is refused or repeated.
 
-        The reply says which shares the agent took over, or why not. The row is synced before.
+        The reply says which shares the agent took over, or why it took over none. The adoption's
+        row is synced before the reply.
         """
         now, state = self._host.clock.now(), self._host.core.state
         if query.naming is not None:

@@ -41,10 +41,10 @@ PANDAS_INDEX = ("", "unnamed: 0", "__index_level_0__", "index", "level_0")
 def named(
     path: Path, series: Series, frame: pl.DataFrame, given: Mapping[str, str], fixed: set[str]
 ) -> pl.DataFrame:
-    """Return the file's columns of a series, renamed to our names, and ``ROW``.
+    """Return the columns of a series, renamed to our names, and the column ``ROW``.
 
-    ``given``: the file's column names by our names. ``fixed``: columns whose value the caller
-    gives. Raises BadInput for a missing column.
+    ``given`` has the file's name of a column for each of our names that the caller gives.
+    ``fixed``: columns whose value the caller gives. Raises BadInput for a missing column.
     """
     lower = {name.lower(): name for name in frame.columns if name != ROW}
     found: dict[str, str] = {}
@@ -94,7 +94,7 @@ def _instead(lacking: list[str]) -> str:
 
 
 def _are_times(column: pl.Series) -> bool:
-    """Return whether a column holds dates or times and not the numbers of rows."""
+    """Return whether a column holds dates or times. Otherwise it may hold row numbers."""
     import polars as pl
 
     if column.dtype.is_temporal():

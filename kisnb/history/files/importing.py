@@ -137,7 +137,7 @@ def _index_names(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return rows with typed numbers, and notes. Optional columns that are missing become null.
 
-    The day's volume of trades is summed up instead.
+    One is computed instead: the ``volume`` of trades becomes the sum of the day's shares so far.
     """
     import polars as pl
 
@@ -206,7 +206,10 @@ def _without_contradictions(
 
 
 def _once(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows sorted by key, each key once, and a note. Raises BadInput for two that differ."""
+    """Return rows sorted by key, each key once, and a note.
+
+    Raises BadInput for two rows of one key that differ in another column.
+    """
     import polars as pl
 
     others = [name for name in series.schema() if name not in series.keys]
@@ -230,7 +233,10 @@ def _once(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame,
 def _off_grid(
     path: Path, series: Series, rows: pl.DataFrame, item: Callable[[str], Instrument | None]
 ) -> list[str]:
-    """Return a note about adjusted prices off the tick grid. Raises BadInput for raw prices."""
+    """Return a note about adjusted prices off the tick grid.
+
+    Raises BadInput for a raw price off the tick grid.
+    """
 
     names = ["price"] if series.kind is SeriesKind.TICK else list(PRICES)
     day, off = day_of(series), 0

@@ -166,7 +166,10 @@ def decode_columns(
 
 
 def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
-    """Return the trades of these codes (None: all), each after its index among all events."""
+    """Return the trades of these codes (None: all) as pairs.
+
+    A pair is the trade's index among all events, and the trade.
+    """
     named = [(code, _VENUES[venue]) for code, venue in c.stocks]
     wanted = [codes is None or code in codes for code, _ in c.stocks]
     last = [(0, 0, 0)] * len(named)

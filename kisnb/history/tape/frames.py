@@ -71,9 +71,9 @@ def minute_frame(
 ) -> pl.DataFrame:
     """Return bars of a tape's trades as a DataFrame, sorted by code, venue and time.
 
-    Minutes without a trade are left out. The last bar may not be over yet. Columns: code, venue, t
-    (KST, start), open, high, low, close (won), volume (shares), value (won), count (trades). Raises
-    BadInput.
+    Minutes without a trade are left out. The last bar is returned even if its minute has not ended.
+    Columns: code, venue, t (KST, start), open, high, low, close (won), volume (shares), value
+    (won), count (trades). Raises BadInput.
     """
     import polars as pl
 

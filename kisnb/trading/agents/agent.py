@@ -31,7 +31,7 @@ from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOr
 
 
 class Wait(msgspec.Struct):
-    """A wait until an order has ended, or until a moment. Back-tests run no other awaitable."""
+    """A wait until an order has ended, or until a moment. A back-test can await nothing else."""
 
     order: Order | None = None
     until: Ns | None = None
@@ -229,14 +229,15 @@ class Agent(Handlers):
     ) -> Order:
         """Buy ``qty`` shares at ``price`` won (None: at the market). Return the order, still NEW.
 
-        ``kind`` left out follows from the prices; ``stop`` makes it a stop-limit order.
-        ``requote`` says what the desk does with a limit order that nobody fills: None is what the
-        class says, True the usual, False nothing.
+        ``stop`` makes it a stop-limit order. Without ``kind`` and ``stop`` it is a limit order if
+        it has a price, else a market order. ``requote`` says what the desk does with a limit order
+        that nobody fills. None takes the setting of the agent's class, True takes
+        ``Requote()``, and with False the desk does nothing.
 
-        The order is sent after the handler returns. The desk denies a buy when it has a newer price
-        than the agent has seen, and the price that the agent has seen is older than
-        ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises BadInput for
-        other values, and outside the agent's handlers.
+        The order is sent after the handler returns. The desk denies a buy when two things hold: the
+        desk has a newer price than the agent has seen, and the price that the agent has seen is
+        older than ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises
+        BadInput for other values, and outside the agent's handlers.
         """
         return self._order(Side.BUY, qty, price, code, venue, kind, stop, requote)
 
@@ -314,12 +315,13 @@ class Agent(Handlers):
     def protect(self, *, code: str = "", **options: Unpack[ExitOptions]) -> Protection:
         """Let the desk sell all that this agent holds of a stock when a condition is met.
 
-        It works while the notebook's cell blocks, and over restarts. ``stop`` and ``take`` are a
-        percentage of the entry price (``"3%"``) or a price in won, ``trail`` a percentage below
-        the highest price since; ``Session.protect`` has all of them. Order first: the desk refuses
-        an exit of a stock that is neither held nor on order, and says so in the session's
-        troubles. Another exit of the stock takes the place of this one. ``atr`` left out is that of
-        the days before this one; it stays None when it is not known. Raises BadInput.
+        The exit works while the notebook's cell blocks, and over restarts. ``stop`` and ``take``
+        are a percentage of the entry price (``"3%"``) or a price in won. ``trail`` is a percentage
+        below the highest price since the exit was set. ``Session.protect`` explains all options.
+        Order first: the desk refuses an exit of a stock that is neither held nor on order, and says
+        so in the session's troubles. A new exit takes the place of the agent's earlier exit of the
+        stock. Without ``atr`` the ATR of the days before today is taken; when that is not known,
+        there is none. Raises BadInput.
 
         ::
 
@@ -384,10 +386,10 @@ class Agent(Handlers):
         )
 
     def working(self, code: str = "") -> int:
-        """Return how many shares of ``code`` (default: the own stock) open orders may still bring.
+        """Return by how many shares ``held(code)`` changes when all open orders have filled.
 
-        Buys count as positive, sells as negative. ``held() + working()`` is what the agent holds
-        once all of them are filled.
+        Buys count as positive, sells as negative. So ``held() + working()`` is what the agent then
+        holds. ``code`` left out is the agent's own stock.
         """
         stock = self._stock(code)
         return sum(
@@ -486,7 +488,7 @@ class Agent(Handlers):
         return order
 
     def _stock(self, code: object) -> str:
-        """Return the code that a handler gave, else the agent's.
+        """Return the code that a handler gave, else the code of the agent's own stock.
 
         Raises BadInput if both are empty.
         """
@@ -505,7 +507,10 @@ _HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
 def _hints_of(kind: type) -> dict[str, Any]:
-    """Return the type hints of a class. To read them anew costs 200 µs, at each event too much."""
+    """Return the type hints of a class.
+
+    They are kept, because reading them takes 200 µs, too long for each event.
+    """
     hints = _HINTS.get(kind)
     if hints is None:
         hints = _HINTS[kind] = get_type_hints(kind)

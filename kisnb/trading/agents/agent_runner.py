@@ -71,7 +71,7 @@ Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
-    """Return no bars: the back-tester's series begin with its own trades."""
+    """Return no bars. In a back-test over a tape, bars are made of the tape's own trades alone."""
     return (), None
 
 
@@ -388,9 +388,9 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Begin, or go on after a pause or a wait of its schedule.
+        """Start the agent, or continue it after a pause or a wait of its schedule.
 
-        Then the parked waits stay parked, and ``on_start`` is not called again.
+        When it continues, the parked waits stay parked, and ``on_start`` is not called again.
         """
         self.now = now
         goes_on = self.state in _STANDING and self._has_begun
@@ -474,7 +474,7 @@ class AgentRunner:
         self.state, self.waits_for = AgentState.WAITING, waits_for
 
     def roll_day(self) -> None:
-        """Forget the prices of the day that has ended: they size no order of the new day."""
+        """Forget the prices of the day that has ended. They must size no order of the new day."""
         self._prices.clear()
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
@@ -482,8 +482,8 @@ class AgentRunner:
 
         Open orders stay in the market.
 
-        A handler that cannot be closed makes the agent a failed one. An agent that failed stays so
-        until it is started again, because a stop must not hide the failure.
+        If a handler cannot be closed, the agent has failed. An agent that failed stays so until it
+        is started again, because a stop must not hide the failure.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
@@ -502,7 +502,7 @@ class AgentRunner:
             self._note_failure(e, coroutine)
 
     def flatten(self, now: Ns) -> list[Command]:
-        """Sell at the market all that the agent holds and does not sell yet.
+        """Sell at the market all shares that the agent holds and that no open order sells yet.
 
         Return the commands.
         """
@@ -521,7 +521,10 @@ class AgentRunner:
                 self.agent.sell(qty, code=code)
 
     def act(self, part: Callable[..., _Value], *args: object) -> _Value:
-        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        """Run some of the agent's own code and return its result.
+
+        While it runs the agent may order, and the interrupt button can stop it.
+        """
         # A part within another counts once, as a part of the outer one.
         times = self.times if not self._is_timed else None
         self._is_timed = self.has_acted = True
@@ -537,7 +540,10 @@ class AgentRunner:
                 self._pause(times.note(part, args, took))
 
     def _pause(self, why: str) -> None:
-        """Pause the agent because its handler held up all others; an empty reason does nothing."""
+        """Pause the agent because its handler held up all other agents.
+
+        Do nothing if ``why`` is empty.
+        """
         if why and self.state is AgentState.RUNNING:
             self.state = AgentState.PAUSED
             self._note_interrupt(f"{why}. Start it again with %kis agents start {self.id}")
@@ -633,8 +639,8 @@ class AgentRunner:
         """Pause or stop the agent, because its code ended with ``error``.
 
         ``coroutine`` is the handler that ended so, when it was a coroutine. A person's interrupt
-        pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
-        are closed.
+        pauses the agent, and parked handlers stay parked. Any other error stops the agent, and
+        closes its parked handlers.
         """
         self.has_acted = True
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:

@@ -36,7 +36,7 @@ class Decisions:
     def note(
         self, now: Ns, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
     ) -> list[DecisionMade]:
-        """Take in a decision. Return the facts to hand over.
+        """Note a decision. Return the facts to journal now: none for a repeated decision.
 
         Raises BadInput for an input that is neither a number nor a text.
         """
@@ -67,9 +67,9 @@ class Decisions:
         return [*counted, self.newest]
 
     def counted(self) -> list[DecisionMade]:
-        """Return the newest decision if it was repeated since it was handed over, else nothing.
+        """Return the newest decision if it was repeated since it was handed over; else nothing.
 
-        It counts as handed over from now on.
+        From now on its repetitions so far count as handed over.
         """
         if self.newest is None or self.newest.times == self._given:
             return []

@@ -49,7 +49,7 @@ class HandlerTimes:
         self._news: list[str] = []
 
     def note(self, part: Callable[..., object], args: tuple[object, ...], seconds: float) -> str:
-        """Note a slow call. Return why its agent must pause; empty when it need not."""
+        """Note a slow call. Return why the agent must pause now; empty when it may go on."""
         name = _name_of(part, args)
         before = self.slow.get(name, Slow(0, 0.0))
         self.slow[name] = Slow(before.times + 1, max(before.longest, seconds))
@@ -70,7 +70,7 @@ class HandlerTimes:
         return news
 
     def forget(self) -> None:
-        """Begin anew, because the agent is started again."""
+        """Forget all slow calls, because the agent is started again."""
         self.slow.clear()
 
 

@@ -98,9 +98,10 @@ def take_price(protection: Protection, entry: int) -> int | None:
 
 
 def sell_level(protection: Protection, watched: Watched, facts: Facts) -> int | None:
-    """Return the highest price at which the exit sells when the price falls, won; None for none.
+    """Return the highest price at which the exit sells when the price falls, won.
 
-    It is the price of a stop, of a trail, or the break-even price. ``watched`` knows the peak.
+    It is a stop, a trailing stop or the break-even price, whichever is highest. ``watched`` has the
+    peak. None: the exit does not sell when the price falls.
     """
     levels = [stop_price(protection, facts.entry)]
     staged = protection.staged

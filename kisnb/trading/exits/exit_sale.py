@@ -1,12 +1,12 @@
 """The sale of an exit: from its decision until nothing of the owner's shares is left.
 
-    decided ──► cancel the owner's other orders ──► limit order through the best bid
+    decided ──► cancel the owner's other orders ──► limit order below the best bid
                                                         │ not filled in two seconds: cancel
-                    again through the next best bid ◄───┘ (twice in all)
+                      again below the next best bid ◄───┘ (twice in all)
                         │ not filled
                         ▼
                     the most aggressive kind that a venue takes, then the next, round and round
-    nothing is held, and no order has not ended ──► ProtectionEnded
+    nothing is held, and all orders have ended ──► ProtectionEnded
 
 An exit has one order at a time. While the outcome of an order is unknown, its shares are not sold
 a second time.
@@ -140,7 +140,7 @@ class ExitSales:
         return self._sells.choose(now, EXIT, agent, code, qty, max(failures - LIMITS, 0))
 
     def _through_bid(self, now: Ns, code: str) -> int | None:
-        """Return a price some ticks through the best bid of all venues; None without a bid."""
+        """Return a price some ticks below the best bid of all venues; None without a bid."""
         item = self._rules.instrument(code)
         bids = [d.bids[0][0] for d in self._depths.of(code) if d.bids and d.bids[0][0] > 0]
         if item is None or not bids:

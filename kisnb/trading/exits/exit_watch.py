@@ -57,13 +57,13 @@ REPLACED = "another exit took its place"
 
 
 class ExitSeller(Protocol):
-    """Sells for the exits that have decided: ``ExitSales`` at a desk."""
+    """The interface to the seller for exits that have decided. At a desk it is ``ExitSales``."""
 
     def proceed(self, turn: Turn) -> None:
         """Sell what can be sold now, and end the exits whose shares are gone."""
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel what an exit that a person ends has in the market."""
+        """Cancel the orders in the market of an exit that a person has ended."""
 
 
 class ExitWatch:
@@ -141,7 +141,10 @@ class ExitWatch:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """End exits without shares, start those whose time has come, and go on with the sales."""
+        """Go on with the exits and their sales.
+
+        An exit without shares ends. An exit whose time has come begins to sell.
+        """
         for watch in list(self._state.exits.watches.values()):
             if watch.fired is not None:
                 continue
@@ -156,7 +159,10 @@ class ExitWatch:
         self._sales.proceed(turn)
 
     def next_below(self, now: Ns, code: str) -> int | None:
-        """Return the highest price of a fall at which an exit of a stock sells, won."""
+        """Return the highest price at which an exit of the stock sells when the price falls, won.
+
+        None when no exit of the stock sells then.
+        """
         levels = [
             level
             for watch in self._state.exits.of(code)
@@ -166,7 +172,10 @@ class ExitWatch:
         return max(levels, default=None)
 
     def next_above(self, now: Ns, code: str) -> int | None:
-        """Return the lowest price of a rise at which an exit of a stock sells, won."""
+        """Return the lowest price at which an exit of the stock sells when the price rises, won.
+
+        None when no exit of the stock sells then.
+        """
         levels = [
             level
             for watch in self._state.exits.of(code)
@@ -211,7 +220,7 @@ class ExitWatch:
         return self._why_at_once(protection)
 
     def _why_at_once(self, protection: Protection) -> No | None:
-        """Return why an exit would sell at the price of this moment; None when it would not."""
+        """Return why an exit would sell at once, at the present price; None when it would not."""
         price, _ = self._prices.get(protection.code, (0, Venue.KRX))
         held = owned(self._state.books, protection.agent, protection.code)
         entry = protection.entry or held.average
@@ -266,7 +275,10 @@ class ExitWatch:
             self._note(turn, watch, judgement)
 
     def _seen(self, now: Ns, watch: Watch) -> tuple[Watched, Facts] | None:
-        """Return how an exit stands before the next price; None while nothing can be judged."""
+        """Return the state of an exit before the next price, and the facts that judge the price.
+
+        None while the exit cannot be judged.
+        """
         protection = watch.protection
         held = owned(self._state.books, protection.agent, protection.code)
         entry = protection.entry or held.average

@@ -60,7 +60,7 @@ class Forecasts:
             trades.popleft()
 
     def view(self, now: Ns, code: str) -> ModelView:
-        """Return the newest forecast, unless it is older than two of its bars."""
+        """Return what the newest forecast says; nothing if it is older than two of its bars."""
         newest = self._newest.get(code)
         if newest is None:
             return ModelView(None, "", "no model gives pred_down_prob, so none acts")

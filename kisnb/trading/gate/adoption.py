@@ -49,7 +49,11 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
 
 
 def adoptable(books: OrderBooks, code: str) -> int:
-    """Return how many shares of ``code`` no agent holds and no order outside agents is selling."""
+    """Return how many shares of ``code`` an agent may take over.
+
+    These shares belong to no agent, and their cost is known. Shares that an order by hand or an
+    external order is selling are not among them.
+    """
     agents = (
         max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY
     )

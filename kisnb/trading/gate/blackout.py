@@ -47,7 +47,10 @@ def drifted(before: int, price: int) -> str:
 
 
 def waits_for_window(held: OrderHeld | None) -> bool:
-    """Return whether an order is held until a blackout window ends, and not only for a price."""
+    """Return whether an order is held until a blackout window ends.
+
+    False for an order that is held only for a price.
+    """
     # An order that went back for a price has ``until`` equal to the moment of its row: no wait is
     # set.
     return held is not None and held.until > held.t

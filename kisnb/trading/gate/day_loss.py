@@ -16,8 +16,8 @@ from kisnb.trading.turn import Turn
 class DayLoss:
     """Sets the desk to reducing when the day has lost more than its limit.
 
-    Each further trip of the day needs one limit more, so that a person who lifts the halt can
-    trade on.
+    A person may lift that, and trade on. It trips again on the same day when the loss is above
+    twice the limit, then above three times the limit, and so on.
     """
 
     def __init__(self, gate: Gate, state: State) -> None:

@@ -95,7 +95,7 @@ class Rules:
     ) -> tuple[int, int]:
         """Return the fee and the tax that a fill of ``value`` won adds to its order, won.
 
-        ``before`` is the value that the order had traded at the venue before, won.
+        ``before`` is the value of the order's earlier fills at the venue, won.
         """
         (kind, board), day = self._kind_and_board(code), kst_day(t)
         # Fee and tax are cut down to the won. They are cut on the order's sum, so splitting a fill
@@ -173,9 +173,9 @@ class Rules:
 class Gate:
     """The checks of an order before it is routed. Prices in won.
 
-    The orders of a stock are checked one after another. Each counts with all that is in the
-    market or on its way there. An order that has not ended keeps its reservation, so that two buys
-    can never spend the same won.
+    The orders of a stock are checked one after another. Each check counts all orders that are in
+    the market or on their way to it. An order that has not ended keeps its reservation, so that two
+    buys can never spend the same won.
     """
 
     def __init__(self, rules: Rules, limits: Limits) -> None:
@@ -185,8 +185,8 @@ class Gate:
     def check(self, now: Ns, intent: Intent, state: State) -> No | None:
         """Return why the order may not be sent at any venue; None when it may.
 
-        ``state`` is the desk's. The age of the price is checked by ``OrderPath``, which knows what
-        the desk has received.
+        ``state`` is the desk's state. ``OrderPath`` checks the age of the price, because it knows
+        what the desk has received.
         """
         if not self.rules.capabilities.can_order:
             return No("this desk is open for reading only", self.rules.capabilities.why_not)
@@ -250,7 +250,10 @@ class Gate:
         return No(why, cure)
 
     def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
-        """Return whether a price of time ``received`` is older than ``times`` ``max_quote_age``."""
+        """Return whether a price received at ``received`` is older than allowed.
+
+        Allowed is an age of ``times`` × ``max_quote_age``.
+        """
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
@@ -399,11 +402,12 @@ class Gate:
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
-        """Return why the shares of a sell are not held, or are already on sale; else None.
+        """Return why fewer than ``intent.qty`` shares can be sold; None when enough can be sold.
 
-        An agent's own order book is always known, the account only once KIS has stated it. While
-        KIS states more shares than our order books, a protective sell is not denied for the
-        difference. But an agent never sells more than it can have.
+        Shares that an open sell has reserved cannot be sold again. An agent's own order book is
+        always known, the account only once KIS has stated it. While KIS states more shares than our
+        order books, a protective sell is not denied for the difference. But an agent never sells
+        more than it can have.
         """
         drift = state.drifts.get((intent.code, "holding"))
         known = state.opened is not None
@@ -428,7 +432,7 @@ class Gate:
         return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """Return why this desk does not take such a kind or venue; None when it takes both."""
+        """Return why this desk does not take this kind or this venue; None when it takes both."""
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:

@@ -82,7 +82,10 @@ class StockDays:
         return today is not None and today.halted and now - today.t < HALT_AGE
 
     def is_missing(self, now: Ns, code: str) -> bool:
-        """Return whether the host should be asked for the facts of a stock, at first or again."""
+        """Return whether the host should be asked for the facts of a stock.
+
+        True when they are not known today, and when they state a halt that may have ended.
+        """
         if self.universe.is_complete:
             return False
         today = self.of(now, code)
@@ -160,7 +163,7 @@ def _of_list(now: Ns, universe: Universe, code: str) -> StockDay | None:
 def _named(stated: StockDay) -> Instrument:
     """Return an Instrument for a stock that the list lacks.
 
-    Facts that KIS does not state count as those of a share of KOSPI.
+    For a fact that KIS does not state, the fact of a share of KOSPI is taken.
     """
     kind = stated.kind or Kind.STOCK
     return Instrument(

@@ -57,7 +57,10 @@ class _Part:
         """True while the market or the gate takes no order."""
 
     def show(self, order: Order) -> None:
-        """Store ``order`` as the newest of this part, and set ``why`` to how far it has come."""
+        """Store ``order`` as the newest order of this sale.
+
+        Set ``why`` to how far the order has come.
+        """
         self.key, self.is_blocked = order.key, False
         self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
 
@@ -158,7 +161,10 @@ class Flatten:
     # the parts
 
     def _all_parts(self) -> list[tuple[str, str]]:
-        """Return all parts (agent and code): of each stock first the agents, then no agent."""
+        """Return all parts (agent and code), stock by stock.
+
+        For each stock the agents' parts come first, then the shares that no agent holds.
+        """
         books = self._state.books
         agents = [*sorted(books.agents.keys() - NOBODY), UNASSIGNED]
         held = [code for code, p in sorted(books.account.positions.items()) if p.qty]

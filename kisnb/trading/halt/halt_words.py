@@ -34,7 +34,10 @@ class Trading(NamedTuple):
         return "" if self.name == "active" else self.text
 
     def last_known(self, since: str) -> Trading:
-        """Return this state marked as not known since a time of day: the desk is not reached."""
+        """Return this state with a text that says since when the present state is not known.
+
+        Used when the desk is not reached. ``since`` is a time of day.
+        """
         return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
 
 
@@ -67,7 +70,7 @@ def _flatten(state: State, reason: str) -> str:
 def unsold(state: State) -> str:
     """Return what a flatten has not sold yet, and why; empty when nothing is left.
 
-    The cure is cut off, because the caller's sentence has its own.
+    The text has no cure, because the caller adds a cure of its own.
     """
     return state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
 

@@ -7,10 +7,10 @@ flatten, when a person asked for it → snapshot → notify.
 | reducing | cancels, and sells up to the position, exits included |
 | halted   | cancels                                               |
 
-A pull never lowers the state. While a flatten runs, cancels and its own sells pass, and nothing
-else, in any state (flatten.py). Each step is a fact. A step that failed says so, and the next steps
-are taken all the same: what can be made safe is made safe. The state outlives the desk. Only a
-person lifts it, with a reason.
+A pull never makes the state less strict. While a flatten runs, cancels and its own sells pass, and
+nothing else, in any state (flatten.py). Each step is a fact. A step that failed says so, and the
+next steps are taken all the same: what can be made safe is made safe. The state outlives the desk.
+Only a person lifts it, with a reason.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class KillSwitch:
     def lift(self, turn: Turn, command: LiftHalt) -> None:
         """End the running flatten. If no flatten runs, let orders pass again.
 
-        To end a flatten and to let orders pass are two decisions, so the first leaves the state.
-        The desk has checked the request before.
+        The end of a flatten leaves the trading state as it is, because letting orders pass is a
+        separate decision. The desk has checked the request before.
         """
         if self.is_flattening:
             self._end_flatten(turn, command.reason)
@@ -172,7 +172,7 @@ class KillSwitch:
 
     @property
     def _open(self) -> list[Order]:
-        """The orders that the kill switch cancels: all live orders except the flatten's own."""
+        """The orders that the kill switch cancels: all live orders except sells of the flatten."""
         return [o for o in self._state.books.live.values() if not is_of_flatten(o.intent)]
 
     def _cancel_all(self, turn: Turn) -> None:

@@ -48,8 +48,8 @@ def account_figures(
 ) -> AccountFigures:  # fmt: skip
     """Return the account's figures at ``prices``, in won by code.
 
-    ``bases`` are the base prices of the day. ``day`` must have begun. A holding without a price
-    makes the sums None: it never counts as 0.
+    ``bases`` are the base prices of the day. ``day`` must have begun. When a holding has no price,
+    the sums are None, because the holding must not count as 0.
     """
     held = [p for p in books.account.positions.values() if p.qty]
     unpriced = {p.code for p in held if p.code not in prices}

@@ -102,9 +102,10 @@ class TradingDay:
     def standing(
         self, books: OrderBooks, bases: Mapping[str, int], prices: Mapping[str, int]
     ) -> DayResult:
-        """Return the day's result and stake at ``prices``. ``bases`` are base prices; won, by code.
+        """Return the day's result and stake at ``prices``.
 
-        A stock without a price counts at its base price.
+        ``prices`` and the base prices ``bases`` are in won, by code. A stock without a price counts
+        at its base price.
         """
         result = stake = 0
         uncounted = set()

@@ -111,7 +111,8 @@ class Position:
         """Add ``qty`` shares that came without a fill. ``cost`` is their purchase amount, won.
 
         A negative ``qty`` takes shares out. Shares that were already sold, before they were known
-        to be held, make no lot. ``cost`` counts for the others.
+        to be held, make no lot. Only the other shares become lots, and ``cost`` is the cost of
+        these.
         """
         self.opened += qty
         if qty < 0:
@@ -138,7 +139,7 @@ class Position:
         return parts
 
     def give(self, qty: int) -> None:
-        """Take the oldest ``qty`` shares out, with their cost. Another order book gets them."""
+        """Take the oldest ``qty`` shares out, with their cost, for another order book."""
         self.opened -= qty
         self._consume_lots(qty)
 
@@ -200,7 +201,7 @@ class Position:
 def split(qty: int, value: int) -> list[tuple[int, int]]:
     """Split ``value`` won over ``qty`` shares. Return one or two tuples (shares, whole price).
 
-    Their sum is exactly ``value``.
+    The sum of shares × price over the tuples is exactly ``value``.
     """
     # KIS's list gives one sum for all fills, and a price must be whole won. Two prices that differ
     # by a won make up any sum.

@@ -74,7 +74,10 @@ does not end it."""
 
 
 def is_of_desk(intent: Intent) -> bool:
-    """Return whether the key says that the desk made the order: a flatten, an exit, a requote."""
+    """Return whether the desk itself made the order: for a flatten, an exit or a requote.
+
+    The key of the order says it.
+    """
     return intent.key.startswith((FLATTEN, EXIT, REQUOTE))
 
 
@@ -352,7 +355,7 @@ class OrderBooks:
             keys.append(order.key)
 
     def _take_over(self, order: Order, ref: OrderRef) -> None:
-        """Merge the external order with this number into ``order``, which is the same order."""
+        """Merge the external order with this number into ``order``: both are one order at KIS."""
         other = self.by_number(ref.day, ref.number, ref.branch)
         if other is None or other.intent.agent != EXTERNAL:
             return
@@ -374,7 +377,7 @@ class OrderBooks:
     def _count_external(self, code: str) -> None:
         """Compute the position of the external orders again, from their fills minus adopted shares.
 
-        No other shares enter or leave this position.
+        Nothing else changes this position.
         """
         book = self.of(EXTERNAL)
         position = book.positions[code] = Position(code)
@@ -423,7 +426,10 @@ class OrderBooks:
 
     @property
     def unassigned(self) -> dict[str, int]:
-        """Shares by code that no agent holds: the account's shares minus those of all agents."""
+        """Shares by code that no agent holds.
+
+        They are the account's shares minus the shares of all agents.
+        """
         agents = [book for name, book in self.agents.items() if name not in NOBODY]
         rest = {
             code: p.qty - sum(b.position(code).qty for b in agents)
@@ -444,7 +450,7 @@ def _branch(order: Order) -> str:
 def _apply_removal(order: Order, fact: Cancelled | Revised | Expired | Reopened) -> None:
     """Take shares out of an order after a cancel, a revise or its expiry, or put them back.
 
-    The number is that of the cancel or the revise. 0: KIS's list reported the change.
+    ``fact.number`` is the number of the cancel or the revise. 0: KIS's list reported the change.
     """
     if isinstance(fact, Reopened):
         order.cancelled -= fact.qty

@@ -13,17 +13,19 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 
 
 def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
-    """Yield the open buys and the shares that each may still buy once ``intent`` is sent.
+    """Yield each open buy, and the shares that it may still buy once ``intent`` is sent.
 
-    A revise takes over the reservation of the shares that it moves.
+    If ``intent`` is a revise, the shares that it moves no longer count for the order that it
+    revises.
     """
     return _open(books, intent, Side.BUY)
 
 
 def sellable(books: OrderBooks, intent: Intent) -> int:
-    """Return how many held shares of the stock no other open sell has reserved.
+    """Return the number of shares of the stock that are held and not reserved by an open sell.
 
-    For an agent only its own shares count.
+    The order ``intent`` itself does not count as an open sell. For an agent only its own shares
+    count.
     """
     selling = sum(
         qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
@@ -36,9 +38,10 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
 
 
 def own(books: OrderBooks, intent: Intent) -> int | None:
-    """Return how many shares in the agent's order book no open sell of the agent has reserved.
+    """Return the number of shares that the agent holds and that no open sell of its own reserves.
 
-    None for an order that belongs to no agent.
+    The order ``intent`` itself does not count as an open sell. None for an order that belongs to no
+    agent.
     """
     if intent.agent in NOBODY:
         return None
@@ -52,7 +55,7 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
-    """Return the most shares that the agent may own, fills that are not reported yet included.
+    """Return the most shares that the agent may own if unreported fills are counted.
 
     Only an order in flight can have such fills. The desk finds a difference to KIS's holdings after
     it has booked KIS's list of orders. By then it knows the fills of each order that has a number.

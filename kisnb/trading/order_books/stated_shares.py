@@ -13,7 +13,7 @@ CLOCKS_DIFFER: Ns = 30 * SECOND
 
 
 class StatedShares:
-    """Stated shares by code, each booking with its moment."""
+    """Shares that were booked because KIS stated them: by code, with the moment of each booking."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[tuple[Ns, int]]] = {}
@@ -22,8 +22,8 @@ class StatedShares:
     def book(self, t: Ns, code: str, qty: int) -> None:
         """Note shares that were booked at ``t``. A negative ``qty`` takes the newest ones back.
 
-        If ``qty`` takes back more than were noted, all are taken back. The others were booked at
-        the account's opening.
+        If ``qty`` is more than the noted shares, all noted shares are taken back. The shares beyond
+        these were booked at the account's opening.
         """
         parts = self._parts.setdefault(code, [])
         if qty > 0:
@@ -37,10 +37,10 @@ class StatedShares:
             left -= min(has, left)
 
     def explained_by(self, code: str, moment: Ns) -> int:
-        """Return how many stated shares a buy of ``moment`` may explain.
+        """Return how many stated shares may come from a buy that filled at ``moment``.
 
-        ``moment`` is KIS's time of the fill. If only the list shows the fill, it is the time of
-        the order.
+        ``moment`` is KIS's time of the fill. If only the list shows the fill, it is the time of the
+        order.
         """
         # Shares are booked a minute after they were found. So a buy of the time before they were
         # found is old enough by either clock, and one of the time after their booking never is.

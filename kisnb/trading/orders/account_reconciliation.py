@@ -62,12 +62,12 @@ class AccountReconciliation:
     def reconcile(
         self, turn: Turn, asked: Ns, account: Account, *, consistent: bool, listed: bool
     ) -> None:
-        """Compare a statement of the account, read after ``asked``, with our order books. Book it.
+        """Compare KIS's statement of the account with our order books, and book differences.
 
-        A difference is booked only when it has lasted long enough. ``consistent`` says that
-        nothing was booked since the account and the list were read. ``listed`` says that the list
-        of orders lacks nothing that is known, and that no order has an end which only the list
-        shows.
+        The statement was read after ``asked``. A difference is booked only when it has lasted long
+        enough. ``consistent`` says that nothing was booked since the account and the list were
+        read. ``listed`` says that the list of orders lacks nothing that is known, and that no order
+        has an end which only the list shows.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
         # While an order is being sent, the account may contain its fill and the list may not.
@@ -103,7 +103,7 @@ class AccountReconciliation:
         return sum(fill.fee + fill.tax for _, fill in fills if kst_day(fill.t) == today)
 
     def confirmed(self, account: Account | None) -> Account | None:
-        """Return the account with the shares that a sell may use. None for no account.
+        """Return the account with the shares that a sell may use. None when ``account`` is None.
 
         If the statement lacks shares that we hold, the shares of our order books count. The last
         complete statement agreed with them, and all changes since are booked.
@@ -123,7 +123,7 @@ class AccountReconciliation:
         return msgspec.structs.replace(account, holdings=tuple(holdings))
 
     def accept(self, turn: Turn, subject: str) -> bool:
-        """Book a difference that a person accepts: of a code, or of ``cash``.
+        """Book a difference that a person accepts. ``subject`` is a stock's code, or ``cash``.
 
         Return False when there is no such difference.
         """
@@ -168,9 +168,9 @@ class AccountReconciliation:
         ours: int,
         theirs: int,
     ) -> bool:
-        """Record if a difference was found or cleared. Return whether it has lasted long enough.
+        """Record whether two figures differ. Return True when the difference may be booked.
 
-        Only then it may be booked.
+        It may be booked only when it has lasted long enough.
         """
         found = self._state.drifts.get((subject, what))
         if ours == theirs:

@@ -26,7 +26,10 @@ from kisnb.trading.state import State
 
 
 class KnownPrices(Protocol):
-    """The prices that guards look at, won: ``LatestDepths`` at a desk. 0 for none."""
+    """The interface to the prices that guards check, won. At a desk it is ``LatestDepths``.
+
+    0 for an unknown price.
+    """
 
     def price(self, code: str) -> int:
         """Return the price at which a buy would trade now."""
@@ -44,7 +47,7 @@ class BuyGuards:
         self._prices = prices
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard denies the order; None when none does."""
+        """Return why a guard denies the order; None when no guard denies it."""
         if intent.side is not Side.BUY:
             return None
         guards = self._state.guards.get(intent.agent)

@@ -40,18 +40,19 @@ class BuyPrices:
         self._market = market
 
     def is_old(self, now: Ns, intent: Intent, times: int = 1) -> bool:
-        """Return whether the order is a buy, and desk and agent have seen only too old a price.
+        """Return whether the order is a buy for which the newest known price is too old.
 
-        Too old is above ``times`` the ``max_quote_age``.
+        It is the newer of the price that the desk has and the price that the agent has seen. Too
+        old is older than ``times`` × ``max_quote_age``.
         """
         return intent.side is Side.BUY and self._gate.stale(now, self._newest(intent), times)
 
     def outdated(self, now: Ns, intent: Intent) -> No | None:
         """Return why a buy is denied because its agent has not seen the newest price; else None.
 
-        A cell that blocked the agent is a usual reason. When the desk has no newer price either,
-        the agent knew all that there was to know, and the desk reads the depth. The desk reads it
-        too for an agent that has seen no price of the stock, and for a person.
+        A usual reason is a cell that blocked the agent. The buy is not denied in these cases, and
+        the desk reads the depth: the desk has no newer price than the agent, the agent has seen no
+        price of the stock, or a person gave the order.
         """
         # 0 is an agent that has seen no price, or a person: for them the desk reads the depth
         # itself.
@@ -82,7 +83,10 @@ class BuyPrices:
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy behind the rate limit has no price that is fresh enough; else None."""
+        """Return why a buy that has waited in the rate limiter may not be sent now; else None.
+
+        The reason is that the newest known price is too old.
+        """
         if not self.is_old(now, intent, 1 if intent.price is None else PATIENCE):
             return None
         newest = self._newest(intent)

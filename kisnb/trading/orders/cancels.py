@@ -114,7 +114,10 @@ class Cancels:
         return True
 
     def on_listed(self, turn: Turn, asked: Ns, order: Order, row: OrderRow) -> None:
-        """Record an accepted cancel as refused if KIS's list, read after ``asked``, lacks it."""
+        """Record an accepted cancel as refused if KIS's list does not show the cancel.
+
+        The list was read after ``asked``.
+        """
         accepted = self._accepted.get(order.key)
         if not order.cancel_asked:
             self._accepted.pop(order.key, None)

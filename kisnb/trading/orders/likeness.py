@@ -28,7 +28,7 @@ they got."""
 
 
 def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    """Compare the row's venue with the venue to which the order was sent.
+    """Return how well the row's venue fits the venue to which the order was sent.
 
     ``parent``: the revised order, None if the order is no revise.
     """
@@ -40,7 +40,7 @@ def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 
 
 def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
-    """Compare the row's kind with the kind that was sent.
+    """Return how well the row's kind fits the kind that was sent.
 
     ``parent``: the revised order, None if the order is no revise.
     """
@@ -56,7 +56,7 @@ def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 
 
 def price_of(order: Order, row: OrderRow) -> Likeness:
-    """Compare the row's price with the price that was sent."""
+    """Return how well the row's price fits the price that was sent."""
     if row.price == (order.intent.price or 0):
         return "like"
     return "maybe" if order.sent_kind in _PRICED_ON_ARRIVAL else "other"

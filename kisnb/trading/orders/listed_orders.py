@@ -27,7 +27,7 @@ from kisnb.trading.orders.likeness import kind_of, price_of, venue_of
 
 
 class ListedOrders(NamedTuple):
-    """KIS's list of a day beside our order books."""
+    """The rows of KIS's list of a day, assigned to the orders of our order books."""
 
     rows: dict[str, OrderRow]
     """The row of each order that is known and listed, by the order's key."""
@@ -43,7 +43,7 @@ class ListedOrders(NamedTuple):
 
 
 def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
-    """Return the order of each row, and the rows that fit no order."""
+    """Assign each row of KIS's list to an order of ours, and return the result."""
     found: dict[str, OrderRow] = {}
     others: list[OrderRow] = []
     contradictions: list[tuple[Order, OrderRow]] = []

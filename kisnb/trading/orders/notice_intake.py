@@ -38,7 +38,7 @@ REPLY_PATIENCE = 2 * SECOND
 class NoticeIntake:
     """Books notices.
 
-    Where a notice alone does not say enough, it schedules a reading of KIS's list.
+    When a notice alone does not say enough, a reading of KIS's list is scheduled.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class NoticeIntake:
     def _order_of(self, notice: Notice) -> Order | None:
         """Return the order that a notice changes.
 
-        A notice of an order that revised another order names that other order too.
+        The notice of a cancel or a revise has a number of its own. It also names the order that is
+        changed.
         """
         own = self._by_kis_number(notice, notice.number)
         # A cancel and a revise have numbers of their own, and name the order that they change as
@@ -96,7 +97,7 @@ class NoticeIntake:
         return order
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether the notice refuses a change of our order that did not come from here."""
+        """Return whether KIS refused a change of our order that this desk did not ask for."""
         old = self._by_kis_number(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False

@@ -119,13 +119,14 @@ class OrderPath:
         account: Account | None = None,
         before: int = 0,
     ) -> None:
-        """Check, route and send an order. Deny it, or let it wait, if it may not be sent now.
+        """Check, route and send an order. If it may not be sent now, deny it or let it wait.
 
         While a venue's depth is missing, the order waits until KIS has been asked for it. A
         protective order does not wait. A buy also waits for a current price. ``account`` is what
-        KIS stated after the order was taken, None when it did not. With it a sell does not wait for
-        depths either, because the figures of the account would be out of date after the wait.
-        ``before`` is the price that the desk had before it read the depth, won.
+        KIS stated after the order was taken, None when KIS did not state it. With ``account`` a
+        sell does not wait for depths either, because the figures of the account would be out of
+        date after the wait. ``before`` is the price that the desk had before it read the depth,
+        won.
         """
         intent = order.intent
         if self._hold_back(turn, order, account):
@@ -155,7 +156,10 @@ class OrderPath:
             self._route(turn, intent)
 
     def resume_waiting(self, turn: Turn, query: OrdersQuery, account: Account | None) -> None:
-        """Send the orders that waited for a reading. Deny those that have waited for too many."""
+        """Send the orders that waited for a reading.
+
+        Deny those for which ``FAILED`` readings in a row did not bring the account.
+        """
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))
         waited, self._waiting = self._waiting, {}
@@ -233,7 +237,11 @@ class OrderPath:
         return None if verdict else No(verdict.why_not, verdict.cure)
 
     def on_kept(self, turn: Turn, order: Order, why: str) -> None:
-        """Hold an order that ``may_send`` stopped, for a window or a fresh price, or deny it."""
+        """Handle an order that ``may_send`` stopped.
+
+        In a blackout window the order is held. If it lacks only a fresh price, the desk reads the
+        depth and sends it again, once. Otherwise it is denied.
+        """
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
@@ -248,7 +256,10 @@ class OrderPath:
             turn.record(Denied(turn.now, order.key, why))
 
     def on_turned_away(self, turn: Turn, order: Order, why: str) -> None:
-        """Send an order again that KIS turned away. Deny it when ``TRIED`` has passed."""
+        """Send an order again that KIS turned away.
+
+        Deny it when KIS has been turning it away for ``TRIED`` or longer.
+        """
         since = self._turned_away.setdefault(order.key, turn.now)
         if order.cancel_asked:
             no = "it was cancelled before it was sent"
@@ -266,7 +277,7 @@ class OrderPath:
             self.send(turn, order)
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Return whether a stopped order lacks only a fresh price and was not sent back before."""
+        """Return whether a stopped order lacks only a fresh price, for the first time."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -407,7 +418,7 @@ class OrderPath:
         return window_end(now, self.gate.limits.windows)
 
     def _hold_back(self, turn: Turn, order: Order, account: Account | None) -> bool:
-        """Hold back an order in a blackout window, and after the window until KIS was read.
+        """Hold back an order in a blackout window, and after the window until KIS has been read.
 
         A buy also waits until KIS has stated the account. Return True when the order waits.
         """
@@ -437,8 +448,8 @@ class OrderPath:
     def _hold_back_for_facts(self, turn: Turn, intent: Intent) -> bool:
         """Hold back a buy until KIS has stated the day's price limits that its check needs.
 
-        Return True when it waits. It needs the limits of its own stock and of each open buy without
-        a price. A sell does not wait: nothing may keep anybody in a position.
+        Return True when the buy waits. It needs the limits of its own stock and of each open buy
+        without a price. A sell does not wait, so that a person can always get out of a position.
         """
         if intent.side is Side.SELL:
             return False
@@ -480,7 +491,10 @@ class OrderPath:
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
 
     def sync_after_blackout(self, turn: Turn) -> None:
-        """Schedule a reading of KIS after a blackout window. Its end lets the held orders go on."""
+        """Schedule a reading of KIS after a blackout window.
+
+        When the reading ends, the held orders go on.
+        """
         if not any(waits_for_window(held) for held in self._state.held.values()):
             return
         end = self._blackout(turn.now)

@@ -82,11 +82,11 @@ class OrderReconciliation:
         may_move: bool,
         whole: bool,
     ) -> None:
-        """Book the fills and the ends that a row, read after ``asked``, has and our order lacks.
+        """Book the fills and the ends that KIS's row has and our order lacks.
 
-        ``changes``: the rows that revise or cancel this order. ``may_move``: a revise may have
-        moved its missing shares. ``whole``: no row of the list is missing. With ``may_move``, or
-        without ``whole``, nothing is booked as gone.
+        The row was read after ``asked``. ``changes``: the rows that revise or cancel this order.
+        ``may_move``: a revise may have moved the shares that the row lacks. ``whole``: no row of
+        the list is missing. With ``may_move``, or without ``whole``, nothing is booked as gone.
         """
         if self._is_refused(turn, asked, order, row):
             return
@@ -138,7 +138,7 @@ class OrderReconciliation:
     ) -> bool:
         """Record a figure of the list that differs from ours. Return whether it may be booked now.
 
-        An expected figure may be booked at once, another one after a second reading.
+        An expected figure may be booked at once, an unexpected one only after a second reading.
         """
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
@@ -268,8 +268,8 @@ class OrderReconciliation:
     def _has_moved_less(self, order: Order) -> bool:
         """Return whether a revise may have moved fewer shares than it asked for.
 
-        It moves the shares that are still open when it arrives. The others had traded before, and
-        then the revised order has ended.
+        A revise moves the shares that are still open when it arrives at the exchange. If some had
+        traded before, it moves fewer, and the revised order has ended.
         """
         parent = self._books.orders.get(order.intent.supersedes or "")
         return parent is not None and not parent.is_open
@@ -279,7 +279,7 @@ _REMOVALS = (Cancelled, Revised, Expired)
 
 
 def gone_by(order: Order, row: OrderRow) -> int:
-    """Return how many shares are gone by KIS's list and still open in our order book."""
+    """Return the number of shares that are gone in KIS's list and open in our order book."""
     return row.gone + order.quantity - row.qty - order.cancelled
 
 
@@ -295,9 +295,9 @@ def _gone_by_list(order: Order) -> int:
 
 
 def _back_by(order: Order, row: OrderRow) -> int:
-    """Return how many shares live or are filled by KIS's list although we count them as gone.
+    """Return the number of shares that are open or filled in KIS's list and gone in our book.
 
-    Shares that a revise moved live in another order, and are not counted.
+    Shares that a revise moved belong to another order, and are not counted.
     """
     if order.state is OrderState.REJECTED:
         return row.filled + row.leaves

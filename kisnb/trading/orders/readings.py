@@ -81,7 +81,8 @@ class Readings:
     def schedule_regular(self, turn: Turn, since: Ns | None = None) -> None:
         """Schedule the next regular reading, a minute after ``since``; None counts from now.
 
-        When no order is open and no difference exists, it is five minutes, while a venue is open.
+        Without an open order and without a difference the next reading comes after five minutes,
+        and only while a venue is open.
         """
         if not self.linked:
             return
@@ -127,7 +128,7 @@ class Readings:
 
     @property
     def failed(self) -> ReadingsFailed | None:
-        """The failed readings, when there are ``FAILED`` or more in a row; else None."""
+        """The report on the failed readings, after ``FAILED`` or more in a row; else None."""
         if self._failures < FAILED:
             return None
         return ReadingsFailed(self._begun, self._failures, self._failing_since, self.why_missing)

@@ -125,8 +125,8 @@ class Reconciliation:
     def _without_contradicted(self, turn: Turn, asked: Ns, page: OrderPage) -> OrderPage:
         """Return the list without the rows of new orders that contradict KIS's notices.
 
-        A list that shows 38 shares of an order whose notice said 90 is behind, or wrong. Its row
-        must neither open the account nor become an external order.
+        A row with 38 shares is out of date or wrong when the notice of the order said 90. Such a
+        row must neither open the account nor become an external order.
         """
         good = tuple(row for row in page.rows if not self._is_contradicted(asked, row))
         if len(good) == len(page.rows):
@@ -189,7 +189,7 @@ class Reconciliation:
         turn.report(f"{text}: nothing is booked from that row; compare it with KIS's app")
 
     def _clear_old(self, turn: Turn) -> None:
-        """Clear differences of orders that nobody will compare again, or that are booked now."""
+        """Clear differences that are booked now, or whose order is not compared any more."""
         today = day_number(turn.now)
         for drift in list(self._state.drifts.values()):
             order = self._books.orders.get(drift.subject)

@@ -43,7 +43,7 @@ MOST_LAST = 3
 
 
 class Requotes:
-    """Moves and ends the orders whose time is over."""
+    """Moves orders, and ends orders, that have waited as long as their requote allows."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Requotes:
         self._path.submit(turn, moved)
 
     def _better_price(self, order: Order, gap: int) -> tuple[int | None, str]:
-        """Return the best price of the other side, else why the order does not go there."""
+        """Return the best price of the other side, or why the order does not move to that price."""
         assert order.ref is not None
         depths = self._depths.of(order.code)
         own = [d for d in depths if order.ref.venue in (d.venue, Venue.SOR)]
@@ -147,7 +147,7 @@ class Requotes:
         self._cancels.request(turn, order.key, None, kill_switch=False)
 
     def _finish(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Go on when KIS has confirmed the cancel."""
+        """Take the step that follows when KIS has confirmed the cancel of an order."""
         left = _given_up(order, self._state.books.orders)
         if left <= 0:
             self._record(turn, budget, order, "end", f"the order is {order.state}")
@@ -177,7 +177,7 @@ class Requotes:
         self._path.submit(turn, last)
 
     def _after_last(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Try a last sell again that this desk denied, or that it died before it had journaled."""
+        """Send the last sell again if this desk denied it, or died before it journaled it."""
         is_lost = budget.current not in self._state.books.orders
         if (is_lost or order.state is OrderState.DENIED) and budget.made <= MOST_LAST:
             if turn.now >= budget.since + ASKS_AGAIN:
@@ -188,7 +188,7 @@ class Requotes:
             self._record(turn, budget, order, "end", f"the last order is {order.state}")
 
     def _why_over(self, order: Order) -> str:
-        """Return why nothing is requoted any more; empty when it may be."""
+        """Return why the order is not requoted any more; empty when it may be requoted."""
         if self._state.coming_halt == "halted":
             return "the desk is halted"
         if self._state.flatten_reason is not None:
@@ -199,7 +199,7 @@ class Requotes:
         return ""
 
     def _working(self, budget: Budget) -> Order | None:
-        """Return the order that works for a budget now; None for one that is not known."""
+        """Return the order that now has a budget's shares; None when the order is not known."""
         orders = self._state.books.orders
         order = orders.get(budget.current)
         if order is None:
@@ -211,7 +211,7 @@ class Requotes:
         return order
 
     def _due(self, now: Ns, budget: Budget) -> Ns:
-        """Return when the next step is due."""
+        """Return the moment at which the next step of a budget is due."""
         order = self._working(budget)
         if order is None:
             return 0
@@ -244,9 +244,9 @@ def _is_matched(now: Ns, order: Order) -> bool:
 
 
 def _given_up(order: Order, orders: Mapping[str, Order]) -> int:
-    """Return the shares that the cancel of a requote took out of the market.
+    """Return how many shares the cancel of a requote took out of the market.
 
-    What expired, and what a revise moved, is not among them.
+    Shares that expired, and shares that a revise moved, do not count.
     """
     taken = 0
     for fact in order.facts:

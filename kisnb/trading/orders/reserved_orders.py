@@ -41,7 +41,7 @@ REFUSED = "KIS made no order of the reserved one"
 class ReservedOrders:
     """Adjusts our reserved orders to KIS's list.
 
-    After a restart it reads again all that it knows beyond the journal.
+    After a restart of the desk it reads from KIS again what the journal does not contain.
     """
 
     def __init__(self, state: State, readings: Readings) -> None:
@@ -60,7 +60,7 @@ class ReservedOrders:
 
     @property
     def _waiting(self) -> list[Order]:
-        """Our reserved orders that KIS has not turned into orders yet, unknown ones included."""
+        """Our reserved orders that have no order of the day yet, unknown orders included."""
         states = (OrderState.RESERVED, OrderState.UNKNOWN)
         return [o for o in self._books.live.values() if o.intent.day and o.state in states]
 
@@ -117,7 +117,8 @@ class ReservedOrders:
     def could_be(self, page: OrderPage) -> set[OrderRef]:
         """Return the refs of rows that may be a reserved order of ours.
 
-        They do not count as external until KIS's list of reserved orders shows that they are.
+        Such a row is booked as an external order only when KIS's list of reserved orders shows that
+        it is none of ours.
         """
         return {row.ref for row in page.rows if any(_is_row_of(o, row) for o in self._waiting)}
 
@@ -186,13 +187,13 @@ class ReservedOrders:
 
 
 def _is_like(order: Order, row: ReservedRow) -> bool:
-    """Return whether a reserved row equals the sent order in all values and near in time."""
+    """Return whether a reserved row has all values of the sent order, and nearly its time."""
     named = (row.day, row.code, row.side, row.kind, row.qty, row.price)
     return named == _sent(order) and -SKEW <= row.t - order.sent_at <= WINDOW
 
 
 def _is_row_of(order: Order, row: OrderRow) -> bool:
-    """Return whether a row of the day's list may be the order that KIS made of a reserved one."""
+    """Return whether KIS may have made this row of the day's list from our reserved order."""
     return (row.ref.day, row.code, row.side, row.kind, row.qty, row.price) == _sent(order)
 
 

@@ -238,7 +238,7 @@ def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[Order
 
 
 def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
-    """Return another order that is being sent and that the row could be; else None."""
+    """Return another order that is being sent and that could have this row; else None."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
@@ -249,7 +249,7 @@ def could_be(order: Order, row: OrderRow, books: OrderBooks) -> bool:
 
 
 def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
-    """Compare a row with an order by all that the module's table lists."""
+    """Return how well a row fits an order, by all that the module's table lists."""
     if not -SKEW <= row.t - order.sent_at <= WINDOW:
         return "other"
     found = _wish_likeness(order, row, books)
@@ -280,9 +280,10 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
 
 
 def _was_doubtful(order: Order) -> bool:
-    """Return whether a list may have shown only a part of an external order.
+    """Return whether KIS's list may have shown only a part of an external order.
 
-    Only a list showed its end, or it was reopened, or a later list had more shares of it.
+    That may be so when only a list showed the end of the order, when it was opened again, or when a
+    later list had more shares of it.
     """
     if order.intent.agent != EXTERNAL:
         return False
@@ -296,8 +297,8 @@ def _was_doubtful(order: Order) -> bool:
 def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     """Return whether the row may be a part of the order: the same wish, with no more shares.
 
-    A list may have shown a part of the order, which then became an external order. Then
-    another row that is like the order is an external order.
+    KIS's list may first have shown only a part of our order, which was then booked as an external
+    order. In that case another row that is like our order belongs to somebody else.
     """
     intent = order.intent
     if intent.supersedes or not 0 < row.qty <= intent.qty or row.ref.number <= order.after:
@@ -335,7 +336,7 @@ def _wish_likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
 def ref_of(order: Order, row: OrderRow) -> OrderRef:
     """Return the row's ref with the venue to which the order was sent.
 
-    A cancel goes to that venue. For an order to SOR the list may name another one.
+    A cancel goes to that venue. The list may name another venue if the order was sent to SOR.
     """
     return msgspec.structs.replace(row.ref, venue=order.sent_venue)
 

@@ -52,7 +52,7 @@ class StockReadings:
     def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
         """Ask for the unknown facts of these stocks, now and on each later day.
 
-        ``first``: an order waits for them, so they are asked for before the others.
+        ``first``: an order waits for them, so they are asked for first.
         """
         if self._rules.universe.is_complete:
             return
@@ -90,7 +90,7 @@ class StockReadings:
         """Ask for everything again when a day, or its first market session, has begun.
 
         KIS does not document when it states the base price of a new day. At midnight it may still
-        state the one of the day before.
+        state the base price of the day before.
         """
         if not self._rules.universe.is_complete and boundary <= _first(boundary):
             self._rules.days.forget()

@@ -1,6 +1,6 @@
 """Sells that must find a buyer: the kinds of order to try, the most aggressive first.
 
-The flatten and the exits use it. Neither knows before which kinds a venue takes at that moment.
+The flatten and the exits use it. Neither knows beforehand which kinds a venue takes at that moment.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class UrgentSells:
     ) -> Intent | str:
         """Return the sell to send, or a sentence that says why no kind passes.
 
-        It has the most aggressive kind that passes now; after each failure the next kind.
+        The first try takes the most aggressive kind that passes now. After each failure the next
+        kind is taken.
         """
         passing: list[Intent] = []
         refusals: dict[OrderKind, str] = {}
@@ -74,9 +75,9 @@ class UrgentSells:
         return self._gate.connection(now, intent.code, routed.kind, routed.venue)
 
     def sellable(self, code: str, agent: str) -> int:
-        """Return how many shares of ``agent`` no open sell has reserved.
+        """Return how many shares of ``agent`` are held and not reserved by an open sell.
 
-        A name in NOBODY stands for the whole account.
+        A name in NOBODY means the whole account.
         """
         nothing = Intent("", agent, code, Side.SELL, 0, OrderKind.MARKET)
         return reservations.sellable(self._state.books, nothing)

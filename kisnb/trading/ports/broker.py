@@ -112,8 +112,9 @@ class Broker(Protocol):
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
         """Read the facts of a stock today: base price, limits, halts.
 
-        Without ``is_described`` also its name, board and venues, as far as KIS states them.
-        Raises KisError when KIS states no base price, as for a code that it does not know.
+        Without ``is_described`` KIS is also asked for the stock's name, board and venues. What KIS
+        does not state is missing. Raises KisError when KIS states no base price, as for a code that
+        it does not know.
         """
         ...
 
@@ -128,7 +129,10 @@ class Broker(Protocol):
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Make a call that only reads. Return its rows by block, and True if they are complete."""
+        """Make a call that only reads.
+
+        Return its rows by block, and whether the rows are complete.
+        """
         ...
 
     # The whole set, not a change of it: KIS takes at most 41 registrations a connection, and only

@@ -61,7 +61,7 @@ class ResolveOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Pull the kill switch. A pull never lowers the trading state.
+    """Pull the kill switch. A pull never makes the trading state less strict.
 
     With ``flatten`` the desk sells until nothing is held.
     """
@@ -113,7 +113,7 @@ class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
 class Protect(SessionMessage, frozen=True, tag=True, array_like=True):
     """Set an exit, once: a key that the desk knows already sets nothing.
 
-    It takes the place of the exit that the owner has in this stock. ``ProtectionSet`` or
+    The exit takes the place of the owner's earlier exit in this stock. ``ProtectionSet`` or
     ``ProtectionRefused`` follows.
     """
 

@@ -28,7 +28,10 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Back(msgspec.Struct, frozen=True):
-    """The state of a session that attaches again after a desk's death. Default: a new session."""
+    """The state of a session that attaches again after a desk's death.
+
+    The default values are those of a new session.
+    """
 
     session: str = ""
     run: str = ""
@@ -147,7 +150,7 @@ class Desk(Protocol):
     def drain(self) -> Batch | None:
         """Remove and return the oldest batch that was not handled yet; None when there is none.
 
-        Call it only on the home thread.
+        Call it only in the home thread, which runs the notebook's loop.
         """
         ...
 

@@ -200,7 +200,7 @@ class WakeAt(msgspec.Struct, frozen=True):
 
 
 class Woke(msgspec.Struct, frozen=True):
-    """The end of a WakeAt. On a clock that was set back the moment ``t`` may still be to come."""
+    """The end of a WakeAt. If the clock was set back, the moment ``t`` may not have come yet."""
 
     t: Ns = 0
 

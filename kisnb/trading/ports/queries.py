@@ -153,7 +153,11 @@ class AccountNow(Query[AccountReply], frozen=True, tag=True, array_like=True):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
-    """One typed order. With a naming the desk looks for an equal order first, and gives the key."""
+    """One typed order.
+
+    If it has a naming, the desk first looks for an equal order, and a new order gets its key from
+    the desk.
+    """
 
     intent: Intent
     naming: Naming | None = None

@@ -64,7 +64,10 @@ class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The state of the desk for people: a line per fact, and the other attached sessions."""
+    """The state of the desk for people: one line per fact, and the sessions that are attached.
+
+    The session that asks is not among them.
+    """
 
     lines: tuple[str, ...]
     sessions: tuple[str, ...]

@@ -188,9 +188,9 @@ class NamingRule:
         return None if best is None else ShowKnown(best.key)
 
     def _dead_before(self, request: _Request) -> Refuse | None:
-        """Apply rule (d): same wish, same cell, dead since an earlier kernel; else return None.
+        """Apply rule (d): same wish, same cell, and the order died in an earlier kernel.
 
-        It does not fit when a later order of the same ordinal is not dead.
+        None: the rule does not fit, as when a later order of the same ordinal is not dead.
         """
         place, good = request.naming.place, set[int]()
         # From the newest: a later success with the same ordinal ends what an earlier failure had
@@ -208,7 +208,7 @@ class NamingRule:
         return None
 
     def _elsewhere(self, request: _Request) -> Refuse | None:
-        """Apply rule (b): same wish, another cell. None: it does not fit."""
+        """Apply rule (b): same wish, another cell. None: the rule does not fit."""
         for named in request.known:
             if not self._is_dead(named.key) and not self._has_answered(named, request):
                 return self._refused("b", request.naming, named)
@@ -217,7 +217,7 @@ class NamingRule:
     def _moved(self, request: _Request) -> Refuse | None:
         """Apply rule (c): the same call sent another wish for this code and side in another run.
 
-        None: it does not fit.
+        None: the rule does not fit.
         """
         naming = request.naming
         for named in _with_ordinal(self._of_call(naming), naming.ordinal):

@@ -78,7 +78,10 @@ class NamedOrder:
 
     @property
     def places(self) -> Sequence[Place]:
-        """The cells in which the order was sent or shown, oldest first, each once per text."""
+        """The cells in which the order was sent or shown, oldest first.
+
+        A cell whose text was changed counts once for each text.
+        """
         return list(self._cells.values())
 
     def add(self, place: Place) -> None:

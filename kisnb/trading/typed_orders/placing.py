@@ -143,7 +143,10 @@ def _answer(
 
 
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
-    """Answer an order without a naming, which keeps its key: an agent's, or a ticket's."""
+    """Answer an order without a naming. It keeps the key that it has.
+
+    Agents send such orders, and calls that need no naming (``ticket``).
+    """
     order = known.books.orders.get(intent.key)
     # ``plain`` has the orders of this very call: they are in no order book yet.
     before = order.intent if order is not None else plain.get(intent.key)
