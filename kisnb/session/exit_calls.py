@@ -23,18 +23,20 @@ class ExitCalls(SessionCalls):
 
     @pending
     async def protect(self, code: str, *, agent: str = "", **options: Unpack[ExitOptions]) -> Watch:
-        """Let the desk sell a holding when a condition is met, and return the exit.
+        """Let the desk sell held shares when a condition is met, and return the exit.
 
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
-        (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
-        average purchase price when it is left out. ``atr_stop`` stops at twice the ``atr``, at
-        least 2 % and at most 7 %. ``staged`` is the exit in stages, see ``kisnb.exits.Staged``.
-        ``until`` is the moment of a time stop (UTC nanoseconds; ``session.moment("15:15")``).
+        (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
+        ``entry`` is the entry price; without it, the average purchase price counts. ``atr_stop``
+        sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most 7
+        %. ``staged`` is the exit in stages, see ``kisnb.exits.Staged``. ``until`` is the moment of
+        a time stop (UTC nanoseconds; ``session.moment("15:15")``).
 
-        The desk judges every trade of every venue, over restarts too, and sells all that is held
-        until nothing is. Without ``agent`` that is what no agent holds. A stock has one exit for
-        each owner: another one takes its place, and the same one again changes nothing. Raises
-        BadInput, also when the exit would sell at once.
+        The desk judges every trade of every venue, also after a restart. When a condition is met,
+        it sells until none of the shares is held. Without ``agent`` the exit covers the shares that
+        no agent holds. Each owner has at most one exit for a stock. Setting a different one
+        replaces it; setting an equal one changes nothing. Raises BadInput, also when the exit would
+        sell at once.
         """
         spelt = self._parts.code(code)
         key = f"protect:{uuid.uuid4().hex}"
@@ -42,9 +44,9 @@ class ExitCalls(SessionCalls):
 
     @pending
     async def unprotect(self, code: str, *, agent: str = "") -> str:
-        """End the exit of a stock, and cancel what it has in the market.
+        """End the exit of a stock, and cancel the orders that the exit has in the market.
 
-        Return its conditions. Raises BadInput when there is none.
+        Return the conditions of the exit. Raises BadInput when there is none.
         """
         return await self._parts.protections.end(agent, self._parts.code(code))
 
@@ -52,9 +54,9 @@ class ExitCalls(SessionCalls):
     async def alert(
         self, code: str, *, above: int | None = None, below: int | None = None
     ) -> PriceAlert:
-        """Set a price alert and return it. The desk says once when the price is reached.
+        """Set a price alert and return it. When the price is reached, the desk says so once.
 
-        The desk watches over restarts too. Raises BadInput.
+        The alert outlives restarts of the desk. Raises BadInput.
         """
         if (above is None) == (below is None):
             raise BadInput("an alert has one price", "write above=75_000 or below=68_000")

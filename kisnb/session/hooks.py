@@ -13,7 +13,7 @@ from kisnb.session.typed_orders.placing import Placing
 
 
 class Hooks:
-    """The callbacks that a notebook sets in its session, and what it reads to draw itself."""
+    """The callbacks that a notebook sets in its session, and the values that it shows."""
 
     def __init__(self, link: Link, pump: Pump, placing: Placing, changes: Changes) -> None:
         self.blocked_by = ""

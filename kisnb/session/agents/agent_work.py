@@ -51,9 +51,9 @@ class AgentWork:
         self._announced.discard(runner.id)
 
     def hand_over(self, runner: AgentRunner, commands: list[Command]) -> None:
-        """Give an agent's commands and its record to the desk, and show when it failed.
+        """Give an agent's commands and its record to the desk. If the agent failed, show it.
 
-        A command that no desk could read stops this agent alone.
+        If the desk could not read a command, only this agent stops.
         """
         if commands:
             self._send(runner, commands)
@@ -113,7 +113,10 @@ class AgentWork:
         asyncio.get_running_loop().call_soon(self.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:
-        """Show that an agent failed, and release its lease, or that an interrupt paused it."""
+        """Show that an agent failed, or that an interrupt paused it.
+
+        The lease of a failed agent is released.
+        """
         if runner.state is AgentState.FAILED:
             with suppress(DeskLost):
                 self._link.submit([ReleaseAgent(runner.id)])

@@ -32,7 +32,7 @@ and the last minute of the part are whole."""
 
 
 class TapeMinutes:
-    """Gives minutes of the desk's tape of today; implements ``day_minutes.MinuteSource``."""
+    """Gives this day's minutes from the desk's tape; implements ``day_minutes.MinuteSource``."""
 
     def __init__(self, past: PastDays) -> None:
         self._past = past
@@ -40,7 +40,7 @@ class TapeMinutes:
     async def minutes(
         self, desk: Asking, code: str, venue: Venue, part: MinuteRange
     ) -> tuple[Minutes, Sequence[MinuteRange]]:
-        """Return the minute bars of a range, and the ranges in it that the tape has whole.
+        """Return the minute bars in ``part``, and the ranges in it of which no trade is missing.
 
         Both are empty when the desk writes no tape. Raises DeskLost.
         """
@@ -65,8 +65,9 @@ class TapeMinutes:
 def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
     """Return the ranges in ``part`` of which no trade is missing, oldest first.
 
-    ``trades`` are those of one venue's day. A minute counts when a trade before it and one after it
-    are joined by trades without a hole. The first trade of the day needs none before it.
+    ``trades`` are those of one venue's day. A minute is in a range when the tape has a trade before
+    it and a trade after it, and lacks no trade between these two. A minute that begins before the
+    day's first trade needs no trade before it.
     """
     import polars as pl
 
