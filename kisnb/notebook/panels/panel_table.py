@@ -44,7 +44,7 @@ class PanelTable(Generic[S]):
 
     @property
     def panel_columns(self) -> list[PanelColumn]:
-        """The columns as the front end draws them, and the column of the button behind them."""
+        """The columns as the front end draws them. The column of the button is the last one."""
         return [
             *(PanelColumn(s.column.head, s.column.kind, "", s.width, s.extra) for s in self.shown),
             PanelColumn("", "action", self.tip, ACTION_WIDTH),

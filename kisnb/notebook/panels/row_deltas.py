@@ -36,7 +36,7 @@ class PanelColumn(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The steps from one state to the next, in the order of the fields."""
+    """The changes from one state of a table to the next. Apply them in the order of the fields."""
 
     rows: list[tuple[str, Cells]] | None = None
     """The whole table, in place of what was there. None: the table stays."""
@@ -48,7 +48,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def difference(before: Rows, after: Rows) -> Delta | None:
-    """Return the steps that turn ``before`` into ``after``. None when nothing changed."""
+    """Return the changes that turn ``before`` into ``after``. None when nothing changed."""
     # Insertions and removals do not change the order of the others. Only a true move does, and it
     # has no step of its own.
     kept = [key for key in after if key in before]
@@ -74,8 +74,8 @@ def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
 class TableFeed:
     """Feeds the views of one panel: a snapshot for a view that asks, then numbered changes.
 
-    Every message carries ``seq``. A view that misses a number asks for a snapshot, so that a lost
-    message heals itself.
+    Every message carries ``seq``. A view that misses a number asks for a snapshot. So it is right
+    again after a lost message.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[PanelColumn]]) -> None:
