@@ -1,4 +1,4 @@
-"""``session.hooks``: what a notebook gives to its session, and takes from it to draw itself."""
+"""``session.hooks``: callbacks that a notebook sets in its session, and values that it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interrupt button: it stops the cell at once, and nothing that runs beside it.
+"""The interrupt button: it stops the cell at once. What runs beside the cell goes on.
 
 For a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". A cell
 that computes would run to its end and show no error. What the guard does:

@@ -1,8 +1,8 @@
 """Reads the minutes of this day from the desk's tape, which costs no call of KIS.
 
 A tape has the trades of a stock from when somebody watched it. A trade states the venue's shares of
-the day up to it. So it is known where trades are missing: a trade follows another one when its
-shares before it are the shares of that one.
+the day, its own included. So it is known where trades are missing: when this figure less the
+trade's own shares is not the figure of the trade before it.
 
     trades of the tape   09:10:20 ─ 09:11:05 ─ 09:12:40   hole   09:20:10 ─ 09:22:30
     minutes it has whole           09:11                                 09:21

@@ -80,7 +80,8 @@ class MarketData:
         self.prices: dict[str, int] = {}
         """The price of the newest trade per code, won.
 
-        It is KRX's, and outside KRX's regular session Nextrade's too.
+        During KRX's regular session only KRX's trades count. Outside of it, Nextrade's trades
+        count too.
         """
         self.depths: dict[str, Depth] = {}
         """The newest depth per code, of the venue that is watched."""
