@@ -13,7 +13,7 @@ _MONTHS = (1, 3, 6, 12, 24, 60)
 
 
 def round_step(at_least: float, least: float = 1.0) -> float:
-    """Return the smallest of … 1, 2, 5, 10, 20 … that is not below either of the two values."""
+    """Return the smallest of … 1, 2, 5, 10, 20 … that is not below ``at_least`` nor ``least``."""
     wanted = max(at_least, least)
     power = math.floor(math.log10(wanted))
     # Powers of ten as quotients: 10 ** -2 is not the float that 0.01 is.
@@ -25,7 +25,7 @@ def round_step(at_least: float, least: float = 1.0) -> float:
 def round_values(bottom: float, top: float, lines: int, least: float = 1.0) -> list[float]:
     """Return the round values from ``bottom`` to ``top``, about ``lines`` of them.
 
-    ``least`` is the smallest distance between two.
+    ``least`` is the smallest distance between two values.
     """
     every = round_step((top - bottom) / lines, least)
     first, last = math.ceil(bottom / every - 1e-9), math.floor(top / every + 1e-9)

@@ -158,7 +158,7 @@ def _bar_width(step: float) -> float:
 
 
 def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
-    """Return a triangle that touches the fill's price: for a buy from below, else from above."""
+    """Return a triangle that touches the fill's price: a buy's from below, a sell's from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     # `Markup.format` takes ten times as long, and a chart has a hundred marks. The text is

@@ -45,7 +45,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     price: int
 
     def text(self, *, dated: bool = False) -> str:
-        """Return ``"buy 10 at 71,000, 09:10:03"``, with the date before the time if asked."""
+        """Return ``"buy 10 at 71,000, 09:10:03"``. With ``dated``, the date precedes the time."""
         form = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
         return f"{self.side} {self.qty:,} at {self.price:,}, {self.t:{form}}"
 
@@ -69,7 +69,10 @@ def marks(orders: Iterable[Order]) -> list[Mark]:
 
 
 def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
-    """Return at most ``at_most`` candles. Neighbours are joined: open, close and extremes stay."""
+    """Return at most ``at_most`` candles, made by joining neighbours.
+
+    A joined candle has the first open, the last close, and the highest and lowest prices.
+    """
     size = -(-len(rows) // at_most) or 1
     return [_joined(rows[i : i + size]) for i in range(0, len(rows), size)]
 

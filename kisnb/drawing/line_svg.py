@@ -48,8 +48,9 @@ def line_svg(
     """Return the curves as SVG.
 
     ``label`` writes a value for the axis at the right. ``least`` is the smallest distance between
-    two labels. Days stand at equal distances, whatever lies between them. ``letters`` is the number
-    of letters that a label has room for. Charts with the same number align their dates.
+    two labels. Two neighbours in ``days`` always stand at the same distance, even with a weekend
+    between them. ``letters`` is the number of letters that a label has room for. Charts with equal
+    ``letters`` have their dates at the same places.
     """
     known = [v for curve in curves for v in curve.values if v is not None]
     if not known:
@@ -131,7 +132,7 @@ def _drawn(curve: Curve, x: Callable[[int], float], y: Callable[[float], float])
 
 
 def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    """Return the points of a curve in pieces without a gap, thinned to ``MOST_POINTS``."""
+    """Return the points of a curve, thinned to ``MOST_POINTS``. A gap begins a new piece."""
     pieces: list[list[tuple[int, float]]] = []
     gap = True
     for i, value in enumerate(values):

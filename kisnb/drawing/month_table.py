@@ -21,9 +21,9 @@ def month_table(
 ) -> Markup:
     """Return the table, a row per year.
 
-    ``returns`` has the return by (year, month), ``years`` each year with its return.
-
-    Returns are fractions, shown in percent. None, and a month without a day, is an empty cell.
+    ``returns`` has the return of each (year, month), ``years`` has each year with its return.
+    Returns are fractions, shown in percent. A cell is empty when its return is None, or when its
+    month has no day.
     """
     largest = max((abs(r) for r in returns.values() if r), default=0.0)
     head = joined(
@@ -45,12 +45,12 @@ def month_table(
 
 
 def percent(value: float) -> str:
-    """Return a fraction in percent: ``"+1.25"``, and ``"0.00"`` so that a column is aligned."""
+    """Return a fraction in percent with sign and two digits: ``"+1.25"``; zero is ``"0.00"``."""
     return signed(100 * value, 2) if round(100 * value, 2) else "0.00"
 
 
 def _cell(value: float | None, largest: float) -> Markup:
-    """Return a cell. Without a ``largest`` it has a coloured text, and no background."""
+    """Return a cell. If ``largest`` is 0, the text is coloured, else the background."""
     if value is None:
         return Markup('<td style="{}"></td>').format(_CELL)
     colour = RISE if value > 0 else FALL

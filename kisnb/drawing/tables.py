@@ -70,7 +70,7 @@ def plate(text: str, front: str, back: str) -> Markup:
 
 
 def coloured(text: str, tone: Tone) -> Markup:
-    """Return text in the colour of rising or falling. Other tones have no colour here."""
+    """Return text in the colour of its tone: rising or falling. Any other tone has no colour."""
     if tone not in _COLOURS:
         return Markup.escape(text)
     return Markup('<span style="color:{}">{}</span>').format(_COLOURS[tone], text)
@@ -85,7 +85,7 @@ def width(text: str) -> int:
 def text_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return aligned columns with two blanks between them.
 
-    A column whose cells are all aligned left has its head at the left.
+    A column's heading is at the left when all its cells are aligned left, else at the right.
     """
     lefts = [all(row[i].left for row in rows) for i in range(len(head))]
     widths = [max([width(h), *(width(row[i].text) for row in rows)]) for i, h in enumerate(head)]

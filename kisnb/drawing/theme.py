@@ -39,7 +39,7 @@ TEXT = f"var(--jp-ui-font-color1, {LIGHT.text})"
 
 
 def variables(palette: Palette) -> str:
-    """Return the CSS declarations of a palette's own variables."""
+    """Return CSS declarations that set kisnb's colour variables to those of a palette."""
     return (
         f"--kisnb-rise:{palette.rise};--kisnb-fall:{palette.fall};--kisnb-line:{palette.line};"
         f"--kisnb-grid:{palette.grid}"
@@ -55,7 +55,7 @@ IN_NOTEBOOK = (
 
 
 def figure_layout(title: str, palette: Palette, height: int) -> dict[str, Any]:
-    """Return the layout of a plotly figure in these colours. Values stand at the right."""
+    """Return the layout of a plotly figure in these colours. The axis of values is at the right."""
     axis = {"gridcolor": palette.grid, "linecolor": palette.grid, "zerolinecolor": palette.grid}
     return {
         "title": {"text": title, "x": 0.01, "font_size": 14},

@@ -34,9 +34,9 @@ class OrderFill(NamedTuple):
 
 
 class StockResult(NamedTuple):
-    """The result of one stock, or of all together. Shares and won.
+    """The result of one stock, or of all stocks together. Shares and won.
 
-    None: a sum over the stocks has no such number, or it is not known.
+    A field is None when it is not known, or when the stocks' numbers cannot be added up.
     """
 
     code: str
@@ -122,7 +122,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
     @property
     def content_hash(self) -> str:
-        """16 hex digits over the numbers.
+        """A hash of the numbers, as 16 hex digits.
 
         The same numbers give the same digits, whenever and wherever the report is written.
         """

@@ -39,7 +39,7 @@ ApiFrames: TypeAlias = "pl.DataFrame | dict[str, pl.DataFrame]"
 
 
 class NamedCall(Protocol):
-    """A call of KIS. Its parameters are KIS's, in lower case; its help lists them."""
+    """A call of KIS. Its parameters have KIS's names in lower case; ``?`` lists them."""
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
         """Return an awaitable that asks KIS and gives the reply."""
@@ -132,7 +132,10 @@ class NamedQuestions:
 
     @property
     def _quotes(self) -> Mode:
-        """The mode of the KIS that is asked about the market. A paper desk may ask the live one."""
+        """The mode of the KIS host that is asked about the market.
+
+        A paper desk may ask the live host.
+        """
         return self._rules.capabilities.quotes or self._state.mode
 
     def _of_channel(self, channel: StreamChannel) -> NamedQuestion:
@@ -160,7 +163,7 @@ class NamedQuestions:
 
 
 class _Named:
-    """The base of both faces: the names that Tab offers, and ``search``."""
+    """The base class of ``NamedCalls`` and ``BlockingCalls``: Tab completion, and ``search``."""
 
     def __init__(self, named: NamedQuestions) -> None:
         self._named = named
@@ -174,8 +177,8 @@ class _Named:
         The words may stand in the name, KIS's Korean title, the path, or the labels of parameters
         and columns.
 
-        Columns: name, title, path, modes (of KIS that offer the call), parameters (list; a question
-        mark follows those that may be left out).
+        Columns: name, title, path, modes (in which KIS offers the call), parameters (list; a
+        question mark follows each parameter that may be left out).
         """
         from kisnb.kis.by_name.pages import search_calls
 
@@ -185,13 +188,12 @@ class _Named:
 class NamedCalls(_Named):
     """Every call of KIS that reads: ``await session.api.inquire_price(...)``.
 
-    Every channel of the market, too, by its TR id: ``await session.api.h0stcnt0(tr_key="005930")``
-    subscribes, and returns the records that have come since.
+    Every channel of the market, too, by its TR id. ``await session.api.h0stcnt0(tr_key="005930")``
+    subscribes, and returns the records that the channel has brought since the subscription began.
 
-    Tab lists them, ``session.api.inquire_price?`` explains one, and ``search`` finds them.
-    The desk adds the account and reads all pages, in the lane of its rate limiter. Calls that
-    place, revise or cancel orders are refused with the verb to use. ``session.blocking.api`` has
-    the same calls without await.
+    Tab lists them, ``session.api.inquire_price?`` explains one, and ``search`` finds them. The desk
+    adds the account, reads all pages, and keeps KIS's rate limits. Calls that place, revise or
+    cancel orders are refused; the error names the verb to use instead.
     """
 
     def __init__(self, named: NamedQuestions, questions: Questions) -> None:
@@ -215,7 +217,7 @@ class NamedCalls(_Named):
 
 
 class BlockingCalls(_Named):
-    """The calls of ``session.api`` without await, for places where await cannot be."""
+    """The calls of ``session.api`` that return with the result, for code that cannot await."""
 
     def __init__(self, named: NamedQuestions, asks: AsksBlocking) -> None:
         super().__init__(named)

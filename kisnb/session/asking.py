@@ -25,7 +25,10 @@ class Asking(Protocol):
 
 
 class AskingNow:
-    """Asks the desk without the loop. ``ask`` never waits, so ``finish`` can run it to its end."""
+    """Asks the desk without the event loop.
+
+    ``ask`` blocks the thread and never suspends. So ``finish`` can run a coroutine that awaits it.
+    """
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -39,17 +42,17 @@ class AskingNow:
 
 
 def beside(desk: Asking) -> Beside:
-    """Return a function that runs slow work: in a thread, or at once for ``AskingNow``."""
+    """Return a function that runs slow work: in a thread, or for ``AskingNow`` in this thread."""
     return at_once if isinstance(desk, AskingNow) else asyncio.to_thread
 
 
 async def at_once(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``work`` in this thread and return its result. This coroutine never waits."""
+    """Call ``work`` in this thread and return its result. This coroutine never suspends."""
     return work(*args, **kwargs)
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits, without a loop, and return its result."""
+    """Run a coroutine that never suspends, without a loop, and return its result."""
     try:
         work.send(None)
     except StopIteration as end:

@@ -44,15 +44,15 @@ async def connect(
     start: time | str | None = None,
     fresh: bool = False,
 ) -> Session:
-    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live takes buys once it is armed.
+    """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live accepts buys only while armed.
 
-    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) make the simulated day.
-    Without them the running day continues, or a new one takes the simulator's defaults. ``fresh``
-    begins a new day. ``quotes="live"`` lets paper have the prices of the desk that owns the live
-    appkey.
+    ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) choose the simulated day.
+    Without them, the day that runs continues; if none runs, a new one begins with the simulator's
+    defaults. ``fresh`` always begins a new day. With ``quotes="live"`` a paper desk gets its prices
+    from the desk that owns the live appkey.
 
-    An IPython kernel has one session for each mode. The same call again returns it, and ``fresh``
-    closes it. Raises BadInput, ConfigError, DeskBusy, DeskError.
+    An IPython kernel has one session for each mode. The same call again returns that session; with
+    ``fresh`` it is closed first. Raises BadInput, ConfigError, DeskBusy, DeskError.
     """
     try:
         wanted = Mode(mode)
@@ -122,8 +122,8 @@ async def _attached(
 ) -> tuple[DeskClient, Snapshot]:
     """Start or find the desk, attach to it, and return its client and its snapshot.
 
-    A desk that was killed a moment ago may still hold its lock and its socket. It gets
-    ``DYING_SECONDS`` to be gone. Raises DeskLost after that.
+    A desk that was killed a moment ago may still hold its lock and its socket. So attaching is
+    tried again for ``DYING_SECONDS``. After that it raises DeskLost.
     """
     deadline = asyncio.get_running_loop().time() + DYING_SECONDS
     while True:
@@ -141,9 +141,9 @@ async def _attached(
 
 
 async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
-    """Wait for the desk that the supervisor starts after a death. Attach to it and return both.
+    """Wait for the desk that the supervisor starts after a death, and attach to it.
 
-    Raises DeskLost when none comes.
+    Return its client and its snapshot. Raises DeskLost when no desk comes.
     """
     while True:
         client = _client(mode, back)

@@ -103,25 +103,27 @@ class DeskCalls(SessionCalls):
     ) -> list[HaltStep]:
         """Pull the kill switch. Return its steps when it has ended.
 
-        It blocks new orders, cancels all that is open, asks KIS until nothing is, and sets the
-        state. *halted* lets cancels pass. *reducing* also lets sells up to the position pass. A
-        pull never lowers the state.
+        It blocks new orders, cancels all open ones, asks KIS until nothing is open, and sets the
+        state. *halted* lets only cancels pass. *reducing* also lets sells pass, up to the shares
+        that are held. A pull never changes *halted* back to *reducing*.
 
-        ``flatten`` sells all that is held, in any state, until KIS confirms that nothing is. The
-        steps say what remains after ten seconds, and the flatten goes on. ``resume`` ends it.
+        ``flatten`` also sells all that is held, in either state, until KIS confirms that nothing is
+        held. If something is still held after ten seconds, a step lists it, and the flatten goes
+        on. ``resume`` ends the flatten.
 
-        An interrupt ends the wait and not the halt. The halt reaches the desk even when the desk is
-        just being started again. Raises BadInput.
+        An interrupt ends only the wait. The halt is carried out, even if the desk is just being
+        started again. Raises BadInput.
         """
         return await self._parts.switches.halt(reason, state, flatten=flatten)
 
     @pending
     async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
-        """Lift a halt: new orders pass again, or with ``reducing`` sells up to the position.
+        """Lift a halt: new orders pass again. With ``reducing``, only sells of held shares pass.
 
-        A flatten that runs is ended first, and the halt stays. ``resume`` once more lifts it.
-        Return a sentence that says what was lifted or ended. Raises BadInput without a reason,
-        ConfigError while the HALT file exists, DeskError while the desk cannot write its journal.
+        If a flatten runs, this call only ends the flatten, and the halt stays; a second call lifts
+        the halt. Return a sentence that says what was lifted or ended. Raises BadInput without a
+        reason, ConfigError while the HALT file exists, DeskError while the desk cannot write its
+        journal.
         """
         return await self._parts.switches.resume(reason, state)
 
@@ -129,18 +131,19 @@ class DeskCalls(SessionCalls):
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
         """Let buys pass at live, for ``minutes`` and for ``budget`` won. Return a sentence.
 
-        ``tail`` are the last four digits of the account, typed by a person. 0 minutes disarm, and a
-        restart of the desk does too. Sim and paper need no arming. Raises BadInput.
+        ``tail`` are the last four digits of the account; a person types them. 0 minutes disarm. A
+        restart of the desk disarms too. Sim and paper need no arming. Raises BadInput.
         """
         return await self._parts.switches.arm(tail, minutes, budget)
 
     @pending
     async def accept(self, subject: str) -> str:
-        """Book a difference between KIS's account and the order books as KIS states it.
+        """Take KIS's figure into the order books, where these differ from KIS's account.
 
         ``subject`` is the short code of a stock, or ``"cash"``. The desk waits for this decision
-        when KIS states fewer shares than are held and no order explains it. Return a sentence
-        about what was booked. Raises BadInput when KIS's figure does not differ.
+        when KIS states fewer shares than the order books have and no order explains the difference.
+        Return a sentence that says what was booked. Raises BadInput when the two figures do not
+        differ.
         """
         return await self._parts.switches.accept(subject)
 
@@ -166,10 +169,11 @@ class DeskCalls(SessionCalls):
         """Return the market and the order books as of a moment.
 
         Write ``"09:31:05"`` or ``"2026-11-20 09:31"`` (KST). The market comes from the desk's tape
-        of that day, the order books from the desk's journal. ``codes`` reads these stocks alone,
-        which is faster. ``tape`` looks into another tape, such as one of ``kisnb sim --record``; it
-        has no order books. A moment in a gap of the tape says so in ``gap``. Raises BadInput for a
-        moment that has not come, or that no tape has.
+        of that day, the order books come from the desk's journal. With ``codes`` only these stocks
+        are read, which is faster. ``tape`` names another tape, such as one of ``kisnb sim
+        --record``; such a tape has no order books. If the moment lies in a gap of the tape, the
+        field ``gap`` says so. Raises BadInput for a moment in the future, and for a moment that no
+        tape has.
         """
         named = codes.replace(",", " ").split() if isinstance(codes, str) else codes
         return await self._parts.looking_back.at(when, named, tape)
@@ -178,8 +182,8 @@ class DeskCalls(SessionCalls):
     async def until(self, when: str) -> None:
         """Wait until ``"09:10"`` or ``"close"`` of today (KST).
 
-        A simulated day goes there as fast as all sessions follow. A moment that is past ends the
-        wait at once. Raises BadInput.
+        A simulated clock runs to that moment as fast as all sessions can follow. If the moment is
+        past, the wait ends at once. Raises BadInput.
         """
         await self._parts.fast_forwards.until(self.moment(when))
 
@@ -198,7 +202,7 @@ class DeskCalls(SessionCalls):
         self.leave()
 
     def leave(self) -> None:
-        """Leave the desk as ``close`` does, where await cannot be.
+        """Leave the desk as ``close`` does, from code that cannot await.
 
         Call it in the session's own thread.
         """

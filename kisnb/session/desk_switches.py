@@ -16,7 +16,7 @@ from kisnb.values import one_of, text, whole
 
 
 class DeskSwitches:
-    """Turns the kill switch and the arming of a session's desk."""
+    """Hands a person's halt, resume, arm and accept to the desk of a session."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
         self._link = link
@@ -90,5 +90,5 @@ class DeskSwitches:
         return reply.text
 
     async def accept(self, subject: str) -> str:
-        """Book a difference as KIS states it. Return a sentence about it. Raises BadInput."""
+        """Take KIS's figure into the order books. Return a sentence about it. Raises BadInput."""
         return (await self._link.ask_once(AcceptDifference(text(subject, "the code")))).text

@@ -25,7 +25,7 @@ class ExitCalls(SessionCalls):
 
     @pending
     async def protect(self, code: str, *, agent: str = "", **options: Unpack[ExitOptions]) -> Watch:
-        """Let the desk sell a holding when a condition is met, and return the exit.
+        """Let the desk sell held shares when a condition is met, and return the exit.
 
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
         (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
@@ -75,9 +75,9 @@ class ExitCalls(SessionCalls):
 
     @pending
     async def unprotect(self, code: str, *, agent: str = "") -> str:
-        """End the exit of a stock, and cancel what it has in the market.
+        """End the exit of a stock, and cancel the orders that the exit has in the market.
 
-        Return its conditions. Raises BadInput when there is none.
+        Return the conditions of the exit. Raises BadInput when there is none.
         """
         return await self._parts.protections.end(agent, self._parts.code(code))
 
@@ -85,9 +85,9 @@ class ExitCalls(SessionCalls):
     async def alert(
         self, code: str, *, above: int | None = None, below: int | None = None
     ) -> PriceAlert:
-        """Set a price alert and return it. The desk says once when the price is reached.
+        """Set a price alert and return it. When the price is reached, the desk says so once.
 
-        The desk watches over restarts too. Raises BadInput.
+        The alert outlives restarts of the desk. Raises BadInput.
         """
         if (above is None) == (below is None):
             raise BadInput("an alert has one price", "write above=75_000 or below=68_000")

@@ -1,4 +1,4 @@
-"""``session.hooks``: what a notebook gives to its session, and takes from it to draw itself."""
+"""``session.hooks``: callbacks that a notebook sets in its session, and values that it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kisnb.session.typed_orders.placing import Placing
 
 
 class Hooks:
-    """The callbacks that a notebook sets in its session, and what it reads to draw itself."""
+    """The callbacks that a notebook sets in its session, and the values that it shows."""
 
     def __init__(
         self, link: Link, pump: Pump, placing: Placing, changes: Changes, watched: WatchedStocks

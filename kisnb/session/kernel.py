@@ -57,7 +57,7 @@ class KernelSessions:
         )
 
     def adopt(self, session: Session) -> None:
-        """Connect a new session to its kernel, in place of the session before it on its mode."""
+        """Connect a new session to its kernel. It replaces the last session of the same mode."""
         # Out and in again: a dict keeps the first place of a key, and ``newest`` reads the order.
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
@@ -79,7 +79,7 @@ class KernelSessions:
         session.hooks.on_close = closed
 
     async def replace(self, session: Session) -> None:
-        """Adopt a session, and close the one that was open on its mode."""
+        """Adopt a session, and close the session of its mode that was open before."""
         # Closing comes last and may wait. By then the new session has its place, so that a cell
         # that connects meanwhile gets it.
         before = self._open.pop(session.mode, None)

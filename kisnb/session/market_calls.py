@@ -39,10 +39,11 @@ class MarketCalls(SessionCalls):
 
     @pending
     async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
-        """Return the stocks of the largest traded value or rise, at most 30.
+        """Return the ``n`` stocks with the largest traded value or rise. KIS gives at most 30.
 
-        ``kind`` is ``"volume"`` for traded value, or ``"fluctuation"`` for the rise. The ranking is
-        Nextrade's in its sessions before and after the regular one, and KRX's else.
+        ``kind`` is ``"volume"`` for traded value, or ``"fluctuation"`` for the rise. In Nextrade's
+        sessions before and after KRX's regular session, it is Nextrade's ranking. At any other time
+        it is KRX's.
 
         Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won;
         null for fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
@@ -102,18 +103,18 @@ class MarketCalls(SessionCalls):
     async def bars(
         self, code: str, every: str = "1m", venue: Venue | str | None = None
     ) -> pl.DataFrame:
-        """Return the closed bars of this day from 08:00 on, or those of days or weeks.
+        """Return the closed bars of this day from 08:00 on, or bars of days or weeks.
 
-        ``every`` is ``"1m"``, ``"5m"`` or ``"1h"``; ``"1d"`` gives three years of days and
-        ``"1w"`` five years of weeks, adjusted, with the running one as the last. It does not
-        matter since when the stock is watched: what this session did not hear comes from KIS, at
-        most 120 minutes a call. ``"20s"`` and other bars of seconds are made of the trades that
-        this session has heard, because KIS keeps minutes only.
+        ``every`` is ``"1m"``, ``"5m"`` or ``"1h"``. ``"1d"`` gives three years of days and ``"1w"``
+        five years of weeks, with adjusted prices; the last bar is the unfinished one. It does not
+        matter since when the stock is watched: minutes that this session did not receive come from
+        KIS, at most 120 minutes a call. ``"20s"`` and other bars of seconds are made of the trades
+        that this session has received, because KIS keeps minutes only.
 
-        ``venue`` None is the price that kisnb follows: KRX's in KRX's regular session, and both
-        venues' together before and after it; of days and weeks KRX's. Times without a trade have
-        no bar. When bars are missing, or there are none, a line says why, and
-        ``kisnb.why_missing`` of the frame says it to code.
+        Without a venue, bars of this day use the price that kisnb follows: KRX's price during KRX's
+        regular session, and the price of both venues together before and after it. Bars of days and
+        weeks are then KRX's. A time without a trade has no bar. When bars are missing, a line says
+        why, and ``kisnb.why_missing(frame)`` returns that text.
 
         Columns: t (start, KST), open, high, low, close (won), volume (shares). Raises BadInput,
         KisError, DeskLost.
@@ -143,6 +144,6 @@ class MarketCalls(SessionCalls):
         """Return the times in which trades were not received, of one stock or of all.
 
         Columns: code, venue, since and until (KST), missing (shares; 0 when the number is not
-        known), filled (the bars of those minutes are KIS's own). Raises BadInput.
+        known), filled (True when the bars of those minutes came from KIS). Raises BadInput.
         """
         return self.data.gap_frame(self._parts.code(code) if code else "")

@@ -86,7 +86,7 @@ class OpenOrders:
         return order
 
     async def settle(self) -> None:
-        """Return when every order that was handed over is decided."""
+        """Wait until every order that was handed over is decided."""
         await self._pace.until(
             lambda: (
                 not self._placing.on_the_way
@@ -126,6 +126,9 @@ def _is_cancel_refused(order: Order, since: int) -> bool:
 
 
 def _is_partly_cancelled(order: Order, since: int) -> bool:
-    """Return whether only a part was cancelled, so that the leaves are still in the market."""
+    """Return whether a part of the order was cancelled, and its leaves are still in the market.
+
+    Only facts from index ``since`` on count.
+    """
     cancelled = any(isinstance(fact, Cancelled) for fact in order.facts[since:])
     return cancelled and order.is_open and not order.cancel_asked

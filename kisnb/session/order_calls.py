@@ -60,11 +60,11 @@ class OrderCalls(SessionCalls):
         """Buy ``qty`` shares. Await it: it returns when the exchange has accepted the order.
 
         Without a price it is a market order. Without a venue the router chooses one. ``stop`` makes
-        it a stop-limit order. The same wish in the same cell is the same order: run again, the cell
-        sends nothing and returns the existing order. ``again=1`` sends one more order. The 1 is its
-        ordinal: when the cell is run again, it returns the order with this ordinal.
+        it a stop-limit order. The same wish in the same cell is the same order: if the cell is run
+        again, it sends nothing and returns the existing order. ``again=1`` sends one more order.
+        The 1 is its ordinal: when the cell is run again, it returns the order with this ordinal.
 
-        Raises OrderDenied (by us), OrderRejected (by KIS), OrderUnknown.
+        Raises OrderDenied (kisnb refused the order), OrderRejected (KIS refused it), OrderUnknown.
         """
         return self._order(Side.BUY, code, qty, price, **options)
 
@@ -133,10 +133,11 @@ class OrderCalls(SessionCalls):
     ) -> Pending[OrderBook]:
         """Hand over several orders at once: ``(side, code, qty)`` or ``(side, code, qty, price)``.
 
-        They go to KIS one at a time. Awaited, it returns an order book of them, in their order,
-        when each is accepted, filled, refused or unknown. A refused order raises nothing and stops
-        no other; its state and text say what became of it. Each line is an order as in ``buy``, or
-        ``key`` names the batch. Raises BadInput for a line that cannot be read. Raises OrderDenied
+        They go to KIS one at a time. Awaited, it returns an order book of them in the given order,
+        when each is accepted, filled, denied, rejected or unknown. An order that is denied or
+        rejected raises nothing, and the other orders are sent all the same; its state and text say
+        what became of it. Each line is named by the cell, as in ``buy``; with ``key`` it is named
+        by the key and its line. Raises BadInput for a line that cannot be read. Raises OrderDenied
         when a line is a repetition that has to be confirmed. In both cases nothing is sent.
         """
         # The lines are named here and not when the batch is awaited, as in ``place``.
@@ -165,7 +166,7 @@ class OrderCalls(SessionCalls):
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel an order (itself, its number or its key), or ``"all"``.
 
-        Return them when each order has ended or its cancel is refused. Raises BadInput.
+        Return the orders when each has ended or its cancel is refused. Raises BadInput.
         """
         return await self._parts.open_orders.cancel(what)
 
@@ -174,13 +175,14 @@ class OrderCalls(SessionCalls):
         """Decide what became of an order with unknown outcome.
 
         ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be left
-        out when there is just one. Raises BadInput while KIS's list of orders contradicts it.
+        out when only one order is unknown. Raises BadInput while KIS's list of orders contradicts
+        it.
         """
         return await self._parts.open_orders.resolve(adopt, what)
 
     @pending
     async def settle(self) -> None:
-        """Return when everything that has been sent is decided.
+        """Wait until everything that has been sent is decided.
 
         It is the last line of a notebook that nobody watches.
         """

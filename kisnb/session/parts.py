@@ -38,9 +38,9 @@ from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 
 class Parts:
-    """The parts of one session. Each is made with the parts that it uses.
+    """The parts of one session. Each part is made with the parts that it calls.
 
-    ``connect`` sets the callbacks that go the other way.
+    Where a part must call one that is made later, ``connect`` sets a callback.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Parts:
 
 
 class SessionCalls:
-    """Base class of the calls of a session, over its parts."""
+    """Base class of the classes that hold a session's calls. It keeps the session's parts."""
 
     def __init__(self, parts: Parts) -> None:
         self.questions = parts.questions

@@ -45,15 +45,18 @@ class Questions:
         self._state = state
 
     async def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask the desk a question, return the answer. Raises what the desk names, and DeskLost."""
+        """Ask the desk a question, and return the answer.
+
+        Raises the error that the desk names, and DeskLost.
+        """
         return question.read(await self._link.ask(question.query))
 
     def quote(self, code: str, venue: Venue | str | None = None) -> TypedQuery[Quote, Quote]:
         """Ask KIS for the current price at KRX, NXT or SOR (both together).
 
-        Without a venue it is the one that is open for the stock: KRX when both are, NXT when only
-        NXT is. The quote names its venue. Raises UnknownInstrument, BadInput, NotOffered (paper
-        has KRX alone), ApiError, DeskLost.
+        Without a venue, KIS is asked for the one that is open for the stock: KRX when both are
+        open, NXT when only NXT is. The quote names its venue. Raises UnknownInstrument, BadInput,
+        NotOffered (paper has KRX alone), ApiError, DeskLost.
         """
         return TypedQuery(QuoteOf(self._universe.spell(code), _venue(venue)), self._named)
 
@@ -68,8 +71,8 @@ class Questions:
     def route(self, what: Order | int | str) -> TypedQuery[RoutesReply, Evidence]:
         """Return the routing decision about an order (itself, its number or its key).
 
-        ``.score(order.fills)`` of it says what the choice was worth. Raises BadInput when the desk
-        has decided nothing about the order.
+        Its method ``score(order.fills)`` says what the choice of the venue was worth. Raises
+        BadInput when the desk has decided nothing about the order.
         """
         # The key is looked up here, because the desk knows orders by their keys, and not by what a
         # person calls them.
@@ -94,12 +97,15 @@ class Questions:
         )
 
     def preview(self, order: TypedOrder) -> TypedQuery[RoutesReply, Evidence]:
-        """Return where an order would go now, as ``route_of`` asks. Nothing is sent."""
+        """Return where an order would go now, and its likely cost there. Nothing is sent."""
         query = RouteOf(order.intent("preview"))
         return TypedQuery(query, lambda reply: _newest(reply, order.code))
 
     def _named(self, quote: Quote) -> Quote:
-        """Return a quote with the name of the stock, and note that the agent has seen it."""
+        """Return a quote with the name of the stock.
+
+        If a handler of an agent asked, note that the agent has seen the quote.
+        """
         # An agent whose handler asked has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.name(quote.code))

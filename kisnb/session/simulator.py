@@ -32,7 +32,7 @@ class Simulator:
         *,
         venue: Venue | str = Venue.KRX,
     ) -> int:
-        """Order on the same account, as from the phone app. Return the order number.
+        """Place an order on the same account, as the phone app would. Return the order number.
 
         Without a price it is a market order.
         """
@@ -43,7 +43,7 @@ class Simulator:
 
     @pending
     async def cancel(self, what: Order | int, qty: int | None = None) -> int:
-        """Cancel ``qty`` shares of an order (None: all leaves) from the phone.
+        """Cancel ``qty`` shares of an order (None: all leaves), as the phone app would.
 
         Return the order number of the cancel.
         """

@@ -52,7 +52,10 @@ class SessionStatus:
 
     @property
     def armed(self) -> Armed | None:
-        """The moment until which, and the won for which, buys pass at live. None: none pass."""
+        """The end of the arming, and the won for which a live desk accepts buys until then.
+
+        None: the desk is not armed.
+        """
         return self._state.armed
 
     @property
@@ -84,7 +87,7 @@ class SessionStatus:
 
     @property
     def cash_gap(self) -> str:
-        """The cash of today that no fill explains, in a sentence. Empty when all is explained."""
+        """Today's change of cash that no fill explains, in a sentence. Empty when there is none."""
         gap = self._state.desk.unexplained(self._state.now)
         return gap_text(gap) if gap else ""
 

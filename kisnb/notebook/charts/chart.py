@@ -19,7 +19,7 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
 class Chart:
-    """Bars of one stock and the fills of orders in it. A cell shows it as its last value."""
+    """Bars of one stock, and the fills of orders in it. A cell displays it as its last value."""
 
     def __init__(self, bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> None:
         self.title = title

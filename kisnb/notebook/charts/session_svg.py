@@ -31,7 +31,7 @@ _LEGEND = (Phase.CONTINUOUS, Phase.AUCTION, Phase.ENTRY_ONLY)
 
 
 class DayHours:
-    """The hours of a day. A notebook shows them as a drawing, a terminal as lines of text."""
+    """The market hours of a day: a drawing in a notebook, lines of text in a terminal."""
 
     def __init__(self, day: date, assumed: Assumed = None) -> None:
         self.day = day
@@ -91,7 +91,7 @@ def _labels(day: date) -> _Lane:
 
 
 def _lanes(rows: list[Hours]) -> list[_Lane]:
-    """Return the lanes of a venue. A span that overlaps another one goes into a lane of its own."""
+    """Return the spans of a venue in lanes. Spans that overlap stand in different lanes."""
     lanes: list[_Lane] = [[]]
     for row in rows:
         bar = (row.span.name, _fill(row.span), row.start, row.end)

@@ -26,7 +26,8 @@ async def arm(
 ) -> str:
     """Arm or disarm the desk, and return the line to print.
 
-    Without a time and a budget the line says whether the desk is armed. Raises BadInput.
+    Without ``minutes`` and ``budget`` nothing changes, and the line says whether the desk is armed.
+    Raises BadInput.
     """
     # No error: the same notebook runs at sim and at live, and a refusal would stop Run All.
     if session.mode is not Mode.LIVE:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Shows the results of one shell's commands, and asks the session for its mode and doubt."""
+    """Shows the results of one shell's commands, with the mode of the open session."""
 
     def __init__(self, shell: InteractiveShell, current: CurrentSession) -> None:
         self._shell = shell
@@ -34,7 +34,7 @@ class Console:
 
     @property
     def doubt(self) -> str:
-        """A sentence why orders may differ from what is shown; empty while nothing is in doubt."""
+        """The reason why orders may differ from what is shown, in a sentence; empty without one."""
         session = self._current.session
         return session.status.doubt if session else ""
 
@@ -44,7 +44,7 @@ class Console:
         return session is not None and session.status.may_be_revised(order)
 
     def live_orders(self) -> list[Order]:
-        """Return the orders of the cell that runs now that are open or have fills."""
+        """Return those orders of the running cell that are open or have fills."""
         session = self._current.session
         return session.hooks.orders_of_cell() if session else []
 
@@ -67,7 +67,7 @@ class Console:
             display(value)  # type: ignore[no-untyped-call]
 
     def say(self, text: str) -> None:
-        """Print lines under the mode of the open session."""
+        """Print lines, each behind the badge of the open session's mode."""
         for line in text.splitlines():
             print(f"{badge_text(self.mode)}{line}")
 
@@ -79,9 +79,9 @@ class Console:
         print(f"{badge_text(self.mode)}{text}", file=sys.stderr, flush=True)
 
     def say_when_agents_stand_still(self) -> None:
-        """Print a warning in a terminal whose prompt turns no event loop: agents stand still.
+        """Print a warning if agents stand still, in a terminal whose prompt runs no event loop.
 
-        They act only while a command runs.
+        There agents act only while a command runs.
         """
         shell, terminal = self._shell, sys.modules.get("IPython.terminal.interactiveshell")
         # A kernel turns its loop between cells. Looking the module up does not import it into a

@@ -31,7 +31,7 @@ class CurrentSession:
     """The session that is open in one shell, and the event loop that it lives in."""
 
     def __init__(self, shell: InteractiveShell, guard: InterruptGuard) -> None:
-        """Begin without a session. ``guard`` words the error of an interrupted wait for people."""
+        """Begin without a session. ``guard`` makes the error that people see after an interrupt."""
         self.session: Session | None = None
         """The open session."""
         self.loop: asyncio.AbstractEventLoop | None = None

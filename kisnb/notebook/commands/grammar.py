@@ -31,7 +31,7 @@ _OPTION = re.compile(rf"(?P<dashes>[-{DASHES}]{{1,3}})(?P<name>[^\W\d].*)", re.D
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a usage line."""
+    """One word of a usage line, such as ``CODE`` or ``TIME|close``."""
 
     name: str
     """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one is read."""
@@ -41,12 +41,15 @@ class Word:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The lower-case alternatives."""
+        """The literal words that may be typed here, such as ``close`` of ``TIME|close``."""
         return tuple(a for a in self.name.split("|") if a.islower())
 
     @property
     def kind(self) -> str | None:
-        """The upper-case alternative; None without one."""
+        """The kind of value that may be typed here, such as ``TIME`` of ``TIME|close``.
+
+        None: only the literal words may be typed.
+        """
         return next((a for a in self.name.split("|") if a.isupper()), None)
 
 
@@ -215,7 +218,7 @@ class _Queue:
     def take_short_number(self) -> str | None:
         """Take the next word out when it is a number of at most three digits, and return it.
 
-        A code of six digits stays: behind ``--again`` it is the stock and no number.
+        A code of six digits stays in the queue: behind ``--again`` it is the stock, not the number.
         """
         following = self._tokens[self._at] if self._at < len(self._tokens) else ""
         return self.take() if re.fullmatch(r"[0-9]{1,3}", narrow(following)) else None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @magics_class
 class KisMagics(Magics):
-    """The desk's commands in one shell. ``line`` and ``cell`` are what awaited magics call."""
+    """The desk's commands in one shell. Magics that are awaited call ``line`` and ``cell``."""
 
     shell: InteractiveShell
     every = Unicode("1m", help="Length of bars in %kis bars and %kis chart without --every.").tag(

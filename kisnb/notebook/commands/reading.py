@@ -54,7 +54,7 @@ def commands_of_cell(line: str, body: str) -> list[str]:
     """Return the commands of ``%%kis``: its own line, and the lines below.
 
     Blank lines and comments are left out. A line that ends with a backslash goes on in the next
-    one, as in Python. A comment ends with its line.
+    line, as in Python. A comment never goes on in the next line.
     """
     commands: list[str] = []
     continued = False
@@ -71,7 +71,7 @@ def commands_of_cell(line: str, body: str) -> list[str]:
 def with_lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command]]:
     """Yield each command with its ``MagicLine``, which names the orders of its calls.
 
-    The magic itself shows the results of all but the last one.
+    The magic shows the results of all commands but the last one. IPython shows the last result.
     """
     for n, command in enumerate(commands):
         yield MagicLine(command.typed.call, n, n < len(commands) - 1, command.silent), command

@@ -56,7 +56,7 @@ class CommandRunner:
         self._is_loading = False
 
     async def run(self, commands: Sequence[Command]) -> object:
-        """Run commands in the loop that awaits; return the value of the last one."""
+        """Run commands for code that awaits them; return the value of the last one."""
         value: object = None
         for line, command in with_lines(commands):
             # Only the last value is returned to IPython, which shows it. Each one before it is
@@ -66,7 +66,10 @@ class CommandRunner:
         return value
 
     def run_now(self, commands: Sequence[Command]) -> object:
-        """Run commands where nobody awaits; return the value of the last one. Raises BadInput."""
+        """Run commands for code that cannot await; return the value of the last one.
+
+        Raises BadInput.
+        """
         value: object = None
         for line, command in with_lines(commands):
             self._console.show(value)
@@ -111,7 +114,7 @@ class CommandRunner:
         return None if command.silent else value
 
     def _run_to_end(self, verb: Verb, work: Coroutine[object, None, object]) -> object:
-        """Run ``work`` in the session's loop. Raises BadInput when that loop turns already."""
+        """Run ``work`` in the session's loop. Raises BadInput when that loop is running already."""
         loop = self._resting_loop()
         if loop is None:
             # A coroutine that was never awaited prints a warning of Python's.
@@ -135,9 +138,9 @@ class CommandRunner:
             raise interrupted() from None
 
     def _resting_loop(self) -> asyncio.AbstractEventLoop | None:
-        """Return the session's loop when nothing turns it; None when something does.
+        """Return the session's loop if it is not running now, else None.
 
-        The loop of a terminal rests between two commands, and so does that of a script.
+        In a terminal and in a script, the loop does not run between two commands.
         """
         # A loop belongs to one thread. Another thread that ran it would break what is scheduled in
         # it.
@@ -149,7 +152,7 @@ class CommandRunner:
         return None if loop.is_running() or loop.is_closed() else loop
 
     def _how_to_await(self) -> str:
-        """Return what a person does so that a command can be awaited."""
+        """Return advice for a person: how to write the command so that it is awaited."""
         if self._is_loading:
             return (
                 "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own"

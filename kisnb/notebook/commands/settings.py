@@ -36,7 +36,7 @@ _SWITCHES = frozenset({"on", "off", "yes", "no", "true", "false", "1", "0"})
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting with its value, its default, where the value comes from, and what it is.
+    """Every setting: its value, its default, the source of the value, and its meaning.
 
     Values have their unit. A value comes from the default, the file or the environment.
     """
@@ -73,9 +73,10 @@ def _meaning(name: str) -> str:
 
 
 def change(name: str, value: str, *, default: bool) -> None:
-    """Print what a setting is, set it, or give it its default back. Raises BadInput, ConfigError.
+    """Print a setting. Before that, set it to ``value``, or with ``default`` to its default.
 
-    A value may be typed with its unit: ``3%``, ``50,000,000 won``, ``2 s``.
+    Without both, nothing changes. A value may be typed with its unit: ``3%``, ``50,000,000 won``,
+    ``2 s``. Raises BadInput, ConfigError.
     """
     if name not in NAMES:
         raise BadInput(
@@ -94,7 +95,7 @@ def change(name: str, value: str, *, default: bool) -> None:
 
 
 def _checked(name: str, value: str) -> str:
-    """Return the value as it is kept. Raises ConfigError for what a starting desk would refuse."""
+    """Return the value as the file keeps it. Raises ConfigError if no desk could start with it."""
     # The only setting whose unit in the file differs from the one that people use.
     if name == HUNDREDTHS and value.strip().isdecimal():
         # 3 is three percent for a person, and 0.03 % in the file.

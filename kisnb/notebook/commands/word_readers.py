@@ -29,7 +29,7 @@ def span(text: str) -> str:
 
 
 def _every(text: str) -> str:
-    """Return the length of a bar: ``1d``, ``1w``, or a span. Raises BadInput."""
+    """Return the length of a bar: ``1d``, ``1w``, or what ``span`` takes. Raises BadInput."""
     return text if text in ("1d", "1w") else span(text)
 
 

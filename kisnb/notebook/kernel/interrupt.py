@@ -1,4 +1,4 @@
-"""The interrupt button: it stops the cell at once, and nothing that runs beside it.
+"""The interrupt button: it stops the cell at once. What runs beside the cell goes on.
 
 For a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". A cell
 that computes would run to its end and show no error. What the guard does:
@@ -39,7 +39,7 @@ def interrupted() -> Interrupted:
 
 
 class InterruptGuard:
-    """Keeps SIGINT's handler from the start of a cell to its end."""
+    """Handles SIGINT from the start of a cell to its end."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -86,8 +86,9 @@ class InterruptGuard:
     def driving(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> Iterator[None]:
         """Let the first interrupt cancel ``task``, while a command runs ``loop`` itself.
 
-        An exception out of the loop could lose the step that the loop was about to run, and the
-        task would wait for it for ever. A second interrupt raises KeyboardInterrupt all the same.
+        A KeyboardInterrupt in the loop could lose the step that the loop was about to run. The task
+        would then wait for that step for ever. A second interrupt raises KeyboardInterrupt all the
+        same.
         """
         self._driven = (loop, task)
         try:
@@ -96,7 +97,7 @@ class InterruptGuard:
             self._driven = None
 
     def error_for_people(self, error: asyncio.CancelledError) -> BaseException:
-        """Return what to raise instead of ``error``: Interrupted when a person asked for it."""
+        """Return the error to raise in place of ``error``: Interrupted, if a person interrupted."""
         task = asyncio.current_task()
         if not self.asked or task is None:
             return error

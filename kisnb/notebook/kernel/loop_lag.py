@@ -29,8 +29,8 @@ Blocked = Callable[[str], None]
 class LoopLagWatch:
     """Watches one event loop, and reports when a cell blocks it.
 
-    It calls ``on_blocked`` from its own thread, once for each block. It calls ``on_over`` in the
-    loop, with the seconds that the block took.
+    Each time that a cell blocks the loop, it calls ``on_blocked`` once, from its own thread. When
+    the loop goes on, it calls ``on_over`` in the loop, with the seconds for which it was blocked.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LoopLagWatch:
 
 
 def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:
-    """Return the innermost line of a cell under ``frame``: ``"line 2: time.sleep(9)"``.
+    """Return the innermost line of cell code on the stack of ``frame``: ``"line 2: f()"``.
 
     It is empty when no code of a cell is there.
     """

@@ -28,9 +28,10 @@ def is_nested() -> bool:
 def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
     """Make the running loop re-entrant, and return lines for people.
 
-    ``switch`` is ``"on"`` or ``"off"``; None only says how the loop is.
-    Raises BadInput for ``"off"`` while asyncio is patched, because neither library takes its patch
-    back, and for a loop that is not asyncio's own, such as uvloop's.
+    ``switch`` is ``"on"`` or ``"off"``. With None nothing changes, and the line says whether the
+    loop is re-entrant. Raises BadInput for ``"off"`` while asyncio is patched, because neither
+    library takes its patch back. Raises it too for a loop that is not asyncio's own, such as
+    uvloop's.
     """
     if switch is None:
         return f"The event loop is {'re-entrant' if is_nested() else 'as Jupyter made it'}."

@@ -68,7 +68,7 @@ def awaits(shell: InteractiveShell) -> bool:
 def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
     """Return the names under which ``%name`` can be typed, those of ``%alias_magic`` included.
 
-    Each has the words that it puts before those that are typed.
+    The value of each name is the text that the alias puts before the typed words.
     """
     names = {name: ""}
     known = shell.magics_manager.magics
@@ -110,10 +110,7 @@ class AwaitMagics:
 
 
 def inside_magic(shell: InteractiveShell) -> bool:
-    """Return whether a magic is running now.
-
-    ``%time`` and ``%%capture`` are, while they run what stands behind them.
-    """
+    """Return whether the calling code runs inside a magic, such as ``%time`` or ``%%capture``."""
     # The magic is found on the stack, because IPython keeps no record of those that run.
     codes = {getattr(type(shell), method).__code__ for method in _TWINS}
     return any(frame.f_code in codes for frame in callers())
@@ -144,7 +141,7 @@ def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None
 class _Finder(ast.NodeVisitor):
     """Collects the calls to rewrite.
 
-    Columns of a syntax tree count the bytes of UTF-8, so that the source is kept as bytes.
+    A syntax tree counts its columns in UTF-8 bytes, so the source is kept as bytes.
     """
 
     def __init__(self, name: str, names: Mapping[str, str], data: bytes) -> None:
@@ -207,7 +204,10 @@ class _Finder(ast.NodeVisitor):
 
 
 def _magic_method(node: ast.Call) -> tuple[str, str]:
-    """Return the name of the magic that a call runs, and the method that runs it; else empty."""
+    """Return the name of the magic that a call runs, and the method that runs it.
+
+    Two empty texts: the call runs no magic.
+    """
     match node:
         case ast.Call(
             func=ast.Attribute(

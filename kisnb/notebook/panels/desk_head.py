@@ -32,7 +32,7 @@ class Figure(msgspec.Struct, frozen=True):
 def header(session: Session, note: str = "") -> dict[str, object]:
     """Return the lines above the tables.
 
-    ``note`` says what became of the newest press of a button. The badge is HTML of ours.
+    ``note`` says what became of the newest press of a button. The badge is HTML that kisnb made.
     """
     clock = session.status.clock_text()
     link = "closed" if session.closed else session.status.link

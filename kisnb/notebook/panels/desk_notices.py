@@ -26,7 +26,8 @@ _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
 class PanelNotice(msgspec.Struct, frozen=True):
     """One line for a person.
 
-    ``now`` holds as long as it is shown. ``past`` names its time. ``failed`` is drawn loud.
+    Its kind: ``now`` is true as long as it is shown, ``past`` names the time at which it was true,
+    ``failed`` says that something failed and is drawn in a loud colour.
     """
 
     kind: Literal["now", "past", "failed"]
@@ -34,7 +35,7 @@ class PanelNotice(msgspec.Struct, frozen=True):
 
 
 def banner(session: Session) -> dict[str, str]:
-    """Return the trading state: its sentence, and how loud it is drawn."""
+    """Return the trading state in a sentence, and the tone in which the panel draws it."""
     trading = session.trading
     return {"tone": _TONES[trading.name], "text": trading.text}
 
@@ -57,7 +58,7 @@ def notices(session: Session, note: str = "") -> list[PanelNotice]:
 
 
 def run_notices(steps: list[HaltStep]) -> list[PanelNotice]:
-    """Return the steps of a kill switch that failed, a line each, and the others in one line."""
+    """Return a line for each failed step of a kill switch, and one line for all other steps."""
     failed = [
         PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done
     ]

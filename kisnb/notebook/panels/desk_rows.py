@@ -180,7 +180,7 @@ def alert_table(
     last_of: Callable[[str], int | None],
     alerts: Callable[[], Iterable[PriceAlert]],
 ) -> PanelTable[PriceAlert]:
-    """Return the table of the set price alerts. ``last_of`` gives the newest price of a code."""
+    """Return the table of the price alerts. ``last_of`` gives the newest price of a code."""
     columns = {column.name: column for column in ALERT_COLUMNS}
     last: Column[PriceAlert] = text_column("last", lambda a: number(last_of(a.code)), kind="number")
     tells = text_column("tells", _when_it_tells, kind="note")

@@ -39,7 +39,7 @@ class PanelColumn(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The steps from one state to the next, in the order of the fields."""
+    """The changes from one state of a table to the next. Apply them in the order of the fields."""
 
     rows: list[tuple[str, Cells]] | None = None
     """The whole table, in place of what was there. None: the table stays."""
@@ -51,7 +51,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def difference(before: Rows, after: Rows) -> Delta | None:
-    """Return the steps that turn ``before`` into ``after``. None when nothing changed."""
+    """Return the changes that turn ``before`` into ``after``. None when nothing changed."""
     # Insertions and removals do not change the order of the others. Only a true move does, and it
     # has no step of its own.
     kept = [key for key in after if key in before]

@@ -260,10 +260,11 @@ All other values are shown as they are known now, with a line above them while t
 
 
 class Looks:
-    """Registers the looks with one shell, and shows its mode and its doubt with them.
+    """Registers looks, the functions that make outputs, with one shell.
 
-    A value of a type that is not ours, such as a polars DataFrame, keeps its usual look unless it
-    came from the desk.
+    Each output shows the mode of the open session. A line above it says when its values are in
+    doubt. A value of a type that is not ours, such as a polars DataFrame, keeps its usual output
+    unless it came from the desk.
     """
 
     def __init__(
@@ -274,10 +275,10 @@ class Looks:
         is_ours: Callable[[object], bool],
         movable: Callable[[Order], bool],
     ) -> None:
-        """``mode`` gives the mode of the open session, ``doubt`` why its values may not hold.
+        """``mode`` gives the mode of the open session.
 
-        ``is_ours`` says whether a value came from the desk, ``movable`` whether an order could be
-        revised now.
+        ``doubt`` gives the reason why values may not hold any more; empty without one. ``is_ours``
+        says whether a value came from the desk, ``movable`` whether an order could be revised now.
         """
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
@@ -328,7 +329,7 @@ class Looks:
 
 
 def doubted(known: Bundle, mode: Mode | None, doubt: str) -> Bundle:
-    """Return the output ``known`` under a line that says why it may not hold any more."""
+    """Return the output ``known`` with a line above it: the reason why it may not hold any more."""
     bar = Markup('<div style="{}">{}{}</div>').format(UNSURE, badge_html(mode), doubt)
     text = f"{badge_text(mode)}{doubt}\n{known['text/plain']}"
     return bundle(text, bar + trusted(known["text/html"]))

@@ -16,7 +16,7 @@ LIVE = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
 class AgentView(msgspec.Struct, frozen=True):
-    """One agent at a moment. Shares and won."""
+    """The state of one agent at one moment. Quantities in shares, amounts in won."""
 
     id: str
     name: str

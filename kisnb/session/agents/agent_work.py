@@ -51,9 +51,9 @@ class AgentWork:
         self._announced.discard(runner.id)
 
     def hand_over(self, runner: AgentRunner, commands: list[Command]) -> None:
-        """Give an agent's commands and its record to the desk, and show when it failed.
+        """Give an agent's commands and its record to the desk. If the agent failed, show it.
 
-        A command that no desk could read stops this agent alone.
+        If the desk could not read a command, only this agent stops.
         """
         if commands:
             self._send(runner, commands)

@@ -12,7 +12,7 @@ from kisnb.orders import Order
 
 
 class Decided(NamedTuple):
-    """A decision, and the order that came of it. None: no order came of it."""
+    """A decision, and the order that it led to. ``order`` is None when it led to none."""
 
     made: DecisionMade
     order: Order | None

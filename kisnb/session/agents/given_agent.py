@@ -10,7 +10,7 @@ from kisnb.trading.agents.agent import Agent
 
 
 def check_agent(agent: object, universe: Universe) -> None:
-    """Raise BadInput when ``agent`` is not an agent, or has no listed stock."""
+    """Raise BadInput if ``agent`` is no agent, has no stock, or its stock is not listed."""
     if isinstance(agent, type):
         raise BadInput(
             f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')"
@@ -34,15 +34,15 @@ def check_agent(agent: object, universe: Universe) -> None:
 
 
 def id_of(agent: Agent) -> str:
-    """Return the id of an agent: its own, or its class and its stock."""
+    """Return the agent's own ``id``. If it is empty, return class and stock: ``"Dip-005930"``."""
     return agent.id or f"{type(agent).__name__}-{agent.code}"
 
 
 def difference(running: Agent, given: Agent) -> str:
-    """Return how ``given`` differs from the running agent, as the end of a sentence.
+    """Return how ``given`` differs from the running agent, in words that end a sentence.
 
-    Empty when both would do the same. A start cell that is run again must not drop a changed
-    strategy in silence.
+    Empty when both would do the same. A person who changes a strategy and runs its start cell again
+    must learn that the old agent still runs.
     """
     if running is given:
         return ""

@@ -56,9 +56,9 @@ class _Start:
 class Roster:
     """The agents of one session, by id.
 
-    Iterating gives views: of the agents of this session in the order in which they were started,
-    then of those that run in other sessions of the desk, then of those that ended with their
-    session. ``len`` and ``[id]`` know this session's agents alone.
+    Iterating gives views: first those of this session's agents, in the order in which they were
+    started. Then come agents that run in other sessions of the desk, then agents that ended with
+    their session. ``len`` counts this session's agents only, and ``[id]`` finds only these.
     """
 
     def __init__(
@@ -122,10 +122,12 @@ class Roster:
 
     @pending
     async def restore(self, agent_id: str, kind: type[Agent] | None = None) -> AgentView:
-        """Start an agent again that ended with its session, with its parameters and kept fields.
+        """Start an agent again that ended with its session, and return its view.
 
-        Return its view. ``kind`` is its class; left out, it is imported. The agent still owns
-        its shares. Raises BadInput, also when the class is not known here; DeskBusy when it runs.
+        Its parameters and its ``keep`` fields get their recorded values. It still owns its shares.
+        ``kind`` is its class; None: the class is imported from the recorded module. Raises
+        BadInput, also when the class cannot be found. Raises DeskBusy when the agent runs
+        somewhere.
         """
         if agent_id in self._state.leases:
             where = self._state.leases[agent_id].where
@@ -286,10 +288,11 @@ class Roster:
     ) -> AgentView:  # fmt: skip
         """Let an agent take over ``qty`` shares (None: all) that no agent holds, with their cost.
 
-        ``agent`` is an agent, or the id of a known agent. It need not run. ``code`` left
-        out is the agent's own stock. No agent holds the shares from before the desk's journal
-        began, and those that a person bought. The same call in the same cell, or with the same
-        ``key``, moves nothing a second time. Return the agent's view. Raises BadInput.
+        ``agent`` is an agent, or the id of a known agent. It need not run. Without ``code``, the
+        shares are those of the agent's own stock. No agent holds the shares that a person bought,
+        and the shares that the account had before the desk's journal began. The same call in the
+        same cell, or with the same ``key``, moves nothing a second time. Return the agent's view.
+        Raises BadInput.
         """
         # A known agent stays as it is, running or paused.
         known = self._runner(agent) if isinstance(agent, str) else self._runners.get(id_of(agent))
@@ -337,9 +340,10 @@ class Roster:
         return self._runner(agent_id).error
 
     def decisions(self, agent_id: str) -> list[Decided]:
-        """Return the newest decisions of an agent, oldest first. Raises BadInput without any.
+        """Return the newest decisions of an agent, oldest first. Raises BadInput if there are none.
 
-        If the agent runs in this session, its newest decision counts the repetitions so far.
+        If the agent runs in this session, the count of its newest decision includes the repetitions
+        up to now.
         """
         made = {k: d for k, d in self._state.desk.decisions.items() if d.agent == agent_id}
         runner = self._runners.get(agent_id)
@@ -353,10 +357,11 @@ class Roster:
         return [Decided(d, orders.get(d.order)) for d in made.values()]
 
     def why(self, agent_id: str) -> pl.DataFrame:
-        """Return the newest decisions of an agent, oldest first. Raises BadInput without any.
+        """Return the newest decisions of an agent, oldest first. Raises BadInput if there are none.
 
-        Columns: time and last (KST, first and newest of equal decisions in a row), times,
-        session, venue, code, action, why, inputs (in words), order (and what became of it).
+        Equal decisions in a row are one row. Columns: time and last (KST, when it was decided first
+        and last), times (how often), session, venue, code, action, why, inputs (in words), order
+        (the order that it led to, and what became of that order).
         """
         return columns.frame(DECISION_COLUMNS, self.decisions(agent_id))
 
@@ -463,10 +468,10 @@ class Roster:
         return f"unassigned: {', '.join(f'{qty:,} {code}' for code, qty in free)}" if free else ""
 
     def settle_leases(self) -> None:
-        """Bring the agents in line with the leases of the next desk.
+        """Adjust the agents of this session to the leases of the next desk.
 
-        Stop each agent that another session took meanwhile. Release the leases of those that ended
-        here after the desk had died.
+        Stop each agent whose lease another session got in between. Release the leases of agents
+        that ended here while there was no desk.
         """
         for agent_id in self.running:
             if self._elsewhere(agent_id):
@@ -521,7 +526,7 @@ class Roster:
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:
-        """Return the error of a start that a stop or a close took back."""
+        """Return the error for a start that ``stop`` or ``close`` has withdrawn."""
         if self._link.state.closed:
             return NotOpen("the session was closed", "open it again with %kis open")
         cure = f"start it again with %kis agents start {runner.id}"
@@ -555,7 +560,7 @@ def _running(runner: AgentRunner) -> Running:
 
 
 def _counted(runner: AgentRunner) -> list[NoteDecision]:
-    """Return commands for the repetitions of the newest decision that the desk lacks."""
+    """Return commands with those repetitions of the newest decision that were not sent yet."""
     return [NoteDecision(made) for made in runner.decisions.counted()]
 
 

@@ -34,7 +34,7 @@ DAYS_BACK = timedelta(days=730)
 
 
 class AgentBars:
-    """Gives agents the bars of this day, at the price that kisnb follows."""
+    """Gives agents the bars of this day, at the price that kisnb follows (see ``DayBars``)."""
 
     def __init__(
         self,
@@ -93,10 +93,10 @@ class AgentBars:
                 self._backfill.mend(code, venue, now)
 
     def earlier(self, code: str, span: Ns) -> tuple[list[Bar], Bar | None]:
-        """Return the closed bars up to the agent's event, and the bar that may still grow.
+        """Return the closed bars up to the agent's event, and the bar that may still change.
 
         ``span`` is in nanoseconds. Daily bars go two years back. Other bars begin this morning. The
-        second value is None when no bar may grow.
+        second value is None when no bar may change any more.
         """
         until = self._state.data.without_newest(code, self.undelivered(code))
         day = kst_day(self._state.now)

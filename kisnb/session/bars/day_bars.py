@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class DayBars:
     """Makes DataFrames of this day's bars. Prices in won, volumes in shares.
 
-    Venue None is the price that kisnb follows: KRX's in KRX's regular session, and both venues'
-    together before and after it (``market.sessions.gives_price``). So its day begins at 08:00.
+    Without a venue (None), bars use the price that kisnb follows. During KRX's regular session that
+    is KRX's price. Before and after it, it is the price of both venues together
+    (``market.sessions.gives_price``). So these bars begin at 08:00.
     """
 
     def __init__(self, state: SessionState, rules: Rules, minutes: DayMinutes) -> None:
@@ -71,10 +72,11 @@ class DayBars:
     def followed(
         self, code: str, venue: Venue | None, day: date, span: Ns | None = None, until: Until = None
     ) -> pl.DataFrame:
-        """Return the minute bars of a day that this session has, the running one included.
+        """Return the bars of a day that this session has, the unfinished one included.
 
-        With ``span`` (ns) the bars have that length and are made of received trades. ``until``
-        leaves out the newest trades of a venue. Columns: those of ``MarketData.minutes``.
+        Without ``span`` they are minute bars. With ``span`` (ns) they have that length, and are
+        made only of trades that were received. ``until`` leaves out the newest trades of a venue.
+        Columns: those of ``MarketData.minutes``.
         """
         import polars as pl
 
@@ -100,7 +102,7 @@ class DayBars:
         return " ".join(filter(None, troubles))
 
     def venues_at(self, code: str, minute: Ns) -> list[Venue]:
-        """Return the venues whose minute counts when no venue is named: one, or none."""
+        """Return the venue whose price kisnb follows in this minute, in a list. Empty: no venue."""
         day = kst_day(minute)
         return [
             where
@@ -109,7 +111,7 @@ class DayBars:
         ]
 
     def _parts(self, code: str, venue: Venue | None) -> list[tuple[Venue, bool | None]]:
-        """Return the venues whose minutes make the day, and the part of the day of each.
+        """Return the venues from which the day's minutes come, each with its part of the day.
 
         Parts: True is KRX's regular session, False the time around it, None the whole day.
         """

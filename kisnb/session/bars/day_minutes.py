@@ -37,18 +37,19 @@ class MinuteRange(NamedTuple):
 class MinuteSource(Protocol):
     """A place that has minutes of this day, such as the desk's tape.
 
-    ``DayMinutes.sources`` asks each in turn, and KIS for what is left.
+    ``DayMinutes`` asks its ``sources`` one after another. Then it asks KIS for the minutes that are
+    still missing.
     """
 
     async def minutes(
         self, desk: Asking, code: str, venue: Venue, part: MinuteRange
     ) -> tuple[Minutes, Sequence[MinuteRange]]:
-        """Return the minute bars of a range, and the ranges in it of which no trade is missing."""
+        """Return the minute bars in ``part``, and the ranges in it of which no trade is missing."""
         ...
 
 
 class DayMinutes:
-    """Knows which minutes of this day the session has, by stock and venue; fetches the others."""
+    """Knows which minutes of this day the session has, by stock and venue. Fetches missing ones."""
 
     def __init__(
         self, state: SessionState, backfill: Backfill, sources: Sequence[MinuteSource] = ()
@@ -67,8 +68,9 @@ class DayMinutes:
     ) -> str:
         """Fetch a venue's missing minutes up to ``now``. Return why some stay missing, else empty.
 
-        ``regular`` True takes KRX's regular session alone, and False leaves it out. Raises
-        DeskLost. A refusal of KIS is returned as a sentence, and the minutes that are there stay.
+        ``regular`` True: only those of KRX's regular session. False: only those before and after
+        it. None: all. Raises DeskLost. When KIS refuses a call, its refusal is returned as a
+        sentence, and the minutes that are there stay.
         """
         if self._day != kst_day(now):
             self._day, self._fetched = kst_day(now), {}
@@ -139,7 +141,8 @@ class DayMinutes:
 def minutes_of_day(venue: Venue, day: date, regular: bool | None = None) -> list[Ns]:
     """Return the starts of the minutes in which a venue can trade, oldest first.
 
-    SOR means both venues. ``regular`` is that of ``DayMinutes.bring``.
+    SOR means both venues. ``regular`` True: only the minutes of KRX's regular session. False: only
+    the minutes before and after it. None: all.
     """
     venues = (Venue.KRX, Venue.NXT) if venue is Venue.SOR else (venue,)
     minutes: set[Ns] = set()
@@ -155,12 +158,15 @@ def minutes_of_day(venue: Venue, day: date, regular: bool | None = None) -> list
 
 
 def is_regular(minute: Ns, day: date) -> bool:
-    """Return whether a minute belongs to KRX's regular session, with both auctions' trades."""
+    """Return whether a minute belongs to KRX's regular session, both auctions' trades included."""
     return sessions.regular_open(day) <= minute <= sessions.regular_close(day)
 
 
 def _ranges(minutes: Iterable[Ns]) -> list[MinuteRange]:
-    """Return the ranges that cover these minutes and gaps up to ``JOINED``, oldest first."""
+    """Return ranges that cover these minutes, oldest first.
+
+    Two minutes that are at most ``JOINED`` minutes apart stand in one range.
+    """
     ranges: list[MinuteRange] = []
     for t in minutes:
         if ranges and t - ranges[-1].last <= JOINED * MINUTE:

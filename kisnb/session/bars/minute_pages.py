@@ -29,9 +29,10 @@ class MinutePages:
         """False once the host has said that it does not offer inquire-time-dailychartprice."""
 
     async def fetch(self, desk: Asking, code: str, venue: Venue, first: Ns, last: Ns) -> Minutes:
-        """Fetch and return the minute bars from ``first`` to ``last``, both starts of minutes.
+        """Fetch and return the minute bars from ``first`` to ``last``.
 
-        Newest pages come first, because KIS answers with the newest rows up to a moment.
+        Both are starts of minutes, and both minutes are included. The newest page is fetched first,
+        because KIS answers with the newest rows up to a given moment.
         """
         found: dict[Ns, tuple[int, ...]] = {}
         until, large = last + MINUTE - 1, True

@@ -1,8 +1,8 @@
 """Reads the minutes of this day from the desk's tape, which costs no call of KIS.
 
 A tape has the trades of a stock from when somebody watched it. A trade states the venue's shares of
-the day up to it. So it is known where trades are missing: a trade follows another one when its
-shares before it are the shares of that one.
+the day, its own included. So it is known where trades are missing: when this figure less the
+trade's own shares is not the figure of the trade before it.
 
     trades of the tape   09:10:20 ─ 09:11:05 ─ 09:12:40   hole   09:20:10 ─ 09:22:30
     minutes it has whole           09:11                                 09:21
@@ -32,7 +32,7 @@ and the last minute of the part are whole."""
 
 
 class TapeMinutes:
-    """Gives minutes of the desk's tape of today; implements ``day_minutes.MinuteSource``."""
+    """Gives this day's minutes from the desk's tape; implements ``day_minutes.MinuteSource``."""
 
     def __init__(self, past: PastDays) -> None:
         self._past = past
@@ -40,7 +40,7 @@ class TapeMinutes:
     async def minutes(
         self, desk: Asking, code: str, venue: Venue, part: MinuteRange
     ) -> tuple[Minutes, Sequence[MinuteRange]]:
-        """Return the minute bars of a range, and the ranges in it that the tape has whole.
+        """Return the minute bars in ``part``, and the ranges in it of which no trade is missing.
 
         Both are empty when the desk writes no tape. Raises DeskLost.
         """
@@ -65,8 +65,9 @@ class TapeMinutes:
 def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
     """Return the ranges in ``part`` of which no trade is missing, oldest first.
 
-    ``trades`` are those of one venue's day. A minute counts when a trade before it and one after it
-    are joined by trades without a hole. The first trade of the day needs none before it.
+    ``trades`` are those of one venue's day. A minute is in a range when the tape has a trade before
+    it and a trade after it, and lacks no trade between these two. A minute that begins before the
+    day's first trade needs no trade before it.
     """
     import polars as pl
 

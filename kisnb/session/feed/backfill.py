@@ -69,7 +69,7 @@ class Backfill:
     def down_since(self, died: Ns) -> Ns:
         """Return the moment since which trades are missing, after a desk that died at ``died``.
 
-        This ends the note that the stream broke, because the next desk has a stream of its own.
+        Forget that the stream broke, because the next desk has a stream of its own.
         """
         since, self._lost = self._lost, None
         return died if since is None else min(since, died)

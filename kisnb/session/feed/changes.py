@@ -8,7 +8,7 @@ from kisnb.session.feed.state import SessionState
 
 
 class Changes:
-    """Publishes to panels that the session has changed. Belongs to the notebook's loop."""
+    """Calls the panels back when the session has changed. Belongs to the notebook's loop."""
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
@@ -20,7 +20,7 @@ class Changes:
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
     def publish(self) -> None:
-        """Call every callback. One that raises is dropped, and a trouble names it."""
+        """Call every callback. A callback that raises is removed, and a trouble names it."""
         # A copy, because a panel that is closed by a callback takes itself out of the list.
         for listener in tuple(self._listeners):
             try:

@@ -14,7 +14,7 @@ from kisnb.trading.ports.commands import Command, FastForward
 
 
 class FastForwards:
-    """Waits for a moment, and asks the simulator to run there as fast as all sessions follow."""
+    """Waits for a moment. Asks the simulator to run there as fast as all sessions can follow."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
         self._link = link
@@ -43,5 +43,5 @@ class FastForwards:
                     self._link.submit([FastForward(on=False)])
 
     def commands(self) -> list[Command]:
-        """Return the command that repeats the request at the next desk. Empty when no wait runs."""
+        """Return the command that repeats the request to the next desk. Empty when no wait runs."""
         return [FastForward(on=True)] if self._waiting else []

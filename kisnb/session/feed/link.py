@@ -123,7 +123,8 @@ class Link:
     async def ask_once(self, query: Query[R]) -> R:
         """Ask the desk and return its reply. The query is never asked a second time.
 
-        Raises DeskLost when the desk dies before it replies; by then the next desk answers.
+        Raises DeskLost when the desk dies before it replies. By then this session is attached to
+        the next desk.
         """
         await self.wait_for_return()
         with self.errors_for_people():
@@ -182,7 +183,7 @@ class Link:
 
     @contextmanager
     def errors_for_people(self) -> Iterator[None]:
-        """Let a wait raise ``error_for_people``'s error in place of CancelledError."""
+        """Within the block, raise the error of ``error_for_people`` in place of CancelledError."""
         try:
             yield
         except asyncio.CancelledError as error:
@@ -233,7 +234,10 @@ class Link:
         self.state.returning.add_done_callback(lambda task: self._return_ended(task, find))
 
     def _return_ended(self, task: asyncio.Task[None], find: Find) -> None:
-        """Begin again when a cell cancelled the task, as one that cancels all tasks does."""
+        """Begin the return to the next desk again if its task was cancelled.
+
+        A cell that cancels all tasks of the loop cancels this one too.
+        """
         if task.cancelled() and not self.state.closed:
             self._begin_return(find)
 

@@ -78,7 +78,7 @@ class LinkState:
     def doubt(self) -> str:
         """The reason why orders and positions may differ from what is shown, and since when.
 
-        Empty while they are known.
+        Empty without such a reason.
         """
         since = self.desk.last_received
         if self.closed:
@@ -105,7 +105,7 @@ class LinkState:
         )
 
     def confirmed(self, known: Trading) -> Trading:
-        """Return ``known``, marked as the last one known while the desk is out of reach."""
+        """Return ``known``. While the desk is out of reach, it is marked as the last one known."""
         if not (self.is_over or self.is_returning or self.is_silent):
             return known
         return known.last_known(clock_text(self.desk.last_received))

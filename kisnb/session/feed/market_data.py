@@ -84,14 +84,15 @@ class RecentTrades:
 class MarketData:
     """Ticks, depth and further channels, by stock. Venues are kept apart.
 
-    The session's state adds to it. DataFrames are made when asked for.
+    ``SessionState`` adds the events. DataFrames are made when asked for.
     """
 
     def __init__(self) -> None:
         self.prices: dict[str, int] = {}
         """The price of the newest trade per code, won.
 
-        It is KRX's, and outside KRX's regular session Nextrade's too.
+        During KRX's regular session only KRX's trades count. Outside of it, Nextrade's trades
+        count too.
         """
         self.depths: dict[str, Depth] = {}
         """The newest depth per code, of the venue that is watched."""
@@ -110,7 +111,7 @@ class MarketData:
         """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
-        """Add an event of a market channel. It replaces the older one, except for trades."""
+        """Add an event of a market channel. A trade is appended; any other replaces the last."""
         match event:
             case Tick():
                 self._trade(event)
@@ -166,18 +167,19 @@ class MarketData:
         return len(tape.t) if tape is not None else 0
 
     def first_heard(self, code: str, venue: Venue, since: Ns) -> Ns | None:
-        """Return the time of the first trade of a venue from ``since`` on that was received.
+        """Return the time of the first received trade that happened on a venue since ``since``.
 
-        None when none was.
+        None: there is no such trade.
         """
         tape = self._tapes.get((code, venue))
         at = bisect_left(tape.t, since) if tape else 0
         return tape.t[at] if tape and at < len(tape.t) else None
 
     def without_newest(self, code: str, newest: Sequence[Tick]) -> Until:
-        """Return the ``Until`` that leaves out ``newest``, the last trades that reach agents.
+        """Return the ``Until`` that leaves out the trades of ``newest``.
 
-        Trades whose price does not count (``gives_price``) reach no agent.
+        ``newest`` are the last trades that agents get. Agents get only trades whose price counts
+        (``gives_price``); the trades between these are left out as well.
         """
         taken: dict[Venue, int] = {}
         for venue in {tick.venue for tick in newest}:
@@ -193,8 +195,8 @@ class MarketData:
     def minutes(self, code: str, venue: Venue, until: Until = None) -> pl.DataFrame:
         """Return the minute bars of a venue: KIS's where fetched, else made of received trades.
 
-        The newest may still run. Columns: start (UTC ns), open, high, low, close (won), volume
-        (shares).
+        The newest bar may be unfinished. Columns: start (UTC ns), open, high, low, close (won),
+        volume (shares).
         """
         received = self.received(code, venue, MINUTE, until)
         return _replaced(received, self._fetched.get((code, venue), {}))
@@ -214,7 +216,7 @@ class MarketData:
         return bars_of(trades, span)
 
     def add_minutes(self, code: str, venue: Venue, minutes: Mapping[Ns, tuple[int, ...]]) -> None:
-        """Add minutes as KIS gave them. They replace those that were received.
+        """Add minutes as KIS gave them. They replace minutes that were made of received trades.
 
         ``minutes`` are open, high, low, close (won) and volume (shares), by start (UTC ns).
         """
@@ -248,7 +250,10 @@ class MarketData:
 
 
 def bars_of(trades: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return bars made of trades in the order of time. Columns: those of ``MarketData.minutes``."""
+    """Return bars of ``span`` ns made of trades. Columns: those of ``MarketData.minutes``.
+
+    ``trades`` are in the order of time.
+    """
     import polars as pl
 
     start = (pl.col("t").dt.epoch("us") * 1000 // span * span).alias("start")
@@ -284,7 +289,7 @@ def _replaced(bars: pl.DataFrame, fetched: Mapping[Ns, tuple[int, ...]]) -> pl.D
 
 
 def longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return bars of several minutes, made of one-minute bars in the order of time."""
+    """Return bars of ``span`` ns made of one-minute bars, which are in the order of time."""
     import polars as pl
 
     return minutes.group_by(

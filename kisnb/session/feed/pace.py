@@ -20,7 +20,7 @@ from kisnb.trading.ports.commands import Command, Idle
 
 
 class Pace:
-    """Runs the waits and alarms of one session, and reports to the desk when it rests."""
+    """Runs the waits and alarms of one session. Reports to the desk when the session rests."""
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self.next_wake: Callable[[], Ns | None] = lambda: None
@@ -44,7 +44,8 @@ class Pace:
     async def until(self, over: Callable[[], bool], wake: Ns | None = None) -> None:
         """Wait until ``over()`` is true. Raises DeskLost, and BadInput in another loop.
 
-        ``wake`` is the moment when it can become true without an event. None: only by an event.
+        ``wake`` is the moment when ``over()`` can become true without an event. None: only an event
+        can make it true.
         """
         self._link.home.check_loop()
         self._link.check()
@@ -69,8 +70,8 @@ class Pace:
     ) -> None:
         """Hand the commands to the desk, and wait until ``over()`` is true.
 
-        When the desk dies meanwhile, the next one gets the commands again. So they must be ones
-        that do no harm when they are given twice.
+        If the desk dies meanwhile, the next desk gets the commands again. So a command must do no
+        harm when it is given twice.
         """
         while not over():
             await self._link.wait_for_return()
@@ -90,7 +91,7 @@ class Pace:
         self._waits.fail(error)
 
     async def _ring(self, t: Ns) -> None:
-        """End waits at ``t``, which a clock that runs free reaches without any event."""
+        """Sleep until ``t`` on a clock that runs free, then end the waits that are over."""
         await self._state.clock.sleep_until(t)
         self._waits.end_over()
 
@@ -148,7 +149,7 @@ class Pace:
         self._reported = None
 
     def _report_soon(self) -> None:
-        """Report the rest after the cells and agents that were just woken had their turn."""
+        """Report that the session rests, after the cells and agents just woken had their turn."""
         if self._state.mode is Mode.SIM and not self._reporting and not self._link.state.closed:
             self._reporting = True
             # Three turns of the loop: the first wakes the tasks, the others let them go on.

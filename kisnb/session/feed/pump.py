@@ -48,7 +48,7 @@ class Audience(Protocol):
         ...
 
     def settle_leases(self) -> None:
-        """Bring the agents in line with the leases of the next desk."""
+        """Adjust the agents of this session to the leases of the next desk."""
         ...
 
 
@@ -185,7 +185,7 @@ class Pump:
         self._changes.publish()
 
     def _note_link(self, event: Event) -> None:
-        """Note for the backfill from when to when trades were not received."""
+        """Note for the backfill when trades were no longer received, and when they came again."""
         match event:
             case GapFound():
                 self._backfill.on_gap(event)

@@ -98,7 +98,10 @@ class SessionState:
 
     @property
     def armed(self) -> Armed | None:
-        """The moment until which, and the won for which, buys pass at live. None: none pass."""
+        """The end of the arming, and the won for which a live desk accepts buys until then.
+
+        None: the desk is not armed.
+        """
         return self.desk.armed
 
     @property
@@ -120,7 +123,7 @@ class SessionState:
     def runs_free(self) -> bool:
         """True when the clock moves without the desk.
 
-        In lockstep every move of it comes as an event.
+        In lockstep every move of the clock comes as an event.
         """
         return not isinstance(self.clock, SimulatedClock) or self.clock.speed > 0
 
@@ -143,7 +146,10 @@ class SessionState:
         return applied
 
     def apply_rows(self, snapshot: Snapshot) -> list[Event]:
-        """Apply the rows that the next desk has beyond ours. Return the events that agents get."""
+        """Apply the rows of the next desk that this session has not applied yet.
+
+        Return the events that agents get.
+        """
         if isinstance(self.clock, SimulatedClock):
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
@@ -254,6 +260,6 @@ class SessionState:
 
 
 def _dated(t: Ns, text: str) -> str:
-    """Return the text with its time of day in front, so that it does not read as if it were now."""
+    """Return the text with its time of day in front, so that an old text does not look new."""
     time = clock_text(t)
     return text if text.startswith(time) else f"{time} {text}"

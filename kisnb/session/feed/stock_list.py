@@ -16,7 +16,7 @@ def list_text(universe: Universe) -> str:
 
 
 def list_trouble(universe: Universe, today: date) -> str:
-    """Return a sentence when the list of stocks is not KIS's, is old, or has no list of NXT's.
+    """Return a sentence when the list of stocks is old, or not KIS's, or lacks NXT's stocks.
 
     Empty otherwise. At sim the list is the host's own, so there is nothing to say.
     """

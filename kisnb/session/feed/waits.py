@@ -26,8 +26,8 @@ class Waits:
     ) -> None:
         """Wait until ``over()`` is true.
 
-        ``wake`` is the moment when it can become true without an event. None: only by an event.
-        ``changed`` is called when the wait begins and when it ends.
+        ``wake`` is the moment when ``over()`` can become true without an event. None: only an event
+        can make it true. ``changed`` is called when the wait begins and when it ends.
         """
         if over():
             return

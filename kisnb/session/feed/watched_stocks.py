@@ -25,8 +25,8 @@ class WatchedStocks:
     def follow(self, *codes: str) -> None:
         """Subscribe to the trades and the depth of these stocks. Raises UnknownInstrument.
 
-        Trades come from every venue that lists the stock, because the router compares venues.
-        Depth comes from the venue whose market session it is.
+        Trades come from every venue that lists the stock, because the router compares venues. Depth
+        comes from one venue at a time, which depends on the market session.
         """
         known = [self._rules.universe.spell(code) for code in codes]
         self.want(

@@ -38,14 +38,16 @@ class HistoryDownloads(HistoryFiles):
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> pl.DataFrame:
-        """Bring rows of several stocks into the store, and return how many are there.
+        """Bring rows of several stocks into the store, and return how many rows it has of each.
 
         ``codes`` are codes, or one text with blanks or commas between them. ``every`` is ``"1d"``,
         ``"1m"``, ``"flow"`` or ``"index"``; minutes are those of past days. What is stored already
-        is not asked for again. A stock whose download fails does not end those of the others.
+        is not asked for again. If the download of one stock fails, the other stocks are downloaded
+        all the same.
 
-        Columns: code; bars (rows in the store); missing (trading days without one); reason (of the
-        first missing day; null without one). Raises what ``daily`` and ``minutes`` raise.
+        Columns: code; bars (rows in the store); missing (trading days without a row); reason (for
+        the first missing day; null when none is missing). Raises what ``daily`` and ``minutes``
+        raise.
         """
         series = self._series(every, venue, adjusted=adjusted)
         first, last = read_days(self._now, start, end)
@@ -81,8 +83,8 @@ class HistoryDownloads(HistoryFiles):
     ) -> pl.DataFrame:
         """Return the trading days that lack rows in the store, with the reason.
 
-        Nothing is downloaded. ``every`` is that of ``download``. Columns: code, venue, day, reason.
-        Raises BadInput.
+        Nothing is downloaded. ``every`` takes what ``download`` takes. Columns: code, venue, day,
+        reason. Raises BadInput.
         """
         import polars as pl
 
@@ -106,7 +108,7 @@ class HistoryDownloads(HistoryFiles):
         self, series: Series, code: str, first: date, last: date,
         show: Progress = lambda _done, _all: None,
     ) -> bool:  # fmt: skip
-        """Bring rows into the store. Return True when all adjusted prices were brought anew."""
+        """Bring rows into the store. Return True when all adjusted prices were downloaded again."""
         if series.is_by_day:
             return await self._past.download.days(series, code, first, last, show)
         await self._past.download.minutes(code, series.venue, first, last, show)

@@ -61,11 +61,14 @@ class HistoryFiles:
         """Check a parquet or CSV file of past days, and bring all of it into the store, or nothing.
 
         ``every`` says what its rows are: ``"1d"``, ``"1m"``, ``"tick"``, ``"depth"``, ``"flow"`` or
-        ``"index"``. ``adjusted`` counts for days. Columns are found by their usual names, English
-        or Korean; ``columns={"close": "내 종가"}`` names others. ``code`` and ``day`` stand for all
-        rows of a file that lacks them. ``time_zone`` is that of times that state none. Rows that
-        contradict themselves end the import; with ``leave_out`` they are left out. So do rows that
-        the store has with other numbers; with ``replace`` the file's count.
+        ``"index"``. ``adjusted`` applies to daily bars only. Columns are found by their usual
+        names, English or Korean; ``columns={"close": "내 종가"}`` names others. If the file has no
+        column for the stock or the day, ``code`` and ``day`` give it for all rows. ``time_zone``
+        applies to times that state no zone.
+
+        A row that contradicts itself ends the import; with ``leave_out`` such rows are left out. A
+        row for which the store has other numbers ends it too; with ``replace`` the file's numbers
+        replace them.
 
         Columns: code, rows, first, last (days), zero_volume (rows without a trade), missing
         (trading days between first and last without a row). Lines say what was changed. Raises
@@ -103,10 +106,11 @@ class HistoryFiles:
     ) -> Path:
         """Write rows of the store into a parquet or CSV file, and return its path.
 
-        Nothing is downloaded. ``every`` is that of ``import_file``, which reads the file again.
-        ``codes`` are codes or one text of them; without them all that the store has are written.
-        Without ``start`` the last year is written. Columns: those that ``session.history`` returns;
-        ``value`` of a minute is that of the minute. Raises BadInput.
+        Nothing is downloaded. ``every`` takes what ``import_file`` takes, and ``import_file`` can
+        read the file again. ``codes`` are codes, or one text of them; without ``codes`` all stocks
+        of the store are written. Without ``start`` the last year is written. Columns: those that
+        ``session.history`` returns; ``value`` counts the trades of that minute only. Raises
+        BadInput.
         """
         kind = one_of(every, tuple(SeriesKind), "kind of rows")
         basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW
@@ -168,7 +172,8 @@ class HistoryFiles:
     def _of_one_adjustment(self, series: Series, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the adjusted rows that are not out of date.
 
-        After a split the rows that were stored before it are, until they are downloaded again.
+        After a split, the rows that were stored before it are out of date until they are downloaded
+        again.
         """
         import polars as pl
 
@@ -221,7 +226,7 @@ def _gaps(
 
 
 def _exported(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows as people see them. The ``value`` of a minute is that of the minute alone."""
+    """Return rows as people see them. A minute's ``value`` counts that minute's trades only."""
     import polars as pl
 
     if series.kind is SeriesKind.MINUTE:

@@ -38,12 +38,12 @@ class History(HistoryDownloads):
 
     ``await session.history("005930")`` returns daily bars; ``"1m"``, ``"5m"`` or ``"tick"`` as the
     second argument returns minutes or trades. ``daily``, ``minutes``, ``ticks``, ``depths``,
-    ``flows`` and ``index`` are the kinds by name. Each reads the store, and downloads first what
-    the store lacks. A line says what is missing, and why. ``import_file`` and ``export`` bring
-    files in and out.
+    ``flows`` and ``index`` are the kinds by name. Each first downloads what the store lacks, then
+    reads the store. It prints a line that says what is missing, and why;
+    ``kisnb.why_missing(frame)`` returns that text. ``import_file`` and ``export`` bring files in
+    and out.
 
-    ``start`` and ``end`` are inclusive, and Korean. A day is over at 20:00. ``kisnb.why_missing``
-    of a frame says to code what the line says to people.
+    ``start`` and ``end`` are Korean dates, and both are included. A day is over at 20:00.
     """
 
     def __call__(
@@ -59,7 +59,8 @@ class History(HistoryDownloads):
         """Return bars, or trades, of a stock: what ``daily``, ``minutes`` or ``ticks`` returns.
 
         ``every`` is ``"1d"``, ``"1w"``, ``"1mo"``; ``"1m"``, ``"5m"`` or another number of minutes
-        or hours, or ``"session"``; or ``"tick"``. ``adjusted`` counts for days and longer ones.
+        or hours, or ``"session"``; or ``"tick"``. ``adjusted`` applies to bars of days, weeks and
+        months.
         """
         if every == SeriesKind.TICK:
             return self.ticks(code, start, end, venue=venue)
@@ -88,12 +89,13 @@ class History(HistoryDownloads):
         """Return daily bars, by default those of a year up to today.
 
         ``every`` also takes ``"1w"`` and ``"1mo"``: bars of weeks and months, made of the days. The
-        date of such a bar is its first trading day. Of today there is the part that is over, with
-        False in the column ``whole``.
+        date of such a bar is its first trading day. Today's bar covers the day so far, and its
+        column ``whole`` is False.
 
-        ``adjusted`` prices are KIS's at the time of the newest download: a split changes those of
-        all days before it, and then all are downloaded again. With ``adjusted=False`` prices are as
-        they were traded. A halted day has its close as all prices, and volume 0.
+        ``adjusted`` prices are KIS's at the time of the newest download. A split changes the
+        adjusted prices of all days before it; then all of them are downloaded again. With
+        ``adjusted=False`` prices are as they were traded. On a day on which the stock was halted,
+        all prices are the close, and the volume is 0.
 
         Columns: date, code, venue, open, high, low, close (won), volume (shares), value (won; null:
         an imported file did not state it), whole (False for a day that is not over, and for a bar
@@ -139,13 +141,14 @@ class History(HistoryDownloads):
     ) -> pl.DataFrame:
         """Return trades, by default those of the last ten minutes.
 
-        ``start`` and ``end`` are times of today (``"09:30"``), days, or both
-        (``"2026-11-20 09:30"``). KIS gives the trades of today only, thirty a call: ten minutes of
-        a busy stock may take a hundred calls. Trades that this session has received, that the desk
-        taped, or that the store has, are not asked for.
+        ``start`` and ``end`` are times of today (``"09:30"``), days, or both (``"2026-11-20
+        09:30"``). KIS gives only the trades of today, thirty a call: ten minutes of a busy stock
+        may take a hundred calls. KIS is not asked for trades that this session received, that the
+        desk taped, or that the store has.
 
         Columns: t (KST, whole seconds), code, venue, price (won), qty (shares), side (buy, sell;
-        null: not known), volume (the day's shares up to the trade). Raises BadInput, KisError.
+        null: not known), volume (shares of the day so far, this trade included). Raises BadInput,
+        KisError.
         """
         series = trades.trades_of(self._venue(venue))
         code, (since, until) = self._universe.spell(code), read_moments(self._now, start, end)
@@ -161,8 +164,8 @@ class History(HistoryDownloads):
     ) -> pl.DataFrame:
         """Return the bids and asks of the past that the desk taped, or that were imported.
 
-        KIS gives none of the past, so only stocks that were watched have any. ``t`` is the time of
-        receipt. ``start`` and ``end`` are those of ``ticks``.
+        KIS gives no past bids and asks. ``t`` is the time of receipt. ``start`` and ``end`` take
+        what ``ticks`` takes.
 
         Columns: t (KST), code, venue, ask1, ask_qty1, bid1, bid_qty1, and so on to 10 (won, shares;
         null: no such level). Raises BadInput.
@@ -189,8 +192,8 @@ class History(HistoryDownloads):
         """Return what groups of investors bought net by day, by default in the last year.
 
         Columns: date, code, venue, volume (shares); individual, foreign, institution (net purchase,
-        shares) and individual_value, foreign_value, institution_value (won, to the million).
-        Raises BadInput, NotOffered (paper), ConfigError, KisError.
+        shares) and individual_value, foreign_value, institution_value (won; KIS gives whole
+        millions). Raises BadInput, NotOffered (paper), ConfigError, KisError.
         """
         series = self._series("flow", venue)
         return await self._by_day(series, self._universe.spell(code), start, end)
@@ -259,7 +262,7 @@ class History(HistoryDownloads):
         return self._explained(code, bars_of_minutes(rows, series.venue, span, self._now), why)
 
     async def _kept(self, series: Series, code: str, since: Ns, until: Ns) -> pl.DataFrame:
-        """Return the rows of a span that this session received, the tapes hold or the store has."""
+        """Return the rows of a span from three sources: this session, the tapes, and the store."""
         import polars as pl
 
         first, last = kst_day(since), kst_day(until)
@@ -299,7 +302,10 @@ class History(HistoryDownloads):
 
 
 def _missing_trades(series: Series, found: pl.DataFrame) -> str:
-    """Return how many shares of a span are not among its trades, as sentences; empty when none."""
+    """Return sentences that say how many shares' trades are missing in ``found``.
+
+    Empty when no trade is missing.
+    """
     if found.is_empty():
         return (
             f"There is no trade on {series.venue} in that time. KIS gives those of today only; of"

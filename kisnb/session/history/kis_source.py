@@ -113,7 +113,7 @@ def _typed(series: Series, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
 
 
 def _traded(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a bar without missing prices: a bar without a trade gets the close for all of them.
+    """Return a bar without missing prices. If nothing traded, all its prices are the close.
 
     A stock that is halted all day has a close and no other price at KIS.
     """

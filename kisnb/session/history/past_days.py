@@ -42,7 +42,7 @@ BAR_SECONDS = 3.0
 
 
 class PastRows(NamedTuple):
-    """The rows of a series by day."""
+    """The daily rows that were read of one series, and what to say about them."""
 
     rows: pl.DataFrame
     """The rows, with the columns of ``Series.schema``; days add ``whole`` (False: not over)."""
@@ -91,7 +91,7 @@ class PastDays:
         return self._download_over(self._link)
 
     def _download_over(self, desk: Asking) -> Download:
-        """Return a download that asks the desk in its own way, awaited or blocking."""
+        """Return a download that asks KIS through ``desk``, which awaits or blocks."""
         return Download(
             self.store,
             KisSource(desk),

@@ -43,7 +43,7 @@ def missing_text(
 
 
 def no_day_text(series: Series, first: date, last: date, today: date) -> str:
-    """Return why there is no row of some days, when the store lacks none that is over."""
+    """Return why a range of days has no row, although the store lacks no day that is over."""
     if days := _no_day_yet(first, last, today):
         return days
     if series.kind is SeriesKind.DAY:
@@ -52,7 +52,7 @@ def no_day_text(series: Series, first: date, last: date, today: date) -> str:
 
 
 def no_minute_text(venue: Venue, first: date, last: date, today: date) -> str:
-    """Return why there is no minute of some days, when the store lacks none that is over."""
+    """Return why a range of days has no minute, although the store lacks no day that is over."""
     return _no_day_yet(first, last, today) or f"{venue} has no minute of today that has ended."
 
 
@@ -66,8 +66,9 @@ def _no_day_yet(first: date, last: date, today: date) -> str:
 def jumps(bars: pl.DataFrame, multiple: float = 1.0) -> list[date]:
     """Return the days on which prices as traded moved further than the daily limit allows.
 
-    KRX then set a new base price: for a split, a right, or the first day of a listing. ``bars`` are
-    those of one stock by day; ``multiple`` is that of an ETF or ETN.
+    On such a day KRX had set a new base price: after a split or a rights issue, or at a listing.
+    ``bars`` are those of one stock by day. ``multiple`` is the leverage of an ETF or ETN, by which
+    its limit is wider.
     """
     import polars as pl
 

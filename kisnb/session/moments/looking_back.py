@@ -128,7 +128,7 @@ def read_moment(when: str | datetime, today: date) -> Ns:
 
 
 def _of(path: Path, today: str) -> bool:
-    """Return whether a tape is of the same desk, or of the same simulated day, as today's."""
+    """Return whether a tape has the same desk, or simulated day, as today's tape ``today``."""
     return path.name[len("2026-11-20") :] == Path(today).name[len("2026-11-20") :]
 
 

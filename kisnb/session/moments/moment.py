@@ -78,13 +78,14 @@ class Moment:
 
     @property
     def codes(self) -> list[str]:
-        """Codes of the stocks of which the tape has a price or a depth up to then."""
+        """Codes of the stocks of which the tape has a price or a depth at or before the moment."""
         return sorted({code for code, _ in (*self._view.quotes, *self._view.depths)})
 
     def quote(self, code: str, venue: Venue | str | None = None) -> PastQuote:
-        """Return the quote as of then. Without ``venue`` it is that of the venue that was open.
+        """Return the quote at the moment. Without ``venue`` it is that of the venue that was open.
 
-        Raises BadInput when the tape has no price of the stock up to then, UnknownInstrument.
+        Raises BadInput when the tape has no price of the stock until then. Raises
+        UnknownInstrument.
         """
         code, where = self._named(code, venue, self._view.quotes)
         fold = self._view.quotes.get((code, where))
@@ -96,9 +97,10 @@ class Moment:
         return quote
 
     def depth(self, code: str, venue: Venue | str | None = None) -> Depth:
-        """Return the depth as of then. Without ``venue`` it is that of the venue that was open.
+        """Return the depth at the moment. Without ``venue`` it is that of the venue that was open.
 
-        Raises BadInput when the tape has no depth of the stock up to then, UnknownInstrument.
+        Raises BadInput when the tape has no depth of the stock until then. Raises
+        UnknownInstrument.
         """
         code, where = self._named(code, venue, self._view.depths)
         depth = self._view.depths.get((code, where))
@@ -201,7 +203,7 @@ class Moment:
     def _named(
         self, code: str, venue: Venue | str | None, seen: Collection[tuple[str, Venue]]
     ) -> tuple[str, Venue]:
-        """Return the code in full, and the venue that is named or that was open."""
+        """Return the code in full, and the venue: the one that is named, else the one then open."""
         code = self._universe.spell(code)
         if venue is not None:
             return code, one_of(venue, tuple(Venue), "venue")

@@ -12,9 +12,9 @@ from kisnb.terms import Venue
 
 
 class PastQuote(msgspec.Struct, frozen=True):
-    """The price of a stock at a venue as of a moment, won and shares. None: the tape cannot say.
+    """The price of a stock at a venue as of a moment. Won and shares.
 
-    Its fields are those of ``Quote``.
+    Its fields are those of ``Quote``. None: the tape does not have the figure.
     """
 
     t: Ns

@@ -19,7 +19,7 @@ from kisnb.trading.typed_orders.placing import is_dead, naming_rule, refusal
 
 
 class CallClaims:
-    """The claims of one session's calls. A call without a naming has none."""
+    """The claims of one session's calls. A call without a naming has no claim."""
 
     def __init__(self, runs: RunCalls, state: SessionState) -> None:
         """``runs`` are shared by all sessions of a kernel on one account."""
@@ -50,7 +50,7 @@ class CallClaims:
     def requests(
         self, calls: Sequence[Call], claims: Sequence[Claim | None]
     ) -> tuple[OrderRequest, ...]:
-        """Return the calls as the desk gets them, each with the token of its claim."""
+        """Return one request to the desk for each call, with the token of the call's claim."""
         requests = []
         for call, claim in zip(calls, claims, strict=True):
             naming = call.naming
@@ -62,7 +62,7 @@ class CallClaims:
         return tuple(requests)
 
     def answered_keys(self, call: Call) -> tuple[str, ...]:
-        """Return the keys of the orders with which the call's run has been answered."""
+        """Return the keys of the orders that the run of this call has already got as answers."""
         return () if call.naming is None else self._runs.answered(call.naming.place.run)
 
     def keys_of_run(self, run: int) -> list[str]:

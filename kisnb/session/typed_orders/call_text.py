@@ -122,9 +122,9 @@ def is_typed_in(words: str, argument: str) -> bool:
 
 
 def _plain(words: str) -> str:
-    """Return words as if they were typed plainly.
+    """Return words in their plain spelling, so that two spellings of one command compare equal.
 
-    They are tidy, fit on one line, and have two hyphens before ``again`` and ``key``.
+    Blanks are tidy, continued lines are joined, and ``again`` and ``key`` have two hyphens.
     """
     return _DASHED.sub("--", tidy(_CONTINUED.sub(" ", words)))
 
@@ -262,10 +262,10 @@ def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
 
 
 def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
-    """Return ``node``, or the code around the outermost comprehension or lambda that holds it.
+    """Return ``node``. If a comprehension or lambda holds it, return the call around that instead.
 
-    That is the nearest call around it, else the comprehension itself. So the answer is the same
-    whether comprehensions have frames of their own, as on Python 3.11, or not.
+    Without such a call, return the outermost comprehension or lambda. So the answer is the same on
+    Python 3.11, where comprehensions have frames of their own, and on later versions.
     """
     scopes = [at for at, n in enumerate(path) if isinstance(n, ast.stmt)]
     expressions = path[scopes[-1] + 1 :] if scopes else path
@@ -301,9 +301,9 @@ def _normalised(node: ast.AST) -> str:
 
 
 def _magic(node: ast.AST) -> tuple[str | None, str]:
-    """Return the name and the argument of the magic that ``node`` runs.
+    """Return the name and the argument of the magic that ``node`` runs; None for other code.
 
-    The cell has it as IPython writes it, or awaits ``%kis``.
+    IPython's own call of a magic counts, and the awaited call of ``%kis``.
     """
     match node:
         case ast.Call(
@@ -336,7 +336,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _segment(frame: FrameType, span: Span | None) -> str:
-    """Return the source between the marks of ``span``; without it, file and line."""
+    """Return the source text of ``span``. Without a span, return the file and the current line."""
     filename = frame.f_code.co_filename
     if span is not None:
         first, last, start, end = span

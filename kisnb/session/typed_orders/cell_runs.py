@@ -141,7 +141,7 @@ class CellRuns:
             return next((s.here for s in reversed(self._started) if s.here), None)
 
     def is_running(self, run: Run, thread: int | None = None) -> bool:
-        """Return whether ``run`` has not ended; with ``thread``, whether it runs in that thread."""
+        """Return whether ``run`` goes on. With ``thread``: whether it goes on in that thread."""
         with self._lock:
             here = [s for s in self._started if s.here is not None and s.here.run is run]
             return any(thread in (None, started.thread) for started in here)
@@ -176,7 +176,7 @@ class CellRuns:
             _current.set(current.outer)
 
     def pre_run_cell(self, info: ExecutionInfo) -> None:
-        """Begin the run of a typed cell, or add the text of a cell that a running one runs."""
+        """Begin the run of a typed cell. If a running cell runs it, add its text to that run."""
         cells = executing(CallStack.of_caller())
         self._start(info, next((count for cell, count in cells if cell is info), None))
 
@@ -208,7 +208,7 @@ class CellRuns:
             _current.set(started.here)
 
     def _end(self, info: ExecutionInfo | None) -> list[_Started]:
-        """Remove and return the cell of ``info`` and what began in its thread since.
+        """Remove and return the cell of ``info``, and the cells that began in its thread after it.
 
         The oldest comes first.
         """
@@ -266,7 +266,7 @@ class CellRuns:
     # ── from the middle of a cell ───────────────────────────────────────────────────────────
 
     def _join(self) -> None:
-        """Begin the cell or click that runs now, because it began before the hooks were there."""
+        """Register the cell or click that runs now. It began before the hooks were there."""
         _current.set(None)
         if message := self._comm_message():
             _current.set(Click(message))
@@ -282,7 +282,7 @@ class CellRuns:
             self._join_from_aside()
 
     def _join_from_aside(self) -> None:
-        """Begin the cell that runs now, in a task or a thread of it: it is not on the stack."""
+        """Register the cell whose task or thread calls now. The cell itself is not on the stack."""
         result = self.shell.displayhook.exec_result
         request = self._parent()
         if result is not None and result.info is not None:
@@ -310,7 +310,8 @@ class CellRuns:
 def executing(stack: CallStack) -> Iterator[tuple[ExecutionInfo, int | None]]:
     """Yield the cells on a stack with the execution counts that people see, outermost first.
 
-    IPython 9 counts up before ``pre_run_cell``, IPython 8 after the cell. So only this says which.
+    IPython 9 raises its counter before ``pre_run_cell``, IPython 8 after the cell. So the counter
+    does not tell the count that people see, and the stack does.
     """
     for frame in reversed(stack.frames):
         module = frame.f_globals.get("__name__")

@@ -122,8 +122,8 @@ class Cells:
     def calls(self, scope: str) -> RunCalls:
         """Return the claims of this shell's cell runs in ``scope``.
 
-        ``scope`` is an account or a simulated day. All its sessions share the calls: one run of a
-        cell may open a session, close it, and open the next one, as a loop that tries again does.
+        ``scope`` is an account or a simulated day. All its sessions share the claims, because one
+        run of a cell may open several sessions one after another, as a loop that tries again does.
         """
         return self._calls.setdefault(scope, RunCalls())
 
@@ -198,7 +198,10 @@ class Cells:
 
 
 def _texts(here: Here, stack: CallStack) -> tuple[str, ...]:
-    """Return the texts of ``here``, and of the cells that ``%run`` runs without an event."""
+    """Return the texts of ``here``, and of cells that ``%run`` runs.
+
+    IPython fires no event for cells of ``%run``.
+    """
     silent = [cell_digest(str(cell.raw_cell)) for cell, _ in executing(stack) if cell.silent]
     return tuple(dict.fromkeys([*here.texts, *silent]))
 
@@ -212,7 +215,7 @@ def _call(written: Written, words: str) -> str:
 
 
 def _is_direct(stack: CallStack) -> bool:
-    """Return whether a cell's module code calls kisnb, with nothing in between but the magic."""
+    """Return whether top-level code of a cell calls kisnb, directly or through the magic."""
     # Functions have optimised code, modules have not.
     if stack.outermost.f_code.co_flags & inspect.CO_OPTIMIZED:
         return False

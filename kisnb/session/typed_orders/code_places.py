@@ -91,8 +91,8 @@ def _place(frame: FrameType) -> _Place:
     """Return file, function and source span of what ``frame`` executes.
 
     The span identifies the instruction. Code objects cannot: IPython compiles each statement of a
-    cell alone, and ``exec`` compiles its text in each round. Offsets do not do: a call that
-    Python has specialised may report another one than in the first round.
+    cell alone, and ``exec`` compiles its text in each round. Offsets cannot either: once Python has
+    specialised a call, it may report another offset than in the first round.
     """
     code, offset = frame.f_code, frame.f_lasti
     known = _places.get(id(code))

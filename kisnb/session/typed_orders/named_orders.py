@@ -45,7 +45,10 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
 
 
 def orders_to_cancel(state: SessionState, what: Order | int | str) -> Orders:
-    """Return the orders that ``what`` names, as ``orders_named``. Print which one is over."""
+    """Return the orders that ``what`` names, as ``orders_named``.
+
+    Print a line for each of them that had ended before.
+    """
     orders = orders_named(state.books, what)
     for order in orders:
         if order.is_ended:

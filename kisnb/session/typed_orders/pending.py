@@ -18,15 +18,17 @@ T_co = TypeVar("T_co", covariant=True)
 class Pending(Coroutine[Any, Any, T_co]):
     """A typed call that waits to be awaited.
 
-    It is a coroutine, so that ``create_task`` and ``gather`` take it. One that is never awaited
-    says that nothing was sent. It says so as its value in a cell, or in a warning when it is
-    dropped.
+    It is a coroutine, so that ``create_task`` and ``gather`` take it. If it is never awaited, it
+    says that nothing was sent: as its value in a cell, or in a warning when Python drops it.
     """
 
     def __init__(
         self, what: str, begin: Callable[[], Coroutine[Any, Any, T_co]], done: str = "sent"
     ) -> None:
-        """``what`` names the call, such as ``buy 10 005930 market``; ``done`` is the verb of it."""
+        """``what`` names the call, such as ``buy 10 005930 market``.
+
+        ``done`` is the verb in the warning: nothing was *sent*, or nothing was *done*.
+        """
         self._what = what
         self._done = done
         self._begin = begin
@@ -54,7 +56,7 @@ class Pending(Coroutine[Any, Any, T_co]):
         return self._started().throw(kind, value, trace)
 
     def close(self) -> None:
-        """End the call; one that was not begun sends nothing."""
+        """End the call. If it has not begun, nothing is sent."""
         self._known = True
         if self._running is not None:
             self._running.close()
@@ -77,9 +79,9 @@ class Pending(Coroutine[Any, Any, T_co]):
 
 
 def pending(call: Callable[P, Coroutine[Any, Any, T_co]]) -> Callable[P, Pending[T_co]]:
-    """Return a function that returns the ``Pending`` of an ``async def``.
+    """Make a function that returns a ``Pending`` from ``call``, an ``async def``.
 
-    A call that is not awaited then says that nothing was done.
+    If the ``Pending`` is not awaited, it says that nothing was done.
     """
     arguments = signature(call)
 

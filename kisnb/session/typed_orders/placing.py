@@ -247,8 +247,8 @@ class Placing:
     def _found(self, request: OrderRequest, known: PlaceAnswer) -> PlaceAnswer:
         """Return how the desk that died answered a request, by what its journal holds.
 
-        ``known`` is how the next desk would answer. An order that it would send again is refused.
-        A person decides whether it is still wanted.
+        ``known`` is how the next desk would answer. If the next desk would send the order, the
+        request is refused instead: a person decides whether the order is still wanted.
         """
         naming, books = request.naming, self._state.books
         key = (
@@ -265,7 +265,7 @@ class Placing:
     def _answered_here(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
         """Return the answers that a silent desk would give to repeated calls.
 
-        Raises OrderDenied when it would send one of the orders.
+        Raises OrderDenied when one of the calls is new, so that the desk would send its order.
         """
         answers = self._place_locally(requests)
         if any(answer.outcome == "sent" for answer in answers):
@@ -311,7 +311,7 @@ class Placing:
         return order.state not in UNDECIDED
 
     def _announce(self, calls: Sequence[Call], orders: Sequence[Order]) -> None:
-        """Print a line for each order, unless its cell shows it as its value or is to be silent."""
+        """Print a line for each order, unless its cell shows the order or ends with a semicolon."""
         if self.say is None:
             return
         for call, order in zip(calls, orders, strict=True):
@@ -320,9 +320,9 @@ class Placing:
 
 
 def check_outcome(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
-    """Return the order. Raises the error that belongs to ``state``.
+    """Return the order, or raise the error that belongs to ``state``.
 
-    That is OrderDenied, OrderRejected or OrderUnknown.
+    Such an error is OrderDenied, OrderRejected or OrderUnknown.
     """
     if state is OrderState.DENIED:
         raise OrderDenied(text, key=order.key)

@@ -77,8 +77,8 @@ class _Run:
 class RunCalls:
     """The claims of a kernel.
 
-    A call looks for an equal one, and claims before its order goes to the desk. ``begin`` does
-    both at once, so that no other thread comes between.
+    Before its order goes to the desk, a call looks for an equal call and makes a claim. ``begin``
+    does both under one lock, so that no other thread comes between.
     """
 
     def __init__(self) -> None:
@@ -98,11 +98,11 @@ class RunCalls:
         day: date | None = None,
         first_free: Callable[[Naming], int] = lambda _: 1,
     ) -> Claim | Refuse | None:
-        """Return the lost claim of an equal call (f), the refusal of a loop (g), or None.
+        """Return the lost claim of an equal call, the refusal of a call in a loop, or None.
 
-        None means that the call is new. Nothing is changed. ``day`` is the trading day: claims of
-        another day are not returned. ``first_free`` gives the first ordinal that the journal
-        leaves.
+        These are letters f and g of row O11. None means that the call is new. Nothing is changed.
+        ``day`` is the trading day: claims of another day are not returned. ``first_free`` gives the
+        first ordinal of a wish that the journal does not have.
         """
         with self._lock:
             lost = self._lost_claim(naming, day)
@@ -168,7 +168,7 @@ class RunCalls:
             return claim
 
     def take_over(self, lost: Claim, naming: Naming, position: Hashable) -> Claim:
-        """Return a claim of this call on the order of a lost one (f)."""
+        """Return a claim of this call on the order of a lost claim (letter f of row O11)."""
         with self._lock:
             self.reach(lost)
             return self.claim(naming, position, lost.token, lost.key, day=lost.day)
@@ -193,7 +193,7 @@ class RunCalls:
                 self._lost[id(claim)] = claim
 
     def drop(self, claim: Claim) -> None:
-        """Forget a call that was refused. It counts for nothing."""
+        """Forget the claim of a call that was refused, as if it had never been made."""
         with self._lock:
             self._lost.pop(id(claim), None)
             run = self._runs.get(claim.naming.place.run)
@@ -211,7 +211,7 @@ class RunCalls:
             return [c for some in known.equal.values() for c in some] if known else []
 
     def answered(self, run: int) -> tuple[str, ...]:
-        """Return the keys of the orders with which this run has been answered."""
+        """Return the keys of the orders that this run has got as answers."""
         with self._lock:
             return tuple({claim.key: None for claim in self.of_run(run) if claim.key})
 
@@ -231,7 +231,7 @@ class RunCalls:
         return [c for c in claims if c.state == "waits" and c.day == day and c.has_left()]
 
     def _free(self, naming: Naming, first: int) -> int:
-        """Return the first ordinal that neither the journal nor this run knows of this wish."""
+        """Return the first ordinal of this wish, from ``first`` on, that this run has not used."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.items() if run is not None else ()
         used = {n for (wish, n, _), some in claims if wish == naming.wish and some}

@@ -167,7 +167,10 @@ def for_next_day(order: TypedOrder, now: Ns) -> TypedOrder:
 def read_batch(
     universe: Universe, lines: Sequence[Line], key: str | None, again: int | bool
 ) -> list[TypedOrder]:
-    """Return the typed orders of a batch. ``key`` names each by its line. Raises BadInput."""
+    """Return the typed orders of a batch. Raises BadInput.
+
+    With ``key``, the first one is named ``key:1``, the second one ``key:2``, and so on.
+    """
     names = [None if key is None else f"{key}:{n}" for n in range(1, len(lines) + 1)]
     return [
         _read_line(universe, line, name, again) for line, name in zip(lines, names, strict=True)

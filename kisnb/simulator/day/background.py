@@ -30,7 +30,7 @@ NXT_SIZE = 6
 
 
 class Background:
-    """Plays the rest of the market in one stock on one venue, from ``now`` on."""
+    """Plays all other traders of one stock on one venue, from ``now`` on."""
 
     def __init__(
         self, listing: Listing, day: date, schedule: VenueDay, ids: Iterator[int], now: Ns
@@ -78,8 +78,8 @@ class Background:
     def begin_phase(self, now: Ns, around: int = 0) -> None:
         """Place orders around the last price, or withdraw them, as the venue's phase asks.
 
-        Before the first trade ``around`` takes the place of the last price, and the base price when
-        ``around`` is 0.
+        Before the first trade, ``around`` is used in place of the last price. If ``around`` is 0,
+        the base price is used.
         """
         segment, phase = self._listing.current, self._listing.phase
         # An interruption of another stock, or a phase of the other venue, changes nothing here.
@@ -124,8 +124,8 @@ class Background:
     def follow(self, now: Ns, bid: int, ask: int) -> bool:
         """Quote around another venue's bid and ask while both venues trade continuously.
 
-        Sometimes one side is quoted one tick further out. Return whether the depth changed: also
-        when levels that others had used up are filled again.
+        Sometimes one side is quoted one tick further out. Return whether the depth changed. Filling
+        levels again that other orders had used up counts as a change.
         """
         before = self._changes
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
@@ -225,7 +225,8 @@ class Background:
     def _lay_anew(self, now: Ns, bid: int, ask: int) -> None:
         """Place new orders around a bid and an ask, behind everybody else's orders.
 
-        An order that is alone at its price, with the size that a new one would have, stays.
+        An order of the background stays if it is alone at its price and has the size that a new
+        order would have.
         """
         self._touch = bid, ask
         ladders = {Side.BUY: self._ladder(Side.BUY, bid), Side.SELL: self._ladder(Side.SELL, ask)}
@@ -249,7 +250,7 @@ class Background:
         )
 
     def _clear_away(self, side: Side, moved: bool) -> None:
-        """Cancel the orders outside the ladder."""
+        """Cancel the background's orders at prices outside the ladder."""
         standing = self._standing[side]
         prices = self._ladder(side, self._touch[side is Side.SELL])
         if not moved and len(standing) <= len(prices):
@@ -262,8 +263,8 @@ class Background:
     def _fill_up(self, now: Ns, side: Side, moved: bool) -> None:
         """Make sure that every level of the ladder has shares.
 
-        Other orders use up the best levels first, one by one. So the first level with shares ends
-        the search.
+        Other orders use up the best levels first, one by one. So the search begins at the best
+        level, and ends at the first level that has shares.
         """
         ladder = self._ladder(side, self._touch[side is Side.SELL])
         for price in ladder:
@@ -305,7 +306,7 @@ class Background:
         return sum(sizes)
 
     def _ladder(self, side: Side, best: int) -> dict[int, None]:
-        """Return the prices of one side, best first. It is a dictionary, for fast look-ups."""
+        """Return the prices of one side, best first, as keys of a dictionary, for fast look-ups."""
         ladder = self._ladders.get((side, best))
         if ladder is None:
             limits = self._listing.limits

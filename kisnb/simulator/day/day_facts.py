@@ -55,8 +55,8 @@ class MinuteTrades(msgspec.Struct, frozen=True, gc=False):
 class DayFacts:
     """Facts of one day and of the days before it.
 
-    Times are moments of the day. Nothing later than ``now`` shows. Methods raise UnknownInstrument
-    for codes outside the universe.
+    Times are moments of the day. A fact as of ``now`` contains nothing that happens later. Methods
+    raise UnknownInstrument for codes outside the universe.
     """
 
     def __init__(self, plan: DayPlan) -> None:
@@ -80,8 +80,8 @@ class DayFacts:
 
         KRX bars cover the regular session, Nextrade bars all its sessions, and SOR bars both venues
         together. The last bar closes at the base price. If the folder of real prices covers the day
-        before, the bars are its real ones, else they are made up. An issue has none before its
-        listing.
+        before this one, the bars are real; else they are made up. Days before the listing have no
+        bar.
         """
         return self._history(code, n, venue)
 
@@ -114,7 +114,7 @@ class DayFacts:
     ) -> tuple[MinuteTrades, ...]:
         """Return the minute bars of a trading day before this one, oldest first.
 
-        Those of the regular session add up to the day's bar.
+        The minute bars of the regular session add up to the day's bar.
         """
         return self._past_minutes(code, day, venue)
 
@@ -148,7 +148,7 @@ class DayFacts:
         return program_of(self.flows(code, now))
 
     def foreign_held(self, code: str, now: Ns) -> int:
-        """Return the shares in foreign hands: the morning's, and foreigners' purchases since."""
+        """Return the shares that foreigners hold: those of the morning, and net purchases since."""
         return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
 
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
@@ -200,7 +200,10 @@ class DayFacts:
         return self._trades(code, Venue.KRX, begin, min(end, now))
 
     def _all_running(self, code: str) -> tuple[list[Ns], list[int], list[int], list[int]]:
-        """Return times, running shares, running won and prices of the regular session's trades."""
+        """Return four lists about the regular session's trades, one item for each trade.
+
+        They are its time, the shares and the won traded up to it, and its price.
+        """
         trades = self._regular(code, sessions.regular_close(self._plan.day))
         return (
             [trade.t for trade in trades],

@@ -51,9 +51,9 @@ class DaySoFar(NamedTuple):
 class DayPlan:
     """One day of ``universe``.
 
-    ``scripts`` replaces the day of single stocks. ``data`` is a folder with real prices; from it
-    come the day's bars and each stock's behaviour. Raises ConfigError when the folder's files
-    cannot be read. Methods raise UnknownInstrument for unknown codes.
+    ``scripts`` are days of single stocks that replace the made-up ones. ``data`` is a folder with
+    real prices; from it come the day's bars and each stock's behaviour. Raises ConfigError when the
+    folder's files cannot be read. Methods raise UnknownInstrument for unknown codes.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class DayPlan:
     def path(self, code: str) -> MinutePath | None:
         """Return the stock's fair price by minute.
 
-        None means that the stock does not trade, or that its trades are given.
+        None means that the stock does not trade, or that its trades are not made up but given.
         """
         if code not in self._paths:
             bar = None if code in self.given else self.bar(code)
@@ -133,7 +133,8 @@ class DayPlan:
     def standing(self, code: str, now: Ns) -> DaySoFar:
         """Return last price, volume and traded value of the regular session up to ``now``.
 
-        They follow from the minute path, without making the trades. They are exact after the close.
+        During the session they are estimated from the minute path, because making the trades takes
+        longer. After the close they are exact.
         """
         item = self.universe.get(code)
         bar, path, begin = self.bar(code), self.path(code), sessions.regular_open(self.day)
@@ -178,9 +179,10 @@ class DayPlan:
         return past_days(item, self.day, self.seed, self.character(code))
 
     def past_venue(self, code: str, venue: Venue) -> Iterator[Dated]:
-        """Return a venue's daily bars before this day, the newest first. SOR: both venues'.
+        """Return a venue's daily bars before this day, the newest first. SOR: both venues together.
 
-        KRX's are those of ``past``: of its regular session. Nextrade's hold all of its sessions.
+        KRX's bars are those of ``past``, which cover its regular session. Nextrade's cover all of
+        its sessions.
         """
         days = self.past(code)
         if venue is Venue.KRX:
@@ -195,7 +197,10 @@ class DayPlan:
                 yield Dated(then.day, other)
 
     def _nextrade(self, code: str, then: Dated, before: Dated | None) -> DailyBar | None:
-        """Return Nextrade's bar of a past day. ``before`` is the day before it at KRX."""
+        """Return Nextrade's bar of a past day; None when the stock did not trade there.
+
+        ``then`` is KRX's bar of that day, ``before`` is KRX's bar of the day before it.
+        """
         item = self._as_of(code, then, before)
         return nextrade_bar(item, then.day, self.seed, then.bar, self.character(code))
 
@@ -205,7 +210,7 @@ class DayPlan:
         return msgspec.structs.replace(self.universe.get(code), base=base)
 
     def past_schedule(self, code: str, day: date) -> Schedule:
-        """Return every trade of an earlier day. They add up to the bars of ``past_venue``.
+        """Return every trade of an earlier day. The trades add up to the bars of ``past_venue``.
 
         Raises BadInput for a day without trades of the issue.
         """
@@ -227,7 +232,7 @@ class DayPlan:
     def past_index(self, name: IndexName) -> list[IndexDay]:
         """Return the real days of an index, the newest first.
 
-        It is empty unless they reach the day before this one.
+        Empty when the real days do not reach the day before this one.
         """
         known = self._real.index(name) if self._real else []
         return known[::-1] if known and known[-1].day == previous_trading_day(self.day) else []
@@ -249,7 +254,10 @@ class DayPlan:
         return self._regulars[code]
 
     def _factor(self, board: Board) -> Factor:
-        """Return the factor that moves a board. The day's real index, if known, sets returns."""
+        """Return the factor that moves a board.
+
+        When the day's real index is known, the factor has the index's real returns.
+        """
         if board not in self._factors:
             made = factor(self.seed, self.day, board)
             before = self.index_base(board.value)
@@ -277,8 +285,8 @@ def schedule_day(
 ) -> Schedule:
     """Return every trade of a day whose regular session on KRX is ``bar``.
 
-    The open is the opening auction's print, the close the closing auction's. Trades are many early
-    and late, and few at noon. A volume of 0 gives no trades.
+    The opening auction prints the open, and the closing auction prints the close. Trades are many
+    early and late, and few at noon. A volume of 0 gives no trades.
     """
     # A halted stock has a bar without volume.
     if not bar.volume:
@@ -299,7 +307,10 @@ def _schedule(
 def _as_bars(
     schedule: Schedule, item: Instrument, then: Dated, nextrade: DailyBar | None
 ) -> Schedule:
-    """Return a past day whose trades make its bars: KRX's regular session, and Nextrade's day."""
+    """Return the trades of a past day, changed so that they add up to the bars of the day.
+
+    These are KRX's bar of the regular session, and Nextrade's bar of all its sessions.
+    """
     day = then.day
     regular = schedule.regular(day).trades
     if not regular:
@@ -351,7 +362,7 @@ def level_sizes(
 def _past(real: PricePast, item: Instrument) -> Past | None:
     """Return the newest real returns of an issue; None when there are none.
 
-    The board's returns on the same days come with them when the data have all of those days.
+    The board's returns are included if the data have the index on every one of these days.
     """
     days = real.bars(item.code)[-YEAR - 1 :]
     if not days:

@@ -35,19 +35,19 @@ def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
     Returns are those of the middle of bid and ask. Columns:
 
     - code, name
-    - trades: a day
+    - trades: number of trades on the day
     - spread (ticks), spread_bp (basis points of the price)
-    - depth: a level of the limit book, in trades of mean size
+    - depth: shares of a level of the limit book, as a multiple of a trade of mean size
     - move (percent, open to close), range (percent, low to high)
     - volatility: percent a day, from 5-minute returns
     - kurtosis: excess, of 1-minute returns
     - jump: the largest 1-minute return, in standard deviations
-    - memory: mean correlation of the size of a 1-minute return with the next five
-    - reversal: correlation of a 1-minute return with the next
+    - memory: mean correlation of the size of a 1-minute return with the sizes of the next five
+    - reversal: correlation of a 1-minute return with the next one
     - persistence, persistence_10: correlation of a taker's side with the next, and the tenth next
     - with_index: correlation with the index, of 5-minute returns
     - first, noon, last: percent of the volume in the first, the 12:00 and the last half hour
-    - nxt: Nextrade's volume in percent of KRX's
+    - nxt: Nextrade's volume in percent of KRX's volume
     - nxt_gap: mean distance of Nextrade's price from KRX's last price, in ticks
     """
     import polars as pl
@@ -108,7 +108,7 @@ def daily_statistics(days: Sequence[Dated], index: Sequence[IndexDay]) -> dict[s
     - range: mean percent, low to high
     - gap: percent of the variance that falls between close and open
     - volume: standard deviation of the daily change of its logarithm
-    - memory: correlation of the size of a return with the next
+    - memory: correlation of the size of a return with the size of the next one
     - beta, with_index: slope on the index's return, and correlation with it
     """
     import polars as pl

@@ -19,7 +19,7 @@ from kisnb.simulator.day.model.draws import draw, normal, scattered, stable_rand
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
-"""Fractions of the turnover of foreigners and of institutions. Individuals have the rest."""
+"""Foreigners' and institutions' fractions of the turnover. Individuals have the rest."""
 _MOST = 0.3
 """Largest fraction of a group. It leaves individuals on both sides of the market."""
 _LEAN = 0.35
@@ -98,9 +98,10 @@ class CreditBalance(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Temper(NamedTuple):
-    """A group's fraction of a stock's turnover on a day, and how much it buys or sells net.
+    """A group's fraction of a stock's turnover on a day, and how much it leans to buying.
 
-    ``mood`` is the lean of the whole day, ``early`` that on the way to the close.
+    ``share`` is the fraction. ``mood`` is the lean of the whole day. ``early`` is added to it
+    during the day, and is gone at the close.
     """
 
     share: float

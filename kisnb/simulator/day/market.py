@@ -43,10 +43,9 @@ from kisnb.terms import Board, OrderKind, Phase, Side, Venue
 class Market:
     """One day of KRX and Nextrade, from ``start`` on.
 
-    ``scripts`` replaces the day of single stocks; ``data`` is a folder with real daily bars. Raises
-    BadInput when ``day`` is not a trading day, and ConfigError when the folder's files cannot be
-    read.
-    Methods raise UnknownInstrument for codes outside the universe.
+    ``scripts`` are days of single stocks that replace the made-up ones. ``data`` is a folder with
+    real daily bars. Raises BadInput when ``day`` is not a trading day, and ConfigError when the
+    folder's files cannot be read. Methods raise UnknownInstrument for codes outside the universe.
     """
 
     def __init__(
@@ -190,7 +189,7 @@ class Market:
         return active[0].span.name if active else ""
 
     def tally(self, code: str, venue: Venue = Venue.KRX) -> Tally:
-        """Return the tally of a stock so far, active or not. SOR: of both venues."""
+        """Return the ``Tally`` of any stock's day up to now, active or not. SOR: of both venues."""
         return self._tapes.tally(code, venue, self.now)
 
     def quote(self, code: str, venue: Venue = Venue.KRX) -> Quote:
@@ -223,7 +222,7 @@ class Market:
         )
 
     def depth(self, code: str, venue: Venue = Venue.KRX) -> Depth:
-        """Return ten levels a side, of both venues' shares for SOR. The stock becomes active.
+        """Return ten levels a side; SOR: of both venues together. The stock becomes active.
 
         The depth is empty outside the venue's market session, and for a halted stock.
         """
@@ -232,7 +231,7 @@ class Market:
         return Depth(self.now, code, venue, asks, bids)
 
     def last_trades(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[Traded]:
-        """Return the newest ``n`` trades on a venue, at most 100, oldest first; SOR: on either."""
+        """Return the newest ``n`` trades on a venue, at most 100, oldest first; SOR: on both."""
         return self._tapes.newest(code, n, venue, self.now)
 
     def trades(self, code: str, venue: Venue = Venue.KRX) -> Sequence[PlannedTrade]:
@@ -258,9 +257,9 @@ class Market:
         return self._follow_exchange(self.exchange.advance(t))
 
     def _follow_exchange(self, happened: list[Happening]) -> list[Happening]:
-        """Return what the exchange did at a boundary, after the background has adapted to it.
+        """Let the background adapt to what the exchange did at a boundary.
 
-        Changes of depth come last.
+        Return all that happened. Changes of depth come last.
         """
         venues = {h.venue for h in happened if isinstance(h, SessionBegan | SessionEnded)}
         stocks = {

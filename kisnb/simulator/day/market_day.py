@@ -40,7 +40,10 @@ class Schedule(NamedTuple):
     def of(
         trades: Iterable[PlannedTrade], level_sizes: tuple[int, ...] = (1,), level_gap: int = 1
     ) -> Schedule:
-        """Return the schedule of trades in any order. At the same moment KRX comes first."""
+        """Return the schedule of these trades. They may be in any order.
+
+        Of trades at the same moment, KRX's come first.
+        """
         ordered = tuple(sorted(trades, key=_when))
         return Schedule(ordered, tuple(trade.t for trade in ordered), level_sizes, level_gap)
 
@@ -75,9 +78,9 @@ class Schedule(NamedTuple):
 class ScriptedDay(NamedTuple):
     """A stock's day written by hand: (time, price, shares), and the venue if it is not KRX.
 
-    Times are in KST and rise. A trade on KRX at the opening or closing time of the day is that
-    auction's print. The depth around each trade has levels of ``size`` shares, ``gap`` ticks apart.
-    The taker buys unless the venue's price fell.
+    Times are in KST and rise. A trade on KRX at the opening or closing time of the day is the print
+    of that auction. The depth around each trade has levels of ``size`` shares, ``gap`` ticks apart.
+    The taker sells if the price is below that of the venue's last trade, else buys.
     """
 
     trades: Sequence[tuple[time, int, int] | tuple[time, int, int, Venue]]

@@ -84,7 +84,7 @@ class MarketIndex:
         self._next: dict[str, Dated | None] = {}
 
     def at(self, now: Ns) -> IndexPoint:
-        """Return the index and its members' trades at a moment; the base before the open."""
+        """Return the index and its members' trades at a moment. Before the open it is the base."""
         begin = sessions.regular_open(self._plan.day)
         if now < begin:
             b = self.base
@@ -147,8 +147,8 @@ class MarketIndex:
         """Return the days before this one, the newest first. The newest closes at the base.
 
         A day moves as its members' daily bars do, weighted by market value. Years of days are read
-        at once, so only the ``_PAST_MEMBERS`` largest have bars here. The others together move as
-        their board: what is their own cancels out among so many.
+        at once, so only the ``_PAST_MEMBERS`` largest have bars here. All smaller members together
+        move as their board does, because their own movements cancel out among so many.
         """
         done = 0
         while True:
@@ -194,7 +194,7 @@ class MarketIndex:
         self._closes |= {item.code: then.bar.close for item, then in bars}
 
     def _bar(self, code: str, day: date) -> Dated | None:
-        """Return the bar of a past day; None when the issue has none. Days are asked backwards."""
+        """Return the bar of a past day; None when the issue has none. Ask newer days first."""
         days = self._days.get(code)
         if days is None:
             # Made once: real bars are read and snapped to the tick grid for it.

@@ -41,14 +41,14 @@ class ReplayedDay:
         """The day on which the trades happened."""
 
     def check_day(self, day: date) -> None:
-        """Raise BadInput for another day than that of the trades."""
+        """Raise BadInput if ``day`` is not the day of the trades."""
         if day != self.day:
             raise BadInput(
                 f"{self.path} is of {self.day}", f"leave --date out, or say --date {self.day}"
             )
 
     def universe(self, listed: Universe) -> Universe:
-        """Return ``listed``, where Nextrade lists every stock that the file saw trading there."""
+        """Return ``listed``. A stock that trades on Nextrade in the file is listed there, too."""
         import polars as pl
 
         seen = set(self._trades.filter(pl.col("venue") == Venue.NXT.value)["code"].unique())
@@ -171,7 +171,7 @@ class ReplayedDay:
 
 
 def _is_before_open_at_close(venue: Venue, t: Ns) -> bool:
-    """Return whether orders match at the last close, as they do from 08:30 to 08:40 on KRX."""
+    """Return whether a session at the last day's close runs, as on KRX from 08:30 to 08:40."""
     # The opening auction collects its orders at the same time, so the phase does not tell.
     return any(hours.span.name == "pre-open closing price" for hours in sessions.active(venue, t))
 

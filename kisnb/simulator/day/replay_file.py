@@ -207,10 +207,11 @@ def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
 
 
 def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
-    """Return up to four trades for each bar: open, the nearer of high and low, the other, close.
+    """Return up to four trades for each bar: at its open, high, low and close.
 
-    Its volume is cut into four parts. A bar of one price is one trade. A bar of fewer than four
-    shares has as many trades as shares.
+    Of high and low, the one nearer to the open comes first. The bar's volume is cut into four
+    parts. A bar of one price is one trade. A bar of fewer than four shares has as many trades as
+    shares.
     """
     import polars as pl
 

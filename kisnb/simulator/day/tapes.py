@@ -79,7 +79,7 @@ class Tapes:
         return day.tally(day.passed(now))
 
     def newest(self, code: str, n: int, venue: Venue, now: Ns) -> list[Traded]:
-        """Return the newest ``n`` trades, oldest first, of both venues for SOR.
+        """Return the newest ``n`` trades of a stock, oldest first. SOR: of both venues.
 
         At most ``TAPE_LENGTH`` trades of the stock are known.
         """
@@ -92,7 +92,7 @@ class Tapes:
         return wanted[max(0, len(wanted) - n) :]
 
     def trades(self, code: str, venue: Venue, now: Ns) -> Sequence[PlannedTrade]:
-        """Return every trade of a stock up to now, oldest first, of both venues for SOR."""
+        """Return every trade of a stock up to now, oldest first. SOR: of both venues."""
         if code in self._newest:
             return self._trades[code, venue]
         return self._passed(code, venue, now)
@@ -105,7 +105,7 @@ class Tapes:
         return [trade for trade in passed if trade.venue is venue]
 
     def _unified(self, code: str, now: Ns) -> Tally:
-        """Return the tallies of both venues added up. The venue that traded first has the open."""
+        """Return the tallies of both venues added up. The open is the first one of the two."""
         venues = venues_of(self._universe.get(code))
         tallies = {venue: self.tally(code, venue, now) for venue in venues}
         traded = {venue: tally for venue, tally in tallies.items() if tally.last}

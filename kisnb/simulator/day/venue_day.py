@@ -34,7 +34,7 @@ class VenueDay:
         return bisect_right(self._times, now)
 
     def tally(self, count: int) -> Tally:
-        """Return the tally of the first ``count`` trades. The caller may change it."""
+        """Return the tally of the first ``count`` trades, as a copy that the caller may change."""
         # Calls come with rising counts during a day, so the tally goes on from the last one.
         counted, tally = self._counted if self._counted[0] <= count else (0, Tally())
         for trade in self.trades[counted:count]:
@@ -65,7 +65,7 @@ class VenueDay:
         return MAIN
 
     def auction_price(self, now: Ns, *, closing: bool) -> int:
-        """Return the price of the opening or closing auction in won.
+        """Return the price of the opening auction in won. ``closing`` takes the closing auction.
 
         It is 0 before the auction, and when the auction printed nothing.
         """

@@ -29,7 +29,7 @@ see one a minute."""
 OTHER_HOST = {Mode.PAPER: "EGW02007", Mode.LIVE: "EGW02004"}
 """Code by which a host refuses the keys of the other host."""
 Sort: TypeAlias = Literal["quote", "account"]
-"""The limit that a call counts against: ``quote`` the gateway's, ``account`` the account's too."""
+"""The limits that a call counts against. ``quote``: the gateway's. ``account``: both limits."""
 
 
 class GatewayRefusal(Exception):
@@ -108,13 +108,13 @@ class Access:
         return {"code": 200, "message": "접근토큰 폐기에 성공하였습니다"}
 
     def expire_tokens(self, now: Ns) -> int:
-        """End all tokens before their printed time, and return how many that were."""
+        """End all live tokens now, before their printed time, and return their number."""
         live = [token for token, expires in self._tokens.items() if expires > now]
         self._tokens |= dict.fromkeys(live, now)
         return len(live)
 
     def revoke_tokens(self) -> int:
-        """Forget all tokens, and return how many that were."""
+        """Forget all tokens, and return their number."""
         count = len(self._tokens)
         self._tokens.clear()
         return count
@@ -149,7 +149,7 @@ class Access:
     def issue_approval(
         self, now: Ns, params: Mapping[str, str], *, paced: bool = True
     ) -> dict[str, object]:
-        """Issue an approval key, and return the reply. ``paced`` limits them to the host's rate.
+        """Issue an approval key, and return the reply. ``paced``: the host's rate limit applies.
 
         Raises GatewayRefusal.
         """

@@ -17,7 +17,7 @@ from kisnb.terms import Board, OrderKind, Side, Venue
 class ByHand:
     """Acts on the market, the account and the connections of one host.
 
-    Each method that returns frames leaves it to the caller to send them.
+    If a method returns frames, the caller sends them.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class ByHand:
         return self._streams.sockets.drain_frames()
 
     def expire_tokens(self) -> int:
-        """End all access tokens now, and return how many that were."""
+        """End all access tokens now, and return their number."""
         return self._access.expire_tokens(self._market.now)
 
     def revoke_tokens(self) -> int:
-        """Forget all access tokens now, and return how many that were."""
+        """Forget all access tokens now, and return their number."""
         return self._access.revoke_tokens()
 
     def _publish(self, happenings: list[Happening]) -> list[Outgoing]:

@@ -123,7 +123,7 @@ class Core:
     def advance(self, until: Ns) -> list[Outgoing]:
         """Run everything up to ``until`` and return the frames.
 
-        A moment that has passed already changes nothing.
+        If ``until`` has passed already, nothing changes.
         """
         while (t := self.next_event()) is not None and t <= until:
             self._run(t)
@@ -194,7 +194,7 @@ class Core:
         return out + self._streams.sockets.drain_frames()
 
     def socket_closed(self, now: Ns, sid: int) -> list[Outgoing]:
-        """Remove a connection that has ended; return the frames of the time up to ``now``."""
+        """Remove a connection that has ended, and return the frames that are due up to ``now``."""
         out = self.advance(now)
         self._streams.sockets.remove(self.now, sid)
         return out
@@ -205,9 +205,10 @@ class Core:
         return self._access.tokens
 
     def print_tokens_ahead(self, wall: Ns) -> None:
-        """Print the ends of tokens by the wall clock's day when it is later than the simulated one.
+        """If the wall clock is ahead of simulated time, print tokens' ends later by that much.
 
-        ``wall`` is the wall clock's moment. Clients compare a token's printed end with it.
+        ``wall`` is the wall clock's moment. Clients compare a token's printed end with the wall
+        clock.
         """
         self._access.wall_ahead = max(0, wall - self.now)
 
@@ -275,12 +276,12 @@ class Core:
         return master_archive(self._market.universe, path)
 
     def unreadable(self, now: Ns) -> ServedReply:
-        """Answer a request that is too large, broken off or badly packed."""
+        """Answer a request that is too large, broken off, or cannot be decompressed."""
         out = self.advance(now)
         return self._refused(GatewayRefusal("EGW00101", 400), out)
 
     def failed(self) -> ServedReply:
-        """Answer a call in which the host itself has failed. The order of such a call may live."""
+        """Answer a call in which the host itself has failed. The call's order may live even so."""
         return self._refused(GatewayRefusal("IGW00009"), [])
 
     def _refused(self, refusal: GatewayRefusal, out: list[Outgoing]) -> ServedReply:

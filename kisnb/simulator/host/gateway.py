@@ -96,7 +96,7 @@ class Gateway:
         self._repliers, self._pages = repliers(view, trading, brokerage, self.reservations, persona)
 
     def points(self, call: RestCall) -> tuple[Point, ...]:
-        """Return the names that fault files have for this call."""
+        """Return the points at which a fault can strike this call."""
         if call.oauth:
             return ("oauth",)
         api = self._known(call)
@@ -241,9 +241,10 @@ class Gateway:
         return JsonReply(encode_reply(api, page.blocks, ctx=(following, following)), tr_cont=more)
 
     def _last_holdings(self, api: Api, page: Page, *, asked_on: bool) -> JsonReply:
-        """Return the last page of holdings of a host whose full last page says that more follow.
+        """Return the last page of holdings, for a host that says M when this page is just full.
 
-        ``asked_on`` is True when the client has followed that word.
+        M means that more pages follow. ``asked_on`` is True when the client asks for the page after
+        it. That is refused.
         """
         if asked_on:
             raise ApiError(CODES[ROWS_CHANGED].korean, msg_cd=ROWS_CHANGED)

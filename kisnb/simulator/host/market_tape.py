@@ -61,7 +61,7 @@ class MarketTape:
             self._take(now, events)
 
     def _phases(self, now: Ns) -> list[Event]:
-        """Return the market session that has begun, once, as the desk publishes it."""
+        """Return the event of a market session that has begun; empty if returned before."""
         session_id = str(sessions.session_id(now))
         if session_id == self._phase:
             return []

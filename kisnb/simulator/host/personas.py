@@ -156,7 +156,7 @@ class Persona(msgspec.Struct, frozen=True):
     def refuses(self, venue: Venue, kind: OrderKind, price: int, now: Ns) -> Reason | None:
         """Return why this host refuses an order that the exchange might take, or None.
 
-        ``price`` is the order's in won, or the stock's for a kind without a price.
+        ``price`` is the order's price in won. For a kind without a price, it is the stock's price.
         """
         if self.hours is not None and not self.hours[0] <= kst_datetime(now).time() < self.hours[1]:
             return "closed"

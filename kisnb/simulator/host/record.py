@@ -11,7 +11,7 @@ from kisnb.simulator.host.faults import Fault
 
 
 class DayRecorder(recorder.Recorder):
-    """Records what a client's recorder does, and changes of orders, faults and unserved calls."""
+    """A ``Recorder`` that also records changes of orders, faults and unserved calls."""
 
     def unserved(self, t: Ns, name: str, title: str) -> None:
         """Record a call that KIS knows and that no fact of the simulated market answers."""

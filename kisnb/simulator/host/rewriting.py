@@ -38,7 +38,10 @@ def _in_rows(fault: Fault, block: object) -> object:
 
 
 def _changed(fault: Fault, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without the field, or with its other value; a row without the field stays."""
+    """Return a row in which the fault's field is left out, or has the fault's value.
+
+    A row that lacks the field comes back unchanged.
+    """
     if fault.value is None:
         return {name: value for name, value in row.items() if name != fault.field}
     return {name: fault.value if name == fault.field else value for name, value in row.items()}
@@ -64,9 +67,9 @@ def _repeated(block: Any) -> list[object]:
 
 
 def _with_other_branch(block: Any) -> list[object]:
-    """Return the rows, and before them one of another branch with the number of the newest order.
+    """Return the rows, and in front of them one order of another branch.
 
-    It is a filled sell of another stock.
+    It has the number of the newest order, and is a filled sell of another stock.
     """
     if not block or "odno" not in block[0]:
         return list(block)
@@ -92,7 +95,7 @@ def _with_other_branch(block: Any) -> list[object]:
 
 
 def _in_part(block: Any) -> list[object]:
-    """Return the rows of orders and holdings of 20 shares or more with 3 of 7 shares each."""
+    """Return the rows. An order or holding of 20 shares or more has only 3 of every 7 shares."""
     return [_part_of(row) if isinstance(row, Mapping) else row for row in block]
 
 

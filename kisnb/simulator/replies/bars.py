@@ -18,7 +18,7 @@ YEAR_DAYS, WEEKS_52 = 250, 364
 
 
 class Sums(NamedTuple):
-    """Trades added up by the side that took: shares, and number of trades."""
+    """Trades added up by the taker's side: shares, and number of trades."""
 
     bought: int
     sold: int

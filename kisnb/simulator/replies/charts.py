@@ -73,7 +73,7 @@ class Charts:
         return {"output": rows[:DAYS_ROWS]}
 
     def inquire_daily_itemchartprice(self, params: Params) -> Blocks:
-        """Return at most 100 bars of a window, the newest (국내주식기간별시세)."""
+        """Return the newest bars of a window, at most 100 (국내주식기간별시세)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *PERIODS)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
@@ -123,7 +123,7 @@ class Charts:
         return self._minutes("inquire_time_dailychartprice", code, venue, bars[:PAST_ROWS])
 
     def inquire_daily_trade_volume(self, params: Params) -> Blocks:
-        """Return the shares by taker of the days in a window (종목별일별매수매도체결량)."""
+        """Return each day's shares by the taker's side (종목별일별매수매도체결량)."""
         venue, code = venue_of(params), code_of(params, self._view.universe)
         first = day_of(params, "FID_INPUT_DATE_1", date.min)
         last = day_of(params, "FID_INPUT_DATE_2", self._view.day)
@@ -153,7 +153,7 @@ class Charts:
     def _rows(self, api: str, block: str, bars: Sequence[DayBar]) -> list[Row]:
         """Return rows of bars.
 
-        Each is compared with the bar before it in time, the next of the list.
+        Each bar is compared with the bar before it in time, which is the next one in the list.
         """
         # The oldest bar has none before it; it is compared with its own open.
         befores = [*(bar.close for bar in bars[1:]), bars[-1].open] if bars else []

@@ -104,7 +104,7 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def inquire_daily_indexchartprice(self, params: Params) -> Blocks:
-        """Return at most fifty bars of a window, the newest (국내주식업종기간별시세)."""
+        """Return the newest bars of a window, at most fifty (국내주식업종기간별시세)."""
         period, name = one_of(params, "FID_PERIOD_DIV_CODE", *PERIODS), _name(params)
         first, last = day_of(params, "FID_INPUT_DATE_1"), day_of(params, "FID_INPUT_DATE_2")
         # One bar more than the window has, with which the oldest row is compared.
@@ -155,9 +155,9 @@ class IndexReplies:
         }
 
     def inquire_index_category_price(self, params: Params) -> Blocks:
-        """Return the indices of a board (국내업종 구분별전체시세).
+        """Return all indices of a board (국내업종 구분별전체시세).
 
-        The simulated market has no industries, so these are all.
+        The simulated market has no indices of industries.
         """
         name, api = _name(params), "inquire_index_category_price"
         board = {"K": ("0001", "2001"), "K2": ("2001",), "Q": ("1001",)}.get(
@@ -177,7 +177,7 @@ class IndexReplies:
         return {"output1": pick(api, "output1", self._head(name)), "output2": rows}
 
     def exp_total_index(self, params: Params) -> Blocks:
-        """Return the indices as they are expected (국내주식 예상체결 전체지수).
+        """Return the expected indices (국내주식 예상체결 전체지수).
 
         Outside of an auction the expected index is the current one.
         """
@@ -222,7 +222,7 @@ class IndexReplies:
         }
 
     def _head(self, name: IndexName) -> Row:
-        """Return the fields of an index now, against the day before and this year."""
+        """Return the fields of an index now, of the day before, and of this year's high and low."""
         point = self._view.facts.index(name, self._view.now)
         before = previous_trading_day(self._view.day)
         days = self._past(name, before.replace(month=1, day=1))
@@ -309,7 +309,10 @@ def point_fields(point: IndexPoint) -> Row:
 
 
 def _bar_rows(shown: list[IndexDay], bars: list[IndexDay]) -> list[Row]:
-    """Return rows of bars. ``bars`` contains the one before each, for its change."""
+    """Return rows of the ``shown`` bars.
+
+    ``bars`` also has the bar before each of them, from which its change is measured.
+    """
     known = {bar.day: bar for bar in bars}
     return [index_fields(bar, known) | {"acml_tr_pbmn": bar.value // MILLION} for bar in shown]
 

@@ -79,7 +79,7 @@ class MarketView:
         return self.market.trades(code, venue)
 
     def sums(self, code: str, venue: Venue = Venue.KRX) -> Sums:
-        """Return the day's trades up to now, added up by the side that took."""
+        """Return the day's trades up to now, added up by the taker's side."""
         trades = self.trades(code, venue)
         counted, (bought, sold, buys, sells) = self._summed.get(
             (code, venue), (0, Sums(0, 0, 0, 0))
@@ -143,8 +143,8 @@ class MarketView:
     def today(self, code: str, venue: Venue = Venue.KRX) -> DayBar | None:
         """Return the bar of this day up to now, made of its minutes; None before its first trade.
 
-        KRX's day is its regular session, whose close is the official one. Nextrade's is all of its
-        sessions, and that of SOR both together.
+        KRX's bar covers its regular session, and its close is the official one. Nextrade's bar
+        covers all its sessions. The bar of SOR covers both venues.
         """
         if venue is not Venue.SOR:
             return self._day_of(code, venue)
@@ -186,14 +186,15 @@ class MarketView:
         )
 
     def days(self, code: str, n: int, venue: Venue = Venue.KRX) -> list[DayBar]:
-        """Return the last ``n`` days, newest first. This day is among them when it has traded."""
+        """Return the last ``n`` days, newest first. The simulated day is one once it has trades."""
         today = self.today(code, venue)
         return ([today] if today else []) + list(self.past(code, n - bool(today), venue))
 
     def expected_fields(self, code: str, venue: Venue = Venue.KRX) -> dict[str, object]:
-        """Return the fields of the match that the running call auction expects, else of the last.
+        """Return the fields of the match that the running call auction expects.
 
-        Empty before the first auction's match.
+        While no auction runs, they are those of the last auction's match. Empty before the first
+        match.
         """
         price, qty = self._expected(code, venue)
         if not qty:
@@ -234,7 +235,7 @@ class MarketView:
     def touch(self, item: Instrument, trade: PlannedTrade) -> tuple[int, int]:
         """Return the best ask and bid around a trade.
 
-        The taker met one side; the other is one spread away.
+        The price of the trade is the side that the taker met. The other side is one spread away.
         """
         if trade.side is Side.SELL:
             return ticks.step(
@@ -266,7 +267,7 @@ class MarketView:
         ]
 
     def minutes(self, code: str, venue: Venue = Venue.KRX) -> list[MinuteBar]:
-        """Return the minutes with trades of this day, oldest first. The last one may be running."""
+        """Return the minutes of this day with trades, oldest first. The last may be unfinished."""
         trades = self.trades(code, venue)
         counted, value, bars = self._minutes.get((code, venue), (0, 0, []))
         for trade in trades[counted:]:

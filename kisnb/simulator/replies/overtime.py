@@ -189,7 +189,8 @@ class OvertimeReplies:
     def after_hour_balance(self, params: Params) -> Blocks:
         """Return the stocks by their trades at a closing price (시간외잔량).
 
-        They are those before (1) and after (2) the regular session.
+        FID_RANK_SORT_CLS_CODE 1 ranks by the trades before the regular session, 2 by the trades
+        after it.
         """
         order = _BY_REST[one_of(params, "FID_RANK_SORT_CLS_CODE", *_BY_REST)]
         opened, closed = (

@@ -62,7 +62,10 @@ class Overtime(NamedTuple):
 
 
 def overtime_of(trades: Sequence[PlannedTrade], item: Instrument, day: date) -> Overtime:
-    """Return the session among all trades of a stock's day at KRX, oldest first."""
+    """Return the session of a stock.
+
+    ``trades`` are all its trades of the day at KRX, oldest first.
+    """
     closed, begin, end = (
         bisect_right(trades, t, key=_when)
         for t in (sessions.regular_close(day), *session_span(day))
@@ -85,7 +88,7 @@ def session_span(day: date) -> tuple[Ns, Ns]:
 def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     """Return the fields of the session's prices, compared with the close.
 
-    The last match takes the place of the one that the next auction is expected to make.
+    The fields of the match that the next auction is expected to make have the last match.
     """
     prices = [trade.price for trade in overtime.trades]
     price, close = overtime.price, overtime.close

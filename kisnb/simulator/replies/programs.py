@@ -157,8 +157,8 @@ class ProgramReplies:
     def investor_program_trade_today(self, params: Params) -> Blocks:
         """Return the program trades of a market by group (투자자매매동향(당일)).
 
-        Foreigners and institutions share them in proportion to their turnover. The groups' codes
-        are KRX's (uncertain).
+        Foreigners and institutions share the program trades in proportion to their turnover. The
+        groups' codes are KRX's (uncertain).
         """
         board = _MARKETS[one_of(params, "MRKT_DIV_CLS_CODE", "1", "4")]
         if params["EXCH_DIV_CLS_CODE"]:

@@ -78,9 +78,9 @@ class RankingRows:
         ]
 
     def with_depth(self, rows: Sequence[Row], venue: Venue, *, expected: bool = False) -> list[Row]:
-        """Return the rows with the best prices.
+        """Return the same rows with the fields of the best bid and ask added.
 
-        ``expected`` adds what an auction would trade now.
+        With ``expected``, the fields of what an auction would trade now are added too.
         """
         found = []
         for row in rows:
@@ -101,7 +101,10 @@ class RankingRows:
 
 
 def most_traded(items: Iterable[Instrument]) -> list[Instrument]:
-    """Return the candidates of a ranking: the largest typical turnover, not halted."""
+    """Return the candidates of a ranking: the issues of the largest typical turnover.
+
+    Halted issues are left out.
+    """
     return nlargest(
         # Typical turnover is known without making an issue's day.
         CANDIDATES,

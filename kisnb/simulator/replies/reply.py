@@ -26,7 +26,7 @@ Blocks: TypeAlias = dict[str, Row | list[Row]]
 class Page(NamedTuple):
     """One page of a reply.
 
-    ``next_row`` is the row at which the next one begins, 0 when there is none.
+    ``next_row`` is the row at which the next page begins, 0 when there is no next page.
     """
 
     blocks: Blocks
@@ -72,7 +72,8 @@ def wrong(what: str) -> ApiError:
 def venue_of(params: Params, *taken: Venue, name: str = "FID_COND_MRKT_DIV_CODE") -> Venue:
     """Return the venue that a call asks for: J, NX or UN.
 
-    ``taken`` are the venues that the API knows, all by default. Raises ApiError for another one.
+    ``taken`` are the venues that the API knows; none given means all. Raises ApiError for any other
+    venue.
     """
     venue = _VENUE_OF.get(params[name])
     if venue is None or (taken and venue not in taken):
@@ -91,7 +92,7 @@ def code_of(params: Params, universe: Universe, name: str = "FID_INPUT_ISCD") ->
 
 
 def one_of(params: Params, name: str, *taken: str) -> str:
-    """Return a parameter that must have one of these values. Raises ApiError for another one."""
+    """Return a parameter that must have one of these values. Raises ApiError for any other."""
     if params[name] not in taken:
         raise wrong("FIELD")
     return params[name]

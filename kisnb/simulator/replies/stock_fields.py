@@ -32,7 +32,7 @@ def rate(part: float, whole: float) -> float:
 
 
 def sign_of(change: float) -> str:
-    """Return the prdy_vrss_sign of a change without limits: 2 up, 3 flat, 5 down."""
+    """Return the prdy_vrss_sign of a change: 2 up, 3 flat, 5 down. Price limits are ignored."""
     return "2" if change > 0 else "5" if change < 0 else "3"
 
 
@@ -135,7 +135,10 @@ def bar_fields(bar: DayBar, before: int) -> Row:
 
 
 def index_fields(day: IndexDay, days: Mapping[date, IndexDay]) -> Row:
-    """Return the fields of an index's bar. ``days`` contains the bar before it, for the change."""
+    """Return the fields of an index's bar.
+
+    Its change is measured from the bar before it, which ``days`` contains.
+    """
     before = max((d for d in days if d < day.day), default=None)
     # The oldest day that is known has none before it. Its change is measured from its open.
     base = days[before].close if before else day.open
@@ -190,7 +193,7 @@ def flow_of_trades(sums: Sums) -> Row:
 
 
 def history_fields(quote: Quote, marks: Marks | None) -> Row:
-    """Return the fields of the day against the days before; empty for a stock without a past."""
+    """Return the fields that compare the day with earlier days; empty for a stock without any."""
     if marks is None:
         return {}
     before, price = marks.before, quote.price

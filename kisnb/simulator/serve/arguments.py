@@ -20,7 +20,7 @@ COLUMNS = "code,name,board,kind,shares,base,volume"
 def read_date(text: str | None) -> date:
     """Return the day to simulate; None as ``text`` takes the last trading day.
 
-    Raises BadInput for a day without trading, or of before our table of costs.
+    Raises BadInput for a day without trading, and for a day before our table of costs begins.
     """
     from kisnb.market.calendar import is_trading_day, last_trading_day
     from kisnb.market.costs import TAXES
@@ -50,9 +50,9 @@ def read_start(day: date, text: str) -> Ns:
 
 
 def read_until(day: date, start: Ns, text: str) -> Ns:
-    """Return the moment at which a taped day ends: a time in KST, or ``close`` for its last one.
+    """Return the moment at which a taped day ends.
 
-    Raises BadInput.
+    ``text`` is a time in KST, or ``close`` for the last moment of the day. Raises BadInput.
     """
     from kisnb.market import sessions
 

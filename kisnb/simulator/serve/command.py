@@ -282,7 +282,10 @@ def build_core(
 
 
 def open_tape(options: argparse.Namespace, day: date) -> DayTape | None:
-    """Return the tape that ``--record`` names. None without one, and for a file of the wire."""
+    """Return the tape that ``--record`` names.
+
+    None without ``--record``, and when it names a recording of the wire (``WIRE``).
+    """
     from kisnb.simulator.serve.day_tape import WIRE, DayTape
 
     path = options.record

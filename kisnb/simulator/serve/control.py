@@ -70,9 +70,9 @@ class ControlRefused(Exception):
 
 
 class Day(NamedTuple):
-    """The numbers that identify a simulated day.
+    """The names and numbers that identify a simulated day.
 
-    ``run`` is the process, ``start`` a time in KST.
+    ``run`` identifies the process. ``start`` is a time in KST.
     """
 
     run: str

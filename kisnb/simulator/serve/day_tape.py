@@ -21,9 +21,9 @@ WIRE = (".jsonl", ".ndjson")
 
 
 class DayTape:
-    """A new tape at ``path``. ``begin`` makes the file; what comes before it waits in memory.
+    """A new tape at ``path``. ``begin`` makes the file; events from before it wait in memory.
 
-    Raises ConfigError for a file that is something else.
+    Raises ConfigError if the file exists and is no tape.
     """
 
     def __init__(self, path: Path, source: str, day: date) -> None:

@@ -39,7 +39,7 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Addresses(NamedTuple):
-    """The addresses of a simulator. That of the control holds a token, because it moves money."""
+    """The addresses of a simulator. The control address has a token, because it can trade."""
 
     rest: str
     ws: str
@@ -114,7 +114,7 @@ class Server:
     # pace
 
     def _now(self) -> Ns:
-        """Return the moment of a request.
+        """Return the moment of a request. It is never before the core's moment.
 
         The rounding of a timer can put the core ahead of the clock.
         """
@@ -258,7 +258,7 @@ class Server:
 
 
 async def _body(request: web.BaseRequest) -> bytes | None:
-    """Return the body; None when it is too large, badly packed or broken off."""
+    """Return the body; None when it is too large, broken off, or cannot be decompressed."""
     if not request.body_exists:
         return b""
     try:

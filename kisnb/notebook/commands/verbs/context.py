@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Calls(Protocol):
-    """The calls that a session answers awaited, and ``session.blocking`` at once."""
+    """The calls of a session that verbs use. ``session.blocking`` has them too, without await."""
 
     def quote(self, code: str, venue: Venue | None = None) -> Quote | Awaitable[Quote]:
         """Ask KIS for the current price. ``venue`` None: the venue that is open for the stock."""
@@ -36,7 +36,10 @@ class Calls(Protocol):
     def bars(
         self, code: str, every: str = "1m", venue: Venue | None = None
     ) -> pl.DataFrame | Awaitable[pl.DataFrame]:
-        """Return the bars of this day, or of years. ``venue`` None: at the price that counts."""
+        """Return the bars of this day, or of years.
+
+        ``venue`` None: bars of this day use the price that kisnb follows.
+        """
 
     def balance(self) -> Account | Awaitable[Account]:
         """Ask KIS for cash and holdings."""
@@ -45,7 +48,7 @@ class Calls(Protocol):
         """Return all orders of the day."""
 
     def route(self, what: Order | int | str) -> Evidence | Awaitable[Evidence]:
-        """Ask the desk why an order went where it went."""
+        """Ask the desk for its routing decision about an order."""
 
     def preview(self, order: TypedOrder) -> Evidence | Awaitable[Evidence]:
         """Ask the desk where an order would go now."""
@@ -94,7 +97,7 @@ class Context:
     def code(self, text: str) -> str:
         """Return the code that ``text`` means. Raises BadInput.
 
-        It may be a code, a full Korean name, or a part of just one name.
+        It may be a code, a full Korean name, or a part of a name that no other stock's name has.
         """
         universe, text = self.session.universe, narrow(text).strip()
         if text in universe:

@@ -80,7 +80,7 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
 
 
 def _may_exist(universe: Universe, text: str) -> bool:
-    """Return whether a code that the list lacks may be one that KIS knows."""
+    """Return whether ``text`` may be the code of a stock that the list lacks and KIS knows."""
     return not universe.is_complete and is_code(text)
 
 

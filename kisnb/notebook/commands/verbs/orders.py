@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def typed_order(side: Side, code: str, typed: Typed) -> TypedOrder:
     """Return the order that the words ``CODE QTY [PRICE]`` and their options make.
 
-    ``code`` is the one that the first word means.
+    ``code`` is the stock's code, as the caller has read it from the first word.
     """
     price, stop = typed.word(2, int), typed.option("stop", int)
     return TypedOrder(

@@ -39,7 +39,7 @@ class Character(msgspec.Struct, frozen=True, gc=False):
     """The behaviour of one issue. Returns are plain numbers: 0.01 is one percent."""
 
     sigma: float
-    """Standard deviation of the daily return that is not the market's."""
+    """Standard deviation of the part of the daily return that does not come from the market."""
     beta: float
     """Factor with which the issue's return follows the board's return."""
     volume_sigma: float

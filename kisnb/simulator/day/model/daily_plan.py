@@ -58,7 +58,7 @@ class _Returns(NamedTuple):
     """Return from the open to the high."""
     down: float
     volume: float
-    """Volume as a multiple of a typical day's."""
+    """Volume as a multiple of a typical day's volume."""
 
 
 def plan_day(
@@ -70,8 +70,8 @@ def plan_day(
 ) -> DailyBar:
     """Return a made-up daily bar of a stock around its base price.
 
-    It is on the grid of ticks and within the day's limits. ``common`` None takes the board's
-    made-up day.
+    It is on the grid of ticks and within the day's limits. Without ``common``, the board's made-up
+    day is used.
     """
     board = (common.gap, common.path[-1]) if common else market_return(seed, day, item.board)
     returns = _returns(item, day, seed, character or character_of(item), board)

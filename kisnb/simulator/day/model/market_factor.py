@@ -43,7 +43,7 @@ class Factor(NamedTuple):
     activity: tuple[float, ...]
     """Activity of each minute against an ordinary minute of that time of day; mean about 1."""
     volatility: float
-    """The day's volatility, against an ordinary day's."""
+    """The day's volatility, as a multiple of an ordinary day's volatility."""
 
 
 def minutes_of(day: date) -> int:
@@ -84,7 +84,7 @@ def factor(seed: int, day: date, board: Board) -> Factor:
 
 
 def bent(common: Factor, gap: float, daytime: float) -> Factor:
-    """Return ``common`` with these returns: ``gap`` to the open, ``daytime`` from there on."""
+    """Return ``common`` with other returns: ``gap`` to the open, ``daytime`` from open to close."""
     last = len(common.path) - 1
     miss = daytime - common.path[last]
     path = tuple(r + miss * m / last for m, r in enumerate(common.path))
@@ -94,7 +94,7 @@ def bent(common: Factor, gap: float, daytime: float) -> Factor:
 def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
     """Return the activity of each minute, mean 1.
 
-    It is a log-normal process that stays the same for some minutes and remembers more of them.
+    It is log-normal. It stays the same for some minutes, and the next minutes keep a part of it.
     """
     z, fresh = draw(rng, normal()), sqrt(1 - _MEMORY**2)
     values: list[float] = []
@@ -106,7 +106,10 @@ def activity(rng: Random, minutes: int, roughness: float) -> list[float]:
 
 
 def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
-    """Return a path from 0. A step's variance is its weight; weights of mean 1 give ``sigma``."""
+    """Return a path that begins at 0. The variance of each step is in proportion to its weight.
+
+    With weights of mean 1, the standard deviation of the last point is ``sigma``.
+    """
     # Each step has its part of the day's variance.
     scale = sigma / sqrt(len(weights))
     shocks = draws(rng, normal(), len(weights))
@@ -116,7 +119,7 @@ def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:
-    """With probability ``chance``, shift the rest of ``path`` and raise ``lively`` after it."""
+    """With probability ``chance``, let ``path`` jump, and raise ``lively`` for minutes after."""
     if rng.random() >= chance:
         return
     at = rng.randrange(len(lively))
@@ -131,7 +134,7 @@ def jump(rng: Random, path: list[float], lively: list[float], chance: float, sig
 
 @lru_cache(maxsize=1024)
 def day_volatility(seed: int, day: date) -> float:
-    """Return the volatility of a day against an ordinary one's. Days near each other are alike."""
+    """Return the volatility of a day as a multiple of an ordinary day's. Near days are alike."""
     fresh = sqrt(1 - _DAILY_MEMORY**2)
     total = 0.0
     for k in range(_DAYS_OF_MEMORY, -1, -1):

@@ -54,7 +54,7 @@ class MinutePath(NamedTuple):
     def at(self, now: Ns, day: date) -> tuple[float, float]:
         """Return the fair price (won) and the traded fraction of the volume at a moment.
 
-        Outside the session they are those of the nearer end.
+        Before the session they are those of its first moment, after it those of its last.
         """
         minute = (now - sessions.regular_open(day)) / MINUTE
         i = min(max(int(minute), 0), len(self.fair) - 2)
@@ -107,9 +107,9 @@ def minute_path(
 def _fitted(
     free: list[float], clock: Sequence[float], bar: DailyBar
 ) -> tuple[list[float], float, int, int]:
-    """Return the free path of returns bent through the bar's four prices.
+    """Return fair prices that run through the bar's four prices, their scale, high_at, low_at.
 
-    ``clock`` is the variance that has passed.
+    ``free`` is the path of returns that is bent to them. ``clock`` is the variance that has passed.
     """
     last = len(free) - 1
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]

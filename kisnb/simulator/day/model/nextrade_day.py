@@ -23,10 +23,10 @@ FEWEST = 40
 def nextrade_bar(
     item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character
 ) -> DailyBar | None:
-    """Return Nextrade's bar of a day on which KRX's is ``bar``; None when it does not trade.
+    """Return Nextrade's bar of a day; None when the stock does not trade there.
 
-    ``item.base`` is the close of the day before. The morning begins between the base and KRX's
-    open, and the evening ends near KRX's close.
+    ``bar`` is KRX's bar of the day. ``item.base`` is the close of the day before. The morning
+    begins between the base and KRX's open, and the evening ends near KRX's close.
     """
     volume = nextrade_shares(item, day, bar, traits)
     if volume < FEWEST:
@@ -54,7 +54,10 @@ def bent_to(
     day: date,
     step: Callable[[int, int], int],
 ) -> list[PlannedTrade]:
-    """Return Nextrade's trades of a day, so that they make ``bar``: prices, shares and won."""
+    """Return Nextrade's trades of a day, changed so that they make ``bar``.
+
+    They have its four prices, its shares, and its won.
+    """
     made = [trade._replace(price=min(max(trade.price, bar.low), bar.high)) for trade in trades]
     if len(made) < 4:
         # A bar has four prices, so it needs four trades.

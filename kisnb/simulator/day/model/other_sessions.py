@@ -1,8 +1,8 @@
 """Trades outside KRX's regular session.
 
 They are those of Nextrade's three sessions, and of KRX's closing-price, single-price and
-after-market sessions. Nextrade follows KRX's fair price while both trade. Before the open both lead
-to it, after the close both leave it.
+after-market sessions. Nextrade follows KRX's fair price while both trade. Before the open,
+both prices move towards it. After the close, both move away from it.
 """
 
 from __future__ import annotations
@@ -41,11 +41,15 @@ _CALL = 10 * MINUTE
 _CALL_PERCENT = 10
 """Limits of the 시간외 단일가 session around the close, in percent (KRX rule)."""
 _EVENING = 0.15
-"""Standard deviation of an evening against a day's."""
+"""Standard deviation of an evening, as a multiple of a whole day's standard deviation."""
 
 
 class _Plan(NamedTuple):
-    """A session's volume and number of trades as multiples of others, and its spread's width."""
+    """A session's volume, number of trades and spread.
+
+    They are multiples: of the day's volume, of the number of the regular session's trades, and of
+    the stock's ordinary spread.
+    """
 
     volume: float
     trades: float
@@ -67,7 +71,7 @@ _NXT_PLANS = {
 
 
 def nextrade_shares(item: Instrument, day: date, bar: DailyBar, traits: Character) -> int:
-    """Return the shares that Nextrade's sessions of a day trade; 0 when it does not list it."""
+    """Return the shares that trade on Nextrade on a day; 0 for a stock not listed there."""
     if not item.nxt:
         return 0
     plans = (_NXT_PLANS.get(hours.span.name) for hours in sessions.hours(Venue.NXT, day))
@@ -92,7 +96,7 @@ class _Evening:
         return self._path[min((t - self._begin) // MINUTE, len(self._path) - 1)]
 
     def wobble(self, since: Ns) -> float:
-        """Return the distance from the close in won, ``since`` ns after it."""
+        """Return how far the price is from the close ``since`` ns after the close, in won."""
         return self._path[min(since // MINUTE, len(self._path) - 1)] - self._path[0]
 
 
@@ -137,7 +141,7 @@ class OtherSessions:
         return trades
 
     def nxt(self) -> list[PlannedTrade]:
-        """Return the trades of a stock that Nextrade lists; none of another one."""
+        """Return the trades of Nextrade's sessions; none when Nextrade does not list the stock."""
         if not self._item.nxt:
             return []
         fairs = {
@@ -196,7 +200,7 @@ class OtherSessions:
     def _at_one_price(
         self, rng: Random, hours: Hours, plan: _Plan, price: int
     ) -> list[PlannedTrade]:
-        """Return trades at a given price. Matching by time does not show which side came first."""
+        """Return trades at a given price. Their side is BUY, because the price shows no taker."""
         wanted = int(self._bar.volume * plan.volume)
         count = min(wanted, max(1, int(len(self._regular.times) * plan.trades)))
         moments = self._moments(rng, hours, count)
@@ -224,7 +228,8 @@ class OtherSessions:
     def _moments(self, rng: Random, hours: Hours, count: int) -> list[Ns]:
         """Return rising moments inside a session.
 
-        A session that accompanies KRX has its U-shape. In the others most moments are early.
+        In the session that runs beside KRX's regular one, they are many early and late and few at
+        noon. In any other session most are early.
         """
         minutes = (hours.end - hours.start) // MINUTE
         if hours.span.name == "regular":

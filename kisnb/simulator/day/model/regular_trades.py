@@ -38,7 +38,11 @@ _WIDEST = 8
 
 
 class RegularTrades(NamedTuple):
-    """The trades of KRX's regular session, and the fair price at each except the auctions'."""
+    """The trades of KRX's regular session, both auctions' prints included.
+
+    ``times`` and ``fair`` have one item for each trade of the continuous session: its moment, and
+    the fair price then. They have no item for the two auctions' prints.
+    """
 
     trades: list[PlannedTrade]
     times: list[Ns]
@@ -50,7 +54,7 @@ def regular_session(
 ) -> RegularTrades:
     """Return the trades of the regular session. Their sizes add up to the bar's volume.
 
-    The open is the opening auction's print, the close the closing auction's.
+    The opening auction prints the open, and the closing auction prints the close.
     """
     rng = stable_random(seed, "trades", item.code, day)
     # The auctions take their parts first; the continuous session has the rest.
@@ -74,7 +78,10 @@ def regular_session(
 
 
 def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:
-    """Return rising milliseconds after the open, by the path's activity. Some come in bursts."""
+    """Return the moments of ``count`` trades, in rising milliseconds after the open.
+
+    Minutes in which the path is active have more of them. Some come in bursts.
+    """
     minutes = len(path.fair) - 1
     drawn = rng.choices(range(minutes), cum_weights=path.done[1:], k=count)
     offsets = sorted(m * _MINUTE + int(rng.random() * _MINUTE) for m in drawn)
@@ -124,7 +131,7 @@ def sizes_of(rng: Random, count: int, total: int) -> list[int]:
 class Takers:
     """Draws the side of each trade's taker.
 
-    Some large orders are worked at once, so that a side persists for many trades.
+    Several large orders are worked at the same time, so a side persists for many trades.
     """
 
     def __init__(self, rng: Random) -> None:
@@ -162,7 +169,10 @@ class Ladder:
         return max(bisect_right(self.prices, fair) - 1, 0)
 
     def side_prices(self, at: int, spread: int) -> tuple[int, int]:
-        """Return bid and ask around the gap above index ``at``, cut to the ends."""
+        """Return bid and ask, ``spread`` ticks apart, around the gap above index ``at``.
+
+        Neither lies outside the ladder.
+        """
         last = len(self.prices) - 1
         bid = at - (spread - 1) // 2
         return self.prices[min(max(bid, 0), last)], self.prices[min(max(bid + spread, 0), last)]
@@ -233,7 +243,8 @@ def _quoted(
 ) -> Iterator[tuple[int, Side, int]]:
     """Return price, taker and spread of each trade, at the bid or the ask around the fair price.
 
-    A trade that moves the fair price takes in that direction.
+    If the fair price has risen since the last trade, the taker buys; if it has fallen, the taker
+    sells.
     """
     takers = Takers(rng)
     low, high = ladder.prices[0], ladder.prices[-1]

@@ -19,7 +19,7 @@ _MOST_TILT = 0.9
 def value_of(bar: DailyBar) -> int:
     """Return the won that a day trades: its volume at about the mean of the four prices.
 
-    They can be made of shares at the four prices, so trades can add up to them exactly.
+    The sum is one that trades at the four prices can make, so trades can add up to it exactly.
     """
     low, volume = bar.low, bar.volume
     above = [price - low for price in (bar.open, bar.high, bar.close)]
@@ -34,9 +34,10 @@ def traded_for(
 ) -> list[PlannedTrade]:
     """Return the trades with other sizes, so that they trade ``value`` won for the same shares.
 
-    Each keeps a share at least, and its price. Where there are too few shares for that, the prices
-    in the middle move by ticks: ``step`` gives the price so many ticks away. The first and the
-    last ``fixed`` trades, the highest and the lowest price stay.
+    Each trade keeps its price, and at least one share. Where there are too few shares for that,
+    prices in the middle move by ticks: ``step(price, n)`` returns the price ``n`` ticks away. The
+    first and the last ``fixed`` trades keep their prices, and so do the highest and the lowest
+    price.
     """
     prices = [trade.price for trade in trades]
     sizes = _tilted(prices, [trade.qty for trade in trades], value)
@@ -49,7 +50,7 @@ def traded_for(
 
 
 def _tilted(prices: Sequence[int], sizes: Sequence[int], value: int) -> list[int]:
-    """Return sizes that lean to the higher or the lower prices, so that about ``value`` trades."""
+    """Return sizes that lean to higher or lower prices, so that about ``value`` won are traded."""
     volume = sum(sizes)
     mean = sum(p * q for p, q in zip(prices, sizes, strict=True)) / volume
     reach = max(abs(p - mean) for p in prices)
@@ -74,7 +75,7 @@ def _tilted(prices: Sequence[int], sizes: Sequence[int], value: int) -> list[int
 
 
 def _shift_shares(prices: Sequence[int], sizes: list[int], value: int) -> None:
-    """Move shares between trades until ``value`` trades, or as near to it as shares allow."""
+    """Move shares between trades until ``value`` won are traded, or as near to it as possible."""
     left = value - sum(p * q for p, q in zip(prices, sizes, strict=True))
     at: dict[int, list[int]] = {}
     for i, price in enumerate(prices):
@@ -114,7 +115,7 @@ def _take(sizes: list[int], trades: Sequence[int], shares: int) -> None:
 def _shift_prices(
     prices: list[int], sizes: Sequence[int], value: int, step: Callable[[int, int], int], fixed: int
 ) -> None:
-    """Move prices by ticks until ``value`` trades, or as near to it as the prices allow."""
+    """Move prices by ticks until ``value`` won are traded, or as near to it as possible."""
     left = value - sum(p * q for p, q in zip(prices, sizes, strict=True))
     low, high = min(prices), max(prices)
     kept = {prices.index(low), prices.index(high)}

@@ -1,7 +1,7 @@
 """The customer's true account: cash, reservations, holdings, settlement and the orders of the day.
 
 Money in won, quantities in shares. A trade settles two trading days later (D+2). So today's
-deposit never moves; the amount of D+2 does. That amount less the reservations can be ordered with,
+deposit never moves; the amount of D+2 does. New orders may use that amount less the reservations,
 because KIS lets a customer use sale proceeds at once.
 """
 
@@ -68,7 +68,7 @@ class SimulatedAccount:
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
-        """Return the shares that are held and that no open sell has reserved."""
+        """Return the shares that are held, less those that open sells have reserved."""
         held = self.positions.get(code)
         # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
         on_sale = sum(
@@ -113,7 +113,7 @@ class SimulatedAccount:
         return self._end_if_done(order, "rejected")
 
     def fill(self, number: int, qty: int, price: int, venue: Venue = Venue.KRX) -> AccountOrder:
-        """Book a fill at ``venue``: shares, cash, additional fee and tax. Return the order."""
+        """Book a fill at ``venue``: shares, cash, and its own fee and tax. Return the order."""
         order = self._live[number]
         value = qty * price
         # KIS's fee page has a commission for each venue. It is rounded once for all that an order

@@ -41,7 +41,7 @@ class PlacedNumber(NamedTuple):
 class OrderChange(NamedTuple):
     """A change of an order, and the notice that KIS sends of it.
 
-    ``notice`` is None for an expiry: no notice of KIS's about it is known.
+    ``notice`` is None for an expiry. It is not known that KIS sends a notice of one.
     """
 
     order: AccountOrder

@@ -10,7 +10,7 @@ from kisnb.simulator.replies.stock_fields import rate
 
 
 def profit_fields(positions: Iterable[AccountPosition]) -> Row:
-    """Return KIS's fields of amounts, costs, and the profit after them."""
+    """Return KIS's fields: won bought and sold, fees, taxes, and the profit after these costs."""
     held = list(positions)
     # Fees of buys count here as well, in the day on which they were paid.
     earned = sum(p.realised - p.fees - p.taxes for p in held)

@@ -1,7 +1,7 @@
 """Orders reserved for the next day (예약주문): placed, listed, revised and cancelled.
 
 Won and shares. Those for the simulated day become orders when KRX's opening auction begins. The day
-ends before the others are due, so they stay waiting.
+ends before orders for later days are due, so these stay waiting.
 """
 
 from __future__ import annotations

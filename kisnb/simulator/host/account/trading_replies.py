@@ -139,8 +139,8 @@ class TradingReplies:
     def _row(self, order: AccountOrder) -> OrderRow:
         """Return an order as KIS lists it.
 
-        Expired shares are neither left nor cancelled. Shares that go on under another number count
-        as cancelled.
+        Shares that expired count neither as leaves nor as cancelled. Shares that go on under
+        another number count as cancelled.
         """
         ref = OrderRef(
             day_number(self._market.day), self._persona.branch, order.number, order.venue

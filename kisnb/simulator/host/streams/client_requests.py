@@ -97,7 +97,8 @@ class ClientRequests:
     def ping(self, now: Ns) -> None:
         """Send PINGPONG on every socket.
 
-        A socket that has left the last ones unanswered for the persona's time is cut instead.
+        A socket that has not answered for the persona's ``answer_ping_within`` seconds is cut
+        instead.
         """
         text = control_frames.encode_ping(now)
         within = self._persona.answer_ping_within

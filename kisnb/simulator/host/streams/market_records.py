@@ -124,9 +124,10 @@ def trade_record(
 ) -> list[str]:
     """Return one record of the trade channel of ``quote``'s venue.
 
-    The unified channel counts what both venues have traded. ``tally`` is the venue's of ``quote``;
-    it gives the times of the day's prices. ``stretch`` names the span of the day of the trade's
-    venue. ``names`` are the columns of the record; without them it has those of the trade's day.
+    The unified channel counts what both venues have traded. ``tally`` is that of the same venue,
+    and has the times of open, high and low. ``stretch`` is the name of the span of the day in which
+    the trade's venue is. ``names`` are the columns of the record. Without them, the record has the
+    columns that KIS used on the trade's day.
     """
     both = quote.venue is Venue.SOR
     volume, value = (trade.both_volume, trade.both_value) if both else (trade.volume, trade.value)
@@ -237,7 +238,7 @@ def program_record(program: ProgramFlows, code: str, venue: Venue) -> list[str]:
 def index_record(point: IndexPoint, before: IndexPoint, code: str) -> list[str]:
     """Return one record of the index channel: points, shares and million won.
 
-    ``before`` is the index at the record before, for what was traded in between.
+    ``before`` is the index as of the last record. What was traded in between is the difference.
     """
     level, base = point.level, point.base
     values: dict[str, object] = {

@@ -15,7 +15,7 @@ from kisnb.terms import OrderKind, Venue
 
 
 class NoticeFeed:
-    """Sends a notice of each change of an order to the client that has subscribed to them."""
+    """Sends a notice of each change of an order to the client that has subscribed to notices."""
 
     def __init__(
         self, sockets: Sockets, outbox: Outbox, keys: Credentials, persona: Persona

@@ -53,7 +53,7 @@ class Outbox:
     def send(
         self, now: Ns, socket: ClientSocket, tr_id: str, text: str, recorded: str | None = None
     ) -> None:
-        """Send a frame on ``socket``, or do to it what a fault does.
+        """Send a frame on ``socket``. If a fault strikes the frame, carry out the fault's deed.
 
         ``recorded`` is the text without secrets; None when the frame carries none.
         """
@@ -112,7 +112,7 @@ class Outbox:
 
 
 def _point(tr_id: str) -> Point:
-    """Return the name that fault files have for a frame of this TR."""
+    """Return the point at which a fault can strike a frame of this TR."""
     if tr_id in notices.NOTICE_TRS:
         return "notice"
     return "ping" if tr_id == control_frames.PINGPONG else "frame" if tr_id else "ack"

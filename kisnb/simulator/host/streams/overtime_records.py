@@ -37,7 +37,7 @@ OVERTIME_DEPTH_COLUMNS = tuple(
 
 
 def overtime_depth_record(depth: Depth, expected: ExpectedMatch, session: Overtime) -> list[str]:
-    """Return the depth of the running call auction, and the match that it expects."""
+    """Return the record of a running call auction: its depth, and the match that it expects."""
     change = expected.price - session.close if expected.price else 0
     values: dict[str, object] = {
         "MKSC_SHRN_ISCD": depth.code,
@@ -62,7 +62,7 @@ def overtime_depth_record(depth: Depth, expected: ExpectedMatch, session: Overti
 def overtime_trade_record(
     shown: Traded | ExpectedMatch, item: Instrument, session: Overtime
 ) -> list[str]:
-    """Return a match that ``session`` contains, or the one that the running auction expects."""
+    """Return the record of ``shown``: a match of ``session``, or one that is expected now."""
     price = shown.price
     change = price - session.close if price else 0
     values: dict[str, object] = {
