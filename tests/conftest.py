@@ -28,6 +28,7 @@ SLOW = ("browser", "faults", "session", "notebook", "desk")
 SLOWEST = (
     "browser",
     "faults/test_campaign.py",
+    "notebook/test_eight_agents_in_kernels.py",
     "simulator/test_market_real_data.py",
     "session/test_trading.py",
     "session/test_routed_days.py",

@@ -14,6 +14,7 @@ import pytest
 from kisnb import __version__
 from kisnb.cli import main
 from kisnb.notebook.examples import copy_examples, example_notebooks
+from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -35,6 +36,23 @@ def test_the_wheel_carries_every_example_notebook(wheel: ZipFile) -> None:
     }
     assert carried == set(NOTEBOOKS)
     assert "kisnb/notebook/demo.py" in wheel.namelist()
+
+
+def test_n04_the_wheel_carries_the_libraries_of_the_panels_with_their_licences(
+    wheel: ZipFile,
+) -> None:
+    vendored = {path.name: path.read_bytes() for path in VENDOR.iterdir()}
+    carried = {
+        Path(name).name: wheel.read(name)
+        for name in wheel.namelist()
+        if name.startswith("kisnb/notebook/vendor/")
+    }
+    assert carried == vendored
+    assert set(LIBRARIES.values()) < vendored.keys()
+    licences = ["lightweight-charts-LICENSE", "lightweight-charts-NOTICE", "tabulator-LICENSE"]
+    assert sorted(vendored.keys() - LIBRARIES.values()) == ["README.md", *licences]
+    # A browser would look for the map, and for a module that the file imports.
+    assert not any(b"sourceMappingURL" in text for text in vendored.values())
 
 
 def test_an_empty_folder_gets_the_example_notebooks(tmp_path: Path) -> None:

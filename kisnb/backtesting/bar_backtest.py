@@ -65,8 +65,9 @@ def bar_record(
     run.run(values.seconds(patience, "patience"))
     assumptions = bar_assumptions(
         feed, run.rules, unknown, fills, latency, sizing,
-        separate=separate, has_limits=limits is not None, exits=run.state.exits,
-        refused=run.orders.exits.refused,
+        separate=separate, has_limits=limits is not None,
+        has_requotes=any(runner.agent.requote is not None for runner in run.runners),
+        exits=run.state.exits, refused=run.orders.exits.refused,
     )  # fmt: skip
     return RunRecord(
         agents=tuple(runner.id for runner in run.runners),

@@ -394,6 +394,8 @@ class BarOrders:
         ``agent`` counts the buys of this agent alone; empty for all agents.
         """
         buys = self._limit_buys
+        if not buys:
+            return 0
         for key in [key for key, order in buys.items() if not order.is_open]:
             del buys[key]
         return sum(

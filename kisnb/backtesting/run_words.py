@@ -23,6 +23,7 @@ _EXITS = (
     "to its high: a stop comes before a target (BAR_FILLS.md, rule 6). Forecasts of models are not "
     "played."
 )
+_NO_REQUOTES = "The requotes of agents (kisnb.Requote) are not played: the data has no depth."
 _NO_LIMITS = "The desk's own limits, such as max_order_value, are not applied."
 _TRADE_FILLS = (
     "An order meets the next trades of its stock: a market order, and a limit order that reaches, "
@@ -75,6 +76,7 @@ def bar_assumptions(
     *,
     separate: bool,
     has_limits: bool,
+    has_requotes: bool,
     exits: ExitState,
     refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
@@ -94,6 +96,8 @@ def bar_assumptions(
         said.append("Each agent has its own cash.")
     if not has_limits:
         said.append(_NO_LIMITS)
+    if has_requotes:
+        said.append(_NO_REQUOTES)
     said += [*_exits_in_words(exits, refused), *_unknown_in_words(unknown)]
     adjusted = sum(rules.is_adjusted(code) for code in feed.codes)
     if adjusted:
@@ -110,6 +114,7 @@ def tick_assumptions(
     latency: float,
     *,
     has_limits: bool,
+    has_requotes: bool,
     exits: ExitState,
     refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
@@ -124,6 +129,8 @@ def tick_assumptions(
     ]
     if not has_limits:
         said.append(_NO_LIMITS)
+    if has_requotes:
+        said.append(_NO_REQUOTES)
     return (*said, *_exits_in_words(exits, refused), *_unknown_in_words(unknown))
 
 

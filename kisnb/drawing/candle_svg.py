@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kisnb.drawing.axis import dated_places, round_values
 from kisnb.drawing.candles import Candle, Mark, candle_at, merged, spans_days
@@ -161,6 +161,9 @@ def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
     """Return a triangle that touches the fill's price: for a buy from below, else from above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
-    return Markup(
-        '<path d="M{:.1f} {:.1f}l-5 {}h10z" fill="{}" stroke="#fff"><title>{}</title></path>'
-    ).format(x, y, 9 * way, RISE if buys else FALL, mark.text(dated=dated))
+    # `Markup.format` takes ten times as long, and a chart has a hundred marks. The text is
+    # escaped here.
+    return (
+        f'<path d="M{x:.1f} {y:.1f}l-5 {9 * way}h10z" fill="{RISE if buys else FALL}" '
+        f'stroke="#fff"><title>{escape(mark.text(dated=dated))}</title></path>'
+    )

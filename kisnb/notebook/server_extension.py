@@ -1,14 +1,17 @@
-"""A route of JupyterLab's server that pulls the kill switch. It works while the kernel is blocked.
+"""Two routes of JupyterLab's server: the kill switch, and the libraries that panels draw with.
 
-``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` halts the desk of that mode. The answer
-has the steps, and the lines that the panel shows of them. Jupyter decides who may call it: a
-signed-in user, with Jupyter's protection against foreign pages.
+``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` halts the desk of that mode. It works
+while the kernel is blocked. The answer has the steps, and the lines that the panel shows of them.
+Jupyter decides who may call it: a signed-in user, with Jupyter's protection against foreign pages.
+
+``GET kisnb/vendor/FILE`` gives a library. Its name holds its version, so that a browser keeps it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +23,7 @@ from tornado import web
 from kisnb.desk.life.kill_switch import pull
 from kisnb.errors import BadInput, KisnbError
 from kisnb.notebook.panels.desk_notices import run_notices
+from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
 from kisnb.terms import Mode
 from kisnb.trading.ports.commands import Halt
 
@@ -44,6 +48,20 @@ class HaltHandler(APIHandler):
             self.finish(json.dumps({"message": str(e)}))
         else:
             self.finish(json.dumps(answer))
+
+
+class LibraryHandler(web.StaticFileHandler):
+    """Gives the libraries of ``kisnb/notebook/vendor``. They are public, as Jupyter's own are."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let the browser keep the file: another version has another name."""
+        del path
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+
+    def get_content_type(self) -> str:
+        """Return the type. Python's own table takes it from the machine, which may not know it."""
+        path = str(self.absolute_path)
+        return "text/javascript" if path.endswith(".mjs") else super().get_content_type()
 
 
 def asked(body: bytes) -> tuple[Mode, str]:
@@ -75,4 +93,13 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
     # The pattern of the host takes any name: Jupyter itself checks which hosts may be used.
-    app.web_app.add_handlers(".*$", [(url_path_join(base, "kisnb", "halt"), HaltHandler)])
+    libraries = "|".join(map(re.escape, LIBRARIES.values()))
+    routes = [
+        (url_path_join(base, "kisnb", "halt"), HaltHandler),
+        (
+            url_path_join(base, "kisnb", "vendor", f"({libraries})"),
+            LibraryHandler,
+            {"path": VENDOR},
+        ),
+    ]
+    app.web_app.add_handlers(".*$", routes)

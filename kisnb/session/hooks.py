@@ -9,13 +9,16 @@ from kisnb.orders import Order
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
+from kisnb.session.feed.watched_stocks import WatchedStocks
 from kisnb.session.typed_orders.placing import Placing
 
 
 class Hooks:
     """The callbacks that a notebook sets in its session, and what it reads to draw itself."""
 
-    def __init__(self, link: Link, pump: Pump, placing: Placing, changes: Changes) -> None:
+    def __init__(
+        self, link: Link, pump: Pump, placing: Placing, changes: Changes, watched: WatchedStocks
+    ) -> None:
         self.blocked_by = ""
         """The line of a cell that blocks the notebook's loop. Empty while the loop turns."""
         self.on_close: Callable[[tuple[str, ...]], object] = lambda _agents: None
@@ -24,6 +27,7 @@ class Hooks:
         self._pump = pump
         self._placing = placing
         self._changes = changes
+        self._watched = watched
 
     @property
     def alert(self) -> Callable[[str], object]:
@@ -58,6 +62,13 @@ class Hooks:
         Return a function that ends that.
         """
         return self._changes.subscribe(callback)
+
+    def look_at(self, owner: object, code: str) -> None:
+        """Follow the depths of both venues of the one stock that ``owner`` shows.
+
+        Another code takes its place; the empty one ends it. Raises UnknownInstrument.
+        """
+        self._watched.look_at(owner, code)
 
     def changed(self) -> None:
         """Draw the panels again."""

@@ -75,6 +75,11 @@ class MarketCalls(SessionCalls):
             [Want(channel, self._parts.code(code), None) for code in codes for channel in named]
         )
 
+    @property
+    def watched(self) -> list[str]:
+        """The codes of the stocks whose trades this session follows."""
+        return self._parts.watched.codes
+
     def stock_day(self, code: str) -> StockDay | None:
         """Return base price, limits (won) and halt of a stock today.
 
@@ -119,14 +124,20 @@ class MarketCalls(SessionCalls):
         return frame
 
     def heard_bars(
-        self, code: str, every: str = "1m", venue: Venue | str | None = None
+        self,
+        code: str,
+        every: str = "1m",
+        venue: Venue | str | None = None,
+        *,
+        running: bool = False,
     ) -> pl.DataFrame:
         """Return the closed bars that this session has already. Neither desk nor KIS is asked.
 
-        Columns are those of ``bars``. Raises BadInput.
+        ``running`` adds the bar that is not closed yet. Columns are those of ``bars``. Raises
+        BadInput.
         """
         where = None if venue is None else one_of(venue, tuple(Venue), "venue")
-        return self._parts.day_bars.here(self._parts.code(code), every, where)
+        return self._parts.day_bars.here(self._parts.code(code), every, where, running=running)
 
     def gaps(self, code: str = "") -> pl.DataFrame:
         """Return the times in which trades were not received, of one stock or of all.

@@ -14,6 +14,7 @@ from kisnb.session.bars.shown_bars import ShownBars
 from kisnb.session.bars.tape_minutes import TapeMinutes
 from kisnb.session.blocking import Blocking
 from kisnb.session.desk_switches import DeskSwitches
+from kisnb.session.estimates import Estimates
 from kisnb.session.feed.backfill import Backfill
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.fast_forwards import FastForwards
@@ -83,7 +84,8 @@ class Parts:
         self.history = History(self.past, self.state, universe)
         self.shown_bars = ShownBars(self.state, self.day_bars, self.past, universe)
         self.status = SessionStatus(self.link, self.state, self.open_orders)
-        self.hooks = Hooks(self.link, self.pump, self.placing, self.changes)
+        self.estimates = Estimates(self.state, self.rules, snapshot.limits)
+        self.hooks = Hooks(self.link, self.pump, self.placing, self.changes, self.watched)
         named = NamedQuestions(self.state, self.rules, self.watched)
         self.api = NamedCalls(named, self.questions)
         self.blocking = Blocking(

@@ -85,6 +85,8 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         """The phone beside the desk, and faults, in a simulated day."""
         self.status = parts.status
         """The state of the desk and of the link to it."""
+        self.estimates = parts.estimates
+        """What an order would need and cost, before it is sent."""
         self.hooks = parts.hooks
         """The callbacks that the notebook sets in this session."""
         # All parts exist by now. The first batch may be drained as soon as the link listens, so the

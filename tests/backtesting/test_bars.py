@@ -240,3 +240,28 @@ def test_h06_longer_bars_are_joined_from_shorter_ones_and_known_when_they_are_ov
     assert [(t - opens) // minute for t, _, _ in got] == [0, 5]
     assert [close for _, close, _ in got] == [data["close"][4], data["close"][9]]
     assert all(now >= t + 5 * minute for t, _, now in got)
+
+
+def test_h06_h13_an_agent_with_cash_of_its_own_is_not_bound_by_the_orders_of_others() -> None:
+    class Rests(kisnb.Agent):
+        every = "1d"
+        code: str = CODE
+
+        def on_bar(self, bar: Bar) -> None:
+            self.buy(90, bar.close * 3 // 4 // 100 * 100)
+
+    class AllIn(kisnb.Agent):
+        every = "1d"
+        code: str = "000660"
+
+        def on_bar(self, bar: Bar) -> None:
+            self.target(1.0)
+
+    data = {CODE: flat([10_000] * 4), "000660": flat([10_000] * 4, "000660")}
+    agents = [Rests(), AllIn()]
+    result = kisnb.backtest(
+        agents, data, cash=1_000_000, separate=True, sizing="fill", fills=None, **FREE
+    )
+    assert result.fills.select("agent", "quantity", "price").rows() == [
+        ("AllIn-000660", 100, 10_000)
+    ]

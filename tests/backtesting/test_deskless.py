@@ -23,3 +23,20 @@ class Thinker(kisnb.Agent):
 def test_a14_h06_an_agent_that_notes_decisions_runs_over_bars() -> None:
     result = kisnb.backtest(Thinker(), minutes(1, 3, per_day=30), costs="bankis", cash=10**8)
     assert len(result.book.orders) == 1
+
+
+class Patient(kisnb.Agent):
+    code = "005930"
+    every = "1m"
+    requote = kisnb.Requote()
+
+    def on_bar(self, bar: Bar) -> None:
+        if not self.book.orders:
+            self.buy(1, bar.close * 8 // 10 // 100 * 100)
+
+
+def test_a10_a_back_test_over_bars_says_that_it_plays_no_requote() -> None:
+    result = kisnb.backtest(Patient(), minutes(1, 3, per_day=30), costs="bankis", cash=10**8)
+    (order,) = result.book.orders.values()
+    assert not order.fills
+    assert any("requotes of agents" in text for text in result.record.assumptions)

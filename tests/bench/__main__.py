@@ -18,6 +18,7 @@ from tests.bench import (
     hops,
     indicators,
     market_day,
+    panel,
     routing,
     simulator,
     tape,
@@ -108,6 +109,7 @@ def main() -> None:
     compiled_book.show()
     indicators.show()
     tear_sheet.show()
+    panel.show()
     print("\nthe simulated host over loopback")
     simulator.show()
     first, instead = opened()

@@ -196,9 +196,28 @@ def browse(
         context.close()
 
 
-def column(panel: Locator, table: str, name: str) -> Locator:
-    """The cells of one column, top row first."""
-    heads = panel.locator(f"section[data-table={table}] th")
+def table(panel: Locator, name: str) -> Locator:
+    """One table of a panel."""
+    return panel.locator(f"section[data-table={name}]")
+
+
+def rows(panel: Locator, name: str) -> Locator:
+    """The rows of a table that are on the page, top row first."""
+    return table(panel, name).locator(".tabulator-row")
+
+
+def column(panel: Locator, name: str, heading: str) -> Locator:
+    """The cells of one column, top row first. They are on the page when the panel is wide."""
+    heads = table(panel, name).locator(".tabulator-col")
     heads.first.wait_for(state="attached")
-    names = heads.all_text_contents()
-    return panel.locator(f"section[data-table={table}] tbody td:nth-child({names.index(name) + 1})")
+    named = heads.evaluate_all(
+        "heads => heads.map(h => [h.querySelector('.tabulator-col-title')?.textContent,"
+        " h.getAttribute('tabulator-field')])"
+    )
+    field = next(field for text, field in named if text == heading)
+    return rows(panel, name).locator(f".tabulator-cell[tabulator-field={field}]")
+
+
+def button(panel: Locator, name: str, label: str) -> Locator:
+    """The buttons of this label in the rows of a table."""
+    return rows(panel, name).locator(f"button[data-action={label}]")

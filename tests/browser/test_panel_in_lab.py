@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.live_lab import Lab, write_notebook
-from tests.browser.notebook_page import NotebookPage, column
+from tests.browser.notebook_page import NotebookPage, button, column, rows
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 AFTERNOON = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 13:00:00"
@@ -22,7 +22,7 @@ CONTRAST = Path(__file__).with_name("panel_contrast.js")
 OVERLAPS = """
     root => {
         const found = [];
-        for (const line of root.querySelectorAll("tr, .account, .facts")) {
+        for (const line of root.querySelectorAll(".tabulator-row, .account, .facts")) {
             const seen = [...line.children].filter((e) => e.checkVisibility() && e.textContent);
             const boxes = seen.map((e) => [e, e.getBoundingClientRect()]);
             const edge = root.getBoundingClientRect();
@@ -59,18 +59,19 @@ def test_n04_agents_and_orders_change_while_a_cell_waits(lab: Lab, notebook: Not
     for index in range(5):
         notebook.run_cell(index)
     panel = notebook.outputs(4)
-    rows = panel.locator("section[data-table=orders] tbody tr")
+    orders = rows(panel, "orders")
     expect(panel.locator(".kisnb-mode")).to_have_text("SIM")
     expect(column(panel, "orders", "state")).to_have_text("accepted")
-    note, clock = column(panel, "agents", "note").inner_text(), panel.locator(".clock").inner_text()
+    agent = rows(panel, "agents")
+    note, clock = agent.inner_text(), panel.locator(".clock").inner_text()
     notebook.start_cell(5)
     expect(column(panel, "orders", "state").last).to_have_text("cancelled", timeout=20_000)
-    expect(rows).not_to_have_count(1)
-    expect(column(panel, "agents", "note")).not_to_have_text(note)
+    expect(orders).not_to_have_count(1)
+    expect(agent).not_to_have_text(note)
     expect(panel.locator(".clock")).not_to_have_text(clock)
     assert notebook.prompt(5) == "[*]:"
     notebook.wait_for_prompt(5)
-    expect(rows.nth(rows.count() - 2)).to_contain_text("filled")
+    expect(orders.nth(orders.count() - 2)).to_contain_text("filled")
     expect(panel.locator(".clock")).to_have_text(re.compile("15:3"))
 
 
@@ -85,11 +86,12 @@ def test_n04_the_buttons_cancel_an_order_and_stop_an_agent(
         notebook.run_cell(index)
     panel = notebook.outputs(4)
     expect(column(panel, "orders", "state")).to_have_text("accepted")
-    panel.locator("section[data-table=orders] button").click()
+    button(panel, "orders", "cancel").click()
     expect(column(panel, "orders", "state")).to_have_text("cancelled")
-    panel.locator("section[data-table=agents] button").click()
+    button(panel, "agents", "stop").click()
     expect(column(panel, "agents", "state")).to_have_text("stopped")
-    expect(panel.locator("section button:visible")).to_have_count(0)
+    expect(rows(panel, "orders").locator("button")).to_have_count(0)
+    expect(rows(panel, "agents").locator("button")).to_have_text(["start"])
     expect(notebook.run_cell(5)).to_contain_text("cancelled")
     expect(notebook.run_cell(6)).to_contain_text("stopped")
 
@@ -116,9 +118,9 @@ def test_n04_every_text_can_be_read_and_nothing_overlaps_at_900_px(
     for index in range(len(cells)):
         notebook.run_cell(index)
     panel = notebook.run_cell(len(cells))
-    for table, rows in ("agents", 1), ("orders", 3), ("exits", 1), ("alerts", 1):
-        expect(panel.locator(f"section[data-table={table}] tbody tr")).to_have_count(rows)
-    expect(panel.locator("section[data-table=orders] button:visible")).to_have_count(1)
+    for table, n in ("agents", 1), ("orders", 3), ("exits", 1), ("alerts", 1):
+        expect(rows(panel, table)).to_have_count(n)
+    expect(button(panel, "orders", "cancel")).to_have_count(1)
     contrast, text = notebook.page.evaluate(CONTRAST.read_text())
     assert contrast >= 4.5, text
     assert panel.locator(".kisnb-desk").evaluate(OVERLAPS) == []
@@ -133,9 +135,7 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
     )
     notebook.open("twice.ipynb")
     notebook.run_all()
-    first, second = (
-        notebook.outputs(i).locator("section[data-table=orders] tbody tr") for i in (3, 4)
-    )
+    first, second = (rows(notebook.outputs(i), "orders") for i in (3, 4))
     expect(first).to_have_count(1)
     expect(second).to_have_text(str(first.text_content()))
     notebook.save()
@@ -159,10 +159,10 @@ def test_n04_keys_pressed_in_a_panel_never_reach_the_notebook(
     # The button of the order is gone after its press, and the one of the agent, too. A plain cell
     # has no focus of its own.
     for place in (
-        panel.locator("section[data-table=orders] button"),
+        button(panel, "orders", "cancel"),
         column(panel, "orders", "state"),
         panel.locator("button.kill"),
-        panel.locator("section[data-table=agents] button"),
+        button(panel, "agents", "stop"),
     ):
         place.click()
         for keys in ("dd", "00", "ii"):

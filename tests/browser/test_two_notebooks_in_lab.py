@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.live_lab import Lab, write_notebook
-from tests.browser.notebook_page import NotebookPage, column
+from tests.browser.notebook_page import NotebookPage, column, rows
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 FIRST = "%kis agents start volume_trigger --code 005930"
@@ -33,11 +33,11 @@ def test_a02_two_notebooks_see_the_same_orders_and_an_agent_runs_in_one_of_them(
         expect(column(panel, "orders", "state")).to_have_text("accepted")
     expect(column(here, "agents", "state")).to_have_text(["running", "elsewhere"])
     expect(column(there, "agents", "state")).to_have_text(["running", "elsewhere"])
-    expect(column(there, "agents", "note").last).to_contain_text("runs in first.ipynb")
+    expect(rows(there, "agents").last).to_contain_text("runs in first.ipynb")
     expect(other.run_cell(4)).to_contain_text(re.compile("DeskBusy.*first.ipynb"))
     other.run_cell(5)
     for panel in (here, there):
-        bought = panel.locator("section[data-table=orders] tbody tr", has_text="035720")
+        bought = rows(panel, "orders").filter(has_text="035720")
         expect(bought).to_contain_text("filled", timeout=60_000)
         expect(bought).to_contain_text("external")
     expect(column(here, "agents", "state")).to_have_text(["running", "elsewhere"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import SECOND, Ns
 from kisnb.orders import Intent, Order, OrderState
+from kisnb.requotes import Requote
 from kisnb.simulator.host.account.account import AccountRejected
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.order_books.order_book import BY_HAND, EXTERNAL
@@ -71,11 +72,14 @@ class People:
         protective = do.side == "sell" and do.which % 2 == 0
         key, side = f"agent:{owner}:run:{self._keys}", Side(do.side)
         self._fall_ill(key, do)
+        # One of two resting orders has a budget. Its steps are short, so that they strike often.
+        may_rest = kind is OrderKind.LIMIT and not protective and self._keys % 2 == 0
         self._want(
             Intent(
-                key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective
+                key, owner, do.code, side, do.qty, kind, do.price, do.venue, protective=protective,
+                requote=Requote(after=1, gap=1000, cooldown=5) if may_rest else None,
             )
-        )
+        )  # fmt: skip
 
     def _fall_ill(self, key: str, do: Do) -> None:
         if do.ill is not None:

@@ -16,6 +16,7 @@ from kisnb import Agent, Session
 from kisnb.errors import BadInput
 from kisnb.notebook.panels import PANELS, open_panel
 from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel
+from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
 
@@ -26,11 +27,13 @@ class Heard:
     def __init__(self, panel: DeskPanel) -> None:
         self.messages: list[dict[str, Any]] = []
         self.threads: set[int] = set()
+        self.buffers: list[list[bytes]] = []
         panel.send = self._take  # type: ignore[method-assign]
 
-    def _take(self, content: dict[str, Any], buffers: object = None) -> None:
+    def _take(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         self.messages.append(content)
         self.threads.add(threading.get_ident())
+        self.buffers += [buffers] if buffers else []
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [m for m in self.messages if m["kind"] == kind]
@@ -93,6 +96,39 @@ def test_n04_a_request_in_a_subshell_thread_is_answered_from_the_notebooks_loop(
             ((_, cells),) = snapshot["tables"]["orders"]["rows"]
             assert "005930 삼성전자" in cells
             assert heard.threads == {threading.get_ident()}
+
+    asyncio.run(main())
+
+
+def test_n04_a_page_without_a_server_gets_the_libraries_from_the_kernel() -> None:
+    async def main() -> None:
+        async with opened() as (_, panel, heard):
+            for file in LIBRARIES.values():
+                panel._asked({"kind": "library", "file": file})
+                assert heard.of("library")[-1] == {"kind": "library", "file": file}
+                assert heard.buffers[-1] == [(VENDOR / file).read_bytes()]
+            panel._asked({"kind": "library", "file": "../desk_panel.py"})
+            assert len(heard.of("library")) == len(LIBRARIES)
+
+    asyncio.run(main())
+
+
+def test_n04_the_revise_button_moves_an_order_and_names_what_is_wrong() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            quote = await session.quote("005930")
+            order = await session.buy("005930", 10, quote.lower)
+            typed = {"price": "7만", "quantity": "10"}
+            panel._asked(press("orders", "revise", order.key) | {"typed": typed})
+            await drawn(session)
+            (notice,) = heard.of("delta")[-1]["header"]["notices"]
+            assert "The new price '7만' is not a whole number. Type it in won" in notice["text"]
+            price = quote.lower + quote.tick
+            typed = {"price": f"{price:,}", "quantity": "10"}
+            panel._asked(press("orders", "revise", order.key) | {"typed": typed})
+            await session.sleep(1)
+            (moved,) = session.book.open_orders
+            assert (moved.intent.price, moved.leaves) == (price, 10)
 
     asyncio.run(main())
 
@@ -202,7 +238,7 @@ def test_n04_each_part_of_the_desk_is_a_panel_of_its_own() -> None:
         async with opened() as (session, desk, _):
             for name, tables in PANELS.items():
                 panel = open_panel(session, name)
-                assert [table["name"] for table in panel.shown["tables"]] == list(tables)
+                assert [part["name"] for part in panel.shown["parts"]] == list(tables)
                 assert open_panel(session, name) is panel
             assert open_panel(session, "orders") is not desk
             assert open_panel(session, "orders").shown["head"] == "slim"

@@ -138,3 +138,14 @@ def test_frames_outputs_and_the_panel_show_the_same_orders_in_their_own_columns(
     assert [cell.text for cell in output if cell.text in shown(books, "k").values()][:4] == [
         "09:00:00", "17", "trigger", "buy",
     ]  # fmt: skip
+
+
+def test_n04_a_row_that_did_not_change_keeps_its_cells() -> None:
+    books = books_after(taken("k"), *accepted("k", 1), taken("old"), Denied(OPEN, "old", "no"))
+    table = order_table(str, books.orders.values)
+    before = table.rows()
+    books.apply(Filled(OPEN + SECOND, "k", 4, 71_000, 10, 0, Venue.KRX))
+    after = table.rows()
+    assert after["old"] is before["old"]
+    assert after["k"] != before["k"]
+    assert after["k"] == order_table(str, books.orders.values).rows()["k"]

@@ -20,6 +20,7 @@ from kisnb.cli import main
 from kisnb.desk.address import desk_folder, find_desk
 from kisnb.desk.run.halt_file import halt_file
 from kisnb.errors import BadInput, ConfigError, OrderDenied
+from kisnb.notebook.panels.libraries import LIBRARIES, library
 from kisnb.orders import OrderState
 from kisnb.paths import write_private
 from kisnb.session.session import Session
@@ -119,6 +120,20 @@ def test_a07_the_route_is_closed_to_strangers_and_names_what_is_wrong(server: st
         {"message": "No sim desk runs. Open it with %kis open."},
     )
     assert post(server, ["sim"])[0] == 400
+
+
+def test_n04_the_server_gives_the_libraries_of_the_panels_once_and_nothing_else(server: str):
+    for file in LIBRARIES.values():
+        with urllib.request.urlopen(f"{server}/kisnb/vendor/{file}", timeout=20) as reply:
+            assert reply.read() == library(file)
+            assert "immutable" in reply.headers["Cache-Control"]
+            kind = "text/css" if file.endswith(".css") else "text/javascript"
+            assert reply.headers["Content-Type"].startswith(kind)
+    for other in ("README.md", "../libraries.py", "tabulator-1.0.0.min.mjs"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{server}/kisnb/vendor/{other}", timeout=20)
+        assert refused.value.code in (403, 404)
+        assert library(other) is None
 
 
 def test_a07_the_halt_file_halts_and_keeps_from_lifting():

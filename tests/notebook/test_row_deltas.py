@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.notebook.panels.row_deltas import Cells, Delta, PanelColumn, TableFeed, difference
+from kisnb.notebook.panels.row_deltas import Cells, Delta, PanelColumn, PanelFeed, difference
 
 COLUMNS = (PanelColumn("a"), PanelColumn("b", "number"))
 tables = st.lists(st.sampled_from("abcdefgh"), unique=True).flatmap(
@@ -62,7 +62,7 @@ def test_a_new_row_travels_alone_with_its_place() -> None:
 def test_n04_a_view_that_opens_late_sees_what_the_others_see(
     states: list[dict[str, Cells]], last: dict[str, Cells]
 ) -> None:
-    feed = TableFeed({"t": COLUMNS})
+    feed = PanelFeed({"t": COLUMNS})
     shown: dict[str, Cells] = {}
     seq = feed.snapshot()["seq"]
     for state in [*states, last]:
@@ -79,8 +79,8 @@ def test_n04_a_view_that_opens_late_sees_what_the_others_see(
 
 
 def test_the_header_sends_only_what_changed() -> None:
-    feed = TableFeed({"t": COLUMNS})
+    feed = PanelFeed({"t": COLUMNS})
     feed.changes({"clock": "09:00:00", "link": "up"}, {"t": {}})
     assert feed.changes({"clock": "09:00:01", "link": "up"}, {"t": {}}) == {
-        "kind": "delta", "seq": 2, "header": {"clock": "09:00:01"}, "tables": {},
+        "kind": "delta", "seq": 2, "header": {"clock": "09:00:01"}, "tables": {}, "views": {},
     }  # fmt: skip

@@ -43,12 +43,16 @@ MOST_TRADES = 200
 
 def write_tear_sheet(result: RunFrames, path: str | Path) -> Report:
     """Write the tear sheet of ``result`` to ``path``. Return the Report. Raises ConfigError."""
-    page, content_hash = tear_sheet_html(result), hash_of(result)
+    content_hash = hash_of(result)
+    page = tear_sheet_html(result, content_hash)
     return write_report_file(path, page, content_hash, None, "name another file: report(FILE)")
 
 
-def tear_sheet_html(result: RunFrames) -> str:
-    """Return the tear sheet as an HTML page."""
+def tear_sheet_html(result: RunFrames, content_hash: str = "") -> str:
+    """Return the tear sheet as an HTML page.
+
+    ``content_hash`` is that of the result; it is computed when it is empty.
+    """
     record = result.record
     known = list(result.statistics_by_name.values())
     groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
@@ -56,7 +60,7 @@ def tear_sheet_html(result: RunFrames) -> str:
         title=result.title,
         badge=BADGE,
         record=record,
-        hash=hash_of(result),
+        hash=content_hash or hash_of(result),
         light=_style(LIGHT),
         dark=_style(DARK),
         groups=[(name, _statistic_table(found)) for name, found in groups],

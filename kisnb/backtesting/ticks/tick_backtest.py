@@ -67,8 +67,9 @@ def tick_record(
         cash=cash,
         costs=costs_in_words(costs),
         assumptions=tick_assumptions(
-            unknown, fills, latency, has_limits=limits is not None, exits=run.state.exits,
-            refused=run.orders.exits.refused,
+            unknown, fills, latency, has_limits=limits is not None,
+            has_requotes=any(runner.agent.requote is not None for runner in run.runners),
+            exits=run.state.exits, refused=run.orders.exits.refused,
         ),
         parameters=parameters,
     )  # fmt: skip

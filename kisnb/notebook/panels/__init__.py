@@ -1,6 +1,7 @@
 """Live panels. Python decides what they show. JavaScript and CSS draw it.
 
-Nothing is built, and nothing is loaded from outside.
+Nothing is built, and nothing is loaded from outside: the libraries that draw tables and candles
+come with kisnb.
 """
 
 from __future__ import annotations
@@ -14,23 +15,38 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "desk": ("agents", "orders", "exits", "alerts"),
+    "desk": (
+        "chart", "tape", "depth", "ticket", "orders", "stocks", "agents", "exits", "alerts",
+    ),
     "account": (),
     "agents": ("agents",),
     "orders": ("orders",),
+    "stocks": ("stocks",),
     "exits": ("exits", "alerts"),
-}
-"""The panels by name, with their tables."""
+    "depth": ("depth",),
+    "tape": ("tape",),
+    "ticket": ("ticket",),
+    "chart": ("chart",),
+}  # fmt: skip
+"""The panels by name, with their parts."""
 WHOLE_HEAD = ("desk", "account")
-"""The panels that have the account line and HALT. The others have one line above their tables."""
+"""The panels that have the account line and HALT. The others have one line above their parts."""
+OF_ONE_STOCK = ("depth", "tape", "chart", "ticket", "desk")
+"""The panels for which a stock may be named."""
 DESK_PANEL = f"{__name__}.desk_panel"
 """The module of the panels. It is imported when the first one is opened."""
 
 
-def open_panel(session: Session, name: str = "desk") -> DeskPanel:
-    """Return the session's panel of this name. Raises BadInput when there is none."""
+def open_panel(session: Session, name: str = "desk", code: str = "") -> DeskPanel:
+    """Return the session's panel of this name. Raises BadInput when there is none.
+
+    ``code`` names the stock that it shows. Without one it is the stock of the ticket, which a
+    person changes there.
+    """
     from kisnb.notebook.panels.desk_panel import desk_panel
 
     if name not in PANELS:
         raise BadInput(f"there is no panel {name!r}", f"the panels: {', '.join(PANELS)}")
-    return desk_panel(session, name)
+    if code and name not in OF_ONE_STOCK:
+        raise BadInput(f"the panel {name!r} shows all stocks", "leave the code out")
+    return desk_panel(session, name, code)

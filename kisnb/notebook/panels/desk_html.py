@@ -15,7 +15,9 @@ from kisnb.drawing.tables import (
     heads_of,
     html_table,
     joined,
+    trusted,
 )
+from kisnb.notebook.panels.depth_view import depth_cells
 from kisnb.notebook.panels.desk_head import account_line
 
 if TYPE_CHECKING:
@@ -37,13 +39,40 @@ def desk_text(session: Session) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def desk_html(session: Session, tables: Iterable[PanelTable[Any]]) -> str:
-    """Return the header and the tables of this moment as HTML. The page needs nothing else."""
+def desk_html(
+    session: Session,
+    tables: Iterable[PanelTable[Any]],
+    parts: Collection[str] = (),
+    code: str = "",
+) -> str:
+    """Return header, tables, depth and chart as they stand. The page needs nothing else.
+
+    ``parts`` are the parts of the panel, ``code`` the stock that it shows.
+    """
     clock = f"as of {session.status.clock_text()}"
     title = " · ".join(part for part in (session.label, clock, session.trading.text) if part)
     line = "  ".join(f"{f.name} {f.text}" for f in account_line(session.status.figures))
-    body = joined(table_html(t.title, t.columns, list(t.subjects())) for t in tables)
+    body = _of_one_stock(session, parts, code) + joined(
+        table_html(t.title, t.columns, list(t.subjects())) for t in tables
+    )
     return str(card(session.mode, title, Markup("<div>{}</div>{}").format(line, body)))
+
+
+def _of_one_stock(session: Session, parts: Collection[str], code: str) -> Markup:
+    """Return the chart or the depth of a stock as it stands; empty for a panel without them."""
+    if not code:
+        return Markup()
+    # A panel with more parts would wait for the picture.
+    if list(parts) == ["chart"]:
+        from kisnb.notebook.charts.chart import chart
+
+        orders = [order for order in session.book.orders.values() if order.code == code]
+        bars = session.heard_bars(code, running=True)
+        return trusted(chart(bars, orders, f"{code} {session.universe.name(code)}").svg())
+    if "depth" not in parts:
+        return Markup()
+    title = Markup("<div><b>{}</b></div>").format(f"{code} {session.universe.name(code)}")
+    return title + html_table(("KRX", "price", "NXT"), depth_cells(session, code))
 
 
 def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:

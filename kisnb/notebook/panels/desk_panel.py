@@ -1,14 +1,14 @@
 """Panels of a session, live in the notebook: the whole desk, or one part of it.
 
 The session publishes a change up to a thousand times a second. The panel collects at most
-``PER_SECOND`` times, and sends only the cells that differ. A front end that opens, reopens or
-missed a message asks for a snapshot.
+``PER_SECOND`` times, and sends only what differs. A page that opens, reopens or missed a message
+asks for a snapshot.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,29 @@ from anywidget import AnyWidget
 
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels import PANELS, WHOLE_HEAD
+from kisnb.notebook.panels.depth_view import depth_view, read_depths
+from kisnb.notebook.panels.desk_actions import row_action
 from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import panel_tables
 from kisnb.notebook.panels.kill_button import WORDS, face
-from kisnb.notebook.panels.row_deltas import TableFeed
+from kisnb.notebook.panels.libraries import LIBRARIES, library
+from kisnb.notebook.panels.live_chart import LiveChart
+from kisnb.notebook.panels.part_words import ASLEEP, part_words
+from kisnb.notebook.panels.row_deltas import PanelFeed
+from kisnb.notebook.panels.tape_view import tape_view
+from kisnb.notebook.panels.ticket import OrderTicket
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
 
-_HERE = Path(__file__).parent
+_PAGE = Path(__file__).parent / "page"
+SCRIPTS = (
+    "panel_keys.js", "elements.js", "library.js", "panel_table.js", "depth.js", "ticket.js",
+    "live_chart.js", "kill_button.js", "desk_panel.js",
+)  # fmt: skip
+"""The scripts of a panel. Each uses only those before it."""
+STYLES = ("desk_panel.css", "panel_table.css", "parts.css")
 PER_SECOND = 10
 NOTE_SECONDS = 60.0
 """Wall time for which the panel shows that one of its buttons was refused."""
@@ -35,6 +48,8 @@ BEAT = 1.0
 
 A view that misses a few shows that the kernel is blocked or dead.
 """
+_VIEWS = {"depth": depth_view, "tape": tape_view}
+"""The parts that show one stock, by what gives their values."""
 
 
 class DeskPanel(AnyWidget):
@@ -44,51 +59,64 @@ class DeskPanel(AnyWidget):
     """
 
     # The ESM of a widget is one text, and cannot import another file of ours.
-    _esm = "".join(
-        (_HERE / name).read_text("utf-8")
-        for name in ("panel_keys.js", "panel_table.js", "kill_button.js", "desk_panel.js")
-    )
-    _css = _HERE / "desk_panel.css"
+    _esm = "".join((_PAGE / name).read_text("utf-8") for name in SCRIPTS)
+    _css = "".join((_PAGE / name).read_text("utf-8") for name in STYLES)
     kill = traitlets.Dict().tag(sync=True)
     """The words and the mode that HALT needs while no message of the kernel arrives."""
     shown = traitlets.Dict().tag(sync=True)
-    """The head, and the tables in their order."""
+    """The head, the layout, the parts in their order, and the files of the libraries."""
 
-    def __init__(self, session: Session, name: str = "desk") -> None:
+    def __init__(self, session: Session, name: str = "desk", code: str = "") -> None:
+        """``code`` is the one stock that it shows. Empty: the stock of the session's ticket."""
         every = panel_tables(session)
-        self._tables = {table: every[table] for table in PANELS[name]}
+        self._tables = {part: every[part] for part in PANELS[name] if part in every}
+        self._views = [part for part in PANELS[name] if part in _VIEWS or part == "ticket"]
         # Traits and not messages: the front end has them before the first message, also when the
         # kernel is busy at that moment.
         super().__init__(
             kill={"mode": str(session.mode), "words": WORDS, "face": face(session)},
             shown={
                 "head": "whole" if name in WHOLE_HEAD else "slim",
-                "tables": [
-                    {"name": key, "title": table.title, "empty": table.empty}
-                    for key, table in self._tables.items()
-                ],
+                "layout": "desk" if name == "desk" else "alone",
+                "parts": [part_words(part, every, fixed=name == "desk") for part in PANELS[name]],
+                "files": LIBRARIES,
+                "asleep": ASLEEP,
             },
         )
         self._session = session
         self._name = name
+        self._code = code
         self._loop = asyncio.get_running_loop()
-        self._feed = TableFeed({key: table.panel_columns for key, table in self._tables.items()})
+        self._ticket = ticket_of(session)
+        self._chart = LiveChart(session, self.send) if "chart" in PANELS[name] else None
+        columns = {part: table.panel_columns for part, table in self._tables.items()}
+        self._feed = PanelFeed(columns, self._views)
         self._pending: asyncio.TimerHandle | None = None
         self._note = ""
         # asyncio keeps only a weak reference to a task. Without this set, the action of a button
         # could vanish half done.
         self._work: set[asyncio.Task[None]] = set()
+        self._read = ""
+        """The stock whose depths were asked for."""
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
+        if code and "ticket" not in self._views:
+            session.hooks.look_at((name, code), code)
         self._unsubscribe = session.hooks.on_change(self._changed)
         self.on_msg(self._from_front_end)
         self._refresh()
+
+    @property
+    def stock(self) -> str:
+        """The code of the stock that it shows now; empty for none."""
+        return self._code or self._ticket.code
 
     # What the page gets, and when:
     #     it opens, or missed a number     it sends "ready" and gets a snapshot
     #     the session changes              a delta with the next number, at most PER_SECOND times
     #     every BEAT seconds               a beat, so that it knows that the kernel lives
     #     a cell blocks the loop           "blocked", from the thread that watches the loop
+    #     the chart's stock trades         the newest candles, with a number of their own
     def _changed(self) -> None:
         # A timer that is set already will see this change too. So a thousand changes make one
         # message.
@@ -98,18 +126,31 @@ class DeskPanel(AnyWidget):
     def _refresh(self) -> None:
         # First of all: a change that happens during the collection sets a new timer.
         self._pending = None
-        tables = {key: table.rows() for key, table in self._tables.items()}
-        message = self._feed.changes(header(self._session, self._note), tables)
+        tables = {part: table.rows() for part, table in self._tables.items()}
+        views = {part: self._view(part) for part in self._views}
+        message = self._feed.changes(header(self._session, self._note), tables, views)
         if message is not None:
             self.send(message)
+        if self.stock != self._read and "depth" in self._views:
+            self._read = self.stock
+            self._start(read_depths(self._session, self.stock))
+        if self._chart is not None:
+            self._chart.show(self.stock)
+            self._chart.refresh()
         if self._session.closed:
             self._stop_following()
 
+    def _view(self, part: str) -> Mapping[str, object]:
+        return self._ticket.view() if part == "ticket" else _VIEWS[part](self._session, self.stock)
+
     def _stop_following(self) -> None:
         """End the updates of a closed session. A page that opens later gets what was shown."""
-        _following.pop((self._session, self._name), None)
+        _following.pop((self._session, self._name, self._code), None)
+        _tickets.pop(self._session, None)
         self._unsubscribe()
         self._beat.cancel()
+        if self._chart is not None:
+            self._chart.close()
         if self._forget is not None:
             self._forget.cancel()
 
@@ -129,24 +170,30 @@ class DeskPanel(AnyWidget):
         match content:
             case {"kind": "ready"}:
                 self.send(self._feed.snapshot())
+            case {"kind": "library", "file": str(file)}:
+                if (text := library(file)) is not None:
+                    self.send({"kind": "library", "file": file}, [text])
+            case {"kind": "candles"} if self._chart is not None:
+                self._chart.tell()
+            case {"kind": "chart", "every": str(every)} if self._chart is not None:
+                self._chart.show(self.stock, every)
+            case {"kind": "price", "code": str(code), "price": str(price)}:
+                self._ticket.take_price(code, price)
+            case {"kind": "ticket"}:
+                self._ticket.receive(content)
             case {"kind": "halt"}:
                 # The page's own HALT goes to Jupyter's server. It asks the kernel as well, for a
                 # server that runs without our route.
                 self._start(self._session.halt("the panel's button"))
+            case {"kind": "press", "table": "stocks", "action": "show", "key": str(code)}:
+                self._ticket.choose(code)
+                self._changed()
             case {"kind": "press", "table": str(table), "action": str(action), "key": str(key)}:
-                self._pressed(table, action, key)
-
-    def _pressed(self, table: str, action: str, key: str) -> None:
-        session = self._session
-        match table, action:
-            case "orders", "cancel":
-                self._start(session.cancel(key))
-            case "agents", "stop":
-                self._start(session.agents.stop(key))
-            case "exits", "off":
-                self._start(session.exits.end_by_key(key))
-            case "alerts", "off":
-                self._start(session.exits.end_alert(key))
+                typed = content.get("typed")
+                fields = typed if isinstance(typed, dict) else {}
+                work = row_action(self._session, table, action, key, fields)
+                if work is not None:
+                    self._start(work)
 
     def _start(self, action: Coroutine[Any, Any, object]) -> None:
         task = self._loop.create_task(self._carry_out(action), name="desk panel")
@@ -169,18 +216,34 @@ class DeskPanel(AnyWidget):
         self._changed()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        # The live view does not draw in exported pages, and a terminal shows text. The tables as
+        # The live view does not draw in exported pages, and a terminal shows text. The parts as
         # they stand now go along for both.
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle or ({}, {})
         return data | {
             "text/plain": desk_text(self._session),
-            "text/html": desk_html(self._session, self._tables.values()),
+            "text/html": desk_html(
+                self._session, self._tables.values(), PANELS[self._name], self.stock
+            ),
         }, metadata
 
 
-_following: dict[tuple[Session, str], DeskPanel] = {}
-"""The panels that follow an open session, by their session and name."""
+_following: dict[tuple[Session, str, str], DeskPanel] = {}
+"""The panels that follow an open session, by their session, name and stock."""
+_tickets: dict[Session, OrderTicket] = {}
+"""The ticket of each open session that has a panel."""
+
+
+def ticket_of(session: Session) -> OrderTicket:
+    """Return the ticket that all panels of a session show, made when first asked for."""
+    if session not in _tickets:
+        ticket = _tickets[session] = OrderTicket(session, session.hooks.changed)
+        # The stock that a person last dealt with is the likeliest one.
+        orders = list(session.book.orders.values())
+        codes = [orders[-1].code] if orders else session.watched[-1:]
+        for code in codes:
+            ticket.choose(code)
+    return _tickets[session]
 
 
 def tell_blocked(session: Session, where: str) -> None:
@@ -193,14 +256,18 @@ def tell_blocked(session: Session, where: str) -> None:
         f"the notebook is blocked by {where}; the desk goes on; "
         f"the figures are as of {session.status.clock_text()}"
     )
-    for name in PANELS:
-        if (panel := _following.get((session, name))) is not None:
+    for (of, *_), panel in list(_following.items()):
+        if of is session:
             panel.send({"kind": "blocked", "text": text})
 
 
-def desk_panel(session: Session, name: str = "desk") -> DeskPanel:
+def desk_panel(session: Session, name: str = "desk", code: str = "") -> DeskPanel:
     """Return a panel of a session, made when first asked for."""
-    panel = _following.get((session, name))
+    if code and name in ("desk", "ticket"):
+        # Their stock is the ticket's, which a person may change there.
+        ticket_of(session).choose(code)
+        code = ""
+    panel = _following.get((session, name, code))
     if panel is None:
-        panel = _following[session, name] = DeskPanel(session, name)
+        panel = _following[session, name, code] = DeskPanel(session, name, code)
     return panel

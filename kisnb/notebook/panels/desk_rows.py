@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kisnb.columns import Column, number, text_column
 from kisnb.exits import PriceAlert
 from kisnb.notebook.panels.panel_table import PanelTable, Shown
+from kisnb.notebook.panels.result_curves import ResultCurves
+from kisnb.notebook.panels.row_deltas import PanelCell
+from kisnb.notebook.panels.stock_rows import STOCK, stock_table, stock_views
 from kisnb.orders import Order
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
+from kisnb.trading.agents.agent_runner import AgentState
 from kisnb.trading.exits.exit_view import ALERT_COLUMNS, EXIT_COLUMNS, ExitView
 from kisnb.trading.order_books.order_columns import ORDER_COLUMNS, may_be_cancelled
 
@@ -21,28 +25,35 @@ if TYPE_CHECKING:
 
 ORDERS_SHOWN = 200
 """The number of newest orders in the panel. Open orders stay in it however old they are."""
-STOCK = 17
-"""Letters for a code and a Korean name; a syllable takes two of them."""
 NameOf = Callable[[str], str]
 """Gives the name of a stock by its code; the code itself when no name is known."""
 
 
 def panel_tables(session: Session) -> Mapping[str, PanelTable[Any]]:
     """Return all tables of a session, by name."""
+    curves = ResultCurves(lambda: session.now)
     name_of = session.universe.name
     prices = session.data.prices
     return {
-        "agents": agent_table(name_of, lambda: session.agents),
-        "orders": order_table(name_of, lambda: session.book.orders.values()),
+        "orders": order_table(
+            name_of, lambda: session.book.orders.values(), session.status.may_be_revised
+        ),
+        "stocks": stock_table(lambda: stock_views(session)),
+        "agents": agent_table(name_of, lambda: session.agents, curves.of),
         "exits": exit_table(name_of, session.exits.views),
         "alerts": alert_table(name_of, prices.get, session.exits.price_alerts),
     }
 
 
 def agent_table(
-    name_of: NameOf, agents: Callable[[], Iterable[AgentView]]
+    name_of: NameOf,
+    agents: Callable[[], Iterable[AgentView]],
+    curve: Callable[[AgentView], PanelCell] | None = None,
 ) -> PanelTable[AgentView]:
-    """Return the table of agents. Agents that ended with their session are included."""
+    """Return the table of agents, those that ended with their session included.
+
+    ``curve`` gives the curve of an agent's result.
+    """
     columns = {column.name: column for column in AGENT_COLUMNS}
     return PanelTable(
         title="Agents",
@@ -61,13 +72,45 @@ def agent_table(
             Shown(columns["note"]),
         ],
         key=lambda a: a.id,
-        action=lambda a: "stop" if a.may_be_stopped else "",
-        tip="Stop this agent and cancel its open orders",
+        actions=agent_actions,
+        tips={
+            "start": "Start this agent again",
+            "pause": "Let this agent decide nothing; its orders stay",
+            "stop": "Stop this agent and cancel its open orders",
+            "flatten": "Stop this agent, cancel its open orders and sell all that it holds",
+        },
+        widest="pause stop flatten",
         subjects=agents,
+        height=6,
+        curve=curve,
     )
 
 
-def order_table(name_of: NameOf, orders: Callable[[], Iterable[Order]]) -> PanelTable[Order]:
+def agent_actions(agent: AgentView) -> str:
+    """Return what may be done with an agent now, separated by blanks."""
+    match agent.state:
+        case AgentState.RUNNING:
+            return "pause stop flatten"
+        case AgentState.PAUSED:
+            return "start stop flatten"
+        case AgentState.STOPPED | AgentState.FAILED:
+            return "start flatten" if agent.position else "start"
+        case _:
+            return ""
+
+
+def order_actions(order: Order, may_be_revised: Callable[[Order], bool]) -> str:
+    """Return what may be done with an order now, separated by blanks."""
+    if not may_be_cancelled(order):
+        return ""
+    return "revise cancel" if may_be_revised(order) else "cancel"
+
+
+def order_table(
+    name_of: NameOf,
+    orders: Callable[[], Iterable[Order]],
+    may_be_revised: Callable[[Order], bool] = lambda _: False,
+) -> PanelTable[Order]:
     """Return the table of orders, newest first. ``orders`` gives them oldest first."""
     columns = {column.name: column for column in ORDER_COLUMNS}
     return PanelTable(
@@ -84,12 +127,23 @@ def order_table(name_of: NameOf, orders: Callable[[], Iterable[Order]]) -> Panel
             Shown(columns["state"], 10),
             Shown(columns["venue"], 5, extra=2),
             Shown(columns["number"], 7, extra=2),
-            Shown(columns["agent"], 14, extra=1),
+            Shown(columns["agent"], 19, extra=1),
             Shown(columns["text"]),
         ],
         key=lambda o: o.key,
-        action=lambda o: "cancel" if may_be_cancelled(o) else "",
-        tip="Cancel what is left of this order",
+        actions=lambda o: order_actions(o, may_be_revised),
+        tips={
+            "revise": "Move what is left of this order to another price",
+            "cancel": "Cancel what is left of this order",
+        },
+        widest="revise cancel",
+        # Of hundreds of orders a few change. The others keep their cells.
+        version=lambda o: (
+            len(o.facts),
+            o.state,
+            o.cancel_asked,
+            o.is_open and may_be_revised(o),
+        ),
         subjects=lambda: panel_orders(orders()),
     )
 
@@ -113,9 +167,11 @@ def exit_table(name_of: NameOf, exits: Callable[[], Iterable[ExitView]]) -> Pane
             Shown(columns["state"]),
         ],
         key=lambda v: v.key,
-        action=lambda _: "off",
-        tip="End this exit and cancel what it has in the market. The shares stay.",
+        actions=lambda _: "off",
+        tips={"off": "End this exit and cancel what it has in the market. The shares stay."},
+        widest="off",
         subjects=exits,
+        height=3,
     )
 
 
@@ -139,9 +195,11 @@ def alert_table(
             Shown(tells),
         ],
         key=lambda a: a.key,
-        action=lambda _: "off",
-        tip="End this price alert",
+        actions=lambda _: "off",
+        tips={"off": "End this price alert"},
+        widest="off",
         subjects=alerts,
+        height=3,
     )
 
 

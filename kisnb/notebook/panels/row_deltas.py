@@ -1,9 +1,9 @@
-"""The changes between two states of a table, as small messages for a panel.
+"""The changes between two states of a panel, as small messages.
 
-A table is an ordered mapping from row key to cells. ``TableFeed`` remembers what the front end
+A table is an ordered mapping from row key to cells. ``PanelFeed`` remembers what the front end
 shows and sends what to change: rows dropped, rows inserted at a place, single cells set. When rows
 change places among themselves, the whole table is sent. That is rare, because rows keep the order
-in which they came.
+in which they came. Of the other parts, such as the depth, the values that changed are sent.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ PanelCell: TypeAlias = str | tuple[str, Tone]
 """A text, or a text and its tone."""
 Cells: TypeAlias = tuple[PanelCell, ...]
 Rows: TypeAlias = Mapping[str, Cells]
+View: TypeAlias = dict[str, object]
+"""The values of a part that is no table, by name."""
 
 
 class PanelColumn(msgspec.Struct, frozen=True):
     """A column's heading, and how the front end draws its cells."""
 
     name: str
-    kind: Kind | Literal["action"] = "text"
-    """``action``: each cell is the label of a button, and names what it does. Empty: no button."""
-    tip: str = ""
-    """The text that people read when the pointer rests on the button."""
+    kind: Kind | Literal["action", "spark"] = "text"
+    """``action``: each cell names what its buttons do, separated by blanks. Empty: no button.
+    ``spark``: each cell is a curve, a letter of 0 to z for each of its values."""
+    tips: Mapping[str, str] = {}
+    """What people read when the pointer rests on a button, by its name."""
     width: int = 0
     """Letters that the column has room for. 0: it shares the room that the others leave."""
     extra: int = 0
@@ -71,24 +74,28 @@ def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
     }
 
 
-class TableFeed:
-    """Feeds the views of one panel: a snapshot for a view that asks, then numbered changes.
+class PanelFeed:
+    """Feeds the pages that show one panel: a snapshot for one that asks, then numbered changes.
 
-    Every message carries ``seq``. A view that misses a number asks for a snapshot, so that a lost
+    Every message carries ``seq``. A page that misses a number asks for a snapshot, so that a lost
     message heals itself.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[PanelColumn]]) -> None:
+    def __init__(
+        self, columns: Mapping[str, Sequence[PanelColumn]], views: Sequence[str] = ()
+    ) -> None:
+        """``columns`` are those of each table, ``views`` the names of the other parts."""
         self.columns = columns
         self._shown: dict[str, dict[str, Cells]] = {name: {} for name in columns}
-        self._header: dict[str, object] = {}
+        self._views: dict[str, View] = {name: {} for name in views}
+        self._header: View = {}
         self._seq = 0
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as of the last ``changes``, under its ``seq``."""
         return {
             "kind": "snapshot",
-            # The number of the last change, and not a new one: other views of the panel see this
+            # The number of the last change, and not a new one: other pages with this panel see the
             # snapshot as well, and must not believe that they missed a change.
             "seq": self._seq,
             "header": dict(self._header),
@@ -99,25 +106,34 @@ class TableFeed:
                 }
                 for name, columns in self.columns.items()
             },
+            "views": {name: dict(view) for name, view in self._views.items()},
         }
 
     def changes(
-        self, header: Mapping[str, object], tables: Mapping[str, Rows]
+        self,
+        header: Mapping[str, object],
+        tables: Mapping[str, Rows],
+        views: Mapping[str, Mapping[str, object]] | None = None,
     ) -> dict[str, Any] | None:
-        """Return the message that brings every view to this state. None when nothing changed."""
-        changed_header = {
-            key: value for key, value in header.items() if self._header.get(key) != value
-        }
+        """Return the message that brings every page to this state. None when nothing changed."""
+        changed_header = _new(self._header, header)
         deltas = {
             name: delta
             for name, rows in tables.items()
             if (delta := difference(self._shown[name], rows))
         }
-        if not changed_header and not deltas:
+        changed_views = {
+            name: new
+            for name, view in (views or {}).items()
+            if (new := _new(self._views[name], view))
+        }
+        if not changed_header and not deltas and not changed_views:
             return None
-        # A message without a change has no number, so views that compare numbers see no gap.
+        # A message without a change has no number, so pages that compare numbers see no gap.
         self._seq += 1
         self._header.update(changed_header)
+        for name, new in changed_views.items():
+            self._views[name].update(new)
         for name in deltas:
             # A copy, because the caller's mapping may change before the next comparison.
             self._shown[name] = dict(tables[name])
@@ -126,4 +142,10 @@ class TableFeed:
             "seq": self._seq,
             "header": changed_header,
             "tables": msgspec.to_builtins(deltas),
+            "views": changed_views,
         }
+
+
+def _new(before: Mapping[str, object], after: Mapping[str, object]) -> View:
+    """Return the values of ``after`` that ``before`` lacks or has otherwise."""
+    return {key: value for key, value in after.items() if key not in before or before[key] != value}

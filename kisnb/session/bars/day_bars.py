@@ -49,14 +49,24 @@ class DayBars:
         return with_reason(shown, trouble)
 
     def here(
-        self, code: str, every: str, venue: Venue | None, now: Ns | None = None
+        self,
+        code: str,
+        every: str,
+        venue: Venue | None,
+        now: Ns | None = None,
+        *,
+        running: bool = False,
     ) -> pl.DataFrame:
-        """Return the closed bars of this day that this session has. Nothing is fetched."""
+        """Return the closed bars of this day that this session has. Nothing is fetched.
+
+        ``running`` adds the bar that is not closed yet.
+        """
         now = self._state.now if now is None else now
         span, day = span_of(every), kst_day(now)
         is_minutes = span % MINUTE == 0
         bars = self.followed(code, venue, day, None if is_minutes else span)
-        return closed_bars(longer(bars, span) if is_minutes else bars, span, now)
+        made = longer(bars, span) if is_minutes else bars
+        return closed_bars(made, span, now + span if running else now)
 
     def followed(
         self, code: str, venue: Venue | None, day: date, span: Ns | None = None, until: Until = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -47,6 +47,17 @@ class Gap(msgspec.Struct):
         return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
+class RecentTrade(NamedTuple):
+    """One received trade. Won and shares."""
+
+    t: Ns
+    venue: Venue
+    price: int
+    qty: int
+    side: int
+    """1 when the buyer took, -1 when the seller did, 0 in an auction."""
+
+
 class RecentTrades:
     """The received trades of one stock on one venue, in columns."""
 
@@ -84,6 +95,8 @@ class MarketData:
         """
         self.depths: dict[str, Depth] = {}
         """The newest depth per code, of the venue that is watched."""
+        self.depths_by_venue: dict[tuple[str, Venue], Depth] = {}
+        """The newest depth of each venue whose depth was received."""
         self.expected: dict[str, ExpectedMatch] = {}
         """The newest expected match of a call auction per code."""
         self.operations: dict[str, MarketOperation] = {}
@@ -103,6 +116,7 @@ class MarketData:
                 self._trade(event)
             case Depth(code=code):
                 self.depths[code] = event
+                self.depths_by_venue[code, event.venue] = event
             case ExpectedMatch(code=code):
                 self.expected[code] = event
             case MarketOperation(code=code):
@@ -137,6 +151,19 @@ class MarketData:
                 "volume": pl.Series(list(tape.volume), dtype=pl.Int64),
             }
         ).with_columns(in_kst("t"))
+
+    def trades_since(self, code: str, venue: Venue, at: int) -> list[RecentTrade]:
+        """Return the received trades of a venue from the ``at``-th on, oldest first."""
+        tape = self._tapes.get((code, venue))
+        if tape is None:
+            return []
+        columns = (tape.t[at:], tape.price[at:], tape.qty[at:], tape.side[at:])
+        return [RecentTrade(t, venue, *row) for t, *row in zip(*columns, strict=True)]
+
+    def count(self, code: str, venue: Venue) -> int:
+        """Return how many trades of a venue were received."""
+        tape = self._tapes.get((code, venue))
+        return len(tape.t) if tape is not None else 0
 
     def first_heard(self, code: str, venue: Venue, since: Ns) -> Ns | None:
         """Return the time of the first trade of a venue from ``since`` on that was received.

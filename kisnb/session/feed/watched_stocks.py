@@ -19,6 +19,8 @@ class WatchedStocks:
         self._rules = rules
         self._wants: dict[Want, None] = {}
         """The wants of the session: a set in the order in which they were asked for."""
+        self._looks: dict[object, tuple[Want, ...]] = {}
+        """What each panel that shows one stock wants of it beside its trades."""
 
     def follow(self, *codes: str) -> None:
         """Subscribe to the trades and the depth of these stocks. Raises UnknownInstrument.
@@ -44,10 +46,38 @@ class WatchedStocks:
             self._wants.update(dict.fromkeys(wants))
             self._link.submit(self.commands())
 
+    def look_at(self, owner: object, code: str) -> None:
+        """Follow one stock more closely: the depths of both venues, and KRX's call auctions.
+
+        Each takes one of the 41 subscriptions of an appkey, so ``owner`` has one such stock.
+        Another code takes its place; the empty one ends it. Raises UnknownInstrument.
+        """
+        wants: tuple[Want, ...] = ()
+        if code:
+            self.follow(code)
+            trades = self._rules.trade_channels(self._rules.universe.spell(code))
+            wants = (
+                *(Want("depth", want.code, want.venue) for want in trades),
+                *(Want("expected", want.code, Venue.KRX) for want in trades[:1]),
+            )
+        if self._looks.get(owner, ()) == wants:
+            return
+        self._looks[owner] = wants
+        self._link.submit([WatchCodes(self._all())])
+
+    @property
+    def codes(self) -> list[str]:
+        """The stocks whose trades this session follows, in the order in which it asked."""
+        return list(dict.fromkeys(want.code for want in self._wants if want.channel == "ticks"))
+
+    def _all(self) -> tuple[Want, ...]:
+        looks = (want for wants in self._looks.values() for want in wants)
+        return tuple(dict.fromkeys((*self._wants, *looks)))
+
     def commands(self) -> list[Command]:
         """Return the one command that subscribes to all wants. Empty when there are none."""
         # All of them, because the desk replaces what it knows of this session.
-        return [WatchCodes(tuple(self._wants))] if self._wants else []
+        return [WatchCodes(self._all())] if self._wants else []
 
     def trades(self) -> list[tuple[str, Venue]]:
         """Return code and venue of each subscription to trades."""

@@ -177,13 +177,15 @@ class Requotes:
         self._path.submit(turn, last)
 
     def _after_last(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Send a last sell again that this desk denied, as when the desk restarted. Else end."""
-        if order.state is not OrderState.DENIED or budget.made > MOST_LAST:
-            if order.is_ended or order.ref is not None:
-                self._record(turn, budget, order, "end", f"the last order is {order.state}")
-            return
-        if turn.now >= budget.since + ASKS_AGAIN:
-            self._sell_last(turn, budget, order, order.quantity)
+        """Send the last sell again if this desk denied it, or died before it journaled it."""
+        is_lost = budget.current not in self._state.books.orders
+        if (is_lost or order.state is OrderState.DENIED) and budget.made <= MOST_LAST:
+            if turn.now >= budget.since + ASKS_AGAIN:
+                orders = self._state.books.orders
+                left = _given_up(order, orders) if is_lost else order.quantity
+                self._sell_last(turn, budget, order, left)
+        elif is_lost or order.is_ended or order.ref is not None:
+            self._record(turn, budget, order, "end", f"the last order is {order.state}")
 
     def _why_over(self, order: Order) -> str:
         """Return why the order is not requoted any more; empty when it may be requoted."""
@@ -200,8 +202,11 @@ class Requotes:
         """Return the order that now has a budget's shares; None when the order is not known."""
         orders = self._state.books.orders
         order = orders.get(budget.current)
+        if order is None:
+            # The desk died behind the row of the step, and before the row of its order.
+            return orders.get(budget.before)
         # A move that was refused leaves the shares where they were.
-        if order is not None and order.is_dead and order.intent.supersedes:
+        if order.is_dead and order.intent.supersedes:
             return orders.get(order.intent.supersedes)
         return order
 

@@ -63,7 +63,9 @@ async def _panel(context: Context, typed: Typed) -> object:
 
     # Its first import takes half a second, in which agents would stand still.
     await asyncio.to_thread(import_module, DESK_PANEL)
-    return open_panel(context.session, str(typed.words[0] or "desk"))
+    code = typed.word(1, str)
+    name = str(typed.words[0] or "desk")
+    return open_panel(context.session, name, "" if code is None else context.code(code))
 
 
 def _report(context: Context, typed: Typed) -> Report:
@@ -141,8 +143,8 @@ DESK = (
     Verb("until", usage("TIME|close"), "let the day go on until a time (KST)", _until),
     Verb(
         "panel",
-        usage("[desk|account|agents|orders|exits]"),
-        "a live panel: the whole desk, or one part of it alone",
+        usage("[desk|account|agents|orders|stocks|exits|depth|tape|ticket|chart] [CODE]"),
+        "a live panel: the whole desk, or one part of it alone; CODE is the stock that it shows",
         _panel,
     ),
     Verb("report", usage("[-o FILE]"), "the day as one HTML file", _report, blocking=True),

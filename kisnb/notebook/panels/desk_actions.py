@@ -1,0 +1,56 @@
+"""What the buttons in the rows of a panel's tables do."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kisnb.errors import BadInput
+from kisnb.notebook.panels.typed_values import shares_of, won_of
+
+if TYPE_CHECKING:
+    from kisnb.session.session import Session
+
+
+def row_action(
+    session: Session, table: str, action: str, key: str, typed: Mapping[str, Any]
+) -> Coroutine[Any, Any, object] | None:
+    """Return what a button of a row does; None for a button that no table has.
+
+    ``key`` names the row, ``typed`` are the fields that a person filled in for it.
+    """
+    agents, exits = session.agents, session.exits
+    match table, action:
+        case "orders", "cancel":
+            return _awaited(session.cancel(key))
+        case "orders", "revise":
+            return _revise(session, key, typed)
+        case "agents", "start":
+            return _awaited(agents.start(key))
+        case "agents", "pause":
+            return _awaited(agents.pause(key))
+        case "agents", "stop":
+            return _awaited(agents.stop(key))
+        case "agents", "flatten":
+            return _awaited(agents.flatten(key))
+        case "exits", "off":
+            return exits.end_by_key(key)
+        case "alerts", "off":
+            return exits.end_alert(key)
+    return None
+
+
+async def _awaited(call: Any) -> object:
+    return await call
+
+
+async def _revise(session: Session, key: str, typed: Mapping[str, Any]) -> object:
+    """Move an order as it was typed in its row. Raises BadInput, and what ``revise`` raises."""
+    order = session.book.orders.get(key)
+    if order is None:
+        raise BadInput("the order of this row is not known any more", "look at %kis orders")
+    price = won_of(typed.get("price"), "the new price")
+    quantity = shares_of(typed.get("quantity"), "the quantity")
+    # All that is left is asked for as such: a part of it may be filled until KIS answers.
+    qty = None if quantity in (order.quantity, order.leaves) else quantity
+    return await session.revise(key, price, qty)

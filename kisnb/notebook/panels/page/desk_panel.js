@@ -1,0 +1,173 @@
+// A panel of the desk: draws the sentences, the tables and the other parts that desk_panel.py sends.
+// Python decides what is shown and words it. The other files of this folder stand before this one.
+
+const STALE_MS = 4000;
+const SETTLE_EVERY_MS = 500;
+const ENDING = new Set(["cancel", "stop", "pause", "flatten", "off"]);
+const PARTS = { depth: DepthPart, tape: TapePart, ticket: TicketPart, chart: ChartPart };
+
+function render({ model, el, signal }) {
+  const { parts: named, head, layout, files, asleep } = model.get("shown");
+  const root = element("div", `kisnb-desk ${layout}`);
+  const release = keepKeys(root);
+  const header = {};
+  const top = {};
+  let seq = null;
+  let frame = 0;
+  let heard = performance.now();
+  let own = []; // notices of this view: its HALT button's, gone when the trading state changes
+  let passing = false; // the kernel sends the same as `own`, once it sends again
+  let stale = ""; // why what stands here may be old
+  let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
+
+  const redraw = () => (frame ||= requestAnimationFrame(() => drawWithFocus(root, draw)));
+  const say = (notices, untilNews = false) => {
+    own = notices;
+    passing = untilNews;
+    redraw();
+  };
+  const hears = () => seq !== null && performance.now() - heard < STALE_MS;
+  const kill = head === "whole" ? new KillButton(model, say, hears) : null;
+  const facts = element("div", "facts");
+  for (const name of ["badge", "label", "clock", "link"]) {
+    facts.append((top[name] = element("span", name)));
+  }
+  top.account = element("div", "account");
+  top.trading = element("div", "trading");
+  top.trading.setAttribute("role", "status");
+  top.notices = element("div", "notices");
+  const news = element("div", "news");
+  news.append(top.trading, top.notices);
+  const line = element("header", head);
+  if (kill) line.append(kill.node, facts, top.account, news);
+  else line.append(facts, news);
+  const flashes = new Flashes();
+  const ask = () => {
+    seq = null;
+    model.send({ kind: "ready" });
+  };
+  // A kernel that does not answer would do later what is pressed now, at another price. Only what
+  // ends something may wait for it.
+  const awake = {
+    send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
+  };
+  const parts = {};
+  let tables = null;
+  for (const words of named) {
+    if (words.kind === "table") {
+      const press = (action, key, typed) =>
+        (ENDING.has(action) ? model : awake).send({
+          kind: "press", table: words.name, action, key, typed: typed ?? {},
+        });
+      tables ??= Promise.all([library(model, files.tables), library(model, files.tables_css)]).then(
+        ([module]) => module,
+      );
+      // Without the library there is nothing to draw, and a cure.
+      tables.catch(() => say([{ kind: "failed", text: words.missing }]));
+      parts[words.name] = new Table(words, press, ask, tables, flashes);
+    } else parts[words.name] = new PARTS[words.kind](words, model, awake, files, say);
+  }
+  const body = element("div", "parts");
+  for (const [name, part] of Object.entries(parts)) {
+    part.node.classList.add("part");
+    part.node.style.gridArea = name;
+    body.append(part.node);
+  }
+  root.append(line, body);
+  el.append(root);
+
+  function draw() {
+    frame = 0;
+    root.dataset.mode = header.mode ?? "";
+    root.classList.toggle("stale", stale !== "");
+    if (top.badge.innerHTML !== header.badge) top.badge.innerHTML = header.badge ?? "";
+    for (const name of ["label", "clock"]) write(top[name], header[name] ?? "");
+    write(top.link, header.link ? `link ${header.link}` : "");
+    top.link.className = `link ${header.link_tone ?? ""}`;
+    drawAccount(header.account ?? []);
+    write(top.trading, header.trading?.text ?? "");
+    top.trading.className = `trading ${header.trading?.tone ?? ""}`;
+    const first = stale ? [{ kind: "now", text: stale }] : [];
+    const lines = [...first, ...own, ...(header.notices ?? [])];
+    while (top.notices.children.length > lines.length) top.notices.lastChild.remove();
+    lines.forEach((notice, i) => {
+      const node = top.notices.children[i] ?? top.notices.appendChild(element("div"));
+      node.className = `notice ${notice.kind}`;
+      write(node, notice.text);
+    });
+    kill?.draw();
+    for (const part of Object.values(parts)) part.draw();
+  }
+
+  function drawAccount(figures) {
+    figures.forEach((figure, i) => {
+      const node = top.account.children[i] ?? top.account.appendChild(element("span"));
+      if (!node.firstChild) node.append(element("small"), " ", element("b"));
+      write(node.firstChild, figure.name);
+      write(node.lastChild, figure.text);
+      node.lastChild.className = figure.tone;
+      node.title = figure.tip;
+    });
+  }
+
+  function receive(message) {
+    if (message.kind === "blocked") {
+      blocked = true;
+      stale = message.text;
+      redraw();
+      return;
+    }
+    heard = performance.now();
+    if (stale || (passing && own.length)) redraw();
+    if (passing || (seq !== null && message.header?.trading)) own = [];
+    stale = "";
+    blocked = false;
+    if (message.kind === "candles") {
+      for (const part of Object.values(parts)) part.candles?.(message);
+      return;
+    }
+    if (message.kind === "snapshot") {
+      for (const [name, table] of Object.entries(message.tables)) {
+        parts[name].reset(table.columns, table.rows);
+      }
+      for (const [name, state] of Object.entries(message.views)) parts[name].apply(state, true);
+    } else if (message.kind === "delta") {
+      if (seq === null || message.seq <= seq) return;
+      if (message.seq !== seq + 1) return ask();
+      for (const [name, delta] of Object.entries(message.tables)) parts[name].apply(delta);
+      for (const [name, state] of Object.entries(message.views)) parts[name].apply(state, false);
+    } else return;
+    seq = message.seq;
+    Object.assign(header, message.header);
+    if (kill) [kill.face, kill.ways] = [header.kill, header.ways];
+    redraw();
+  }
+
+  const watch = setInterval(() => {
+    const silent = performance.now() - heard;
+    if (silent < STALE_MS || header.closed || blocked) return;
+    stale = fill(header.silent ?? "", { n: Math.round(silent / 1000) });
+    redraw();
+  }, 1000);
+  const settle = setInterval(() => {
+    for (const part of Object.values(parts)) part.settle?.();
+  }, SETTLE_EVERY_MS);
+  const end = () => {
+    clearInterval(watch);
+    clearInterval(settle);
+    cancelAnimationFrame(frame);
+  };
+  model.on("msg:custom", receive);
+  const unwatch = kill?.watch();
+  signal?.addEventListener("abort", end);
+  ask();
+  return () => {
+    end();
+    release();
+    for (const part of Object.values(parts)) part.end?.();
+    unwatch?.();
+    model.off("msg:custom", receive);
+  };
+}
+
+export default { render };

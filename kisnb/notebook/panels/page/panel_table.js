@@ -1,0 +1,439 @@
+// One table of a panel: rows and cell changes come from Python, Tabulator draws them. Cells are text
+// and never markup. Python decides which tone a cell has, which buttons a row has and how wide a
+// column is.
+
+const NOTE_WIDTH = 22; // letters that a column without a width has room for at least
+// Pixels of a digit, of a letter of a heading with its share of the arrow, and of a cell beside its
+// letters; in a tight table of small letters, too.
+const ROOMY = { letter: 7, head: 9, padding: 13 };
+const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
+// What a table leaves out where there is no room, see `levelFor`.
+const TIGHT_LEVEL = 3;
+const BUTTONS_BELOW = 4;
+const SORT_MS = 1000; // a table that is sorted is put in order anew at most this often
+
+const textOf = (value) => (Array.isArray(value) ? value[0] : (value ?? ""));
+const toneOf = (value) => (Array.isArray(value) ? value[1] : "");
+const field = (i) => `c${i}`;
+const isNumeric = (kind) => kind === "number" || kind === "signed";
+
+// The pixels that a column needs, its heading included.
+function roomOf(column, level) {
+  const { letter, head, padding } = level >= TIGHT_LEVEL ? TIGHT : ROOMY;
+  const letters = (column.width || NOTE_WIDTH) * letter;
+  return Math.ceil(Math.max(letters, column.name.length * head)) + padding;
+}
+
+// "1,234", "+12" and "71,000 (+1.2 %)" are sorted by their number; a cell without one comes last.
+function numberOf(value) {
+  const found = textOf(value).replaceAll(",", "").match(/[-+]?\d+(\.\d+)?/);
+  return found ? Number(found[0]) : -Infinity;
+}
+
+const sorters = {
+  number: (a, b) => numberOf(a) - numberOf(b),
+  text: (a, b) => textOf(a).localeCompare(textOf(b), "ko"),
+};
+
+// One table: data first, DOM later. A hidden tab draws nothing, and its data stays one state, not a
+// queue.
+class Table {
+  // `words` are its name, its title, what it says without rows, and its height in rows. `act` is
+  // called with the name of a button, the key of its row and what was typed. `ask` asks for all rows
+  // anew. `library` is the promise of Tabulator.
+  constructor(words, act, ask, library, flashes) {
+    this.words = words;
+    this.act = act;
+    this.ask = ask;
+    this.library = library;
+    this.flashes = flashes;
+    this.columns = [];
+    this.keys = [];
+    this.cells = new Map();
+    this.dirty = new Map();
+    this.dropped = new Set();
+    this.added = [];
+    this.whole = true; // everything is to be drawn anew
+    this.grid = null;
+    this.ready = false;
+    this.level = 0;
+    this.unsorted = false;
+    this.sortedAt = 0;
+    this.current = null;
+    this.node = element("section", "table");
+    this.node.dataset.table = words.name;
+    const head = element("div", "title");
+    this.count = element("span", "count");
+    this.finds = pressable("filter", "Show only rows that contain what you type", (button) => {
+      wait(button, false);
+      this.toggleFilters();
+    });
+    head.append(element("h4", "", words.title), this.count, this.finds);
+    this.place = element("div", "grid");
+    this.node.append(head, this.place);
+    this.place.addEventListener("keydown", (event) => this.key(event));
+    this.seen = new ResizeObserver(() => this.fit());
+    this.seen.observe(this.place);
+  }
+
+  end() {
+    this.seen.disconnect();
+    this.grid?.destroy();
+    this.grid = null;
+  }
+
+  reset(columns, rows) {
+    const same = JSON.stringify(columns) === JSON.stringify(this.columns);
+    this.columns = columns;
+    this.replace(rows);
+    if (!same && this.grid) {
+      this.grid.destroy();
+      this.grid = null;
+    }
+  }
+
+  replace(rows) {
+    this.keys = rows.map(([key]) => key);
+    this.cells = new Map(rows.map(([key, cells]) => [key, [...cells]]));
+    this.dirty.clear();
+    this.added = [];
+    this.dropped.clear();
+    this.whole = true;
+  }
+
+  apply(delta) {
+    if (delta.rows) this.replace(delta.rows);
+    for (const key of delta.drop ?? []) {
+      this.cells.delete(key);
+      this.dirty.delete(key);
+      this.dropped.add(key);
+    }
+    if (delta.drop?.length) this.keys = this.keys.filter((key) => this.cells.has(key));
+    for (const [index, key, cells] of delta.add ?? []) {
+      // New orders come on top. Anything else is rare, and draws the table anew.
+      if (index !== this.added.length || this.dropped.has(key)) this.whole = true;
+      this.added.push(key);
+      this.keys.splice(index, 0, key);
+      this.cells.set(key, [...cells]);
+    }
+    for (const [key, changes] of Object.entries(delta.set ?? {})) {
+      const cells = this.cells.get(key);
+      const dirty = this.dirty.get(key) ?? new Set();
+      for (const [i, cell] of Object.entries(changes)) {
+        cells[i] = cell;
+        dirty.add(Number(i));
+      }
+      this.dirty.set(key, dirty);
+    }
+  }
+
+  draw() {
+    write(this.count, this.keys.length ? String(this.keys.length) : "");
+    if (!this.columns.length) return;
+    if (!this.grid) return void this.build();
+    if (!this.ready) return;
+    if (this.whole) this.drawAll();
+    else this.drawChanges();
+    this.dirty.clear();
+    this.dropped.clear();
+    this.added = [];
+    this.whole = false;
+  }
+
+  drawAll() {
+    this.grid.replaceData(this.keys.map((key) => this.record(key))).catch(() => {});
+  }
+
+  drawChanges() {
+    if (this.dropped.size) this.grid.deleteRow([...this.dropped]).catch(() => (this.whole = true));
+    const added = this.added.filter((key) => this.cells.has(key));
+    if (added.length) this.grid.addData(added.map((key) => this.record(key)), true).catch(this.ask);
+    const changed = [];
+    for (const [key, columns] of this.dirty) {
+      const row = { key };
+      for (const i of columns) row[field(i)] = this.cells.get(key)[i];
+      changed.push(row);
+    }
+    if (!changed.length) return;
+    // A row that is not there means that a message was lost: the others are drawn all the same.
+    this.grid.updateData(changed).catch(this.ask);
+    this.mark(changed);
+    this.unsorted = true;
+  }
+
+  // Marks the changed cells that are on the page, and writes the notes below their rows.
+  mark(changed) {
+    const rows = new Map(this.grid.getRows("visible").map((row) => [row.getIndex(), row]));
+    for (const { key, ...cells } of changed) {
+      const row = rows.get(key);
+      if (!row) continue;
+      for (const name of Object.keys(cells)) {
+        const column = this.columns[Number(name.slice(1))];
+        if (this.isBelow(column)) {
+          this.note(row);
+          row.normalizeHeight();
+        }
+        if (column.kind === "action" || column.kind === "spark") continue;
+        const cell = row.getCell(name);
+        if (cell) this.flashes.flash(cell.getElement());
+      }
+    }
+  }
+
+  record(key) {
+    const row = { key };
+    this.cells.get(key).forEach((cell, i) => (row[field(i)] = cell));
+    return row;
+  }
+
+  // Puts the rows in the order of the column that a person chose: not while the pointer is over the
+  // table, because the row under it would become another one.
+  settle() {
+    const now = performance.now();
+    if (!this.ready || !this.unsorted || now - this.sortedAt < SORT_MS) return;
+    if (this.place.matches(":hover") || this.place.contains(document.activeElement)) return;
+    const sorted = this.grid.getSorters();
+    this.unsorted = false;
+    if (!sorted.length) return;
+    this.sortedAt = now;
+    this.grid.setSort(sorted.map(({ field: column, dir }) => ({ column, dir })));
+  }
+
+  async build() {
+    if (this.building) return;
+    this.building = true;
+    try {
+      const { TabulatorFull } = await this.library;
+      // Without a width the columns would be laid out for nothing. The next draw tries again.
+      if (!this.node.isConnected || !this.place.clientWidth || this.grid) return;
+      this.ready = false;
+      this.level = this.levelFor(this.place.clientWidth);
+      this.node.classList.toggle("tight", this.level >= TIGHT_LEVEL);
+      const size = this.words.rows * 22 + 26;
+      this.grid = new TabulatorFull(this.place, {
+        data: this.keys.map((key) => this.record(key)),
+        index: "key",
+        layout: "fitColumns",
+        [this.words.fixed ? "height" : "maxHeight"]: size,
+        placeholder: this.words.empty,
+        columnDefaults: { headerSortTristate: true, resizable: false, vertAlign: "top" },
+        columns: this.columns.map((column, i) => this.column(column, i)),
+        rowFormatter: (row) => this.format(row),
+        autoResize: true,
+        headerSortElement: "",
+      });
+      this.whole = false;
+      this.dirty.clear();
+      this.grid.on("tableBuilt", () => {
+        this.ready = true;
+        // What came while it was built.
+        this.whole = true;
+        this.draw();
+      });
+      // A click chooses the row that the arrow keys start from.
+      this.grid.on("rowClick", (_, row) => this.choose(row));
+    } finally {
+      this.building = false;
+    }
+  }
+
+  column(column, i) {
+    const { kind } = column;
+    const isText = kind === "text" || kind === "note";
+    const room = roomOf(column, this.level);
+    const common = {
+      title: column.name,
+      field: field(i),
+      cssClass: `k-${kind}`,
+      visible: this.isShown(column),
+      formatter: (cell) => this.content(cell, column),
+      // A text may take the room that is left; a number keeps its place.
+      ...(isText ? { minWidth: room, widthGrow: kind === "note" ? 4 : 1 } : { width: room }),
+    };
+    if (kind === "action" || kind === "spark") return { ...common, headerSort: false };
+    return {
+      ...common,
+      hozAlign: isNumeric(kind) ? "right" : "left",
+      headerHozAlign: isNumeric(kind) ? "right" : "left",
+      sorter: sorters[isNumeric(kind) ? "number" : "text"],
+      headerFilter: "input",
+      headerFilterFunc: (wanted, value) =>
+        textOf(value).toLowerCase().includes(String(wanted).trim().toLowerCase()),
+    };
+  }
+
+  // 0: all columns. 1: notes stand below their rows. 2 and 3: columns that a person misses least are
+  // left out. 4: the buttons, too, stand below their rows.
+  levelFor(width) {
+    const needed = (level) =>
+      this.columns
+        .filter((c) => this.isShown(c, level))
+        .reduce((sum, c) => sum + roomOf(c, level), 0);
+    return [0, 1, 2, 3].find((level) => needed(level) <= width - 2) ?? BUTTONS_BELOW;
+  }
+
+  isShown(column, level = this.level) {
+    return !this.isBelow(column, level) && (level === 0 || (column.extra || 0) <= Math.max(3 - level, 0));
+  }
+
+  // Whether a column's cells stand below their rows.
+  isBelow({ kind }, level = this.level) {
+    return (kind === "note" && level > 0) || (kind === "action" && level === BUTTONS_BELOW);
+  }
+
+  fit() {
+    if (!this.grid) return void (this.columns.length && this.build());
+    if (!this.ready) return;
+    const level = this.levelFor(this.place.clientWidth);
+    if (level === this.level) return;
+    if (Math.max(level, this.level) >= TIGHT_LEVEL) {
+      // The columns get other widths, and the buttons another place.
+      this.grid.destroy();
+      this.grid = null;
+      return void this.build();
+    }
+    this.level = level;
+    this.columns.forEach((column, i) => {
+      if (this.isShown(column)) this.grid.showColumn(field(i));
+      else this.grid.hideColumn(field(i));
+    });
+    this.grid.redraw(true);
+  }
+
+  format(row) {
+    row.getElement().classList.toggle("current", row.getIndex() === this.current);
+    this.note(row);
+  }
+
+  // What has no room beside a row stands below it.
+  note(row) {
+    const node = row.getElement();
+    node.querySelector(":scope > .note")?.remove();
+    if (this.level === 0) return;
+    const data = row.getData();
+    const line = element("div", "note");
+    this.columns.forEach((column, i) => {
+      const value = data[field(i)];
+      if (!this.isBelow(column) || !textOf(value)) return;
+      const place = element("div", toneOf(value), column.kind === "note" ? textOf(value) : "");
+      if (column.kind === "action") place.append(this.buttons(row.getIndex(), column, value));
+      line.append(place);
+    });
+    if (line.firstChild) node.append(line);
+  }
+
+  content(cell, column) {
+    const value = cell.getValue();
+    if (this.isBelow(column)) return "";
+    if (column.kind === "action") return this.buttons(cell.getRow().getIndex(), column, value ?? "");
+    if (column.kind === "spark") return sparkline(textOf(value), toneOf(value));
+    const text = element("span", toneOf(value), textOf(value));
+    // The whole text of a cell that is cut off.
+    text.title = text.textContent;
+    return text;
+  }
+
+  buttons(key, column, names) {
+    const place = document.createDocumentFragment();
+    for (const name of names.split(" ").filter(Boolean)) {
+      const button = pressable(name, column.tips?.[name] ?? "", () => {
+        if (name !== "revise") return this.act(name, key);
+        wait(button, false);
+        this.revise(button, key);
+      });
+      button.dataset.action = name;
+      // The arrow keys and Enter lead to it. A stop for each row would be a long way.
+      button.tabIndex = -1;
+      place.append(button);
+    }
+    return place;
+  }
+
+  // A small form over the row: the new price, and the shares that move to it.
+  revise(button, key) {
+    this.form?.remove();
+    const [price, quantity] = ["price", "quantity"].map((name) => {
+      const at = this.columns.findIndex((column) => column.name === name);
+      const input = element("input");
+      input.value = textOf(this.cells.get(key)[at]);
+      input.inputMode = "numeric";
+      input.setAttribute("aria-label", name);
+      return input;
+    });
+    const form = (this.form = element("form", "revise"));
+    const close = () => {
+      form.remove();
+      this.place.querySelector(".tabulator-tableholder")?.focus({ preventScroll: true });
+    };
+    const send = pressable("move", "Move these shares to this price", () => {
+      this.act("revise", key, { price: price.value, quantity: quantity.value });
+      close();
+    });
+    form.append("new price", price, "shares", quantity, send, pressable("back", "", close));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") close();
+      if (event.key === "Enter" && event.target.tagName === "INPUT") send.click();
+    });
+    const box = button.closest(".tabulator-row").getBoundingClientRect();
+    const own = this.node.getBoundingClientRect();
+    form.style.top = `${box.bottom - own.top}px`;
+    this.node.append(form);
+    price.focus();
+    price.select();
+  }
+
+  toggleFilters() {
+    const shown = this.node.classList.toggle("filters");
+    if (!shown) this.grid?.clearHeaderFilter();
+    this.grid?.redraw();
+    if (shown) this.place.querySelector(".tabulator-header-filter input")?.focus();
+  }
+
+  choose(row) {
+    const old = this.grid.getRow(this.current);
+    this.current = row.getIndex();
+    if (old) this.format(old);
+    this.format(row);
+  }
+
+  // Arrow keys choose a row, Enter goes to its buttons, Escape back to the table.
+  key(event) {
+    if (!this.ready || event.target.tagName === "INPUT") return;
+    const isButton = event.target.tagName === "BUTTON";
+    const holder = this.place.querySelector(".tabulator-tableholder");
+    if (isButton && event.key === "Escape") holder.focus({ preventScroll: true });
+    else if (isButton && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+      const buttons = [...event.target.parentElement.querySelectorAll("button")];
+      const step = event.key === "ArrowRight" ? 1 : -1;
+      buttons[buttons.indexOf(event.target) + step]?.focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const rows = this.grid.getRows("active");
+      const at = rows.findIndex((row) => row.getIndex() === this.current);
+      const row = rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
+      if (!row) return;
+      this.choose(row);
+      this.grid.scrollToRow(row, "nearest", false).catch(() => {});
+      if (isButton) holder.focus({ preventScroll: true });
+    } else if (event.key === "Enter" && !isButton) {
+      const row = this.grid.getRow(this.current);
+      if (row) row.getElement().querySelector("button")?.focus({ preventScroll: true });
+    } else return;
+    event.preventDefault();
+  }
+}
+
+// A curve of the newest values: Python gives each as a letter of 0 to z, lowest to highest.
+function sparkline(levels, tone) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 60 16");
+  svg.setAttribute("class", `spark ${tone}`);
+  const at = (letter, i) =>
+    `${((i * 58) / Math.max(levels.length - 1, 1) + 1).toFixed(1)},` +
+    `${(15 - (parseInt(letter, 36) * 14) / 35).toFixed(1)}`;
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", [...levels].map(at).join(" "));
+  svg.append(line);
+  return svg;
+}

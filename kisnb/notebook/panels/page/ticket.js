@@ -1,0 +1,246 @@
+// The order ticket. ticket.py reads each field, words everything and decides; this draws it, and
+// sends what is typed and pressed.
+
+class TicketPart {
+  constructor(words, _model, awake) {
+    this.awake = awake;
+    this.state = {};
+    this.revision = null;
+    this.node = element("section", "ticket");
+    this.node.dataset.part = words.name;
+    const title = element("div", "title");
+    title.append(element("h4", "", words.title));
+    this.armed = element("div", "armed");
+    this.search = this.input("search", "stock: name, code or initials");
+    this.search.setAttribute("role", "combobox");
+    this.found = element("div", "found");
+    this.stock = element("div", "stock");
+    this.name = element("b");
+    this.last = element("span");
+    this.stock.append(this.name, this.last);
+    this.sides = ["buy", "sell"].map((side) => this.choice("side", side));
+    const sides = element("div", "sides");
+    sides.append(...this.sides);
+    this.kind = this.select("kind");
+    this.price = this.input("price", "price, won");
+    this.steps = [-1, 1].map((n) => this.step(n));
+    const price = element("div", "joined");
+    price.append(this.steps[0], this.price, this.steps[1]);
+    this.quantity = this.input("quantity", "quantity");
+    this.unit = this.select("unit", ["shares", "won"]);
+    this.most = pressable("most", "As many shares as can be ordered", (button) => {
+      wait(button, false);
+      this.send({ most: true });
+    });
+    const quantity = element("div", "joined");
+    quantity.append(this.quantity, this.unit, this.most);
+    this.venue = this.select("venue");
+    this.exits = ["stop", "take", "trail"].map((name) => this.input(name, words.exits[name]));
+    const exits = element("div", "joined exits");
+    exits.append(...this.exits);
+    const fields = element("div", "fields");
+    this.rows = {};
+    for (const [label, node] of [
+      ["kind", this.kind],
+      ["price", price],
+      ["quantity", quantity],
+      ["venue", this.venue],
+      ["exit", exits],
+    ]) {
+      const name = element("label", "", label);
+      fields.append(name, node);
+      this.rows[label] = [name, node];
+    }
+    this.can = element("div", "can");
+    this.sum = element("div", "sum");
+    this.route = element("div", "route");
+    this.whatIf = element("div", "what-if");
+    this.warnings = element("div", "warnings");
+    this.review = pressable("review", words.review, (button) => {
+      wait(button, false);
+      this.send({ review: true });
+    });
+    this.review.classList.add("main");
+    this.question = element("div", "question");
+    this.asked = element("div");
+    this.confirm = pressable("send", words.confirm, () =>
+      this.send({ confirm: this.state.question?.[0] ?? "" }),
+    );
+    this.confirm.classList.add("main");
+    const back = pressable("back", "", (button) => {
+      wait(button, false);
+      this.send({ back: true });
+    });
+    const answers = element("div", "sides");
+    answers.append(this.confirm, back);
+    this.question.append(this.asked, answers);
+    this.result = element("div", "result");
+    this.result.setAttribute("role", "status");
+    this.arming = this.armForm(words);
+    this.node.append(title, this.armed, this.arming, this.search, this.found, this.stock, sides);
+    this.node.append(fields, this.can, this.sum, this.warnings, this.review, this.question, this.result);
+    this.node.append(this.route, this.whatIf);
+    this.node.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  send(content) {
+    this.awake.send({ kind: "ticket", ...content });
+  }
+
+  input(name, hint) {
+    const node = element("input");
+    node.name = name;
+    node.placeholder = hint;
+    node.setAttribute("aria-label", hint);
+    node.autocomplete = "off";
+    node.spellcheck = false;
+    // Also while a Korean syllable is being composed: initials are searched as they are typed.
+    node.addEventListener("input", () => this.send({ set: { [name]: node.value } }));
+    return node;
+  }
+
+  select(name, values = []) {
+    const node = element("select");
+    node.name = name;
+    node.setAttribute("aria-label", name);
+    this.fill(node, values);
+    node.addEventListener("change", () => this.send({ set: { [name]: node.value } }));
+    return node;
+  }
+
+  fill(node, values) {
+    const key = values.join(" ");
+    if (node.dataset.values === key) return;
+    node.dataset.values = key;
+    const chosen = node.value;
+    node.replaceChildren(...values.map((value) => new Option(value || "router chooses", value)));
+    if (values.includes(chosen)) node.value = chosen;
+  }
+
+  choice(name, value) {
+    const node = element("button", `side ${value}`, value);
+    node.type = "button";
+    node.addEventListener("click", () => this.send({ set: { [name]: value } }));
+    return node;
+  }
+
+  step(n) {
+    const node = element("button", "small step", n < 0 ? "▼" : "▲");
+    node.type = "button";
+    node.title = n < 0 ? "One tick down" : "One tick up";
+    node.addEventListener("click", () => this.send({ step: n }));
+    return node;
+  }
+
+  armForm(words) {
+    const form = element("form", "arming");
+    const fields = ["tail", "minutes", "budget"].map((name) => {
+      const node = element("input");
+      node.name = name;
+      node.placeholder = words.arming[name];
+      node.setAttribute("aria-label", words.arming[name]);
+      node.autocomplete = "off";
+      if (name === "tail") node.type = "password";
+      return node;
+    });
+    const arm = pressable("arm", words.arming.tip, () => {
+      this.send({ arm: Object.fromEntries(fields.map((node) => [node.name, node.value])) });
+      fields[0].value = "";
+    });
+    form.append(...fields, arm);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    return form;
+  }
+
+  // Up and down move the price by a tick, Enter chooses the first stock found, or asks to review.
+  key(event) {
+    const at = event.target;
+    if (at === this.price && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      this.send({ step: event.key === "ArrowUp" ? 1 : -1 });
+    } else if (at === this.search && event.key === "Enter") {
+      const first = this.state.found?.[0];
+      if (first) this.send({ choose: first[0] });
+    } else if (at === this.search && event.key === "ArrowDown") {
+      this.found.querySelector("button")?.focus();
+    } else if (event.key === "Enter" && at.tagName === "INPUT" && !at.closest("form")) {
+      this.send({ review: true });
+    } else if (event.key === "Escape") this.send({ back: true });
+    else return;
+    event.preventDefault();
+  }
+
+  apply(state) {
+    Object.assign(this.state, state);
+  }
+
+  draw() {
+    const state = this.state;
+    if (!state.fields) return;
+    const { fields } = state;
+    this.node.dataset.side = fields.side;
+    this.node.classList.toggle("live", state.live);
+    this.fill(this.kind, state.kinds);
+    this.fill(this.venue, state.venues);
+    // A page writes a field only when Python changed it: what is being typed stays.
+    if (this.revision !== state.revision) {
+      this.revision = state.revision;
+      for (const node of this.node.querySelectorAll("[name]")) {
+        if (node.name in fields) node.value = fields[node.name];
+      }
+    }
+    write(this.armed, state.armed);
+    this.arming.hidden = !state.live;
+    this.drawFound(state.found);
+    const [name, last, tone] = state.stock;
+    write(this.name, name);
+    write(this.last, last);
+    this.last.className = tone;
+    for (const node of this.sides) {
+      node.setAttribute("aria-pressed", String(node.textContent === fields.side));
+    }
+    this.price.disabled = !state.priced;
+    for (const node of this.rows.exit) node.classList.toggle("gone", fields.side !== "buy");
+    write(this.can, state.can);
+    write(this.sum, state.sum || state.problem);
+    this.sum.classList.toggle("problem", !state.sum && state.problem !== "");
+    write(this.route, state.route);
+    this.drawLines(this.whatIf, state.what_if, (node, [venue, text, chosen]) => {
+      write(node, `${venue}: ${text}`);
+      node.className = chosen ? "chosen" : "";
+    });
+    this.drawLines(this.warnings, state.warnings, write);
+    const { question } = state;
+    this.question.classList.toggle("shown", question !== null);
+    this.review.classList.toggle("gone", question !== null);
+    write(this.asked, question?.[1] ?? "");
+    if (question && this.asking !== question[0]) {
+      this.asking = question[0];
+      write(this.confirm, `send: ${fields.side}`);
+      wait(this.confirm, false);
+    }
+    write(this.review, `review ${fields.side}`);
+    const [kind, text] = state.result;
+    write(this.result, text);
+    this.result.className = `result ${kind}`;
+  }
+
+  drawLines(place, lines, draw) {
+    while (place.children.length > lines.length) place.lastChild.remove();
+    lines.forEach((line, i) => draw(place.children[i] ?? place.appendChild(element("div")), line));
+  }
+
+  drawFound(found) {
+    const key = JSON.stringify(found);
+    if (this.shownFound === key) return;
+    this.shownFound = key;
+    this.found.replaceChildren(
+      ...found.map(([code, name, board]) => {
+        const node = element("button");
+        node.type = "button";
+        node.append(element("b", "", name), element("span", "", code), element("small", "", board));
+        node.addEventListener("click", () => this.send({ choose: code }));
+        return node;
+      }),
+    );
+  }
+}

@@ -1,0 +1,57 @@
+"""The words of a panel's parts that never change: titles, hints, what a button does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kisnb.notebook.panels.live_chart import LENGTHS
+from kisnb.notebook.panels.panel_table import PanelTable
+
+MISSING = (
+    "{what} cannot be drawn: neither JupyterLab's server nor the kernel gave the page its library. "
+    "Reload the page."
+)
+ASLEEP = (
+    "Nothing was sent: the kernel does not answer, and it would do it later, at another price. "
+    "Try again when it answers."
+)
+"""What the page says when something is pressed while no message of the kernel arrives."""
+_WORDS: dict[str, dict[str, object]] = {
+    "depth": {"tip": "Click to put this price into the ticket"},
+    "tape": {"empty": "no trade was received yet"},
+    "chart": {"lengths": list(LENGTHS), "missing": MISSING.format(what="The chart")},
+    "ticket": {
+        "title": "Ticket",
+        "review": "Show the order in words before it is sent",
+        "confirm": "Send exactly this order",
+        "exits": {"stop": "stop 3%", "take": "take 5%", "trail": "trail 2%"},
+        "arming": {
+            "tail": "account's last 4",
+            "minutes": "minutes",
+            "budget": "won",
+            "tip": "Let buys pass at live, for this time and up to this budget",
+        },
+    },
+}
+
+
+def part_words(
+    name: str, tables: Mapping[str, PanelTable[Any]], *, fixed: bool
+) -> dict[str, object]:
+    """Return kind, name and words of a part.
+
+    ``fixed``: a table keeps its height when rows come and go, so that nothing below it moves.
+    """
+    if name not in tables:
+        return {"kind": name, "name": name, **_WORDS[name]}
+    table = tables[name]
+    return {
+        "kind": "table",
+        "name": name,
+        "title": table.title,
+        "empty": table.empty,
+        "rows": table.height,
+        "fixed": fixed,
+        "missing": MISSING.format(what="The tables"),
+    }

@@ -1,0 +1,167 @@
+"""The panel in a real browser: one update of a table of 200 rows and 12 columns, one candle.
+
+The page gets the messages that a kernel would send. What is measured is from the message until the
+second frame after it, and the time of the page's main thread.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kisnb.notebook.panels.desk_panel import DeskPanel
+from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
+from tests.browser.live_lab import chromium, find_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROWS, COLUMNS, CHANGED = 200, 12, 20
+RUNS = 40
+CANDLES = 5_000
+SHELL = """
+async ({esm, css, files, shown}) => {
+    const style = document.createElement("style");
+    style.textContent = css;
+    document.head.append(style);
+    const blobs = {};
+    for (const [name, text] of Object.entries(files))
+        blobs[name] = new TextEncoder().encode(text);
+    const listeners = new Set();
+    const tell = (message, buffers) => listeners.forEach((f) => f(message, buffers));
+    const model = {
+        get: (name) => name === "shown" ? shown : {mode: "sim", words: {}, face: {label: "HALT"}},
+        on: (_, f) => listeners.add(f),
+        off: (_, f) => listeners.delete(f),
+        send: (m) => m.kind === "library" &&
+            queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]])),
+    };
+    const url = URL.createObjectURL(new Blob([esm], {type: "text/javascript"}));
+    const {default: widget} = await import(url);
+    const el = document.createElement("div");
+    document.body.append(el);
+    widget.render({model, el});
+    window.tell = tell;
+    window.frames2 = () => new Promise((done) =>
+        requestAnimationFrame(() => requestAnimationFrame(done)));
+}
+"""
+ONE = """
+async (message) => {
+    const began = performance.now();
+    window.tell(message);
+    await window.frames2();
+    return performance.now() - began;
+}
+"""
+
+
+def figures() -> Iterator[str]:
+    """A line for each figure; one line when there is no Chromium."""
+    if find_chromium() is None:
+        yield "panel in a browser: no Chromium here"
+        return
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        yield from _table(page)
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        yield from _candles(page)
+
+
+def _open(page: Page, part: dict[str, Any]) -> None:
+    files = {file: (VENDOR / file).read_text("utf-8") for file in LIBRARIES.values()}
+    shown = {"head": "slim", "layout": "alone", "parts": [part], "files": LIBRARIES}
+    page.evaluate(
+        SHELL, {"esm": DeskPanel._esm, "css": DeskPanel._css, "files": files, "shown": shown}
+    )
+
+
+def _measured(page: Page, messages: Iterator[dict[str, Any]]) -> tuple[float, float]:
+    """Median milliseconds to the second frame, and of main thread per message."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def busy() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(m["value"] for m in metrics if m["name"] == "TaskDuration"))
+
+    before, times = busy(), []
+    for message in messages:
+        times.append(page.evaluate(ONE, message))
+        page.wait_for_timeout(100)
+    return statistics.median(times), (busy() - before) * 1000 / len(times)
+
+
+def _table(page: Page) -> Iterator[str]:
+    columns = [{"name": f"c{i}", "kind": "number", "tips": {}, "width": 8} for i in range(COLUMNS)]
+    part = {
+        "kind": "table", "name": "t", "title": "t", "empty": "", "rows": 14, "fixed": True,
+        "missing": "",
+    }  # fmt: skip
+    _open(page, part)
+    for rows in (ROWS, 10_000):
+        data = [[f"k{r}", [f"{r * 7:,}"] * COLUMNS] for r in range(rows)]
+        table = {"columns": columns, "rows": data}
+        page.evaluate(
+            "m => window.tell(m)",
+            {"kind": "snapshot", "seq": 0, "header": {}, "tables": {"t": table}, "views": {}},
+        )
+        page.locator(".tabulator-row").first.wait_for()
+        page.wait_for_timeout(1_000)
+
+        def updates() -> Iterator[dict[str, Any]]:
+            for n in range(RUNS):
+                changed = {
+                    f"k{r}": {str(c): [f"{n * r:,}", "up"] for c in (3, 5, 7)}
+                    for r in range(n % 5, CHANGED * 2, 2)
+                }
+                yield {
+                    "kind": "delta", "seq": n + 1, "header": {},
+                    "tables": {"t": {"set": changed}}, "views": {},
+                }  # fmt: skip
+
+        median, busy = _measured(page, updates())
+        yield (
+            f"panel table {rows} x {COLUMNS}, {CHANGED} rows changed: {median:.0f} ms to the "
+            f"second frame, {busy:.1f} ms of main thread"
+        )
+
+
+def _candles(page: Page) -> Iterator[str]:
+    part = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
+    _open(page, part)
+    start = 1_795_132_800
+
+    def row(i: int, close: int) -> list[float | None]:
+        return [start + 60 * i, 70_000, 70_500, 69_500, close, 100, 70_000, 70_000, None, 70_000, 0]
+
+    common = {
+        "kind": "candles", "code": "005930", "every": "1m", "title": "t", "why": "", "marks": [],
+        "orders": [],
+    }  # fmt: skip
+    rows = [row(i, 70_000 + i % 400) for i in range(CANDLES)]
+    page.evaluate("m => window.tell(m)", {**common, "number": 1, "reset": True, "rows": rows})
+    page.locator("canvas").first.wait_for()
+    page.wait_for_timeout(1_000)
+    median, busy = _measured(
+        page,
+        (
+            {**common, "number": n + 2, "reset": False, "rows": [row(CANDLES, 70_000 + n)]}
+            for n in range(RUNS)
+        ),
+    )
+    yield (
+        f"panel chart of {CANDLES} candles, one changed: {median:.0f} ms to the second frame, "
+        f"{busy:.1f} ms of main thread"
+    )
+
+
+def show() -> None:
+    """Print the figures."""
+    for line in figures():
+        print(line)
+
+
+if __name__ == "__main__":
+    show()
