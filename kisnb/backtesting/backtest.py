@@ -73,8 +73,8 @@ def backtest(
       seconds after which a handler that does not return ends the run.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
-    - ``flows``: what ``Agent.flows`` gives: a DataFrame with date, code and foreign (shares bought
-      net), such as ``session.history.flows`` returns. Agents get none without it.
+    - ``flows``: the data for ``Agent.flows``: a DataFrame with date, code and foreign (shares
+      bought net), such as ``session.history.flows`` returns. Without it agents get no flows.
 
     An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
     ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.

@@ -114,8 +114,8 @@ class PreferredPair(Agent):
 def z_of(common: Sequence[Bar], preferred: Sequence[Bar], length: int) -> float | None:
     """Return how many standard deviations the newest spread lies above its mean.
 
-    Only days that both traded on count. None when there are fewer than ``length``, and when the
-    spread did not move.
+    Only days on which both shares traded count. None when there are fewer than ``length`` such
+    days, and when the spread did not move.
     """
     closes = {bar.t: bar.close for bar in preferred if bar.volume}
     score = ZScore(length)
@@ -126,10 +126,11 @@ def z_of(common: Sequence[Bar], preferred: Sequence[Bar], length: int) -> float 
 
 
 def decide(z: float | None, held: str, enter: float, leave: float) -> str:
-    """Return the leg to hold: ``"common"``, ``"preferred"``, ``"neither"``; ``"hold"``: as it is.
+    """Return the leg to hold: ``"common"``, ``"preferred"``, ``"neither"``; or ``"hold"``.
 
     ``z`` is the spread of common ÷ preferred in standard deviations from its mean: above 0 the
     common share is dear. None: not known. ``held`` is the leg that is held now.
+    ``"hold"`` keeps it.
     """
     if z is None:
         return HOLD

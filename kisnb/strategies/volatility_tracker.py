@@ -14,7 +14,7 @@ from kisnb.trading.agents.agent import Agent
 
 
 class VolatilityTracker(Agent):
-    """Holds shares whose average true range is ``risk`` of the equity; buys only when it is cheap.
+    """Holds shares whose average true range is ``risk`` of the equity; buys only when cheap.
 
     - Idea: equal risk instead of equal money. A stock that becomes wild is held smaller.
     - Data: daily bars of one stock. ``book_values`` adds the book value per share, with the day

@@ -121,7 +121,7 @@ class Host(Protocol):
 
 
 class Agent(Handlers):
-    """Base class of strategies. Its handlers stand in ``Handlers``; here are its actions.
+    """Base class of strategies. ``Handlers`` has its handlers, this class has its actions.
 
     ``code`` is the stock. ``every`` names the bars that ``on_bar`` gets; "" means none. An agent
     that buys above the mean of twenty minutes::
@@ -340,9 +340,9 @@ class Agent(Handlers):
         """Give the desk this agent's probability that the price falls, from 0 to 1.
 
         Staged exits of the stock use it for two bars of ``every`` (``kisnb.Staged.assist``). It is
-        named after this agent, and dated with the event in hand. None says that the model has none
-        now. ``usual_value`` are the won that are usually traded in the last five minutes at this
-        time of the day; without it no exit acts on the forecast. Raises BadInput.
+        named after this agent, and dated with the event in hand. ``down=None`` says that the model
+        has no forecast now. ``usual_value`` are the won that are usually traded in the last five
+        minutes at this time of the day; without it no exit acts on the forecast. Raises BadInput.
 
         ::
 
@@ -422,7 +422,8 @@ class Agent(Handlers):
         """Return what groups of investors bought net on the newest ``n`` days, oldest first.
 
         These are trading days that are over: up to the day before this one. In a back-test over
-        bars, the last bar of a day has that day too, because its order trades on the next day.
+        bars, the handler of a day's last bar gets that day's flow too, because its order trades on
+        the next day.
         None stands for a day whose flow is not known. KIS has no flows at paper, and a session
         looks six weeks back. A back-test gets them by ``kisnb.backtest(..., flows=frame)``. Raises
         BadInput.

@@ -258,7 +258,7 @@ class AgentRunner:
     def listed_shares(self, code: str) -> int | None:
         """Return the listed shares of a stock; None when they are not known.
 
-        KIS's own number of today counts before that of the list of stocks.
+        The number that KIS states today is used. Without it the number in the list of stocks is.
         """
         today, item = self._rules.stock_day(self.now, code), self._rules.instrument(code)
         stated = 0 if today is None else today.shares

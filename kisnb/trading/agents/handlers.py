@@ -21,8 +21,8 @@ class Handlers:
         """Return the codes of the stocks that this agent follows, its own first.
 
         Override it to follow several. Then ``on_tick``, ``on_bar``, ``on_depth`` and ``on_gap`` get
-        the events of all of them: ``tick.code`` says of which. ``self.buy(1, code=...)`` orders
-        one of them. It is read once, when the agent starts.
+        the events of all of them: ``tick.code`` says of which stock. ``self.buy(1, code=...)``
+        orders one of them. It is read once, when the agent starts.
 
         ::
 

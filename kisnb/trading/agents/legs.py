@@ -12,10 +12,10 @@ from kisnb.trading.agents.agent import Agent, Wait
 async def fill_or_undo(agent: Agent, *legs: Order, within: float | None = None) -> bool:
     """Wait until all legs have filled whole. When one has not, undo all and return False.
 
-    A leg that is still open ``within`` seconds from now is cancelled. None waits until each leg
-    ends by itself, at the latest with its day. To undo is to trade the shares that did fill back at
-    the market, which costs fee and tax. Returns True when all have filled. Use it in an async
-    handler. Raises BadInput.
+    A leg that is still open ``within`` seconds from now is cancelled. With None it waits until each
+    leg ends by itself, at the latest at the end of the day. To undo is to trade the shares that did
+    fill back at the market, which costs fee and tax. Returns True when all have filled. Use it in
+    an async handler. Raises BadInput.
 
     ::
 

@@ -95,10 +95,10 @@ def read_forecast(
     usual_value: object = None,
     now: Ns,
 ) -> PushForecast:
-    """Return the forecast that a provider means. Raises BadInput.
+    """Return a provider's forecast, read from its figures. Raises BadInput.
 
-    ``down`` is a probability from 0 to 1; None, and NaN, say that the model has none. ``made_at``
-    is the moment up to which it knew the market, ``every`` the length of its bars.
+    ``down`` is a probability from 0 to 1; None and NaN say that the model has no forecast.
+    ``made_at`` is the moment up to which it knew the market, ``every`` the length of its bars.
     """
     name = values.text(provider, "the provider")
     if not name:
