@@ -19,6 +19,7 @@ from kisnb.market.flows import FlowTable
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
+from kisnb.trading.agents.agent_figures import day_before
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
@@ -75,6 +76,7 @@ class BarRunner(AgentRunner):
         # their bars.
         self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
+        self.figures.newest_flow_day = _newest_flow_day
         self._feed = feed
         self._codes = frozenset(feed.codes)
         self._out = out
@@ -142,13 +144,6 @@ class BarRunner(AgentRunner):
         intent = Intent(self.mint(), agent.id, code, side, abs(shares), OrderKind.MARKET)
         return self._emit(PlaceAtFill(intent, wanted), intent)
 
-    def _newest_flow_day(self) -> date:
-        # What is decided on the bar that ends at the close trades on the next day. Until then the
-        # day's flows are final.
-        today = kst_day(self.now)
-        is_over = self.now >= sessions.regular_close(today)
-        return today if is_over else super()._newest_flow_day()
-
     def price(self, code: str) -> int:
         """Return the close of a stock's newest closed bar, won.
 
@@ -170,3 +165,11 @@ class BarRunner(AgentRunner):
         column = self._feed.of(code, length_of(every))
         known = bisect_right(column.end, self.now)
         return BarWindow(column, max(known - n, 0), known)
+
+
+def _newest_flow_day(now: Ns) -> date:
+    """Return the newest day whose flows a decision at ``now`` may know."""
+    # What is decided on the bar that ends at the close trades on the next day. Until then the
+    # day's flows are final.
+    today = kst_day(now)
+    return today if now >= sessions.regular_close(today) else day_before(now)

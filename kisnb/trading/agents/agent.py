@@ -23,6 +23,7 @@ from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.agents.agent_figures import AgentFigures
 from kisnb.trading.agents.handlers import Handlers
 from kisnb.trading.agents.sizing import Wanted, weight_of
 from kisnb.trading.exits.forecasts import read_forecast
@@ -50,6 +51,9 @@ class Wait(msgspec.Struct):
 
 class Host(Protocol):
     """The interface through which an agent reads and orders, in a session and in a back-test."""
+
+    figures: AgentFigures
+    """Flows, ranges and listed shares, as of the event in hand."""
 
     @property
     def now(self) -> Ns:
@@ -103,20 +107,8 @@ class Host(Protocol):
         """
         ...
 
-    def flows(self, code: str, n: int) -> Sequence[DayFlow | None]:
-        """The flows of the newest ``n`` trading days that are over, oldest first."""
-        ...
-
-    def atr(self, code: str) -> float | None:
-        """The average true range of the days before this one, won; None when it is not known."""
-        ...
-
     def equity(self) -> int | None:
         """The account's cash and holdings, won; None when a part of it is not known."""
-        ...
-
-    def listed_shares(self, code: str) -> int | None:
-        """The listed shares of a stock; None when they are not known."""
         ...
 
 
@@ -331,7 +323,7 @@ class Agent(Handlers):
         """
         host, stock = self._started, self._stock(code)
         if needs_atr(options):
-            options["atr"] = host.atr(stock)
+            options["atr"] = host.figures.atr(stock)
         protection = read_protection(host.mint(), self.id, stock, options)
         host.emit(Protect(protection))
         return protection
@@ -428,7 +420,7 @@ class Agent(Handlers):
         looks six weeks back. A back-test gets them by ``kisnb.backtest(..., flows=frame)``. Raises
         BadInput.
         """
-        return self._started.flows(self._stock(code), values.whole(n, "the number of days"))
+        return self._started.figures.flows(self._stock(code), values.whole(n, "the number of days"))
 
     def equity(self) -> int | None:
         """Return the account's cash and holdings at the newest prices, won.
@@ -439,7 +431,7 @@ class Agent(Handlers):
 
     def listed_shares(self, code: str = "") -> int | None:
         """Return the listed shares of a stock as of today; None when they are not known."""
-        return self._started.listed_shares(self._stock(code))
+        return self._started.figures.listed_shares(self._stock(code))
 
     @property
     def _started(self) -> Host:

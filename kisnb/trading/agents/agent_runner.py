@@ -15,19 +15,19 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import date, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
 from kisnb.market.bars import BarSeries, length_of
-from kisnb.market.flows import DayFlow, FlowTable
+from kisnb.market.flows import FlowTable
 from kisnb.orders import Order
 from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait, checked_id
+from kisnb.trading.agents.agent_figures import AgentFigures
 from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
@@ -171,8 +171,7 @@ class AgentRunner:
         self._prices: dict[str, int] = {}
         """The newest price of each stock that the agent has seen, won."""
         self._earlier = earlier
-        self._flows = flows or FlowTable()
-        self._atr = atr
+        self.figures = AgentFigures(rules, lambda: self.now, flows, atr)
         self._last = last
         self._stocks: tuple[str, ...] = ()
         """The stocks whose events its handlers get, as of its start."""
@@ -233,18 +232,6 @@ class AgentRunner:
         position = self.book.position(code)
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
-    def flows(self, code: str, n: int) -> Sequence[DayFlow | None]:
-        """Return the flows of the newest ``n`` trading days that are over, oldest first."""
-        return self._flows.newest(code, self._newest_flow_day(), n)
-
-    def _newest_flow_day(self) -> date:
-        """Return the newest day whose flows may be known: the day before this one."""
-        return kst_day(self.now) - timedelta(days=1)
-
-    def atr(self, code: str) -> float | None:
-        """Return the average true range of the days before this one, won; None: not known."""
-        return self._atr(code)
-
     def equity(self) -> int | None:
         """Return the account's cash and holdings at the newest prices, won; None: not known."""
         cash = self._cash()
@@ -254,15 +241,6 @@ class AgentRunner:
             return cash + self._holdings()
         except BadInput:
             return None
-
-    def listed_shares(self, code: str) -> int | None:
-        """Return the listed shares of a stock; None when they are not known.
-
-        The number that KIS states today is used. Without it the number in the list of stocks is.
-        """
-        today, item = self._rules.stock_day(self.now, code), self._rules.instrument(code)
-        stated = 0 if today is None else today.shares
-        return stated or (None if item is None else item.shares or None)
 
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that brings the position to ``wanted``.
