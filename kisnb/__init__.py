@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kisnb import errors as errors
     from kisnb.backtesting.backtest import backtest as backtest
+    from kisnb.backtesting.drift.day_drift import drift as drift
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
@@ -53,6 +54,7 @@ _PUBLIC = {
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
+    "drift": "kisnb.backtesting.drift.day_drift",
     "report": "kisnb.notebook.report:write_report",
     "why_missing": "kisnb.missing",
 }
@@ -60,7 +62,8 @@ _PUBLIC = {
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Requote", "Router", "Session",
-    "Staged", "Tick", "backtest", "connect", "errors", "indicators", "report", "why_missing",
+    "Staged", "Tick", "backtest", "connect", "drift", "errors", "indicators", "report",
+    "why_missing",
 ]  # fmt: skip
 
 

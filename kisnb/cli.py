@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs but `sim`, which has its own."""
+    """Return the parser of all verbs except `sim`, which has a parser of its own."""
     # An abbreviated option is a typing error: `kisnb halt --f` must not sell everything.
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
@@ -254,8 +254,8 @@ def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
 def _halt(options: argparse.Namespace) -> int:
     """Halt every desk that runs, or the named one; return the exit status.
 
-    Live desks come before the others, so that a person in a hurry types no more than ``kisnb
-    halt``.
+    Without ``--mode`` all desks are halted, the live desk first. So a person in a hurry only types
+    ``kisnb halt``.
     """
     wanted = [options.mode] if options.mode else _running_modes()
     if not wanted:

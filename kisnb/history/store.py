@@ -6,9 +6,16 @@
     <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
 
 A day lies in one file only. Files are never changed: a write makes new files, enters them in the
-manifest, and then removes the old ones. A file that the manifest does not name is no part of the
+manifest, and removes the old ones later. A file that the manifest does not name is no part of the
 store: a write that breaks off leaves such files, and nobody reads them. No file is made for each
 stock: a day of the whole market would then open thousands of files.
+
+A power cut can lose the newest writes, and never a part of one:
+
+    upsert    syncs the new file. Then the manifest names it, in a log that is not synced.
+    settle    syncs the log, and then removes the files that the manifest no longer names.
+
+A download that is lost is asked for again. An import calls ``settle`` before it reports its end.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 
 MOST_DAY_FILES = 20
 """The most days of a year with a file of their own. The next write merges them into the year."""
+MOST_OLD_FILES = 20
+"""The most files without a name in the manifest. The next write removes them."""
 # Measured with 2,500 stocks and 10 years: smaller blocks make a day of the whole market slow, and
 # one block for all makes a month of one stock slow.
 ROW_GROUP = 131_072
@@ -59,7 +69,9 @@ class Store:
         self.folder = folder
         self.manifest = Manifest(folder)
         self._swept: set[str] = set()
-        """Names of series whose folder was cleared of files from interrupted writes."""
+        """Series whose folder was looked through for files of writes that broke off."""
+        self._old: list[Path] = []
+        """Files without a name in the manifest. After a power cut it may name them again."""
 
     def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
@@ -115,14 +127,29 @@ class Store:
         except BaseException:
             self._discard(series, made)
             raise
-        # The old files go last. Until the manifest is on the disk, it names them.
-        for file in replaced:
-            self._path(series, file).unlink(missing_ok=True)
+        self._old += [self._path(series, file) for file in replaced]
+        if len(self._old) > MOST_OLD_FILES:
+            self._settle_later()
         return changed
 
+    def settle(self) -> None:
+        """Sync the newest writes, and remove the files that they replaced. Raises KisnbError."""
+        # Until the manifest is on the disk, it may come back from a power cut with their names.
+        if self.manifest.sync():
+            old, self._old = self._old, []
+            for path in old:
+                path.unlink(missing_ok=True)
+
     def close(self) -> None:
-        """Close the manifest. The next call opens it again."""
+        """Settle, and close the manifest. The next call opens it again."""
+        if self._old:
+            self._settle_later()
         self.manifest.close()
+
+    def _settle_later(self) -> None:
+        """Settle if the disk allows it. The rows are stored, so a refusal harms nothing."""
+        with suppress(KisnbError):
+            self.settle()
 
     def uncover(self, series: Series, code: str) -> None:
         """Forget for which days of a stock KIS was asked, so that all are asked for again."""
@@ -190,15 +217,14 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _sweep(self, writing: Writing, series: Series) -> None:
-        """Remove the files that a dead process left in a series, once for each series."""
+        """Note the files that a dead process left in a series, once for each series."""
         if series.name in self._swept:
             return
         # Under the lock no other process writes, so a file without a name in the manifest is old.
         files = writing.files(series.name, date.min, date.max)
         named = {self._path(series, file) for file in files}
-        for path in (self.folder / series.name).glob("*/*"):
-            if path not in named:
-                path.unlink(missing_ok=True)
+        found = (self.folder / series.name).glob("*/*")
+        self._old += [path for path in found if path not in named]
         self._swept.add(series.name)
 
     def _stored(self, series: Series, files: Sequence[StoredFile]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from kisnb.session.feed.link import Link
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.questions import Questions, R, T, TypedQuery, blocking
-from kisnb.session.typed_orders.named_orders import orders_named
+from kisnb.session.typed_orders.named_orders import orders_to_cancel
 from kisnb.session.typed_orders.placing import BLOCKING_SECONDS, Placing
 from kisnb.session.typed_orders.typed_order import OrderOptions, TypedOrder, read_order, spelt_out
 from kisnb.terms import Side, Venue
@@ -100,7 +100,7 @@ class Blocking:
 
         Their outcome comes with a later call, or after the cell.
         """
-        orders = orders_named(self._state.books, what)
+        orders = orders_to_cancel(self._state, what)
         # No outcome is waited for: it comes as an event, and this call must need nothing of the
         # loop.
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])

@@ -8,7 +8,7 @@ from kisnb.orders import Order, Orders, OrderState
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
-from kisnb.session.typed_orders.named_orders import names_all, orders_named
+from kisnb.session.typed_orders.named_orders import names_all, orders_named, orders_to_cancel
 from kisnb.session.typed_orders.placing import Placing
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import UNDECIDED
@@ -43,7 +43,7 @@ class OpenOrders:
         if names_all(what):
             # Calls that were handed over name orders whose keys the desk has not published yet.
             await self._pace.until(lambda: not self._placing.on_the_way)
-        orders = orders_named(self._state.books, what)
+        orders = orders_to_cancel(self._state, what)
         # Only facts from here on count: an earlier cancel may have been refused, or may have taken
         # a part.
         before = {o.key: len(o.facts) for o in orders}

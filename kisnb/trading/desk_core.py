@@ -432,7 +432,7 @@ class DeskCore:
         # Orders end with their market session without a notice (KRX has cancelled regular orders at
         # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
-        if self.readings.linked and ended == min(sessions.boundaries(kst_day(ended)), default=0):
+        if self.readings.linked and _begins_day(ended):
             # A desk that runs for days: what came overnight is known before agents go on.
             self.readings.schedule(turn, now, "begin of a trading day", account=True)
         elif has_expired or (self.readings.linked and live):
@@ -440,3 +440,8 @@ class DeskCore:
             self.readings.schedule(turn, at, "end of a session", account=True)
         else:
             self.readings.schedule_regular(turn)
+
+
+def _begins_day(boundary: Ns) -> bool:
+    """Return True for the first boundary of a trading day; False for 0, which stands for none."""
+    return boundary > 0 and boundary == min(sessions.boundaries(kst_day(boundary)), default=0)

@@ -19,7 +19,7 @@ from kisnb.errors import BadInput, ConfigError, FolderError
 from kisnb.history.manifest import Manifest, Writing
 from kisnb.history.series import Basis
 from kisnb.history.store import Asked, Store
-from tests.history.bars import DAYS, day_bars
+from tests.history.bars import DAYS, after_a_power_cut, day_bars
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 12, 31)
 OCTOBER = [date(2026, 10, day) for day in range(1, 31)]
@@ -57,6 +57,39 @@ def test_h01_a_changed_bar_replaces_the_old_one_and_the_old_hash_stays(store: St
     assert closes(store) == [90_000] + [70_000] * 29
     assert store.manifest.writes(DAYS.name)[0] == before
     assert len({file.hash for file in store.manifest.writes(DAYS.name)}) == 2
+    store.settle()
+    assert len(list(store.folder.rglob("*.parquet"))) == 1
+
+
+def test_h01_a_power_cut_loses_whole_writes_and_the_bars_before_them_are_there(
+    store: Store,
+) -> None:
+    store.upsert(DAYS, day_bars("005930", OCTOBER))
+    store.settle()
+    for close in range(90_000, 90_005):
+        store.upsert(DAYS, day_bars("005930", OCTOBER, close=close))
+    with closing(after_a_power_cut(store.folder)) as after:
+        assert closes(after) in ([70_000] * 30, [90_004] * 30)
+        assert after.damaged_files(DAYS) == []
+        after.upsert(DAYS, day_bars("005930", OCTOBER, close=80_000))
+        assert closes(after) == [80_000] * 30
+
+
+def test_h01_what_was_settled_survives_a_power_cut(store: Store) -> None:
+    store.upsert(DAYS, day_bars("005930", OCTOBER, close=90_000))
+    store.settle()
+    with closing(after_a_power_cut(store.folder)) as after:
+        assert closes(after) == [90_000] * 30
+
+
+def test_h01_files_that_were_replaced_do_not_pile_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kisnb.history.store.MOST_OLD_FILES", 3)
+    for close in range(90_000, 90_010):
+        store.upsert(DAYS, day_bars("005930", OCTOBER, close=close))
+        assert len(list(store.folder.rglob("*.parquet"))) <= 4
+    store.close()
     assert len(list(store.folder.rglob("*.parquet"))) == 1
 
 
@@ -154,7 +187,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from kisnb.errors import FolderError
 from kisnb.history.store import Store
-from tests.history.bars import DAYS, day_bars
+from tests.history.bars import DAYS, after_a_power_cut, day_bars
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store, room = Store(Path(sys.argv[1])), int(sys.argv[2])
@@ -248,7 +281,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from kisnb.history.store import Asked, Store
-from tests.history.bars import DAYS, day_bars
+from tests.history.bars import DAYS, after_a_power_cut, day_bars
 
 store, code = Store(Path(sys.argv[1])), sys.argv[2]
 for day in [date(2026, month, day) for month in (3, 4) for day in range(1, 11)]:

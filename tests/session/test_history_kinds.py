@@ -20,7 +20,7 @@ from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.history.store import Store
 from kisnb.session.session import Session
 from kisnb.terms import Venue
-from tests.history.bars import DAYS, day_bars
+from tests.history.bars import DAYS, after_a_power_cut, day_bars
 from tests.session.opening import on_simulated_day, recording
 from tests.session.test_history import DAILY, calls
 
@@ -205,6 +205,8 @@ async def test_h01_a_file_goes_in_and_out_and_the_store_is_not_asked_to_guess(
     found = await session.history.import_file(tmp_path / "mine.csv")
     assert found.rows() == [("005930", 3, days[0], days[-1], 0, 1)]
     assert "mine.csv: 3 rows were read, and 3 are new." in capsys.readouterr().out
+    with closing(after_a_power_cut(session.history.folder)) as after:
+        assert after.read(DAYS, days[0], days[-1])["date"].to_list() == days
     asked = calls(DAILY)
     bars = await session.history("005930", start="2026-11-02", end="2026-11-05")
     assert bars["date"].to_list() == days

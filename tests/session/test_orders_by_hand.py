@@ -123,3 +123,21 @@ async def test_o08_what_the_phone_trades_is_external_and_stays_alone(session: Se
     await session.cancel(mine)
     assert external.is_open
     assert mine.state is OrderState.CANCELLED
+
+
+@on_simulated_day()
+async def test_n03_a_cancel_of_an_order_that_is_over_says_so_and_sends_nothing(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    price = (await session.quote(CODE)).lower
+    order = await session.buy(CODE, 5, price, key="lunch")
+    await session.cancel("lunch")
+    assert "before" not in capsys.readouterr().out
+    said = f"#{order.number} buy 5 {CODE} @ {price:,} was cancelled before; no cancel is sent"
+    assert list(await session.cancel(order)) == [order]
+    assert said in capsys.readouterr().out
+    assert list(session.blocking.cancel("lunch")) == [order]
+    assert said in capsys.readouterr().out
+    assert len(posts("order-rvsecncl")) == 1
+    with pytest.raises(BadInput, match=r"no order dinner.*the name that you gave it \(key=\)"):
+        await session.cancel("dinner")

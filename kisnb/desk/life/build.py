@@ -30,7 +30,7 @@ from kisnb.desk.record.archive import open_journal, put_away
 from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.record.journal import JOURNAL, JournalLost
 from kisnb.desk.record.tape_worker import TapeLimits
-from kisnb.desk.run.conductor import Conductor, Rider
+from kisnb.desk.run.conductor import Conductor
 from kisnb.desk.run.control import ControlClient
 from kisnb.desk.run.halt_file import HaltFile
 from kisnb.desk.run.host import DeskHost
@@ -297,7 +297,7 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
             host,
             clock,
             connected.control,
-            lambda: list[Rider](server.feed.connections),
+            lambda: server.feed.connections,
             lambda: server.feed.seq,
             server.publish,
         )

@@ -12,22 +12,11 @@ from kisnb.desk.serve.unreadable import RawCommands, Unreadable, pieces
 from kisnb.events import CommandDropped, Event, Trouble
 from kisnb.trading.order_books.order_book import is_of_desk
 from kisnb.trading.ports.commands import (
-    CancelOrder,
     Command,
-    EndPriceAlert,
-    EndProtection,
     FastForward,
-    Halt,
     Idle,
-    NoteAgent,
-    NoteDecision,
-    Protect,
-    PushForecast,
     ReleaseAgent,
-    ResolveOrder,
     ReviseOrder,
-    SetGuards,
-    SetPriceAlert,
     Submit,
     WatchCodes,
 )
@@ -61,19 +50,6 @@ class SessionCommands:
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_desk(intent):
                 why = "the key of an order may not begin with 'flatten:', 'exit:' or 'requote:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
-            case Halt() | Submit() | CancelOrder() | ReviseOrder() | ResolveOrder():
-                self._host.submit(command)
-            case (
-                NoteAgent()
-                | NoteDecision()
-                | SetGuards()
-                | Protect()
-                | EndProtection()
-                | SetPriceAlert()
-                | EndPriceAlert()
-                | PushForecast()
-            ):
-                self._host.submit(command)
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self._subscriptions.update()
@@ -87,6 +63,9 @@ class SessionCommands:
                 self._pacing.update()
             case ReleaseAgent(agent=agent):
                 self._leases.release(connection, agent)
+            # Orders, agents' notes and exits are the core's.
+            case _:
+                self._host.submit(command)
 
     def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
         """Carry out each readable command. Report the others to their sender alone."""

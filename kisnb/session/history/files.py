@@ -160,7 +160,10 @@ class HistoryFiles:
             Asked(code, begin, end)
             for code, begin, end in found.codes.select("code", "first", "last").iter_rows()
         ]
-        return store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+        changed = store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
+        # Nobody can download these rows again, so they survive a power cut from here on.
+        store.settle()
+        return changed
 
     def _of_one_adjustment(self, series: Series, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the adjusted rows that are not out of date.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kisnb import values
 from kisnb.errors import BadInput
 from kisnb.orders import Order, Orders
+from kisnb.session.feed.state import SessionState
 from kisnb.terms import OrderKind
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.order_words import named_order
@@ -36,8 +37,21 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
-        raise BadInput(f"there is no order {what}", "see their numbers with %kis orders")
+        raise BadInput(
+            f"there is no order {what}",
+            "give KIS's number of the order, or the name that you gave it (key=): %kis orders",
+        )
     return found
+
+
+def orders_to_cancel(state: SessionState, what: Order | int | str) -> Orders:
+    """Return the orders that ``what`` names, as ``orders_named``. Print which one is over."""
+    orders = orders_named(state.books, what)
+    for order in orders:
+        if order.is_ended:
+            text = f"{named_order(order)} was {order.state} before; no cancel is sent"
+            print(f"{state.mode.badge}{text}")
+    return orders
 
 
 def _reserved_number(what: int | str) -> int | None:

@@ -13,24 +13,35 @@ A price that is not known denies nothing: the gate asks for it elsewhere.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kisnb.clock import SECOND, Ns, clock_text
 from kisnb.exits import WHOLE, percent
 from kisnb.guards import Guards
 from kisnb.orders import Fill, Intent
 from kisnb.terms import Side, Venue
-from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import No, Rules
 from kisnb.trading.order_books.order_book import NOBODY
 from kisnb.trading.state import State
 
 
+class KnownPrices(Protocol):
+    """The prices that guards look at, won: ``LatestDepths`` at a desk. 0 for none."""
+
+    def price(self, code: str) -> int:
+        """Return the price at which a buy would trade now."""
+
+    def high(self, now: Ns, code: str) -> int:
+        """Return the highest price of the day."""
+
+
 class BuyGuards:
     """Checks an agent's buys against the guards of that agent."""
 
-    def __init__(self, rules: Rules, state: State, depths: LatestDepths) -> None:
+    def __init__(self, rules: Rules, state: State, prices: KnownPrices) -> None:
         self._rules = rules
         self._state = state
-        self._depths = depths
+        self._prices = prices
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
         """Return why a guard denies the order; None when none does."""
@@ -39,7 +50,7 @@ class BuyGuards:
         guards = self._state.guards.get(intent.agent)
         if (no := self._given_up(now, intent)) is not None or guards is None:
             return no
-        price = intent.price or self._depths.price(intent.code) or None
+        price = intent.price or self._prices.price(intent.code) or None
         return (
             self._reentry(now, intent, guards)
             or self._short_of_cash(now, intent, guards)
@@ -92,7 +103,7 @@ class BuyGuards:
     def _chase(self, now: Ns, intent: Intent, guards: Guards, price: int) -> No | None:
         if not guards.chase_change:
             return None
-        base, high = self._rules.days.base(now, intent.code), self._depths.high(now, intent.code)
+        base, high = self._rules.days.base(now, intent.code), self._prices.high(now, intent.code)
         if base is None or not high:
             return None
         is_up = price * WHOLE >= base * (WHOLE + guards.chase_change)
