@@ -35,8 +35,8 @@ def round_values(bottom: float, top: float, lines: int, least: float = 1.0) -> l
 def dated_places(days: Sequence[date], at_most: int) -> list[tuple[int, str]]:
     """Return (index, label) of the days or moments that get a label, at most ``at_most``.
 
-    Of days they are the first days of years, quarters or months. A range without two of them gets
-    evenly spaced days. Moments get evenly spaced times.
+    Of days, the first days of years, quarters or months get labels. If the range has fewer than two
+    of these, evenly spaced days get them. Of moments, evenly spaced ones get labels.
     """
     moments = [day for day in days if isinstance(day, datetime)]
     if moments:

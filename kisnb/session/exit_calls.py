@@ -28,17 +28,19 @@ class ExitCalls(SessionCalls):
         """Let the desk sell held shares when a condition is met, and return the exit.
 
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
-        (``68_000``). ``trail`` is a percentage below the highest price since. ``entry`` is the
-        average purchase price when it is left out. ``atr_stop`` stops at twice the ``atr``, at
-        least 2 % and at most 7 %; ``atr`` left out is that of KRX's 14 days before this one, and
-        when those are missing it stops at 2 %. ``staged`` is the exit in stages, see
+        (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
+        ``entry`` is the entry price; without it, the average purchase price counts. ``atr_stop``
+        sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most
+        7 %. Without ``atr``, the ATR of KRX's 14 days before this one is taken; when those days are
+        missing, the stop is 2 % below. ``staged`` is the exit in stages, see
         ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds;
         ``session.moment("15:15")``).
 
-        The desk judges every trade of every venue, over restarts too, and sells all that is held
-        until nothing is. Without ``agent`` that is what no agent holds. A stock has one exit for
-        each owner: another one takes its place, and the same one again changes nothing. Raises
-        BadInput, also when the exit would sell at once.
+        The desk judges every trade of every venue, also after a restart. When a condition is met,
+        it sells until none of the shares is held. Without ``agent`` the exit covers the shares that
+        no agent holds. Each owner has at most one exit for a stock. Setting a different one
+        replaces it; setting an equal one changes nothing. Raises BadInput, also when the exit would
+        sell at once.
         """
         spelt = self._parts.code(code)
         if needs_atr(options):

@@ -18,6 +18,7 @@ import os
 import queue
 import socket
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -96,6 +97,7 @@ class DeskClient:
         self._closed = False
         self._socket: socket.socket | None = None
         self._writer: threading.Thread | None = None
+        self._reader: threading.Thread | None = None
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         """Bytes to write. None marks the end."""
 
@@ -210,9 +212,23 @@ class DeskClient:
             writer = self._writer
         # What was sent just before must still go out: it may be the cancel in the last line of a
         # notebook. A thread cannot wait for its own end.
+        deadline = time.monotonic() + CLOSE_SECONDS
         if writer is not None and writer is not threading.current_thread():
             writer.join(CLOSE_SECONDS)
+        self._await_end(deadline)
         self._hang_up()
+
+    def _await_end(self, deadline: float) -> None:
+        """Say that nothing more comes, and wait until the desk has read all and hung up.
+
+        A desk that writes to a session which has hung up loses what it has not read of it.
+        """
+        reader = self._reader
+        if self._socket is None or reader is None or reader is threading.current_thread():
+            return
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            reader.join(max(0.0, deadline - time.monotonic()))
 
     def _hang_up(self) -> None:
         if self._socket is not None:
@@ -260,7 +276,8 @@ class DeskClient:
             )
             self._writer.start()
         # Both threads are daemons, so that a kernel can end while the desk is silent.
-        threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True).start()
+        self._reader = threading.Thread(target=self._read_loop, name="kisnb-read", daemon=True)
+        self._reader.start()
 
     def _ask(self, query: Query[R], receive: _Receiver, *, blocking: bool) -> None:
         with self._lock:

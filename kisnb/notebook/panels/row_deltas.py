@@ -77,8 +77,8 @@ def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
 class PanelFeed:
     """Feeds the pages that show one panel: a snapshot for one that asks, then numbered changes.
 
-    Every message carries ``seq``. A page that misses a number asks for a snapshot, so that a lost
-    message heals itself.
+    Every message carries ``seq``. A page that misses a number asks for a snapshot. So it is right
+    again after a lost message.
     """
 
     def __init__(

@@ -121,7 +121,7 @@ class AgentWork:
         asyncio.get_running_loop().call_soon(self.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:
-        """Show that an agent failed, or why it was paused. Free a failed one's lease."""
+        """Show that an agent failed, or why it was paused. A failed agent's lease is released."""
         if runner.state is AgentState.FAILED:
             with suppress(DeskLost):
                 self._link.submit([ReleaseAgent(runner.id)])

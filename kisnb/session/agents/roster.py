@@ -140,18 +140,19 @@ class Roster:
         self, agent: Agent | str, *, fresh: bool = False, at: str = "", until: str = "",
         days: int | None = None,
     ) -> AgentView:  # fmt: skip
-        """Start an agent, or by its id one that was stopped or paused.
+        """Start an agent. An id starts an agent that was stopped or paused. Return its view.
 
-        An agent that runs here unchanged keeps running. The values of its ``keep`` fields are
-        those of the last agent of its id, unless it is ``fresh``. A fresh start archives them.
+        If the same agent runs here already, it keeps running. The ``keep`` fields get the values
+        that the last agent with this id had; with ``fresh`` they do not, and those values are
+        archived.
 
         With ``at`` it runs on each trading day from that moment until ``until``, and waits in
         between: ``at="KRX_REG"`` means KRX's regular session, ``at="09:10", until="close"`` the
         time between these moments (KST). ``days`` ends it after this number of trading days; its
         open orders are cancelled then. ``until`` alone starts it now and stops it at that moment.
 
-        Raises BadInput. Raises DeskBusy when it runs with other parameters, with another schedule,
-        or in another session.
+        Raises BadInput. Raises DeskBusy when an agent with this id runs with other parameters, with
+        another schedule, or in another session.
         """
         self._link.home.check_loop()
         plan = read_schedule(at, until, days, self._state.now)
@@ -211,7 +212,7 @@ class Roster:
             self.work.hand_over(runner, runner.start(self._state.now))
 
     async def _bring_bars(self, runner: AgentRunner) -> None:
-        """Fetch what an agent may ask for of earlier times. At paper a task fetches bars later."""
+        """Fetch figures and bars that an agent may ask for. At paper, a task fetches bars later."""
         await self._figures.bring(runner.agent)
         if self._state.mode is not Mode.PAPER:
             await self._bars.bring(runner.agent)

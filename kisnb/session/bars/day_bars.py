@@ -58,7 +58,7 @@ class DayBars:
         *,
         running: bool = False,
     ) -> pl.DataFrame:
-        """Return the closed bars of this day that this session has. Nothing is fetched.
+        """Return the closed bars of this day that this session already has. Nothing is fetched.
 
         ``running`` adds the bar that is not closed yet.
         """
