@@ -8,7 +8,6 @@ import kisnb
 from kisnb.errors import BadInput, DeskBusy
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent_runner import AgentState
-from tests.desk.served import seen
 from tests.session.opening import DAY, on_simulated_day
 
 
@@ -70,8 +69,7 @@ async def test_a02_an_agent_that_a_person_stopped_is_not_lost_and_a_fresh_start_
     await session.agents.stop(view.id)
     await session.close()
     async with await kisnb.connect("sim", seed=7, date=DAY) as other:
-        # The lease ends at once, and the row of the stop when the disk has it.
-        await seen(lambda: list(other.agents) == [])
+        assert list(other.agents) == []
         await other.agents.start(Counter(), fresh=True)
         assert other.agents[view.id].count == 0  # type: ignore[attr-defined]
 
