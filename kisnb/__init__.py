@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kisnb import errors as errors
     from kisnb.backtesting.backtest import backtest as backtest
+    from kisnb.backtesting.drift.day_drift import drift as drift
     from kisnb.events import Bar as Bar
     from kisnb.events import Depth as Depth
     from kisnb.events import Tick as Tick
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kisnb.missing import why_missing as why_missing
     from kisnb.notebook.report import write_report as report
     from kisnb.orders import Order as Order
+    from kisnb.requotes import Requote as Requote
     from kisnb.session.connect import connect as connect
     from kisnb.session.session import Session as Session
     from kisnb.trading.agents.agent import Agent as Agent
@@ -45,20 +47,23 @@ _PUBLIC = {
     "Guards": "kisnb.guards",
     "Order": "kisnb.orders",
     "OrderBook": "kisnb.trading.order_books.order_book",
+    "Requote": "kisnb.requotes",
     "Router": "kisnb.market.routing.router",
     "Session": "kisnb.session.session",
     "Staged": "kisnb.exits",
     "Tick": "kisnb.events",
     "backtest": "kisnb.backtesting.backtest",
     "connect": "kisnb.session.connect",
+    "drift": "kisnb.backtesting.drift.day_drift",
     "report": "kisnb.notebook.report:write_report",
     "why_missing": "kisnb.missing",
 }
 # Public names that are modules themselves, and not attributes of one.
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
-    "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Router", "Session", "Staged", "Tick",
-    "backtest", "connect", "errors", "indicators", "report", "why_missing",
+    "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Requote", "Router", "Session",
+    "Staged", "Tick", "backtest", "connect", "drift", "errors", "indicators", "report",
+    "why_missing",
 ]  # fmt: skip
 
 

@@ -45,10 +45,10 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
         return self.pauses[min(failures, len(self.pauses) - 1)]
 
     def spread(self, failures: int, draw: float) -> float:
-        """Return a part of ``pause(failures)``: half of it for ``draw`` 0, all for ``draw`` 1.
+        """Return a pause from half of ``pause(failures)`` (``draw`` 0) to all of it (``draw`` 1).
 
-        ``draw`` is a random number. Many clients that lost the same server then do not all return
-        at the same moment.
+        ``draw`` is a random number. So many clients that lost the same server do not all return at
+        the same moment.
         """
         # The lower half stays out: a spread from 0 would let one client in many try again at once.
         # The caller draws the random number, so that a test can fix it.

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs but `sim`, which has its own."""
+    """Return the parser of all verbs except `sim`, which has a parser of its own."""
     # An abbreviated option is a typing error: `kisnb halt --f` must not sell everything.
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter of the agent; may be given several times",
     )  # fmt: skip
     agent.add_argument("--until", help="09:10 or close: end then")
+    agent.add_argument("--at", default="", help="KRX_REG or 09:10: run from then, each trading day")
+    agent.add_argument("--days", type=int, help="with --at: end after this number of trading days")
     halt = verbs.add_parser(
         "halt", help="halt every desk that runs: no new order passes", allow_abbrev=False
     )
@@ -131,7 +133,10 @@ def _agent(options: argparse.Namespace) -> int:
         if not equals:
             raise BadInput(f"--set {text} has no value", f"write --set {name}=VALUE")
         parameters[name] = value
-    return run(options.file, options.kind, options.mode, parameters, options.until)
+    return run(
+        options.file, options.kind, options.mode, parameters, options.until, options.at,
+        options.days,
+    )  # fmt: skip
 
 
 def _running_modes() -> list[Mode]:
@@ -249,8 +254,8 @@ def _journal(mode: Mode, file: Path | None, output: Path | None) -> int:
 def _halt(options: argparse.Namespace) -> int:
     """Halt every desk that runs, or the named one; return the exit status.
 
-    Live desks come before the others, so that a person in a hurry types no more than ``kisnb
-    halt``.
+    Without ``--mode`` all desks are halted, the live desk first. So a person in a hurry only types
+    ``kisnb halt``.
     """
     wanted = [options.mode] if options.mode else _running_modes()
     if not wanted:

@@ -57,7 +57,7 @@ class WallClock:
 class SimulatedClock:
     """A clock of simulated time: it runs at a speed, or moves only when its owner sets it.
 
-    It moves only when it is set in lockstep, in tests and in the back-tester.
+    In lockstep, in tests and in the back-tester it moves only when its owner sets it.
     """
 
     def __init__(self, now: Ns = 0, speed: float = 0.0) -> None:
@@ -111,7 +111,7 @@ class SimulatedClock:
         await future
 
     def _wake(self) -> None:
-        """Wake the sleepers whose time has come; set the timer for the next one while time runs."""
+        """Wake the sleepers whose time has come. If time runs, set a timer for the next sleeper."""
         now = self.now()
         while (t := self.next_wake()) is not None and t <= now:
             heapq.heappop(self._sleepers)[2].set_result(None)
@@ -129,7 +129,8 @@ class SimulatedClock:
 class Activity:
     """Counts work under way, so that lockstep knows that a process has come to rest.
 
-    Wrap work in ``working()``, and the part of it that only waits for the clock in ``resting()``.
+    Wrap work in ``working()``. Wrap a part of the work that only waits for the clock in
+    ``resting()``.
     """
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ def text_column(
     name: str, read: Callable[[S], str], *, kind: Kind = "text", heading: str = "",
     tone: Callable[[S], Tone] = lambda _: "",
 ) -> Column[S]:  # fmt: skip
-    """Return a column of text. ``read`` returns the text of a subject, for both views."""
+    """Return a column of text. DataFrames and people get the same text, which ``read`` returns."""
     return Column(name, "String", read, read, kind, tone, heading)
 
 

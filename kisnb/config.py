@@ -240,7 +240,7 @@ _UNITS = {
 
 
 def shown(name: str, config: Config) -> str:
-    """Return a setting with its unit: ``50,000,000 won``, ``3.00 %``, ``2 s``; a text as it is."""
+    """Return a setting with its unit: ``50,000,000 won``, ``3.00 %``; a text without a unit."""
     value, unit = getattr(config, name), MEANINGS[name].unit
     if name == HUNDREDTHS:
         return f"{value / 100:.2f} %"
@@ -254,7 +254,7 @@ def shown(name: str, config: Config) -> str:
 
 
 def raised(name: str) -> str:
-    """Return the words that tell a person how to raise a limit. They complete a cure."""
+    """Return the cure that tells a person how to raise the limit ``name``."""
     return f"raise {name}: %kis config {name} NEW, then kisnb desk restart and %kis open"
 
 
@@ -314,7 +314,7 @@ def set_config(name: str, value: str | None) -> Config:
 def full_path(path: str) -> str:
     """Return ``path`` in full, from this process's working folder; a ``~`` in front stays.
 
-    A desk has a working folder of its own, so a relative path would name another file there.
+    A desk has a working folder of its own, so a relative path would name a different file there.
     """
     # `~` stays, because a notebook and a desk of one user expand it to the same folder.
     return path if path.startswith("~") else str(Path(path).absolute())
@@ -356,7 +356,8 @@ def _given() -> dict[str, object]:
 def _plain(name: str, value: str) -> str:
     """Return a setting as the file holds it: a number without its unit and thousands separators.
 
-    ``"2,5"`` keeps its comma and is refused as no number, because 25 was not meant.
+    A text such as ``"2,5"`` keeps its comma, because 25 was not meant. Later it is refused, since
+    it is not a number.
     """
     unit = MEANINGS[name].unit
     if not unit:

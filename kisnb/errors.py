@@ -177,4 +177,4 @@ class LinkLost(KisError):
 
 
 class Unreachable(LinkLost):
-    """No connection to KIS came about. Nothing was sent."""
+    """A connection to KIS could not be made. Nothing was sent."""

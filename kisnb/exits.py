@@ -36,7 +36,7 @@ class ExitStage(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """The reason for which an exit sells. Of several at one price, the first listed counts."""
+    """The reason for which an exit sells. If several apply, the one listed first counts."""
 
     HARD_STOP = "hard_stop"
     ATR_TRAILING_STOP = "atr_trailing_stop"

@@ -20,8 +20,8 @@ class LogFile(RotatingFileHandler):
     """A rotating log file that also gets the standard output and error of this process.
 
     A crash of the interpreter, and a traceback that no code catches, do not go through ``logging``.
-    They go to the descriptors of standard output and error. Those follow the file whenever it is
-    started again.
+    They go to the descriptors of standard output and error. So at each rotation these descriptors
+    are pointed at the new file.
     """
 
     def __init__(self, path: Path, descriptors: Sequence[int] = (1, 2)) -> None:

@@ -11,7 +11,7 @@ _NAME = "_kisnb_why_missing"
 
 
 def with_reason(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
-    """Attach ``reason`` to a DataFrame, for ``why_missing``, and return the same DataFrame."""
+    """Attach ``reason``, which ``why_missing`` returns, to a DataFrame. Return the DataFrame."""
     setattr(frame, _NAME, reason)
     return frame
 

@@ -39,11 +39,12 @@ from typing import Literal, Protocol
 import msgspec
 
 from kisnb.clock import Ns, clock_text, date_text
+from kisnb.requotes import Requote
 from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
 class Intent(msgspec.Struct, frozen=True, gc=False):
-    """A complete order as it is to be sent once."""
+    """A complete order. The desk never places it twice."""
 
     # KIS takes no order id of ours (KIS document 주식주문(현금) has no field for one). So the desk
     # keeps this key in its journal, and refuses the second intent that carries it.
@@ -80,6 +81,8 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """
     day: int = 0
     """YYYYMMDD: KIS is to reserve the order for this trading day (예약주문). 0: it is sent now."""
+    requote: Requote | None = None
+    """What the desk does when nobody fills the order. None: nothing."""
 
     @property
     def text(self) -> str:
@@ -249,9 +252,9 @@ ALLOWED = Permission()
 
 
 class OrderRow(msgspec.Struct, frozen=True, gc=False):
-    """One order of a day as KIS lists it (주식일별주문체결조회). The resolver's evidence.
+    """One order of a day as KIS lists it (주식일별주문체결조회).
 
-    Quantities in shares, prices in won.
+    The resolver decides by it. Quantities in shares, prices in won.
     """
 
     ref: OrderRef
@@ -358,7 +361,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """The abilities of a connection to KIS. A call beyond them is refused on this machine."""
+    """The abilities of a connection to KIS. A call beyond them is refused before it is sent."""
 
     venues: tuple[Venue, ...]
     """Venues that take orders over this connection."""
@@ -616,7 +619,7 @@ class Order:
 
     @property
     def is_ended(self) -> bool:
-        """True when no share of the order can be filled any more, by all that is known."""
+        """True when no share of the order can be filled any more, as far as is known."""
         return self.state in ENDED
 
     @property

@@ -50,7 +50,7 @@ def state_dir() -> Path:
 def user_folder() -> Path:
     """Return the path of the platform's state folder of this user. The folder is not made.
 
-    ``KISNB_STATE`` does not move it. Raises ConfigError for a user without a home folder.
+    It does not depend on ``KISNB_STATE``. Raises ConfigError for a user without a home folder.
     """
     # Imported late, so that `import kisnb` stays fast.
     import platformdirs
@@ -95,7 +95,8 @@ def private_dir(folder: Path) -> Path:
 def _check_owned(folder: Path) -> None:
     """Raise FolderError when another user owns the state folder or may write in it.
 
-    Close the folder to other readers, unless it is a home folder or at the top of the disk.
+    If other users may read it, take that right away from them. A home folder and a folder at the
+    top of the disk keep their mode.
     """
     found = folder.stat()
     if not _is_ours(found):

@@ -1,4 +1,4 @@
-"""The field's words as types: side, venue, phase, session id, order kind, mode."""
+"""The market's words as types: side, venue, phase, session id, order kind, mode."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class OrderKind(StrEnum):
 
     @property
     def priced(self) -> bool:
-        """True for a kind of order that needs a price in won. The market prices other kinds."""
+        """True for a kind that needs a price in won. The market sets the price of other kinds."""
         # A set, and no test of the name: the spelling of "post-close" or "best-own" does not tell
         # that the order names no price. KIS takes "0" as the price of such kinds (workbook, sheet
         # order-cash).
@@ -138,7 +138,7 @@ class Mode(StrEnum):
 
     @property
     def badge(self) -> str:
-        """The mode as the beginning of each line of text for people: ``"[SIM] "``."""
+        """The mode as a prefix of each line that people read: ``"[SIM] "``."""
         # The badge stands in front of the text and not only in a colour: a terminal, a log file and
         # an exported page show it as well.
         return f"[{self.upper()}] "

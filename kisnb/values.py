@@ -73,9 +73,9 @@ _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | dict.fromkey
 
 
 def tidy(text: str) -> str:
-    """Return a text as a keyboard gives it: Korean composed, blanks plain, nothing unseen in it.
+    """Return a text with composed Korean and plain blanks, and without invisible characters.
 
-    No word of it changes, so it is right for reasons and notes, too.
+    No word of it changes, so reasons and notes can be tidied, too.
     """
     # macOS gives file names and some pasted text in NFD, where "삼성" is six letters. Names of
     # stocks are composed, so an exact comparison would not find them.
@@ -83,9 +83,9 @@ def tidy(text: str) -> str:
 
 
 def narrow(text: str) -> str:
-    """Return a code, a name, a number or an option in the spelling in which it is searched.
+    """Return a code, a name, a number or an option in the spelling that searches use.
 
-    It is tidy, and in plain width.
+    The text is tidied, and full-width characters become ASCII.
     """
     return text if text.isascii() else tidy(text).translate(_NARROW)
 
@@ -101,9 +101,9 @@ def near_names(name: str, known: Iterable[str], most: int = 1, alike: float = 0.
 def whole(value: object, what: str, unit: str = "") -> int:
     """Return ``value`` as an int: ``3``, ``3.0``, ``numpy.int64(3)``, ``"1,000"``, ``"@70,000"``.
 
-    ``what`` names it in the message, such as ``"the quantity"``; ``unit`` is the word that may
-    follow it, such as ``"원"``. Raises BadInput, also for a bool, None, and a number of 10^15 or
-    more.
+    ``what`` names the value in the error, such as ``"the quantity"``. ``unit`` is the word that may
+    follow the number, such as ``"원"``. Raises BadInput, also for a bool, None, and a number of
+    10^15 or more.
     """
     number = _whole(value, unit)
     if number is None:
@@ -130,8 +130,8 @@ def price(value: object, what: str = "the price") -> int:
 def numbered_code(value: object) -> str | None:
     """Return the stock code that a number means: ``5930`` gives ``"005930"``.
 
-    Spreadsheets and DataFrames drop the zeros at the front of a code. None for anything else, a
-    text too.
+    Spreadsheets and DataFrames drop the zeros at the front of a code. None for anything that is not
+    a number, and for a text.
     """
     number = None if isinstance(value, str) else _whole(value)
     return f"{number:06d}" if number is not None and 0 < number < 10**6 else None
@@ -153,12 +153,12 @@ def seconds(value: object, what: str) -> float:
 
 
 def member(kind: type[_Member], value: object, what: str) -> _Member:
-    """Return the member of ``kind`` that ``value`` names, in capitals or not. Raises BadInput."""
+    """Return the member of ``kind`` that ``value`` names, in either case. Raises BadInput."""
     return one_of(value, tuple(kind), what)
 
 
 def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
-    """Return the choice that ``value`` names, in capitals or not. Raises BadInput."""
+    """Return the choice that ``value`` names, in upper or lower case. Raises BadInput."""
     found = choice(value, choices) if isinstance(value, str) else None
     if found is not None:
         return found
@@ -166,7 +166,7 @@ def one_of(value: object, choices: Sequence[_Choice], what: str) -> _Choice:
 
 
 def choice(text: str, choices: Sequence[_Choice]) -> _Choice | None:
-    """Return the choice that ``text`` names, in capitals or not; None for anything else."""
+    """Return the choice that ``text`` names, in upper or lower case; None for other texts."""
     spelt = narrow(text).strip().lower()
     return next((choice for choice in choices if spelt == choice.lower()), None)
 

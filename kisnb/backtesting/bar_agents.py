@@ -9,6 +9,7 @@ import msgspec
 
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
+from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar
 from kisnb.market.bars import length_of
@@ -34,6 +35,15 @@ BarCommand = Command | PlaceAtFill
 """All commands of an agent in a back-test over bars."""
 
 
+class BarClock:
+    """The moment at which all agents of a run are, UTC nanoseconds."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now: Ns = 0
+
+
 class BarRunner(AgentRunner):
     """Runs an agent of a back-test over bars, and is its Host."""
 
@@ -45,14 +55,18 @@ class BarRunner(AgentRunner):
         rules: Rules,
         feed: BarFeed,
         out: list[tuple[BarRunner, BarCommand]],
+        clock: BarClock,
         *,
         at_fill: bool,
         cash: Callable[[], int | None],
     ) -> None:
         """Connect the agent to this runner.
 
-        ``out`` collects the commands of all agents in order.
+        ``out`` collects the commands of all agents in order. ``clock`` is theirs, too.
         """
+        # One clock for all: to set the time of each of thousands of agents would cost as much as
+        # their bars.
+        self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash)
         self._feed = feed
         self._codes = frozenset(feed.codes)
@@ -61,31 +75,40 @@ class BarRunner(AgentRunner):
         self.span = length_of(agent.every) if agent.every else 0
         """Length of the bars that ``on_bar`` gets, nanoseconds. 0: it gets no bars."""
 
+    @property
+    def now(self) -> Ns:
+        """The moment at which all agents of the run are."""
+        return self.clock.now
+
+    @now.setter
+    def now(self, t: Ns) -> None:
+        self.clock.now = t
+
     def emit(self, command: Command) -> Order | None:
         """Keep a command until the step ends. Return the order that it makes, or None.
 
-        Raises BadInput for a stock without bars, and for an exit: the desk judges exits by each
-        trade, and a bar has only four prices.
+        Raises BadInput for a stock without bars.
         """
         if isinstance(command, Protect):
-            raise BadInput(
-                "exits are not played over bars", "test them on a tape, or sell in on_bar"
-            )
+            self._check_code(command.protection.code)
         if not isinstance(command, Submit | ReviseOrder):
             self._out.append((self, command))
             return None
         return self._emit(command, command.intent)
 
     def _emit(self, command: BarCommand, intent: Intent) -> Order:
-        if intent.code not in self._codes:
-            raise BadInput(
-                f"{self.agent!r} orders {intent.code}, of which the back-test has no bars",
-                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
-            )
+        self._check_code(intent.code)
         if self.state is not AgentState.RUNNING:
             raise BadInput("the back-test of this agent is over", "order in its handlers")
         self._out.append((self, command))
         return self._books.add_pending(intent, self.now)
+
+    def _check_code(self, code: str) -> None:
+        if code not in self._codes:
+            raise BadInput(
+                f"{self.agent!r} orders {code}, of which the back-test has no bars",
+                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
+            )
 
     def place(self, wanted: Wanted) -> Order | None:
         """Place the order that brings the position to ``wanted``, sized now or at the fill.

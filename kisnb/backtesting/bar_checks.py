@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PRICES = ("open", "high", "low", "close")
 _WHOLE = (*PRICES, "volume")
-_TIMES = ("time", "t", "date", "datetime")
+TIMES = ("time", "t", "date", "datetime")
 _NAMES = "code, time (or date), open, high, low, close, volume"
 
 
@@ -33,9 +33,9 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
     """
     import polars as pl
 
-    frame = _read(data, code)
+    frame = read_table(data, code)
     named = {name.lower(): name for name in frame.columns}
-    time = next((named[name] for name in _TIMES if name in named), None)
+    time = next((named[name] for name in TIMES if name in named), None)
     lacking = [n for n in _WHOLE if n not in named]
     if time is None or lacking or "code" not in named:
         missing = [*(["code"] if "code" not in named else []), *(["time"] if time is None else [])]
@@ -46,9 +46,11 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
         )
     if frame.is_empty():
         raise BadInput("there are no bars in the data", f"give rows with {_NAMES}")
-    begin, is_daily = _begin(frame[time])
+    begin, is_daily = read_times(frame[time])
     rows = frame.select(
-        _codes(frame[named["code"]]), begin.alias("t"), *(pl.col(named[n]).alias(n) for n in _WHOLE)
+        read_codes(frame[named["code"]]),
+        begin.alias("t"),
+        *(pl.col(named[n]).alias(n) for n in _WHOLE),
     ).with_columns(pl.from_epoch("t", time_unit="ns").dt.offset_by("9h").dt.date().alias("day"))
     rows = _whole_numbers(rows)
     # A halted day has a close and no other price in KRX's own tables.
@@ -63,11 +65,15 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
     return rows.select("code", "t", "day", *_WHOLE), is_daily
 
 
-def _read(data: object, code: str) -> pl.DataFrame:
+def read_table(data: object, code: str) -> pl.DataFrame:
+    """Return what a person gave as one table; ``code`` names a stock without a column code.
+
+    Raises BadInput.
+    """
     import polars as pl
 
     if isinstance(data, Mapping):
-        parts = [_with_code(_read(part, str(name)), str(name)) for name, part in data.items()]
+        parts = [_with_code(read_table(part, str(name)), str(name)) for name, part in data.items()]
         if not parts:
             raise BadInput("there are no bars in the data", "give a DataFrame for each code")
         try:
@@ -117,7 +123,7 @@ def _with_code(frame: pl.DataFrame, code: str) -> pl.DataFrame:
     return frame
 
 
-def _codes(column: pl.Series) -> pl.Series:
+def read_codes(column: pl.Series) -> pl.Series:
     """Return the codes as texts. Raises BadInput for a text that is not a stock code."""
     import polars as pl
 
@@ -131,7 +137,7 @@ def _codes(column: pl.Series) -> pl.Series:
     return codes.alias("code")
 
 
-def _begin(column: pl.Series) -> tuple[pl.Series, bool]:
+def read_times(column: pl.Series) -> tuple[pl.Series, bool]:
     """Return the begin of each bar in UTC ns, and True if the bars are daily. Raises BadInput."""
     import polars as pl
 
@@ -181,9 +187,9 @@ def _whole_numbers(rows: pl.DataFrame) -> pl.DataFrame:
         if column.dtype.is_float():
             bad = bad | ~column.is_finite().fill_null(value=True)
         if bad.any():
-            _refuse_bar(rows, bad.arg_true()[0], f"has no {name}", "give the value, or drop it")
+            refuse_row_of(rows, bad.arg_true()[0], f"has no {name}", "give the value, or drop it")
         if column.dtype.is_float() and (broken := column != column.round()).any():
-            _refuse_bar(
+            refuse_row_of(
                 rows, broken.arg_true()[0], f"has a {name} of {column[broken.arg_true()[0]]}",
                 "a price is whole won, a volume whole shares: round the columns",
             )  # fmt: skip
@@ -208,7 +214,7 @@ def _refuse_contradictions(rows: pl.DataFrame) -> None:
     wrong = rows.select(test.alias(str(n)) for n, (test, _, _) in enumerate(tests))
     for n, (_, what, cure) in enumerate(tests):
         if wrong[str(n)].any():
-            _refuse_bar(rows, wrong[str(n)].arg_true()[0], what, cure)
+            refuse_row_of(rows, wrong[str(n)].arg_true()[0], what, cure)
 
 
 def refuse_closed_days(rows: pl.DataFrame) -> None:
@@ -221,7 +227,8 @@ def refuse_closed_days(rows: pl.DataFrame) -> None:
             )
 
 
-def _refuse_bar(rows: pl.DataFrame, row: int, what: str, cure: str) -> NoReturn:
+def refuse_row_of(rows: pl.DataFrame, row: int, what: str, cure: str) -> NoReturn:
+    """Raise BadInput that names a bar by its stock and time, with its numbers."""
     moment = kst_datetime(rows["t"][row])
     bar = f"{rows['code'][row]} at {moment:%Y-%m-%d %H:%M}"
     shown = " ".join(str(rows[name][row]) for name in _WHOLE)

@@ -10,11 +10,15 @@ both and compares their rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kisnb.backtesting.bar_agents import BarCommand, PlaceAtFill
+from kisnb.backtesting.bar_costs import BarCosts
+from kisnb.backtesting.bar_exits import BarExits
+from kisnb.backtesting.bar_prices import Prices
 from kisnb.backtesting.bar_rules import BarGate, BarRules
-from kisnb.clock import DAY, Ns, day_number, kst, kst_day
+from kisnb.backtesting.bar_waiting import Leg, Waiting, Way, whole
+from kisnb.clock import Ns
 from kisnb.events import (
     AccountOpened,
     Bar,
@@ -24,43 +28,34 @@ from kisnb.events import (
     Expired,
     ExternalFound,
     Filled,
+    GuardsSet,
     IntentTaken,
     OrderFact,
     Revised,
     SendStarted,
     Sent,
 )
-from kisnb.exchange.bar_fills import bar_fill, is_reached, limit_price, locked
-from kisnb.market.costs import added
-from kisnb.market.instruments import Instrument
+from kisnb.exchange.bar_fills import locked
+from kisnb.guards import Guards
 from kisnb.orders import Intent, Order, OrderRef, OrderState, Route
-from kisnb.terms import Board, Kind, OrderKind, Side, Venue
+from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Means, Wanted, change
+from kisnb.trading.gate.risk import No
+from kisnb.trading.orders.buy_guards import BuyGuards
 from kisnb.trading.orders.revise import place_lost, why_not_revised
-from kisnb.trading.ports.commands import CancelOrder, NoteDecision, ReviseOrder, Submit
+from kisnb.trading.ports.commands import (
+    CancelOrder,
+    EndProtection,
+    NoteDecision,
+    Protect,
+    ReviseOrder,
+    Submit,
+)
 from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
 ROUTE = "session_default"
 """The router's reason for an order whose stock trades at one venue."""
-
-
-class Waiting:
-    """An order that waits for a bar: it is at the exchange, or will be sized at its fill."""
-
-    __slots__ = ("arrives", "intent", "order", "reached", "traded", "wanted")
-
-    def __init__(self, order: Order, intent: Intent, arrives: Ns, wanted: Wanted | None) -> None:
-        self.order = order
-        self.intent = intent
-        self.arrives = arrives
-        """The order meets bars that begin at this moment or later."""
-        self.wanted = wanted
-        """The amount that sizes the order at its fill. None: its shares are known."""
-        self.reached = False
-        """True for a stop-limit order whose stop was reached: it is now a limit order."""
-        self.traded = 0
-        """Value of its fills so far, won."""
 
 
 class BarOrders:
@@ -76,17 +71,22 @@ class BarOrders:
         *,
         percent: int | None,
         own_cash: dict[str, int] | None,
+        prices: Prices,
+        guards: Mapping[str, Guards],
     ) -> None:
         """Open the account with ``cash`` won at ``now``.
 
         ``percent``: the part of a bar's volume that orders may take, None for any quantity.
-        ``own_cash`` has the won of each agent. None: all agents share the cash.
+        ``own_cash`` has the won of each agent. None: all agents share the cash. ``guards`` are
+        those of the agents that have some.
         """
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
         """Orders that meet the next bar of their stock, by code, oldest first."""
         self.held: dict[str, int] = {}
         """Shares of each stock that the account holds."""
+        self.held_value = 0
+        """Their value at the base prices of the day, won."""
         self.rows: list[Row] | None = None
         """The rows in order. None: they are not kept. A caller that needs them sets a list."""
         self._rules = rules
@@ -95,14 +95,19 @@ class BarOrders:
         self.notify: Callable[[Order, OrderFact], None] | None = None
         """Called with each order and its fact. None: no agent has a handler for them."""
         self._own_cash = own_cash
+        self._limit_buys: dict[str, Order] = {}
+        """Limit buys that were sent, by key; ended ones are dropped when they are counted."""
         self._number = 0
-        self._day_ends: Ns = 0
-        self._day_number = 0
-        self._taxes: dict[tuple[Kind, Board], int] = {}
-        """Tax rates of the present day, parts per billion, by kind and board of an issue."""
+        self._room = 0
+        """Shares that orders may still take of the bar at hand."""
         self._routes = {kind: Route(Venue.KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
-        self._items = {item.code: item for item in rules.universe}
+        self._costs = BarCosts(rules)
         state.apply(AccountOpened(now, cash, ()))
+        self._prices = prices
+        self.exits = BarExits(self, rules, state, prices)
+        self._guards = BuyGuards(rules, state, prices) if guards else None
+        for agent, own in guards.items():
+            state.apply(GuardsSet(now, agent, own))
 
     # what agents want
 
@@ -118,7 +123,9 @@ class BarOrders:
             case ReviseOrder(intent=intent):
                 self._revise(now, intent, arrives)
             case CancelOrder(key=key, qty=qty):
-                self._cancel(now, key, qty)
+                self.cancel(now, key, qty)
+            case Protect() | EndProtection():
+                self.exits.execute(now, command)
             case NoteDecision(decision=decision):
                 self.state.apply(decision)
                 if self.rows is not None:
@@ -126,10 +133,12 @@ class BarOrders:
             case _:
                 # These are for a desk that serves sessions.
                 pass
+        if self.state.exits.watches:
+            self.exits.end_idle(now)
 
     def _submit(self, now: Ns, intent: Intent, arrives: Ns) -> None:
         self._record(IntentTaken(now, intent))
-        no = self._gate.check(now, intent, self.state)
+        no = self._gate.check(now, intent, self.state) or self._guarded(now, intent)
         if no is not None:
             self._record(Denied(now, intent.key, *no))
             return
@@ -137,13 +146,22 @@ class BarOrders:
         order = self.state.books.orders[intent.key]
         self.waiting.setdefault(intent.code, []).append(Waiting(order, intent, arrives, None))
 
+    def _guarded(self, now: Ns, intent: Intent) -> No | None:
+        """Return why a guard of its agent denies a buy; None when none does."""
+        if self._guards is None:
+            return None
+        self._prices.now = now
+        return self._guards.why_not(now, intent)
+
     def _send(self, now: Ns, intent: Intent, route: Route) -> OrderRef:
-        day = self._today(now)
+        day = self._costs.day_number(now)
         highest = self.state.highest.get(day, 0)
         self._record(SendStarted(now, intent.key, route, highest))
         self._number += 1
         ref = OrderRef(day, "", self._number, Venue.KRX)
         self._record(Sent(now, intent.key, ref))
+        if intent.price is not None and intent.side is Side.BUY:
+            self._limit_buys[intent.key] = self.state.books.orders[intent.key]
         return ref
 
     def _revise(self, now: Ns, intent: Intent, arrives: Ns) -> None:
@@ -151,7 +169,7 @@ class BarOrders:
         item = self._rules.instrument(intent.code)
         no = self._gate.check(now, intent, self.state)
         if no is None and item is not None:
-            no = why_not_revised(now, self.state.books, intent, item)
+            no = why_not_revised(now, self.state.books, intent, item) or self._guarded(now, intent)
         if no is not None:
             self._record(Denied(now, intent.key, *no))
             return
@@ -169,7 +187,8 @@ class BarOrders:
             entries.append(moved)
         self._drop_ended(intent.code)
 
-    def _cancel(self, now: Ns, key: str, qty: int | None) -> None:
+    def cancel(self, now: Ns, key: str, qty: int | None = None) -> None:
+        """Take ``qty`` shares of an order out of the market, None for all of its leaves."""
         order = self.state.books.orders.get(key)
         if order is None or not order.is_open:
             return
@@ -193,82 +212,86 @@ class BarOrders:
 
         For a daily bar ``t`` is the day's opening.
         """
-        entries = self.waiting.pop(bar.code)
-        room = bar.volume if self._percent is None else bar.volume * self._percent // 100
+        self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
+        if bar.code in self.state.exits.codes:
+            self.exits.play(bar, t)
+        else:
+            self.meet_part(bar, t, whole(bar))
+
+    def meet_trade(self, bar: Bar, t: Ns) -> None:
+        """Fill the orders of a stock by one trade, which ``bar`` holds."""
+        self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
+        if bar.code in self.state.exits.codes:
+            self.exits.play_trade(bar, t)
+        else:
+            self.meet_part(bar, t, Leg(Way.TRADE, bar.open, bar.open, bar.open))
+
+    def meet_part(self, bar: Bar, t: Ns, leg: Leg) -> None:
+        """Fill the orders of a stock in a part of a bar that begins at ``t``."""
+        entries = self.waiting.pop(bar.code, ())
         left = []
         for entry in entries:
             if entry.arrives > t or not bar.volume:
                 left.append(entry)
                 continue
             if entry.wanted is not None:
-                traded = self._size(bar, t, entry, room)
+                if leg.way is Way.FALL or leg.way is Way.RISE:
+                    left.append(entry)
+                    continue
+                traded = self._size(bar, t, entry)
                 if traded is not None:
-                    room -= traded
+                    self._room -= traded
                     if entry.order.is_open:
                         left.append(entry)
                     continue
-            room -= self._fill(bar, t, entry, room)
+            self._fill(bar, t, entry, leg)
             if entry.order.is_open:
                 left.append(entry)
-        if left:
-            # Handlers of the fills may have ordered more of this stock.
-            self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
+        # Handlers of the fills may have ordered more of this stock.
+        self._keep(bar.code, left + self.waiting.get(bar.code, []))
 
-    def _fill(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int:
-        """Fill one order in a bar with at most ``room`` shares. Return the number of shares."""
-        intent, order = entry.intent, entry.order
-        if self._percent is None:
-            room = order.leaves
-        buys = intent.side is Side.BUY
-        limits = self._rules.bar_days.of(t, bar.code) if bar.high == bar.low else None
-        lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
-        if limits is not None and locked(buys, bar.high, bar.low, lower, upper):
-            return 0
-        if intent.stop is None or entry.reached:
-            price = limit_price(buys, intent.price or 0, bar.open, bar.high, bar.low)
-        else:
-            found = bar_fill(intent.side, order.leaves, intent.price, bar, stop=intent.stop)
-            price = found.price if found is not None else 0
-            entry.reached = is_reached(buys, intent.stop, bar.high, bar.low)
-        shares = min(order.leaves, room)
-        if not price or shares < 1:
-            return 0
+    def sell_at(self, bar: Bar, t: Ns, intent: Intent, price: int) -> None:
+        """Send a sell in the middle of a bar, and trade what the bar has left at ``price``."""
+        self._record(IntentTaken(t, intent))
+        no = self._gate.check(t, intent, self.state)
+        if no is not None:
+            self._record(Denied(t, intent.key, *no))
+            return
+        self._send(t, intent, self._routes[intent.kind])
+        entry = Waiting(self.state.books.orders[intent.key], intent, t, None)
+        if not self._is_locked(bar, t, buys=False):
+            self._trade(t, entry, price)
+        if entry.order.is_open:
+            self.waiting.setdefault(intent.code, []).append(entry)
+
+    def _fill(self, bar: Bar, t: Ns, entry: Waiting, leg: Leg) -> None:
+        """Fill one order in a part of a bar."""
+        if self._is_locked(bar, t, buys=entry.intent.side is Side.BUY):
+            return
+        price = entry.price_in(leg, t)
+        if price:
+            self._trade(t, entry, price)
+
+    def _trade(self, t: Ns, entry: Waiting, price: int) -> None:
+        """Trade as many shares of an order as the bar has left."""
+        intent, leaves = entry.intent, entry.order.leaves
+        shares = leaves if self._percent is None else min(leaves, self._room)
+        if shares < 1:
+            return
+        self._room -= shares
         value = shares * price
-        fee, tax = self._costs(t, intent, entry.traded, value)
+        fee, tax = self._costs.of_fill(t, intent, entry.traded, value)
         entry.traded += value
         self._note_fill(intent, shares, value, fee + tax)
         self._record(Filled(t, intent.key, shares, price, fee, tax, Venue.KRX, t))
-        return shares
 
-    def _costs(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
-        """Return the fee and the tax that a fill adds to its order, won.
+    def _is_locked(self, bar: Bar, t: Ns, *, buys: bool) -> bool:
+        """Return whether a bar stays at a limit price at which nobody trades against this side."""
+        limits = self._rules.bar_days.of(t, bar.code) if bar.high == bar.low else None
+        lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
+        return limits is not None and locked(buys, bar.high, bar.low, lower, upper)
 
-        ``before`` is the value of the order's earlier fills, won.
-        """
-        item, costs = self._items[intent.code], self._rules.costs
-        if not before:
-            # The whole order trades in one fill, which is nearly every order.
-            fee = costs.fee(value, Venue.KRX, item.kind)
-            if intent.side is Side.BUY:
-                return fee, 0
-            return fee, value * self._tax_rate(t, item) // 1_000_000_000
-        fee = added(lambda won: costs.fee(won, Venue.KRX, item.kind), before, value)
-        if intent.side is Side.BUY:
-            return fee, 0
-        day = kst_day(t)
-        return fee, added(lambda won: costs.tax(won, day, item.kind, item.board), before, value)
-
-    def _tax_rate(self, t: Ns, item: Instrument) -> int:
-        """Return the day's tax on sales of an issue, in parts per billion."""
-        self._today(t)
-        sort = item.kind, item.board
-        rate = self._taxes.get(sort)
-        if rate is None:
-            rate = self._rules.costs.tax_rate(kst_day(t), item.kind, item.board)
-            self._taxes[sort] = rate
-        return rate
-
-    def _size(self, bar: Bar, t: Ns, entry: Waiting, room: int) -> int | None:
+    def _size(self, bar: Bar, t: Ns, entry: Waiting) -> int | None:
         """Size an order at the open of a bar. Fill it now if all of it can trade.
 
         Return the shares that traded. None: the order was sent, and the next bar fills it.
@@ -276,11 +299,8 @@ class BarOrders:
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
         buys = intent.side is Side.BUY
-        if bar.high == bar.low:
-            limits = self._rules.bar_days.of(t, bar.code)
-            lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
-            if locked(buys, bar.high, bar.low, lower, upper):
-                return 0
+        if bar.high == bar.low and self._is_locked(bar, t, buys=buys):
+            return 0
         shares = self._shares(bar, intent, wanted)
         qty = shares if buys else -shares
         if qty != intent.qty and qty > 0:
@@ -299,7 +319,11 @@ class BarOrders:
             why = f"an order of {qty * bar.open:,} won is above the limit of {most:,} won"
             self._record(Denied(t, intent.key, why, "order less, or raise max_order_value"))
             return 0
-        if self.notify is None and (self._percent is None or qty <= room):
+        if buys and (no := self._guarded(t, intent)) is not None:
+            self._record(IntentTaken(t, intent))
+            self._record(Denied(t, intent.key, *no))
+            return 0
+        if self.notify is None and (self._percent is None or qty <= self._room):
             self._trade_at_once(bar.open, t, intent)
             return qty
         self._record(IntentTaken(t, intent))
@@ -308,13 +332,13 @@ class BarOrders:
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
         """Send an order and fill all of it at the open, without notice to the agent."""
-        day = self._today(t)
+        day = self._costs.day_number(t)
         started = SendStarted(
             t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
         )
         self._number += 1
         value = intent.qty * price
-        fee, tax = self._costs(t, intent, 0, value)
+        fee, tax = self._costs.of_fill(t, intent, 0, value)
         taken = IntentTaken(t, intent)
         sent = Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX))
         filled = Filled(t, intent.key, intent.qty, price, fee, tax, Venue.KRX, t)
@@ -331,6 +355,8 @@ class BarOrders:
             self.held[intent.code] = held
         else:
             self.held.pop(intent.code, None)
+        base = self._rules.bar_days.bases.get(intent.code, 0)
+        self.held_value += base * (shares if buys else -shares)
         if self._own_cash is not None:
             self._own_cash[intent.agent] += (-value if buys else value) - costs
 
@@ -350,21 +376,21 @@ class BarOrders:
             equity = cash + books.of(agent).position(code).qty * price
         else:
             cash = self.state.cash or 0
-            bases = self._rules.bar_days.bases
-            equity = cash + sum(
-                qty * (price if of == code else bases[of]) for of, qty in self.held.items()
-            )
-        free = cash - self._reserved()
+            change_of_price = price - self._rules.bar_days.bases[code]
+            equity = cash + self.held_value + self.held.get(code, 0) * change_of_price
+        free = cash - self._reserved(agent if self._own_cash is not None else "")
         means = Means(price, price, free, equity, held)
-        return change(wanted, means, self._rules.costs, self._items[code].kind)
+        return change(wanted, means, self._rules.costs, self._costs.kind(code))
 
-    def _reserved(self) -> int:
-        """Return the cash that limit buys at the exchange may need, won."""
+    def _reserved(self, agent: str) -> int:
+        """Return the won that limit buys at the exchange may take; of one agent when named."""
+        buys = self._limit_buys
+        for key in [key for key, order in buys.items() if not order.is_open]:
+            del buys[key]
         return sum(
-            entry.order.leaves * (entry.intent.price or 0)
-            for entries in self.waiting.values()
-            for entry in entries
-            if entry.wanted is None and entry.intent.side is Side.BUY
+            order.leaves * (order.intent.price or 0)
+            for order in buys.values()
+            if not agent or order.intent.agent == agent
         )
 
     def end_day(self, now: Ns) -> None:
@@ -380,24 +406,20 @@ class BarOrders:
             elif order.is_open:
                 self._record(Expired(now, key, order.leaves))
         self.waiting.clear()
+        # An exit looks at each bar of its stock.
+        self.waiting.update((code, []) for code in self.state.exits.codes)
 
     # inside
 
     def _drop_ended(self, code: str) -> None:
-        left = [w for w in self.waiting.get(code, ()) if w.order.is_open]
-        if left:
+        self._keep(code, [w for w in self.waiting.get(code, ()) if w.order.is_open])
+
+    def _keep(self, code: str, left: list[Waiting]) -> None:
+        """Keep the orders of a stock that wait. A stock with an exit stays without one."""
+        if left or code in self.state.exits.codes:
             self.waiting[code] = left
         else:
             self.waiting.pop(code, None)
-
-    def _today(self, now: Ns) -> int:
-        if now >= self._day_ends:
-            day = kst_day(now)
-            self._day_ends = kst(day, 0) + DAY
-            # Numbers begin anew each day at KIS. Here they go on, so that none comes twice.
-            self._day_number = day_number(now)
-            self._taxes.clear()
-        return self._day_number
 
     def _record(self, fact: OrderFact) -> None:
         self.state.apply(fact)
@@ -408,4 +430,4 @@ class BarOrders:
             self.notify(self.state.books.orders[fact.key], fact)
 
 
-__all__ = ["BarOrders", "Waiting"]
+__all__ = ["BarOrders"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import DAY, Ns, kst, kst_day
 from kisnb.events import StockDay
 from kisnb.market import order_rules, ticks
 from kisnb.market.costs import CostModel
@@ -48,6 +48,8 @@ class BarDays(StockDays):
         super().__init__(universe)
         self.bases: dict[str, int] = {}
         """Base price of each stock on the played day, won."""
+        self._known: dict[str, tuple[int, Ns, tuple[int, int]]] = {}
+        """Base price, end of the day and limit prices of each stock, as they were looked up."""
         self._is_adjusted = is_adjusted
 
     def of(self, now: Ns, code: str) -> StockDay | None:
@@ -55,7 +57,12 @@ class BarDays(StockDays):
         base = self.bases.get(code)
         if base is None or code not in self.universe:
             return None
-        limits = self.limits(now, code, base)
+        known = self._known.get(code)
+        if known is not None and known[0] == base and known[1] - DAY <= now < known[1]:
+            limits = known[2]
+        else:
+            limits = self.limits(now, code, base)
+            self._known[code] = base, kst(kst_day(now), 0) + DAY, limits
         return StockDay(now, code, base, limits, base, False, False, 0)
 
     def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:

@@ -24,7 +24,8 @@ from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Chunk
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import BarRules
-from kisnb.backtesting.stuck import StuckWatch
+from kisnb.backtesting.run_record import equity_frame
+from kisnb.backtesting.stuck import AgentFailed, stuck_handlers_end
 from kisnb.clock import DAY, Ns, kst_day
 from kisnb.events import Bar, ClockMoved, Filled, OrderFact, PhaseChanged
 from kisnb.market import sessions
@@ -114,17 +115,11 @@ class BarRun:
                 BarRun._start,
             )
         )
-        with StuckWatch(patience, loops) as watch:
-            try:
-                self._run()
-            except KeyboardInterrupt as e:
-                if not watch.struck:
-                    raise
-                note = next((r.interrupted for r in self.runners if r.interrupted), "")
-                where = note.partition(";")[0].removeprefix("interrupted in ")
-                text = f"a handler has not returned for {patience:g} s: {where}"
-                cure = "end its loop, or give more time: backtest(..., patience=600)"
-                raise AgentFailed(f"{text}. {cure.capitalize()}.") from e
+        with stuck_handlers_end(patience, loops, self._interrupted):
+            self._run()
+
+    def _interrupted(self) -> str:
+        return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
@@ -181,6 +176,7 @@ class BarRun:
     def _note_equity(self, closes: Ns) -> None:
         bases = self.rules.bar_days.bases
         held = sum(qty * bases[code] for code, qty in self.orders.held.items())
+        self.orders.held_value = held
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
@@ -188,13 +184,14 @@ class BarRun:
         _, opens, _, first, stop = chunk.days[index]
         ends, orders, out = chunk.ends, self.orders, self._out
         (runner,) = self.runners
-        waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
+        waiting, meet, clock = orders.waiting, orders.meet, runner.clock
+        on_bar = runner.agent.on_bar
         self._begin_day(opens, bars[first : first + 1])
         try:
             for bar, end in zip(bars[first : stop - 1], ends[first : stop - 1], strict=True):
                 if waiting:
                     meet(bar, bar.t)
-                runner.now = end
+                clock.now = end
                 on_bar(bar)
                 if out:
                     self._take(end)
@@ -268,7 +265,7 @@ class BarRun:
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
         """Deliver each bar to the only agent of its stock. ``codes`` are the stocks' indices."""
-        single = self._single
+        single, clock = self._single, self.runners[0].clock
         assert single is not None
         runner: BarRunner | None = None
         try:
@@ -276,7 +273,7 @@ class BarRun:
                 found = single[index]
                 if found is not None:
                     runner, on_bar = found
-                    runner.now = end
+                    clock.now = end
                     on_bar(bar)
         except BaseException as e:
             if runner is None:
@@ -360,22 +357,7 @@ class BarRun:
 
     def equity(self) -> pl.DataFrame:
         """Return a DataFrame by day: time (KST, the close), cash, holdings, equity (won)."""
-        import polars as pl
-
-        frame = pl.DataFrame(
-            self._equity,
-            schema={"time": pl.Int64, "cash": pl.Int64, "holdings": pl.Int64},
-            orient="row",
-        )
-        moments = pl.from_epoch("time", time_unit="ns").dt.replace_time_zone("UTC")
-        return frame.with_columns(
-            moments.dt.convert_time_zone("Asia/Seoul"),
-            equity=pl.col("cash") + pl.col("holdings"),
-        )
-
-
-class AgentFailed(RuntimeError):
-    """Raised when an agent's code ends with an error during a back-test."""
+        return equity_frame(self._equity)
 
 
 def _overrides(agent: Agent, name: str) -> bool:

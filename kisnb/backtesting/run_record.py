@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kisnb.clock import MINUTE, Ns
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 
 # msgspec reads annotations at run time. polars stays out of the import: it takes about 145 ms.
@@ -29,13 +31,13 @@ class RunRecord(msgspec.Struct, frozen=True):
     books: OrderBooks
     """Order books of the account and of every agent, at the end of the run."""
     equity: pl.DataFrame
-    """One row for each trading day, at its close.
+    """One row for each trading day, at its close; of a run over ticks, one for each minute.
 
     Columns: time (Datetime("ns"), Asia/Seoul), cash, holdings, equity (Int64, KRW). Holdings are
     valued at the last price known. No row precedes the first trade of the data.
     """
     bars: pl.DataFrame
-    """The bars that were played, in order of time and code; empty after a run over ticks.
+    """The bars that were played, in order of time and code; of a run over ticks, their minutes.
 
     Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a
     daily bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
@@ -59,4 +61,43 @@ class RunRecord(msgspec.Struct, frozen=True):
         return self.books.account
 
 
-__all__ = ["BAR_COLUMNS", "EQUITY_COLUMNS", "RunRecord"]
+def equity_frame(notes: Sequence[tuple[Ns, int, int]]) -> pl.DataFrame:
+    """Return the columns of ``RunRecord.equity`` from (moment, cash, holdings), oldest first."""
+    import polars as pl
+
+    schema = {"time": pl.Int64, "cash": pl.Int64, "holdings": pl.Int64}
+    frame = pl.DataFrame(notes, schema=schema, orient="row")
+    return frame.with_columns(_kst("time"), equity=pl.col("cash") + pl.col("holdings"))
+
+
+def minute_bars(trades: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of ``RunRecord.bars`` from trades: the minutes in which a stock traded.
+
+    Columns of ``trades``: code, t (UTC nanoseconds), price (won), qty (shares), in order of time.
+    """
+    import polars as pl
+
+    price = pl.col("price")
+    return (
+        trades.group_by("code", time=pl.col("t") // MINUTE * MINUTE, maintain_order=True)
+        .agg(
+            open=price.first(), high=price.max(), low=price.min(), close=price.last(),
+            volume=pl.col("qty").sum(),
+        )
+        .sort("time", "code")
+        .with_columns(_kst("time"))
+    )  # fmt: skip
+
+
+def _kst(name: str) -> pl.Expr:
+    """Return a column of UTC nanoseconds as times in Korea."""
+    import polars as pl
+
+    return (
+        pl.from_epoch(name, time_unit="ns")
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone("Asia/Seoul")
+    )
+
+
+__all__ = ["BAR_COLUMNS", "EQUITY_COLUMNS", "RunRecord", "equity_frame", "minute_bars"]

@@ -6,14 +6,36 @@ from collections.abc import Sequence
 
 from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.given import CASH
+from kisnb.events import ProtectionRefused
 from kisnb.market.costs import PLANS, CostModel
 from kisnb.trading.agents.agent import Agent
+from kisnb.trading.exit_state import ExitState
 
 _PPB_PERCENT = 10_000_000
 """One percent in parts per billion."""
 _FILLS = (
     "An order meets the next bar of its stock: a market order fills at the open, a limit order at "
     "its limit when the bar trades through it (BAR_FILLS.md)."
+)
+_EXITS = (
+    "Exits are judged at each trade, of a bar at its open, on the way to its low, then on the way "
+    "to its high: a stop comes before a target (BAR_FILLS.md, rule 6). Forecasts of models are not "
+    "played."
+)
+_NO_LIMITS = "The desk's own limits, such as max_order_value, are not applied."
+_TRADE_FILLS = (
+    "An order meets the next trades of its stock: a market order, and a limit order that reaches, "
+    "fill at the price of the next trade; a limit order that waits fills when a trade goes through "
+    "its limit. Bids, asks and the queue are not known."
+)
+_TAPE_FILLS = (
+    "An order meets the tape (tape_market.py): it takes the levels that the newest depth shows, "
+    "and waits behind the shares that stood at its price."
+)
+_NO_IMPACT = (
+    "Nobody answers our orders: what they take from a depth is missing until the tape shows the "
+    "next one."
 )
 _AT_FILL = "target and buy_value are sized at the price of the fill, which no live order knows."
 _AT_DECISION = (
@@ -43,7 +65,7 @@ def parameters_in_words(agent: Agent) -> str:
     return ", ".join(f"{name}={getattr(agent, name)!r}" for name in agent.parameters())
 
 
-def assumed(
+def bar_assumptions(
     feed: BarFeed,
     rules: BarRules,
     unknown: Sequence[str],
@@ -53,7 +75,8 @@ def assumed(
     *,
     separate: bool,
     has_limits: bool,
-    has_guards: bool,
+    exits: ExitState,
+    refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
     """Return the assumptions of a run over bars, as sentences."""
     said = [
@@ -62,9 +85,7 @@ def assumed(
         "Any quantity is filled; the volume of a bar is not looked at."
         if fills is None
         else f"Orders take at most {fills} % of a bar's volume.",
-        f"An order is at the exchange {latency:g} s after the decision."
-        if latency
-        else "An order is at the exchange at the moment of the decision (latency 0).",
+        _latency_in_words(latency),
         "No queue: who stood before at a price is not known, so a touched limit fills nothing.",
         _AT_FILL if sizing == "fill" else _AT_DECISION,
         "All orders go to KRX; market impact, dividends and interest are left out.",
@@ -72,12 +93,8 @@ def assumed(
     if separate:
         said.append("Each agent has its own cash.")
     if not has_limits:
-        said.append("The desk's own limits, such as max_order_value, are not applied.")
-    if has_guards:
-        said.append("The guards of agents (kisnb.Guards) are not checked over bars.")
-    if unknown:
-        few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        said.append(f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN).")
+        said.append(_NO_LIMITS)
+    said += [*_exits_in_words(exits, refused), *_unknown_in_words(unknown)]
     adjusted = sum(rules.is_adjusted(code) for code in feed.codes)
     if adjusted:
         said.append(
@@ -85,3 +102,66 @@ def assumed(
             "grid: ticks are not checked for them, and limit prices are one percent nearer."
         )
     return tuple(said)
+
+
+def tick_assumptions(
+    unknown: Sequence[str],
+    fills: int | None,
+    latency: float,
+    *,
+    has_limits: bool,
+    exits: ExitState,
+    refused: Sequence[ProtectionRefused],
+) -> tuple[str, ...]:
+    """Return what a run over trades assumes, as sentences."""
+    said = [
+        _TRADE_FILLS,
+        "Any quantity is filled; the shares of a trade are not looked at."
+        if fills is None
+        else f"Orders take at most {fills} % of a trade's shares.",
+        _latency_in_words(latency),
+        "All orders go to KRX; market impact, dividends and interest are left out.",
+    ]
+    if not has_limits:
+        said.append(_NO_LIMITS)
+    return (*said, *_exits_in_words(exits, refused), *_unknown_in_words(unknown))
+
+
+def tape_assumptions(
+    latency: float, *, has_orders: bool, has_limits: bool, has_cash: bool
+) -> tuple[str, ...]:
+    """Return what a run over a recorded day assumes, as sentences."""
+    said = [_TAPE_FILLS]
+    if has_orders:
+        said.append(
+            "The tape was recorded with orders of ours in the market: its depth counts their "
+            "shares, and an order is at the exchange when the tape shows one."
+        )
+    else:
+        said += [_latency_in_words(latency), _NO_IMPACT]
+    if not has_limits:
+        said.append("The desk's own limits have their usual values, not those of the settings.")
+    if not has_cash:
+        said.append(f"No cash was named: no buy is refused for it, and {CASH:,} won are counted.")
+    return tuple(said)
+
+
+def _exits_in_words(exits: ExitState, refused: Sequence[ProtectionRefused]) -> list[str]:
+    said = [_EXITS] if exits.watches or exits.ended else []
+    if refused:
+        first, count = refused[0], len(refused)
+        said.append(f"{count} exit{'s were' if count > 1 else ' was'} not set: {first.reason}.")
+    return said
+
+
+def _unknown_in_words(unknown: Sequence[str]) -> list[str]:
+    if not unknown:
+        return []
+    few = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return [f"{few}: in no list of stocks, counted as stocks of KOSPI (Q…: as ETN)."]
+
+
+def _latency_in_words(latency: float) -> str:
+    if latency:
+        return f"An order is at the exchange {latency:g} s after the decision."
+    return "An order is at the exchange at the moment of the decision (latency 0)."

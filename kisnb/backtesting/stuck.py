@@ -10,10 +10,38 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 LOOK_SECONDS = 0.5
 """Pause between two looks, wall time."""
+
+
+class AgentFailed(RuntimeError):
+    """Raised when an agent's code ends with an error during a back-test."""
+
+
+@contextmanager
+def stuck_handlers_end(
+    patience: float, loops: frozenset[object], interrupted: Callable[[], str]
+) -> Iterator[None]:
+    """Interrupt a handler that does not return for ``patience`` seconds of wall time.
+
+    ``loops`` are the code objects that call handlers. ``interrupted`` gives the note that the
+    interrupt left with the agent. Raises AgentFailed with the handler's line. A person's own
+    interrupt goes on as it is.
+    """
+    with StuckWatch(patience, loops) as watch:
+        try:
+            yield
+        except KeyboardInterrupt as e:
+            if not watch.struck:
+                raise
+            where = interrupted().partition(";")[0].removeprefix("interrupted in ")
+            text = f"a handler has not returned for {patience:g} s: {where}"
+            cure = "end its loop, or give more time: backtest(..., patience=600)"
+            raise AgentFailed(f"{text}. {cure.capitalize()}.") from e
 
 
 class StuckWatch:

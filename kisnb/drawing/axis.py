@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 
 _STEPS = (1, 2, 5, 10)
@@ -33,11 +33,16 @@ def round_values(bottom: float, top: float, lines: int, least: float = 1.0) -> l
 
 
 def dated_places(days: Sequence[date], at_most: int) -> list[tuple[int, str]]:
-    """Return (index, label) of the days that get a label, at most ``at_most``.
+    """Return (index, label) of the days or moments that get a label, at most ``at_most``.
 
-    They are the first days of years, quarters or months. A range without two of them gets evenly
-    spaced days.
+    Of days they are the first days of years, quarters or months. A range without two of them gets
+    evenly spaced days. Moments get evenly spaced times.
     """
+    moments = [day for day in days if isinstance(day, datetime)]
+    if moments:
+        form = "%H:%M" if moments[0].date() == moments[-1].date() else "%m-%d %H:%M"
+        every = -(-len(moments) // at_most)
+        return [(i, f"{moments[i]:{form}}") for i in range(every // 2, len(moments), every)]
     counts = [day.year * 12 + day.month - 1 for day in days]
     begun = [i for i, (a, b) in enumerate(pairwise(counts), start=1) if a != b]
     for months in _MONTHS:

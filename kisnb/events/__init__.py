@@ -32,7 +32,14 @@ from kisnb.events.account import (
     HoldingAdopted,
     OrderShown,
 )
-from kisnb.events.agents import AgentFact, AgentNoted, AgentRecord, DecisionMade, GuardsSet
+from kisnb.events.agents import (
+    AgentArchived,
+    AgentFact,
+    AgentNoted,
+    AgentRecord,
+    DecisionMade,
+    GuardsSet,
+)
 from kisnb.events.desk import (
     AgentLeased,
     AgentReleased,
@@ -100,6 +107,7 @@ from kisnb.events.orders import (
     Sent,
     is_order_fact,
 )
+from kisnb.events.requotes import Requoted
 
 Event: TypeAlias = (
     OrderFact
@@ -118,6 +126,7 @@ __all__ = [
     "Accepted",
     "AccountFact",
     "AccountOpened",
+    "AgentArchived",
     "AgentFact",
     "AgentLeased",
     "AgentNoted",
@@ -181,6 +190,7 @@ __all__ = [
     "ReadingsGood",
     "Rejected",
     "Reopened",
+    "Requoted",
     "Resolved",
     "Revised",
     "SendStarted",

@@ -38,7 +38,8 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.
 
-    Between the two the desk sells all that is held, in any trading state, over restarts too.
+    As long as a flatten lasts, the desk sells all that is held. It does so in any trading state,
+    and also after a restart.
     """
 
     on: bool
@@ -69,10 +70,10 @@ class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """KIS's figure (``theirs``) and ours (``ours``) differ.
+    """KIS's figure (``theirs``) and ours (``ours``) differ. ``what`` says which figure it is.
 
-    ``filled`` and ``cancelled``: shares of the order with the key ``subject``. ``holding``: shares
-    of the stock with this code. ``cash``: won. ``listed``: number of orders of a day.
+    ``filled`` and ``cancelled``: shares of the order whose key is ``subject``. ``holding``: shares
+    of the stock whose code is ``subject``. ``cash``: won. ``listed``: number of orders of a day.
     """
 
     subject: str
@@ -108,7 +109,8 @@ class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An agent took over shares that no agent held.
 
-    Quantity and cost move to the agent's order book, from the order books that no agent owns.
+    Quantity and cost move to the agent's order book. ``lots`` names the order books that they
+    leave.
     """
 
     key: str
@@ -134,7 +136,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A typed call got an order that existed already. From now on it belongs to that place too."""
+    """A typed call got an order that existed. From now on the order belongs to ``place``, too."""
 
     key: str
     place: Place

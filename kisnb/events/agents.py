@@ -24,7 +24,7 @@ class GuardsSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An agent made a decision, once or several times in a row. ``t`` is the first moment.
 
-    A later fact with the same key replaces this one: it counts more repetitions.
+    A later fact with the same key replaces this one, and counts the new repetitions too.
     """
 
     key: str
@@ -62,14 +62,14 @@ class AgentRecord(msgspec.Struct, frozen=True, gc=False):
     kept: str
     """The values of the agent's ``keep`` fields, a JSON object."""
     state: str
-    """running, paused, stopped or failed."""
+    """running, waiting, paused, stopped or failed."""
     note: str = ""
     """The error line of a failed agent; empty for others."""
     when_lost: str = "hold"
-    """The desk's action on the agent's orders and shares when its session is lost.
-
-    ``hold``, ``cancel`` or ``flatten``.
-    """
+    """What the desk does with its orders and shares when its session is lost: hold, cancel,
+    flatten."""
+    schedule: str = ""
+    """When its session starts and stops it, a JSON object. Empty: a person does."""
 
 
 class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -78,5 +78,13 @@ class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     record: AgentRecord
 
 
-AgentFact: TypeAlias = DecisionMade | GuardsSet | AgentNoted
+class AgentArchived(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """An agent was started afresh: this is what the desk knew of its earlier life."""
+
+    record: AgentRecord
+    since: Ns
+    """The moment of that record."""
+
+
+AgentFact: TypeAlias = DecisionMade | GuardsSet | AgentNoted | AgentArchived
 """Facts of agents that the journal keeps."""

@@ -91,9 +91,9 @@ class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Unresolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The time in which KIS could list an order with unknown outcome is over: a person decides.
+    """KIS's list did not settle an order with unknown outcome in time. A person must decide.
 
-    ``candidates`` are the numbers of orders in KIS's list that it could be.
+    ``candidates`` are the numbers of the orders in KIS's list that this order could be.
     """
 
     key: str

@@ -18,7 +18,7 @@ class ProtectionSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # A row for each new high would be a row for each trade of a rising stock. So the peak is journaled
 # at most once a second, and a restart may know a peak of up to a second before.
 class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An exit came to another stage, or the highest price since it was set rose."""
+    """An exit came to a later stage, or the highest price since the exit was set rose."""
 
     key: str
     stage: ExitStage

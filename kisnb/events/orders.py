@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from kisnb.clock import Ns
 from kisnb.events.fact import Fact
+from kisnb.events.requotes import Requoted
 from kisnb.orders import Intent, Naming, OrderRef, Route
 from kisnb.terms import Venue
 
@@ -263,6 +264,7 @@ OrderFact: TypeAlias = (
     | Expired
     | Reopened
     | OrderHeld
+    | Requoted
 )
 _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
 

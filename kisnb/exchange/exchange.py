@@ -53,8 +53,9 @@ KOSPI200 = 200
 class Exchange:
     """One day of both venues, from ``now`` on.
 
-    The listing of a stock is made when it is first asked for. Methods that change something return
-    everything that happened, oldest first.
+    An own order is one that a client sent; all others are of the simulated background. The listing
+    of a stock is made when it is first asked for. Methods that change something return everything
+    that happened, oldest first.
     """
 
     def __init__(self, universe: Universe, day: date, now: Ns, assumed: Assumed = None) -> None:
@@ -86,7 +87,7 @@ class Exchange:
 
     @property
     def next_boundary(self) -> Ns | None:
-        """The next moment at which a span, call or halt begins or ends; None after the last."""
+        """The next start or end of a span, call auction or halt; None after the last."""
         boundary = (
             self._boundaries[self._passed][0] if self._passed < len(self._boundaries) else None
         )
@@ -217,9 +218,10 @@ class Exchange:
         return level, happened + self.break_circuit(now, board, level) if level else happened
 
     def break_circuit(self, now: Ns, board: Board, level: Level) -> list[Happening]:
-        """Halt a board on both venues: for 20 minutes and a call, or at level 3 for the day.
+        """Halt a board on both venues, and return what happened.
 
-        Return what happened. Nextrade halts at once with KRX (Nextrade's rules).
+        Levels 1 and 2: for 20 minutes, then a call auction. Level 3: for the rest of the day.
+        Nextrade halts at once with KRX (Nextrade's rules).
         """
         happened = self.advance(now)
         # Kept by board, because stocks that are first asked for later are halted as well. 0 means
@@ -239,7 +241,7 @@ class Exchange:
     def resume_trading(self, now: Ns, code: str) -> list[Happening]:
         """End a stock's halt, and return what happened. A call auction follows, then trading.
 
-        Nextrade goes on when KRX does.
+        Nextrade trades again when KRX trades again.
         """
         happened = self.advance(now)
         krx = self.listing(code)
@@ -325,9 +327,9 @@ class Exchange:
         ]
 
     def _on_interruption(self, now: Ns, listing: Listing) -> None:
-        """Schedule the end of a call or halt that began.
+        """Schedule the end of a call auction or halt that began.
 
-        Before 2026-09-14 Nextrade had no VI and halted during KRX's (notice of 2026-09-09).
+        Before 2026-09-14 Nextrade had no VI. It halted during a VI of KRX (notice of 2026-09-09).
         """
         if listing.until:
             heapq.heappush(self._wakes, (listing.until, next(self._count), listing))

@@ -10,7 +10,7 @@ from kisnb.terms import Side
 
 
 class Match(NamedTuple):
-    """Shares that an arriving order (taker) takes from a resting one (maker), at its price."""
+    """Shares that a new order (taker) takes from a resting order (maker), at the maker's price."""
 
     maker_id: int
     taker_id: int
@@ -106,9 +106,9 @@ class LimitBook:
         return matches
 
     def available(self, side: Side, worst: int | None, enough: int) -> bool:
-        """Return True when ``enough`` shares wait for an order of ``side`` within ``worst``.
+        """Return True when an order of ``side`` could match ``enough`` shares or more at once.
 
-        ``worst`` is the worst price that the order may take; None: any.
+        ``worst`` is the worst price that the order may take; None: any price.
         """
         against = side.opposite
         levels = self._levels[against]

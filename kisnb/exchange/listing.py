@@ -53,7 +53,8 @@ State: TypeAlias = Literal["open", "call", "halted"]
 class Listing:
     """Orders, trades and interruptions of one stock on one venue. It reports to ``happenings``.
 
-    It calls ``interrupted`` when a call or halt begins. The exchange calls ``wake`` at its end.
+    It calls ``interrupted`` when a VI, a halt, or the call auction after a halt begins. The
+    exchange calls ``wake`` at the end of each.
     """
 
     def __init__(
@@ -126,16 +127,17 @@ class Listing:
         self._expire(t)
 
     def resume(self, tally: Tally, t: Ns, opening: int, close: int) -> None:
-        """Set the state of the middle of a day, after the trades of ``tally``.
+        """Begin in the middle of a day, after the trades that ``tally`` sums up.
 
-        ``opening`` is the opening auction's price, ``close`` the official close; 0 before them.
+        ``opening`` is the opening auction's price, ``close`` the official close. Each is 0 before
+        it.
         """
         self.tape.tally, self.tape.t = tally, t
         self.vi.reference = opening or self.vi.reference
         self.close = close
 
     def wake(self, t: Ns) -> None:
-        """End the halt or call whose end is ``t``. A call auction may follow a halt."""
+        """End the halt or call auction whose end is ``t``. A call auction may follow a halt."""
         # Wakes are never taken back. This one may belong to a call or halt that another one has
         # replaced.
         if self.until != t or self.state == "open":
@@ -163,7 +165,7 @@ class Listing:
         self._interrupted(t, self)
 
     def lift(self, now: Ns, t: Ns, call: Ns) -> None:
-        """End a halt at ``t``. In continuous trading a call of ``call`` nanoseconds follows."""
+        """End a halt at ``t``. In continuous trading a call auction of ``call`` ns follows."""
         if self.state == "halted" and not self.ended_for_day:
             # Nextrade's halt ends when KRX trades again, which is later than now.
             self._call_after, self.until = call, t
@@ -241,7 +243,7 @@ class Listing:
     def provide(
         self, now: Ns, order_id: int, side: Side, price: int, qty: int, at: Segment | None = None
     ) -> None:
-        """Enter a limit order of the background into the current segment, or into ``at``.
+        """Enter a limit order of the background into the segment ``at``; None: the current one.
 
         The order is not checked. It is dropped while the segment takes no orders.
         """
@@ -426,7 +428,7 @@ class Listing:
         self._interrupted(now, self)
 
     def _settle(self, now: Ns, segment: Segment) -> None:
-        """Let the stop orders arrive that the last trades reached, and match mid-price orders."""
+        """Enter the stop orders whose stop the last trades reached, and match mid-price orders."""
         while self._phase(segment) is not Phase.CLOSED and (hit := segment.take_reached_stops()):
             for order in hit:
                 qty, order.beside = order.beside, 0

@@ -25,7 +25,7 @@ from kisnb.terms import OrderKind, Phase, Side
 
 
 class ExchangeOrder:
-    """An own order that has not ended."""
+    """An own order (one that a client sent) that has not ended."""
 
     __slots__ = ("beside", "expires", "id", "kind", "price", "segment", "side", "stop")
 
@@ -146,7 +146,7 @@ class Segment:
         return outcome.price if outcome.volume else None
 
     def turn_conditional(self) -> None:
-        """Turn conditional orders (조건부지정가) into market orders. The closing auction begins."""
+        """Turn conditional orders (조건부지정가) into market orders for the closing auction."""
         for order in [
             o for o in self._own.values() if o.kind is OrderKind.CONDITIONAL and o.segment is self
         ]:
@@ -172,7 +172,7 @@ class Segment:
     # continuous trading
 
     def meets(self, side: Side, price: int) -> bool:
-        """Return True when an order at ``price`` may match: in the limit book or at the middle."""
+        """Return True when an order at ``price`` may match in the limit book or at the midpoint."""
         if self._mids:
             return True
         if side is Side.BUY:
@@ -209,7 +209,7 @@ class Segment:
         self._mids.append(order)
 
     def meet_middle(self, now: Ns) -> None:
-        """Match the waiting mid-price orders of both sides, when there is a middle."""
+        """Match the waiting mid-price orders of both sides, when there is a midpoint."""
         if self._mids and self.middle is not None:
             for order in [o for o in self._mids if o.side is Side.BUY]:
                 order.beside = self.take_middle(now, order.id, order.side, order.beside)

@@ -70,7 +70,8 @@ class Tape:
     ) -> None:
         """Record a trade and report it.
 
-        ``buy`` and ``sell`` are the ids of the orders. ``book`` gives best ask and bid after it.
+        ``buy`` and ``sell`` are the ids of the orders. ``book`` gives best ask and bid after the
+        trade.
         """
         tally = self.tally
         tally.add(now, price, qty, segment)

@@ -17,7 +17,7 @@ ViWhy: TypeAlias = Literal["static VI", "dynamic VI", "static and dynamic VI"]
 
 
 class DynamicVi(NamedTuple):
-    """Distance from the last trade's price at which a stock is interrupted."""
+    """The distance from the last trade's price at which the dynamic VI interrupts a stock."""
 
     when: When
     percent: int
@@ -47,7 +47,7 @@ DYNAMIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2014, 9, 1), Venue.NXT: date
 
 
 class Bounds(NamedTuple):
-    """The prices from which on a stock is interrupted: it trades only between the two."""
+    """Two prices: a stock trades only between them. At or beyond one of them it is interrupted."""
 
     lower: int
     upper: int

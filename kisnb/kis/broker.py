@@ -83,11 +83,11 @@ class KisBroker:
     ) -> None:
         """Build the broker. ``cache`` is the folder of the token file.
 
-        ``timeout`` is wall seconds after which a call counts as unanswered. ``can_order`` False
+        After ``timeout`` seconds of wall time a call counts as unanswered. ``can_order`` False
         opens the account for reading only, and ``why_not`` is the cure that is then shown.
         ``transport`` carries requests and frames: the network by default, a ``Recording`` of it, or
-        a ``Replay``. ``nxt_listed`` says by code whether Nextrade lists a stock: its followed
-        channel changes with the market session.
+        a ``Replay``. ``nxt_listed`` returns True for the code of a stock that Nextrade lists: such
+        a stock is followed on another channel in each market session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
         """Venues and kinds that this host takes, for the desk."""
@@ -158,10 +158,9 @@ class KisBroker:
 
     @property
     def settled(self) -> bool:
-        """True when nothing changes before the clock moves.
+        """True when nothing can change before the clock moves.
 
-        Then KIS has answered every subscription, or the stream waits for its next attempt to
-        connect.
+        KIS has answered every subscription, or the stream waits for its next attempt to connect.
         """
         return self._stream.settled
 
@@ -192,9 +191,10 @@ class KisBroker:
         return self._stream.last_record(want)
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a channel that is wanted as ``records``, oldest first.
+        """Return the newest records of a channel and key, oldest first.
 
-        At most those of 1,000 frames. Columns are texts in KIS's order.
+        Empty unless a want of the kind ``records`` asks for them. At most the records of 1,000
+        frames of the channel are kept. Columns are texts in KIS's order.
         """
         return self._stream.kept_records(tr_id, key)
 
@@ -349,8 +349,8 @@ class KisBroker:
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
         """Ask KIS for the facts of a stock today, and return them: base price, limits, halts.
 
-        ``is_described`` False: also name, board and venues; paper does not state those. Raises
-        KisError when KIS states no base price, as for a code that it does not know.
+        ``is_described`` False: KIS is asked for name, board and venues, too. Paper does not state
+        them. Raises KisError when KIS states no base price, as for a code that it does not know.
         """
         quote, info = await self._price(code, Venue.KRX), None
         # search-stock-info is not offered at the paper host (workbook).
@@ -377,8 +377,9 @@ class KisBroker:
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
         """Make any call that only reads; return its rows by block, and True when all pages came.
 
-        Account and blank keys of further pages are added here. Raises BadInput for an unknown name
-        or parameter and for a call that places orders or keys; NotOffered; KisError.
+        The broker adds the account, and the blank keys that KIS wants for the first page. Raises
+        BadInput for an unknown name or parameter, and for a call that places orders or issues keys.
+        Raises NotOffered and KisError.
         """
         api = APIS.get(name)
         if api is None or api.post:

@@ -54,8 +54,8 @@ def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:
 
     NXT trades alone before KRX opens. In KRX's regular session KRX's prices are the official ones.
     Afterwards both trade, because KRX has an after-market of its own since 2026-09-14 (KIS notice
-    of 2026-09-09): then it is the unified channel. KRX's channel serves a stock that NXT does not
-    list, and the time when nothing trades.
+    of 2026-09-09): then it is the unified channel. It is KRX's channel for a stock that NXT does
+    not list, and while nothing trades.
     """
     if not nxt_listed:
         return Venue.KRX
@@ -80,8 +80,8 @@ class Feed:
     def venue(self, now: Ns, code: str) -> Venue:
         """Return the venue of the channel on which a stock is followed at ``now``.
 
-        When the host has no channel of NXT alone, it is SOR, the unified channel. When the host has
-        neither, it is KRX.
+        If NXT's channel is meant and the host does not have it, the venue is SOR, the unified
+        channel. If the host does not have that one either, the venue is KRX.
         """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
         # This is a chain of two comparisons: NXT is wanted, and the host does not stream NXT.
@@ -92,7 +92,8 @@ class Feed:
     def next_change(self, now: Ns) -> Ns | None:
         """Return the moment at which the channel of a stock that NXT lists changes next.
 
-        None at a host that streams KRX alone. Ten days after ``now`` when it changes later.
+        None at a host that streams KRX alone. If nothing changes within ten days, return the moment
+        ten days after ``now``.
         """
         # Nothing ever changes at such a host. None keeps the stream from waking up for it.
         if not set(self._venues) - {Venue.KRX}:

@@ -102,7 +102,7 @@ class Credentials(msgspec.Struct, frozen=True):
         return self.account.reveal() + self.product
 
     def masking(self) -> Mask:
-        """Return a mask that hides all of these in texts."""
+        """Return a mask that hides these keys and the account in texts."""
         return Mask(
             *(
                 secret.reveal()

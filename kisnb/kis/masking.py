@@ -36,7 +36,7 @@ class Mask:
         self.keep(*secrets)
 
     def keep(self, *secrets: str) -> None:
-        """Add secrets to hide from now on, also in the spelling that they have in addresses."""
+        """Add secrets to hide from now on, also where they are percent-encoded in a URL."""
         if all(secret in self._secrets for secret in secrets):
             return
         # A secret may also stand in an address, in its quoted spelling.

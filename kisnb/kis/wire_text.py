@@ -20,7 +20,7 @@ _ns_of: dict[str, Ns] = {}
 def whole(text: str) -> int:
     """Return a text as won or shares; 0 when it is empty. Raises FrameError.
 
-    KIS pads numbers with zeros or blanks, writes the sign in front, and some with zero decimals.
+    KIS pads numbers with zeros or blanks, and writes the sign in front. Some have decimals of 0.
     """
     text = text.strip()
     if not text:

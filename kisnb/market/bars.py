@@ -46,13 +46,13 @@ def length_of(every: str) -> Ns:
 
 
 def _begin_of(t: Ns, span: Ns) -> Ns:
-    """Return the start of the bar that contains the moment ``t``; a day starts at midnight, KST."""
+    """Return the start of the bar that contains ``t``. A daily bar starts at 0:00 KST."""
     # Spans of seconds, minutes and whole hours begin at the same moments in Korea and in UTC.
     return t - (t + KST_SHIFT) % span if span == DAY else t - t % span
 
 
 def _is_of_day(tick: Tick) -> bool:
-    """Return True for a trade of the daily bar: a trade at KRX up to the official close."""
+    """Return True for a trade that counts in the daily bar: at KRX, up to the official close."""
     # KRX's daily prices leave its after-market and Nextrade out. The closing auction trades at
     # the very moment of the close.
     return tick.venue is Venue.KRX and tick.t <= sessions.regular_close(kst_day(tick.t)) + SECOND

@@ -197,7 +197,7 @@ def is_trading_day(day: date) -> bool:
 
 
 def is_hour_later(day: date) -> bool:
-    """Return True when KRX opens and closes an hour later, as on the college entrance exam."""
+    """Return True when KRX opens and closes an hour later, as on an exam day (수능)."""
     return day in EXAM_DAYS or day in _local.hour_later
 
 

@@ -126,9 +126,9 @@ class CostModel(msgspec.Struct, frozen=True):
     def break_even(
         self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX
     ) -> int:
-        """Return the lowest price on the grid at which a sale of ``qty`` shares pays for itself.
+        """Return the lowest price on the tick grid at which a sale of ``qty`` shares loses nothing.
 
-        The sale then brings in at least ``cost`` won after fee and tax.
+        At this price the sale brings in at least ``cost`` won after fee and tax.
         """
         # It cannot be lower: without fee and tax this price would just bring in the cost.
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
@@ -156,7 +156,7 @@ class CommissionRow(NamedTuple):
 
     @property
     def model(self) -> CostModel:
-        """The account's rates with the dated tax."""
+        """The cost model with this account's commission. The tax follows from the day of a sale."""
         return CostModel(self.krx, self.nxt, self.fund)
 
 
@@ -195,7 +195,7 @@ _HIGHEST = Decimal(1)
 def read_fees(text: str) -> CostModel:
     """Return the commission plan that the setting ``fees`` names.
 
-    ``text`` is the name of a plan, or own rates in percent of the traded value:
+    ``text`` is the name of a plan, or the account's rates in percent of the traded value:
     ``krx=0.0140527,nxt=0.0130527,fund=0.0146527`` (KRX and Nextrade for stocks, fund for ETF and
     ETN). A rate that is left out equals that of KRX. Raises ConfigError.
     """
@@ -244,9 +244,10 @@ def _no_plan(text: str) -> ConfigError:
 
 
 def added(cost_of: Callable[[int], int], before: int, value: int) -> int:
-    """Return the won that a fill of ``value`` won adds to a cost of its order.
+    """Return the won by which a fill of ``value`` won raises the fee or the tax of its order.
 
-    ``cost_of`` gives the fee or tax on a value. The order had traded ``before`` won at that venue.
+    ``cost_of`` returns the fee, or the tax, on a value in won. Before the fill, the order had
+    traded ``before`` won at that venue.
     """
     # Whether KIS cuts to the won by order or by fill is not documented: a field of Uncertain.
     return cost_of(value) if current().costs_by_fill else cost_of(before + value) - cost_of(before)

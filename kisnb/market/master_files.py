@@ -177,10 +177,11 @@ def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]
 
 
 def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
-    """Return the folder with the master files that hold on ``day``; None when no root has any.
+    """Return the folder with the master files that hold on ``day``; None when there are none.
 
-    It is the newest dated copy that is not later than ``day``, else the root itself. A later copy
-    is not used, because issues that were delisted in between are missing in it.
+    The first of ``roots`` with master files counts. In it, the folder is the newest dated copy that
+    is not later than ``day``, else the root itself. A later copy is not used, because it lacks the
+    issues that were delisted after ``day``.
     """
     for root in roots:
         # Dates written as 2026-11-20 compare as texts.
@@ -192,7 +193,7 @@ def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
 
 
 def dated(folder: Path) -> date | None:
-    """Return the day that the name of a folder of master files states; None when it states none."""
+    """Return the day in the name of a folder of master files; None when the name is no date."""
     try:
         return date.fromisoformat(folder.name)
     except ValueError:

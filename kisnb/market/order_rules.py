@@ -258,9 +258,9 @@ def joins_call(kind: OrderKind) -> bool:
 
 
 def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> Ns:
-    """Return the moment at which the leaves of an order that is entered now end.
+    """Return the moment at which the leaves of an order entered now expire.
 
-    IOC and FOK end at once. An order at SOR ends with the later of its venues. Raises BadInput when
+    IOC and FOK end at once. At SOR the later moment of KRX and NXT counts. Raises BadInput when
     ``venue`` takes no such order now.
     """
     # Nothing outlives its day: KRX's regular orders end at 15:30 and are not carried into the
@@ -293,7 +293,7 @@ def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
 def _rule(
     now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed
 ) -> Rule | None:
-    """Return the rule by which ``venue`` takes this kind for this issue now; None for no rule."""
+    """Return the rule by which ``venue`` takes this kind for this issue now; None: not taken."""
     if not _listed(venue, instrument, assumed):
         return None
     # The first rule decides. Where two spans overlap, it is one of the span that gives the phase.
@@ -313,7 +313,7 @@ def _takes(
     assumed: Assumed,
     offered: Offered,
 ) -> bool:
-    """Return True when ``venue`` takes an order meant as ``kind`` now, or its after-market twin."""
+    """Return True when ``venue`` takes ``kind`` or its after-market equivalent now."""
     meant = [
         k
         for k in (kind, _AFTER_KINDS.get(kind))

@@ -18,7 +18,7 @@ Content: TypeAlias = Literal["text", "date", "number", "whole"]
 def read_table(
     path: Path, columns: Mapping[str, Content], key: tuple[str, ...], cure: str
 ) -> pl.DataFrame:
-    """Read a parquet file, and return these columns. Others, such as pandas' index, are left out.
+    """Read a parquet file, and return ``columns``. Other columns, as pandas' index, are dropped.
 
     Raises ConfigError for a file that is missing or cannot be read, a column of another type, an
     empty cell, and two rows with the same ``key``. Rows are counted from 1. ``cure`` is the cure

@@ -83,9 +83,11 @@ def has_prices(folder: Path) -> bool:
 def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     """Read the files in ``folder``, and yield the issues of ``day``.
 
-    They are the stocks of the listing, and the issues with daily bars. Where daily bars reach to
-    the day, they give base price, volume and halt. An issue that is not in the listing is there
-    from its first bar on. Raises ConfigError for a missing or broken file.
+    They are the stocks of the listing (without KONEX), and the issues outside the listing whose
+    first daily bar is not later than ``day``. Each issue gets its base price and typical volume
+    from its daily bars before ``day``, and counts as halted when its bar of ``day`` has no volume.
+    A listed stock without a bar of ``day`` gets all three from the listing. Raises ConfigError for
+    a missing or broken file.
     """
     today = bars_of(folder, day)
     known = _known(daily(folder), day)
@@ -109,7 +111,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
 
 
 def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
-    """Return the real bars of a day by code, on the tick grid of the day; empty without any."""
+    """Return the real bars of a day by code, on that day's tick grid; empty without bars."""
     import polars as pl
 
     rows = daily(folder).filter(pl.col("date") == day)
@@ -121,16 +123,16 @@ def bars_of(folder: Path, day: date) -> dict[str, DailyBar]:
 
 
 def kind_of(code: str, name: str) -> Kind:
-    """Return the kind of an issue that is not in the listing, by its code and its name's brand."""
+    """Return the kind of an issue outside the listing, by its code and the brand in its name."""
     if code.startswith("Q"):
         return Kind.ETN
     return Kind.ETF if name.split(" ")[0] in _FUND_BRANDS else Kind.STOCK
 
 
 def _known(daily: pl.DataFrame, day: date) -> dict[str, tuple[str, float, int]]:
-    """Return name, base price and median volume on ``day`` by code.
+    """Return name, base price and typical volume on ``day`` by code, from the days before it.
 
-    On an issue's first day, its own open and volume are used.
+    On an issue's first day, base price and volume are that day's open and volume.
     """
     import polars as pl
 
@@ -191,7 +193,7 @@ def snapped(
     close: float,
     volume: int,
 ) -> DailyBar:
-    """Return a bar with prices on the day's tick grid. Without volume all prices are the close."""
+    """Return a bar with prices on the day's tick grid. For volume 0 all prices are the close."""
     if not volume or not opened:
         flat = ticks.nearest(close, kind, day, board)
         return DailyBar(flat, flat, flat, flat, 0)

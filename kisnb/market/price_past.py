@@ -85,9 +85,9 @@ class PricePast:
         return known[-1] if known and known[-1].day == self.day else None
 
     def day_range(self, code: str) -> float:
-        """Return the range of the price on the listing's day: high / low - 1.
+        """Return high / low - 1 of an issue on the day that the listing file shows.
 
-        0.0 for an issue without trades, and when the listing has no such columns.
+        0.0 for an issue without trades, and when the file has no columns High and Low.
         """
         return self._ranges.get(code, 0.0)
 

@@ -28,7 +28,7 @@ def reserved_for(now: Ns) -> date | None:
 
 
 def why_not_taken(now: Ns) -> tuple[str, str] | None:
-    """Return the reason why KIS reserves no order now, and the cure; None when it does."""
+    """Return why KIS reserves no order now, and the cure; None when KIS does reserve orders now."""
     at = kst_datetime(now).time()
     if reserved_for(now) is None:
         return f"KIS reserves no orders at {at:%H:%M}: the market is open, or opens soon", _HOURS

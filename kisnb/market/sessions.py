@@ -114,6 +114,16 @@ def continuous_end(day: date) -> Ns:
     return _regular_day(day, edition(), current()).continuous_end
 
 
+def label_hours(label: SessionId, day: date) -> tuple[Ns, Ns] | None:
+    """Return when a market session begins and ends on a day; None on a day without it."""
+    track = _of(day, None).labels
+    # The end of one label and the begin of the next are one moment, so the next moment is the end.
+    for i, held in enumerate(track.holds):
+        if held is label and label is not SessionId.KR_OFF:
+            return track.moments[i], track.moments[i + 1]
+    return None
+
+
 def boundaries(day: date, assumed: Assumed = None) -> tuple[Ns, ...]:
     """Return each moment of a day at which a venue's phase or the session id changes.
 
@@ -164,7 +174,7 @@ def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
 
 
 def _rows(day: date, assumed: Uncertain) -> list[Span]:
-    """Return the rows that hold on ``day``, in the order of the table: the newest of each span."""
+    """Return each span's newest row that holds on ``day``, in the order of the table."""
     newest: dict[tuple[str, Venue], Span] = {}
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
@@ -192,9 +202,9 @@ def _opens_later(day: date) -> Ns:
 def _hours(row: Span, day: date, assumed: Uncertain) -> Hours:
     """Return a row with its moments on ``day``.
 
-    On the first trading day of a year only the spans up to the opening move, by an hour. On the
-    exam day all spans move (KRX rule), and the last ones end as usual (press reports of
-    2025-11-13).
+    On the first trading day of a year only the spans up to the opening are an hour later. On the
+    exam day all spans are an hour later (KRX rule), but the last ones end as usual (press reports
+    of 2025-11-13).
     """
     begins = _opens_later(day) if row.name == "regular" or row.name in OPENING else _later(day)
     ends = _opens_later(day) if row.name in OPENING else _later(day)
@@ -244,7 +254,7 @@ def _most_open(rows: tuple[Hours, ...]) -> Phase:
 def _changes(
     track: _Track[tuple[Hours, ...]], phase_of: Callable[[tuple[Hours, ...]], Phase]
 ) -> _Track[Phase]:
-    """Return the phases of a track, without the moments at which the phase stays the same."""
+    """Return the phases of a track. Moments at which the phase does not change are left out."""
     moments: list[Ns] = []
     phases: list[Phase] = []
     for t, rows in zip(track.moments, track.holds, strict=True):

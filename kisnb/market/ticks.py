@@ -117,7 +117,7 @@ def on_grid(price: int, kind: Kind, day: date | None = None, board: Board = Boar
 def snap(
     price: int, side: Side, kind: Kind, day: date | None = None, board: Board = Board.KOSPI
 ) -> int:
-    """Return the nearest price on the grid that is not worse for the one who orders.
+    """Return the nearest price on the grid that is not worse for the buyer or seller.
 
     A buy is rounded down, a sell is rounded up.
     """

@@ -64,8 +64,9 @@ class Universe:
         """Return the issues of ``day``; the packaged ones when there are no files.
 
         KIS's master files are read from the folder ``master`` in ``data``, else in the state
-        folder. The listing and prices in ``data`` come on top, because their base prices are those
-        of the day. Raises ConfigError when a file is missing or broken.
+        folder. The facts of the listing and the price files in ``data`` replace those of the master
+        files, because their base prices are those of ``day``. Raises ConfigError when a file is
+        missing or broken.
         """
         roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
         folder = folder_of(day, roots)
@@ -81,8 +82,8 @@ class Universe:
     def for_kis(data: Path | None, day: date) -> Universe:
         """Return the issues that a paper or live desk knows on ``day`` before it has asked KIS.
 
-        Names, boards and kinds are those of ``load``. Base prices, volumes and halts are left out:
-        those of a file are of its own day, and those of the packaged list are made up. Raises
+        Names, boards and kinds are those of ``load``. Base prices, volumes and halts are left out,
+        because a file has them of another day, and in the packaged list they are made up. Raises
         ConfigError as ``load`` does.
         """
         listed = Universe.load(data, day)
@@ -100,8 +101,8 @@ class Universe:
     def spell(self, code: object) -> str:
         """Return a code as KIS writes it.
 
-        A list that is not complete lets each text pass that may be a code: KIS decides. Raises
-        UnknownInstrument, with the codes that may have been meant.
+        If the list is not complete, each text in the form of a code passes, and KIS decides. Else
+        raises UnknownInstrument for an unknown code, with the codes that may have been meant.
         """
         plain = _plain_code(code)
         if not self.is_complete and is_code(plain):
@@ -111,8 +112,8 @@ class Universe:
     def with_prices(self, priced: Iterable[Instrument]) -> Universe:
         """Return these issues and those of ``priced`` as one universe.
 
-        An issue in both has the facts of ``priced``. It keeps those that only master files have:
-        Nextrade listing, preferred share, listing date, offer price and liquidation.
+        An issue in both has the facts of ``priced``. Facts that only master files have stay as they
+        are: Nextrade listing, preferred share, listing date, offer price and liquidation.
         """
         merged = dict(self._by_code)
         for item in priced:
@@ -145,7 +146,7 @@ class Universe:
 
     @property
     def lacks_nxt(self) -> bool:
-        """True when it is not known of some issues whether Nextrade lists them."""
+        """True when there are issues of which it is not known whether Nextrade lists them."""
         return any(item.nxt is None for item in self)
 
     def search(self, text: str) -> list[Instrument]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kisnb.errors import BadInput, KisnbError
+from kisnb.session.agents.agent_view import LIVE
 from kisnb.session.connect import connect
 from kisnb.session.session import Session
 from kisnb.terms import Mode
@@ -54,28 +55,31 @@ def agent_class(file: Path, name: str = "") -> type[Agent]:
 
 
 def run(
-    file: Path, name: str, mode: Mode, parameters: Mapping[str, str], until: str | None = None
-) -> int:
+    file: Path, name: str, mode: Mode, parameters: Mapping[str, str], until: str | None = None,
+    at: str = "", days: int | None = None,
+) -> int:  # fmt: skip
     """Run an agent until it ends, until a moment, or until a signal. Return the exit status.
 
-    0: the agent was stopped, or ended by itself. 1: its code failed. Raises KisnbError.
+    With ``at`` it runs by a schedule, as ``session.agents.start`` describes.
+    0: it was told to end. 1: it failed. Raises KisnbError.
     """
     made = agent_class(file, name)(**parameters)
-    return asyncio.run(_run(made, mode, until))
+    return asyncio.run(_run(made, mode, until, at, days))
 
 
-async def _run(agent: Agent, mode: Mode, until: str | None) -> int:
+async def _run(agent: Agent, mode: Mode, until: str | None, at: str, days: int | None) -> int:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     async with await connect(mode) as session:
-        view = await session.agents.start(agent)
+        scheduled = {"at": at, "until": until or "", "days": days} if at else {}
+        view = await session.agents.start(agent, **scheduled)  # type: ignore[arg-type]
         print(f"{view.line} ({session.label}); Ctrl-C ends it", flush=True)
         waiting = loop.create_task(over.wait(), name="the end of the agent")
         watching = loop.create_task(_watch(session, view.id), name="the agent's state")
         tasks = {waiting, watching}
-        if until is not None:
+        if until is not None and not at:
             tasks.add(loop.create_task(_until(session, until), name="the moment of its end"))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -107,7 +111,7 @@ async def _watch(session: Session, agent_id: str) -> None:
             print(text, flush=True)
         shown = len(session.troubles)
         view = next((v for v in session.agents if v.id == agent_id), None)
-        if view is None or view.state not in (AgentState.RUNNING, AgentState.PAUSED):
+        if view is None or view.state not in LIVE:
             return
         # Of the session's clock, so that a simulated day in lockstep goes on.
         await session.sleep(1)

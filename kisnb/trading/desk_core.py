@@ -12,6 +12,7 @@ Each part takes the ``Turn`` of the step. A part knows the parts above it, never
     StockReadings            asks for the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
     ExitWatch                watches what is held, and sells it
+    Requotes                 moves and ends orders that nobody fills
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
 
@@ -22,6 +23,7 @@ from typing import TypeAlias
 
 from kisnb.clock import Ns, kst, kst_day
 from kisnb.events import (
+    AgentArchived,
     AgentNoted,
     Armed,
     CancelRefused,
@@ -58,6 +60,7 @@ from kisnb.trading.orders.order_path import OrderPath
 from kisnb.trading.orders.order_reconciliation import expiry
 from kisnb.trading.orders.readings import AFTER_BOUNDARY, Readings
 from kisnb.trading.orders.reconciliation import Reconciliation
+from kisnb.trading.orders.requotes import Requotes
 from kisnb.trading.orders.stock_readings import StockReadings
 from kisnb.trading.orders.urgent_sells import UrgentSells
 from kisnb.trading.ports.commands import (
@@ -148,6 +151,7 @@ class DeskCore:
         self._flatten = Flatten(state, sells, self.orders, self.cancels, self.readings)
         sales = ExitSales(rules, state, self.depths, sells, self.orders, self.cancels)
         self._exits = ExitWatch(rules, state, sales, self.cancels)
+        self._requotes = Requotes(state, self.depths, sells, self.orders, self.cancels)
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
@@ -173,6 +177,7 @@ class DeskCore:
             self.readings.schedule(turn, now, "restart", account=True)
         self.stocks.want(turn, self.state.books.account.holds)
         self._exits.start(turn)
+        self._requotes.proceed(turn)
         return turn.take_effects()
 
     def step(self, now: Ns, message: CoreMessage) -> list[Effect]:
@@ -190,6 +195,9 @@ class DeskCore:
         # The same messages may have ended what an exit protects, or the order by which it sells.
         if self.state.exits.watches:
             self._exits.proceed(turn)
+        # Last: an exit that sells takes the shares over.
+        if self.state.requotes.budgets:
+            self._requotes.proceed(turn)
         return turn.take_effects()
 
     def may_send(self, now: Ns, key: str) -> Permission:
@@ -294,8 +302,17 @@ class DeskCore:
                 self.cancels.request(turn, key, qty, kill_switch=kill_switch)
             case ResolveOrder():
                 self.reconciliation.decide(turn, command)
-            case NoteAgent(record=record):
+            case NoteAgent() | NoteDecision() | SetGuards():
+                self._execute_agent_command(turn, command)
+            case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
+                self._exits.execute(turn, command)
+
+    def _execute_agent_command(self, turn: Turn, command: AgentCommand) -> None:
+        match command:
+            case NoteAgent(record=record, fresh=fresh):
                 noted = self.state.agents.get(record.agent)
+                if noted is not None and fresh:
+                    turn.record(AgentArchived(turn.now, noted.record, noted.t))
                 if noted is None or noted.record != record:
                     turn.record(AgentNoted(turn.now, record))
             case NoteDecision(decision=decision):
@@ -303,8 +320,6 @@ class DeskCore:
             case SetGuards(agent=agent, guards=guards):
                 if self.state.guards.get(agent) != guards:
                     turn.record(GuardsSet(turn.now, agent, guards))
-            case Protect() | EndProtection() | SetPriceAlert() | EndPriceAlert() | PushForecast():
-                self._exits.execute(turn, command)
 
     def _execute_control(self, turn: Turn, command: _Control) -> None:
         """Carry out a command about the halt, arming, an adoption or an accepted difference."""
@@ -417,8 +432,16 @@ class DeskCore:
         # Orders end with their market session without a notice (KRX has cancelled regular orders at
         # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
-        if has_expired or (self.readings.linked and live):
+        if self.readings.linked and _begins_day(ended):
+            # A desk that runs for days: what came overnight is known before agents go on.
+            self.readings.schedule(turn, now, "begin of a trading day", account=True)
+        elif has_expired or (self.readings.linked and live):
             at = ended + AFTER_BOUNDARY
             self.readings.schedule(turn, at, "end of a session", account=True)
         else:
             self.readings.schedule_regular(turn)
+
+
+def _begins_day(boundary: Ns) -> bool:
+    """Return True for the first boundary of a trading day; False for 0, which stands for none."""
+    return boundary > 0 and boundary == min(sessions.boundaries(kst_day(boundary)), default=0)

@@ -9,6 +9,7 @@ from kisnb.clock import Ns, day_number
 from kisnb.events import (
     Accepted,
     AccountOpened,
+    AgentArchived,
     AgentFact,
     AgentNoted,
     Armed,
@@ -32,6 +33,7 @@ from kisnb.events import (
     OrderFact,
     OrderHeld,
     OrderShown,
+    Requoted,
     Resolved,
     SendStarted,
     Sent,
@@ -46,6 +48,7 @@ from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.order_books.stated_shares import CLOCKS_DIFFER, StatedShares
 from kisnb.trading.ports.journal_rows import RouteDecided, Row
+from kisnb.trading.requote_state import RequoteState
 from kisnb.trading.typed_orders.order_names import OrderNames
 
 MOST_DECISIONS = 5_000
@@ -99,8 +102,12 @@ class State:
         """Day and number of the orders whose acceptance was known from a notice at the opening."""
         self.exits = ExitState()
         """Exits and price alerts."""
+        self.requotes = RequoteState()
+        """Orders with a requote that is not over, and the buys that wait after one."""
         self.agents: dict[str, AgentNoted] = {}
         """The newest record of each agent, by its id."""
+        self.archived: list[AgentArchived] = []
+        """What agents kept before they were started afresh, oldest first."""
         self.guards: dict[str, Guards | None] = {}
         """The guards of agents' buys, by agent."""
         self.short_of_cash: dict[str, Ns] = {}
@@ -214,7 +221,7 @@ class State:
             # Only the last step ends a run. A desk that died before it begins the run again.
             case HaltStep(step="notify"):
                 self.halting = ""
-            case AgentNoted() | GuardsSet() | DecisionMade():
+            case AgentNoted() | GuardsSet() | DecisionMade() | AgentArchived():
                 self._apply_agent_fact(row)
 
     def _apply_agent_fact(self, row: AgentFact) -> None:
@@ -223,6 +230,8 @@ class State:
                 self.agents[record.agent] = row
             case GuardsSet(agent=agent, guards=guards):
                 self.guards[agent] = guards
+            case AgentArchived():
+                self.archived.append(row)
             case DecisionMade():
                 self._note_decision(row)
 
@@ -232,8 +241,14 @@ class State:
         if type(row) is ExternalFound:
             self._note_late(row)
         order = self.books.apply(row)
-        if type(row) is IntentTaken and row.naming is not None:
-            self.names.add(row.t, order.key, row.naming)
+        if type(row) is IntentTaken:
+            self.requotes.begin(row.t, row.intent)
+            if row.naming is not None:
+                self.names.add(row.t, order.key, row.naming)
+        elif type(row) is Requoted:
+            self.requotes.apply(row, order)
+        elif self.requotes.budgets and order.is_ended:
+            self.requotes.on_ended(order)
         if type(row) is Denied and row.about == "cash":
             self.short_of_cash[order.intent.agent] = row.t
         if type(row) is OrderHeld:

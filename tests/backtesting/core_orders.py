@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kisnb.backtesting.bar_agents import BarCommand, BarRunner, PlaceAtFill
+from kisnb.backtesting.bar_agents import BarClock, BarCommand, BarRunner, PlaceAtFill
 from kisnb.backtesting.bar_feed import BarFeed
+from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import BarGate, BarRules
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.clock import Ns, day_number, kst_day
@@ -21,7 +22,8 @@ from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.desk_core import CoreMessage, DeskCore
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, Submit
+from kisnb.trading.orders.buy_guards import BuyGuards
+from kisnb.trading.ports.commands import CancelOrder, ReviseOrder, SetGuards, Submit
 from kisnb.trading.ports.effects import (
     AskDepth,
     Cancel,
@@ -45,7 +47,7 @@ class Entry:
 
     def __init__(self, number: int, intent: Intent, qty: int) -> None:
         self.number, self.intent, self.leaves = number, intent, qty
-        self.reached = False
+        self.reached = self.rests = False
 
 
 class CoreOrders:
@@ -55,6 +57,7 @@ class CoreOrders:
         self, rules: BarRules, limits: Limits, books: OrderBooks, now: Ns, cash: int, percent: int
     ) -> None:
         self.state = State()
+        self.prices: BarPrices | None = None
         self.core = DeskCore(rules, limits, self.state)
         self.core.gate = self.core.orders.gate = BarGate(rules, limits)
         self.rows: list[Row] = []
@@ -98,6 +101,26 @@ class CoreOrders:
         if left := [entry for entry in entries if entry.leaves]:
             self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
 
+    def meet_trade(self, bar: Bar, t: Ns) -> None:
+        """Fill the orders of a stock by one trade. A limit that waits needs a trade through it."""
+        entries, price = self.waiting.pop(bar.code), bar.open
+        room = bar.volume * self._percent // 100
+        for entry in entries:
+            limit, buys = entry.intent.price, entry.intent.side.value == "buy"
+            at = price
+            if limit is not None and entry.rests:
+                at = limit if (price < limit if buys else price > limit) else 0
+            elif limit is not None:
+                at = price if (price <= limit if buys else price >= limit) else 0
+            entry.rests = True
+            shares = min(entry.leaves, room)
+            if at and shares:
+                entry.leaves -= shares
+                room -= shares
+                self._notice(t, "filled", entry, shares, at)
+        if left := [entry for entry in entries if entry.leaves]:
+            self.waiting[bar.code] = left + self.waiting.get(bar.code, [])
+
     def end_day(self, now: Ns) -> None:
         """Show in KIS's list that nothing lives on. The core books it as expired."""
         day = kst_day(now)
@@ -121,6 +144,8 @@ class CoreOrders:
 
     def _step(self, now: Ns, message: CoreMessage) -> None:
         self._now = now
+        if self.prices is not None:
+            self.prices.now = now
         self._run(now, self.core.step(now, message))
 
     def _run(self, now: Ns, effects: Iterable[Effect]) -> None:
@@ -205,13 +230,28 @@ def core_run(
     percent: int,
 ) -> tuple[BarRun, CoreOrders]:
     """Return a run over the whole core, and its orders."""
-    books, out = OrderBooks(), list[tuple[BarRunner, BarCommand]]()
+    books, out, clock = OrderBooks(), list[tuple[BarRunner, BarCommand]](), BarClock()
     orders = CoreOrders(rules, limits, books, feed.hours[0][1], cash, percent)
     runners = [
         BarRunner(
-            agent, name, books, rules, feed, out, at_fill=False, cash=lambda: orders.state.cash
+            agent,
+            name,
+            books,
+            rules,
+            feed,
+            out,
+            clock,
+            at_fill=False,
+            cash=lambda: orders.state.cash,
         )
         for name, agent in agents.items()
     ]
+    # Guards look at the prices of bars: the core has seen no trade.
+    orders.prices = BarPrices(feed)
+    orders.core.orders._guards = BuyGuards(rules, orders.state, orders.prices)
+    for name, agent in agents.items():
+        if agent.guards is not None:
+            orders._step(feed.hours[0][1], SetGuards(name, agent.guards))
+    orders.rows.clear()
     run = BarRun(feed, runners, orders, rules, orders.state, out)  # type: ignore[arg-type]
     return run, orders

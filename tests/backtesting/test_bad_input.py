@@ -97,7 +97,7 @@ def test_h06_an_agent_that_bars_cannot_drive_is_refused() -> None:
         ran(OnTicks)
     with pytest.raises(BadInput, match=r"wants bars of 1m, and the data have bars of 1d"):
         ran(Minutes)
-    with pytest.raises(BadInput, match=r"no bars of 000660, the stock of Idle.*005930"):
+    with pytest.raises(BadInput, match=r"do not have 000660, the stock of Idle.*005930"):
         ran(Idle(code="000660"))
     with pytest.raises(BadInput, match="is not an agent"):
         ran([3])

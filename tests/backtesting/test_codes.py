@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kisnb.backtesting.engine import Engine
+from kisnb.backtesting.tape.tape_run import TapeRun
 from kisnb.errors import BadInput
 from kisnb.market.universe import Universe
 from kisnb.strategies.volume_trigger import VolumeTrigger
@@ -22,10 +22,10 @@ from tests.trading.desk import NOON
 )
 def test_m03_a_stock_that_no_tape_can_have_is_refused(code: str, words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        Engine(VolumeTrigger(code=code), Universe.packaged(), NOON)
+        TapeRun(VolumeTrigger(code=code), Universe.packaged(), NOON)
 
 
 def test_m03_a_number_is_read_as_the_code_of_six_digits() -> None:
     number: Any = 5930
-    engine = Engine(VolumeTrigger(code=number), Universe.packaged(), NOON)
+    engine = TapeRun(VolumeTrigger(code=number), Universe.packaged(), NOON)
     assert engine.runner.agent.code == "005930"

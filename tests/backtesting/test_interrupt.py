@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kisnb
-from kisnb.backtesting.engine import Engine
+from kisnb.backtesting.tape.tape_run import TapeRun
 from kisnb.events import Tick
 from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
@@ -22,6 +22,6 @@ class Endless(kisnb.Agent):
 
 
 def test_a04_an_interrupt_in_a_handler_ends_the_back_test_and_names_the_line():
-    engine = Engine(Endless(), Universe.packaged(), NOON)
+    engine = TapeRun(Endless(), Universe.packaged(), NOON)
     with pytest.raises(KeyboardInterrupt, match=r"interrupted in Endless\.on_tick, line "):
         engine.frame(NOON, [Tick(NOON, CODE, Venue.KRX, 100, 1, Side.BUY, 0, 0, 100, 100)])

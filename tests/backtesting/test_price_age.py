@@ -5,7 +5,7 @@ Row A05.
 
 from __future__ import annotations
 
-from kisnb.backtesting.engine import Engine
+from kisnb.backtesting.tape.tape_run import TapeRun
 from kisnb.clock import SECOND, Ns
 from kisnb.events import Tick
 from kisnb.market.universe import Universe
@@ -28,9 +28,9 @@ class Clockwork(Agent):
         self.buy(1)
 
 
-def engine_of(agent: Agent) -> Engine:
+def engine_of(agent: Agent) -> TapeRun:
     limits = Limits(max_quote_age=2 * SECOND)
-    return Engine(agent, Universe.packaged(), NOON, limits)
+    return TapeRun(agent, Universe.packaged(), NOON, limits)
 
 
 def tick(t: Ns, price: int) -> Tick:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kisnb.backtesting.tape_market import TapeMarket
+from kisnb.backtesting.tape.tape_market import TapeMarket
 from kisnb.clock import kst
 from kisnb.events import Depth, Tick
 from kisnb.terms import Side, Venue

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
+from kisnb.backtesting.results.round_trips import fills_frame, round_trips, trades_frame
 from kisnb.clock import kst_datetime
 from kisnb.history.download import trading_days
 from kisnb.terms import Side
@@ -28,7 +28,7 @@ def test_h06_a_sale_over_two_lots_is_two_round_trips_with_costs_to_the_won():
     trading.trade(DAYS[0], BUY, "005930", 70_000, 10)
     trading.trade(DAYS[3], BUY, "005930", 70_500, 7)
     trading.trade(DAYS[8], SELL, "005930", 71_300, 12)
-    trades = trades_frame(trading.books.account, DAYS)
+    trades = trades_frame(round_trips(trading.books.account, DAYS))
     assert trades.select(
         "quantity", "entry_price", "exit_price", "pnl", "costs", "days"
     ).rows() == [
@@ -46,7 +46,7 @@ def test_h06_a_sale_on_the_day_of_the_buy_was_held_for_no_day():
     trading = Trading()
     trading.trade(DAYS[0], BUY, "005930", 70_000, 10)
     trading.trade(DAYS[0], SELL, "005930", 70_100, 10)
-    assert trades_frame(trading.books.account, DAYS)["days"].to_list() == [0]
+    assert trades_frame(round_trips(trading.books.account, DAYS))["days"].to_list() == [0]
 
 
 plans = st.lists(
@@ -67,7 +67,7 @@ def test_h06_round_trips_and_fills_add_up_to_the_order_book(plan):
         if side is BUY or sum(parts) <= trading.held.get(code, 0):
             trading.trade(day, side, code, 100 * hundreds, *parts)
     book = trading.books.account
-    trades, fills = trades_frame(book, DAYS), fills_frame(book)
+    trades, fills = trades_frame(round_trips(book, DAYS)), fills_frame(book)
     assert trades["pnl"].sum() == book.realised
     assert trades["pnl_net"].sum() == book.realised_net
     assert (trades["pnl"] - trades["costs"]).equals(trades["pnl_net"])
@@ -81,9 +81,9 @@ def test_h06_round_trips_and_fills_add_up_to_the_order_book(plan):
 
 def test_h06_a_run_without_a_fill_has_typed_empty_frames():
     book = Trading().books.account
-    assert trades_frame(book, DAYS).schema["pnl_net"] == pl.Int64
+    assert trades_frame(round_trips(book, DAYS)).schema["pnl_net"] == pl.Int64
     assert fills_frame(book).schema["time"] == KST_NS
-    assert trades_frame(book, DAYS).is_empty()
+    assert trades_frame(round_trips(book, DAYS)).is_empty()
 
 
 def test_h06_the_fills_stand_in_the_order_of_time():

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import kisnb
-from kisnb.backtesting.backtest import prepared
+from kisnb.backtesting.bar_backtest import prepared
 from kisnb.backtesting.bar_feed import read_feed
 from kisnb.backtesting.bar_rules import universe_of
-from kisnb.events import Accepted, AccountOpened, Bar, Expired
+from kisnb.events import Accepted, AccountOpened, Bar, Denied, Expired
+from kisnb.guards import Guards
 from kisnb.market.costs import BANKIS
 from kisnb.market.universe import Universe
 from kisnb.orders import Order
@@ -81,21 +82,21 @@ def rows_of(rows: list[Any]) -> list[str]:
     return [repr(msgspec.structs.replace(r, t=0) if isinstance(r, Expired) else r) for r in kept]
 
 
-def both(data: pl.DataFrame, codes: list[str], seed: int, percent: int) -> tuple[Any, ...]:
+def both(
+    data: pl.DataFrame, codes: list[str], seed: int, percent: int, kind: type[Restless] = Restless
+) -> tuple[Any, ...]:
     feed = read_feed(data)
     issues, _ = universe_of(feed.codes, Universe.packaged())
 
     def agents() -> dict[str, kisnb.Agent]:
-        return {f"Restless-{c}": Restless(code=c, seed=seed + i) for i, c in enumerate(codes)}
+        return {f"Restless-{c}": kind(code=c, seed=seed + i) for i, c in enumerate(codes)}
 
     short_agents, whole_agents = agents(), agents()
+    for name, agent in short_agents.items():
+        agent.id = name
     short = prepared(
         list(short_agents.values()), feed, issues, BANKIS, cash=CASH, fills=percent, limits=LIMITS
     )
-    for runner, name in zip(short.runners, short_agents, strict=True):
-        assert len(codes) == 1 or runner.id == name
-        runner.id = runner.agent.id = name
-    short._by_id = {runner.id: runner for runner in short.runners}
     short.orders.rows = []
     short.run()
     whole, orders = core_run(whole_agents, feed, short.rules, LIMITS, CASH, percent)
@@ -135,6 +136,21 @@ def test_h06_h13_the_short_way_agrees_for_several_stocks_with_one_cash(seed: int
     }  # fmt: skip
     assert rows_of(short[0]) == rows_of(whole[0])
     assert short[1].equals(whole[1])
+
+
+class Guarded(Restless):
+    """The same with guards that deny often."""
+
+    guards = Guards(recent_sell=600, chase_change=50, chase_near=30, cash_retry=120)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_h06_a11_guards_deny_the_same_buys_in_both_ways(seed: int) -> None:
+    short, whole = both(minutes(2, seed, per_day=80), ["005930"], seed, 100, Guarded)
+    said = {r.reason.partition(":")[0] for r in short[0] if isinstance(r, Denied)}
+    assert said & {"recent-sell guard", "chase guard", "cash guard"}
+    assert rows_of(short[0]) == rows_of(whole[0])
+    assert short[2] == whole[2]
 
 
 @pytest.mark.parametrize("percent", [None, 20])

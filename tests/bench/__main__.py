@@ -9,6 +9,7 @@ import sys
 import time
 
 from tests.bench import (
+    agents,
     backtests,
     compiled_book,
     desk,
@@ -118,6 +119,7 @@ def main() -> None:
     tape.show()
     hops.show()
     desk.show()
+    agents.show()
     backtests.show()
     wire.report()
     market_day.main()

@@ -1,9 +1,11 @@
-"""The back-test engine beside its peers: works S1 and S3, in whole won.
+"""The back-test engine beside its peers: works S1, S3 and S4, in whole won.
 
 S1: one stock, minute bars, SMA(10) over SMA(30), all-in at the next open, 0.015 % a side and 0.20 %
 tax. S3: the same over many stocks with daily bars, each with its own cash. Rates are bars a second
 of CPU time; ``x`` is the time of a bar divided by that of one numba pass. The peers are the
-dependency group ``engines``. One that is not installed is named and skipped.
+dependency group ``engines``. One that is not installed is named and skipped. S4: trades of one
+stock, a callback each, an order per 1,000. Its ``x`` is the time of a trade divided by that of a
+Python loop with an empty callback.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import numpy as np
 import polars as pl
 
 import kisnb
-from kisnb.backtesting.backtest import prepared
+from kisnb.backtesting.bar_backtest import prepared
 from kisnb.backtesting.bar_feed import BarFeed, read_feed
 from kisnb.backtesting.bar_rules import universe_of
 from kisnb.backtesting.bar_run import BarRun
-from kisnb.events import Bar
+from kisnb.backtesting.ticks.tick_backtest import prepared as prepared_ticks
+from kisnb.backtesting.ticks.tick_feed import TickFeed, read_tick_feed
+from kisnb.events import Bar, Tick
 from kisnb.market.costs import CostModel
 from kisnb.market.universe import Universe
 from tests.backtesting.bars import trading_days
@@ -82,6 +86,31 @@ class EmptyBar(kisnb.Agent):
     def on_bar(self, bar: Bar) -> None: ...
 
 
+class Thousandth(kisnb.Agent):
+    """Counts trades, and buys or sells a share at each thousandth."""
+
+    code: str = "005930"
+
+    def on_start(self) -> None:
+        self.ticks = 0
+
+    def on_tick(self, tick: Tick) -> None:
+        self.ticks += 1
+        if self.ticks % 1_000 == 0:
+            if self.held():
+                self.sell(1)
+            else:
+                self.buy(1)
+
+
+class EmptyTick(kisnb.Agent):
+    """Does nothing with a trade: what is left is the engine."""
+
+    code: str = "005930"
+
+    def on_tick(self, tick: Tick) -> None: ...
+
+
 def walk(n: int, seed: int) -> tuple[Any, ...]:
     """Open, high, low, close and volume of a random walk on the grid of 100 won."""
     g = np.random.default_rng(seed)
@@ -114,6 +143,56 @@ def daily_bars(stocks: int, days: int) -> pl.DataFrame:
         columns = dict(zip(names, walk(days, n), strict=True))
         frames.append(pl.DataFrame({"code": [f"{n * 10:06d}"] * days, "date": dates, **columns}))
     return pl.concat(frames)
+
+
+def trades(n: int, per_day: int = 100_000) -> pl.DataFrame:
+    """Trades of one stock from 09:00 to 15:18, on the grid and within the limits of each day."""
+    g = np.random.default_rng(3)
+    days = trading_days(-(-n // per_day), date(2022, 1, 3))
+    begins = np.array([np.datetime64(datetime(d.year, d.month, d.day, 9), "ns") for d in days])  # noqa: DTZ001 - Korean wall time
+    seconds = np.sort(g.integers(0, 22_680 * PPB, (len(days), per_day)), axis=1).reshape(-1)[:n]
+    swing = np.abs(np.cumsum(g.integers(-1, 2, n)) % 80 - 40) - 20
+    return pl.DataFrame(
+        {
+            "code": ["005930"] * n,
+            "time": np.repeat(begins, per_day)[:n] + seconds.astype("timedelta64[ns]"),
+            "price": 70_000 + 100 * swing,
+            "qty": g.integers(1, 100, n),
+        }
+    )
+
+
+def show_ticks(n: int) -> None:
+    """Print work S4."""
+    feed = read_tick_feed(trades(n))
+    issues, _ = universe_of(feed.codes, Universe.packaged())
+    some = feed.ticks(feed.rows.head(200_000))
+
+    def spent(agent: type[kisnb.Agent]) -> float:
+        run = prepared_ticks([agent()], feed, issues, COSTS, cash=CASH, fills=None)
+        return cpu(run.run, 1) / n
+
+    def empty(tick: Tick) -> None: ...
+
+    def loop() -> None:
+        for tick in some:
+            empty(tick)
+
+    def made() -> None:
+        parts = TickFeed(feed.rows.head(len(some))).parts()
+        deque(parts, maxlen=0)
+
+    # Each figure is the smallest of three that take turns.
+    turns = [
+        (spent(Thousandth), spent(EmptyTick), cpu(loop, 1) / len(some), cpu(made, 1) / len(some))
+        for _ in range(3)
+    ]
+    ours, engine, callback, making = (min(figures) for figures in zip(*turns, strict=True))
+    print(f"S4, {n:,} trades                {1 / ours:12,.0f} trades/s   "
+          f"x {ours / callback:.1f} an empty callback of {callback * 1e9:.0f} ns, "
+          "target ≤ 5.5")  # fmt: skip
+    print(f"S4, empty agent                    {1 / engine:12,.0f} trades/s   "
+          f"of it {making / engine:.0%} to make the trades")  # fmt: skip
 
 
 def run_of(feed: BarFeed, agents: list[kisnb.Agent], *, separate: bool = False) -> BarRun:
@@ -211,8 +290,11 @@ def backtesting_py(frame: pl.DataFrame) -> float:
         return time.thread_time() - began
 
 
-def show(days: int = 246, stocks: int = 250) -> None:
-    """Print the figures beside their targets. The whole works are ``show(2460, 2500)``."""
+def show(days: int = 246, stocks: int = 250, ticks: int = 500_000) -> None:
+    """Print the figures beside their targets.
+
+    The whole works are ``show(2460, 2500, 5_000_000)``.
+    """
     print("\nthe back-test engine, whole won, CPU time")
     frame = minute_bars(days)
     feed = read_feed(frame)
@@ -248,6 +330,10 @@ def show(days: int = 246, stocks: int = 250) -> None:
     spent = cpu(lambda: run_of(many, agents, separate=True).run(), 1)
     print(f"S3, {stocks:,} stocks, {len(many):,} bars by day {len(many) / spent:12,.0f} bars/s   "
           "target ≥ 1,000,000")  # fmt: skip
+    show_ticks(ticks)
+    for peer in ("vectorbt", "backtrader", "nautilus_trader"):
+        if importlib.util.find_spec(peer) is None:
+            print(f"{peer} is not installed, and was left out")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process        {peak:12,.0f} MB")
 

@@ -24,8 +24,9 @@ from kisnb.desk.serve.protocol import (
     pack,
 )
 from kisnb.errors import DeskLost
+from kisnb.events import Trouble
 from tests.desk.served import SECRET, Served, seen, served
-from tests.trading.desk import price_of
+from tests.trading.desk import NOON, price_of
 
 
 def test_a_wrong_secret_is_refused_before_anything_is_told(tmp_path: Path):
@@ -111,8 +112,6 @@ def test_a_session_that_reads_nothing_is_cut_off_and_comes_back_for_what_it_miss
     monkeypatch.setattr("kisnb.desk.serve.connection.MOST_UNREAD", 100_000)
 
     async def begin(desk: Served) -> None:
-        from kisnb.events import Trouble
-
         _, writer = await asyncio.open_unix_connection(desk.address.socket, limit=1)
         writer.write(pack(Hello(VERSION, SECRET, "asleep", os.getpid())))
         await seen(lambda: len(desk.server.feed.connections) == 1)
@@ -190,3 +189,22 @@ def run(begin: object, folder: Path) -> None:
             await begin(desk)  # type: ignore[operator]
 
     asyncio.run(asyncio.wait_for(whole(), 20))
+
+
+def test_troubles_from_before_the_first_session_reach_that_session_and_no_later_one(
+    tmp_path: Path,
+):
+    async def begin(desk: Served) -> None:
+        desk.server.publish(Trouble(NOON, "the tape cannot be written; trading goes on"))
+        await asyncio.sleep(0)
+        first = await desk.session()
+        await seen(lambda: bool(first.troubles))
+        second = await desk.session()
+        desk.server.publish(Trouble(NOON, "another one"))
+        await seen(lambda: len(second.troubles) == 1 and len(first.troubles) == 2)
+        assert "the tape cannot be written" in first.troubles[0]
+        assert "another one" in second.troubles[0]
+        await first.close()
+        await second.close()
+
+    run(begin, tmp_path)

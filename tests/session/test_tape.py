@@ -182,7 +182,8 @@ def test_h12_an_agent_wants_the_same_at_the_desk_and_on_the_tape_of_that_desk() 
     path, intents = traded(work, start="09:00")
     assert len(intents) > 2
     assert {side for _, _, side, _ in intents} == {Side.BUY, Side.SELL}
-    assert kisnb.backtest(agent(), path).intents == intents
+    orders = kisnb.backtest(agent(), path).book.orders.values()
+    assert [(o.t, o.code, o.side, o.quantity) for o in orders] == intents
     # The tape of a desk plays in the simulator too: the same trades of the same day.
     replay = ReplayedDay(path)
     played = replay.schedules(replay.universe(Universe.packaged()))[CODE].trades

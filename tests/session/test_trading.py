@@ -197,7 +197,8 @@ def test_a01_the_agent_wants_the_same_in_the_simulator_and_in_the_back_tester():
     )
     assert len(intents) > 4
     assert {side for _, _, side, _ in intents} == {"buy", "sell"}
-    assert [(t, code, str(side), qty) for t, code, side, qty in result.intents] == intents
+    orders = result.book.orders.values()
+    assert [(o.t, o.code, str(o.side), o.quantity) for o in orders] == intents
 
 
 def test_h05_the_same_seed_and_the_same_doings_give_the_same_record(state, monkeypatch, tmp_path):

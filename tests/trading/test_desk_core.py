@@ -14,12 +14,13 @@ from kisnb.events import (
     Denied,
     Filled,
     IntentRepeated,
+    LinkUp,
     Rejected,
     SendStarted,
     SendUnknown,
     Trouble,
 )
-from kisnb.orders import Capabilities, OrderPage, OrderRow, OrderState, SendReply
+from kisnb.orders import Account, Capabilities, OrderPage, OrderRow, OrderState, SendReply
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.ports.commands import CancelOrder
 from kisnb.trading.ports.effects import (
@@ -410,3 +411,26 @@ def test_the_day_after_is_scheduled_from_its_midnight_so_that_its_first_phase_is
     desk = Desk()
     (wake,) = [e.t for e in desk.say(Woke(), kst(DAY, 23 * 3600)) if isinstance(e, WakeAt)]
     assert wake == kst(date(2026, 11, 21), 0)
+
+
+EMPTY = Account(10**9, 10**9, 10**9, 10**9, (), complete=True)
+
+
+def test_a12_a_desk_that_runs_for_days_reads_kis_at_the_begin_of_each_trading_day():
+    """Friday evening, over the weekend: the first market session of Monday begins at 08:00."""
+    desk = Desk()
+    evening, monday = kst(DAY, 21 * 3600), kst(date(2026, 11, 23), 8 * 3600)
+    desk.keep(desk.core.start(evening))
+    desk.say(LinkUp(evening), evening)
+    (asked,) = [e for e in desk.effects if isinstance(e, AskOrders)]
+    desk.say(OrdersRead(asked.query, OrderPage((), complete=True), EMPTY), evening)
+    read: list[tuple[int, str]] = []
+    t = evening
+    while t < monday:
+        t = min(e.t for e in desk.effects if isinstance(e, WakeAt) and e.t > t)
+        for effect in desk.say(Woke(), t):
+            if isinstance(effect, AskOrders):
+                read.append((t, effect.query.why))
+                assert effect.query.account
+                desk.say(OrdersRead(effect.query, OrderPage((), complete=True), EMPTY), t)
+    assert read == [(monday, "begin of a trading day")]

@@ -12,7 +12,7 @@ from kisnb.trading.exits.exit_rules import (
     Watched,
     atr_stop,
     judge,
-    judge_bar,
+    sell_level,
     stop_price,
 )
 
@@ -130,13 +130,22 @@ def test_a09_a_time_stop_sells_at_its_moment():
     assert walk(timed, 10_000, now=1_000) == [ExitReason.TIME_STOP]
 
 
-def test_a09_of_a_bar_that_hits_stop_and_target_the_stop_counts():
-    both = exit_of(stop=300, take=500)
-    judgement, price = judge_bar(both, FRESH, (10_000, 9_600, 10_600), facts())
-    assert (judgement.reason, price) == (ExitReason.HARD_STOP, 9_600)
-    # The open comes first: a gap above the target takes the profit.
-    judgement, price = judge_bar(both, FRESH, (10_550, 9_600, 10_600), facts())
-    assert (judgement.reason, price) == (ExitReason.TAKE_PROFIT, 10_550)
+@given(
+    st.sampled_from(list(ExitStage)), st.integers(10_000, 11_000),
+    st.sampled_from([None, 40.0, 150.0]), st.sampled_from([None, 100, 300]),
+    st.sampled_from([None, 80, 400]), st.booleans(),
+)  # fmt: skip
+def test_a09_a_fall_sells_at_the_level_of_the_exit_and_not_a_won_above(
+    stage, peak, atr, stop, trail, is_staged
+):
+    exit_ = exit_of(stop=stop, trail=trail, atr=atr, staged=Staged() if is_staged else None)
+    level = sell_level(exit_, Watched(stage, peak), facts())
+    if level is None:
+        assert judge(exit_, Watched(stage, peak), 1, facts()).reason is None
+        return
+    assert judge(exit_, Watched(stage, peak), level, facts()).reason is not None
+    if level < peak:
+        assert judge(exit_, Watched(stage, peak), level + 1, facts()).reason is None
 
 
 @given(st.lists(st.integers(8_000, 12_500), min_size=1, max_size=40), st.sampled_from([None, 40.0]))

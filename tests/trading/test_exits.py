@@ -349,3 +349,18 @@ def test_a20_an_exit_that_ends_while_its_order_is_sent_takes_that_order_back():
     assert cancels(one) == []
     one.say(SendReply(sent, "sent", ref(1)))
     assert cancels(one) == [sent]
+
+
+def test_a09_an_exit_that_is_set_anew_is_not_judged_by_a_price_of_its_last_life():
+    one = desk()
+    protect(one, "p", stop_price=PRICE - 500)
+    trade(one, PRICE - 600)
+    one.say(SendReply(one.sends[-1].intent.key, "sent", ref(9)))
+    one.say(notice("filled", 9, 30, PRICE - 600, side=SELL))
+    assert of(one, ProtectionEnded)
+    one.submit("in", price=PRICE + 1000)
+    one.sent("in", 10)
+    one.say(notice("filled", 10, 10, PRICE + 1000))
+    # The stock was not watched meanwhile, so the desk has judged no price of it.
+    protect(one, "again", stop_price=PRICE)
+    assert [row.protection.key for row in of(one, ProtectionSet)] == ["p", "again"]

@@ -712,6 +712,21 @@ def test_o15_a_twin_of_an_unknown_order_is_not_adopted_beside_what_may_be_its_pa
     assert desk.order().state is state
 
 
+def test_o15_a_twin_is_not_adopted_beside_an_external_order_that_a_later_list_shows_as_whole():
+    """The first lists showed 4 filled shares of an order of 40. It may be ours, and so may #8."""
+    desk = lost(qty=40)
+    part = row(9, qty=4, filled=4, leaves=0, value=4 * P)
+    read_twice(desk, part)
+    whole_rows = [row(9, qty=40, filled=40, leaves=0, value=40 * P), row(8, qty=40, leaves=40)]
+    for _ in range(3):
+        read(desk, *whole_rows)
+        desk.now += SECOND
+    external = desk.core.state.books.by_number(20261120, 9)
+    assert external is not None
+    assert external.filled == 40
+    assert desk.order().state is OrderState.UNKNOWN
+
+
 def test_o15_an_end_by_the_list_alone_is_read_again_every_minute_for_a_while():
     desk = ended_by_part()
     answer(desk, [row(**PART)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from kisnb.backtesting.run_record import RunRecord
@@ -75,12 +78,18 @@ def _index(name: str, record: RunRecord) -> pl.DataFrame:
 def _stock(code: str, record: RunRecord) -> pl.DataFrame:
     import polars as pl
 
-    bars = record.bars.filter(pl.col("code") == code)
-    if bars.is_empty():
-        raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
     # The last bar of a day has its close.
-    day = pl.col("time").dt.date().alias("date")
-    return _daily_closes(bars.sort("time").group_by(day, maintain_order=True).agg(pl.last("close")))
+    closes = (
+        record.bars.lazy()
+        .filter(pl.col("code") == code)
+        .sort("time")
+        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
+        .agg(pl.last("close").cast(pl.Float64()))
+        .collect()
+    )
+    if closes.is_empty():
+        raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
+    return closes
 
 
 def _daily_closes(frame: pl.DataFrame) -> pl.DataFrame:
@@ -105,22 +114,18 @@ def _daily_closes(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check(benchmark: Benchmark, record: RunRecord) -> None:
-    import polars as pl
-
-    closes, name = benchmark.closes, benchmark.name
-    # `NaN > 0` is true in polars, which orders NaN above all numbers.
-    bad = closes.filter(
-        ~(pl.col("close") > 0)
-        | ~pl.col("close").is_finite()
-        | pl.any_horizontal(pl.all().is_null())
-    )
-    for day, close in bad.head(1).iter_rows():
-        raise BadInput(
-            f"{name} has the close {close} on {day}", "give a number above 0, or drop the row"
-        )
-    for day in closes.filter(pl.col("date").is_duplicated())["date"].head(1):
-        raise BadInput(f"{name} has two closes on {day}", "keep one of the two")
-    if closes.filter(pl.col("date").is_between(record.first, record.last)).is_empty():
+    name = benchmark.name
+    days, closes = benchmark.closes["date"].to_list(), benchmark.closes["close"].to_list()
+    for day, close in zip(days, closes, strict=True):
+        if day is None or close is None or not 0 < close < math.inf:
+            raise BadInput(
+                f"{name} has the close {close} on {day}", "give a number above 0, or drop the row"
+            )
+    # They are sorted, so two rows of a day stand side by side.
+    for day, following in pairwise(days):
+        if day == following:
+            raise BadInput(f"{name} has two closes on {day}", "keep one of the two")
+    if bisect_left(days, record.first) == bisect_right(days, record.last):
         raise BadInput(
             f"{name} has no close from {record.first} to {record.last}",
             "give one whose days cover the run, or leave the benchmark out",

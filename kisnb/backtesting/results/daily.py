@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,35 +29,40 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
     """
     import polars as pl
 
+    # One plan and one run of it: each step of its own would wake polars' threads anew.
+    equity, cash = pl.col("equity"), record.cash
+    before = equity.shift(1, fill_value=cash)
+    highest = pl.max_horizontal(equity.cum_max(), pl.lit(cash))
     # A run by minutes has many rows a day. The last one is the day's end.
-    frame = (
-        record.equity.group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
+    plan = (
+        record.equity.lazy()
+        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
         .last()
-        .select("date", "cash", "holdings", "equity")
-    )
-    before = pl.col("equity").shift(1, fill_value=record.cash)
-    highest = pl.max_horizontal(pl.col("equity").cum_max(), pl.lit(record.cash))
-    frame = frame.with_columns(
-        pl.when(before > 0).then(pl.col("equity") / before - 1).alias("return"),
-        (pl.col("equity") / highest - 1).alias("drawdown"),
-    )
+        .select(
+            "date", "cash", "holdings", "equity",
+            pl.when(before > 0).then(equity / before - 1).alias("return"),
+            (equity / highest - 1).alias("drawdown"),
+        )
+    )  # fmt: skip
     if benchmark is None:
-        return frame
+        return plan.collect()
     closes = benchmark.closes
     # The day's return of the benchmark needs the close before the run. Without one the benchmark
     # begins with its first close in the run.
-    earlier = closes.filter(pl.col("date") < record.first).tail(1)["close"]
-    joined = frame.join(closes.rename({"close": "benchmark"}), on="date", how="left")
-    inside = joined["benchmark"].drop_nulls()
-    base = earlier[0] if len(earlier) else inside[0]
+    count = bisect_left(closes["date"].to_list(), record.first)
+    earlier: float | None = closes["close"][count - 1] if count else None
     level = pl.col("benchmark")
-    previous = level.shift(1, fill_value=earlier[0] if len(earlier) else None)
-    worth = (record.cash * level / base).round().cast(pl.Int64)
+    base = level.drop_nulls().first() if earlier is None else pl.lit(earlier)
+    previous = level.shift(1, fill_value=earlier)
+    level_of_cash = cash * level / base
+    joined = plan.join(
+        closes.lazy().rename({"close": "benchmark"}), on="date", how="left", maintain_order="left"
+    )
     return joined.with_columns(
         (level / previous - 1).alias("benchmark_return"),
-        worth.alias("benchmark_equity"),
-        (pl.col("equity") / (record.cash * level / base)).alias("relative"),
-    )
+        level_of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
+        (equity / level_of_cash).alias("relative"),
+    ).collect()
 
 
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:

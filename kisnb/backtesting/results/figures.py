@@ -22,26 +22,26 @@ _STRENGTH = 0.45
 """Share of the pure colour in the strongest month. It keeps the text's contrast above 4.5."""
 
 
-def equity_figure(daily: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
+def equity_figure(curve: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
     """Return a figure of the equity, and of the benchmark's value for the same cash, won."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=figure_layout("Equity, won", palette, CURVE_HEIGHT))
-    _add_line(figure, daily, "equity", "equity", {"color": palette.line, "width": 1.8})
-    if benchmark:
+    _add_line(figure, curve, "equity", "equity", {"color": palette.line, "width": 1.8})
+    if benchmark and "benchmark_equity" in curve.columns:
         dashed = {"color": palette.muted, "width": 1.4, "dash": "5px,3px"}
-        _add_line(figure, daily, "benchmark_equity", benchmark, dashed)
+        _add_line(figure, curve, "benchmark_equity", benchmark, dashed)
     figure.update_layout(hovermode="x unified", yaxis_tickformat=",d", yaxis_hoverformat=",d")
     return figure
 
 
-def drawdown_figure(daily: pl.DataFrame, palette: Palette) -> Any:
-    """Return a figure of the drawdown at the end of each day, percent."""
+def drawdown_figure(curve: pl.DataFrame, palette: Palette) -> Any:
+    """Return a figure of the drawdown at each point of the curve, percent."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=figure_layout("Drawdown", palette, DRAWDOWN_HEIGHT))
     line = {"color": palette.fall, "width": 1.4}
-    _add_line(figure, daily, "drawdown", "drawdown", line, fill="tozeroy")
+    _add_line(figure, curve, "drawdown", "drawdown", line, fill="tozeroy")
     figure.update_layout(
         hovermode="x unified", yaxis_tickformat=".0%", yaxis_hoverformat=".2%", showlegend=False
     )
@@ -106,9 +106,9 @@ def mixed(colour: str, page: str, share: float) -> str:
 
 
 def _add_line(
-    figure: Any, daily: pl.DataFrame, column: str, name: str, line: dict[str, Any], **more: Any
+    figure: Any, curve: pl.DataFrame, column: str, name: str, line: dict[str, Any], **more: Any
 ) -> None:
     figure.add_scatter(
-        x=daily["date"].to_list(), y=daily[column].to_list(), name=name, mode="lines", line=line,
+        x=curve["at"].to_list(), y=curve[column].to_list(), name=name, mode="lines", line=line,
         **more,
     )  # fmt: skip

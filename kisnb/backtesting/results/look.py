@@ -64,12 +64,13 @@ def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
 
     They share one axis of dates. ``heights`` has their heights in pixels; 0 leaves a chart out.
     """
-    daily, days = run.daily, days_of(run)
-    worth = [Curve("equity", daily["equity"].to_list(), LINE)]
-    if run.benchmark:
-        theirs = daily["benchmark_equity"].to_list()
+    points = run.curve
+    at: Sequence[date] = points["at"].to_list()
+    worth = [Curve("equity", points["equity"].to_list(), LINE)]
+    if run.benchmark and "benchmark_equity" in points.columns:
+        theirs = points["benchmark_equity"].to_list()
         worth.append(Curve(run.benchmark.name, theirs, MUTED, dashed=True))
-    below = Curve("drawdown", [100 * d for d in daily["drawdown"].to_list()], FALL, filled=True)
+    below = Curve("drawdown", [100 * d for d in points["drawdown"].to_list()], FALL, filled=True)
     inside = Curve("exposure", exposures(run), LINE, filled=True)
     highest = max((v for curve in worth for v in curve.values if v is not None), default=0)
     letters = len(number(highest))
@@ -79,15 +80,15 @@ def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
         ("Exposure, % of equity", [inside], percent, 0.1),
     )
     return [
-        line_svg(title, days, curves, label, height=height, least=least, letters=letters)
+        line_svg(title, at, curves, label, height=height, least=least, letters=letters)
         for (title, curves, label, least), height in zip(charts, heights, strict=True)
         if height
     ]
 
 
 def exposures(run: RunFrames) -> list[float | None]:
-    """Return the exposure of each day in percent; None when equity is 0 or less."""
-    return [None if e is None else 100 * e for e in run.exposure["exposure"].to_list()]
+    """Return the exposure of each point in percent; None when equity is 0 or less."""
+    return [None if e is None else 100 * e for e in run.curve["exposure"].to_list()]
 
 
 def days_of(result: RunFrames) -> Sequence[date]:

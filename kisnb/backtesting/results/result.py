@@ -45,13 +45,13 @@ class BacktestResult(RunFrames):
         from kisnb.backtesting.results import figures
 
         name = self.benchmark.name if self.benchmark else ""
-        return figures.equity_figure(self.daily, name, palette or _default_palette())
+        return figures.equity_figure(self.curve, name, palette or _default_palette())
 
     def drawdown_figure(self, palette: Palette | None = None) -> Any:
         """Return a plotly figure of the drawdown."""
         from kisnb.backtesting.results import figures
 
-        return figures.drawdown_figure(self.daily, palette or _default_palette())
+        return figures.drawdown_figure(self.curve, palette or _default_palette())
 
     def monthly_figure(self, palette: Palette | None = None) -> Any:
         """Return a plotly heat map of the monthly returns."""

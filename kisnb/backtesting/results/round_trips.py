@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kisnb.clock import Ns, kst_day
 from kisnb.orders import Fill, Order
@@ -39,11 +39,37 @@ def fills_frame(book: OrderBook) -> pl.DataFrame:
     return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "time")
 
 
-def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
-    """Return the round trips of an order book as a DataFrame, in the order of their exits.
+class RoundTrip(NamedTuple):
+    """One round trip; ``trades_frame`` says what each figure is."""
+
+    agent: str
+    code: str
+    quantity: int
+    entry: Ns
+    exit: Ns
+    entry_price: int
+    exit_price: int
+    pnl: int
+    costs: int
+    pnl_net: int
+    change: float
+    days: int
+
+
+def round_trips(book: OrderBook, days: Sequence[date]) -> list[RoundTrip]:
+    """Return the round trips of an order book, in the order of their exits.
 
     A round trip is the part of one lot that one fill sold: the ledger sells the oldest shares
-    first. ``days`` are the trading days of the run. Columns:
+    first. ``days`` are the trading days of the run.
+    """
+    return sorted(
+        (trip for code, fills in _by_code(book).items() for trip in _matched(code, fills, days)),
+        key=lambda trip: trip.exit,
+    )
+
+
+def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
+    """Return round trips as a DataFrame, in their order. Columns:
 
     - agent (the seller), code, quantity (shares)
     - entry, exit (Datetime ns, KST), entry_price, exit_price (won)
@@ -57,10 +83,6 @@ def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
     """
     import polars as pl
 
-    rows = sorted(
-        (row for code, fills in _by_code(book).items() for row in _matched(code, fills, days)),
-        key=lambda row: row[4],
-    )
     schema: dict[str, Any] = {
         "agent": pl.String(), "code": pl.String(), "quantity": pl.Int64(),
         "entry": pl.Int64(), "exit": pl.Int64(),
@@ -68,12 +90,12 @@ def trades_frame(book: OrderBook, days: Sequence[date]) -> pl.DataFrame:
         "pnl": pl.Int64(), "costs": pl.Int64(), "pnl_net": pl.Int64(),
         "return": pl.Float64(), "days": pl.Int64(),
     }  # fmt: skip
-    return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "entry", "exit")
+    return _timed(pl.DataFrame(trips, schema=schema, orient="row"), "entry", "exit")
 
 
 def _matched(
     code: str, fills: Iterable[tuple[Order, Fill]], days: Sequence[date]
-) -> Iterable[tuple[Any, ...]]:
+) -> Iterable[RoundTrip]:
     """Yield the rows of one stock's round trips, as the ledger matches them."""
     # The ledger itself decides which shares a sale takes, so the two cannot differ. It does not
     # keep the times of the buys: they stand here, one for each of its lots.
@@ -91,7 +113,7 @@ def _matched(
             left, paid = left - qty, paid - own
             pnl = qty * (fill.price - price)
             costs = fee + own
-            yield (
+            yield RoundTrip(
                 order.intent.agent, code, qty, entry, fill.t, price, fill.price, pnl, costs,
                 pnl - costs, (pnl - costs) / (qty * price + fee), _days_between(days, entry, fill.t)
             )  # fmt: skip

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
 from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
-from kisnb.backtesting.results.round_trips import fills_frame, trades_frame
+from kisnb.backtesting.results.round_trips import (
+    RoundTrip,
+    fills_frame,
+    round_trips,
+    trades_frame,
+)
 from kisnb.backtesting.results.statistic import Statistic, Value, statistics_frame
 from kisnb.backtesting.results.statistics import StatisticsInput, statistics
 from kisnb.backtesting.run_record import RunRecord
@@ -17,6 +22,10 @@ from kisnb.values import near_names
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+FEW_DAYS = 5
+"""A run of fewer days is drawn by its steps, when it has noted more than its days."""
 
 
 class RunFrames:
@@ -68,6 +77,24 @@ class RunFrames:
         return daily_frame(self.record, self.benchmark)
 
     @cached_property
+    def curve(self) -> pl.DataFrame:
+        """The points of the charts: the days, or the steps of a run of some days over ticks.
+
+        Columns: at (Date, or Datetime ns, KST), equity (won), drawdown, exposure (null when equity
+        is 0 or less). The days of a run with a benchmark also have benchmark_equity (won).
+        """
+        import polars as pl
+
+        if len(self.daily) >= FEW_DAYS or len(self.equity) == len(self.daily):
+            theirs = ["benchmark_equity"] if self.benchmark else []
+            days = self.daily.select(pl.col("date").alias("at"), "equity", "drawdown", *theirs)
+            return days.with_columns(self.exposure["exposure"])
+        share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
+        return self.equity.select(
+            pl.col("time").alias("at"), "equity", "drawdown", share.alias("exposure")
+        )
+
+    @cached_property
     def monthly(self) -> pl.DataFrame:
         """Returns by month: year, month, return."""
         return monthly_frame(self.daily, self.record.cash)
@@ -88,7 +115,11 @@ class RunFrames:
 
         ``round_trips.trades_frame`` lists the columns.
         """
-        return trades_frame(self.book, self.daily["date"].to_list())
+        return trades_frame(self._round_trips)
+
+    @cached_property
+    def _round_trips(self) -> list[RoundTrip]:
+        return round_trips(self.book, self.daily["date"].to_list())
 
     @cached_property
     def exposure(self) -> pl.DataFrame:
@@ -111,7 +142,7 @@ class RunFrames:
     def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
-        frames = StatisticsInput(self.record, self.daily, self.trades, self.fills, name)
+        frames = StatisticsInput(self.record, self.daily, self._round_trips, name)
         return {each.name: each for each in statistics(frames)}
 
     def statistic(self, name: str) -> Statistic:

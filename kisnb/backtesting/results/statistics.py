@@ -25,6 +25,7 @@ from kisnb.backtesting.results.moments import (
     total,
     whole_mean,
 )
+from kisnb.backtesting.results.round_trips import RoundTrip
 from kisnb.backtesting.results.statistic import Statistic
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ _COSTS = "Costs and exposure"
 
 
 class StatisticsInput(msgspec.Struct, frozen=True):
-    """The DataFrames from which the statistics are computed; ``run_frames.py`` describes them."""
+    """The record, days and round trips from which the statistics are computed."""
 
     record: RunRecord
     daily: pl.DataFrame
-    trades: pl.DataFrame
-    fills: pl.DataFrame
+    trades: Sequence[RoundTrip]
     benchmark: str = ""
     """Name of the benchmark. Empty: there is no benchmark."""
 
@@ -152,14 +152,14 @@ def _span(curve: DailyCurve, spell: tuple[int, int] | None) -> str:
 
 
 def _trades(run: StatisticsInput) -> list[Statistic]:
-    book, net = run.record.book, run.trades["pnl_net"].to_list()
+    book, net = run.record.book, [trip.pnl_net for trip in run.trades]
     gains, losses = [x for x in net if x > 0], [x for x in net if x < 0]
     won = sum(p.wins for p in book.positions.values())
     lost = sum(p.losses for p in book.positions.values())
-    days = run.trades["days"].to_list()
+    days = [trip.days for trip in run.trades]
     return [
         Statistic("Trades", "orders", len(book.orders), "count", "orders given, refused ones too"),
-        Statistic("Trades", "fills", len(run.fills), "count", "executions"),
+        Statistic("Trades", "fills", sum(1 for _ in book.fills), "count", "executions"),
         Statistic(
             "Trades", "trades", len(net), "count",
             "round trips: parts of a bought lot that one fill sold, oldest lot first",
@@ -196,8 +196,9 @@ def _trades(run: StatisticsInput) -> list[Statistic]:
 
 
 def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
-    fees, taxes = int(run.fills["fee"].sum()), int(run.fills["tax"].sum())
-    value, average = int(run.fills["value"].sum()), mean(curve.equity)
+    fills = [fill for _, fill in run.record.book.fills]
+    fees, taxes = sum(fill.fee for fill in fills), sum(fill.tax for fill in fills)
+    value, average = sum(fill.qty * fill.price for fill in fills), mean(curve.equity)
     holdings = run.daily["holdings"].to_list()
     shares = [h / e for h, e in zip(holdings, curve.equity, strict=True) if e > 0]
     yearly = None if curve.annual is None else value * curve.annual / len(curve.days)

@@ -120,16 +120,18 @@ def _note(statistic: Statistic) -> Markup:
 
 def _values(result: RunFrames) -> Markup:
     """Return the values for the pointer as JSON that is safe inside a script element."""
-    daily = result.daily
+    points = result.curve
     lines: list[list[tuple[str, list[str]]]] = [
-        [("equity", [number(v) for v in daily["equity"].to_list()])],
-        [("drawdown", [f"{signed(100 * v, 2)} %" for v in daily["drawdown"].to_list()])],
+        [("equity", [number(v) for v in points["equity"].to_list()])],
+        [("drawdown", [f"{signed(100 * v, 2)} %" for v in points["drawdown"].to_list()])],
         [("exposure", ["" if v is None else f"{v:.1f} %" for v in exposures(result)])],
     ]
-    if result.benchmark:
-        worth = daily["benchmark_equity"].to_list()
+    if result.benchmark and "benchmark_equity" in points.columns:
+        worth = points["benchmark_equity"].to_list()
         lines[0].append((result.benchmark.name, [number(v) for v in worth]))
-    content: dict[str, Any] = {"days": [str(day) for day in days_of(result)], "lines": lines}
+    form = "%Y-%m-%d %H:%M" if len(points) > len(result.daily) else "%Y-%m-%d"
+    days = points["at"].dt.strftime(form).to_list()
+    content: dict[str, Any] = {"days": days, "lines": lines}
     return trusted(json.dumps(content, separators=(",", ":")).replace("<", "\\u003c"))
 
 

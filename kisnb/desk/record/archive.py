@@ -18,6 +18,7 @@ from kisnb.desk.record.journal import JOURNAL, Journal, next_path
 from kisnb.errors import ConfigError
 from kisnb.events import (
     AccountOpened,
+    AgentNoted,
     DecisionMade,
     DriftCleared,
     DriftFound,
@@ -217,6 +218,9 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
         case Notice() | RouteDecided() | DriftCleared() | OrderShown() | DecisionMade():
             # Where an order was shown counts on its own trading day only, and that is over.
             return None
+        case AgentNoted(record=record):
+            # An agent notes each change of what it keeps. The newest note has all of it.
+            return row if state.agents.get(record.agent) is row else None
         case DriftFound():
             return row if state.drifts.get((row.subject, row.what)) is row else None
         case AccountOpened():

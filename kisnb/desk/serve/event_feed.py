@@ -6,16 +6,20 @@ A batch is all that was published in one turn of the desk's loop.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from kisnb.desk.record.desk_tape import DeskTape
 from kisnb.desk.run.conductor import Conductor
 from kisnb.desk.run.host import DeskHost
 from kisnb.desk.serve.connection import Connection
 from kisnb.desk.serve.protocol import Events, pack
-from kisnb.events import Event
+from kisnb.events import Event, Trouble
 from kisnb.orders import OrderState
 from kisnb.trading.order_books.order_book import UNDECIDED
 from kisnb.trading.ports.replies import OutcomeReply
+
+MOST_UNHEARD = 50
+"""The most troubles that are kept for the next session; the newest ones."""
 
 
 class EventFeed:
@@ -33,6 +37,8 @@ class EventFeed:
         self._host = host
         self._batch: list[Event] = []
         """Events that were published in this turn of the loop and not sent yet."""
+        self._unheard: deque[Event] = deque(maxlen=MOST_UNHEARD)
+        """Troubles that were published while no session was attached."""
 
     def publish(self, event: Event) -> None:
         """Give an event its number, and send it with the others of this turn of the loop."""
@@ -51,6 +57,8 @@ class EventFeed:
         message = self._packed(self.seq - len(events) + 1, events)
         if self.tape is not None:
             self.tape.add(self._host.clock.now(), events)
+        if not self.connections:
+            self._unheard += [event for event in events if isinstance(event, Trouble)]
         # One message for all: it is packed once, and every session gets the same numbers.
         for connection in self.connections:
             connection.send(message)
@@ -66,6 +74,12 @@ class EventFeed:
         """
         self.flush()
         connection.send(self._packed(self.seq - len(events) + 1, events))
+
+    def publish_unheard(self, connection: Connection) -> None:
+        """Send a session the troubles that no session was attached to receive."""
+        if self._unheard:
+            self.publish_to(connection, tuple(self._unheard))
+            self._unheard.clear()
 
     def reply_outcomes(self, connection: Connection) -> None:
         """Reply to a session's queries about the outcome of orders that are decided now."""

@@ -247,6 +247,7 @@ class DeskServer:
         # There is no await between the snapshot and this line, so no event is missed and none comes
         # twice.
         self.feed.connections.append(connection)
+        self.feed.publish_unheard(connection)
 
     def _on_gone(self, connection: Connection) -> None:
         """Remove a session that has left or was lost, and end its leases. Its orders stay."""

@@ -45,10 +45,10 @@ class SessionCommands:
     def execute(self, connection: Connection, command: Command) -> None:
         """Carry out one command of a session."""
         match command:
-            # The sells of a flatten pass a halt, and an exit cancels all orders but its own. Their
-            # keys mark them. So no session may give an order such a key.
+            # The sells of a flatten pass a halt, an exit cancels all orders but its own, and a
+            # requote counts its orders. Their keys mark them. So no session may give such a key.
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_desk(intent):
-                why = "the key of an order may not begin with 'flatten:' or 'exit:'"
+                why = "the key of an order may not begin with 'flatten:', 'exit:' or 'requote:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
             case WatchCodes(wants=wants):
                 connection.wants = wants

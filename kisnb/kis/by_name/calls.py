@@ -66,17 +66,17 @@ def call_named(name: str, also: Iterable[str] = ()) -> Api:
 def open_params(api: Api) -> tuple[Param, ...]:
     """Return the parameters that a person gives, named as on the wire.
 
-    The desk adds the others: the account, and the keys of the next page.
+    The desk adds the other parameters: the account, and the keys of the next page.
     """
     own = {*_ACCOUNT, *_BLANK, *api.ctx}
     return tuple(param for param in api.documented if param.name not in own)
 
 
 def call_params(api: Api, given: Mapping[str, ParamValue]) -> dict[str, str]:
-    """Return the parameters of a call as the desk takes them. Names count in either case.
+    """Return the parameters of a call as the desk takes them.
 
-    Raises BadInput for an unknown or a missing parameter, and for a value that is no text, whole
-    number or day.
+    Names may be in upper or lower case. Raises BadInput for an unknown or a missing parameter, and
+    for a value that is no text, whole number or day.
     """
     params = {param.name.lower(): param for param in open_params(api)}
     values = {name.lower(): value for name, value in given.items()}

@@ -82,7 +82,7 @@ class StreamChannel(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def types(self) -> dict[str, ColumnType]:
-        """The columns of today and their types, named in lower case, in KIS's order."""
+        """The columns that records have today, and their types; in lower case, in KIS's order."""
         labels = {column.name: column.label for column in self.columns}
         # The desk has seen frames of some channels that differ from the workbook.
         names = COLUMNS.get(self.tr_id) or _distinct([c.name for c in self.columns])
@@ -109,7 +109,7 @@ def channels() -> dict[str, StreamChannel]:
 
 @cache
 def _types_by_name(*, in_won: bool) -> dict[str, set[ColumnType]]:
-    """Return the types that fields of each name have in the calls, in won or in any money."""
+    """Return the types of all fields in the calls, by name. ``in_won``: only calls about won."""
     found = defaultdict[str, set[ColumnType]](set)
     for api in reading_calls():
         if in_won and not api.path.startswith(IN_WON):
@@ -124,8 +124,8 @@ def _types_by_name(*, in_won: bool) -> dict[str, set[ColumnType]]:
 def channel_key(channel: StreamChannel, given: Mapping[str, ParamValue], mode: Mode) -> str:
     """Return the ``tr_key`` in ``given`` for a subscription at the host of ``mode``.
 
-    Raises BadInput for a channel of an account's notices, for another parameter, and for a key that
-    is no text. Raises NotOffered when the host has no such channel.
+    Raises BadInput for a channel of an account's notices, for a parameter other than ``tr_key``,
+    and for a key that is not a text. Raises NotOffered when the host has no such channel.
     """
     if channel.is_of_account:
         raise BadInput(

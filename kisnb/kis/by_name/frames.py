@@ -71,7 +71,7 @@ _NO_DATES = frozenset({"", "0", "00000000"})
 
 
 def column_type(api: Api, field: Field) -> ColumnType:
-    """Return the type of a field's column, by the rule above."""
+    """Return the type of a field's column, by the rule in this module's docstring."""
     name, label = field.name.lower(), "".join(field.label.split())
     if field.kind == "t":
         says_day = _DATE_NAME.search(name) and _DATE_LABEL.search(label)
@@ -97,9 +97,9 @@ def api_frames(
 ) -> pl.DataFrame | dict[str, pl.DataFrame]:
     """Return the reply to a call: one DataFrame, or one by block name when KIS sends several.
 
-    A block is a DataFrame also when KIS sends one row. Documented columns are always there. Those
-    that KIS sends besides follow as String. With ``typed=False`` every column is a String. Raises
-    FrameError when a value does not fit the type of its column.
+    A block is a DataFrame also when KIS sends one row. Documented columns are always there.
+    Undocumented columns that KIS sends follow as String. With ``typed=False`` every column is a
+    String. Raises FrameError when a value does not fit the type of its column.
     """
     frames = {
         b.name: frame_of(api.name, column_types(api, b), blocks.get(b.name, ()), typed=typed)
@@ -111,7 +111,7 @@ def api_frames(
 def frame_of(
     name: str, types: Mapping[str, ColumnType], rows: Sequence[dict[str, str]], *, typed: bool
 ) -> pl.DataFrame:
-    """Return rows as a DataFrame: the columns of ``types``, then those that KIS sent besides.
+    """Return rows as a DataFrame: the columns of ``types``, then the others, as String.
 
     ``name`` is that of the call or channel, for the error. Raises FrameError.
     """

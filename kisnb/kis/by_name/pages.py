@@ -103,8 +103,8 @@ def modes_of(api: Api) -> str:
 def search_calls(text: str = "") -> pl.DataFrame:
     """Return the calls and channels that have every word of ``text``, in Korean or English.
 
-    Those with the words in their name, title, path or TR id come first. Those with the words in the
-    labels of their parameters and columns follow. An empty text gives all of them.
+    First come those that have the words in name, title, path or TR id. Then come those that have
+    them in the labels of their parameters and columns. An empty text gives all of them.
 
     Columns: name, title (KIS's Korean one), path (of a channel: its TR id), modes (of KIS: live,
     paper), parameters (list of names; those that may be left out end with a question mark).

@@ -126,9 +126,10 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
 def past_minute_params(
     code: str, until: int, venue: Venue = Venue.KRX, *, days_before: bool = True
 ) -> tuple[Api, dict[str, str]]:
-    """Return the call for up to 120 minutes back from the moment ``until``, and its parameters.
+    """Return the call for up to 120 minutes before the moment ``until``, and its parameters.
 
-    The minutes reach over into the days before, unless ``days_before`` is False.
+    When the day of ``until`` has fewer, minutes of the days before follow. With ``days_before``
+    False they do not.
     """
     api = APIS[PAST]
     return api, encode_params(
@@ -148,7 +149,8 @@ def minute_rows(
 ) -> dict[Ns, tuple[int, ...]]:
     """Return open, high, low, close (won) and volume (shares) by start (UTC ns).
 
-    ``with_value`` adds the won of the whole day up to the minute's end. Raises FrameError.
+    With ``with_value`` each tuple also has the day's accumulated traded value (won) at the end of
+    the minute. Raises FrameError.
     """
     message = _MINUTE_OF_DAY if with_value else _MINUTE_BAR
     names = (*_MINUTE_NUMBERS, "acml_tr_pbmn") if with_value else _MINUTE_NUMBERS
@@ -191,9 +193,9 @@ def trade_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, 
 
 
 def trade_rows(rows: Iterable[Mapping[str, str]], day: date) -> list[tuple[Ns, int, int, int]]:
-    """Return time (UTC ns, whole seconds), price (won), shares, and the day's shares up to each.
+    """Return time (UTC ns, whole seconds), price (won), shares, and the day's volume with it.
 
-    KIS states no day with them, so the caller names it. Raises FrameError.
+    KIS's rows state no day, so the caller names it. Raises FrameError.
     """
     trades = []
     for row in rows:

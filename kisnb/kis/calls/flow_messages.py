@@ -38,7 +38,7 @@ _FLOW = Message(
 def flow_params(code: str, last: date, venue: Venue = Venue.KRX) -> tuple[Api, dict[str, str]]:
     """Return the call for the flows of thirty days up to ``last``, and its parameters.
 
-    A day's figures hold once it has closed.
+    The figures of a day are final when its market has closed.
     """
     api = APIS["investor_trade_by_stock_daily"]
     return api, encode_params(

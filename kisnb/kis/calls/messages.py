@@ -29,7 +29,7 @@ ALWAYS_SENT = "EXCG_ID_DVSN_CD"
 
 
 class ApiReply(msgspec.Struct, frozen=True):
-    """A reply that went well; keys are in lower case, values as on the wire."""
+    """A reply to a call that went well; keys are in lower case, values as on the wire."""
 
     api: str
     """Name of the call."""
@@ -63,7 +63,8 @@ class ApiReply(msgspec.Struct, frozen=True):
 def encode_params(api: Api, **values: str | int) -> dict[str, str]:
     """Return the query or the body of a request, with names as KIS spells them.
 
-    Names are taken in either case. Raises BadInput when a parameter is unknown or missing.
+    ``values`` may name the parameters in upper or lower case. Raises BadInput for an unknown or a
+    missing parameter.
     """
     given = {name.upper(): str(value) for name, value in values.items()}
     spelled = _by_upper(api.params)
@@ -97,8 +98,8 @@ def _by_upper(params: tuple[str, ...]) -> dict[str, str]:
 def decode_params(api: Api, given: Mapping[str, object]) -> dict[str, str]:
     """Return all parameters of a request that the simulator received; ``""`` for those left out.
 
-    Names count in either case. Raises ApiError when a required one is missing; KIS's code and text
-    for that case are uncertain.
+    ``given`` may name the parameters in upper or lower case. Raises ApiError when a required one is
+    missing. The code and text that KIS sends then are uncertain.
     """
     by_name = {name.upper(): value for name, value in given.items()}
     params: dict[str, str] = {}
@@ -123,9 +124,9 @@ def encode_reply(
 ) -> dict[str, Any]:
     """Return the body of a reply to a call that went well, for the simulator to send.
 
-    ``values`` gives the row, or the rows, of each block by the names of the table. Numbers become
-    text. A field without a value gets the text that KIS sends for none. ``ctx`` are the keys of the
-    next page. Raises KeyError for a field that the table does not have.
+    ``values`` has the row, or the rows, of each block by the block's name. Numbers become text. A
+    field without a value gets the text that KIS sends for no value. ``ctx`` are the keys of the
+    next page. Raises KeyError for a field that the catalogue does not have.
     """
     body = _envelope("0", msg_cd or api.msg_cd, msg1 or api.msg1)
     for name, key in zip(api.ctx, ctx, strict=False):
@@ -155,10 +156,10 @@ def encode_error(msg_cd: str, msg1: str, rt_cd: str = "1") -> dict[str, Any]:
 def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str = "") -> ApiReply:
     """Read the body of a reply, and return the reply. Raises ApiError when ``rt_cd`` is not 0.
 
-    Raises FrameError for a body that is no reply of KIS.
-
-    A reply that contradicts itself raises FrameError too: one without a value in ``rt_cd``, and one
-    to an order whose ``rt_cd`` says one thing, and whose code or order number says the other.
+    Raises FrameError for a body that is not a reply of KIS, and for an empty ``rt_cd``. Raises
+    FrameError also when the reply to an order contradicts itself: ``rt_cd`` says that KIS took the
+    order, but the code or the HTTP status says that KIS refused it. Or ``rt_cd`` says that KIS
+    refused it, but the code or an order number says that KIS took it.
     """
     reply = decode_object(body, api.name, status)
     # Every reply of KIS's calls has it. A proxy, or another server at that address, sends JSON

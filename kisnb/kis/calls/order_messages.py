@@ -140,7 +140,7 @@ def day_orders_api(day: date, today: date) -> Api:
 def day_orders_params(day: date, account: Mapping[str, str], venue: str = "ALL") -> dict[str, str]:
     """Return the parameters of inquire-daily-ccld for all orders of a day, newest first.
 
-    Without ALL as ``venue``, those at NXT and by SOR are missing.
+    Without ALL as ``venue``, KIS leaves out the orders at NXT and by SOR.
     """
     return encode_params(
         APIS["inquire_daily_ccld"],

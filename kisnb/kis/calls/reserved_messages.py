@@ -52,7 +52,10 @@ def reserved_params(first: date, last: date, account: Mapping[str, str]) -> dict
 
 
 def reserved_query(first: date, last: date) -> dict[str, str]:
-    """Return these parameters without the account: all orders, processed and cancelled ones too."""
+    """Return the parameters of order-resv-ccnl without the account, for all orders of some days.
+
+    Processed and cancelled orders are included.
+    """
     return {
         "RSVN_ORD_ORD_DT": yyyymmdd(first),
         "RSVN_ORD_END_DT": yyyymmdd(last),

@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True):
     def read_each(
         self, rows: Iterable[Mapping[str, str]], read: Callable[[RowFields], T]
     ) -> tuple[tuple[T, ...], tuple[str, ...]]:
-        """Read all rows. Return the values of the readable ones, and a sentence about each other.
+        """Read all rows. Return the values, and a sentence about each row that cannot be read.
 
         A row whose fields are all empty is padding, and a row that is equal to an earlier one is a
         repetition. Both are left out. ``read`` makes a value of a row, and raises FieldError.
@@ -103,7 +103,7 @@ class RowFields:
             raise self.error(field, f"is {text[:SHOWN]!r}, which cannot be read") from None
 
     def error(self, field: str, what: str) -> FieldError:
-        """Return the error of a field: ``what`` completes "the field … of …"."""
+        """Return the error of a field. ``what`` ends its sentence, such as ``"is missing"``."""
         call = self._message.call
         return FieldError(
             f"the field {field} of {call} {what}",

@@ -59,7 +59,7 @@ def _board_of(row: RowFields) -> Board | None:
 
 
 def _kind_of(row: RowFields, code: str, now: Ns) -> Kind | None:
-    """Return ETN or ETF where the reply proves it; None else."""
+    """Return ETN or ETF when the reply proves it, else None."""
     # inquire-price has no field for it. Codes of ETNs begin with Q (KIS's master files), and the
     # tick of an ETF stays at 5 won where that of a share grows.
     if code.startswith("Q"):

@@ -74,7 +74,7 @@ class FrameReader:
     def _notices(self, text: str, now: Ns) -> list[Event]:
         """Return the notices of a frame of the notice channel, decrypted. Raises FrameError.
 
-        Records of a channel that is only kept become no facts.
+        Frames of a channel that is wanted for its records alone are kept, and give no facts.
         """
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)

@@ -25,7 +25,7 @@ class VolumeWatch:
         self._last: dict[Venue, dict[str, Tick]] = {venue: {} for venue in Venue}
 
     def keep(self, followed: Collection[Followed]) -> None:
-        """Forget all channels but these: a trade on a channel that nobody wants is not lost."""
+        """Forget all channels except ``followed``. No gap is reported on a channel nobody wants."""
         for venue, last in self._last.items():
             for code in [code for code in last if (venue, code) not in followed]:
                 del last[code]

@@ -203,7 +203,7 @@ class ExpectedMatches(Channel[ExpectedMatch]):
 class Operations(Channel[MarketOperation]):
     """Market operation and VI of a stock: H0STMKO0, H0NXMKO0, H0UNMKO0.
 
-    The frames carry no time: it is that of receipt.
+    The frames carry no time: the time of receipt is used.
     """
 
     texts = (

@@ -209,7 +209,7 @@ def _venue(fields: Sequence[str]) -> Venue:
 
 
 class Cipher:
-    """AES-256-CBC with PKCS7; key (32 characters) and iv (16) as they stand (workbook).
+    """AES-256-CBC with PKCS7; the characters of key (32) and iv (16) are the bytes (workbook).
 
     KIS gives one pair per channel and connection.
     """

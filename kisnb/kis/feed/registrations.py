@@ -208,7 +208,7 @@ class Registrations:
         registration.refusals += 1
 
     def on_released(self, key: Key) -> None:
-        """Remove a registration that KIS has released; ask again for one that had no room."""
+        """Remove a registration that KIS has released. Ask again for one that had been refused."""
         registration = self._table.get(key)
         # The reply may be to an earlier request: a release that is due has not been asked for.
         if registration is not None and registration.stage is Stage.RELEASING:
@@ -218,7 +218,7 @@ class Registrations:
             self._ask_again(refused)
 
     def on_silence(self, now: Ns) -> list[Registration]:
-        """Handle missing replies: return the registrations without one, now DUE again or REFUSED.
+        """Return the registrations that got no reply. They are now DUE again, or REFUSED.
 
         Releases are not repeated: what KIS may still hold ends with the connection.
         """
@@ -286,7 +286,7 @@ class Registrations:
             registration.successor = successor.key
 
     def _make_room(self) -> None:
-        """Release predecessors, the newest first, until what is wanted fits the connection."""
+        """Release predecessors, the newest first, until all wanted registrations have room."""
         replaced = self._of(Stage.REPLACED)
         asked = len(self._of(Stage.DUE, Stage.SENT, Stage.CONFIRMED))
         # KIS refuses the 42nd registration. What is wanted goes before what is only still held.

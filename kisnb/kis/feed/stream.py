@@ -70,9 +70,9 @@ class Stream:
     ) -> None:
         """Build the stream. ``rest`` gives approval keys and the transport.
 
-        ``jitter`` draws a random number from 0 to 1. ``ack_seconds`` of wall time after its
-        request, a subscription counts as unanswered.
-        ``nxt_listed`` says by code whether Nextrade lists a stock.
+        ``jitter`` draws a random number from 0 to 1. A subscription counts as unanswered
+        ``ack_seconds`` of wall time after its request. ``nxt_listed`` returns True for the code of
+        a stock that Nextrade lists.
         """
         self._endpoint = endpoint
         self._mask = rest.mask
@@ -138,11 +138,11 @@ class Stream:
         return self._reader.last_record(trs[want.venue or Venue.KRX]) if trs else {}
 
     def kept_records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a channel that is wanted as ``records``, oldest first."""
+        """Return the newest kept records of a channel and key, oldest first."""
         return self._reader.kept_records(tr_id, key)
 
     def want(self, wants: Sequence[Want]) -> None:
-        """Set the desired subscriptions; events report what becomes of them."""
+        """Set the desired subscriptions; events report which are confirmed, refused or dropped."""
         self._reader.keep({want.tr_id for want in wants if want.tr_id})
         self._publish_placed(self._subscriptions.want(self._clock.now(), wants))
         self._changed.set()
@@ -282,7 +282,7 @@ class Stream:
         self.publish(events)
 
     def _bury(self, text: str, error: FrameError) -> None:
-        """Keep a frame that could not be read for people."""
+        """Keep an unreadable frame in ``dead_letters``, where people can look at it."""
         self.dead_letters.append(self._mask.text(text)[:LETTER_LENGTH])
         log.warning("a frame cannot be read: %s", self._mask.text(error.text))
 

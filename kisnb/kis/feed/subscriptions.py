@@ -111,7 +111,7 @@ class Subscriptions:
     def refresh(self, now: Ns) -> list[SubscriptionChanged]:
         """Repeat ``want`` when the market session has changed the channel of a followed stock.
 
-        Return its changes; empty before that moment.
+        Return the changes that ``want`` returns; empty when no channel has changed.
         """
         if self._next_change is None or now < self._next_change:
             return []

@@ -27,7 +27,7 @@ RECOVERS: Ns = 20 * SECOND
 
 
 class Lane(IntEnum):
-    """The queue of a call: a lower lane goes first, within a lane the first comer does."""
+    """The queue of a call: the lower number goes first; within a lane, the earlier call does."""
 
     CANCEL = 0
     ORDER = 1
@@ -61,7 +61,7 @@ class LearnedRate:
                  ▲               │
                  └── one more ◄──┘ after each 20 s without a refusal
 
-    It is remembered for the life of this object: as long as the desk runs.
+    The rate is kept in memory alone, so the next desk begins with ``most`` again.
     """
 
     def __init__(self, most: int) -> None:

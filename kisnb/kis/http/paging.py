@@ -66,7 +66,8 @@ class Paging:
     def receive_change(self) -> None:
         """Handle SYDB0050, which says that the rows have changed since the first page.
 
-        After a page that is just full, the walk ends, complete. Else it starts again.
+        After a full last page KIS sends it although nothing has changed: the walk ends, complete.
+        In all other cases the walk starts again.
         """
         if self._after_full_page:
             self.done = self.complete = True

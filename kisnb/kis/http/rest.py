@@ -66,8 +66,8 @@ class Rest:
     ) -> None:
         """Build the caller. ``cache`` is the folder of the token file.
 
-        ``timeout`` is wall seconds for one exchange. ``transport`` carries requests and frames: the
-        network by default.
+        ``timeout`` is in seconds of wall time, for one exchange. ``transport`` carries requests and
+        frames: the network by default.
         """
         self._endpoint = endpoint
         self._credentials = credentials
@@ -131,7 +131,7 @@ class Rest:
 
         ``may_send`` is asked behind the limiter, right before the first byte goes out. Raises
         OrderDenied when it says no, Unreachable and TokenError when nothing was sent, and ApiError
-        when KIS refused. After LinkLost and FrameError the order may live or not.
+        when KIS refused. After LinkLost and FrameError KIS may have the order or not.
         """
         with self._activity.working():
             return await self._send(api, body, lane, "", may_send)

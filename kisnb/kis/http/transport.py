@@ -94,7 +94,7 @@ class Transport(Protocol):
 
 
 class Network:
-    """The network, by aiohttp. ``timeout`` is wall seconds for a whole exchange.
+    """The network, by aiohttp. ``timeout`` is in seconds of wall time, for an exchange.
 
     The client is made on first use, so that it belongs to the running loop.
     """

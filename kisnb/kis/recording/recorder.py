@@ -32,7 +32,7 @@ WS = "WS"
 class Recorder:
     """Writes the lines of a recording with ``write``. ``write`` None: nothing is recorded.
 
-    Lines of one kind are numbered from ``last`` on.
+    Requests are numbered from ``last`` + 1 on, and so are frames.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Recorder:
 
 
 def masked_ack(ack: cf.Ack) -> str:
-    """Return the text of a reply to a subscription without its keys."""
+    """Return the text of a reply to a subscription, without the keys that decrypt notices."""
     tr_key = HIDDEN if ack.tr_id in NOTICE_TRS else ack.tr_key
     return cf.encode_ack(cf.Ack(ack.tr_id, tr_key, ack.msg_cd, ack.msg1, ack.rt_cd))
 

@@ -96,7 +96,7 @@ class Replay:
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Return the next recorded reply to this call.
 
-        Raises LinkLost when none was received, and when no more were recorded.
+        Raises LinkLost when that day no reply came, and when the recording has no further reply.
         """
         # Each call has a queue of its own: a client may ask in another order than it did on that
         # day.

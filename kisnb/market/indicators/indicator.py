@@ -126,6 +126,6 @@ class KnownRows:
         return self
 
     def line(self, field: str, name: str) -> pl.Expr:
-        """Return a field as an expression over all rows, named ``name``; null in rows left out."""
+        """Return a field as an expression over all rows, named ``name``; null in skipped rows."""
         line = self._fields.struct.field(field).gather(self._number, null_on_oob=True)
         return line.alias(name)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Atr(Indicator[float]):
     """Average true range, in the unit of the price.
 
-    The true range of a bar reaches from its low or the close before it, whichever is lower, to its
-    high or that close, whichever is higher. The first bar has no close before it, so it has no true
-    range. The average begins with the mean of the first ``length`` true ranges, then ``atr += (true
-    range - atr) / length``. The first value comes with bar number ``length + 1``. Source: Wilder,
-    New Concepts in Technical Trading Systems (1978); TA-Lib begins in the same way.
+    The true range of a bar is the difference of two prices: the higher of its high and the previous
+    close, less the lower of its low and the previous close. The first bar has no previous close, so
+    it has no true range. The average begins with the mean of the first ``length`` true ranges, then
+    ``atr += (true range - atr) / length``. The first value comes with bar number ``length + 1``.
+    Source: Wilder, New Concepts in Technical Trading Systems (1978); TA-Lib begins in the same way.
     """
 
     def __init__(self, length: int = 14) -> None:

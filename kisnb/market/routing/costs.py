@@ -219,14 +219,14 @@ def _line(
 def _executing(
     now: Ns, venue: Venue, kind: OrderKind, item: Instrument, assumed: Assumed
 ) -> list[Venue]:
-    """Return the venues where the order may match. The smart order router has no orders itself."""
+    """Return the venues where the order may match. SOR itself matches none: it uses KRX and NXT."""
     if venue is not Venue.SOR:
         return [venue]
     return [v for v in (Venue.KRX, Venue.NXT) if legal(now, v, kind, item, assumed)]
 
 
 def _trading(now: Ns, depths: DepthByVenue, assumed: Assumed) -> list[Venue]:
-    """Return the venues whose depth shows prices to trade at.
+    """Return the venues that trade continuously, so that their depth shows prices to trade at.
 
     In a call auction bids and asks cross, so the depth does not show the price.
     """

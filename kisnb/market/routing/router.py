@@ -277,9 +277,9 @@ class Router:
         return NotRouted(why, cure, self._evidence(intent, view, session, None, why, cure))
 
     def depths_needed(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
-        """Return the venues whose missing or old depth would decide the route.
+        """Return the venues whose depth would decide the route, but is missing or old.
 
-        The desk asks KIS for it before it routes. Empty when depth decides nothing.
+        The desk asks KIS for these depths before it routes. Empty when depth decides nothing.
         """
         if intent.venue is not None or not view.instrument.nxt:
             return ()
@@ -301,7 +301,7 @@ class Router:
     def depths_missing(self, view: RouterView) -> tuple[Venue, ...]:
         """Return the venues that trade the issue continuously now and show no fresh depth.
 
-        The cost of an order is not known without it.
+        Without fresh depth the cost of an order is not known.
         """
         now, fresh = view.now, self._fresh(view.now, _depths(view))
         listing = [v for v in self.venues if v is Venue.KRX or view.instrument.nxt]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kisnb.events import Depth, Quote
     from kisnb.market.routing.evidence import Evidence
     from kisnb.orders import Account, Fill, Order, Orders
+    from kisnb.session.agents.agent_snapshot import AgentSnapshot
     from kisnb.session.agents.agent_view import AgentView
     from kisnb.session.agents.roster import Roster
     from kisnb.session.moments.moment import Moment
@@ -196,6 +197,14 @@ def _look_moment(moment: Moment, mode: Mode | None) -> Bundle:
     return bundle(badge_text(mode) + title, card(mode, Markup("<br>").join(lines), table))
 
 
+def _look_agent_snapshot(agent: AgentSnapshot, mode: Mode | None) -> Bundle:
+    title, *lines = agent.text.splitlines()
+    text = badge_text(mode) + agent.text
+    return bundle(
+        text, card(mode, title, Markup('<pre style="margin:0">{}</pre>').format("\n".join(lines)))
+    )
+
+
 def _look_session(session: Session, _mode: Mode | None) -> Bundle:
     title = "  ".join(
         part
@@ -235,12 +244,13 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.trading.order_books.order_book", "OrderBook"): _look_book,
     ("kisnb.session.agents.roster", "Roster"): _look_roster,
     ("kisnb.session.agents.agent_view", "AgentView"): _look_agent,
+    ("kisnb.session.agents.agent_snapshot", "AgentSnapshot"): _look_agent_snapshot,
     ("kisnb.session.moments.moment", "Moment"): _look_moment,
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
 """The looks by module and class. The names are texts, so that nothing is imported for them."""
-DATED = ("Quote", "Depth", "Fill", "Evidence", "Moment")
+DATED = ("Quote", "Depth", "Fill", "Evidence", "Moment", "AgentSnapshot")
 """Classes whose values carry their own time.
 
 All other values are shown as they are known now, with a line above them while they are in doubt.

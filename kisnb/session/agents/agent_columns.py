@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kisnb.columns import Column, Tone, number_column, picked, signed_column, text_column
+from kisnb.columns import (
+    Column,
+    Tone,
+    number_column,
+    picked,
+    signed_column,
+    text_column,
+    time_column,
+)
+from kisnb.events import AgentArchived
 from kisnb.session.agents.agent_view import AgentView
 from kisnb.trading.agents.agent_runner import AgentState
 
@@ -26,6 +35,14 @@ AGENT_COLUMNS: tuple[Column[AgentView], ...] = (
     text_column("note", lambda a: a.note, kind="note", tone=_state_tone),
 )
 """Every column of an agent, in the order of ``Roster.frame()``. Shares and won."""
+ARCHIVE_COLUMNS: tuple[Column[AgentArchived], ...] = (
+    time_column("since", lambda a: a.since),
+    time_column("archived", lambda a: a.t),
+    text_column("state", lambda a: a.record.state),
+    text_column("parameters", lambda a: a.record.parameters),
+    text_column("kept", lambda a: a.record.kept),
+)
+"""The columns of an earlier life of an agent, which a fresh start has archived."""
 IN_OUTPUT = picked(
     AGENT_COLUMNS,
     "id state code position average last realised unrealised orders fills note",

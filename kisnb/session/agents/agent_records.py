@@ -12,9 +12,12 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput, DeskLost
-from kisnb.events import AgentRecord
+from kisnb.events import AgentArchived, AgentRecord
+from kisnb.session.agents.schedule import AgentSchedule, schedule_of
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent import Agent
@@ -22,7 +25,9 @@ from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 
-_RAN = (AgentState.RUNNING, AgentState.PAUSED)
+KEEPS_EVERY: Ns = 5 * SECOND
+"""A change of the ``keep`` fields alone is journaled at most this often."""
+_RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
 class AgentRecords:
@@ -32,19 +37,47 @@ class AgentRecords:
         self._link = link
         self._state = state
         self._given: dict[str, AgentRecord] = {}
-        """The record of each agent as the desk got it last, by the agent's id."""
+        """The record of each agent that the desk got last."""
+        self._noted: dict[str, Ns] = {}
+        """When it got them."""
+        self._late: dict[str, AgentRunner] = {}
+        """Agents whose newest record it has not got yet."""
 
     def note(self, runner: AgentRunner) -> None:
         """Send the desk the record of an agent if the record has changed. Raises BadInput."""
         if runner.state is AgentState.READY:
             return
-        record = record_of(runner)
-        if self._given.get(runner.id) == record:
+        record, given = record_of(runner), self._given.get(runner.id)
+        if given == record:
             return
-        self._given[runner.id] = record
+        now = self._state.now
+        # An agent may change what it keeps at each trade, and each row syncs the disk.
+        is_new = now < self._noted.get(runner.id, 0) + KEEPS_EVERY
+        if given is not None and is_new and replace(given, kept=record.kept) == record:
+            self._late[runner.id] = runner
+            return
+        self._given[runner.id], self._noted[runner.id] = record, now
+        self._late.pop(runner.id, None)
         # The next desk has the record from the journal. A change meanwhile is given with the next.
         with suppress(DeskLost):
             self._link.submit([NoteAgent(record)])
+
+    def note_late(self, *, at_once: bool = False) -> None:
+        """Give the desk the records that were not given because the last one was too new."""
+        if not self._late:
+            return
+        for runner in list(self._late.values()):
+            if at_once:
+                self._noted.pop(runner.id, None)
+            # What cannot be kept was refused when it was noted first.
+            with suppress(BadInput):
+                self.note(runner)
+
+    def begin_anew(self, runner: AgentRunner) -> None:
+        """Let the desk archive what it knows of an earlier life of an agent. Raises BadInput."""
+        if runner.id in self._state.desk.agents:
+            with suppress(DeskLost):
+                self._link.submit([NoteAgent(record_of(runner), fresh=True)])
 
     def take_up(self, agent: Agent, agent_id: str) -> None:
         """Set the ``keep`` fields of an agent to the values that the desk recorded for this id."""
@@ -54,6 +87,10 @@ class AgentRecords:
         for name, value in msgspec.json.decode(noted.record.kept).items():
             if name in agent.keep:
                 setattr(agent, name, value)
+
+    def archived(self, agent_id: str) -> list[AgentArchived]:
+        """Return what an agent kept before each fresh start, oldest first."""
+        return [row for row in self._state.desk.archived if row.record.agent == agent_id]
 
     @property
     def lost(self) -> list[str]:
@@ -68,6 +105,11 @@ class AgentRecords:
         """Return the name of an agent's class. Empty when the desk has no record of the agent."""
         noted = self._state.desk.agents.get(agent_id)
         return "" if noted is None else noted.record.kind
+
+    def schedule_of(self, agent_id: str) -> AgentSchedule | None:
+        """Return the schedule that the desk noted of an agent; None for none."""
+        noted = self._state.desk.agents.get(agent_id)
+        return None if noted is None else schedule_of(noted.record)
 
     def remade(self, agent_id: str, kind: type[Agent] | None) -> Agent:
         """Return a new agent, made from the record of this id. Raises BadInput.
@@ -100,6 +142,7 @@ def record_of(runner: AgentRunner) -> AgentRecord:
         str(runner.state),
         note if runner.state is AgentState.FAILED else "",
         agent.when_lost,
+        runner.schedule,
     )
 
 

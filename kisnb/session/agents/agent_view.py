@@ -11,7 +11,7 @@ from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.values import shown
 
-LIVE = (AgentState.RUNNING, AgentState.PAUSED)
+LIVE = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 """The states of an agent that holds a lease."""
 
 
@@ -48,7 +48,7 @@ class AgentView(msgspec.Struct, frozen=True):
 
     @property
     def may_be_stopped(self) -> bool:
-        """True for an agent that runs or is paused in this session."""
+        """True for an agent that runs, waits or is paused in this session."""
         return self.state in LIVE
 
 
@@ -62,6 +62,8 @@ def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
             f"{runner.failed_line}. Correct it and start it again. "
             f"Traceback: session.agents.error({runner.id!r})"
         )
+    elif runner.state is AgentState.WAITING:
+        note = runner.waits_for
     return _view(state, runner.id, type(agent).__name__, agent.code, runner.state, note)
 
 

@@ -57,10 +57,18 @@ class AgentWork:
         """
         if commands:
             self._send(runner, commands)
+        elif not runner.has_acted:
+            # Most events are of stocks that most agents do not trade.
+            return
+        runner.has_acted = False
         try:
             self.records.note(runner)
         except BadInput as error:
             runner.failed(error)
+        if runner.times is not None:
+            for news in runner.times.take_news():
+                text = f"{clock_text(self._state.now)} agent {runner.id}: {news}"
+                self._state.troubles.append(text)
         stands_still = runner.state in (AgentState.FAILED, AgentState.PAUSED)
         if stands_still and runner.id not in self._announced:
             self._announce(runner)
@@ -113,7 +121,7 @@ class AgentWork:
         asyncio.get_running_loop().call_soon(self.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:
-        """Show that an agent failed, and release its lease, or that an interrupt paused it."""
+        """Show that an agent failed, or why it was paused. Free a failed one's lease."""
         if runner.state is AgentState.FAILED:
             with suppress(DeskLost):
                 self._link.submit([ReleaseAgent(runner.id)])

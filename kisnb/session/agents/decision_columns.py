@@ -39,8 +39,9 @@ def _shown(value: Input) -> str:
     return number(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _inputs(decided: Decided) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in decided.made.inputs)
+def inputs_text(made: DecisionMade) -> str:
+    """Return the numbers of a decision in words: ``"mean 70,100, close missing"``."""
+    return ", ".join(f"{name} {_shown(value)}" for name, value in made.inputs)
 
 
 def _order(decided: Decided) -> str:
@@ -57,7 +58,7 @@ DECISION_COLUMNS: tuple[Column[Decided], ...] = (
     text_column("code", lambda d: d.made.code),
     text_column("action", lambda d: d.made.action),
     text_column("why", lambda d: d.made.why),
-    text_column("inputs", _inputs, kind="note"),
+    text_column("inputs", lambda d: inputs_text(d.made), kind="note"),
     text_column("order", _order),
 )
 """Every column of a decision, oldest first."""

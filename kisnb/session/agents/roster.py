@@ -10,15 +10,18 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from kisnb import columns
-from kisnb.clock import Ns
+from kisnb.clock import DAY, Ns, kst, kst_day
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
 from kisnb.events import Event
 from kisnb.orders import Wish
-from kisnb.session.agents.agent_columns import AGENT_COLUMNS
+from kisnb.session.agents.agent_columns import AGENT_COLUMNS, ARCHIVE_COLUMNS
+from kisnb.session.agents.agent_snapshot import AgentSnapshot, Running, snapshot_at
 from kisnb.session.agents.agent_view import LIVE, AgentView, view_elsewhere, view_lost, view_of
 from kisnb.session.agents.agent_work import AgentWork
 from kisnb.session.agents.decision_columns import DECISION_COLUMNS, Decided
 from kisnb.session.agents.given_agent import check_agent, difference, id_of
+from kisnb.session.agents.schedule import AgentSchedule, read_schedule
+from kisnb.session.agents.timetable import Timetable
 from kisnb.session.bars.agent_bars import AgentBars
 from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import Link
@@ -32,6 +35,7 @@ from kisnb.session.typed_orders.typed_order import read_code
 from kisnb.terms import Mode
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.handler_times import HandlerTimes
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.halt.halt_words import Trading
 from kisnb.trading.ports.commands import NoteDecision, ReleaseAgent, SetGuards
@@ -71,6 +75,10 @@ class Roster:
         self._changes = changes
         self._bars = bars
         self._runners: dict[str, AgentRunner] = {}
+        self._timetable = Timetable(
+            self._begin_scheduled, self._end_scheduled, self._on_rest, pace.task
+        )
+        self._day_ends: Ns = kst(kst_day(state.now), 0) + DAY
         self._starting: dict[str, _Start] = {}
         """The starts that wait for a lease, by the id of their agent."""
 
@@ -106,8 +114,8 @@ class Roster:
 
     @property
     def busy(self) -> bool:
-        """True while a handler awaits something outside this session, such as a web request."""
-        return self.work.is_busy
+        """True while a handler awaits something foreign, or a schedule starts or stops an agent."""
+        return self.work.is_busy or self._timetable.is_busy
 
     @pending
     async def restore(self, agent_id: str, kind: type[Agent] | None = None) -> AgentView:
@@ -119,22 +127,37 @@ class Roster:
         if agent_id in self._state.leases:
             where = self._state.leases[agent_id].where
             raise DeskBusy(f"agent {agent_id} runs: {where}", "stop it there first")
-        return await self.start(self.work.records.remade(agent_id, kind))
+        plan = self.work.records.schedule_of(agent_id)
+        return await self._start(self.work.records.remade(agent_id, kind), False, plan)
 
     @pending
-    async def start(self, agent: Agent | str, *, fresh: bool = False) -> AgentView:
-        """Start an agent, and return its view. An id starts an agent that was stopped or paused.
+    async def start(
+        self, agent: Agent | str, *, fresh: bool = False, at: str = "", until: str = "",
+        days: int | None = None,
+    ) -> AgentView:  # fmt: skip
+        """Start an agent, or by its id one that was stopped or paused.
 
         An agent that runs here unchanged keeps running. The values of its ``keep`` fields are
-        those of the last agent of its id, unless it is ``fresh``. Raises BadInput. Raises DeskBusy
-        when it runs with other parameters or in another session.
+        those of the last agent of its id, unless it is ``fresh``. A fresh start archives them.
+
+        With ``at`` it runs on each trading day from that moment until ``until``, and waits in
+        between: ``at="KRX_REG"`` means KRX's regular session, ``at="09:10", until="close"`` the
+        time between these moments (KST). ``days`` ends it after this number of trading days; its
+        open orders are cancelled then. ``until`` alone starts it now and stops it at that moment.
+
+        Raises BadInput. Raises DeskBusy when it runs with other parameters, with another schedule,
+        or in another session.
         """
         self._link.home.check_loop()
+        plan = read_schedule(at, until, days, self._state.now)
+        return await self._start(agent, fresh, plan)
+
+    async def _start(
+        self, agent: Agent | str, fresh: bool, plan: AgentSchedule | None
+    ) -> AgentView:
         runner = self._runner(agent) if isinstance(agent, str) else self._new(agent)
-        if runner.state is AgentState.RUNNING:
+        if self._keeps_going(runner, plan):
             return view_of(runner, self._state)
-        if runner.id in self._starting:
-            raise _started_already(runner.id)
         # Noted before the first await: a lease is the session's, so the desk would grant a second
         # start of the same agent too.
         start = self._starting[runner.id] = _Start(runner)
@@ -153,10 +176,10 @@ class Roster:
             self._runners[runner.id] = runner
             if runner.agent.guards != self._state.desk.guards.get(runner.id):
                 self._link.submit([SetGuards(runner.id, runner.agent.guards)])
-            if not fresh and runner.state is AgentState.READY:
-                self.work.records.take_up(runner.agent, runner.id)
-            self.work.begin(runner)
-            self.work.hand_over(runner, runner.start(self._state.now))
+            # A person who starts an agent by its id keeps its schedule.
+            if plan is None and not isinstance(agent, str):
+                self._timetable.remove(runner)
+            self._launch(runner, fresh, plan)
         except BaseException:
             # The start failed or was cancelled, so that another session may start the agent. A stop
             # that took the start back has released the lease itself. By now the lease may belong to
@@ -171,6 +194,16 @@ class Roster:
         self._pace.reschedule()
         self._changes.publish()
         return view_of(runner, self._state)
+
+    def _launch(self, runner: AgentRunner, fresh: bool, plan: AgentSchedule | None) -> None:
+        """Start an agent that has its lease, or let it wait for its schedule."""
+        if fresh:
+            self.work.records.begin_anew(runner)
+        elif runner.state is AgentState.READY:
+            self.work.records.take_up(runner.agent, runner.id)
+        self.work.begin(runner)
+        if plan is None or self._timetable.add(runner, plan, self._state.now):
+            self.work.hand_over(runner, runner.start(self._state.now))
 
     async def _bring_bars(self, runner: AgentRunner) -> None:
         """Fetch the bars that an agent may ask for. At paper a task does it later."""
@@ -201,6 +234,7 @@ class Roster:
         start = self._starting.pop(agent_id, None)
         runner = self._runner(agent_id) if start is None else start.runner
         self._runners.setdefault(agent_id, runner)
+        self._timetable.remove(runner)
         runner.stop()
         self.work.cancel_tasks(runner)
         # A desk that is away needs no release, because the session does not ask for the agent when
@@ -217,10 +251,10 @@ class Roster:
     async def pause(self, agent_id: str) -> AgentView:
         """Pause an agent until it is started again, and return its view. Raises BadInput.
 
-        Its orders and its position stay.
+        Its orders and its position stay. Its schedule does not start it meanwhile.
         """
         runner = self._runner(agent_id)
-        if runner.state is AgentState.RUNNING:
+        if runner.state in (AgentState.RUNNING, AgentState.WAITING):
             runner.state = AgentState.PAUSED
             self.work.records.note(runner)
         self._changes.publish()
@@ -266,6 +300,33 @@ class Roster:
         """Return the name of an agent's class as the desk recorded it. Empty for an unknown id."""
         return self.work.records.class_name_of(agent_id)
 
+    def archived(self, agent_id: str) -> pl.DataFrame:
+        """Return what an agent kept before each fresh start, oldest first.
+
+        Columns: since and archived (KST), state, parameters, kept (both JSON).
+        """
+        return columns.frame(ARCHIVE_COLUMNS, self.work.records.archived(agent_id))
+
+    def snapshot(self, agent_id: str) -> AgentSnapshot:
+        """Return one agent: state, parameters, order book, decisions, and why it does nothing.
+
+        Agents of other sessions, and those that ended with theirs, have one too. Raises BadInput.
+        """
+        runner, plan = self._runners.get(agent_id), self.work.records.schedule_of(agent_id)
+        if runner is None and agent_id not in self._state.desk.agents:
+            self._known(agent_id)
+        running = None
+        if runner is not None and not self._elsewhere(agent_id):
+            running = _running(runner)
+        elif agent_id in self._state.leases:
+            running = Running(
+                AgentState.ELSEWHERE, self._state.leases[agent_id].where, self._state.now
+            )
+        elif agent_id in self.lost:
+            running = Running(AgentState.LOST, f"restore it: %kis agents restore {agent_id}")
+        words = "" if plan is None else plan.text
+        return snapshot_at(self._state.now, self._state.desk, agent_id, words, running)
+
     def error(self, agent_id: str) -> str:
         """Return the traceback that stopped an agent. Empty without an error. Raises BadInput."""
         return self._runner(agent_id).error
@@ -295,23 +356,74 @@ class Roster:
         return columns.frame(DECISION_COLUMNS, self.decisions(agent_id))
 
     def deliver(self, event: Event, now: Ns) -> None:
-        """Deliver an event to every agent, and give their commands to the desk in order."""
+        """Deliver one event to every agent. Their commands go to the desk at once, in order."""
+        if now >= self._day_ends:
+            self._roll_day(now)
+        self._timetable.proceed(now)
         # A copy, because a handler may start or stop an agent.
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
+        self.work.records.note_late()
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment until which an agent sleeps. None when no agent sleeps."""
-        return min(
-            (w for r in self._runners.values() if (w := r.next_wake()) is not None), default=None
+        """Return the earliest moment that an agent, or a schedule, waits for. None without one."""
+        wakes = (self._timetable.due, *(r.next_wake() for r in self._runners.values()))
+        return min((w for w in wakes if w is not None), default=None)
+
+    # what schedules do
+
+    async def _begin_scheduled(self, runner: AgentRunner) -> None:
+        """Start an agent that waited, with the bars of its day."""
+        # A desk that is away has no bars. The agent starts all the same, and they come later.
+        with suppress(DeskLost):
+            await self._bring_bars(runner)
+        # A person may have stopped or paused it meanwhile.
+        if runner.state is AgentState.WAITING:
+            self.work.hand_over(runner, runner.start(self._state.now))
+        self._pace.reschedule()
+        self._changes.publish()
+
+    async def _end_scheduled(self, runner: AgentRunner) -> None:
+        """Stop an agent whose last window is over, and cancel its open orders."""
+        with suppress(DeskLost):
+            await self.stop(runner.id)
+
+    def _on_rest(self, runner: AgentRunner) -> None:
+        """Note that an agent waits for its schedule."""
+        self.work.records.note(runner)
+        self._changes.publish()
+
+    def _roll_day(self, now: Ns) -> None:
+        """Begin a new Korean day: the prices of yesterday do not count any more."""
+        self._day_ends = kst(kst_day(now), 0) + DAY
+        for runner in self._runners.values():
+            runner.roll_day()
+
+    def _keeps_going(self, runner: AgentRunner, plan: AgentSchedule | None) -> bool:
+        """Return whether a start finds its agent as it is to be. Raises DeskBusy."""
+        known = self._timetable.schedule_of(runner.id)
+        if runner.id in self._starting:
+            raise _started_already(runner.id)
+        if runner.state is AgentState.RUNNING and plan is None:
+            return True
+        if runner.state not in (AgentState.RUNNING, AgentState.WAITING) or plan is None:
+            return False
+        if plan == known:
+            return True
+        named = "without a schedule" if known is None else f"with the schedule {known.text}"
+        raise DeskBusy(
+            f"agent {runner.id} is {runner.state} already, {named}",
+            f"stop it: %kis agents stop {runner.id}",
         )
 
     def close(self) -> None:
         """Stop all agents. Their orders stay in the market."""
         with suppress(DeskLost):
+            self.work.records.note_late(at_once=True)
             counted = [note for runner in self._runners.values() for note in _counted(runner)]
             released = [ReleaseAgent(agent_id) for agent_id in self.leased]
             self._link.submit([*counted, *released])
+        self._timetable.close()
         # A start that the desk grants from now on finds itself taken back.
         self._starting.clear()
         for runner in self._runners.values():
@@ -373,7 +485,7 @@ class Roster:
             raise _started_already(agent_id)
         known = self._runners.get(agent_id)
         if known is not None:
-            if known.state is AgentState.RUNNING:
+            if known.state in (AgentState.RUNNING, AgentState.WAITING):
                 if other := difference(known.agent, agent):
                     raise DeskBusy(
                         f"agent {agent_id} runs already, {other}",
@@ -393,6 +505,7 @@ class Roster:
             self.work.await_foreign,
             cash=lambda: self._state.desk.cash,
             earlier=self._bars.earlier,
+            times=HandlerTimes(),
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:
@@ -413,6 +526,20 @@ class Roster:
             known = ", ".join(self._runners) or "none has been started"
             raise BadInput(f"there is no agent {agent_id!r}", f"the agents: {known}")
         return self._runners[agent_id]
+
+
+def _running(runner: AgentRunner) -> Running:
+    """Return what this session knows of an agent that it runs."""
+    note = runner.agent.note if isinstance(runner.agent.note, str) else ""
+    note = runner.failed_line or (runner.waits_for if runner.state is AgentState.WAITING else note)
+    slow = () if runner.times is None else runner.times.slow
+    return Running(
+        runner.state,
+        note,
+        runner.seen(runner.agent.code),
+        runner.decisions.newest,
+        tuple(f"{name}: {calls.text}" for name, calls in dict(slow).items()),
+    )
 
 
 def _counted(runner: AgentRunner) -> list[NoteDecision]:

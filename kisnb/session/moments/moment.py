@@ -25,10 +25,12 @@ from kisnb.history.tape.reader import TapeFile, TapeGap
 from kisnb.market.bars import span_of
 from kisnb.market.price_venue import price_venue
 from kisnb.market.universe import Universe
+from kisnb.session.agents.agent_snapshot import AgentSnapshot, snapshot_at
+from kisnb.session.agents.schedule import schedule_of
 from kisnb.session.feed.market_data import Gap, MarketData, closed_bars
 from kisnb.session.moments.past_quote import PastQuote, QuoteFold
 from kisnb.terms import Venue
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.order_books.order_book import NOBODY, OrderBook, OrderBooks
 from kisnb.trading.state import State
 from kisnb.values import one_of
 
@@ -134,8 +136,24 @@ class Moment:
 
     @property
     def agents(self) -> dict[str, OrderBook]:
-        """The order book of each agent, by its id. Empty without a journal."""
+        """The order book of each agent, by its id; ``agent(id)`` has the rest of it."""
         return {} if self.state is None else self.state.books.agents
+
+    def agent(self, agent_id: str) -> AgentSnapshot:
+        """Return an agent as of then: state, parameters, order book, decisions, why it was idle.
+
+        Raises BadInput for an agent that the desk did not know then, and without a journal.
+        """
+        known = () if self.state is None else (*self.state.agents, *self.state.books.agents)
+        if self.state is None or agent_id not in known:
+            named = ", ".join(dict.fromkeys(a for a in known if a not in NOBODY)) or "none"
+            raise BadInput(
+                f"the desk knew no agent {agent_id!r} at {clock_text(self.t)}",
+                f"it knew {named}",
+            )
+        noted = self.state.agents.get(agent_id)
+        plan = None if noted is None else schedule_of(noted.record)
+        return snapshot_at(self.t, self.state, agent_id, "" if plan is None else plan.text)
 
     @property
     def cash(self) -> int | None:
@@ -155,7 +173,18 @@ class Moment:
         if self.book is not None:
             cash = "not known" if self.cash is None else f"{self.cash:,} won"
             lines.append(f"{self.book!r}, cash {cash}")
+        lines += [self._agent_line(agent_id) for agent_id in self._noted]
         return "\n".join(lines)
+
+    @property
+    def _noted(self) -> list[str]:
+        return [] if self.state is None else list(self.state.agents)
+
+    def _agent_line(self, agent_id: str) -> str:
+        snapshot = self.agent(agent_id)
+        held = ", ".join(f"{p.qty:,} {p.code}" for p in snapshot.book.positions.values() if p.qty)
+        counts = f"{len(snapshot.book.orders)} orders, {len(snapshot.book.open_orders)} open"
+        return f"agent {agent_id}: {snapshot.state}, {counts}, holds {held or 'nothing'}"
 
     def __repr__(self) -> str:
         return f"<Moment {self.text}>"

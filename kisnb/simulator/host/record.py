@@ -41,6 +41,7 @@ def order_line(order: AccountOrder) -> dict[str, Any]:
         "price": order.price,
         "filled": order.filled,
         "average": order.average,
+        "value": order.value,
         "cancelled": order.cancelled,
         "expired": order.expired,
         "leaves": order.leaves,

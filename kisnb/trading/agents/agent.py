@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, Unpack, get_type_hints
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -19,6 +20,7 @@ from kisnb.events import Bar, Depth, Event, Filled, GapFound, OrderFact, PhaseCh
 from kisnb.exits import ExitOptions, Protection, read_protection
 from kisnb.guards import Guards
 from kisnb.orders import Intent, Order
+from kisnb.requotes import Requote, read_requote
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.sizing import Wanted, weight_of
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
@@ -129,6 +131,10 @@ class Agent:
     all that the agent holds."""
     guards: ClassVar[Guards | None] = None
     """What the desk checks of each buy: ``guards = kisnb.Guards()`` takes the usual values."""
+    requote: ClassVar[Requote | None] = None
+    """What the desk does with a limit order that nobody fills: ``requote = kisnb.Requote()``. A buy
+    goes to the best ask once, and is then cancelled; a sell goes to the best bid once, and then to
+    the market. None: the order stays."""
     # Set by the runner. Without it every action says how to start the agent.
     host: Host
     id: str = ""
@@ -154,10 +160,10 @@ class Agent:
 
     @classmethod
     def parameters(cls) -> dict[str, type]:
-        """Return the parameters' names and types: annotated public class attributes with values."""
-        hints = get_type_hints(cls)
+        """Names and types of the parameters: annotated public class attributes with a value."""
+        hints = _hints_of(cls)
         # ``code`` is not among them: it is a parameter, the most usual one.
-        own = {"host", "id", "note", "every", "keep", "guards", "when_lost"}
+        own = {"host", "id", "note", "every", "keep", "guards", "when_lost", "requote"}
         return {
             n: t
             for n, t in hints.items()
@@ -233,17 +239,20 @@ class Agent:
         venue: Venue | None = None,
         kind: OrderKind | str | None = None,
         stop: int | None = None,
+        requote: Requote | bool | None = None,
     ) -> Order:
         """Buy ``qty`` shares at ``price`` won (None: at the market). Return the order, still NEW.
 
-        Without ``kind``, the prices decide it. ``stop`` makes it a stop-limit order.
+        ``kind`` left out follows from the prices; ``stop`` makes it a stop-limit order.
+        ``requote`` says what the desk does with a limit order that nobody fills: None is what the
+        class says, True the usual, False nothing.
 
         The order is sent after the handler returns. The desk denies a buy when it has a newer price
         than the agent has seen, and the price that the agent has seen is older than
         ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises BadInput for
         other values, and outside the agent's handlers.
         """
-        return self._order(Side.BUY, qty, price, code, venue, kind, stop)
+        return self._order(Side.BUY, qty, price, code, venue, kind, stop, requote)
 
     def sell(
         self,
@@ -254,13 +263,14 @@ class Agent:
         venue: Venue | None = None,
         kind: OrderKind | str | None = None,
         stop: int | None = None,
+        requote: Requote | bool | None = None,
     ) -> Order:
         """Sell ``qty`` shares and return the order.
 
         Parameters and errors are the same as in ``buy``. A sell never waits for a price, and is
         never denied for an old one.
         """
-        return self._order(Side.SELL, qty, price, code, venue, kind, stop)
+        return self._order(Side.SELL, qty, price, code, venue, kind, stop, requote)
 
     def buy_value(self, won: int, *, code: str = "") -> Order | None:
         """Buy at the market as many whole shares as ``won`` pays for, fee included.
@@ -298,6 +308,8 @@ class Agent:
             price=values.price(price),
             supersedes=old.key,
             seen=host.seen(old.code),
+            # Whoever moves an order takes it over from the desk.
+            requote=None,
         )
         revised = host.emit(ReviseOrder(intent))
         assert revised is not None
@@ -412,6 +424,7 @@ class Agent:
         venue: object,
         kind: object = None,
         stop: object = None,
+        requote: object = None,
     ) -> Order:
         """Submit and return an order made from a handler's values.
 
@@ -428,9 +441,13 @@ class Agent:
             named = OrderKind.STOP_LIMIT
         else:
             named = OrderKind.MARKET if won is None else OrderKind.LIMIT
+        budget = read_requote(requote, self.requote if named is OrderKind.LIMIT else None)
+        if budget is not None and named is not OrderKind.LIMIT:
+            cure = "give a price, or leave requote out"
+            raise BadInput(f"a {named} order is not requoted: it does not wait at a price", cure)
         intent = Intent(
             host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
-            seen=host.seen(stock),
+            seen=host.seen(stock), requote=budget,
         )  # fmt: skip
         order = host.emit(Submit(intent))
         assert order is not None
@@ -450,6 +467,17 @@ class Agent:
     def __repr__(self) -> str:
         changed = (n for n in self.parameters() if getattr(self, n) != getattr(type(self), n))
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in changed)})"
+
+
+_HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _hints_of(kind: type) -> dict[str, Any]:
+    """Return the type hints of a class. To read them anew costs 200 µs, at each event too much."""
+    hints = _HINTS.get(kind)
+    if hints is None:
+        hints = _HINTS[kind] = get_type_hints(kind)
+    return hints
 
 
 def checked_id(agent_id: object) -> str:

@@ -2,7 +2,8 @@
 
 A handler's coroutine is driven by ``send`` until it yields a Wait and is parked there. Whatever a
 handler raises stays here, SystemExit and CancelledError too: it stops this agent alone, and its
-traceback is kept. A KeyboardInterrupt, which a person sends, pauses the agent.
+traceback is kept. A KeyboardInterrupt, which a person sends, pauses the agent. So does a handler
+that took more than two seconds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from kisnb.terms import Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait, checked_id
 from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
+from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
 from kisnb.trading.agents.handler_watch import interruptible, watch
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
@@ -38,6 +40,8 @@ class AgentState(StrEnum):
     """The states of an agent."""
 
     READY = "ready"
+    WAITING = "waiting"
+    """Its schedule starts it at a moment. Until then no handler is called."""
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
@@ -50,6 +54,8 @@ class AgentState(StrEnum):
 
 _Value = TypeVar("_Value")
 _ENDED = (AgentState.STOPPED, AgentState.FAILED)
+_STANDING = (AgentState.PAUSED, AgentState.WAITING)
+"""States in which no handler is called, and from which the agent goes on."""
 _acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs", default=None)
 """Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
 
@@ -107,12 +113,13 @@ class AgentRunner:
         foreign: Foreign = refuse_foreign,
         cash: Callable[[], int | None] = lambda: None,
         earlier: Earlier = nothing_earlier,
+        times: HandlerTimes | None = None,
     ) -> None:
         """Connect the agent to this runner.
 
-        Raises BadInput for an id that the order books reserve, and for a handler that would never
-        be called. ``cash`` returns the account's cash in won, None while it is not known.
-        ``earlier`` returns the bars of the day up to the current event.
+        ``times`` measures handlers. None: they may take as long as they like, as in a back-test.
+        ``cash`` gives the account's cash in won, None while it is not known. ``earlier`` gives the
+        bars of the day up to the event in hand.
         """
         # The handler's name of an earlier version. It would never be called, and nobody would
         # notice.
@@ -127,6 +134,12 @@ class AgentRunner:
         """Traceback of the exception that stopped the agent."""
         self.failed_line = ""
         """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
+        self.schedule = ""
+        """When its session starts and stops it, as JSON. Empty: a person does."""
+        self.waits_for = ""
+        """What a waiting agent waits for, in words."""
+        self._has_begun = False
+        """True once ``on_start`` was called in this life of the agent."""
         self.now: Ns = 0
         self._seen: dict[str, Ns] = {}
         """When the newest price that the agent has seen was received, by stock."""
@@ -136,7 +149,13 @@ class AgentRunner:
         self._count = itertools.count(1)
         self._flattening = False
         self.interrupted = ""
-        """The note that says where a person interrupted the agent. Empty: nobody did."""
+        """The note that a person's interrupt, or a handler that took too long, left."""
+        self.has_acted = False
+        """Code of the agent has run since its session last looked at it."""
+        self.times = times
+        """Which handlers are slow; None when nothing is measured."""
+        self._is_timed = times is None
+        """True while a part of the agent's code is measured, and when nothing is."""
         self._books = books
         self._rules = rules
         self._foreign = foreign
@@ -309,16 +328,19 @@ class AgentRunner:
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Start the agent, or continue it after a pause. Return the commands that it caused.
+        """Begin, or go on after a pause or a wait of its schedule.
 
-        After a pause the parked waits stay parked, and ``on_start`` is not called again.
+        Then the parked waits stay parked, and ``on_start`` is not called again.
         """
         self.now = now
-        paused, self.state = self.state is AgentState.PAUSED, AgentState.RUNNING
+        goes_on = self.state in _STANDING and self._has_begun
+        self.state, self._has_begun = AgentState.RUNNING, True
         self.error = self.failed_line = ""
         if self.interrupted and self.agent.note == self.interrupted:
             self.agent.note = self.interrupted = ""
-        if not paused:
+        if not goes_on:
+            if self.times is not None:
+                self.times.forget()
             # An agent that is started again has missed trades, and its series begin anew.
             self._series.clear()
             if self.agent.every:
@@ -381,6 +403,14 @@ class AgentRunner:
         """Keep a handler that waits, to resume it when ``wait`` is over."""
         self._parked.append((wait, coroutine))
 
+    def rest(self, waits_for: str) -> None:
+        """Call no handler until ``start``. ``waits_for`` says in words when that will be."""
+        self.state, self.waits_for = AgentState.WAITING, waits_for
+
+    def roll_day(self) -> None:
+        """Forget the prices of the day that has ended: they size no order of the new day."""
+        self._prices.clear()
+
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
         """End the agent: close its parked handlers, and call no handler any more.
 
@@ -391,6 +421,7 @@ class AgentRunner:
         """
         if self.state is not AgentState.FAILED:
             self.state = state
+        self._has_begun = False
         # Taken out first: a handler's ``finally`` may stop the agent again, and no handler is
         # closed twice.
         parked, self._parked = self._parked, []
@@ -424,16 +455,32 @@ class AgentRunner:
                 self.agent.sell(qty, code=code)
 
     def act(self, part: Callable[..., _Value], *args: object) -> _Value:
-        """Run some of the agent's own code and return its result.
-
-        While it runs the agent may order, and the interrupt button can stop it.
-        """
+        """Run a part of the agent's own code: meanwhile it may order, and an interrupt finds it."""
+        # A part within another counts once, as a part of the outer one.
+        times = self.times if not self._is_timed else None
+        self._is_timed = self.has_acted = True
+        began = times.clock() if times is not None else 0.0
         token, before = _acting.set(self), watch.begin()
         try:
             return part(*args)
         finally:
             watch.end(before)
             _acting.reset(token)
+            self._is_timed = times is None
+            if times is not None and (took := times.clock() - began) > SLOW_SECONDS:
+                self._pause(times.note(part, args, took))
+
+    def _pause(self, why: str) -> None:
+        """Pause the agent because its handler held up all others; an empty reason does nothing."""
+        if why and self.state is AgentState.RUNNING:
+            self.state = AgentState.PAUSED
+            self._note_interrupt(f"{why}. Start it again with %kis agents start {self.id}")
+
+    def _note_interrupt(self, note: str) -> None:
+        self.interrupted = note
+        # ``note`` may be a property of the person's class, and that may raise.
+        with suppress(Exception):
+            self.agent.note = note
 
     def _tick(self, tick: Tick) -> None:
         own = tick.code == self.agent.code
@@ -456,7 +503,7 @@ class AgentRunner:
                     self._call(agent.on_bar, bar)
 
     def _keep_bars(self, event: Event) -> None:
-        if self.state is not AgentState.PAUSED:
+        if self.state not in _STANDING:
             return
         for (code, _), series in self._series.items():
             match event:
@@ -523,14 +570,12 @@ class AgentRunner:
         pauses the agent, and parked handlers stay parked. Anything else stops the agent, and they
         are closed.
         """
+        self.has_acted = True
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
             self.state = AgentState.PAUSED
             where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
             cure = f"start it again with %kis agents start {self.id}"
-            self.interrupted = f"interrupted in {where}; {cure}"
-            # ``note`` may be a property of the person's class, and that may raise.
-            with suppress(Exception):
-                self.agent.note = self.interrupted
+            self._note_interrupt(f"interrupted in {where}; {cure}")
             return
         self._note_failure(error, coroutine)
         self.stop(AgentState.FAILED)
@@ -577,7 +622,7 @@ def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator
             if runner.state in _ENDED:
                 runner.close(coroutine)
                 return
-            if runner.state is AgentState.PAUSED:
+            if runner.state in _STANDING:
                 # It decides nothing: what it awaited is over, it goes on when it is started again.
                 step = partial(Wait, until=runner.now)
         try:

@@ -95,6 +95,22 @@ def take_price(protection: Protection, entry: int) -> int | None:
     return min(prices, default=None)
 
 
+def sell_level(protection: Protection, watched: Watched, facts: Facts) -> int | None:
+    """Return the highest price at which the exit sells when the price falls, won; None for none.
+
+    It is the price of a stop, of a trail, or the break-even price. ``watched`` knows the peak.
+    """
+    levels = [stop_price(protection, facts.entry)]
+    staged = protection.staged
+    if staged is not None and watched.stage is not ExitStage.HOLDING:
+        levels.append(facts.break_even)
+        if protection.atr is not None:
+            levels.append(int(watched.peak - staged.trail_atr * protection.atr))
+    if protection.trail is not None:
+        levels.append(watched.peak * (WHOLE - protection.trail) // WHOLE)
+    return max((level for level in levels if level is not None), default=None)
+
+
 def judge(protection: Protection, watched: Watched, price: int, facts: Facts) -> Judgement:
     """Judge one price of the stock, won. Return whether the exit sells, its stage and its peak."""
     peak = max(watched.peak, price)
@@ -103,21 +119,6 @@ def judge(protection: Protection, watched: Watched, price: int, facts: Facts) ->
         return Judgement(*found, Watched(watched.stage, peak))
     stage, why = _stage(protection, watched.stage, price, facts)
     return Judgement(None, why, Watched(stage, peak))
-
-
-def judge_bar(
-    protection: Protection, watched: Watched, prices: tuple[int, int, int], facts: Facts
-) -> tuple[Judgement, int]:
-    """Judge a bar by its open, low and high, won. Return the judgement and the price that decided.
-
-    The low comes before the high. So when one bar hits both a stop and a take, the stop counts.
-    """
-    judgement, decided = Judgement(None, "", watched), prices[0]
-    for price in prices:
-        judgement, decided = judge(protection, judgement.after, price, facts), price
-        if judgement.reason is not None:
-            break
-    return judgement, decided
 
 
 def _exit(

@@ -6,6 +6,8 @@ halted. It records then what it would have sold.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kisnb.clock import SECOND, Ns
 from kisnb.events import (
     PriceAlertEnded,
@@ -27,10 +29,10 @@ from kisnb.trading.exits.exit_rules import (
     Judgement,
     Watched,
     judge,
+    sell_level,
     stop_price,
     take_price,
 )
-from kisnb.trading.exits.exit_sale import ExitSales
 from kisnb.trading.exits.forecasts import Forecasts
 from kisnb.trading.exits.owned import Owned, live_orders, owned
 from kisnb.trading.gate.risk import No, Rules
@@ -53,10 +55,20 @@ trade of a rising stock."""
 REPLACED = "another exit took its place"
 
 
+class ExitSeller(Protocol):
+    """Sells for the exits that have decided: ``ExitSales`` at a desk."""
+
+    def proceed(self, turn: Turn) -> None:
+        """Sell what can be sold now, and end the exits whose shares are gone."""
+
+    def cancel(self, turn: Turn, protection: Protection) -> None:
+        """Cancel what an exit that a person ends has in the market."""
+
+
 class ExitWatch:
     """Sets, judges and ends exits and price alerts."""
 
-    def __init__(self, rules: Rules, state: State, sales: ExitSales, cancels: Cancels) -> None:
+    def __init__(self, rules: Rules, state: State, sales: ExitSeller, cancels: Cancels) -> None:
         self._rules = rules
         self._state = state
         self._sales = sales
@@ -142,12 +154,35 @@ class ExitWatch:
                 self._decide(turn, watch, ExitReason.TIME_STOP, price, venue, "its time has come")
         self._sales.proceed(turn)
 
+    def next_below(self, now: Ns, code: str) -> int | None:
+        """Return the highest price of a fall at which an exit of a stock sells, won."""
+        levels = [
+            level
+            for watch in self._state.exits.of(code)
+            if watch.fired is None and (seen := self._seen(now, watch)) is not None
+            if (level := sell_level(watch.protection, *seen)) is not None
+        ]
+        return max(levels, default=None)
+
+    def next_above(self, now: Ns, code: str) -> int | None:
+        """Return the lowest price of a rise at which an exit of a stock sells, won."""
+        levels = [
+            level
+            for watch in self._state.exits.of(code)
+            if watch.fired is None and (seen := self._seen(now, watch)) is not None
+            if (level := take_price(watch.protection, seen[1].entry)) is not None
+        ]
+        return min(levels, default=None)
+
     # setting
 
     def _set(self, turn: Turn, protection: Protection) -> None:
         key, exits = protection.key, self._state.exits
         if exits.is_known(key):
             return
+        if not self.watches(protection.code):
+            # The desk follows the price only while the stock is watched, so this one may be old.
+            self._prices.pop(protection.code, None)
         if (no := self._why_not_set(protection)) is not None:
             turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
             return
@@ -218,21 +253,26 @@ class ExitWatch:
     # judging
 
     def _judge(self, turn: Turn, watch: Watch, price: int, venue: Venue) -> None:
-        protection, now = watch.protection, turn.now
-        held = owned(self._state.books, protection.agent, protection.code)
-        entry = protection.entry or held.average
-        # Its buy is still under way, or what the shares cost is not known yet.
-        if held.qty <= 0 or not entry:
+        protection, seen = watch.protection, self._seen(turn.now, watch)
+        if seen is None:
             return
-        peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
-        judgement = judge(
-            protection, Watched(watch.stage, peak), price, self._facts(now, protection, held, entry)
-        )
+        judgement = judge(protection, seen[0], price, seen[1])
         self._peaks[protection.key] = judgement.after.peak
         if judgement.reason is not None:
             self._decide(turn, watch, judgement.reason, price, venue, judgement.text)
         else:
             self._note(turn, watch, judgement)
+
+    def _seen(self, now: Ns, watch: Watch) -> tuple[Watched, Facts] | None:
+        """Return how an exit stands before the next price; None while nothing can be judged."""
+        protection = watch.protection
+        held = owned(self._state.books, protection.agent, protection.code)
+        entry = protection.entry or held.average
+        # Its buy is still under way, or what the shares cost is not known yet.
+        if held.qty <= 0 or not entry:
+            return None
+        peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
+        return Watched(watch.stage, peak), self._facts(now, protection, held, entry)
 
     def _facts(self, now: Ns, protection: Protection, held: Owned, entry: int) -> Facts:
         if protection.staged is None:

@@ -17,7 +17,9 @@ class LatestDepths:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
         self._highs: dict[str, tuple[int, int]] = {}
-        """The newest day of each stock and the highest price on that day, won."""
+        """The day and the highest price of each stock on it, won."""
+        self._last: dict[str, int] = {}
+        """The price of the newest trade of each stock, won."""
         self._received: dict[str, Ns] = {}
         self._for_agents: dict[str, Ns] = {}
         """When the newest price that agents get was received, by stock."""
@@ -31,6 +33,7 @@ class LatestDepths:
         if isinstance(event, Depth):
             self._depths.setdefault(event.code, {})[event.venue] = event
             return
+        self._last[event.code] = event.price
         day = day_number(event.t)
         if self._highs.get(event.code, (0, 0)) < (day, event.price):
             self._highs[event.code] = day, event.price
@@ -52,6 +55,10 @@ class LatestDepths:
         """Return the highest price of the day that the desk has seen, won; 0 when it saw none."""
         day, price = self._highs.get(code, (0, 0))
         return price if day == day_number(now) else 0
+
+    def last(self, code: str) -> int:
+        """Return the price of the newest trade, won; 0 when the desk has received none."""
+        return self._last.get(code, 0)
 
     def price(self, code: str) -> int:
         """Return the best ask of the newest depth, won; 0 when there is no ask."""

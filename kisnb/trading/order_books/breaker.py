@@ -75,7 +75,12 @@ class TradingDay:
             self._ends = kst(self.day, 0) + DAY
             # Taken from the fold and not from KIS, so that a desk which restarts during the day
             # finds the same opening.
-            self.opening = {code: p.qty for code, p in books.account.positions.items() if p.qty}
+            # ``qty`` in one look: a back-test over a whole market holds thousands of positions.
+            self.opening = {
+                code: qty
+                for code, p in books.account.positions.items()
+                if (qty := p.opened + p.bought - p.sold)
+            }
             self.flows, self.bought, self.costs, self.trips = {}, {}, 0, 0
 
     def add_fill(self, code: str, flow: int, bought: int, cost: int) -> None:

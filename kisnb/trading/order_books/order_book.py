@@ -64,6 +64,8 @@ FLATTEN = "flatten:"
 """Start of the keys of a flatten's orders. No session may give an order such a key."""
 EXIT = "exit:"
 """Start of the keys of the sells of exits. No session may give an order such a key."""
+REQUOTE = "requote:"
+"""Start of the keys of orders that a requote sends. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
 _BEFORE_SENT = (OrderState.SENDING, OrderState.UNKNOWN, OrderState.RESERVED)
 UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
@@ -72,8 +74,8 @@ does not end it."""
 
 
 def is_of_desk(intent: Intent) -> bool:
-    """Return whether the desk itself made the order, for a flatten or an exit. The key says it."""
-    return intent.key.startswith((FLATTEN, EXIT))
+    """Return whether the key says that the desk made the order: a flatten, an exit, a requote."""
+    return intent.key.startswith((FLATTEN, EXIT, REQUOTE))
 
 
 def is_of_flatten(intent: Intent) -> bool:

@@ -6,42 +6,66 @@
     recent sell   above the price of the agent's last sale and its fee            30 min later
     chase         of a stock that is up 4 % or more and within 0.5 % of its high  it is not any more
     cash          of any stock, after one that was denied for want of cash        10 min later
+    requote       of a stock whose buy was given up unfilled                      10 min later
 
 A price that is not known denies nothing: the gate asks for it elsewhere.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kisnb.clock import SECOND, Ns, clock_text
 from kisnb.exits import WHOLE, percent
 from kisnb.guards import Guards
 from kisnb.orders import Fill, Intent
 from kisnb.terms import Side, Venue
-from kisnb.trading.gate.latest_depths import LatestDepths
 from kisnb.trading.gate.risk import No, Rules
+from kisnb.trading.order_books.order_book import NOBODY
 from kisnb.trading.state import State
+
+
+class KnownPrices(Protocol):
+    """The prices that guards look at, won: ``LatestDepths`` at a desk. 0 for none."""
+
+    def price(self, code: str) -> int:
+        """Return the price at which a buy would trade now."""
+
+    def high(self, now: Ns, code: str) -> int:
+        """Return the highest price of the day."""
 
 
 class BuyGuards:
     """Checks an agent's buys against the guards of that agent."""
 
-    def __init__(self, rules: Rules, state: State, depths: LatestDepths) -> None:
+    def __init__(self, rules: Rules, state: State, prices: KnownPrices) -> None:
         self._rules = rules
         self._state = state
-        self._depths = depths
+        self._prices = prices
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard denies the order; None when no guard denies it."""
-        guards = self._state.guards.get(intent.agent)
-        if guards is None or intent.side is not Side.BUY:
+        """Return why a guard denies the order; None when none does."""
+        if intent.side is not Side.BUY:
             return None
-        price = intent.price or self._depths.price(intent.code) or None
+        guards = self._state.guards.get(intent.agent)
+        if (no := self._given_up(now, intent)) is not None or guards is None:
+            return no
+        price = intent.price or self._prices.price(intent.code) or None
         return (
             self._reentry(now, intent, guards)
             or self._short_of_cash(now, intent, guards)
             or (self._recent_sell(now, intent, guards, price) if price else None)
             or (self._chase(now, intent, guards, price) if price else None)
         )
+
+    def _given_up(self, now: Ns, intent: Intent) -> No | None:
+        given_up, end = self._state.requotes.cooled.get((intent.agent, intent.code), (0, 0))
+        # A person decides anew each time. A budget by which a person's order was given up binds
+        # nobody.
+        if now >= end or intent.agent in NOBODY:
+            return None
+        why = f"a buy of {intent.code} was given up unfilled at {clock_text(given_up)}"
+        return No(f"requote guard: {why}", f"buy again from {clock_text(end)} on")
 
     def _reentry(self, now: Ns, intent: Intent, guards: Guards) -> No | None:
         stopped = self._state.exits.stopped.get((intent.agent, intent.code))
@@ -79,7 +103,7 @@ class BuyGuards:
     def _chase(self, now: Ns, intent: Intent, guards: Guards, price: int) -> No | None:
         if not guards.chase_change:
             return None
-        base, high = self._rules.days.base(now, intent.code), self._depths.high(now, intent.code)
+        base, high = self._rules.days.base(now, intent.code), self._prices.high(now, intent.code)
         if base is None or not high:
             return None
         is_up = price * WHOLE >= base * (WHOLE + guards.chase_change)

@@ -27,10 +27,10 @@ Number, branch, venue and kind are evidence:
 
 A row is adopted when only this row is like the order, and the row fits no other order. A row is not
 adopted when an external order may be a part of it. Such an external order has the same wish, is for
-as many shares or fewer, came later, and only a list has shown its end. When no row is adopted the
-order stays UNKNOWN, and a person decides once the window is over. A person may also name an order
-that was taken for an external one. If that could be this order, it becomes this order with its
-fills.
+as many shares or fewer, and came later. Only a list has shown its end, or a later list had more
+shares of it. When no row is adopted the order stays UNKNOWN, and a person decides once the window
+is over. A person may also name an order that was taken for an external one. If that could be this
+order, it becomes this order with its fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
 they are warned. After the second time the rows are external orders. The list of a day that is over
@@ -50,7 +50,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from kisnb.clock import SECOND, Ns, clock_text, day_number
-from kisnb.events import Cancelled, DecisionRefused, Reopened, Resolved, Unresolved
+from kisnb.events import (
+    Cancelled,
+    DecisionRefused,
+    ExternalFound,
+    Reopened,
+    Resolved,
+    Unresolved,
+)
 from kisnb.orders import Order, OrderRef, OrderRow, OrderState, same_branch
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.orders.likeness import Likeness, kind_of, price_of, venue_of
@@ -273,11 +280,14 @@ def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBook
 
 
 def _was_doubtful(order: Order) -> bool:
-    """Return whether only the list showed the end of an external order, or it was reopened.
+    """Return whether a list may have shown only a part of an external order.
 
-    Then the list may have shown only a part of it.
+    Only a list showed its end, or it was reopened, or a later list had more shares of it.
     """
-    return order.intent.agent == EXTERNAL and any(
+    if order.intent.agent != EXTERNAL:
+        return False
+    found = sum(isinstance(fact, ExternalFound) for fact in order.facts)
+    return found > 1 or any(
         isinstance(fact, Reopened) or (isinstance(fact, Cancelled) and not fact.number)
         for fact in order.facts
     )

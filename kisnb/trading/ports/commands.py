@@ -144,6 +144,8 @@ class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
     """Journal the facts that are needed to start an agent again."""
 
     record: AgentRecord
+    fresh: bool = False
+    """True: a new life of the agent begins. What its earlier life kept goes to the archive."""
 
 
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):

@@ -15,6 +15,7 @@ from kisnb.errors import ConfigError
 from kisnb.events import (
     AccountFact,
     AccountOpened,
+    AgentArchived,
     AgentFact,
     AgentNoted,
     ControlFact,
@@ -105,7 +106,7 @@ def row_key(row: Row) -> str:
             return protection.key
         case PriceAlertSet(alert=alert):
             return alert.key
-        case GuardsSet() | AgentNoted():
+        case GuardsSet() | AgentNoted() | AgentArchived():
             return ""
         case _ if isinstance(row, ControlFact):
             return ""

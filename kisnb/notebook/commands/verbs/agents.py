@@ -46,7 +46,7 @@ def _agents(context: Context, typed: Typed) -> object:
     match action:
         case "start":
             context.console.say_when_agents_stand_still()
-            return agents.start(_agent(context, str(name), dict(typed.options)))
+            return _start(context, typed, str(name))
         case "stop":
             return agents.stop(str(name))
         case "pause":
@@ -57,8 +57,23 @@ def _agents(context: Context, typed: Typed) -> object:
             return _restore(context, str(name))
         case "why":
             return agents.why(str(name))
+        case "snapshot":
+            return agents.snapshot(str(name))
     context.console.say_when_agents_stand_still()
     return agents
+
+
+def _start(context: Context, typed: Typed, name: str) -> object:
+    parameters = dict(typed.options)
+    at, until = (str(parameters.pop(word, "")) for word in ("at", "until"))
+    days, fresh = parameters.pop("days", None), parameters.pop("fresh", False)
+    return context.session.agents.start(
+        _agent(context, name, parameters),
+        fresh=fresh is True,
+        at=at,
+        until=until,
+        days=days,  # type: ignore[arg-type]
+    )
 
 
 def _adopt(context: Context, typed: Typed) -> object:
@@ -119,9 +134,14 @@ def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent 
 AGENTS = (
     Verb(
         "agents",
-        usage("[start|stop|pause|flatten|why|restore|adopt ID] [CODE] [QTY] [--NAME VALUE ...]"),
+        usage(
+            "[start|stop|pause|flatten|snapshot|why|restore|adopt ID] [CODE] [QTY] "
+            "[--at WHEN] [--until WHEN] [--days N] [--fresh] [--NAME VALUE ...]"
+        ),
         "the agents; start one by the name of an Agent or of a strategy, with its parameters; "
+        "--at KRX_REG or --at 09:10 lets it run from then on each trading day; "
         "restore starts one again that ended with its kernel; why shows what it decided; "
+        "snapshot shows its state, parameters and orders, and why it does nothing; "
         "adopt lets it take over shares that no agent holds, with their cost",
         _agents,
     ),

@@ -1,0 +1,230 @@
+"""Exits over bars: the desk's own watch, fed with the prices of a bar in the order of the worst.
+
+    the open ─► down to the low ─► up to the high
+
+On its way the price passes the price of each stop and of each target. There the desk's watch
+(``ExitWatch``) judges it, and what an exit sells trades at that price, at the open when the bar
+opened beyond it. So when a bar reaches a stop and a target, the stop counts. A target is a limit: a
+bar that only touches it does not take it (``BAR_FILLS.md``, rules 3 and 6). What a bar's volume
+does not fill is sold at the open of the next one, until nothing is held.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kisnb.backtesting.bar_prices import Prices
+from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.bar_waiting import Leg, Waiting, Way
+from kisnb.clock import Ns
+from kisnb.events import Bar, Event, ProtectionEnded, ProtectionRefused, Tick
+from kisnb.exits import Protection
+from kisnb.orders import Intent
+from kisnb.terms import OrderKind, Venue
+from kisnb.trading.exit_state import Watch
+from kisnb.trading.exits.exit_watch import ExitWatch
+from kisnb.trading.exits.owned import live_orders, owned
+from kisnb.trading.order_books.order_book import BY_HAND, EXIT, NOBODY
+from kisnb.trading.orders.cancels import Cancels
+from kisnb.trading.orders.readings import Readings
+from kisnb.trading.orders.urgent_sells import sell
+from kisnb.trading.ports.commands import EndProtection, Protect
+from kisnb.trading.ports.effects import Effect
+from kisnb.trading.ports.journal_rows import Row
+from kisnb.trading.state import State
+from kisnb.trading.turn import Turn
+
+
+class WaitingOrders(Protocol):
+    """The orders over bars, as exits use them."""
+
+    rows: list[Row] | None
+    waiting: dict[str, list[Waiting]]
+
+    def meet_part(self, bar: Bar, t: Ns, leg: Leg) -> None:
+        """Fill the orders of a stock in a part of a bar."""
+
+    def sell_at(self, bar: Bar, t: Ns, intent: Intent, price: int) -> None:
+        """Send a sell in the middle of a bar."""
+
+    def cancel(self, now: Ns, key: str, qty: int | None = None) -> None:
+        """Take an order out of the market."""
+
+
+class BarTurn(Turn):
+    """A step of the watch over bars: a row goes straight into the state and to the rows."""
+
+    __slots__ = ("_exits",)
+
+    def __init__(self, now: Ns, state: State, exits: BarExits) -> None:
+        super().__init__(now, state)
+        self._exits = exits
+
+    def record(self, row: Row) -> None:
+        """Fold a row, and keep it."""
+        self._exits.record(row)
+
+    def emit(self, effect: Effect) -> None:
+        """Let an effect pass. It would wake the core at a time, and each bar looks at the time."""
+
+    def publish(self, event: Event) -> None:
+        """Keep a refusal, which a session shows among its troubles."""
+        if isinstance(event, ProtectionRefused):
+            self._exits.refused.append(event)
+
+
+class BarExits:
+    """The exits of all agents over bars."""
+
+    def __init__(
+        self, orders: WaitingOrders, rules: BarRules, state: State, prices: Prices
+    ) -> None:
+        self._orders = orders
+        self._state = state
+        self._prices = prices
+        # Cancels are asked for by agents that are lost, and none is lost here.
+        self._watch = ExitWatch(rules, state, self, Cancels(state, Readings(state)))
+        self._bar: Bar | None = None
+        """The bar at hand; None between the bars."""
+        self._price = 0
+        """Where its price is, won."""
+        self.refused: list[ProtectionRefused] = []
+        """Exits that were not set, with the reason."""
+
+    def record(self, row: Row) -> None:
+        """Fold a row of the watch, and keep it with the other rows."""
+        self._state.apply(row)
+        if self._orders.rows is not None:
+            self._orders.rows.append(row)
+
+    def execute(self, now: Ns, command: Protect | EndProtection) -> None:
+        """Carry out what an agent wants at the close of a bar."""
+        turn = BarTurn(now, self._state, self)
+        if isinstance(command, Protect):
+            protection = command.protection
+            code, key = protection.code, protection.key
+            if not self._is_there(protection):
+                why = f"{protection.agent} holds no {code}, and no order of it is under way"
+                cure = "protect a stock that is held, or order it first"
+                self.refused.append(ProtectionRefused(now, key, why, cure))
+                return
+            close = self._prices.close(now, code)
+            if close and not self._watch.watches(code):
+                # The watch has not seen the prices of a stock without an exit.
+                self._watch.on_tick(turn, _trade(now, code, close))
+            self._watch.execute(turn, command)
+            self._orders.waiting.setdefault(code, [])
+        else:
+            self._watch.execute(turn, command)
+
+    def end_idle(self, now: Ns) -> None:
+        """End the exits whose shares are gone, or will not come."""
+        self._watch.proceed(BarTurn(now, self._state, self))
+
+    def play(self, bar: Bar, t: Ns) -> None:
+        """Play a bar of a stock with an exit; it begins at ``t``."""
+        if not bar.volume:
+            return
+        self._bar = bar
+        self._orders.meet_part(bar, t, Leg(Way.OPEN, bar.open, bar.open, bar.open))
+        self._pass(t, bar.open)
+        if bar.low < bar.high:
+            self._fall(bar, t)
+            self._rise(bar, t)
+        self._bar = None
+        self.end_idle(t)
+
+    def play_trade(self, bar: Bar, t: Ns) -> None:
+        """Play one trade of a stock with an exit."""
+        if not bar.volume:
+            return
+        self._bar = bar
+        self._orders.meet_part(bar, t, Leg(Way.TRADE, bar.open, bar.open, bar.open))
+        self._pass(t, bar.open)
+        self._bar = None
+        self.end_idle(t)
+
+    def _fall(self, bar: Bar, t: Ns) -> None:
+        """Let the price fall from the open to the low; it stops where an exit sells."""
+        at = bar.open
+        while at > bar.low:
+            level = self._watch.next_below(t, bar.code)
+            end = bar.low if level is None or level >= at else max(level, bar.low)
+            fills = self._state.fills
+            self._orders.meet_part(bar, t, Leg(Way.FALL, at, at, end))
+            # A buy changes the average price, and with it the price of the stop.
+            if self._state.fills == fills or end == at:
+                self._pass(t, end)
+                at = end
+
+    def _rise(self, bar: Bar, t: Ns) -> None:
+        """Let the price rise from the low to the high; it stops where an exit sells."""
+        at = bar.low
+        while at < bar.high:
+            level = self._watch.next_above(t, bar.code)
+            takes = level is not None and at < level < bar.high
+            end = level if level is not None and takes else bar.high
+            self._orders.meet_part(bar, t, Leg(Way.RISE, at, end, at))
+            # A target that the bar only touches is not taken: the price just below it counts.
+            self._pass(t, end - 1 if level == bar.high else end)
+            at = end
+
+    def _pass(self, t: Ns, price: int) -> None:
+        """Let the watch judge a price, and sell at it what an exit has decided to sell."""
+        assert self._bar is not None
+        self._price = price
+        turn = BarTurn(t, self._state, self)
+        self._watch.on_tick(turn, _trade(t, self._bar.code, price))
+        self.proceed(turn)
+
+    # what ``ExitWatch`` asks of the one who sells
+
+    def proceed(self, turn: Turn) -> None:
+        """Sell for the exits that have decided, at the price where the bar is."""
+        bar = self._bar
+        if bar is None:
+            return
+        for watch in self._state.exits.selling:
+            if watch.protection.code == bar.code:
+                self._sell(turn, watch, bar)
+
+    def cancel(self, turn: Turn, protection: Protection) -> None:
+        """Cancel what an exit has in the market."""
+        for order in live_orders(self._state.books, protection.agent, protection.code):
+            if order.key.startswith(EXIT):
+                self._orders.cancel(turn.now, order.key)
+
+    def _sell(self, turn: Turn, watch: Watch, bar: Bar) -> None:
+        protection, now, books = watch.protection, turn.now, self._state.books
+        agent, code = protection.agent, protection.code
+        for order in live_orders(books, agent, code):
+            # A buy would bring new shares, and a sell has reserved those that must go.
+            if not order.key.startswith(EXIT):
+                self._orders.cancel(now, order.key)
+        if live_orders(books, agent, code):
+            return
+        held = owned(books, agent, code).qty
+        owner = BY_HAND if agent in NOBODY else agent
+        intent = sell(now, EXIT, owner, code, held, OrderKind.MARKET, None)
+        # One try in a bar: what was denied is denied at each of its prices.
+        if held > 0 and intent.key not in books.orders:
+            self._orders.sell_at(bar, now, intent, self._price)
+            held = owned(books, agent, code).qty
+        if held <= 0:
+            turn.record(ProtectionEnded(now, protection.key, "sold"))
+
+    def _is_there(self, protection: Protection) -> bool:
+        """Return whether the owner holds the stock, or its order of it has reached the desk."""
+        agent, code, books = protection.agent, protection.code, self._state.books
+        waiting = {entry.order.key for entry in self._orders.waiting.get(code, ())}
+        return owned(books, agent, code).qty > 0 or any(
+            order.facts or order.key in waiting for order in live_orders(books, agent, code)
+        )
+
+
+def _trade(t: Ns, code: str, price: int) -> Tick:
+    """Return a price of a bar as a trade, without shares."""
+    return Tick(t, code, Venue.KRX, price, 0, None, 0, 0, 0, 0)
+
+
+__all__ = ["BarExits"]

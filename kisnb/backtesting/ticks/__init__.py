@@ -1,0 +1,1 @@
+"""Back-tests over trades: the feed, the agents and the run."""

@@ -1,0 +1,216 @@
+"""The trades that a back-test plays: read, checked, and in the order in which they happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kisnb.backtesting.bar_checks import (
+    TIMES,
+    read_codes,
+    read_table,
+    read_times,
+    refuse_closed_days,
+)
+from kisnb.backtesting.run_record import minute_bars
+from kisnb.clock import MINUTE, Ns
+from kisnb.errors import BadInput
+from kisnb.events import Tick
+from kisnb.market import sessions
+from kisnb.terms import Side, Venue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CHUNK = 8_192
+"""Trades that are Python objects at a time: few enough for the processor's cache."""
+_MORE = ("volume", "value", "ask", "bid")
+_NAMES = "code, time, price, qty"
+
+
+class Part(NamedTuple):
+    """Some trades of one minute, or of a part of it, in order."""
+
+    ticks: list[Tick]
+    start: int
+    """Trades of the feed before them."""
+    minute: int
+    """Counted from 1970."""
+    day: date
+    begins_day: bool
+    ends_day: bool
+
+
+class TickFeed:
+    """Checked trades of one or many stocks, in order of time."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        """Take rows of ``checked_trades``."""
+        import polars as pl
+
+        self.codes: list[str] = rows["code"].unique().sort().to_list()
+        self.rows = rows.with_columns(minute=pl.col("t") // MINUTE)
+        self._more = frozenset(name for name in _MORE if bool((rows[name] != 0).any()))
+        days = rows["day"].unique().sort().to_list()
+        self.hours: list[tuple[date, Ns, Ns]] = [
+            (day, sessions.regular_open(day), sessions.regular_close(day)) for day in days
+        ]
+        """Each day with its opening and its official close."""
+
+    @property
+    def first(self) -> date:
+        """The first day of the data."""
+        return self.hours[0][0]
+
+    @property
+    def last(self) -> date:
+        """The last day of the data."""
+        return self.hours[-1][0]
+
+    def __len__(self) -> int:
+        return self.rows.height
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the trades in order, a minute or less at a time."""
+        last_day: date | None = None
+        for start in range(0, len(self), CHUNK):
+            part = self.rows.slice(start, CHUNK)
+            ticks = self.ticks(part)
+            runs = part.select("minute", "day").with_row_index("row")
+            bounds = runs.group_by("minute", maintain_order=True).first()
+            rows = [*bounds["row"].to_list(), len(ticks)]
+            after = self.rows["day"][start + CHUNK] if start + CHUNK < len(self) else None
+            days = [*bounds["day"].to_list(), after]
+            for at, minute in enumerate(bounds["minute"].to_list()):
+                day = days[at]
+                yield Part(
+                    ticks[rows[at] : rows[at + 1]], start + rows[at], minute, day, day != last_day,
+                    days[at + 1] != day,
+                )  # fmt: skip
+                last_day = day
+
+    def ticks(self, rows: pl.DataFrame) -> list[Tick]:
+        """Return rows of the feed as trades."""
+        one = len(self.codes) == 1
+        codes = repeat(self.codes[0]) if one else rows["code"].to_list()
+        t = rows["t"].to_list()
+        sides = [_SIDES.get(side) for side in rows["side"].to_list()] if _has_side(rows) else None
+        # A column that the data do not have is 0 all along, and makes no list.
+        more = (rows[name].to_list() if name in self._more else repeat(0) for name in _MORE)
+        return list(
+            map(
+                Tick, t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
+                repeat(None) if sides is None else sides, *more,
+            )
+        )  # fmt: skip
+
+    def before(self, start: int) -> list[Tick]:
+        """Return the first ``start`` trades."""
+        return self.ticks(self.rows.slice(0, start))
+
+    def days(self) -> pl.DataFrame:
+        """Return a row for each stock and day: code, day, open, high, low, close (won)."""
+        import polars as pl
+
+        price = pl.col("price")
+        return self.rows.group_by("code", "day", maintain_order=True).agg(
+            open=price.first(), high=price.max(), low=price.min(), close=price.last()
+        )
+
+    def bars(self) -> pl.DataFrame:
+        """Return the columns of ``RunRecord.bars``: the minutes of the trades."""
+        return minute_bars(self.rows)
+
+
+_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+
+
+def _has_side(rows: pl.DataFrame) -> bool:
+    return bool(rows["side"].null_count() < len(rows))
+
+
+def is_trades(data: object) -> bool:
+    """Return whether ``data`` are trades: a table with a price and without a close."""
+    names = getattr(data, "columns", None)
+    if isinstance(data, str | Path) and Path(data).suffix in (".parquet", ".csv"):
+        import polars as pl
+
+        path = Path(data)
+        try:
+            scan = pl.scan_csv(path) if path.suffix == ".csv" else pl.scan_parquet(path)
+            names = scan.collect_schema().names()
+        except (OSError, pl.exceptions.PolarsError):
+            return False
+    lower = {str(name).lower() for name in (names if names is not None else ())}
+    return "price" in lower and "close" not in lower
+
+
+def read_tick_feed(
+    data: object, *, code: str = "", start: date | None = None, end: date | None = None
+) -> TickFeed:
+    """Read and check trades. ``code`` is the stock of a table without it. Raises BadInput."""
+    import polars as pl
+
+    rows = checked_trades(data, code)
+    first, last = rows["day"][0], rows["day"][-1]
+    kept = rows.filter(pl.col("day") >= (start or first), pl.col("day") <= (end or last))
+    if kept.is_empty():
+        raise BadInput(
+            f"no trade lies between {start or first} and {end or last}",
+            f"the trades go from {first} to {last}: choose start and end among them",
+        )
+    refuse_closed_days(kept)
+    return TickFeed(kept)
+
+
+def checked_trades(data: object, code: str = "") -> pl.DataFrame:
+    """Return the trades by time. Trades of one time keep their order.
+
+    Columns: code, t (UTC ns), day, price (won), qty (shares), side (buy, sell, null), volume, value
+    (of the day up to the trade), ask, bid (won); 0 for what the data do not have. Raises BadInput.
+    """
+    import polars as pl
+
+    frame = read_table(data, code)
+    named = {name.lower(): name for name in frame.columns}
+    time = next((named[name] for name in TIMES if name in named), None)
+    lacking = [name for name in ("code", "price", "qty") if name not in named]
+    if time is None or lacking:
+        missing = ", ".join([*lacking, *(["time"] if time is None else [])])
+        raise BadInput(f"the trades have no column {missing}", f"name the columns {_NAMES}")
+    if frame.is_empty():
+        raise BadInput("there are no trades in the data", f"give rows with {_NAMES}")
+    begin, is_daily = read_times(frame[time])
+    if is_daily:
+        raise BadInput("the trades have days and no times", "give the time of each trade")
+    whole = [
+        pl.col(named[name]).cast(pl.Int64).fill_null(0).alias(name)
+        if name in named
+        else pl.lit(0, dtype=pl.Int64).alias(name)
+        for name in ("price", "qty", *_MORE)
+    ]
+    side = pl.col(named["side"]) if "side" in named else pl.lit(None)
+    rows = frame.select(
+        read_codes(frame[named["code"]]),
+        begin.alias("t"),
+        *whole,
+        side.cast(pl.String).alias("side"),
+    ).with_columns(pl.from_epoch("t", time_unit="ns").dt.offset_by("9h").dt.date().alias("day"))
+    for wrong, what in (
+        (rows.filter(pl.col("price") <= 0), "no price above 0"),
+        (rows.filter(pl.col("qty") <= 0), "no shares"),
+    ):
+        if len(wrong):
+            row = wrong.row(0, named=True)
+            raise BadInput(
+                f"a trade of {row['code']} on {row['day']} has {what} ({row['price']}, "
+                f"{row['qty']})",
+                "drop it, or mend it",
+            )
+    return rows.sort("t", maintain_order=True)
+
+
+__all__ = ["Part", "TickFeed", "checked_trades", "is_trades", "read_tick_feed"]

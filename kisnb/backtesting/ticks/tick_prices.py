@@ -1,0 +1,40 @@
+"""The prices of trades that are known at a moment: for guards and exits. Whole won."""
+
+from __future__ import annotations
+
+from kisnb.clock import Ns
+from kisnb.events import Tick
+
+
+class TickPrices:
+    """The newest price of each stock, and its highest of the day."""
+
+    def __init__(self) -> None:
+        self.now: Ns = 0
+        self.newest: dict[str, int] = {}
+        """The newest price of each stock, won."""
+        self._highs: dict[str, int] = {}
+
+    def begin_day(self) -> None:
+        """Forget the highest prices of the day before."""
+        self._highs.clear()
+
+    def add(self, tick: Tick) -> None:
+        """Take in a trade."""
+        self.newest[tick.code] = tick.price
+        self._highs[tick.code] = max(tick.price, self._highs.get(tick.code, 0))
+
+    def price(self, code: str) -> int:
+        """Return the newest price of a stock, won; 0 for none."""
+        return self.newest.get(code, 0)
+
+    def close(self, now: Ns, code: str) -> int:  # noqa: ARG002 - prices of bars need it
+        """Return the newest price of a stock, won; 0 for none."""
+        return self.newest.get(code, 0)
+
+    def high(self, now: Ns, code: str) -> int:  # noqa: ARG002 - prices of bars need it
+        """Return the highest price of the day, won; 0 for none."""
+        return self._highs.get(code, 0)
+
+
+__all__ = ["TickPrices"]
