@@ -54,6 +54,9 @@ def settle(notebook: NotebookPage) -> None:
 
     The clock of the page is what the button looks at.
     """
+    # A click would bring the button into sight, and it asks first when it has just come there.
+    notebook.page.locator("button.kill").first.scroll_into_view_if_needed()
+    notebook.page.wait_for_timeout(300)
     notebook.pass_time(SETTLED)
 
 

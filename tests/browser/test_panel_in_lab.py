@@ -137,7 +137,7 @@ def test_n04_a_second_view_and_a_reloaded_page_show_the_same(
     notebook.run_all()
     first, second = (rows(notebook.outputs(i), "orders") for i in (3, 4))
     expect(first).to_have_count(1, timeout=30_000)
-    expect(second).to_have_text(str(first.text_content()))
+    expect(second).to_have_text(str(first.text_content()), timeout=30_000)
     notebook.save()
     notebook.reload("twice.ipynb")
     expect(second).to_have_count(1, timeout=60_000)

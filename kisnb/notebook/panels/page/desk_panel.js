@@ -3,6 +3,7 @@
 
 const STALE_MS = 4000;
 const SETTLE_EVERY_MS = 500;
+const FRAME_MS = 1000;
 const ENDING = new Set(["cancel", "stop", "pause", "flatten", "off"]);
 const PARTS = { depth: DepthPart, tape: TapePart, ticket: TicketPart, chart: ChartPart };
 
@@ -14,13 +15,21 @@ function render({ model, el, signal }) {
   const top = {};
   let seq = null;
   let frame = 0;
+  let asked = 0; // when the frame was asked for
   let heard = performance.now();
   let own = []; // notices of this view: its HALT button's, gone when the trading state changes
   let passing = false; // the kernel sends the same as `own`, once it sends again
   let stale = ""; // why what stands here may be old
   let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
 
-  const redraw = () => (frame ||= requestAnimationFrame(() => drawWithFocus(root, draw)));
+  // One frame for many messages. A frame that does not come is asked for anew: a hidden tab has none.
+  const redraw = () => {
+    const now = performance.now();
+    if (frame && now - asked < FRAME_MS) return;
+    cancelAnimationFrame(frame);
+    asked = now;
+    frame = requestAnimationFrame(() => drawWithFocus(root, draw));
+  };
   const say = (notices, untilNews = false) => {
     own = notices;
     passing = untilNews;
