@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from kisnb.errors import DeskLost
 from kisnb.orders import Want
 from kisnb.session.feed.link import Link
 from kisnb.terms import Venue
@@ -54,7 +56,9 @@ class WatchedStocks:
         """
         wants: tuple[Want, ...] = ()
         if code:
-            self.follow(code)
+            # A lost desk subscribes to nothing. The next one gets all that is watched.
+            with suppress(DeskLost):
+                self.follow(code)
             trades = self._rules.trade_channels(self._rules.universe.spell(code))
             wants = (
                 *(Want("depth", want.code, want.venue) for want in trades),
@@ -63,7 +67,8 @@ class WatchedStocks:
         if self._looks.get(owner, ()) == wants:
             return
         self._looks[owner] = wants
-        self._link.submit([WatchCodes(self._all())])
+        with suppress(DeskLost):
+            self._link.submit([WatchCodes(self._all())])
 
     @property
     def codes(self) -> list[str]:
