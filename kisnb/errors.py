@@ -77,7 +77,7 @@ class UnknownCall(BadInput, AttributeError):
 
 
 class NotOffered(BadInput):
-    """The host of this mode has no such call. Nothing was sent."""
+    """KIS's server of this mode (sim, paper or live) has no such call. Nothing was sent."""
 
 
 class ConfigError(KisnbError):

@@ -48,7 +48,10 @@ class Estimates:
         return tuple(venue for venue in can if venue is Venue.KRX or on_nxt)
 
     def kinds(self, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
-        """Return the kinds of orders that this venue, or any venue, takes for a stock now."""
+        """Return the kinds of orders that ``venue`` takes for a stock now.
+
+        Without ``venue``: the kinds that at least one venue takes.
+        """
         return self._rules.kinds_now(self._state.now, code, venue)
 
     def step(self, code: str, price: int, n: int) -> int:

@@ -226,9 +226,9 @@ def note(event: Event) -> None:
 
 
 def task_tree(root: str) -> str:
-    """Return the running loop's tasks under their owners, as text.
+    """Return the running loop's tasks as text, grouped by their owners.
 
-    A task's name is ``owner: what``. A task without such a name is named by its code.
+    A task's name is ``owner: what``. A task without such a name gets that of its coroutine.
     """
     owners: dict[str, list[str]] = {}
     for task in asyncio.all_tasks():

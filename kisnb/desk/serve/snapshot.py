@@ -12,7 +12,7 @@ from kisnb.trading.ports.desk_port import Lease, Snapshot
 
 
 class DeskName(NamedTuple):
-    """A desk's mode, label and run."""
+    """Identifies a desk: its mode, its label for people, and the day or account that it serves."""
 
     mode: Mode
     label: str

@@ -162,7 +162,7 @@ def lock(descriptor: int, *, wait: bool) -> None:
 
 
 def unlock(descriptor: int) -> None:
-    """Give the lock of ``lock`` back."""
+    """Release the lock that ``lock`` took."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 

@@ -135,9 +135,10 @@ def read_many(reply: ApiReply, venue: Venue, now: Ns) -> dict[str, Quote]:
 
 
 def holiday_params(first: date) -> tuple[Api, dict[str, str]]:
-    """Return the call for the trading days of some weeks from ``first`` on, and its parameters.
+    """Return KIS's call for trading days, and its parameters.
 
-    KIS asks clients to call this once a day (workbook: 국내휴장일조회).
+    The reply covers some weeks, beginning with ``first``. KIS asks clients to call this once a day
+    (workbook: 국내휴장일조회).
     """
     api = APIS["chk_holiday"]
     return api, encode_params(api, BASS_DT=yyyymmdd(first), CTX_AREA_NK="", CTX_AREA_FK="")

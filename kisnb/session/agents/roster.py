@@ -310,9 +310,10 @@ class Roster:
         return self.work.records.class_name_of(agent_id)
 
     def archived(self, agent_id: str) -> pl.DataFrame:
-        """Return what an agent kept before each fresh start, oldest first.
+        """Return a row for each life of an agent that a fresh start ended, oldest first.
 
-        Columns: since and archived (KST), state, parameters, kept (both JSON).
+        Columns: since (when its state last changed, KST), archived (when the fresh start came,
+        KST), state, parameters (JSON), kept (its ``keep`` fields, JSON).
         """
         return columns.frame(ARCHIVE_COLUMNS, self.work.records.archived(agent_id))
 

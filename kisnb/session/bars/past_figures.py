@@ -42,7 +42,7 @@ class PastFigures:
         return self._day is None or self._day == day
 
     def atr(self, code: str) -> float | None:
-        """Return the average true range that was brought on this day, won; None: not known."""
+        """Return the average true range in won; None when it was not fetched on this day."""
         return self._atr.get(code) if self._day == kst_day(self._state.now) else None
 
     async def bring(self, agent: Agent) -> None:

@@ -296,8 +296,8 @@ class Faults:
     ) -> Fault | None:
         """Return the fault to apply at one of ``points``; None when no fault strikes.
 
-        If several faults match, the one that was added first wins. Every matching fault still
-        counts this call or frame for its ``nth``.
+        If several faults match, the one that was added first wins. The others count this call or
+        frame too: a fault strikes from its ``nth`` matching one on.
         """
         if not self._armed:
             return None

@@ -172,7 +172,11 @@ class Quotations:
         return {"output": [_class_row(name, classes[name], whole) for _, name in SIZES]}
 
     def exp_price_trend(self, params: Params) -> Blocks:
-        """Return the auctions' prints, and the running auction's match (예상체결가 추이)."""
+        """Return the trend of expected prices (예상체결가 추이).
+
+        It has the trades of the call auctions that are over, and the expected price and quantity of
+        the one that is running.
+        """
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)

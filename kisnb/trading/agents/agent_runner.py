@@ -71,7 +71,10 @@ Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
-    """Return no bars. In a back-test over a tape, bars are made of the tape's own trades alone."""
+    """Return no earlier bars, for a back-test over a tape.
+
+    Its bars are made of the tape's own trades, so there is none before the first trade.
+    """
     return (), None
 
 

@@ -43,8 +43,8 @@ class Dated(NamedTuple):
     def value(self) -> int:
         """Traded value, won.
 
-        A bar does not contain it. It is about the volume times the mean of the four prices, and
-        the trades of the day add up to it.
+        A bar has no such field. Without a stated value it is the volume times the mean of the
+        bar's four prices, rounded. The simulated trades of the day have this sum.
         """
         return value_of(self.bar) if self.stated is None else self.stated
 
