@@ -86,6 +86,7 @@ def test_k13_quotes_depth_and_ticks_come_from_live_and_the_account_from_paper(
             await session.watch(CODE)
             await until(lambda: len(session.ticks(CODE)) > 0)
             await until(lambda: "H0STASP0" in live.recording.read_text("utf-8"))
+            await until(lambda: "H0NXCNT0" in live.recording.read_text("utf-8"))
             assert not [text for text in session.troubles if "refused" in text]
             table = {what: (host, offered) for what, host, offered in session.capabilities().rows()}
             assert table["inquire_price"] == table["volume_rank"] == ("live", True)

@@ -206,10 +206,10 @@ def test_h05_the_same_seed_and_the_same_doings_give_the_same_record(state, monke
         await agents_day(session)
         return recording()
 
-    first = traded(work, start="15:00")
+    first = traded(work, start="14:00")
     monkeypatch.setenv("KISNB_STATE", str(tmp_path / "other"))
     try:
-        other = traded(work, start="15:00")
+        other = traded(work, start="14:00")
     finally:
         main(["desk", "stop"])
     assert len(first) > 500
