@@ -189,7 +189,11 @@ class Store:
         # The file of one day is soon joined with others: to be fast counts more than its size.
         is_brief = is_one_day and series.is_by_day
         rows.write_parquet(
-            buffer, compression="lz4" if is_brief else "zstd", row_group_size=ROW_GROUP
+            buffer,
+            compression="uncompressed" if is_brief else "zstd",
+            # One block has nothing that a query could pass over.
+            statistics=not is_brief,
+            row_group_size=ROW_GROUP,
         )
         content = buffer.getvalue()
         if is_one_day:
