@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -51,8 +52,11 @@ class BarClock:
         self.now: Ns = 0
 
 
-class BarRunner(AgentRunner):
-    """Runs an agent of a back-test over bars, and is its Host."""
+class ShortRunner(AgentRunner):
+    """Runs an agent whose orders go to a run without a core, and is its Host."""
+
+    LACKING: ClassVar[tuple[str, str]] = ("bars", "its bars")
+    """What the data lack of an unknown stock, and what to add: words of the refusal."""
 
     def __init__(
         self,
@@ -60,29 +64,24 @@ class BarRunner(AgentRunner):
         agent_id: str,
         books: OrderBooks,
         rules: Rules,
-        feed: BarFeed,
-        out: list[tuple[BarRunner, BarCommand]],
+        codes: Sequence[str],
+        out: list[tuple[Any, BarCommand]],
         clock: BarClock,
         *,
-        at_fill: bool,
         cash: Callable[[], int | None],
-        flows: FlowTable | None = None,
+        flows: FlowTable | None,
     ) -> None:
         """Connect the agent to this runner.
 
-        ``out`` collects the commands of all agents in order. All agents have the same ``clock``.
+        ``codes`` are the stocks of the data. ``out`` collects the commands of all agents in order.
+        All agents have the same ``clock``.
         """
         # One clock for all: to set the time of each of thousands of agents would cost as much as
         # their bars.
         self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
-        self.figures.newest_flow_day = _newest_flow_day
-        self._feed = feed
-        self._codes = frozenset(feed.codes)
+        self._codes = frozenset(codes)
         self._out = out
-        self._at_fill = at_fill
-        self.span = length_of(agent.every) if agent.every else 0
-        """Length of the bars that ``on_bar`` gets, nanoseconds. 0: it gets no bars."""
 
     @property
     def now(self) -> Ns:
@@ -94,9 +93,9 @@ class BarRunner(AgentRunner):
         self.clock.now = t
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until the step ends. Return the order that it makes, or None.
+        """Keep a command until its turn comes. Return the order that it makes, or None.
 
-        Raises BadInput for a stock without bars.
+        Raises BadInput for a stock that the data do not have.
         """
         if isinstance(command, Protect):
             self._check_code(command.protection.code)
@@ -114,10 +113,39 @@ class BarRunner(AgentRunner):
 
     def _check_code(self, code: str) -> None:
         if code not in self._codes:
+            lacking, addition = self.LACKING
             raise BadInput(
-                f"{self.agent!r} orders {code}, of which the back-test has no bars",
-                f"add its bars to the data, which has {', '.join(self._feed.codes[:5])}",
+                f"{self.agent!r} orders {code}, of which the back-test has no {lacking}",
+                f"add {addition} to the data, which has {', '.join(sorted(self._codes)[:5])}",
             )
+
+
+class BarRunner(ShortRunner):
+    """Runs an agent of a back-test over bars."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        agent_id: str,
+        books: OrderBooks,
+        rules: Rules,
+        feed: BarFeed,
+        out: list[tuple[BarRunner, BarCommand]],
+        clock: BarClock,
+        *,
+        at_fill: bool,
+        cash: Callable[[], int | None],
+        flows: FlowTable | None = None,
+    ) -> None:
+        """Connect the agent to this runner. ``at_fill``: orders are sized at their fill."""
+        super().__init__(
+            agent, agent_id, books, rules, feed.codes, out, clock, cash=cash, flows=flows
+        )
+        self.figures.newest_flow_day = _newest_flow_day
+        self._feed = feed
+        self._at_fill = at_fill
+        self.span = length_of(agent.every) if agent.every else 0
+        """Length of the bars that ``on_bar`` gets, nanoseconds. 0: it gets no bars."""
 
     def place(self, wanted: Wanted) -> Order | None:
         """Place the order that brings the position to ``wanted``, sized now or at the fill.

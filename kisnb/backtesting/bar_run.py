@@ -15,7 +15,6 @@ happens between the steps, so the boundaries of market sessions cost nothing unl
 from __future__ import annotations
 
 import gc
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -24,14 +23,11 @@ from kisnb.backtesting.bar_agents import BarCommand, BarRunner
 from kisnb.backtesting.bar_feed import BarFeed, Chunk
 from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_rules import BarRules
+from kisnb.backtesting.run_agents import RunAgents
 from kisnb.backtesting.run_record import equity_frame
-from kisnb.backtesting.stuck import AgentFailed, stuck_handlers_end
-from kisnb.clock import DAY, Ns, kst_day
-from kisnb.events import Bar, ClockMoved, Filled, OrderFact, PhaseChanged
-from kisnb.market import sessions
-from kisnb.orders import Order
-from kisnb.terms import Venue
-from kisnb.trading.agents.agent import Agent
+from kisnb.backtesting.stuck import stuck_handlers_end
+from kisnb.clock import DAY, Ns
+from kisnb.events import Bar
 from kisnb.trading.agents.agent_runner import AgentState
 from kisnb.trading.state import State
 
@@ -59,7 +55,6 @@ class BarRun:
 
         ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
         """
-        self._latency = latency
         self.feed = feed
         self.runners = runners
         self.orders = orders
@@ -67,17 +62,9 @@ class BarRun:
         self.state = state
         self._out = out
         self._overnight: list[tuple[BarRunner, BarCommand]] = []
-        self._by_id = {runner.id: runner for runner in runners}
-        self._has_phase = any(_overrides(r.agent, "on_phase") for r in runners)
-        self._is_plain = not self._has_phase and not any(
-            inspect.iscoroutinefunction(getattr(r.agent, name))
-            for r in runners
-            for name in HANDLERS
-        )
-        self._of_code: dict[str, list[BarRunner]] = {}
-        for runner in runners:
-            for code in dict.fromkeys(runner.agent.stocks()):
-                self._of_code.setdefault(code, []).append(runner)
+        self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
+        self._is_plain = agents.is_plain
+        self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
         """How many bars of its own, longer length an agent has got of each of its stocks."""
@@ -88,15 +75,8 @@ class BarRun:
         if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
             at = (self._of_code.get(code) for code in feed.codes)
             self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
-        if self.hears:
-            orders.notify = self.notify
-
-    @property
-    def hears(self) -> bool:
-        """True if an agent must get facts of its orders: it has a handler or may await them."""
-        return not self._is_plain or any(
-            _overrides(r.agent, name) for r in self.runners for name in ("on_fill", "on_order")
-        )
+        if agents.hears:
+            orders.notify = agents.notify
 
     # the loop
 
@@ -112,15 +92,12 @@ class BarRun:
                 BarRun._day_of_one,
                 BarRun._deliver,
                 BarRun._deliver_single,
-                BarRun.notify,
+                RunAgents.notify,
                 BarRun._start,
             )
         )
-        with stuck_handlers_end(patience, loops, self._interrupted):
+        with stuck_handlers_end(patience, loops, self._agents.interrupted):
             self._run()
-
-    def _interrupted(self) -> str:
-        return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
@@ -142,7 +119,7 @@ class BarRun:
         _, opens, _ = self.feed.hours[0]
         for runner in self.runners:
             runner.start(opens)
-            self._check(runner)
+            self._agents.check(runner)
         self._overnight, self._out[:] = list(self._out), []
 
     def _bars(self, chunk: Chunk) -> list[Bar]:
@@ -195,7 +172,7 @@ class BarRun:
                 clock.now = end
                 on_bar(bar)
                 if out:
-                    self._take(end)
+                    self._agents.take(end)
             last, end = bars[stop - 1], ends[stop - 1]
             if waiting:
                 meet(last, opens if self.feed.span == DAY else last.t)
@@ -203,7 +180,7 @@ class BarRun:
             self._end_day(end, ((last.code, last.close),))
             on_bar(last)
         except BaseException as e:
-            self._failed(runner, e)
+            self._agents.failed(runner, e)
         self._overnight, self._out[:] = list(out), []
 
     def _day_of_many(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
@@ -215,7 +192,7 @@ class BarRun:
             is_last = end_of_step == stop
             t = opens if self.feed.span == DAY else chunk.t[start]
             if not self._is_plain:
-                self._pass_time(t)
+                self._agents.pass_time(t)
             if self.orders.waiting:
                 self._meet(step, t)
             if is_last:
@@ -228,7 +205,7 @@ class BarRun:
             if is_last:
                 self._overnight, self._out[:] = list(self._out), []
             elif self._out:
-                self._take(end)
+                self._agents.take(end)
 
     def _meet(self, step: list[Bar], t: Ns) -> None:
         waiting = self.orders.waiting
@@ -256,11 +233,11 @@ class BarRun:
                         runner.agent.on_bar(bar)
                     else:
                         runner.deliver(bar, end)
-                        self._check(runner)
+                        self._agents.check(runner)
         except BaseException as e:
             if runner is None or runner.state is not AgentState.RUNNING:
                 raise
-            self._failed(runner, e)
+            self._agents.failed(runner, e)
         for longer in self._longer:
             self._deliver_longer(longer, end)
 
@@ -282,7 +259,7 @@ class BarRun:
         except BaseException as e:
             if runner is None:
                 raise
-            self._failed(runner, e)
+            self._agents.failed(runner, e)
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
         """Deliver the new bars of an agent's own, longer length that are known at ``end``."""
@@ -291,82 +268,13 @@ class BarRun:
             for at in range(self._given[runner.id, code], window.known(end)):
                 self._given[runner.id, code] = at + 1
                 runner.deliver(window.bar(at), end)
-                self._check(runner)
-
-    def _take(self, now: Ns) -> None:
-        """Carry out the agents' commands one after another, until no agent gives a new one."""
-        out = self._out
-        while out:
-            wanted, out[:] = list(out), []
-            for _, command in wanted:
-                self.orders.take(command, now, now + self._latency)
-
-    # agents that wait, phases, facts
-
-    def _pass_time(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, and deliver phase changes."""
-        while True:
-            due = min((w for r in self.runners if (w := r.next_wake()) is not None), default=None)
-            if due is None or due > t:
-                break
-            for runner in self.runners:
-                wake = runner.next_wake()
-                if wake is not None and wake <= due:
-                    runner.deliver(ClockMoved(due), max(due, runner.now))
-                    self._check(runner)
-            self._take(due)
-        if self._has_phase:
-            self._report_phases(t)
-
-    def _report_phases(self, t: Ns) -> None:
-        before = max(r.now for r in self.runners)
-        for moment in sessions.boundaries(kst_day(t)):
-            if before < moment <= t:
-                phase = str(sessions.phase(Venue.KRX, moment))
-                event = PhaseChanged(moment, str(sessions.session_id(moment)), Venue.KRX, phase)
-                for runner in self.runners:
-                    runner.deliver(event, moment)
-                    self._check(runner)
-
-    def notify(self, order: Order, fact: OrderFact) -> None:
-        """Deliver a fact to the agent that placed the order."""
-        runner = self._by_id.get(order.intent.agent)
-        if runner is None:
-            return
-        if not self._is_plain:
-            runner.deliver(fact, max(fact.t, runner.now))
-            self._check(runner)
-            return
-        runner.now = max(fact.t, runner.now)
-        try:
-            if isinstance(fact, Filled):
-                runner.agent.on_fill(order, fact)
-            runner.agent.on_order(order, fact)
-        except BaseException as e:
-            self._failed(runner, e)
-
-    def _failed(self, runner: BarRunner, error: BaseException) -> None:
-        runner.failed(error)
-        self._check(runner, error)
-
-    def _check(self, runner: BarRunner, error: BaseException | None = None) -> None:
-        """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it."""
-        if runner.state is AgentState.FAILED:
-            text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
-            raise AgentFailed(text) from error
-        if runner.state is AgentState.PAUSED:
-            # Only a person who interrupts a handler pauses an agent here. They mean the run.
-            raise KeyboardInterrupt(runner.agent.note)
+                self._agents.check(runner)
 
     # results
 
     def equity(self) -> pl.DataFrame:
         """Return a DataFrame by day: time (KST, the close), cash, holdings, equity (won)."""
         return equity_frame(self._equity)
-
-
-def _overrides(agent: Agent, name: str) -> bool:
-    return getattr(type(agent), name) is not getattr(Agent, name)
 
 
 def _steps(times: list[Ns], first: int, stop: int) -> Iterator[tuple[int, int]]:

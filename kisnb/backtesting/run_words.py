@@ -94,11 +94,11 @@ def bar_assumptions(
     ]
     if separate:
         said.append("Each agent has its own cash.")
-    if not has_limits:
-        said.append(_NO_LIMITS)
-    if has_requotes:
-        said.append(_NO_REQUOTES)
-    said += [*_exits_in_words(exits, refused), *_unknown_in_words(unknown)]
+    said += [
+        *_left_out(has_limits=has_limits, has_requotes=has_requotes),
+        *_exits_in_words(exits, refused),
+        *_unknown_in_words(unknown),
+    ]
     adjusted = sum(rules.is_adjusted(code) for code in feed.codes)
     if adjusted:
         said.append(
@@ -127,10 +127,7 @@ def tick_assumptions(
         _latency_in_words(latency),
         "All orders go to KRX; market impact, dividends and interest are left out.",
     ]
-    if not has_limits:
-        said.append(_NO_LIMITS)
-    if has_requotes:
-        said.append(_NO_REQUOTES)
+    said += _left_out(has_limits=has_limits, has_requotes=has_requotes)
     return (*said, *_exits_in_words(exits, refused), *_unknown_in_words(unknown))
 
 
@@ -151,6 +148,10 @@ def tape_assumptions(
     if not has_cash:
         said.append(f"No cash was named: no buy is refused for it, and {CASH:,} won are counted.")
     return tuple(said)
+
+
+def _left_out(*, has_limits: bool, has_requotes: bool) -> list[str]:
+    return [*([] if has_limits else [_NO_LIMITS]), *([_NO_REQUOTES] if has_requotes else [])]
 
 
 def _exits_in_words(exits: ExitState, refused: Sequence[ProtectionRefused]) -> list[str]:

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from kisnb.backtesting.bar_agents import BarClock, BarCommand
+from kisnb.backtesting.bar_agents import BarClock, BarCommand, ShortRunner
 from kisnb.backtesting.ticks.tick_prices import TickPrices
-from kisnb.clock import Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Tick
 from kisnb.market.bars import BarSeries
 from kisnb.market.flows import FlowTable
-from kisnb.orders import Order
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
-from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
-class TickRunner(AgentRunner):
-    """Drives an agent of a back-test over trades, and is its host."""
+class TickRunner(ShortRunner):
+    """Runs an agent of a back-test over trades."""
+
+    LACKING = ("trades", "them")
 
     def __init__(
         self,
@@ -40,13 +38,9 @@ class TickRunner(AgentRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``out`` collects the commands of all agents in order. All agents have the same ``clock``.
         ``before`` returns the first trades of the data, as many as it is asked for.
         """
-        self.clock = clock
-        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
-        self._codes = frozenset(codes)
-        self._out = out
+        super().__init__(agent, agent_id, books, rules, codes, out, clock, cash=cash, flows=flows)
         self._before = before
         self._newest = prices
         self._part: Sequence[Tick] = ()
@@ -56,15 +50,6 @@ class TickRunner(AgentRunner):
         """The iterator over ``_part``; it knows how many trades are left."""
         self._added = 0
         """Trades of ``_part`` that the series of bars have."""
-
-    @property
-    def now(self) -> Ns:
-        """The moment at which all agents of the run are."""
-        return self.clock.now
-
-    @now.setter
-    def now(self, t: Ns) -> None:
-        self.clock.now = t
 
     def play(self, part: Sequence[Tick], start: int, left: Iterator[Tick]) -> None:
         """Begin a part: trades that the agent gets directly from the iterator ``left``.
@@ -78,19 +63,6 @@ class TickRunner(AgentRunner):
         if self._series:
             self._catch_up()
         self._part, self._left = (), None
-
-    def emit(self, command: Command) -> Order | None:
-        """Keep a command until the handler returns. Raises BadInput for a stock without trades."""
-        if isinstance(command, Protect):
-            self._check_code(command.protection.code)
-        if not isinstance(command, Submit | ReviseOrder):
-            self._out.append((self, command))
-            return None
-        self._check_code(command.intent.code)
-        if self.state is not AgentState.RUNNING:
-            raise BadInput("the back-test of this agent is over", "order in its handlers")
-        self._out.append((self, command))
-        return self._books.add_pending(command.intent, self.now)
 
     def price(self, code: str) -> int:
         """Return the newest price of a stock that the agent has seen, won. Raises BadInput."""
@@ -136,13 +108,6 @@ class TickRunner(AgentRunner):
         """Return how many trades of the part the agent has got, the present trade included."""
         left: int = self._left.__length_hint__()
         return len(self._part) - left
-
-    def _check_code(self, code: str) -> None:
-        if code not in self._codes:
-            raise BadInput(
-                f"{self.agent!r} orders {code}, of which the back-test has no trades",
-                f"add them to the data, which has {', '.join(sorted(self._codes)[:5])}",
-            )
 
 
 __all__ = ["TickRunner"]
