@@ -1,4 +1,4 @@
-"""What groups of investors bought net, day by day: the figures that agents decide on.
+"""Net purchases of the groups of investors, day by day: figures that agents decide on.
 
 A day's figures are final after its close. So whoever asks also says which day is the newest one
 that may be known.

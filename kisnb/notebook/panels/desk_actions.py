@@ -1,4 +1,4 @@
-"""What the buttons in the rows of a panel's tables do."""
+"""The actions of the buttons in the rows of a panel's tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the fields of the order ticket, and the order and the exit that it means."""
+"""The fields of the order ticket, and the order and the exit that their contents mean."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from kisnb.clock import kst_day
 from kisnb.errors import DeskLost, KisnbError
@@ -16,6 +17,9 @@ from kisnb.session.feed.state import SessionState
 from kisnb.session.history.past_days import PastDays
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FLOWS_BACK = timedelta(days=41)
 """How far back agents see flows: the days of one reply of KIS."""
@@ -70,14 +74,11 @@ class PastFigures:
         today = self._begin_day()
         if code not in self._atr:
             series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
-            try:
-                found = await self._past.days(series, code, today - RANGES_BACK, today)
-            except DeskLost:
-                raise
-            except KisnbError as e:
-                self._state.troubles.append(f"{code}: its average true range is not known: {e}")
+            since = today - RANGES_BACK
+            rows = await self._rows(series, code, since, today, "average true range is not known")
+            if rows is None:
                 return None
-            self._atr[code] = newest_atr(bars_of_days(code, found.rows, today))
+            self._atr[code] = newest_atr(bars_of_days(code, rows, today))
         return self._atr[code]
 
     async def _bring_flows(self, code: str) -> None:
@@ -86,16 +87,26 @@ class PastFigures:
             return
         yesterday = today - timedelta(days=1)
         series = Series(SeriesKind.FLOW, Venue.KRX, Basis.RAW)
+        since = yesterday - FLOWS_BACK
+        rows = await self._rows(series, code, since, yesterday, "flows are missing")
+        if rows is None:
+            return
+        self._with_flows.add(code)
+        for flow in read_flows(rows):
+            self.flows.add(flow)
+
+    async def _rows(
+        self, series: Series, code: str, first: date, last: date, lacking: str
+    ) -> pl.DataFrame | None:
+        """Return rows of past days; None, and a trouble, when KIS does not give them."""
         try:
-            found = await self._past.days(series, code, yesterday - FLOWS_BACK, yesterday)
+            found = await self._past.days(series, code, first, last)
         except DeskLost:
             raise
         except KisnbError as e:
-            self._state.troubles.append(f"{code}: its flows are missing: {e}")
-            return
-        self._with_flows.add(code)
-        for flow in read_flows(found.rows):
-            self.flows.add(flow)
+            self._state.troubles.append(f"{code}: its {lacking}: {e}")
+            return None
+        return found.rows
 
     def _begin_day(self) -> date:
         """Return this day. On a new one all figures are asked for anew."""

@@ -30,22 +30,14 @@ class WatchedStocks:
         Trades come from every venue that lists the stock, because the router compares venues. Depth
         comes from one venue at a time, which depends on the market session.
         """
-        known = [self._rules.universe.spell(code) for code in codes]
-        self.want(
-            [
-                want
-                for code in known
-                for want in (*self._rules.trade_channels(code), Want("depth", code, None))
-            ]
-        )
+        self.want([want for code in codes for want in self._of_stock(code)])
 
     def want(self, wants: Sequence[Want]) -> None:
         """Subscribe to more channels. The desk gets a command only when one of them is new."""
         # Each command makes the desk compare its subscriptions, and agents follow their stock at
         # each start. KIS blocks clients that subscribe and release in a loop (KIS's notices of
         # 2026-02-24 and 2026-05-18).
-        if any(want not in self._wants for want in wants):
-            self._wants.update(dict.fromkeys(wants))
+        if self._add(wants):
             self._link.submit(self.commands())
 
     def look_at(self, owner: object, code: str) -> None:
@@ -55,20 +47,30 @@ class WatchedStocks:
         Another code takes its place; the empty one ends it. Raises UnknownInstrument.
         """
         wants: tuple[Want, ...] = ()
+        is_new = False
         if code:
-            # A lost desk subscribes to nothing. The next one gets all that is watched.
-            with suppress(DeskLost):
-                self.follow(code)
+            is_new = self._add(self._of_stock(code))
             trades = self._rules.trade_channels(self._rules.universe.spell(code))
             wants = (
                 *(Want("depth", want.code, want.venue) for want in trades),
                 *(Want("expected", want.code, Venue.KRX) for want in trades[:1]),
             )
-        if self._looks.get(owner, ()) == wants:
+        if not is_new and self._looks.get(owner, ()) == wants:
             return
         self._looks[owner] = wants
+        # A lost desk subscribes to nothing. The next one gets all that is watched.
         with suppress(DeskLost):
             self._link.submit([WatchCodes(self._all())])
+
+    def _of_stock(self, code: str) -> list[Want]:
+        code = self._rules.universe.spell(code)
+        return [*self._rules.trade_channels(code), Want("depth", code, None)]
+
+    def _add(self, wants: Sequence[Want]) -> bool:
+        """Note what is wanted from now on. Return True if any of it is new."""
+        is_new = any(want not in self._wants for want in wants)
+        self._wants.update(dict.fromkeys(wants))
+        return is_new
 
     @property
     def codes(self) -> list[str]:
