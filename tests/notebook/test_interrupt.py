@@ -4,6 +4,9 @@ import pytest
 
 from .real_kernels import kernel
 
+# IPython compiles each statement when its turn comes. This one takes a while.
+SLOW_TO_COMPILE = f"slow = [{'[], ' * 400_000}]"
+
 
 @pytest.fixture(scope="module")
 def k(tmp_path_factory):
@@ -28,12 +31,14 @@ def k(tmp_path_factory):
         "await asyncio.sleep(0)\nprint('go', flush=True)\nwhile True: pass",
         "await asyncio.sleep(0)\nprint('go', flush=True)\ntime.sleep(60)",
         "await asyncio.sleep(0)\nprint('go', flush=True)\nsum(1 for _ in iter(int, 1))",
+        f"await asyncio.sleep(0)\nprint('go', flush=True)\n{SLOW_TO_COMPILE}\ntime.sleep(60)",
     ],
     ids=[
         "plain",
         "awaiting cell on the CPU",
         "awaiting cell in a call",
         "awaiting cell in a generator",
+        "awaiting cell between two statements",
     ],
 )
 def test_a_cell_on_the_cpu_stops_with_an_error(k, body):

@@ -126,7 +126,11 @@ class InterruptGuard:
             self._previous(signum, frame)
 
     def _cell_is_running(self, frame: FrameType | None) -> bool:
-        """Return whether ``frame`` runs below code of the cell, and in the cell's own task."""
+        """Return whether ``frame`` runs below code of the cell, and in the cell's own task.
+
+        IPython compiles and runs the statements of a cell one by one. Between two of them only
+        its own code runs. It counts as the cell: the next statement may compute for an hour.
+        """
         try:
             current = asyncio.current_task()
         except RuntimeError:
@@ -134,9 +138,9 @@ class InterruptGuard:
         if current is not self._task:
             # An agent's handler or a panel runs now. The interrupt is not meant for it.
             return False
-        namespace = self._shell.user_ns
+        namespace, statements = self._shell.user_ns, type(self._shell).run_ast_nodes.__code__
         while frame is not None:
-            if frame.f_globals is namespace:
+            if frame.f_globals is namespace or frame.f_code is statements:
                 return True
             frame = frame.f_back
         return False
