@@ -419,8 +419,10 @@ class Gate:
         if free is None or intent.qty <= free:
             return None
         # KIS and the order books differ, and nobody knows who is right. An exit is tried: KIS
-        # refuses what is not there. A statement with fewer shares gives no reason to sell more.
-        has_more = drift is not None and drift.theirs > drift.ours
+        # refuses what is not there. A statement with fewer shares gives no reason to sell more. Nor
+        # does a difference that fills have explained since.
+        held = state.books.account.position(intent.code).qty
+        has_more = drift is not None and drift.theirs > max(drift.ours, held)
         may_own = reservations.may_own(state.books, intent)
         if intent.protective and has_more and intent.qty <= may_own:
             return None
