@@ -7,7 +7,7 @@ from kisnb.values import SHARES, WON, narrow, whole_text
 
 
 def won_of(text: object, what: str) -> int:
-    """Return an amount of won from a text such as ``"71,000"`` or ``"71000원"``. Raises BadInput."""
+    """Return an amount of won from a text: ``"71,000"``, ``"71000원"``. Raises BadInput."""
     return _whole(text, what, WON, "won", 1)
 
 
