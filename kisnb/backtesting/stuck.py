@@ -58,17 +58,24 @@ class StuckWatch:
         self._patience = patience
         self._loops = loops
         self._thread_id = threading.get_ident()
+        self._was_ignored = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="kisnb stuck watch", daemon=True)
 
     def __enter__(self) -> StuckWatch:
         # Python delivers an interrupt only to the main thread.
         if self._thread_id == threading.main_thread().ident:
+            # A shell starts a program with ``&`` so that it ignores SIGINT. The watch needs it.
+            self._was_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            if self._was_ignored:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        if self._was_ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _watch(self) -> None:
         since, last = 0.0, None
