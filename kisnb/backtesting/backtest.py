@@ -64,7 +64,7 @@ def backtest(
       the cash is not checked. All agents share the cash. With ``separate=True`` each agent has this
       amount.
     - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. It is required for bars.
-    - ``fills``: the largest part of a bar's volume that orders may take, in percent. None: no limit.
+    - ``fills``: the largest part of a bar's volume that orders may take, percent. None: no limit.
     - ``latency``: seconds from the decision until the order is at the exchange.
     - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live does.
       ``"fill"`` sizes them at the price of the fill, for research on bars.

@@ -15,19 +15,19 @@ COMMON, PREFERRED, NEITHER, HOLD = "common", "preferred", "neither", "hold"
 
 
 class PreferredPair(Agent):
-    """Buys the cheap leg when the spread is ``enter`` σ from its mean; sells it within ``leave`` σ.
+    """Buys the cheap share when the spread is ``enter`` σ from its mean; sells within ``leave`` σ.
 
     - Idea: both shares own the same company, so their prices come back to their usual distance.
     - Data: daily bars of both. The spread is common ÷ preferred, compared with its mean and its
-      standard deviation over ``length`` days, the newest one included.
+      standard deviation (σ) over ``length`` days, the newest one included.
     - Decision: once for each day that has closed for both (``decide``). The order trades at the
       next bar.
-    - Long only: KIS takes a short sale as another kind of order, which kisnb does not send. So it
-      holds the cheap leg alone, and the risk of the whole market stays.
-    - A leg that does not fill whole is undone: the part that filled is sold. It tries again only
-      after the spread has been within ``enter`` σ, because each try costs fee and tax.
+    - Long only: a short sale is another kind of order at KIS, and kisnb does not send it. So it
+      holds only the cheap share (the *leg*), and the risk of the whole market stays.
+    - If an order of a leg fills only in part, the filled part is sold again. The strategy tries
+      again only after the spread has been within ``enter`` σ, because each try costs fee and tax.
     - Known weakness: the spread may move for good, for example with a new dividend policy. The
-      preferred share trades less, so its price is the older one of the two.
+      preferred share trades less often, so its price is older than that of the common share.
     """
 
     every: ClassVar[str] = "1d"

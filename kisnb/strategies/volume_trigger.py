@@ -24,8 +24,8 @@ class VolumeTrigger(Agent):
       close. The late mean is ``trend`` above the early mean. The newest volume is ``surge`` times
       the mean volume.
     - Sell ``qty`` shares, or all that it holds if that is less, when three things are true. The
-      newest close is ``rise`` below the mean close. The late mean is ``trend`` below the early mean.
-      The newest volume is ``surge`` times the mean volume.
+      newest close is ``rise`` below the mean close. The late mean is ``trend`` below the early
+      mean. The newest volume is ``surge`` times the mean volume.
     - Sell all that it holds when a trade reaches the break-even price (after fee and tax) plus
       ``profit``.
 

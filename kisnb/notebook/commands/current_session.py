@@ -1,6 +1,6 @@
 """Keeps a notebook's open session: opens it, adopts it, and leaves it.
 
-nothing open ──► open()      ``%kis open`` opens a session, or uses the one that this kernel has open
+nothing open ──► open()      ``%kis open`` opens a session, or uses the open one of this kernel
              ──► adopt()     the notebook opened one itself with ``kisnb.connect``
 open         ──► open()      another mode: the old session is closed once the new one is open
              ──► close()     ``%kis close``
