@@ -286,7 +286,7 @@ class AgentRunner:
         if cash is None:
             raise BadInput("the cash of the account is not known yet", "order in shares: self.buy")
         today = self._rules.stock_day(self.now, code)
-        # Without limit prices (정리매매) the cost of a market buy has no bound, so the gate denies it.
+        # Without limit prices (정리매매) a market buy has no highest cost, so the gate denies it.
         highest = today.limits[1] if today is not None and today.limits is not None else price
         mine = [
             o for o in self._books.live.values() if o.code == code and o.intent.agent == self.id

@@ -24,7 +24,7 @@ from kisnb.clock import Ns
 from kisnb.exits import WHOLE, ExitReason, ExitStage, Protection, percent
 
 ATRS = 2.0
-"""ATRs between the entry price and the ATR stop."""
+"""The ATR stop is this number of ATRs below the entry price."""
 TIGHTEST, WIDEST = 200, 700
 """Bounds of the ATR stop, basis points. Without an ATR the stop is the tightest."""
 
