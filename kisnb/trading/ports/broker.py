@@ -130,7 +130,7 @@ class Broker(Protocol):
         ...
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a channel that is wanted as ``records``, oldest first."""
+        """Return the newest records of a channel that was wanted as ``records``, oldest first."""
         ...
 
     async def call(
