@@ -221,9 +221,10 @@ class DeskClient:
         self._hang_up()
 
     def _await_end(self, deadline: float) -> None:
-        """Say that nothing more comes, and wait until the desk has read all and hung up.
+        """Say that no more messages come, and wait until the desk has read all and closed its end.
 
-        A desk that writes to a session which has hung up loses what it has not read of it.
+        If the session closed its own end first, a desk that is writing to it would lose the
+        messages that it has not read yet.
         """
         reader = self._reader
         if self._socket is None or reader is None or reader is threading.current_thread():

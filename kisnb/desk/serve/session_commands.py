@@ -77,7 +77,7 @@ class SessionCommands:
                 self.execute(connection, piece)
 
     def refuse(self, connection: Connection, refused: Unreadable) -> None:
-        """Report to one session that its command was not carried out and its order is dropped."""
+        """Report to one session that its command was not carried out. Its order is dropped."""
         now, known = self._host.clock.now(), self._host.core.state.books.orders
         events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
         # If the desk has an order with this key, that order stays as it is.

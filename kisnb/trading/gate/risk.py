@@ -423,8 +423,8 @@ class Gate:
         if free is None or intent.qty <= free:
             return None
         # KIS states more shares than the order books, and it is not known who is right. An exit is
-        # tried, because KIS refuses to sell shares that are not there. It is not tried if KIS states
-        # fewer shares, or if fills have explained the difference since.
+        # tried, because KIS refuses to sell shares that are not there. An exit is not tried if KIS
+        # states fewer shares, or if fills have explained the difference.
         held = state.books.account.position(intent.code).qty
         has_more = drift is not None and drift.theirs > max(drift.ours, held)
         may_own = reservations.may_own(state.books, intent)
