@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 KOREA = "Asia/Seoul"
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%Y-%m-%d")
 OLDEST = date(1975, 1, 4)
-"""The oldest day that is accepted. Earlier days count as a mistake in the file. KOSPI begins in
-1980, and older daily prices are not known to be offered anywhere."""
+"""The oldest day that is accepted. An earlier day counts as a mistake in the file.
+
+KOSPI begins in 1980, and no source of older daily prices is known.
+"""
 _ZONES = "write time_zone='UTC' when they are UTC, or time_zone='Asia/Seoul' when they are Korean"
 
 
@@ -112,7 +114,7 @@ def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date
 
 
 def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
-    """Raise BadInput for a time at which the venue is closed, or that is no start of a minute."""
+    """Raise BadInput for a time when the venue is closed, or that is not the start of a minute."""
 
     t = rows["t"].to_physical()
     if series.kind is SeriesKind.MINUTE:
