@@ -16,9 +16,10 @@ import msgspec
 from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Event
+from kisnb.events import Event
 from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
+from kisnb.market.bars import Bars
 from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
@@ -89,7 +90,7 @@ class Host(Protocol):
         """Return a new idempotency key of this agent and this run."""
         ...
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` closed bars of ``code`` as of the current event, oldest first."""
         ...
 
@@ -401,11 +402,13 @@ class Agent(Handlers):
         """
         return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
-    def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
-        """Return the newest ``n`` closed bars of a stock, oldest first.
+    def bars(self, every: str, n: int, code: str = "") -> Bars:
+        """Return the newest ``n`` closed bars of a stock, oldest first; fewer when there are fewer.
 
-        ``every`` is their length, such as ``"20s"``, ``"1m"`` or ``"1h"``. ``code`` left out is the
-        agent's own stock. Raises BadInput.
+        ``every`` is their length, such as ``"20s"``, ``"1m"``, ``"1h"`` or ``"1d"``. In a session
+        they are there from the start: this day's from 08:00 on, daily bars of two years. ``code``
+        left out is the agent's own stock. ``.close`` and the other columns are lists of numbers.
+        Raises BadInput.
         """
         length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
         return self._started.bars(self._stock(code), length, newest)
