@@ -63,6 +63,8 @@ class OrderCalls(SessionCalls):
         it a stop-limit order. The same wish in the same cell is the same order: if the cell is run
         again, it sends nothing and returns the existing order. ``again=1`` sends one more order.
         The 1 is its ordinal: when the cell is run again, it returns the order with this ordinal.
+        ``requote=True`` lets the desk move a limit order that nobody fills to the best price of
+        the other side once, and then end it (``kisnb.Requote``). That needs no running cell.
 
         Raises OrderDenied (kisnb refused the order), OrderRejected (KIS refused it), OrderUnknown.
         """

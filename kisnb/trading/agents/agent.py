@@ -471,10 +471,7 @@ class Agent(Handlers):
             named = OrderKind.STOP_LIMIT
         else:
             named = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        budget = read_requote(requote, self.requote if named is OrderKind.LIMIT else None)
-        if budget is not None and named is not OrderKind.LIMIT:
-            cure = "give a price, or leave requote out"
-            raise BadInput(f"a {named} order is not requoted: it does not wait at a price", cure)
+        budget = read_requote(requote, named, self.requote)
         intent = Intent(
             host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
             seen=host.seen(stock), requote=budget,
