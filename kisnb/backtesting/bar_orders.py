@@ -93,7 +93,9 @@ class BarOrders:
         self._gate = gate
         self._percent = percent
         self.notify: Callable[[Order, OrderFact], None] | None = None
-        """Called with each order and its fact. None: no agent has a handler for them."""
+        """Called with each order and its fact. None: nobody gets facts."""
+        self.hears: Callable[[str], bool] = lambda _agent: True
+        """Tells whether ``notify`` is of use to an agent now, by the agent's id."""
         self._own_cash = own_cash
         self._limit_buys: dict[str, Order] = {}
         """Limit buys that were sent, by key; ended ones are dropped when they are counted."""
@@ -329,7 +331,8 @@ class BarOrders:
             self._record(IntentTaken(t, intent))
             self._record(Denied(t, intent.key, *no))
             return 0
-        if self.notify is None and (self._percent is None or qty <= self._room):
+        is_quiet = self.notify is None or not self.hears(intent.agent)
+        if is_quiet and (self._percent is None or qty <= self._room):
             self._trade_at_once(bar.open, t, intent)
             return qty
         self._record(IntentTaken(t, intent))

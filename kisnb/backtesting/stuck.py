@@ -1,4 +1,4 @@
-"""Ends a back-test whose agent does not return from a handler.
+"""Ends a back-test whose agent has failed, or does not return from a handler.
 
 A thread looks twice a second at the call that runs. The loop over the bars has no extra work. When
 one call of a handler has lasted longer than the patience, the main thread is interrupted there.
@@ -14,12 +14,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+
 LOOK_SECONDS = 0.5
 """Pause between two looks, wall time."""
 
 
 class AgentFailed(RuntimeError):
     """Raised when an agent's code ends with an error during a back-test."""
+
+
+def end_with_agent(runner: AgentRunner, error: BaseException | None = None) -> None:
+    """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
+
+    ``error`` is the agent's exception, when it is at hand.
+    """
+    if runner.state is AgentState.FAILED:
+        text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
+        raise AgentFailed(text) from error
+    if runner.state is AgentState.PAUSED:
+        # Only a person who interrupts a handler pauses an agent here. They mean the run.
+        raise KeyboardInterrupt(runner.agent.note)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from kisnb.backtesting.bar_checks import (
     read_table,
     read_times,
     refuse_closed_days,
+    refuse_closed_hours,
 )
 from kisnb.backtesting.run_record import minute_bars
 from kisnb.clock import MINUTE, Ns
@@ -214,6 +215,7 @@ def checked_trades(data: object, code: str = "") -> pl.DataFrame:
                 f"{row['qty']})",
                 "drop it, or mend it",
             )
+    refuse_closed_hours(rows)
     return rows.sort("t", maintain_order=True)
 
 
