@@ -117,6 +117,17 @@ def days_a_year(first: date, last: date) -> float | None:
     return sum(counts) / len(counts) if counts else None
 
 
+def share_of_days(first: date, last: date, days: int) -> float:
+    """Return the share of the trading days from ``first`` to ``last`` on which the run has bars.
+
+    ``days`` are the days of the run. 1.0 when none is missing, and when the calendar does not know
+    the range.
+    """
+    if first.year < calendar.FIRST_YEAR or last.year > calendar.LAST_YEAR:
+        return 1.0
+    return days / max(len(trading_days(first, last)), days, 1)
+
+
 @lru_cache(maxsize=64)
 def _trading_days_of(year: int, _edition: int) -> int:
     return len(trading_days(date(year, 1, 1), date(year, 12, 31)))
