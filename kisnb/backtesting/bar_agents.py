@@ -13,7 +13,7 @@ from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Event
+from kisnb.events import Bar, Event, Tick
 from kisnb.market import sessions
 from kisnb.market.bars import length_of
 from kisnb.market.flows import FlowTable
@@ -44,12 +44,30 @@ BarCommand = Command | PlaceAtFill
 
 
 class BarClock:
-    """The clock of a run: the moment at which all its agents are, UTC nanoseconds."""
+    """The clock of a run: the moment at which all its agents are, UTC nanoseconds.
 
-    __slots__ = ("now",)
+    It is set to a moment, or to the bar or trade at hand. The moment of a bar is its end. Most
+    handlers never ask for the time, so it is computed when one does.
+    """
+
+    __slots__ = ("_set", "event")
 
     def __init__(self) -> None:
-        self.now: Ns = 0
+        self._set: Ns = 0
+        self.event: Bar | Tick | None = None
+        """The newest bar or trade that the agents have got in the fastest loops."""
+
+    @property
+    def now(self) -> Ns:
+        """The newest moment to which the clock was set."""
+        event = self.event
+        if event is None:
+            return self._set
+        return max(self._set, event.end if isinstance(event, Bar) else event.t)
+
+    @now.setter
+    def now(self, t: Ns) -> None:
+        self._set = t
 
 
 class ShortRunner(AgentRunner):

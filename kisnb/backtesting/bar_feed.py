@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 Data: TypeAlias = "pl.DataFrame | str | Path | Mapping[str, pl.DataFrame]"
 """Bars: a DataFrame, a parquet or CSV file, or a DataFrame for each code."""
-CHUNK = 65_536
-"""The most rows that are Python objects at a time. All rows of a large feed would take gigabytes.
+CHUNK = 8_192
+"""Rows that are Python objects at a time, few enough for the processor's cache. A day is never
+split, so a day of a whole market may have more."""
 
-"""
+
+_WHOLE = ("open", "high", "low", "close", "volume")
 
 
 class Chunk(NamedTuple):
@@ -36,8 +38,6 @@ class Chunk(NamedTuple):
 
     days: list[tuple[date, Ns, Ns, int, int]]
     t: list[Ns]
-    ends: list[Ns]
-    """The moment at which each bar is known: its end, for a daily bar the official close."""
     codes: list[int]
     """Index into ``BarFeed.codes``."""
     open: list[int]
@@ -69,7 +69,7 @@ class BarFeed:
         ends = pl.col("closes") if span == DAY else pl.col("t") + span
         self.rows = (
             frame.join(hours, on="day", how="left", maintain_order="left")
-            .with_columns(ends.alias("end"), traded=pl.col("volume").clip(0, 1))
+            .with_columns(ends.alias("end"), traded=pl.col("volume") > 0)
             .with_columns(code=pl.col("code").cast(pl.Enum(self.codes)))
         )
         """The bars, with ``end`` and the ``opens`` and ``closes`` of their day."""
@@ -109,9 +109,15 @@ class BarFeed:
                 rows += lengths[last]
                 last += 1
             part = self.rows.slice(start, rows)
-            columns = (part[name].to_list() for name in Chunk._fields[4:])
-            index = part["code"].to_physical().cast(pl.Int64).to_list()
-            yield Chunk(days, part["t"].to_list(), part["end"].to_list(), index, *columns)
+            o, h, lo, c, v = (part[name].to_list() for name in _WHOLE)
+            # A column with one value needs no conversion.
+            traded = [1] * rows if part["traded"].all() else part["traded"].cast(pl.Int64).to_list()
+            index = (
+                [0] * rows
+                if len(self.codes) == 1
+                else part["code"].to_physical().cast(pl.Int64).to_list()
+            )
+            yield Chunk(days, part["t"].to_list(), index, o, h, lo, c, v, traded)
             first, start = last, start + rows
 
     def frame(self) -> pl.DataFrame:

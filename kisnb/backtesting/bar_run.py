@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +115,9 @@ class BarRun:
             self._start()
             for chunk in self.feed.chunks():
                 bars = self._bars(chunk)
-                for index in range(len(chunk.days)):
-                    day(chunk, bars, index)
+                for index, (_, _, _, first, stop) in enumerate(chunk.days):
+                    # A day at a time: what is made and soon dropped stays in the cache.
+                    day(chunk, list(islice(bars, stop - first)), index)
         finally:
             gc.unfreeze()
             for runner in self.runners:
@@ -128,15 +129,15 @@ class BarRun:
             self._agents.start(runner, opens)
         self._agents.take(opens)
 
-    def _bars(self, chunk: Chunk) -> list[Bar]:
+    def _bars(self, chunk: Chunk) -> Iterator[Bar]:
         codes: Any = (
             repeat(self.feed.codes[0])
             if len(self.feed.codes) == 1
             else map(self.feed.codes.__getitem__, chunk.codes)
         )
         span = repeat(self.feed.span)
-        _, t, _, _, *columns = chunk
-        return list(map(Bar, t, codes, span, *columns))
+        _, t, _, *columns = chunk
+        return map(Bar, t, codes, span, *columns)
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
         """Set missing base prices, and carry out the commands given after the last close."""
@@ -162,47 +163,53 @@ class BarRun:
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
         """Play a day of one stock for one agent. This is the fastest loop."""
-        _, opens, _, first, stop = chunk.days[index]
+        _, opens, closes, _, _ = chunk.days[index]
         (runner,) = self.runners
-        self._begin_day(opens, bars[first : first + 1])
-        pairs = zip(bars[first : stop - 1], chunk.ends[first : stop - 1], strict=True)
+        self._begin_day(opens, bars[:1])
+        *others, last = bars
+        left = iter(others)
         try:
             if self._agents.is_plain:
-                self._call_one(runner, pairs)
+                self._call_one(runner, left)
             # Also what is left of a day in which a handler has returned its first coroutine.
             if not self._agents.is_plain:
-                self._await_one(runner, pairs)
-            self._finish_day(runner, bars[stop - 1], chunk.ends[stop - 1], opens)
+                self._await_one(runner, left)
+            self._finish_day(runner, last, opens, closes)
         except BaseException as e:
             if runner.state is not AgentState.RUNNING:
                 raise
             self._agents.failed(runner, e)
         self._agents.take(runner.now)
 
-    def _call_one(self, runner: BarRunner, pairs: Iterator[tuple[Bar, Ns]]) -> None:
+    def _call_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
         """Call the handlers of one agent, until the bars end or a handler is a coroutine."""
         orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
         waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
-        for bar, end in pairs:
+        for bar in bars:
             if waiting:
                 meet(bar, bar.t)
-            clock.now = end
-            handled = on_bar(bar)
+                clock.event = bar
+                handled = on_bar(bar)
+            else:
+                clock.event = bar
+                handled = on_bar(bar)
+                if handled is None and not out:
+                    continue
             if handled is not None:
                 agents.finish(runner, handled)
             if out:
-                agents.take(end)
+                agents.take(bar.end)
             if not agents.is_plain:
                 return
 
-    def _await_one(self, runner: BarRunner, pairs: Iterator[tuple[Bar, Ns]]) -> None:
+    def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
         """Await the handlers of one agent, one call after another.
 
         One coroutine of ours awaits all of them, because to drive each by itself costs twice as
         much. When a handler waits, that coroutine waits with it, and the next one goes on.
         """
         while True:
-            driver = self._driver(runner, pairs, self._turn)
+            driver = self._driver(runner, bars, self._turn)
             try:
                 waits = driver.send(None)
             except StopIteration:
@@ -211,7 +218,7 @@ class BarRun:
             self._agents.hold(runner, driver, waits)
             self._agents.take(runner.now)
 
-    async def _driver(self, runner: BarRunner, pairs: Iterator[tuple[Bar, Ns]], turn: int) -> None:
+    async def _driver(self, runner: BarRunner, bars: Iterator[Bar], turn: int) -> None:
         """Await the handlers of the next bars. End when another driver has begun."""
         orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
         waiting, meet, on_bar, parked = (
@@ -220,12 +227,12 @@ class BarRun:
             runner.agent.on_bar,
             runner.parked,
         )
-        for bar, end in pairs:
+        for bar in bars:
             if parked:
                 agents.pass_time(bar.t)
             if waiting:
                 meet(bar, bar.t)
-            clock.now = end
+            clock.event = bar
             if parked:
                 agents.resume(runner, bar)
             handled = on_bar(bar)
@@ -234,11 +241,11 @@ class BarRun:
                 if self._turn != turn:
                     return
             if out:
-                agents.take(end)
+                agents.take(bar.end)
 
-    def _finish_day(self, runner: BarRunner, last: Bar, end: Ns, opens: Ns) -> None:
+    def _finish_day(self, runner: BarRunner, last: Bar, opens: Ns, closes: Ns) -> None:
         """Play the last bar of a day, which ends the day's orders before the agent decides."""
-        begin = opens if self.feed.span == DAY else last.t
+        begin, end = (opens, closes) if self.feed.span == DAY else (last.t, last.end)
         if runner.parked:
             self._agents.pass_time(begin)
         if self.orders.waiting:
@@ -253,17 +260,17 @@ class BarRun:
 
     def _day_of_many(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
         """Play a day of any number of stocks and agents."""
-        _, opens, _, first, stop = chunk.days[index]
-        self._begin_day(opens, bars[first:stop])
+        _, opens, closes, first, stop = chunk.days[index]
+        self._begin_day(opens, bars)
+        is_daily = self.feed.span == DAY
         for start, end_of_step in _steps(chunk.t, first, stop):
-            step, end = bars[start:end_of_step], chunk.ends[start]
-            is_last = end_of_step == stop
-            t = opens if self.feed.span == DAY else chunk.t[start]
+            step = bars[start - first : end_of_step - first]
+            t, end = (opens, closes) if is_daily else (step[0].t, step[0].end)
             if self._agents.may_wait:
                 self._agents.pass_time(t)
             if self.orders.waiting:
                 self._meet(step, t)
-            if is_last:
+            if end_of_step == stop:
                 codes = map(self.feed.codes.__getitem__, chunk.codes[first:stop])
                 self._end_day(end, zip(codes, chunk.close[first:stop], strict=True))
             if self._single is None or self._agents.may_wait:
@@ -317,13 +324,13 @@ class BarRun:
         """
         single, clock = self._single, self.runners[0].clock
         assert single is not None
+        clock.now = end
         runner: BarRunner | None = None
         try:
             for bar, index in zip(step, codes, strict=True):
                 found = single[index]
                 if found is not None:
                     runner, on_bar = found
-                    clock.now = end
                     handled = on_bar(bar)
                     if handled is not None:
                         self._agents.finish(runner, handled)

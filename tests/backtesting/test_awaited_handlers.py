@@ -225,6 +225,39 @@ def test_h06_a_coroutine_that_a_plain_handler_returns_is_awaited(data: pl.DataFr
     assert agent.done_at == int(fill["time"].timestamp() * 10**9)
 
 
+@pytest.mark.parametrize("data", [minutes(1, 3), trades(1, 3)])
+def test_h06_a_coroutine_that_begins_to_wait_in_a_plain_on_fill_goes_on(data: pl.DataFrame) -> None:
+    class Wraps(kisnb.Agent):
+        every = "1m" if "close" in data.columns else ""
+        code: str = CODE
+
+        def on_start(self) -> None:
+            self.filled, self.woken = 0, 0
+
+        def once(self) -> None:
+            if not self.book.orders:
+                self.buy(1)
+
+        def on_bar(self, bar: Bar) -> None:
+            self.once()
+
+        def on_tick(self, tick: Tick) -> None:
+            self.once()
+
+        def on_fill(self, order: Any, fill: Any) -> Coroutine[Any, Any, None]:
+            return self.after(fill)
+
+        async def after(self, fill: Any) -> None:
+            self.filled = fill.t
+            await self.sleep(300)
+            self.woken = self.now
+
+    agent = Wraps()
+    kisnb.backtest(agent, data, costs="bankis")
+    assert agent.filled
+    assert 0 <= agent.woken - agent.filled - 300 * 10**9 <= 60 * 10**9
+
+
 @pytest.mark.parametrize("waits", [False, True])
 def test_h06_a_failure_of_an_awaited_handler_names_its_line(waits: bool) -> None:
     class Breaks(kisnb.Agent):

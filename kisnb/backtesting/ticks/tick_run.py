@@ -163,8 +163,13 @@ class TickRun:
         for tick in ticks:
             if waiting:
                 self._meet(tick)
-            clock.now = tick.t
-            handled = on_tick(tick)
+                clock.event = tick
+                handled = on_tick(tick)
+            else:
+                clock.event = tick
+                handled = on_tick(tick)
+                if handled is None and not out:
+                    continue
             if handled is not None:
                 self._agents.finish(runner, handled)
             if out:
@@ -201,7 +206,7 @@ class TickRun:
                 self._let_pass(tick.t)
             if waiting:
                 self._meet(tick)
-            clock.now = tick.t
+            clock.event = tick
             if parked:
                 self._resume(runner, tick)
             handled = on_tick(tick)
@@ -224,7 +229,7 @@ class TickRun:
             if tick.code in waiting:
                 self._meet(tick)
             self._prices.add(tick)
-            self._clock.now = tick.t
+            self._clock.event = tick
             self._deliver(tick)
             if self._out:
                 agents.take(tick.t)
