@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -113,7 +113,7 @@ def days_a_year(first: date, last: date) -> float | None:
     None when the calendar has no year of the range (``market/calendar.py`` has 2001 to 2027).
     """
     years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
-    counts = [_trading_days_of(year, calendar.edition()) for year in years]
+    counts = [len(_trading_days_of(year, calendar.edition())) for year in years]
     return sum(counts) / len(counts) if counts else None
 
 
@@ -125,9 +125,14 @@ def share_of_days(first: date, last: date, days: int) -> float:
     """
     if first.year < calendar.FIRST_YEAR or last.year > calendar.LAST_YEAR:
         return 1.0
-    return days / max(len(trading_days(first, last)), days, 1)
+    edition = calendar.edition()
+    whole = sum(len(_trading_days_of(year, edition)) for year in range(first.year, last.year + 1))
+    before = bisect_left(_trading_days_of(first.year, edition), first)
+    of_last = _trading_days_of(last.year, edition)
+    after = len(of_last) - bisect_right(of_last, last)
+    return days / max(whole - before - after, days, 1)
 
 
 @lru_cache(maxsize=64)
-def _trading_days_of(year: int, _edition: int) -> int:
-    return len(trading_days(date(year, 1, 1), date(year, 12, 31)))
+def _trading_days_of(year: int, _edition: int) -> list[date]:
+    return trading_days(date(year, 1, 1), date(year, 12, 31))
