@@ -88,7 +88,7 @@ def _unfinished_days(feed: BarFeed) -> list[str]:
     if rows.is_empty():
         return []
     days = rows["day"].unique().sort().to_list()
-    said = f"The bars of {_listed(days)} are not over: their closes are the prices of that moment."
+    said = f"The bars of {_listed(days)} were read before the day was over. They may still change."
     return [said]
 
 

@@ -89,9 +89,9 @@ def test_h06_shares_of_a_stock_whose_bars_end_are_told() -> None:
 def test_h06_a_bar_that_is_not_over_is_told() -> None:
     data = flat([70_000] * 4)
     last = pl.int_range(pl.len()) < pl.len() - 1
-    (text,) = said(held(data.with_columns(whole=last)), "not over")
+    (text,) = said(held(data.with_columns(whole=last)), "before the day was over")
     assert "2024-03-07" in text
-    assert not said(held(data.with_columns(whole=True)), "not over")
+    assert not said(held(data.with_columns(whole=True)), "before the day")
 
 
 def test_h06_an_order_that_no_bar_is_left_for_is_told() -> None:
