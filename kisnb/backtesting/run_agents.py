@@ -1,4 +1,4 @@
-"""The agents of a run without a core: who gets what, which of them wait, and who has failed."""
+"""The agents of a run without a ``DeskCore``: delivers to them, and carries out their commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R", bound=ShortRunner)
 
 
 class RunAgents(Generic[R]):
-    """Carries out what agents want, and delivers moments, phases and facts to them.
+    """Carries out the agents' commands, and delivers moments, phases and facts to the agents.
 
     ``is_direct`` is True when the run calls the handlers itself. It is False when an agent has
     ``on_phase``: then all events go through the runners. ``is_plain`` is True as long as no handler
@@ -39,7 +39,7 @@ class RunAgents(Generic[R]):
         *,
         may_be_direct: bool = True,
     ) -> None:
-        """Connect the agents. ``out`` is the list into which the runners put their commands.
+        """Connect the agents. ``out`` is the list to which the runners add the agents' commands.
 
         ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
         ``handlers`` are the names of those that the data can call. With ``may_be_direct`` False all
@@ -130,7 +130,7 @@ class RunAgents(Generic[R]):
             self._await_handlers()
 
     def interrupted(self) -> str:
-        """Return the note that an interrupt left with an agent; empty when it left none."""
+        """Return the note that an interrupt left with an agent. Empty when no interrupt came."""
         return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def take(self, now: Ns) -> None:
@@ -162,7 +162,7 @@ class RunAgents(Generic[R]):
         self.take(opens)
 
     def pass_time(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, and deliver phase changes."""
+        """Wake the handlers that sleep until ``t`` or earlier, and deliver changes of phase."""
         while True:
             due = min((w for r in self.runners if (w := r.next_wake()) is not None), default=None)
             if due is None or due > t:
@@ -204,11 +204,11 @@ class RunAgents(Generic[R]):
             self.failed(runner, e)
 
     def failed(self, runner: R, error: BaseException) -> None:
-        """End an agent whose handler raised ``error``. Raises what ends the run."""
+        """End an agent whose handler raised ``error``. Raises the error that ends the run."""
         runner.failed(error)
         end_with_agent(runner, error)
 
 
 def overrides(agent: Agent, name: str) -> bool:
-    """Return True if the agent's class has a handler of its own under this name."""
+    """Return whether the agent's class has its own handler of this name."""
     return getattr(type(agent), name) is not getattr(Agent, name)

@@ -53,8 +53,8 @@ class MeanReversion(Agent):
 def decide(closes: list[int], length: int, dip: float, average: float | None, stop: float) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held.
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the average price paid,
+    None when nothing is held.
     """
     if len(closes) < length:
         return HOLD

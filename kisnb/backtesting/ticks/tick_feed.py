@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 CHUNK = 8_192
-"""Trades whose columns are lists at a time: few enough for the processor's cache. A minute is never
-split, so a minute may have more."""
+"""The trades whose columns are lists at one time. They fit into the processor's cache.
+
+A minute is never split. A busy minute may have more trades.
+"""
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"
 
@@ -38,9 +40,9 @@ class Part(NamedTuple):
 
     ticks: list[Tick]
     start: int
-    """Trades of the feed before them."""
+    """Number of trades of the feed before this part."""
     minute: int
-    """Counted from 1970."""
+    """The minute, counted from the begin of 1970."""
     day: date
     begins_day: bool
     ends_day: bool
@@ -106,7 +108,7 @@ class TickFeed:
         codes = repeat(self.codes[0]) if one else rows["code"].to_list()
         t = rows["t"].to_list()
         sides = [_SIDES.get(side) for side in rows["side"].to_list()] if _has_side(rows) else None
-        # A column that the data do not have is 0 all along, and makes no list.
+        # A column that the data do not have is 0 for every trade, and needs no list.
         more = (rows[name].to_list() if name in self._more else repeat(0) for name in _MORE)
         return map(
             Tick, t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
