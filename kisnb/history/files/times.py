@@ -52,7 +52,12 @@ def days(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFrame:
         # A day has no time. Midnight in UTC is 09:00 in Korea, and midnight in Korea is 15:00 UTC.
         timed = (column != column.dt.truncate("1d")).fill_null(value=False)
         for n in timed.arg_true()[:1]:
-            raise failure(path, rows[ROW][n], f"has the time {column[n]}, without a zone", _ZONES)
+            codes = [rows["code"]] if "code" in rows.columns else []
+            a_row_a_day = pl.DataFrame([column.dt.date(), *codes]).is_unique().all()
+            raise failure(
+                path, rows[ROW][n], f"has the time {column[n]}, without a zone",
+                _ZONES if a_row_a_day else "a day has many rows: import minutes with '1m'",
+            )  # fmt: skip
         read = column.dt.date()
     else:
         read = _in_korea(path, column, time_zone).dt.date()
@@ -115,7 +120,7 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
     if series.kind is SeriesKind.MINUTE:
         for n in (t % MINUTE != 0).arg_true()[:1]:
             raise failure(
-                path, rows[ROW][n], f"begins at {_korean(rows['t'][n])}, within a minute",
+                path, rows[ROW][n], f"begins at {korean_text(rows['t'][n])}, within a minute",
                 "store the start of each minute",
             )  # fmt: skip
     korean = rows["t"].dt.convert_time_zone(KOREA).dt.date()
@@ -126,9 +131,13 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
         last = max((row.end for row in spans), default=0)
         outside = ((t < first) | (t > last)) & (korean == day)
         for n in outside.arg_true()[:1]:
+            in_korea = rows["t"].dt.convert_time_zone(KOREA)
+            has_no_times = (in_korea == in_korea.dt.truncate("1d")).all()
             raise failure(
                 path, rows[ROW][n],
-                f"is of {_korean(rows['t'][n])} KST, when {series.venue} is closed", _ZONES,
+                f"is of {korean_text(rows['t'][n])} KST, when {series.venue} is closed",
+                "the file has days and no times: import days with '1d'"
+                if has_no_times else _ZONES,
             )  # fmt: skip
 
 
@@ -174,6 +183,7 @@ def _without_null(path: Path, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows
 
 
-def _korean(t: object) -> str:
+def korean_text(t: object) -> str:
+    """Return a moment as its time in Korea: ``2026-11-20 09:01:00``."""
     assert isinstance(t, datetime)
     return f"{t.astimezone(ZoneInfo(KOREA)):%Y-%m-%d %H:%M:%S}"

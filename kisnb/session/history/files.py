@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.history.download import trading_days
 from kisnb.history.files.export import write_file
 from kisnb.history.files.importing import Imported, Reading, read_rows
+from kisnb.history.files.times import korean_text
 from kisnb.history.frames import as_shown
 from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.history.store import Asked, day_of
@@ -155,9 +156,11 @@ class HistoryFiles:
             )
             other = both.filter(differs)
             for row in other.head(1).iter_rows(named=True):
+                at = row[series.time]
+                when = f"{korean_text(at)} KST" if isinstance(at, datetime) else at
                 raise BadInput(
                     f"{path.name} and the store differ in {len(other):,} rows, the first of"
-                    f" {row['code']} at {row[series.time]}",
+                    f" {row['code']} at {when}",
                     "the file's count with replace=True; otherwise remove them from it",
                 )
         asked = [

@@ -240,10 +240,7 @@ class AccountQueries:
         )
 
     def _traded(self, params: Params) -> list[AccountPosition]:
-        """Return the positions that traded this day.
-
-        None when the period does not contain the day.
-        """
+        """Return the positions that traded this day; none when the period lacks the day."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
             return []
