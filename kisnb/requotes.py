@@ -36,8 +36,8 @@ USUAL = Requote()
 def read_requote(value: object, kind: OrderKind, of_agent: Requote | None = None) -> Requote | None:
     """Return the budget that was given with an order of this kind. Raises BadInput.
 
-    ``value`` None gives ``of_agent``, the budget of the agent's class, for a limit order. True gives
-    the usual values, and False gives None: no requote.
+    ``value`` None gives ``of_agent``, the budget of the agent's class, if the order is a limit
+    order. True gives the usual values, and False gives None: no requote.
     """
     if value is None:
         return of_agent if kind is OrderKind.LIMIT else None

@@ -25,7 +25,7 @@ class Requoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     """The order that the step is about."""
     root: str
-    """The first order, which the agent gave together with the budget."""
+    """The first order, which was given together with the budget."""
     step: Step
     text: str
     by: str = ""
