@@ -15,7 +15,7 @@ from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Event, Tick
 from kisnb.market import sessions
-from kisnb.market.bars import length_of
+from kisnb.market.bars import Bars, length_of
 from kisnb.market.flows import FlowTable
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
@@ -227,7 +227,7 @@ class BarRunner(ShortRunner):
         price: int = column.close[known - 1]
         return price
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` closed bars of length ``every``, oldest first."""
         if code not in self._codes:
             raise BadInput(f"the data have no bars of {code}", "add them to the data")

@@ -7,9 +7,10 @@ from typing import overload
 
 from kisnb.backtesting.bar_feed import BarColumns
 from kisnb.events import Bar
+from kisnb.market.bars import Bars
 
 
-class BarWindow(Sequence[Bar]):
+class BarWindow(Bars):
     """Closed bars, oldest first. ``window.close`` and the other columns are plain sequences.
 
     It has no bar that closes after the agent's moment.

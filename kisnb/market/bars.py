@@ -51,11 +51,51 @@ def _begin_of(t: Ns, span: Ns) -> Ns:
     return t - (t + KST_SHIFT) % span if span == DAY else t - t % span
 
 
-def _is_of_day(tick: Tick) -> bool:
-    """Return True for a trade that counts in the daily bar: at KRX, up to the official close."""
-    # KRX's daily prices leave its after-market and Nextrade out. The closing auction trades at
-    # the very moment of the close.
-    return tick.venue is Venue.KRX and tick.t <= sessions.regular_close(kst_day(tick.t)) + SECOND
+def is_of_day(tick: Tick) -> bool:
+    """Return True for a trade that counts in the daily bar: one of KRX's regular session."""
+    # KRX's daily prices leave its after-hours sessions and Nextrade out. The closing auction trades
+    # at the very moment of the close.
+    if tick.venue is not Venue.KRX:
+        return False
+    day = kst_day(tick.t)
+    return sessions.regular_open(day) <= tick.t <= sessions.regular_close(day) + SECOND
+
+
+class Bars(Sequence[Bar]):
+    """Closed bars, oldest first, as an agent gets them. Its columns are plain sequences."""
+
+    __slots__ = ()
+
+    @property
+    def open(self) -> Sequence[int]:
+        """The opens, won."""
+        return [bar.open for bar in self]
+
+    @property
+    def high(self) -> Sequence[int]:
+        """The highs, won."""
+        return [bar.high for bar in self]
+
+    @property
+    def low(self) -> Sequence[int]:
+        """The lows, won."""
+        return [bar.low for bar in self]
+
+    @property
+    def close(self) -> Sequence[int]:
+        """The closes, won."""
+        return [bar.close for bar in self]
+
+    @property
+    def volume(self) -> Sequence[int]:
+        """The volumes, shares."""
+        return [bar.volume for bar in self]
+
+
+class BarList(list[Bar], Bars):
+    """Bars in a list."""
+
+    __slots__ = ()
 
 
 class BarBuilder:
@@ -87,10 +127,10 @@ class BarBuilder:
         """Add a trade. Return the bars that it closes, oldest first; usually none.
 
         A late trade, which belongs to a closed bar, counts in the bar that is being built. A daily
-        bar counts only KRX's trades up to the official close.
+        bar counts only KRX's trades from the open to the official close.
         """
         closed: Sequence[Bar] = ()
-        if self.span == DAY and not _is_of_day(tick):
+        if self.span == DAY and not is_of_day(tick):
             return closed
         start = _begin_of(tick.t, self.span)
         if self._start is None:
@@ -200,11 +240,11 @@ class BarSeries:
             self.bars.extend(self._builder.follow(bar))
         self.bars.extend(self._builder.follow(running) if running else self._builder.close())
 
-    def newest(self, n: int) -> list[Bar]:
+    def newest(self, n: int) -> BarList:
         """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""
         # A deque cannot be sliced.
         bars = self.bars
-        return [bars[i] for i in range(max(0, len(bars) - n), len(bars))]
+        return BarList(bars[i] for i in range(max(0, len(bars) - n), len(bars)))
 
     @property
     def current(self) -> Bar | None:

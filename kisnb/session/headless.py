@@ -74,9 +74,12 @@ async def _run(agent: Agent, mode: Mode, until: str | None, at: str, days: int |
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     async with await connect(mode) as session:
-        scheduled = {"at": at, "until": until or "", "days": days} if at else {}
+        # Days without a begin are refused there. An end alone is awaited below.
+        has_schedule = bool(at) or days is not None
+        scheduled = {"at": at, "until": until or "", "days": days} if has_schedule else {}
         view = await session.agents.start(agent, **scheduled)  # type: ignore[arg-type]
-        print(f"{view.line} ({session.label}); Ctrl-C ends it", flush=True)
+        waits = f"; {view.note}" if view.state is AgentState.WAITING else ""
+        print(f"{view.line}{waits} ({session.label}); Ctrl-C ends it", flush=True)
         waiting = loop.create_task(over.wait(), name="the end of the agent")
         watching = loop.create_task(_watch(session, view.id), name="the agent's state")
         tasks = {waiting, watching}

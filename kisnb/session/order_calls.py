@@ -64,6 +64,8 @@ class OrderCalls(SessionCalls):
         again, the call sends nothing and returns the existing order. ``again=1`` sends one more
         order. The 1 is the ordinal of that order: when the cell is run again, the call returns the
         order with this ordinal.
+        ``requote=True`` lets the desk move a limit order that nobody fills to the best price of
+        the other side once, and then end it (``kisnb.Requote``). That needs no running cell.
 
         Raises OrderDenied (kisnb refused the order), OrderRejected (KIS refused it), OrderUnknown.
         """

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import ClassVar
 
 from kisnb.clock import kst_day
-from kisnb.events import Bar, Tick
-from kisnb.trading.agents.agent import Agent
+from kisnb.strategies.daily_agent import DailyAgent
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
-class ForeignFollower(Agent):
+class ForeignFollower(DailyAgent):
     """Buys after ``days`` days of net buying by foreigners; sells after ``leave`` days of selling.
 
     - Idea: foreign funds build a position over weeks, so their buying goes on for a while.
@@ -26,7 +24,6 @@ class ForeignFollower(Agent):
       often moved by then. There is no stop.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that it trades."""
     days: int = 3
@@ -42,22 +39,16 @@ class ForeignFollower(Agent):
 
     def on_start(self) -> None:
         """Begin with no earlier decision."""
+        super().on_start()
         self._decided: tuple[date, date | None] | None = None
 
-    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - the flows decide, not the bar
+    def look(self) -> bool:
         """Decide on the flows that are known now."""
-        self._look()
-
-    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
-        """Decide at a day's first trade, because on the day of the start no daily bar closes."""
-        self._look()
-
-    def _look(self) -> None:
         flows = self.flows(max(self.days, self.leave))
         newest = flows[-1]
         moment = kst_day(self.now), None if newest is None else newest.day
         if moment == self._decided:
-            return
+            return newest is not None
         self._decided = moment
         net = [None if flow is None else flow.foreign for flow in flows]
         listed = self.listed or self.listed_shares()
@@ -67,6 +58,7 @@ class ForeignFollower(Agent):
             order = self.target(self.weight if wish == BUY else 0)
         known = [n for n in net[-self.days :] if n is not None]
         self.decide(wish, why, order=order, newest=net[-1], total=sum(known), listed=listed)
+        return newest is not None
 
 
 def decide(

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from kisnb.clock import Ns
 from kisnb.events import Bar, Tick
+from kisnb.market import sessions
 from kisnb.market.indicators import ZScore
+from kisnb.terms import Phase, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.legs import fill_or_undo
 
@@ -62,8 +64,11 @@ class PreferredPair(Agent):
         await self._look()
 
     async def on_tick(self, tick: Tick) -> None:
-        """Decide once both have traded, because on the day of the start no daily bar closes."""
-        # The number of shares is computed from the newest price.
+        """Decide once both have traded, because no daily bar closes on the day of a start."""
+        # Before KRX opens, a market order would be denied, and the decision would be lost.
+        if sessions.phase(Venue.KRX, tick.t) is not Phase.CONTINUOUS:
+            return
+        # A leg is sized at its newest price.
         self._traded.add(tick.code)
         if len(self._traded) == len(self.stocks()):
             await self._look()

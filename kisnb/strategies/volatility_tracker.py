@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from statistics import fmean
-from typing import ClassVar
 
 from kisnb.clock import Ns, kst_day
-from kisnb.events import Bar, Tick
+from kisnb.events import Bar
 from kisnb.market.true_range import newest_atr
-from kisnb.trading.agents.agent import Agent
+from kisnb.strategies.daily_agent import DailyAgent
 
 
-class VolatilityTracker(Agent):
+class VolatilityTracker(DailyAgent):
     """Holds shares whose average true range is ``risk`` of the equity; buys only when cheap.
 
     - Idea: equal risk instead of equal money. When a stock begins to move more, shares are sold.
@@ -27,7 +26,6 @@ class VolatilityTracker(Agent):
       it does not trade.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that it trades."""
     risk: float = 0.005
@@ -41,20 +39,14 @@ class VolatilityTracker(Agent):
 
     def on_start(self) -> None:
         """Begin with no earlier decision."""
+        super().on_start()
         self._decided: Ns = 0
 
-    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
+    def look(self) -> bool:
         """Decide on the days so far, and order for the next bar."""
-        self._look()
-
-    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
-        """Decide at a day's first trade, because on the day of the start no daily bar closes."""
-        self._look()
-
-    def _look(self) -> None:
         newest = self.bars("1d", 1)
         if not newest or newest[0].t == self._decided:
-            return
+            return bool(newest)
         self._decided = newest[0].t
         bars = list(self.bars("1d", max(self.length, 30)))
         atr, equity, held = newest_atr(bars), self.equity(), self.held() + self.working()
@@ -69,6 +61,7 @@ class VolatilityTracker(Agent):
             order = self.sell(held - goal)
         action = "hold" if order is None else str(order.side)
         self.decide(action, why, order=order, atr=atr, equity=equity, held=held, goal=goal)
+        return True
 
 
 def decide(

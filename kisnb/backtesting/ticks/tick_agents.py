@@ -8,8 +8,8 @@ from typing import Any
 from kisnb.backtesting.bar_agents import BarClock, BarCommand, ShortRunner
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Tick
-from kisnb.market.bars import BarSeries
+from kisnb.events import Tick
+from kisnb.market.bars import Bars, BarSeries
 from kisnb.market.flows import FlowTable
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.gate.risk import Rules
@@ -102,7 +102,7 @@ class TickRunner(ShortRunner):
             )
         return price
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of ``every``, oldest first.
 
         The first bar begins with the first trade of the data. In a session it begins with the day.

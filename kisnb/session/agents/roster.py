@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -379,10 +380,8 @@ class Roster:
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
         self.work.records.note_late()
-        if isinstance(event, PhaseChanged) and not self._figures.are_of(kst_day(now)):
-            # An agent that runs over midnight decides on the days up to the newest one.
-            agents = [r.agent for r in self._runners.values() if r.state in LIVE]
-            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
+        if isinstance(event, PhaseChanged):
+            self._renew_days(kst_day(now))
 
     def next_wake(self) -> Ns | None:
         """Return the earliest moment for which an agent or a schedule waits. None: none waits."""
@@ -417,6 +416,22 @@ class Roster:
         self._day_ends = kst(kst_day(now), 0) + DAY
         for runner in self._runners.values():
             runner.roll_day()
+
+    def _renew_days(self, day: date) -> None:
+        """Fetch anew what agents know of the days before ``day``, when it is of an earlier day.
+
+        An agent that runs over midnight decides on the days up to the newest one.
+        """
+        agents = [r.agent for r in self._runners.values() if r.state in LIVE]
+        if not self._figures.are_of(day):
+            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
+        if not self._bars.are_of(day):
+            self._pace.task(self._bring_days_anew(agents), "daily bars before this day")
+
+    async def _bring_days_anew(self, agents: Sequence[Agent]) -> None:
+        with suppress(DeskLost):
+            for code in await self._bars.bring_days_anew(agents):
+                self.rebuild_bars(code)
 
     def _keeps_going(self, runner: AgentRunner, plan: AgentSchedule | None) -> bool:
         """Return whether the agent runs already as the start wants it.

@@ -7,7 +7,7 @@ event that the handler got.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from types import FunctionType
 from typing import TYPE_CHECKING
@@ -55,7 +55,9 @@ class AgentBars:
         self._backfill = backfill
         self._past = past
         self._days: dict[str, list[Bar]] = {}
-        """The daily bars before this day, of the stocks whose agents read daily bars."""
+        """The daily bars before ``_today``, of stocks whose agents look at days."""
+        self._today: date | None = None
+        """The day on which daily bars were fetched last. None: never."""
 
     async def bring(self, agent: Agent) -> None:
         """Fetch the bars up to now for an agent that reads bars. Raises DeskLost."""
@@ -70,9 +72,21 @@ class AgentBars:
             if looks_at_days(agent):
                 await self._bring_days(code)
 
+    def are_of(self, day: date) -> bool:
+        """Return whether the daily bars are those before ``day``, or there are none."""
+        return self._today is None or self._today == day
+
+    async def bring_days_anew(self, agents: Iterable[Agent]) -> list[str]:
+        """Fetch daily bars on a new day, with the day before. Return the codes of the stocks."""
+        self._today = kst_day(self._state.now)
+        codes = dict.fromkeys(c for a in agents if looks_at_days(a) for c in a.stocks())
+        for code in codes:
+            await self._bring_days(code)
+        return list(codes)
+
     async def _bring_days(self, code: str) -> None:
         """Fetch the daily bars of the two years before this day. Note a trouble when that fails."""
-        today = kst_day(self._state.now)
+        today = self._today = kst_day(self._state.now)
         series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
         try:
             found = await self._past.days(series, code, today - DAYS_BACK, today, self._link)
@@ -120,8 +134,10 @@ class AgentBars:
     def _so_far(self, code: str, day: date, until: Until) -> Bar | None:
         """Return KRX's daily bar of this day so far. None before the first trade of the day."""
         minutes = self._day.followed(code, Venue.KRX, day, None, until)
-        # KRX's after-market is not in its daily bar. The closing auction trades at the close.
-        rows = minutes.filter(minutes["start"] <= sessions.regular_close(day))
+        # KRX's after-hours sessions are not in its daily bar. The closing auction trades at the
+        # close.
+        regular = sessions.regular_open(day), sessions.regular_close(day)
+        rows = minutes.filter(minutes["start"].is_between(*regular))
         begin = kst(day, 0)
         for row in longer(rows.with_columns(start=rows["start"] * 0), DAY).iter_rows():
             _, opened, high, low, close, volume = row

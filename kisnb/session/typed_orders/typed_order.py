@@ -18,6 +18,7 @@ from kisnb.clock import Ns, day_number
 from kisnb.errors import BadInput
 from kisnb.market.reserved_orders import reserved_for, why_not_taken
 from kisnb.orders import Intent, Order, Wish
+from kisnb.requotes import Requote, read_requote
 from kisnb.terms import OrderKind, Side, Venue
 
 if TYPE_CHECKING:
@@ -49,10 +50,15 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
     """The value of ``again=``; 0 without it."""
     day: int = 0
     """The trading day for which KIS reserves it, YYYYMMDD. 0: it is sent now."""
+    requote: Requote | None = None
+    """What the desk does when nobody fills it. None: nothing."""
 
     @property
     def wish(self) -> Wish:
-        """The values that row O11 compares to find a repetition."""
+        """The values that row O11 compares to find a repetition. The requote is not one of them.
+
+        So a line that is typed again with another requote sends no second order.
+        """
         return Wish(
             self.code, self.side, self.qty, self.kind, self.price, self.venue, self.stop,
             day=self.day,
@@ -71,6 +77,7 @@ class TypedOrder(msgspec.Struct, frozen=True, gc=False):
             venue=self.venue,
             stop=self.stop,
             day=self.day,
+            requote=self.requote,
         )
 
 
@@ -97,6 +104,8 @@ class OrderOptions(TypedDict, total=False):
     """The kind of the order. None: it follows from ``price`` and ``stop``."""
     stop: int | None
     """Stop price in won, of a stop-limit order."""
+    requote: Requote | bool | None
+    """What the desk does with a limit order that nobody fills. True: ``kisnb.Requote()``."""
     key: str | None
     """A name of your own for the order. None: the cell and the call name it."""
     again: int | bool
@@ -136,16 +145,18 @@ def read_order(
     shares = values.shares(qty)
     won = None if price is None else values.price(price)
     trigger = None if stop is None else values.price(stop, "the stop price")
+    named = values.member(OrderKind, kind, "kind") if kind else plain_kind(won, trigger)
     return TypedOrder(
         side=side,
         code=listed,
         qty=shares,
         price=won,
-        kind=values.member(OrderKind, kind, "kind") if kind else plain_kind(won, trigger),
+        kind=named,
         venue=values.member(Venue, venue, "venue") if venue else None,
         stop=trigger,
         ordinal=values.ordinal(options.get("again")),
         name=read_name(options.get("key")),
+        requote=read_requote(options.get("requote"), named),
     )
 
 

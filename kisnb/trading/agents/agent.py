@@ -16,9 +16,10 @@ import msgspec
 from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Event
+from kisnb.events import Event
 from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
+from kisnb.market.bars import Bars
 from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
@@ -92,7 +93,7 @@ class Host(Protocol):
         """Return a new idempotency key of this agent and this run."""
         ...
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` closed bars of ``code`` up to the current event, oldest first."""
         ...
 
@@ -413,11 +414,13 @@ class Agent(Handlers):
         """
         return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
-    def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
-        """Return the newest ``n`` closed bars of a stock, oldest first.
+    def bars(self, every: str, n: int, code: str = "") -> Bars:
+        """Return the newest ``n`` closed bars of a stock, oldest first; fewer when there are fewer.
 
-        ``every`` is their length, such as ``"20s"``, ``"1m"`` or ``"1h"``. Without ``code`` it is
-        the agent's own stock. Raises BadInput.
+        ``every`` is their length, such as ``"20s"``, ``"1m"``, ``"1h"`` or ``"1d"``. In a session
+        they are there from the start: this day's from 08:00 on, daily bars of two years. ``code``
+        left out is the agent's own stock. ``.close`` and the other columns are lists of numbers.
+        Raises BadInput.
         """
         length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
         return self._started.bars(self._stock(code), length, newest)
@@ -479,10 +482,7 @@ class Agent(Handlers):
             named = OrderKind.STOP_LIMIT
         else:
             named = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        budget = read_requote(requote, self.requote if named is OrderKind.LIMIT else None)
-        if budget is not None and named is not OrderKind.LIMIT:
-            cure = "give a price, or leave requote out"
-            raise BadInput(f"a {named} order is not requoted: it does not wait at a price", cure)
+        budget = read_requote(requote, named, self.requote)
         intent = Intent(
             host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
             seen=host.seen(stock), requote=budget,

@@ -19,10 +19,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb.clock import Ns
+from kisnb.clock import DAY, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
-from kisnb.market.bars import BarSeries, length_of
+from kisnb.market.bars import Bars, BarSeries, is_of_day, length_of
 from kisnb.market.flows import FlowTable
 from kisnb.orders import Order
 from kisnb.terms import Side, Venue
@@ -188,6 +188,10 @@ class AgentRunner:
         self._stocks: tuple[str, ...] = ()
         """The stocks whose events its handlers get. They are read once, at its start."""
         self._series: dict[tuple[str, str], BarSeries] = {}
+        self._missed: list[Bar] = []
+        """Daily bars that closed while the agent waited for its schedule, or that KIS has given.
+        ``on_bar`` gets them with the first trade of KRX's next regular session, when it can trade.
+        """
         self._parked: list[tuple[Wait, Part]] = []
         self._outbox: list[Command] = []
         agent.id = agent_id
@@ -238,7 +242,7 @@ class AgentRunner:
         # twice.
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of length ``every``, oldest first."""
         return self._series_of(code, every).newest(n)
 
@@ -371,16 +375,39 @@ class AgentRunner:
         return series
 
     def rebuild_bars(self, code: str) -> None:
-        """Make the bars of a stock again, because missing minutes have come."""
-        for (known, _), series in self._series.items():
-            if known == code:
-                closed, running = self._earlier(code, series.span)
-                # ``on_bar`` has not received the unfinished bar yet, so it stays open until the
-                # next trade.
-                was = series.current
-                if running is None and was is not None and closed and closed[-1].t == was.t:
-                    closed, running = closed[:-1], closed[-1]
-                series.begin(closed, running)
+        """Build the bars of a stock again, because bars that were missing have arrived."""
+        for (known, every), series in self._series.items():
+            if known != code:
+                continue
+            closed, running = self._earlier(code, series.span)
+            if series.span == DAY:
+                self._rebuild_days(series, every, closed, running)
+                continue
+            # ``on_bar`` has not got the bar that was being built, so it stays open until the
+            # next trade.
+            was = series.current
+            if running is None and was is not None and closed and closed[-1].t == was.t:
+                closed, running = closed[:-1], closed[-1]
+            series.begin(closed, running)
+
+    def _rebuild_days(
+        self, series: BarSeries, every: str, given: Sequence[Bar], running: Bar | None
+    ) -> None:
+        """Replace daily bars by ``given``; newer ones that were built here stay.
+
+        A day that is over and that ``on_bar`` has not got is kept for it.
+        """
+        end, was = given[-1].t if given else 0, series.current
+        closed = [*given, *(bar for bar in series.bars if bar.t > end)]
+        if was is not None and (running is None or was.t < running.t):
+            if was.t > end and running is None:
+                # Nobody has said that this day is over.
+                running = was
+            else:
+                closed += [was] if was.t > end else []
+                if every == self.agent.every:
+                    self._missed += [bar for bar in closed if bar.t == was.t]
+        series.begin(closed, running)
 
     # driving
 
@@ -391,6 +418,9 @@ class AgentRunner:
         """
         self.now = now
         goes_on = self.state in _STANDING and self._has_begun
+        if self.state is AgentState.PAUSED:
+            # What closes while an agent is paused is not for its handlers.
+            self._missed.clear()
         self.state, self._has_begun = AgentState.RUNNING, True
         self.error = self.failed_line = ""
         if self.interrupted and self.agent.note == self.interrupted:
@@ -400,6 +430,7 @@ class AgentRunner:
                 self.times.forget()
             # An agent that is started again has missed trades, so its bars are made again.
             self._series.clear()
+            self._missed.clear()
             try:
                 self._stocks = tuple(self.agent.stocks())
             except BaseException as e:
@@ -556,8 +587,9 @@ class AgentRunner:
 
     def _tick(self, tick: Tick) -> None:
         own = tick.code in self._stocks
-        # A copy, because ``on_bar`` may ask for bars of another length. These bars contain this
-        # trade already.
+        if own and self._missed and is_of_day(tick):
+            self._deliver_missed()
+        # A copy: ``on_bar`` may ask for bars of another length, and they hold this trade already.
         for (code, every), series in tuple(self._series.items()):
             if code == tick.code:
                 for bar in series.add(tick):
@@ -565,6 +597,11 @@ class AgentRunner:
                         self._call(self.agent.on_bar, bar)
         if own:
             self._call(self.agent.on_tick, tick)
+
+    def _deliver_missed(self) -> None:
+        missed, self._missed = self._missed, []
+        for bar in missed:
+            self._call(self.agent.on_bar, bar)
 
     def _bar(self, bar: Bar) -> None:
         """Add a closed bar to the bars of its length.
@@ -581,10 +618,13 @@ class AgentRunner:
     def _keep_bars(self, event: Event) -> None:
         if self.state not in _STANDING:
             return
-        for (code, _), series in self._series.items():
+        waits, own_every = self.state is AgentState.WAITING, self.agent.every
+        for (code, every), series in self._series.items():
             match event:
                 case Tick() if event.code == code:
-                    series.add(event)
+                    closed = series.add(event)
+                    if closed and waits and series.span == DAY and every == own_every:
+                        self._missed += closed
                 case Bar() if event.code == code and event.span == series.span:
                     series.append(event)
 

@@ -3,7 +3,8 @@
 Fills only grow, so more fills in the list are booked at once, and fewer change nothing. Other
 figures of the list may be wrong: a row may be late, or show a part of the order. So an unexpected
 end is first kept as a difference (``DriftFound``). The order stays open until a second reading,
-``AGREES`` later, says the same.
+``AGREES`` later, says the same. If the account looks as if these shares had traded, the order stays
+open for ``FOLLOWED``: a row may show a part of the order for minutes.
 
 | the list says                          | it is expected when …                    | and else     |
 |----------------------------------------|------------------------------------------|--------------|
@@ -22,7 +23,7 @@ The last line opens an order again that has ended (``Reopened``). It is never se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.errors import BadInput
@@ -38,6 +39,7 @@ from kisnb.events import (
 )
 from kisnb.market import order_rules, sessions
 from kisnb.orders import Order, OrderRow, OrderState
+from kisnb.terms import Side
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -68,6 +70,11 @@ class OrderReconciliation:
         self._cancels = cancels
         self._confirmed: dict[str, Ns] = {}
         """By the order's key: when a second reading confirmed its unexpected end."""
+        self.stated: Mapping[str, int] | None = None
+        """Holdings of the account that was read with the list, by code, shares.
+
+        None: no account was read, or something was booked since.
+        """
 
     @property
     def _books(self) -> OrderBooks:
@@ -138,17 +145,27 @@ class OrderReconciliation:
         return since is not None and now < since + FOLLOWED
 
     def _agrees(
-        self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
+        self,
+        turn: Turn,
+        asked: Ns,
+        order: Order,
+        ours: int,
+        theirs: int,
+        *,
+        expected: bool = False,
+        contradicted: bool = False,
     ) -> bool:
         """Record a figure of the list that differs from ours. Return whether it may be booked now.
 
-        An expected figure may be booked at once, an unexpected one only after a second reading.
+        An expected figure may be booked at once, an unexpected one only after a second reading. If
+        the account contradicts it, it may be booked ``FOLLOWED`` after the first reading.
         """
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
         if not same:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
-        if expected or (same and found is not None and asked >= found.t + AGREES):
+        wait = FOLLOWED if contradicted else AGREES
+        if expected or (same and found is not None and asked >= found.t + wait):
             self._clear(turn, order)
             if not expected:
                 # Both readings may have been wrong, so the order is read again.
@@ -242,7 +259,10 @@ class OrderReconciliation:
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
-        if not expected and not self._agrees(turn, asked, order, ours, ours + gone):
+        contradicted = self._may_have_traded(order, gone)
+        if not expected and not self._agrees(
+            turn, asked, order, ours, ours + gone, contradicted=contradicted
+        ):
             return
         # The list counts cancelled shares separately. Other shares that are gone have expired,
         # unless the order could not expire yet.
@@ -256,6 +276,18 @@ class OrderReconciliation:
         if gone > cancelled:
             turn.record(Expired(turn.now, order.key, gone - cancelled))
         self._clear(turn, order)
+
+    def _may_have_traded(self, order: Order, gone: int) -> bool:
+        """Return whether KIS's account looks as if the shares had traded that the list lacks.
+
+        Then the list is wrong, or both lag. An exit that believed it would sell the shares twice.
+        """
+        ours = self._books.account.position(order.code).qty
+        drift = self._state.account_drift(order.code)
+        change = drift.theirs - drift.ours if drift is not None else 0
+        if self.stated is not None:
+            change = self.stated.get(order.code, 0) - ours
+        return 0 < (change if order.side is Side.BUY else -change) <= gone
 
     def _is_expected(
         self, now: Ns, order: Order, row: OrderRow, changes: Sequence[OrderRow], gone: int

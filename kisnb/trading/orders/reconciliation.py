@@ -76,6 +76,12 @@ class Reconciliation:
                 # gone, do not count, because another row could contradict them.
                 self._reconcile_day(turn, asked, day, read.part)
             return None
+        account, nothing_booked = read.account, read.query.fills == self._state.fills
+        self._orders.stated = (
+            {h.code: h.qty for h in account.holdings}
+            if account is not None and account.complete and nothing_booked
+            else None
+        )
         whole = self._reconcile_day(turn, asked, day, page)
         if read.account is not None and day == kst_day(turn.now):
             is_consistent = read.query.fills == self._state.fills

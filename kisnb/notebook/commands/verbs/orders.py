@@ -13,6 +13,7 @@ from kisnb.errors import BadInput
 from kisnb.notebook.commands.grammar import Typed, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.requotes import read_requote
 from kisnb.session.typed_orders.typed_order import TypedOrder, TypedRevise, plain_kind
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.values import order_number, ordinal
@@ -31,16 +32,18 @@ def typed_order(side: Side, code: str, typed: Typed) -> TypedOrder:
     ``code`` is the stock's code, which the caller has read from the first word.
     """
     price, stop = typed.word(2, int), typed.option("stop", int)
+    kind = typed.option("kind", OrderKind) or plain_kind(price, stop)
     return TypedOrder(
         side=side,
         code=code,
         qty=typed.number(1),
         price=price,
-        kind=typed.option("kind", OrderKind) or plain_kind(price, stop),
+        kind=kind,
         venue=typed.option("venue", Venue),
         stop=stop,
         name=typed.option("key", str) or "",
         ordinal=ordinal(typed.option("again", int)),
+        requote=read_requote(typed.option("requote", bool), kind),
     )
 
 
@@ -171,7 +174,9 @@ def _balance(context: Context, _typed: Typed) -> Account | Awaitable[Account]:
     return context.calls.balance()
 
 
-_TERMS = "CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again [N]]"
+_TERMS = (
+    "CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--requote] [--key KEY] [--again [N]]"
+)
 
 ORDERS = (
     Verb(
