@@ -8,7 +8,7 @@ from typing import Any
 from kisnb.backtesting.bar_agents import BarClock, BarCommand, ShortRunner
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.errors import BadInput
-from kisnb.events import Tick
+from kisnb.events import Bar, Tick
 from kisnb.market.bars import Bars, BarSeries
 from kisnb.market.flows import FlowTable
 from kisnb.trading.agents.agent import Agent
