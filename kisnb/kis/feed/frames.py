@@ -1,8 +1,8 @@
 """Encodes and decodes the text of KIS's data frames: ``flag|TR|count|payload``.
 
-``market_frames`` makes facts of them. The payload holds count × columns fields, all joined by
-``^``. Columns per record = fields / count, because KIS appends columns. Times are KST, to the
-second; depth channels carry no date. Source: KIS's workbook.
+``market_frames`` makes facts of them. The payload has count × columns fields, all joined by ``^``.
+Columns per record = fields / count, because KIS appends columns. Times are KST, to the second;
+depth channels have no date. Source: KIS's workbook.
 """
 
 from __future__ import annotations
