@@ -21,7 +21,7 @@ insurers, merchant banks, pension funds."""
 
 
 def group_fields(flows: Flows) -> Row:
-    """Return the fields of every group, in shares and million won."""
+    """Return the fields of every group of investors, in shares and million won."""
     fields = {
         **_group("prsn", flows.individual),
         **_group("frgn", flows.foreign),
