@@ -42,7 +42,7 @@ def group_fields(flows: Flows) -> Row:
 
 
 def _group(name: str, turnover: Turnover) -> Row:
-    """Return the fields of one group. KIS names the same figure in several ways."""
+    """Return the fields of one group. KIS has several names for the same figure."""
     value, sold, bought = (
         v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value)
     )
