@@ -211,6 +211,9 @@ def time_of_day(value: object, cure: str) -> time:
 
 def text(value: object, what: str) -> str:
     """Return the text ``value``, tidy. Raises BadInput unless it is text that UTF-8 can encode."""
+    # Such as the code of each order.
+    if type(value) is str and value.isascii():
+        return value
     if not isinstance(value, str):
         raise BadInput(f"{what} {shown(value)} is not text", "write it in quotation marks")
     try:
@@ -259,6 +262,9 @@ def whole_text(text: str, unit: str = "") -> int | None:
 
 def _whole(value: object, unit: str = "") -> int | None:
     """Return ``value`` as a whole number; None when it is not one."""
+    # Nearly every order gives an int. The abstract classes below are slow to ask.
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
