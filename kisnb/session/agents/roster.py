@@ -221,7 +221,10 @@ class Roster:
             self.work.hand_over(runner, runner.start(self._state.now))
 
     async def _bring_bars(self, runner: AgentRunner) -> None:
-        """Fetch figures and bars that an agent may ask for. At paper, a task fetches bars later."""
+        """Fetch the figures and bars that an agent may need.
+
+        At paper, a task fetches the bars later.
+        """
         await self._figures.bring(runner.agent)
         if self._state.mode is not Mode.PAPER:
             await self._bars.bring(runner.agent)

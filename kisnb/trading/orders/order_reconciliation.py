@@ -13,7 +13,7 @@ open for ``FOLLOWED``: a row may show a part of the order for minutes.
 |                                        | row; a revise has a row; the order's     | second       |
 |                                        | session is over; its kind does not wait  | reading      |
 | the quantity is smaller than ours      | a revise moved no more than was left     | agrees       |
-| a revise, of shares that count as gone | always: only where they live on is new   |              |
+| a revise, of shares that count as gone | always: only their new order is new      |              |
 | the exchange refused the order         | never: its notice was lost               |              |
 | living shares that we count as gone    | the list alone had said that they are    |              |
 |                                        | gone; or more is filled than was left    |              |
