@@ -25,7 +25,7 @@ from kisnb.notebook.panels.desk_rows import panel_tables
 from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.libraries import LIBRARIES, library
 from kisnb.notebook.panels.live_chart import LiveChart
-from kisnb.notebook.panels.part_words import ASLEEP, part_words
+from kisnb.notebook.panels.part_words import ASLEEP, ENDED, part_words
 from kisnb.notebook.panels.row_deltas import PanelFeed
 from kisnb.notebook.panels.tape_view import tape_view
 from kisnb.notebook.panels.ticket import OrderTicket
@@ -81,6 +81,7 @@ class DeskPanel(AnyWidget):
                 "parts": [part_words(part, every, fixed=name == "desk") for part in PANELS[name]],
                 "files": LIBRARIES,
                 "asleep": ASLEEP,
+                "ended": ENDED,
             },
         )
         self._session = session

@@ -1,4 +1,4 @@
-"""The tables of a session's panels: agents, orders, exits and price alerts."""
+"""The tables of a session's panels: agents, orders, exits, price alerts and notices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.columns import Column, number, text_column
 from kisnb.exits import PriceAlert
+from kisnb.notebook.panels.desk_notices import listed_notices, notice_table
 from kisnb.notebook.panels.panel_table import PanelTable, Shown
 from kisnb.notebook.panels.result_curves import ResultCurves
 from kisnb.notebook.panels.row_deltas import PanelCell
@@ -42,6 +43,7 @@ def panel_tables(session: Session) -> Mapping[str, PanelTable[Any]]:
         "agents": agent_table(name_of, lambda: session.agents, curves.of),
         "exits": exit_table(name_of, session.exits.views),
         "alerts": alert_table(name_of, prices.get, session.exits.price_alerts),
+        "notices": notice_table(lambda: listed_notices(session)),
     }
 
 

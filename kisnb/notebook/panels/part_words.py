@@ -17,6 +17,14 @@ ASLEEP = (
     "Try again when it answers."
 )
 """What the page says when something is pressed while no message of the kernel arrives."""
+ENDED = {
+    "link": "kernel ended",
+    "kernel": "The kernel of this panel has ended: its agents stand still, and what stands here is "
+    "as of {time}. The desk goes on with its orders and exits. Run the cells that open it again.",
+    "session": "This session is closed: what stands here is as of {time}. %kis open and %kis panel "
+    "show the desk again.",
+}
+"""What the page says once nothing here can change any more. It fills in the time."""
 _WORDS: dict[str, dict[str, object]] = {
     "depth": {"tip": "Click to put this price into the ticket"},
     "tape": {"empty": "no trade was received yet"},

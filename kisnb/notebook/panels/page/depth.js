@@ -5,6 +5,7 @@ const DEPTH_ROWS = 20;
 class DepthPart {
   constructor(words, _model, awake) {
     this.state = {};
+    this.needsKernel = true;
     this.node = element("section", "depth");
     this.node.dataset.part = words.name;
     this.title = element("div", "title");

@@ -5,6 +5,7 @@ class TicketPart {
   constructor(words, _model, awake) {
     this.awake = awake;
     this.state = {};
+    this.needsKernel = true;
     this.revision = null;
     this.node = element("section", "ticket");
     this.node.dataset.part = words.name;
