@@ -76,12 +76,13 @@ def agent_table(
         key=lambda a: a.id,
         actions=agent_actions,
         tips={
+            "show": "Its parameters, its order book, its decisions, and why it does nothing",
             "start": "Start this agent again",
             "pause": "Let this agent decide nothing; its orders stay",
             "stop": "Stop this agent and cancel its open orders",
             "flatten": "Stop this agent, cancel its open orders and sell all that it holds",
         },
-        widest="pause stop flatten",
+        widest="show pause stop flatten",
         subjects=agents,
         height=6,
         curve=curve,
@@ -92,13 +93,13 @@ def agent_actions(agent: AgentView) -> str:
     """Return what may be done with an agent now, separated by blanks."""
     match agent.state:
         case AgentState.RUNNING:
-            return "pause stop flatten"
+            return "show pause stop flatten"
         case AgentState.PAUSED:
-            return "start stop flatten"
+            return "show start stop flatten"
         case AgentState.STOPPED | AgentState.FAILED:
-            return "start flatten" if agent.position else "start"
+            return "show start flatten" if agent.position else "show start"
         case _:
-            return ""
+            return "show"
 
 
 def order_actions(order: Order, may_be_revised: Callable[[Order], bool]) -> str:

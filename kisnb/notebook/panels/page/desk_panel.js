@@ -8,8 +8,9 @@ const ENDING = new Set(["cancel", "stop", "pause", "flatten", "off"]);
 const PARTS = { depth: DepthPart, tape: TapePart, ticket: TicketPart, chart: ChartPart };
 
 function render({ model: widget, el, signal }) {
-  const { parts: named, head, layout, files, asleep, ended } = widget.get("shown");
+  const { parts: named, head, layout, files, asleep, ended, colours } = widget.get("shown");
   const root = element("div", `kisnb-desk ${layout}`);
+  root.dataset.colours = colours;
   const release = keepKeys(root);
   const header = {};
   const top = {};
@@ -81,13 +82,16 @@ function render({ model: widget, el, signal }) {
     send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
   };
   const parts = {};
+  const box = new AgentBox(model);
   let tables = null;
   for (const words of named) {
     if (words.kind === "table") {
-      const press = (action, key, typed) =>
+      const press = (action, key, typed, button) => {
+        if (words.name === "agents" && action === "show") return box.open(key, button);
         (ENDING.has(action) ? model : awake).send({
           kind: "press", table: words.name, action, key, typed: typed ?? {},
         });
+      };
       tables ??= Promise.all([library(model, files.tables), library(model, files.tables_css)]).then(
         ([module]) => module,
       );
@@ -157,6 +161,11 @@ function render({ model: widget, el, signal }) {
     if (passing || (seq !== null && message.header?.trading)) own = [];
     stale = "";
     blocked = false;
+    if (message.colours && message.colours !== root.dataset.colours) {
+      root.dataset.colours = message.colours;
+      for (const part of Object.values(parts)) part.paint?.();
+    }
+    if (message.kind === "agent") return box.receive(message);
     if (message.kind === "candles") {
       for (const part of Object.values(parts)) part.candles?.(message);
       return;
@@ -180,6 +189,7 @@ function render({ model: widget, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
+    if (silent < STALE_MS) box.ask();
     if (isGone()) return void (root.classList.contains("ended") || redraw());
     if (silent < STALE_MS || header.closed) return;
     if (silent >= probe) {
