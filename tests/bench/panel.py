@@ -34,8 +34,11 @@ async ({esm, css, files, shown}) => {
         get: (name) => name === "shown" ? shown : {mode: "sim", words: {}, face: {label: "HALT"}},
         on: (_, f) => listeners.add(f),
         off: (_, f) => listeners.delete(f),
-        send: (m) => m.kind === "library" &&
-            queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]])),
+        send: (m) => {
+            if (m.kind === "ready") window.asked = (window.asked ?? 0) + 1;
+            if (m.kind === "library")
+                queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]]));
+        },
     };
     const url = URL.createObjectURL(new Blob([esm], {type: "text/javascript"}));
     const {default: widget} = await import(url);
@@ -69,7 +72,8 @@ def figures() -> Iterator[str]:
         yield from _candles(page)
 
 
-def _open(page: Page, part: dict[str, Any]) -> None:
+def open_part(page: Page, part: dict[str, Any]) -> None:
+    """Show one part of a panel on an empty page. ``window.tell`` hands it a kernel's message."""
     files = {file: (VENDOR / file).read_text("utf-8") for file in LIBRARIES.values()}
     shown = {"head": "slim", "layout": "alone", "parts": [part], "files": LIBRARIES}
     page.evaluate(
@@ -99,7 +103,7 @@ def _table(page: Page) -> Iterator[str]:
         "kind": "table", "name": "t", "title": "t", "empty": "", "rows": 14, "fixed": True,
         "missing": "",
     }  # fmt: skip
-    _open(page, part)
+    open_part(page, part)
     for rows in (ROWS, 10_000):
         data = [[f"k{r}", [f"{r * 7:,}"] * COLUMNS] for r in range(rows)]
         table = {"columns": columns, "rows": data}
@@ -130,7 +134,7 @@ def _table(page: Page) -> Iterator[str]:
 
 def _candles(page: Page) -> Iterator[str]:
     part = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
-    _open(page, part)
+    open_part(page, part)
     start = 1_795_132_800
 
     def row(i: int, close: int) -> list[float | None]:
