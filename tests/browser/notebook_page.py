@@ -149,6 +149,10 @@ class NotebookPage:
         done = "window.jupyterapp.commands.execute(name, args)"
         self.page.evaluate(f"([name, args]) => {done}.then(() => null)", [name, arguments])
 
+    def close_all(self) -> None:
+        """Close all notebooks and files, and end their kernels."""
+        self.page.evaluate(CLOSE_NOTEBOOKS)
+
     def leave(self) -> None:
         """Leave JupyterLab; the next notebook loads it again."""
         self.page.goto("about:blank")
@@ -172,7 +176,7 @@ class NotebookPage:
         if self._reloaded:
             self.leave()
         else:
-            self.page.evaluate(CLOSE_NOTEBOOKS)
+            self.close_all()
         self.requests.clear()
         self.errors.clear()
         self.expected_errors.clear()

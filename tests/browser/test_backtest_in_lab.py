@@ -88,6 +88,7 @@ def test_n07_a_result_and_its_tear_sheet_draw_in_jupyterlab_and_as_a_file(
 
     # As a file it shows the values under the pointer.
     page = notebook.page
+    notebook.close_all()
     page.goto((lab.folder / "sheet.html").as_uri())
     chart = page.locator(".chart").first
     chart.locator("svg").hover()

@@ -44,6 +44,7 @@ def test_n05_candles_grow_and_follow_the_theme_and_charts_and_a_report_draw_offl
         assert wide <= 0
 
     expect(notebook.outputs(report)).to_contain_text("day.html")
+    notebook.close_all()
     notebook.page.goto((lab.folder / "day.html").as_uri())
     expect(notebook.page.locator("h1")).to_contain_text("2026-11-20")
     expect(notebook.page.locator(".chart .main-svg").first).to_be_visible(timeout=30_000)

@@ -7,6 +7,7 @@ const NOTE_WIDTH = 22; // letters that a column without a width has room for at 
 // letters; in a tight table of small letters, too.
 const ROOMY = { letter: 7, head: 9, padding: 13 };
 const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
+// `getData().key` is a row's key: `getIndex` copies the whole row first.
 // What a table leaves out where there is no room, see `levelFor`.
 const TIGHT_LEVEL = 3;
 const BUTTONS_BELOW = 4;
@@ -152,7 +153,7 @@ class Table {
     const added = this.added.filter((key) => this.cells.has(key));
     if (added.length) this.grid.addData(added.map((key) => this.record(key)), true).catch(this.ask);
     if (!this.dirty.size) return;
-    this.rowOf ??= new Map(this.grid.getRows().map((row) => [row.getIndex(), row]));
+    this.rowOf ??= new Map(this.grid.getRows().map((row) => [row.getData().key, row]));
     for (const [key, columns] of this.dirty) {
       const row = this.rowOf.get(key);
       // A row that is not there means that a message was lost.
@@ -163,7 +164,7 @@ class Table {
   }
 
   // Writes the changed cells of a row. The grid's own `updateData` measures each row that it changes
-  // and looks for it among all rows; it took three times as long. The grid reads `getData()` when it
+  // and looks for it among all rows. The grid reads `getData()` when it
   // sorts, filters or draws a row anew.
   change(row, columns) {
     const data = row.getData();
@@ -171,7 +172,7 @@ class Table {
     let noted = false;
     for (const i of columns) {
       const column = this.columns[i];
-      const value = (data[field(i)] = this.cells.get(row.getIndex())[i]);
+      const value = (data[field(i)] = this.cells.get(data.key)[i]);
       if (this.isBelow(column)) noted = true;
       // A row that was never in sight has no cells yet.
       const cell = row.getCell(field(i));
@@ -314,7 +315,7 @@ class Table {
   }
 
   format(row) {
-    row.getElement().classList.toggle("current", row.getIndex() === this.current);
+    row.getElement().classList.toggle("current", row.getData().key === this.current);
     this.note(row);
   }
 
@@ -329,7 +330,7 @@ class Table {
       const value = data[field(i)];
       if (!this.isBelow(column) || !textOf(value)) return;
       const place = element("div", toneOf(value), column.kind === "note" ? textOf(value) : "");
-      if (column.kind === "action") place.append(this.buttons(row.getIndex(), column, value));
+      if (column.kind === "action") place.append(this.buttons(row.getData().key, column, value));
       line.append(place);
     });
     if (line.firstChild) node.append(line);
@@ -338,7 +339,7 @@ class Table {
   content(cell, column) {
     const value = cell.getData()[cell.getField()];
     if (this.isBelow(column)) return "";
-    if (column.kind === "action") return this.buttons(cell.getRow().getIndex(), column, value ?? "");
+    if (column.kind === "action") return this.buttons(cell.getData().key, column, value ?? "");
     if (column.kind === "spark") return sparkline(textOf(value), toneOf(value));
     const text = element("span");
     this.write(text, value);
@@ -413,7 +414,7 @@ class Table {
 
   choose(row) {
     const old = this.grid.getRow(this.current);
-    this.current = row.getIndex();
+    this.current = row.getData().key;
     if (old) this.format(old);
     this.format(row);
   }
@@ -430,7 +431,7 @@ class Table {
       buttons[buttons.indexOf(event.target) + step]?.focus();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const rows = this.grid.getRows("active");
-      const at = rows.findIndex((row) => row.getIndex() === this.current);
+      const at = rows.findIndex((row) => row.getData().key === this.current);
       const row = rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
       if (!row) return;
       this.choose(row);
