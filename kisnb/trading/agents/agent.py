@@ -313,8 +313,9 @@ class Agent(Handlers):
         below the highest price since the exit was set. ``Session.protect`` explains all options.
         Order first: the desk refuses an exit of a stock that is neither held nor on order, and says
         so in the session's troubles. A new exit takes the place of the agent's earlier exit of the
-        stock. Without ``atr`` the ATR of the days before today is taken; when that is not known,
-        there is none. Raises BadInput.
+        stock; the same one said again changes nothing. When the price is beyond a stop or a target
+        already, the next trade sells. Without ``atr`` the ATR of the days before today is taken;
+        when that is not known, there is none. Raises BadInput.
 
         ::
 
