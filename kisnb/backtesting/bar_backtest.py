@@ -1,4 +1,4 @@
-"""A back-test over bars: from what a person gives to the record of the run."""
+"""A back-test over bars: from the arguments of the call to the record of the run."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def guards_of(runners: Sequence[AgentRunner]) -> dict[str, Guards]:
 
 
 def _check_bars(agent: Agent, feed: BarFeed) -> None:
-    """Raise BadInput for an agent that bars of this length cannot drive."""
+    """Raise BadInput for an agent that has no handler for bars of this length."""
     name = type(agent).__name__
     if type(agent).on_bar is Agent.on_bar:
         raise BadInput(

@@ -1,6 +1,6 @@
 """Reads the bars that a person gives, and refuses bars that contradict themselves.
 
-Each refusal names the first wrong bar and the cure, so that a back-test never runs on a silent
+Each refusal names the first wrong bar and the cure. So no back-test runs on data with a hidden
 mistake.
 """
 
@@ -66,7 +66,7 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
 
 
 def read_table(data: object, code: str) -> pl.DataFrame:
-    """Return what a person gave as one table. Raises BadInput.
+    """Return a person's data as one table. Raises BadInput.
 
     ``code`` is the stock of data without the column code.
     """
@@ -89,7 +89,7 @@ def read_table(data: object, code: str) -> pl.DataFrame:
     if isinstance(data, pl.DataFrame):
         return _with_code(data, code)
     if hasattr(data, "to_dict") and hasattr(data, "columns"):
-        # A table of pandas keeps its dates in the index.
+        # A pandas table often has its dates in the index.
         whole: Any = data.reset_index() if hasattr(data, "reset_index") else data
         return _with_code(
             pl.DataFrame({str(name): list(whole[name]) for name in whole.columns}), code
@@ -171,7 +171,7 @@ def _moments(texts: pl.Series) -> pl.Series:
     try:
         return texts.str.to_datetime(strict=False)
     except pl.exceptions.PolarsError:
-        # No text looks like a time at all.
+        # No text could be read as a time.
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
 
 

@@ -1,14 +1,14 @@
-"""Plays bars: orders meet the next bar, agents decide when a bar has closed.
+"""Plays bars: orders fill in the next bar, agents decide when a bar has closed.
 
-One step is one begin of a bar, with the bars of all stocks that begin then:
+One step has the bars of all stocks that begin at one moment:
 
     1. orders that wait for one of these stocks meet its bar       BarOrders.meet
     2. on the last step of a day the orders of the day end         BarOrders.end_day
     3. each agent gets its bar, at the moment at which it closed   Agent.on_bar
-    4. what the agents want is carried out, in their order         BarOrders.take
+    4. the commands of the agents are carried out, in order        BarOrders.take
 
-Commands of the last step of a day wait until the first step of the next day. Nothing else
-happens between the steps, so the boundaries of market sessions cost nothing unless an agent has
+Commands of the last step of a day wait until the first step of the next day. Nothing else happens
+between the steps. So the boundaries of market sessions cost no time unless an agent has
 ``on_phase``.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 HANDLERS = ("on_start", "on_bar", "on_fill", "on_order", "on_phase")
-"""Handlers that bars can call."""
+"""The handlers that bars can call."""
 
 
 class BarRun:
@@ -67,11 +67,13 @@ class BarRun:
         self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
-        """How many bars of its own, longer length an agent has got of each of its stocks."""
+        """By agent and stock: how many bars of the agent's own, longer length it has got."""
         self._equity: list[tuple[Ns, int, int]] = []
         self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
-        """The agent of each stock and its ``on_bar``, by index of the stock. None: a stock has two
-        agents, or an agent has coroutines, ``on_phase`` or longer bars."""
+        """The only agent of each stock and its ``on_bar``, by index of the stock.
+
+        None: a stock has two agents, or an agent has coroutines, ``on_phase`` or longer bars.
+        """
         if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
             at = (self._of_code.get(code) for code in feed.codes)
             self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
@@ -102,7 +104,8 @@ class BarRun:
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
         day = self._day_of_one if one and self._is_plain else self._day_of_many
-        # The loop makes no circles; without the objects of before, each collection is short.
+        # The loop makes no reference cycles. With all earlier objects frozen, each garbage
+        # collection is short.
         gc.freeze()
         try:
             self._start()
@@ -133,7 +136,7 @@ class BarRun:
         return list(map(Bar, t, codes, span, *columns))
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
-        """Set missing base prices, and carry out the commands given after the last close."""
+        """Set missing base prices, and carry out the commands that came after the last close."""
         bases = self.rules.bar_days.bases
         if len(bases) < len(self.feed.codes):
             for bar in bars:
@@ -141,11 +144,12 @@ class BarRun:
         if self._overnight:
             wanted, self._overnight = self._overnight, []
             for _, command in wanted:
-                # What was decided after the last close is at the exchange when the day opens.
+                # Orders that were decided after the last close are at the exchange when the day
+                # opens.
                 self.orders.take(command, opens, opens)
 
     def _end_day(self, closes: Ns, closes_of_day: Iterable[tuple[str, int]]) -> None:
-        """End the day's orders, and set its closes as base prices of the next day."""
+        """End the day's orders, and set the day's closes as base prices of the next day."""
         if self.orders.waiting:
             self.orders.end_day(closes)
         self.rules.bar_days.bases.update(closes_of_day)
@@ -210,7 +214,8 @@ class BarRun:
     def _meet(self, step: list[Bar], t: Ns) -> None:
         waiting = self.orders.waiting
         if len(waiting) * 8 < len(step):
-            # A few orders, many stocks: each stock is looked up, and not each bar.
+            # With few orders and many stocks, looking up each order's stock is faster than looking
+            # at each bar.
             by_code = {bar.code: bar for bar in step}
             for code in [code for code in waiting if code in by_code]:
                 self.orders.meet(by_code[code], t)
@@ -220,7 +225,7 @@ class BarRun:
                 self.orders.meet(bar, t)
 
     def _deliver(self, step: list[Bar], end: Ns) -> None:
-        """Deliver each bar to the agents of its stock."""
+        """Deliver each bar of a step to the agents of its stock."""
         of_code, is_plain = self._of_code, self._is_plain
         runner: BarRunner | None = None
         try:
@@ -242,7 +247,7 @@ class BarRun:
             self._deliver_longer(longer, end)
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
-        """Deliver each bar to the only agent of its stock.
+        """Deliver each bar of a step to the only agent of its stock.
 
         ``codes`` has the index of each bar's stock in ``BarFeed.codes``.
         """
@@ -262,7 +267,7 @@ class BarRun:
             self._agents.failed(runner, e)
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
-        """Deliver the new bars of an agent's own, longer length that are known at ``end``."""
+        """Deliver to an agent the new bars of its own, longer length that are known at ``end``."""
         for code in dict.fromkeys(runner.agent.stocks()):
             window = self.feed.of(code, runner.span)
             for at in range(self._given[runner.id, code], window.known(end)):
@@ -278,9 +283,9 @@ class BarRun:
 
 
 def _steps(times: list[Ns], first: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield the first row and the last row + 1 of each step of a day."""
+    """Yield for each step of a day its first row and the row after its last one."""
     start = first
-    # The bars of many stocks at one moment: the last row of a day of daily bars has its time too.
+    # All rows have one time, as a day of daily bars does. Then they are one step.
     if times[stop - 1] == times[first]:
         yield first, stop
         return

@@ -1,4 +1,4 @@
-"""The agents of a run without a core: who gets what, which of them wait, and who has failed."""
+"""The agents of a run without a ``DeskCore``: delivers to them, and carries out their commands."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ R = TypeVar("R", bound=ShortRunner)
 
 
 class RunAgents(Generic[R]):
-    """Carries out what agents want, and delivers moments, phases and facts to them.
+    """Carries out the agents' commands, and delivers moments, phases and facts to the agents.
 
     ``is_plain`` is True while all agents can be called directly: none of ``handlers`` is a
-    coroutine, and no agent has ``on_phase``. The others go through their runner.
+    coroutine, and no agent has ``on_phase``. Otherwise each agent is called through its runner.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class RunAgents(Generic[R]):
         *,
         may_be_plain: bool = True,
     ) -> None:
-        """Connect the agents. ``out`` is the list into which the runners put their commands.
+        """Connect the agents. ``out`` is the list to which the runners add the agents' commands.
 
         ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
-        ``handlers`` are the names of those that the data can call. With ``may_be_plain`` False all
-        agents go through their runners.
+        ``handlers`` are the names of the handlers that the data can call. ``may_be_plain`` False:
+        all agents are called through their runners.
         """
         self.runners = runners
         self.of_code: dict[str, list[R]] = {}
@@ -63,17 +63,17 @@ class RunAgents(Generic[R]):
 
     @property
     def hears(self) -> bool:
-        """True if an agent must get facts of its orders: it has a handler or may await them."""
+        """True if an agent needs the facts of its orders: a handler uses or may await them."""
         return not self.is_plain or any(
             overrides(r.agent, name) for r in self.runners for name in ("on_fill", "on_order")
         )
 
     def interrupted(self) -> str:
-        """Return the note that an interrupt left with an agent; empty when it left none."""
+        """Return the note that an interrupt left with an agent. Empty when no interrupt came."""
         return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def take(self, now: Ns) -> None:
-        """Carry out the agents' commands one after another, until no agent gives a new one."""
+        """Carry out the agents' commands one after another, until there are no new ones."""
         out = self._out
         while out:
             wanted, out[:] = list(out), []
@@ -81,7 +81,7 @@ class RunAgents(Generic[R]):
                 self._orders.take(command, now, now + self._latency)
 
     def pass_time(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, and deliver phase changes."""
+        """Wake the handlers that sleep until ``t`` or earlier, and deliver changes of phase."""
         while True:
             due = min((w for r in self.runners if (w := r.next_wake()) is not None), default=None)
             if due is None or due > t:
@@ -123,7 +123,7 @@ class RunAgents(Generic[R]):
             self.failed(runner, e)
 
     def failed(self, runner: R, error: BaseException) -> None:
-        """End an agent whose handler raised ``error``. Raises what ends the run."""
+        """End an agent whose handler raised ``error``. Raises the error that ends the run."""
         runner.failed(error)
         self.check(runner, error)
 
@@ -133,10 +133,11 @@ class RunAgents(Generic[R]):
             text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
             raise AgentFailed(text) from error
         if runner.state is AgentState.PAUSED:
-            # Only a person who interrupts a handler pauses an agent here. They mean the run.
+            # In a back-test only a person's interrupt pauses an agent. The person wants to end the
+            # run.
             raise KeyboardInterrupt(runner.agent.note)
 
 
 def overrides(agent: Agent, name: str) -> bool:
-    """Return True if the agent's class has a handler of its own under this name."""
+    """Return whether the agent's class has its own handler of this name."""
     return getattr(type(agent), name) is not getattr(Agent, name)

@@ -58,14 +58,16 @@ class GoldenCross(DailyAgent):
 def decide(closes: Sequence[int], short: int, long: int, average: float | None, stop: float) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held. It buys only on the bar at which the short mean crosses above the long mean.
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the average price paid,
+    None when nothing is held. It buys only on the bar at which the short mean crosses above the
+    long mean.
     """
     if average is not None and closes[-1] <= average * (1 - stop):
         return SELL
     if len(closes) <= long:
         return HOLD
-    # Sums multiplied crosswise: no rounding can make two equal means look different.
+    # Sums are multiplied crosswise instead of divided, so that rounding cannot make equal means
+    # differ.
     now = sum(closes[-short:]) * long - sum(closes[-long:]) * short
     before = sum(closes[-short - 1 : -1]) * long - sum(closes[-long - 1 : -1]) * short
     if average is None:

@@ -60,8 +60,8 @@ def decide(
 ) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held.
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the average price paid,
+    None when nothing is held.
     """
     if len(closes) < length:
         return HOLD

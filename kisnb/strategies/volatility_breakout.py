@@ -16,11 +16,11 @@ class ExitSignals(NamedTuple):
     """The rules by which a position is sold."""
 
     wide: float
-    """Multiple of the mean range above which a falling close sells."""
+    """It sells when a close falls while the range is above this multiple of its mean."""
     longest: int
-    """The most closed bars of a position. Then it is sold."""
+    """The position is sold after this number of closed bars."""
     stop: float
-    """Loss at which the position is sold, as a part of the average price paid."""
+    """The position is sold at this loss, as a part of the average price paid."""
 
 
 class VolatilityBreakout(DailyAgent):
@@ -32,8 +32,8 @@ class VolatilityBreakout(DailyAgent):
       session the first decision is at the first trade after the start, on the bars before.
     - Sells when the range is above ``wide`` times its mean and the close falls, after ``longest``
       bars, or when a close is ``stop`` below the average price paid.
-    - Known weakness: it buys after the move, at the next open, which often gaps. A single large bar
-      raises the range for ``length`` bars, so it buys nothing for weeks afterwards.
+    - Known weakness: it buys after the move, at the next open, which often has a gap. A single
+      large bar raises the range for ``length`` bars, so it buys nothing for weeks afterwards.
     """
 
     keep: ClassVar[tuple[str, ...]] = ("held_since",)
@@ -42,15 +42,15 @@ class VolatilityBreakout(DailyAgent):
     length: int = 10
     """Number of true ranges of the mean (ATR)."""
     window: int = 20
-    """Number of bars of the mean range, with which the range is compared."""
+    """Number of bars over which the mean of the range is taken."""
     move: float = 0.03
-    """Rise of the close at which it buys, as a part of the close before."""
+    """It buys when the close rises by this part of the close before."""
     wide: float = 1.5
-    """Multiple of the mean range above which a falling close sells."""
+    """It sells when a close falls while the range is above this multiple of its mean."""
     longest: int = 10
-    """The most bars of a position. Then it is sold."""
+    """The position is sold after this number of closed bars."""
     stop: float = 0.05
-    """Part of the average price paid."""
+    """The position is sold at this loss, as a part of the average price paid."""
     weight: float = 1.0
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
@@ -106,9 +106,10 @@ def decide(
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
     ``closes`` are the last two closes in won. ``ranges`` are the newest ATR values in won, oldest
-    first. ``average`` is the price paid, None when nothing is held. ``bars`` is the number of bars
-    since the buy. The market counts as quiet when the ATR *before* the newest bar was below its
-    mean over ``window`` bars. The newest bar is left out, because the move itself raises the ATR.
+    first. ``average`` is the average price paid, None when nothing is held. ``bars`` is the number
+    of bars since the buy. The market counts as quiet when the ATR *before* the newest bar was below
+    its mean over ``window`` bars. The newest bar is left out, because the move itself raises the
+    ATR.
     """
     if average is not None and (bars >= exits.longest or closes[-1] <= average * (1 - exits.stop)):
         return SELL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -139,14 +140,24 @@ def test_h06_a_mistake_of_an_agent_is_named_with_its_line(wish: str) -> None:
     assert "line" in str(caught.value)
 
 
-def test_h06_an_agent_that_does_not_return_ends_the_run_with_its_line() -> None:
+@pytest.mark.parametrize("shell", [signal.default_int_handler, signal.SIG_IGN])
+def test_h06_an_agent_that_does_not_return_ends_the_run_with_its_line(
+    shell: signal.Handlers,
+) -> None:
+    """Also in a program that a shell has started with ``&``: it ignores SIGINT."""
+
     class Endless(Idle):
         def on_bar(self, bar: Bar) -> None:
             while True:
                 pass
 
-    with pytest.raises(RuntimeError, match=r"has not returned for 0.2 s: Endless\.on_bar, line"):
-        ran(Endless, patience=0.2)
+    before = signal.signal(signal.SIGINT, shell)
+    try:
+        with pytest.raises(RuntimeError, match=r"not returned for 0.2 s: Endless\.on_bar, line"):
+            ran(Endless, patience=0.2)
+        assert signal.getsignal(signal.SIGINT) is shell
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_h06_times_without_a_zone_are_korean_and_a_csv_is_read_like_a_table(tmp_path: Path) -> None:

@@ -21,20 +21,19 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
 
     Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; null after a day
     without equity above 0); drawdown (equity ÷ the highest equity so far, − 1). The first day's
-    return is measured against the cash at the start. That cash also counts as the first highest
-    equity.
+    return and the first highest equity start from the cash at the start.
 
     With a benchmark also: benchmark (its close), benchmark_return (null when the day or the day
-    before has no close), benchmark_equity (won that the cash at the start would be worth in the
-    benchmark), relative (equity ÷ benchmark_equity). They are null on days without a close.
+    before has no close), benchmark_equity (the cash at the start, had it been put into the
+    benchmark, won), relative (equity ÷ benchmark_equity). They are null on days without a close.
     """
     import polars as pl
 
-    # One plan and one run of it: each step of its own would wake polars' threads anew.
+    # All steps are one query, because each query would wake polars' threads again.
     equity, cash = pl.col("equity"), record.cash
     before = equity.shift(1, fill_value=cash)
     highest = pl.max_horizontal(equity.cum_max(), pl.lit(cash))
-    # A run by minutes has many rows a day. The last one is the day's end.
+    # A run by minutes has many rows a day. The last one is the end of the day.
     plan = (
         record.equity.lazy()
         .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
@@ -48,7 +47,7 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
     if benchmark is None:
         return plan.collect()
     closes = benchmark.closes
-    # The day's return of the benchmark needs the close before the run. Without one the benchmark
+    # The benchmark's first daily return needs the close before the run. Without it the benchmark
     # begins with its first close in the run.
     count = bisect_left(closes["date"].to_list(), record.first)
     earlier: float | None = closes["close"][count - 1] if count else None
@@ -76,7 +75,7 @@ def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
     share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
     frame = daily.select("date", "holdings", "equity", share.alias("exposure"))
     signed = pl.when(pl.col("side") == "buy").then("quantity").otherwise(-pl.col("quantity"))
-    # +1 when a stock comes to be held at a day's end, -1 when it is no longer.
+    # +1 on the first day that ends with the stock held, -1 on the first that ends without it.
     held = (
         fills.group_by("code", pl.col("time").dt.date().alias("date"))
         .agg(signed.sum().alias("change"))
@@ -108,9 +107,9 @@ def monthly_frame(daily: pl.DataFrame, cash: int) -> pl.DataFrame:
 
 
 def days_a_year(first: date, last: date) -> float | None:
-    """Return the mean number of KRX's trading days a year over the calendar years of the range.
+    """Return the mean number of KRX's trading days a year, over the calendar years of the range.
 
-    None when the calendar has no year of the range (``market/calendar.py`` has 2001 to 2027).
+    None when the calendar lacks all of these years (``market/calendar.py`` has 2001 to 2027).
     """
     years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
     counts = [_trading_days_of(year, calendar.edition()) for year in years]

@@ -1,4 +1,4 @@
-"""The daily returns and drawdowns of a run, and the factor to annualise them."""
+"""The daily returns and drawdowns of a run, and the factor that turns them into yearly figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_DAYS = 20
-"""The fewest daily returns that may be annualised. A few days say nothing about a year."""
+"""The fewest daily returns from which yearly figures are made.
+
+A few days show little about a year.
+"""
 
 
 class DailyCurve:
@@ -32,25 +35,28 @@ class DailyCurve:
         self.year_text = f"{year:.1f}" if year is not None else "unknown"
         many = len(self.known) >= FEWEST_DAYS
         self.annual = year if many else None
-        """Trading days in a year, to annualise.
+        """The factor for yearly figures: trading days in a year.
 
-        None: too few returns, or the days are not known.
+        None: there are too few returns, or the number of days is not known.
         """
 
     @property
     def growth(self) -> float | None:
-        """The yearly growth of the equity, 0.01 = 1 %. None when it cannot be annualised."""
+        """The yearly growth of the equity, 0.01 = 1 %. None when ``annual`` is None."""
         if self.annual is None or self.last <= 0:
             return None
         return math.pow(self.last / self.start, self.annual / len(self.days)) - 1
 
     @property
     def worst_drawdown(self) -> float | None:
-        """The lowest drawdown, such as -0.1 for -10 %; 0.0 without a fall. None: no days."""
+        """The lowest drawdown, such as -0.1 for -10 %. 0.0: the equity never fell.
+
+        None: no days.
+        """
         return min(self.drawdowns) if self.drawdowns else None
 
     def spells(self) -> list[tuple[int, int]]:
-        """Return each unbroken run of days on which the equity was below an earlier high.
+        """Return each run of days on which the equity was below an earlier high.
 
         Each is a tuple: the index of its first day, and its number of days.
         """

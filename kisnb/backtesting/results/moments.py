@@ -1,4 +1,4 @@
-"""Means, spreads and quotients. An undefined result is None, never 0 or infinite."""
+"""Means, standard deviations and quotients. An undefined result is None, never 0 or infinite."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable, Sequence
 
 NO_SPREAD = 1e-12
-"""A standard deviation below this is only rounding noise: all values are equal."""
+"""A standard deviation below this counts as 0: it comes only from rounding."""
 
 
 def total(values: Iterable[float]) -> float:
     """Return the exact sum of the values."""
-    # Exact to the last digit, so the same run gives the same text on every machine.
+    # The sum is exact to the last digit, so that a run gives the same text on every machine.
     return math.fsum(values)
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Return the mean; None without values."""
+    """Return the mean. None without values."""
     return total(values) / len(values) if values else None
 
 
@@ -26,7 +26,7 @@ def whole_mean(values: Sequence[int]) -> int | None:
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """Return the standard deviation (n − 1); None for fewer than two values."""
+    """Return the standard deviation (n − 1). None for fewer than two values."""
     middle = mean(values)
     if middle is None or len(values) < 2:
         return None
@@ -42,7 +42,10 @@ def downside(values: Sequence[float]) -> float | None:
 
 
 def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of the first values over the second; None when the second do not vary."""
+    """Return the slope of the pairs' first values over their second values.
+
+    None when the second values are all equal.
+    """
     own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
     if own is None or other is None:
         return None
@@ -52,7 +55,7 @@ def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 def ratio(above: float | None, below: float | None) -> float | None:
-    """Return ``above`` ÷ ``below``; None when one is None or ``below`` is not above 0."""
+    """Return ``above`` ÷ ``below``. None when one is None, or ``below`` is 0 or less."""
     if above is None or below is None or below <= NO_SPREAD:
         return None
     return above / below

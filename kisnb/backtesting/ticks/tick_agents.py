@@ -1,4 +1,4 @@
-"""One agent of a back-test over trades: its orders go to the run, its bars come from the trades."""
+"""One agent of a back-test over trades: its orders go to the run, its bars come from trades."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class TickRunner(ShortRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``before`` returns the first trades of the data, as many as it is asked for.
+        ``before(n)`` returns the first ``n`` trades of the data.
         """
         super().__init__(agent, agent_id, books, rules, codes, out, clock, cash=cash, flows=flows)
         self._before = before
         self._newest = prices
         self._part: Sequence[Tick] = ()
         self._start = 0
-        """Trades of the data before ``_part``."""
+        """Number of trades of the data before ``_part``."""
         self._left: Any = None
-        """The iterator over ``_part``; it knows how many trades are left."""
+        """The iterator over ``_part``. It knows how many trades are still to come."""
         self._added = 0
-        """Trades of ``_part`` that the series of bars have."""
+        """Number of trades of ``_part`` that are in the agent's bars."""
 
     def play(self, part: Sequence[Tick], start: int, left: Iterator[Tick]) -> None:
         """Begin a part: trades that the agent gets directly from the iterator ``left``.
@@ -96,7 +96,7 @@ class TickRunner(ShortRunner):
         return series
 
     def _catch_up(self) -> None:
-        """Add the trades to the agent's bars that it has got since the last call."""
+        """Add to the agent's bars the trades that it has got since the last call."""
         seen = self._seen_of_part()
         for tick in self._part[self._added : seen]:
             for (code, _), series in self._series.items():

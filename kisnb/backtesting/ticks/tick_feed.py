@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     import polars as pl
 
 CHUNK = 8_192
-"""Trades that are Python objects at a time: few enough for the processor's cache."""
+"""The most trades that exist as Python objects at one time. They fit into the processor's cache."""
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"
 
 
 class Part(NamedTuple):
-    """Some trades of one minute, or of a part of it, in order."""
+    """Trades of one minute, or of a part of it, in order."""
 
     ticks: list[Tick]
     start: int
-    """Trades of the feed before them."""
+    """Number of trades of the feed before this part."""
     minute: int
-    """Counted from 1970."""
+    """The minute, counted from the begin of 1970."""
     day: date
     begins_day: bool
     ends_day: bool
@@ -74,7 +74,7 @@ class TickFeed:
         return self.rows.height
 
     def parts(self) -> Iterator[Part]:
-        """Yield the trades in order, a minute or less at a time."""
+        """Yield the trades in order, in parts of at most one minute."""
         last_day: date | None = None
         for start in range(0, len(self), CHUNK):
             part = self.rows.slice(start, CHUNK)
@@ -98,7 +98,7 @@ class TickFeed:
         codes = repeat(self.codes[0]) if one else rows["code"].to_list()
         t = rows["t"].to_list()
         sides = [_SIDES.get(side) for side in rows["side"].to_list()] if _has_side(rows) else None
-        # A column that the data do not have is 0 all along, and makes no list.
+        # A column that the data do not have is 0 for every trade, and needs no list.
         more = (rows[name].to_list() if name in self._more else repeat(0) for name in _MORE)
         return list(
             map(

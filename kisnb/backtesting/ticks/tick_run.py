@@ -1,12 +1,12 @@
-"""Plays trades: orders meet the next trade of their stock, agents decide on each trade.
+"""Plays trades: orders fill in the next trade of their stock, agents decide on each trade.
 
     1. orders that wait for the stock meet the trade     BarOrders.meet_trade
     2. each agent of the stock gets it                   Agent.on_tick
-    3. what the agents want is carried out               BarOrders.take
+    3. the commands of the agents are carried out        BarOrders.take
 
-The short life of an order is that of bars (``bar_orders.py``): its facts are folded straight into
-the state. A property test plays the whole core beside it and compares the rows. Agents without
-coroutines, bars and ``on_phase`` are called directly. The others go through their runner.
+Orders have the same short life as over bars (``bar_orders.py``): their facts are applied directly
+to the state. A property test plays the whole core beside it and compares the rows. Agents without
+coroutines, bars and ``on_phase`` are called directly. The others are called through their runner.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 HANDLERS = ("on_start", "on_tick", "on_bar", "on_fill", "on_order", "on_phase")
-"""Handlers that trades can call."""
+"""The handlers that trades can call."""
 
 
 class TickRun:
@@ -51,7 +51,7 @@ class TickRun:
         prices: TickPrices,
         latency: Ns = 0,
     ) -> None:
-        """Prepare a run. ``out`` is the list into which the runners put their agents' commands."""
+        """Prepare a run. ``out`` is the list to which the runners add their agents' commands."""
         self.feed = feed
         self.runners = runners
         self.orders = orders
@@ -59,7 +59,7 @@ class TickRun:
         self.state = state
         self._out = out
         self._clock = clock
-        # An agent with bars gets them from its runner.
+        # An agent with bars gets them from its runner, so it is not called directly.
         has_bars = any(runner.agent.every for runner in runners)
         self._agents = agents = RunAgents(
             runners, orders, out, latency, HANDLERS, may_be_plain=not has_bars
@@ -72,7 +72,7 @@ class TickRun:
             orders.notify = agents.notify
 
     def run(self, patience: float = 60.0) -> None:
-        """Play all trades. Raises what ended an agent, as ``BarRun.run`` does."""
+        """Play all trades. Raises the error that ended an agent, as ``BarRun.run`` does."""
         loops = frozenset(
             f.__code__
             for f in (TickRun._play_one, TickRun._play_many, RunAgents.notify, AgentRunner.act)
@@ -85,12 +85,13 @@ class TickRun:
         return equity_frame(self._equity)
 
     def _run(self) -> None:
-        # Guards ask for the day's highest price, which the shortest way does not keep.
+        # Guards need the day's highest price, which the fastest loop does not keep.
         has_guards = any(runner.agent.guards is not None for runner in self.runners)
         one = self._is_plain and len(self.feed.codes) == len(self.runners) == 1 and not has_guards
         play: Callable[[Part], None] = self._play_one if one else self._play_many
         opens = {day: (begin, close) for day, begin, close in self.feed.hours}
-        # The loop makes no circles; without the objects of before, each collection is short.
+        # The loop makes no reference cycles. With all earlier objects frozen, each garbage
+        # collection is short.
         gc.freeze()
         try:
             for runner in self.runners:
@@ -113,7 +114,8 @@ class TickRun:
         for tick in part.ticks if len(bases) < len(self.feed.codes) else ():
             bases.setdefault(tick.code, tick.price)
         self._prices.begin_day()
-        # What was wanted before the first trade, such as in on_start, is at the exchange with it.
+        # Orders from before the first trade, for example from on_start, are at the exchange when it
+        # comes.
         self._agents.take(part.ticks[0].t)
 
     def _end_day(self, closes: Ns) -> None:
@@ -133,7 +135,7 @@ class TickRun:
         (runner,) = self.runners
         out, clock, on_tick = self._out, self._clock, runner.agent.on_tick
         waiting, ticks = self.orders.waiting, iter(part.ticks)
-        # The runner looks up the trade at hand by what the iterator has left.
+        # The runner finds the current trade by the number of trades that the iterator still has.
         runner.play(part.ticks, part.start, ticks)
         try:
             for tick in ticks:

@@ -76,6 +76,7 @@ def unparse(frame: Frame) -> str:
     return f"{int(frame.encrypted)}|{frame.tr_id}|{frame.count:03d}|{frame.payload}"
 
 
+@lru_cache(maxsize=64)
 def read_count(text: str) -> int:
     """Return the number of records that a frame states. Raises FrameError."""
     # KIS writes three digits. The bound on the length keeps ``int`` from a text of a million

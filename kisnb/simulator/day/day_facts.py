@@ -148,7 +148,7 @@ class DayFacts:
         return program_of(self.flows(code, now))
 
     def foreign_held(self, code: str, now: Ns) -> int:
-        """Return the shares that foreigners hold: those of the morning, and net purchases since."""
+        """Return the shares that foreigners hold: those of the morning plus net purchases."""
         return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
 
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:

@@ -79,7 +79,7 @@ class MarketIndex:
         self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
         """Market value in won of the board's smaller companies at the close of that newest day."""
         self._rest_return = (0.0, 0.0)
-        """Returns of the smaller companies on that newest day: to the open, and from there on."""
+        """Returns of the smaller companies on that newest day: to the open, and after it."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 

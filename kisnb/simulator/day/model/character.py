@@ -53,7 +53,7 @@ class Character(msgspec.Struct, frozen=True, gc=False):
 
 
 class Past(msgspec.Struct, frozen=True, gc=False):
-    """Daily figures of an issue before a day, and its board's returns on the same days.
+    """Daily figures of an issue before a day, and its board's returns on these days.
 
     Newest last.
     """

@@ -240,7 +240,7 @@ class AccountQueries:
         )
 
     def _traded(self, params: Params) -> list[AccountPosition]:
-        """Return the positions that moved this day; none when the period does not contain it."""
+        """Return the positions that traded on this day; none for a period without it."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
             return []
