@@ -95,7 +95,7 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_by_agent(self) -> bool:
         """True when the agent itself set the exit, and not a person for it."""
-        # ``AgentRunner.mint`` makes such keys.
+        # ``AgentRunner.mint`` makes such keys; ``order_book.agent_of_key`` reads them.
         return bool(self.agent) and self.key.startswith(f"agent:{self.agent}:")
 
     @property

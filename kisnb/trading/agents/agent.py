@@ -180,14 +180,19 @@ class Agent(Handlers):
     @classmethod
     def parameters(cls) -> dict[str, type]:
         """Names and types of the parameters: annotated public class attributes with a value."""
+        known = _PARAMETERS.get(cls)
+        if known is not None:
+            return dict(known)
         hints = _hints_of(cls)
         # ``code`` is not in this set, because it is a parameter, the most usual one.
         own = {"host", "id", "note", "every", "keep", "guards", "when_lost", "requote"}
-        return {
+        found = {
             n: t
             for n, t in hints.items()
             if n not in own and not n.startswith("_") and hasattr(cls, n)
         }
+        _PARAMETERS[cls] = found
+        return dict(found)
 
     def __getstate__(self) -> object:
         """Return the values that ``copy`` and ``pickle`` copy: all but the host.
@@ -509,6 +514,7 @@ class Agent(Handlers):
 
 
 _HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
+_PARAMETERS: WeakKeyDictionary[type, dict[str, type]] = WeakKeyDictionary()
 
 
 def _hints_of(kind: type) -> dict[str, Any]:

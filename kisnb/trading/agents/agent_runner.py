@@ -34,7 +34,7 @@ from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
 from kisnb.trading.agents.handler_watch import interruptible, watch
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.order_books.order_book import AGENT, OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, NoteDecision, ReviseOrder, Submit
 
 
@@ -188,6 +188,8 @@ class AgentRunner:
         self._stocks: tuple[str, ...] = ()
         """The stocks whose events its handlers get. They are read once, at its start."""
         self._series: dict[tuple[str, str], BarSeries] = {}
+        self._followed: frozenset[str] = frozenset()
+        """The stocks whose trades it needs: for its handlers, or for bars that it reads."""
         self._missed: list[Bar] = []
         """Daily bars that closed while the agent waited for its schedule, or that KIS has given.
         ``on_bar`` gets them with the first trade of KRX's next regular session, when it can trade.
@@ -240,7 +242,7 @@ class AgentRunner:
         """Return a new idempotency key for an order of this agent."""
         # Threads of one handler may order at the same time. The counter never returns a number
         # twice.
-        return f"agent:{self.id}:{self._run}:{next(self._count)}"
+        return f"{AGENT}{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of length ``every``, oldest first."""
@@ -364,7 +366,8 @@ class AgentRunner:
 
     def saw(self, code: str, received: Ns) -> None:
         """Note that the agent has seen a price of ``code`` that was received at ``received``."""
-        self._seen[code] = max(received, self.seen(code))
+        if received > self._seen.get(code, 0):
+            self._seen[code] = received
 
     def _series_of(self, code: str, every: str) -> BarSeries:
         series = self._series.get((code, every))
@@ -372,6 +375,7 @@ class AgentRunner:
             span = length_of(every)
             series = self._series[code, every] = BarSeries(code, span)
             series.begin(*self._earlier(code, span))
+            self._followed |= {code}
         return series
 
     def rebuild_bars(self, code: str) -> None:
@@ -433,6 +437,7 @@ class AgentRunner:
             self._missed.clear()
             try:
                 self._stocks = tuple(self.agent.stocks())
+                self._followed = frozenset(self._stocks)
             except BaseException as e:
                 self.failed(e)
                 return self._take_outbox()
@@ -453,6 +458,11 @@ class AgentRunner:
             self._keep_bars(event)
             return []
         self.now = now
+        if type(event) is Tick and event.code not in self._followed and not self._parked:
+            # Most trades are of stocks that this agent does not follow. It only knows their price.
+            self._prices[event.code] = event.price
+            self.saw(event.code, event.received or event.t)
+            return []
         if isinstance(event, Tick | Depth):
             self.saw(event.code, event.received or event.t)
         if isinstance(event, Tick):
