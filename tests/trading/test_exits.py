@@ -458,6 +458,21 @@ def test_a09_an_agent_that_says_its_exit_at_each_bar_keeps_the_peak() -> None:
     assert of(one, ProtectionEnded) == []
 
 
+def test_a09_an_agent_that_protects_again_while_its_exit_sells_sells_once() -> None:
+    one = of_agent()
+    depth(one, STOPPED)
+    protect(one, "agent:dip:run:1", "dip", stop=300)
+    trade(one, STOPPED)
+    for n in range(2, 6):
+        protect(one, f"agent:dip:run:{n}", "dip", stop=200 * n)
+        trade(one, STOPPED)
+    assert [e.intent.qty for e in one.sends if e.intent.side is SELL] == [30]
+    assert of(one, ProtectionEnded) == []
+    fill(one, 9, 30)
+    assert [row.why for row in of(one, ProtectionEnded)] == ["sold"]
+    assert one.core.state.books.of("dip").position(CODE).qty == 0
+
+
 def test_a09_an_agent_whose_stop_was_passed_before_it_says_so_sells_with_the_next_trade() -> None:
     one = of_agent()
     protect(one, "agent:dip:run:1", "dip", stop=3_000)

@@ -139,6 +139,8 @@ class Agent(Handlers):
 
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
+    most_orders: ClassVar[int] = 300
+    """Orders within a minute above which a session stops the agent. A back-test does not count."""
     when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
     """The desk's action when the agent's session is lost, for example when its kernel died.
 
@@ -185,7 +187,9 @@ class Agent(Handlers):
             return dict(known)
         hints = _hints_of(cls)
         # ``code`` is not in this set, because it is a parameter, the most usual one.
-        own = {"host", "id", "note", "every", "keep", "guards", "when_lost", "requote"}
+        own = {
+            "host", "id", "note", "every", "keep", "guards", "when_lost", "requote", "most_orders",
+        }  # fmt: skip
         found = {
             n: t
             for n, t in hints.items()

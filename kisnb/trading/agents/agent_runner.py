@@ -32,6 +32,7 @@ from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
 from kisnb.trading.agents.handler_watch import interruptible, watch
+from kisnb.trading.agents.order_flood import OrderFlood
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import AGENT, OrderBook, OrderBooks
@@ -172,6 +173,10 @@ class AgentRunner:
         """
         self.has_acted = False
         """True if code of the agent has run since its session last checked."""
+        self._flood: OrderFlood | None = None if times is None else OrderFlood()
+        """Counts the orders of a session's agent; None in a back-test."""
+        self._dropped: list[Submit | ReviseOrder] = []
+        """Orders that are not sent, because there were too many."""
         self.times = times
         """Measures slow handlers. None when nothing is measured."""
         self._is_timed = times is None
@@ -215,6 +220,8 @@ class AgentRunner:
             self._outbox.append(command)
             return None
         self._check_may_order()
+        if self._flood is not None:
+            self._flood.count(self.id, self.now, self.agent.most_orders)
         # The command is kept before the order book gets the order. If an interrupt comes in
         # between, the order is sent and shown later. In the other sequence it could be shown and
         # never sent.
@@ -432,6 +439,7 @@ class AgentRunner:
         if not goes_on:
             if self.times is not None:
                 self.times.forget()
+                self._flood = OrderFlood()
             # An agent that is started again has missed trades, so its bars are made again.
             self._series.clear()
             self._missed.clear()
@@ -549,6 +557,9 @@ class AgentRunner:
         """
         self.now = now
         self._flattening = True
+        if self._flood is not None:
+            # A person sells out an agent that gave too many orders.
+            self._flood = OrderFlood()
         try:
             self.act(self._sell_all)
         finally:
@@ -723,7 +734,18 @@ class AgentRunner:
 
     def _take_outbox(self) -> list[Command]:
         out, self._outbox = self._outbox, []
+        if self._flood is not None and self._flood.error is not None:
+            out, dropped = self._flood.split(out)
+            self._dropped += dropped
+            # The handler may have caught the error.
+            if self.state not in _ENDED:
+                self.failed(self._flood.error)
         return out
+
+    def take_dropped(self) -> list[Submit | ReviseOrder]:
+        """Return the orders that are not sent because there were too many, and forget them."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
 
 async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
