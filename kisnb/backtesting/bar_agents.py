@@ -13,6 +13,7 @@ from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
+from kisnb.events import Bar, Event, Tick
 from kisnb.market import sessions
 from kisnb.market.bars import Bars, length_of
 from kisnb.market.flows import FlowTable
@@ -20,7 +21,7 @@ from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_figures import day_before
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState, Part
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -43,12 +44,30 @@ BarCommand = Command | PlaceAtFill
 
 
 class BarClock:
-    """The clock of a run: the current moment of all its agents, UTC nanoseconds."""
+    """The clock of a run: the current moment of all its agents, UTC nanoseconds.
 
-    __slots__ = ("now",)
+    It is set to a moment, or to the bar or trade at hand. The moment of a bar is its end. Most
+    handlers never ask for the time, so it is computed when one does.
+    """
+
+    __slots__ = ("_set", "event")
 
     def __init__(self) -> None:
-        self.now: Ns = 0
+        self._set: Ns = 0
+        self.event: Bar | Tick | None = None
+        """The newest bar or trade that the agents have got in the fastest loops."""
+
+    @property
+    def now(self) -> Ns:
+        """The newest moment to which the clock was set."""
+        event = self.event
+        if event is None:
+            return self._set
+        return max(self._set, event.end if isinstance(event, Bar) else event.t)
+
+    @now.setter
+    def now(self, t: Ns) -> None:
+        self._set = t
 
 
 class ShortRunner(AgentRunner):
@@ -105,6 +124,26 @@ class ShortRunner(AgentRunner):
             self._out.append((self, command))
             return None
         return self._emit(command, command.intent)
+
+    @property
+    def parked(self) -> Sequence[object]:
+        """The handlers that wait."""
+        return self._parked
+
+    def hold(self, coroutine: Part, waits: object) -> None:
+        """Keep a handler that has begun to wait for ``waits``, unless that has happened already.
+
+        An error of the handler is not raised here: it ends the agent.
+        """
+        try:
+            self.act(self._wait, coroutine, waits, None)
+        except BaseException as e:
+            self.failed(e, coroutine)
+            self.close(coroutine)
+
+    def resume(self, event: Event) -> None:
+        """Let the handlers go on whose wait is over, before the agent gets ``event``."""
+        self._resume(event)
 
     def _emit(self, command: BarCommand, intent: Intent) -> Order:
         self._check_code(intent.code)

@@ -12,6 +12,7 @@ from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
+from kisnb.backtesting.data_notes import data_notes
 from kisnb.backtesting.given import Agents, Sizing, code_of, named_agents, read_agents
 from kisnb.backtesting.run_record import RunRecord
 from kisnb.backtesting.run_words import bar_assumptions, costs_in_words, parameters_in_words
@@ -69,6 +70,7 @@ def bar_record(
         has_requotes=any(runner.agent.requote is not None for runner in run.runners),
         exits=run.state.exits, refused=run.orders.exits.refused,
     )  # fmt: skip
+    notes = data_notes(feed, issues, run.state.books)
     return RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,
@@ -78,7 +80,7 @@ def bar_record(
         last=feed.last,
         cash=cash * (len(agents) if separate else 1),
         costs=costs_in_words(costs),
-        assumptions=assumptions,
+        assumptions=(*assumptions, *notes),
         parameters=parameters,
     )
 

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 Data: TypeAlias = "pl.DataFrame | str | Path | Mapping[str, pl.DataFrame]"
 """Bars: a DataFrame, a parquet or CSV file, or a DataFrame for each code."""
-CHUNK = 65_536
-"""The most rows that exist as Python objects at one time.
+CHUNK = 8_192
+"""The rows whose columns are lists at one time. They fit into the processor's cache.
 
-All rows of a large feed as objects would take gigabytes.
+A day is never split. A day of a whole market may have more rows.
 """
+
+
+_WHOLE = ("open", "high", "low", "close", "volume")
 
 
 class Chunk(NamedTuple):
@@ -37,8 +40,6 @@ class Chunk(NamedTuple):
 
     days: list[tuple[date, Ns, Ns, int, int]]
     t: list[Ns]
-    ends: list[Ns]
-    """The moment from which each bar is known: its end, or for a daily bar the official close."""
     codes: list[int]
     """The index of each bar's stock in ``BarFeed.codes``."""
     open: list[int]
@@ -70,7 +71,7 @@ class BarFeed:
         ends = pl.col("closes") if span == DAY else pl.col("t") + span
         self.rows = (
             frame.join(hours, on="day", how="left", maintain_order="left")
-            .with_columns(ends.alias("end"), traded=pl.col("volume").clip(0, 1))
+            .with_columns(ends.alias("end"), traded=pl.col("volume") > 0)
             .with_columns(code=pl.col("code").cast(pl.Enum(self.codes)))
         )
         """The bars, with ``end`` and the ``opens`` and ``closes`` of their day."""
@@ -110,9 +111,15 @@ class BarFeed:
                 rows += lengths[last]
                 last += 1
             part = self.rows.slice(start, rows)
-            columns = (part[name].to_list() for name in Chunk._fields[4:])
-            index = part["code"].to_physical().cast(pl.Int64).to_list()
-            yield Chunk(days, part["t"].to_list(), part["end"].to_list(), index, *columns)
+            o, h, lo, c, v = (part[name].to_list() for name in _WHOLE)
+            # A column with one value needs no conversion.
+            traded = [1] * rows if part["traded"].all() else part["traded"].cast(pl.Int64).to_list()
+            index = (
+                [0] * rows
+                if len(self.codes) == 1
+                else part["code"].to_physical().cast(pl.Int64).to_list()
+            )
+            yield Chunk(days, part["t"].to_list(), index, o, h, lo, c, v, traded)
             first, start = last, start + rows
 
     def frame(self) -> pl.DataFrame:

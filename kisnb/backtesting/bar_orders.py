@@ -93,7 +93,9 @@ class BarOrders:
         self._gate = gate
         self._percent = percent
         self.notify: Callable[[Order, OrderFact], None] | None = None
-        """Called with each order and its fact. None: no agent has a handler for them."""
+        """Called with each order and its fact. None: nobody gets facts."""
+        self.hears: Callable[[str], bool] = lambda _agent: True
+        """Tells whether ``notify`` is of use to an agent now, by the agent's id."""
         self._own_cash = own_cash
         self._limit_buys: dict[str, Order] = {}
         """Limit buys that were sent, by key.
@@ -143,14 +145,44 @@ class BarOrders:
             self.exits.end_idle(now)
 
     def _submit(self, now: Ns, intent: Intent, arrives: Ns) -> None:
-        self._record(IntentTaken(now, intent))
+        taken = IntentTaken(now, intent)
         no = self._gate.check(now, intent, self.state) or self._guarded(now, intent)
         if no is not None:
+            self._record(taken)
             self._record(Denied(now, intent.key, *no))
             return
-        self._send(now, intent, self._routes[intent.kind])
-        order = self.state.books.orders[intent.key]
+        if self._is_quiet(intent.agent):
+            order = self._send_at_once(taken)
+        else:
+            self._record(taken)
+            self._send(now, intent, self._routes[intent.kind])
+            order = self.state.books.orders[intent.key]
         self.waiting.setdefault(intent.code, []).append(Waiting(order, intent, arrives, None))
+
+    def _is_quiet(self, agent: str) -> bool:
+        """Return whether nobody needs to hear of an order's facts one after another."""
+        return self.notify is None or not self.hears(agent)
+
+    def _send_at_once(self, taken: IntentTaken) -> Order:
+        """Take an order and send it. No handler of the agent is called. Return the order."""
+        t, intent = taken.t, taken.intent
+        started, sent = self._sending(t, intent)
+        order = self.state.apply_sent(taken, started, sent)
+        if self.rows is not None:
+            self.rows += (taken, started, sent)
+        if intent.price is not None and intent.side is Side.BUY:
+            self._limit_buys[intent.key] = order
+        return order
+
+    def _sending(self, t: Ns, intent: Intent) -> tuple[SendStarted, Sent]:
+        """Return the facts of an order that is sent at ``t``, with the next order number."""
+        day = self._costs.day_number(t)
+        highest = self.state.highest.get(day, 0)
+        self._number += 1
+        return (
+            SendStarted(t, intent.key, self._routes[intent.kind], highest),
+            Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX)),
+        )
 
     def _guarded(self, now: Ns, intent: Intent) -> No | None:
         """Return the reason why a guard of the agent denies a buy. None: no guard denies it."""
@@ -221,8 +253,23 @@ class BarOrders:
         self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
         if bar.code in self.state.exits.codes:
             self.exits.play(bar, t)
-        else:
+        elif not self._sizes_alone(bar, t):
             self.meet_part(bar, t, whole(bar))
+
+    def _sizes_alone(self, bar: Bar, t: Ns) -> bool:
+        """Fill the only waiting order, if its fill sizes it. Return whether that was all.
+
+        ``meet_part`` would do the same. Research on bars has one such order after another.
+        """
+        entries = self.waiting[bar.code]
+        entry = entries[0] if len(entries) == 1 else None
+        if entry is None or entry.wanted is None or entry.arrives > t or not bar.volume:
+            return False
+        del self.waiting[bar.code]
+        is_done = self._size(bar, t, entry) is not None
+        if not is_done or entry.order.is_open:
+            self.waiting[bar.code] = [entry, *self.waiting.get(bar.code, [])]
+        return is_done
 
     def meet_trade(self, bar: Bar, t: Ns) -> None:
         """Fill the orders of a stock by one trade, which ``bar`` contains."""
@@ -335,7 +382,7 @@ class BarOrders:
             self._record(IntentTaken(t, intent))
             self._record(Denied(t, intent.key, *no))
             return 0
-        if self.notify is None and (self._percent is None or qty <= self._room):
+        if self._is_quiet(intent.agent) and (self._percent is None or qty <= self._room):
             self._trade_at_once(bar.open, t, intent)
             return qty
         self._record(IntentTaken(t, intent))
@@ -344,15 +391,10 @@ class BarOrders:
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
         """Send an order and fill it whole at the open. No handler of the agent is called."""
-        day = self._costs.day_number(t)
-        started = SendStarted(
-            t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
-        )
-        self._number += 1
+        started, sent = self._sending(t, intent)
         value = intent.qty * price
         fee, tax = self._costs.of_fill(t, intent, 0, value)
         taken = IntentTaken(t, intent)
-        sent = Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX))
         filled = Filled(t, intent.key, intent.qty, price, fee, tax, Venue.KRX, t)
         self._note_fill(intent, intent.qty, value, fee + tax)
         self.state.apply_at_once(taken, started, sent, filled)
@@ -435,9 +477,9 @@ class BarOrders:
         self._keep(code, [w for w in self.waiting.get(code, ()) if w.order.is_open])
 
     def _keep(self, code: str, left: list[Waiting]) -> None:
-        """Keep the waiting orders ``left`` of a stock.
+        """Store the waiting orders ``left`` of a stock in ``waiting``.
 
-        A stock with an exit keeps an entry even without waiting orders.
+        A stock without waiting orders is removed from ``waiting``, unless it has an exit.
         """
         if left or code in self.state.exits.codes:
             self.waiting[code] = left

@@ -50,22 +50,20 @@ class BarDays(StockDays):
         super().__init__(universe)
         self.bases: dict[str, int] = {}
         """Base price of each stock on the played day, won."""
-        self._known: dict[str, tuple[int, Ns, tuple[int, int]]] = {}
-        """Base price, end of the day, and limit prices of each stock that was looked up."""
+        self._known: dict[str, tuple[int, Ns, StockDay]] = {}
+        """Base price, end of the day, and facts of each stock that was looked up."""
         self._is_adjusted = is_adjusted
 
     def of(self, now: Ns, code: str) -> StockDay | None:
         """Return base price and limit prices of a stock. None before its first bar."""
-        base = self.bases.get(code)
+        base, known = self.bases.get(code), self._known.get(code)
+        if known is not None and known[0] == base and known[1] - DAY <= now < known[1]:
+            return known[2]
         if base is None or code not in self.universe:
             return None
-        known = self._known.get(code)
-        if known is not None and known[0] == base and known[1] - DAY <= now < known[1]:
-            limits = known[2]
-        else:
-            limits = self.limits(now, code, base)
-            self._known[code] = base, kst(kst_day(now), 0) + DAY, limits
-        return StockDay(now, code, base, limits, base, False, False, 0)
+        today = StockDay(now, code, base, self.limits(now, code, base), base, False, False, 0)
+        self._known[code] = base, kst(kst_day(now), 0) + DAY, today
+        return today
 
     def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:
         """Return the lower and the upper limit price for a base price, won.

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
@@ -28,7 +29,8 @@ from kisnb.backtesting.run_record import equity_frame
 from kisnb.backtesting.stuck import stuck_handlers_end
 from kisnb.clock import DAY, Ns
 from kisnb.events import Bar
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.handlers import Handled
 from kisnb.trading.state import State
 
 if TYPE_CHECKING:
@@ -61,24 +63,26 @@ class BarRun:
         self.rules = rules
         self.state = state
         self._out = out
-        self._overnight: list[tuple[BarRunner, BarCommand]] = []
         self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
-        self._is_plain = agents.is_plain
+        self._turn = 0
+        """Number of the coroutine that awaits handlers now."""
         self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
         """By agent and stock: how many bars of the agent's own, longer length it has got."""
         self._equity: list[tuple[Ns, int, int]] = []
-        self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
+        self._single: list[tuple[BarRunner, Callable[[Bar], Handled]] | None] | None = None
         """The only agent of each stock and its ``on_bar``, by index of the stock.
 
         None: a stock has two agents, or an agent has coroutines, ``on_phase`` or longer bars.
         """
-        if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
+        if (
+            agents.is_plain
+            and not self._longer
+            and all(len(r) == 1 for r in self._of_code.values())
+        ):
             at = (self._of_code.get(code) for code in feed.codes)
             self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
-        if agents.hears:
-            orders.notify = agents.notify
 
     # the loop
 
@@ -91,11 +95,14 @@ class BarRun:
         loops = frozenset(
             f.__code__
             for f in (
-                BarRun._day_of_one,
+                BarRun._call_one,
+                BarRun._driver,
+                BarRun._finish_day,
                 BarRun._deliver,
                 BarRun._deliver_single,
                 RunAgents.notify,
-                BarRun._start,
+                RunAgents.finish,
+                AgentRunner.act,
             )
         )
         with stuck_handlers_end(patience, loops, self._agents.interrupted):
@@ -103,7 +110,7 @@ class BarRun:
 
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
-        day = self._day_of_one if one and self._is_plain else self._day_of_many
+        day = self._day_of_one if one and self._agents.is_direct else self._day_of_many
         # The loop makes no reference cycles. With all earlier objects frozen, each garbage
         # collection is short.
         gc.freeze()
@@ -111,8 +118,9 @@ class BarRun:
             self._start()
             for chunk in self.feed.chunks():
                 bars = self._bars(chunk)
-                for index in range(len(chunk.days)):
-                    day(chunk, bars, index)
+                for index, (_, _, _, first, stop) in enumerate(chunk.days):
+                    # A day at a time: what is made and soon dropped stays in the cache.
+                    day(chunk, list(islice(bars, stop - first)), index)
         finally:
             gc.unfreeze()
             for runner in self.runners:
@@ -121,19 +129,18 @@ class BarRun:
     def _start(self) -> None:
         _, opens, _ = self.feed.hours[0]
         for runner in self.runners:
-            runner.start(opens)
-            self._agents.check(runner)
-        self._overnight, self._out[:] = list(self._out), []
+            self._agents.start(runner, opens)
+        self._agents.take(opens)
 
-    def _bars(self, chunk: Chunk) -> list[Bar]:
+    def _bars(self, chunk: Chunk) -> Iterator[Bar]:
         codes: Any = (
             repeat(self.feed.codes[0])
             if len(self.feed.codes) == 1
             else map(self.feed.codes.__getitem__, chunk.codes)
         )
         span = repeat(self.feed.span)
-        _, t, _, _, *columns = chunk
-        return list(map(Bar, t, codes, span, *columns))
+        _, t, _, *columns = chunk
+        return map(Bar, t, codes, span, *columns)
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
         """Set missing base prices, and carry out the commands that came after the last close."""
@@ -141,12 +148,7 @@ class BarRun:
         if len(bases) < len(self.feed.codes):
             for bar in bars:
                 bases.setdefault(bar.code, bar.open)
-        if self._overnight:
-            wanted, self._overnight = self._overnight, []
-            for _, command in wanted:
-                # Orders that were decided after the last close are at the exchange when the day
-                # opens.
-                self.orders.take(command, opens, opens)
+        self._agents.open_day(opens)
 
     def _end_day(self, closes: Ns, closes_of_day: Iterable[tuple[str, int]]) -> None:
         """End the day's orders, and set the day's closes as base prices of the next day."""
@@ -154,6 +156,7 @@ class BarRun:
             self.orders.end_day(closes)
         self.rules.bar_days.bases.update(closes_of_day)
         self._note_equity(closes)
+        self._agents.close_day()
 
     def _note_equity(self, closes: Ns) -> None:
         bases = self.rules.bar_days.bases
@@ -162,53 +165,122 @@ class BarRun:
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
-        """Play a day of one stock for one agent without coroutines. This is the fastest loop."""
-        _, opens, _, first, stop = chunk.days[index]
-        ends, orders, out = chunk.ends, self.orders, self._out
+        """Play a day of one stock for one agent. This is the fastest loop."""
+        _, opens, closes, _, _ = chunk.days[index]
         (runner,) = self.runners
-        waiting, meet, clock = orders.waiting, orders.meet, runner.clock
-        on_bar = runner.agent.on_bar
-        self._begin_day(opens, bars[first : first + 1])
+        self._begin_day(opens, bars[:1])
+        *others, last = bars
+        left = iter(others)
         try:
-            for bar, end in zip(bars[first : stop - 1], ends[first : stop - 1], strict=True):
-                if waiting:
-                    meet(bar, bar.t)
-                clock.now = end
-                on_bar(bar)
-                if out:
-                    self._agents.take(end)
-            last, end = bars[stop - 1], ends[stop - 1]
-            if waiting:
-                meet(last, opens if self.feed.span == DAY else last.t)
-            runner.now = end
-            self._end_day(end, ((last.code, last.close),))
-            on_bar(last)
+            if self._agents.is_plain:
+                self._call_one(runner, left)
+            # Also what is left of a day in which a handler has returned its first coroutine.
+            if not self._agents.is_plain:
+                self._await_one(runner, left)
+            self._finish_day(runner, last, opens, closes)
         except BaseException as e:
+            if runner.state is not AgentState.RUNNING:
+                raise
             self._agents.failed(runner, e)
-        self._overnight, self._out[:] = list(out), []
+        self._agents.take(runner.now)
+
+    def _call_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
+        """Call the handlers of one agent, until the bars end or a handler is a coroutine."""
+        orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
+        waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
+        for bar in bars:
+            if waiting:
+                meet(bar, bar.t)
+                clock.event = bar
+                handled = on_bar(bar)
+            else:
+                clock.event = bar
+                handled = on_bar(bar)
+                if handled is None and not out:
+                    continue
+            if handled is not None:
+                agents.finish(runner, handled)
+            if out:
+                agents.take(bar.end)
+            if not agents.is_plain:
+                return
+
+    def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
+        """Await the handlers of one agent, one call after another.
+
+        One coroutine of ours awaits all of them, because to drive each by itself costs twice as
+        much. When a handler waits, that coroutine waits with it, and the next one goes on.
+        """
+        while True:
+            driver = self._driver(runner, bars, self._turn)
+            try:
+                waits = driver.send(None)
+            except StopIteration:
+                return
+            self._turn += 1
+            self._agents.hold(runner, driver, waits)
+            self._agents.take(runner.now)
+
+    async def _driver(self, runner: BarRunner, bars: Iterator[Bar], turn: int) -> None:
+        """Await the handlers of the next bars. End when another driver has begun."""
+        orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
+        waiting, meet, on_bar, parked = (
+            orders.waiting,
+            orders.meet,
+            runner.agent.on_bar,
+            runner.parked,
+        )
+        for bar in bars:
+            if parked:
+                agents.pass_time(bar.t)
+            if waiting:
+                meet(bar, bar.t)
+            clock.event = bar
+            if parked:
+                agents.resume(runner, bar)
+            handled = on_bar(bar)
+            if type(handled) is CoroutineType:
+                await handled
+                if self._turn != turn:
+                    return
+            if out:
+                agents.take(bar.end)
+
+    def _finish_day(self, runner: BarRunner, last: Bar, opens: Ns, closes: Ns) -> None:
+        """Play the last bar of a day, which ends the day's orders before the agent decides."""
+        begin, end = (opens, closes) if self.feed.span == DAY else (last.t, last.end)
+        if runner.parked:
+            self._agents.pass_time(begin)
+        if self.orders.waiting:
+            self.orders.meet(last, begin)
+        runner.now = end
+        self._end_day(end, ((last.code, last.close),))
+        if runner.parked:
+            self._agents.resume(runner, last)
+        handled = runner.agent.on_bar(last)
+        if handled is not None:
+            self._agents.finish(runner, handled)
 
     def _day_of_many(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
         """Play a day of any number of stocks and agents."""
-        _, opens, _, first, stop = chunk.days[index]
-        self._begin_day(opens, bars[first:stop])
+        _, opens, closes, first, stop = chunk.days[index]
+        self._begin_day(opens, bars)
+        is_daily = self.feed.span == DAY
         for start, end_of_step in _steps(chunk.t, first, stop):
-            step, end = bars[start:end_of_step], chunk.ends[start]
-            is_last = end_of_step == stop
-            t = opens if self.feed.span == DAY else chunk.t[start]
-            if not self._is_plain:
+            step = bars[start - first : end_of_step - first]
+            t, end = (opens, closes) if is_daily else (step[0].t, step[0].end)
+            if self._agents.may_wait:
                 self._agents.pass_time(t)
             if self.orders.waiting:
                 self._meet(step, t)
-            if is_last:
+            if end_of_step == stop:
                 codes = map(self.feed.codes.__getitem__, chunk.codes[first:stop])
                 self._end_day(end, zip(codes, chunk.close[first:stop], strict=True))
-            if self._single is None:
+            if self._single is None or self._agents.may_wait:
                 self._deliver(step, end)
             else:
                 self._deliver_single(step, chunk.codes[start:end_of_step], end)
-            if is_last:
-                self._overnight, self._out[:] = list(self._out), []
-            elif self._out:
+            if self._out:
                 self._agents.take(end)
 
     def _meet(self, step: list[Bar], t: Ns) -> None:
@@ -225,24 +297,27 @@ class BarRun:
                 self.orders.meet(bar, t)
 
     def _deliver(self, step: list[Bar], end: Ns) -> None:
-        """Deliver each bar of a step to the agents of its stock."""
-        of_code, is_plain = self._of_code, self._is_plain
+        """Deliver each bar to the agents of its stock."""
+        of_code, agents = self._of_code, self._agents
         runner: BarRunner | None = None
         try:
             for bar in step:
                 for runner in of_code.get(bar.code, ()):
                     if runner.span != bar.span:
                         continue
-                    if is_plain:
-                        runner.now = end
-                        runner.agent.on_bar(bar)
-                    else:
-                        runner.deliver(bar, end)
-                        self._agents.check(runner)
+                    if not agents.is_direct:
+                        agents.deliver(runner, bar, end)
+                        continue
+                    runner.now = end
+                    if agents.may_wait and runner.parked:
+                        agents.resume(runner, bar)
+                    handled = runner.agent.on_bar(bar)
+                    if handled is not None:
+                        agents.finish(runner, handled)
         except BaseException as e:
             if runner is None or runner.state is not AgentState.RUNNING:
                 raise
-            self._agents.failed(runner, e)
+            agents.failed(runner, e)
         for longer in self._longer:
             self._deliver_longer(longer, end)
 
@@ -253,16 +328,18 @@ class BarRun:
         """
         single, clock = self._single, self.runners[0].clock
         assert single is not None
+        clock.now = end
         runner: BarRunner | None = None
         try:
             for bar, index in zip(step, codes, strict=True):
                 found = single[index]
                 if found is not None:
                     runner, on_bar = found
-                    clock.now = end
-                    on_bar(bar)
+                    handled = on_bar(bar)
+                    if handled is not None:
+                        self._agents.finish(runner, handled)
         except BaseException as e:
-            if runner is None:
+            if runner is None or runner.state is not AgentState.RUNNING:
                 raise
             self._agents.failed(runner, e)
 
@@ -272,8 +349,7 @@ class BarRun:
             window = self.feed.of(code, runner.span)
             for at in range(self._given[runner.id, code], window.known(end)):
                 self._given[runner.id, code] = at + 1
-                runner.deliver(window.bar(at), end)
-                self._agents.check(runner)
+                self._agents.deliver(runner, window.bar(at), end)
 
     # results
 

@@ -90,6 +90,16 @@ def minute_bars(trades: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def last_of_day(rows: pl.DataFrame, time: str) -> pl.DataFrame:
+    """Return the last row of each day. ``time`` is the column of their times (KST), oldest first.
+
+    A run by minutes has many rows a day.
+    """
+    days = rows[time].dt.date()
+    is_last = (days != days.shift(-1)).fill_null(value=True)
+    return rows if is_last.all() else rows.filter(is_last)
+
+
 def _kst(name: str) -> pl.Expr:
     """Return a column of UTC nanoseconds as times in Korea."""
     import polars as pl
@@ -101,4 +111,11 @@ def _kst(name: str) -> pl.Expr:
     )
 
 
-__all__ = ["BAR_COLUMNS", "EQUITY_COLUMNS", "RunRecord", "equity_frame", "minute_bars"]
+__all__ = [
+    "BAR_COLUMNS",
+    "EQUITY_COLUMNS",
+    "RunRecord",
+    "equity_frame",
+    "last_of_day",
+    "minute_bars",
+]

@@ -1,4 +1,4 @@
-"""Ends a back-test whose agent does not return from a handler.
+"""Ends a back-test whose agent has failed, or does not return from a handler.
 
 Twice a second, a thread looks which call of a handler is running. So the loop over the bars has no
 extra work. When one call has lasted longer than the patience, the thread interrupts the main thread
@@ -15,12 +15,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+
 LOOK_SECONDS = 0.5
 """Wall time between two looks."""
 
 
 class AgentFailed(RuntimeError):
     """An agent's code has raised an error during a back-test."""
+
+
+def end_with_agent(runner: AgentRunner, error: BaseException | None = None) -> None:
+    """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
+
+    ``error`` is the agent's exception, when it is at hand.
+    """
+    if runner.state is AgentState.FAILED:
+        text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
+        raise AgentFailed(text) from error
+    if runner.state is AgentState.PAUSED:
+        # In a back-test only a person's interrupt pauses an agent. The person wants to end the run.
+        raise KeyboardInterrupt(runner.agent.note)
 
 
 @contextmanager

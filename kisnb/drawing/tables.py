@@ -1,4 +1,4 @@
-"""Tables and mode badges for notebook outputs: aligned text, and HTML that brings its own style."""
+"""Tables and mode badges for notebook outputs: aligned text, and HTML with its own style."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 from markupsafe import Markup, escape
 
 from kisnb.columns import Column, S, Tone
-from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT
+from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT, in_notebook
 from kisnb.terms import Mode
 
 _COLOURS: dict[Tone, str] = {"up": RISE, "down": FALL}
@@ -20,7 +20,7 @@ _BADGES = {
     Mode.LIVE: ("#ffffff", "#c40000"),
 }
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
-"""The CSS style of values that may not hold any more."""
+"""The CSS style of values that may be out of date."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
 _MUTED = f"color:{MUTED}"
 
@@ -77,7 +77,7 @@ def coloured(text: str, tone: Tone) -> Markup:
 
 
 def width(text: str) -> int:
-    """Return the columns that a text takes on a terminal. Korean syllables take two."""
+    """Return the columns that a text needs on a terminal. A Korean syllable needs two."""
     # A column of Korean names would not be aligned by the number of letters.
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
@@ -142,8 +142,11 @@ def card(mode: Mode | None, title: str, body: Markup | None = None) -> Markup:
         "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;"
         f"font-variant-numeric:tabular-nums;color:{TEXT}"
     )
-    return Markup('<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
-        style, badge_html(mode), title, body or Markup()
+    drawn = body or Markup()
+    # The colours of prices depend on the page's theme, so they come as variables.
+    coloured_ = trusted(in_notebook()) if "var(--kisnb-" in f"{title}{drawn}" else Markup()
+    return Markup('{}<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
+        coloured_, style, badge_html(mode), title, drawn
     )
 
 

@@ -1,7 +1,7 @@
-"""Bars from ticks.
+"""Builds bars from ticks.
 
 A bar closes with the first trade after its end. So a late trade still counts, and a closed bar
-holds no later price. A bar without trades has volume 0 and repeats the last close.
+contains no later price. A bar without trades has volume 0 and repeats the last close.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kisnb.terms import Venue
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 MAX_SILENT = 4 * 60 * 60
-"""Most bars without trades that are made in a row. For a longer silence, none is made."""
+"""Most bars without trades that are made in a row. In a longer silence, no bar is made."""
 
 
 def span_of(every: str) -> Ns:
@@ -35,7 +35,7 @@ def span_of(every: str) -> Ns:
 def length_of(every: str) -> Ns:
     """Return the length of an agent's bars in nanoseconds.
 
-    ``every`` is a text that ``span_of`` takes, or ``"1d"``. Raises BadInput for any other text.
+    ``every`` is a text that ``span_of`` accepts, or ``"1d"``. Raises BadInput for any other text.
     """
     if every == "1d":
         return DAY
@@ -119,7 +119,7 @@ class BarBuilder:
         self.span = span
         self._start: Ns | None = None
         self._before: Bar | None = None
-        """The bar that ``close`` closed last. Used while no bar is being built. None before one."""
+        """The bar that ``close`` closed last; None before one. Used while no bar is being built."""
         self._open = self._high = self._low = self._close = self._volume = 0
         self._count: int | None = 0
 
@@ -140,14 +140,15 @@ class BarBuilder:
                 closed = tuple(self._silent(self._before, start))
             self._begin(start, tick.price)
         elif start > self._start:
-            # A tuple and not the generator: ``_begin`` overwrites the bar that it reads.
+            # The silent bars are made now, as a tuple, because ``_begin`` overwrites the bar that
+            # the generator reads.
             closed = tuple(self._roll(start))
             self._begin(start, tick.price)
         self._high = max(self._high, tick.price)
         self._low = min(self._low, tick.price)
         self._close = tick.price
         self._volume += tick.qty
-        # Of a bar that KIS gave in part the number of trades is not known.
+        # KIS gave a part of this bar, and not the number of its trades.
         self._count = None if self._count is None else self._count + 1
         return closed
 
@@ -229,7 +230,7 @@ class BarSeries:
         self.bars.append(bar)
 
     def begin(self, closed: Iterable[Bar], running: Bar | None) -> None:
-        """Replace all bars by ``closed``, oldest first, and go on with ``running``.
+        """Replace all bars by ``closed``, oldest first, and continue with ``running``.
 
         ``running`` is the bar that is being built; None: there is none. For times without trades,
         bars with volume 0 are added, as ``add`` would have made them.

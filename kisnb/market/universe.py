@@ -45,8 +45,11 @@ class Universe:
         self.day = day
         """The day of the list; None when the list has no day."""
         self.is_complete = is_complete
-        """True: the list is the host's own. Its prices hold, and a code that it lacks does not
-        exist. False at paper and live: KIS states the prices of a stock, and may know more."""
+        """True: the list is the host's own.
+
+        Its prices are in force, and a code that it lacks does not exist. False at paper and live:
+        KIS states the prices of a stock, and may know more.
+        """
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -64,9 +67,9 @@ class Universe:
         """Return the issues of ``day``; the packaged ones when there are no files.
 
         KIS's master files are read from the folder ``master`` in ``data``, else in the state
-        folder. The facts of the listing and the price files in ``data`` replace those of the master
-        files, because their base prices are those of ``day``. Raises ConfigError when a file is
-        missing or broken.
+        folder. Where the listing and the price files in ``data`` state a fact of an issue, it
+        replaces the one of the master files: their base prices are those of ``day``. Raises
+        ConfigError when a file is missing or broken.
         """
         roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
         folder = folder_of(day, roots)

@@ -41,7 +41,7 @@ from kisnb.events import (
 )
 from kisnb.guards import Guards
 from kisnb.market.routing.evidence import EvidenceLog
-from kisnb.orders import OrderRef, OrderState, same_branch
+from kisnb.orders import Order, OrderRef, OrderState, same_branch
 from kisnb.terms import Side
 from kisnb.trading.exit_state import ExitState
 from kisnb.trading.order_books.breaker import TradingDay
@@ -172,6 +172,17 @@ class State:
         self.books.apply_at_once(taken, started, sent, filled)
         self._note_ref(sent.ref)
         self._add_fill(taken.intent.code, taken.intent.side, filled)
+
+    def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
+        """Apply the three rows of an order that was taken and sent at one moment. Return the order.
+
+        The state is then the same as after ``apply`` of each row. The order's number must be new.
+        """
+        self.day.roll(taken.t, self.books)
+        order = self.books.apply_sent(taken, started, sent)
+        self.requotes.begin(taken.t, taken.intent)
+        self._note_ref(sent.ref)
+        return order
 
     def _add_fill(self, code: str, side: Side, row: Filled) -> None:
         # It is a count and not a sum: a reading compares it before and after, and two fills may

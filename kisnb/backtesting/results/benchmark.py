@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
-from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.run_record import RunRecord, last_of_day
 from kisnb.errors import BadInput
 from kisnb.market.instruments import is_code
 from kisnb.market.price_past import INDEX, IndexName, PricePast
@@ -79,14 +79,8 @@ def _stock(code: str, record: RunRecord) -> pl.DataFrame:
     import polars as pl
 
     # The close of a day is that of its last bar.
-    closes = (
-        record.bars.lazy()
-        .filter(pl.col("code") == code)
-        .sort("time")
-        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
-        .agg(pl.last("close").cast(pl.Float64()))
-        .collect()
-    )
+    bars = last_of_day(record.bars.filter(pl.col("code") == code), "time")
+    closes = pl.DataFrame([bars["time"].dt.date().alias("date"), bars["close"].cast(pl.Float64())])
     if closes.is_empty():
         raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
     return closes

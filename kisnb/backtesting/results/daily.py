@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import Benchmark
-from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.run_record import RunRecord, last_of_day
 from kisnb.history.download import trading_days
 from kisnb.market import calendar
 
@@ -29,40 +29,33 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
     """
     import polars as pl
 
-    # All steps are one query, because each query would wake polars' threads again.
-    equity, cash = pl.col("equity"), record.cash
+    # Column by column: the years of a run are so few rows that a plan, and threads that it wakes,
+    # would take longer than all of this.
+    cash, rows = record.cash, last_of_day(record.equity, "time")
+    days, equity = rows["time"].dt.date().alias("date"), rows["equity"]
     before = equity.shift(1, fill_value=cash)
-    highest = pl.max_horizontal(equity.cum_max(), pl.lit(cash))
-    # A run by minutes has many rows a day. The last one is the end of the day.
-    plan = (
-        record.equity.lazy()
-        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
-        .last()
-        .select(
-            "date", "cash", "holdings", "equity",
-            pl.when(before > 0).then(equity / before - 1).alias("return"),
-            (equity / highest - 1).alias("drawdown"),
-        )
-    )  # fmt: skip
+    change = (equity / before - 1).alias("return")
+    if (before <= 0).any():
+        change = pl.select(pl.when(before > 0).then(change).alias("return")).to_series()
+    drawdown = (equity / equity.cum_max().clip(lower_bound=cash) - 1).alias("drawdown")
+    own = [days, rows["cash"], rows["holdings"], equity, change, drawdown]
     if benchmark is None:
-        return plan.collect()
-    closes = benchmark.closes
-    # The benchmark's first daily return needs the close before the run. Without it the benchmark
+        return pl.DataFrame(own)
+    dates, closes = benchmark.closes["date"].to_list(), benchmark.closes["close"].to_list()
+    known = dict(zip(dates, closes, strict=True))
+    level = pl.Series("benchmark", [known.get(day) for day in days], pl.Float64())
+    # The day's return of the benchmark needs the close before the run. Without one the benchmark
     # begins with its first close in the run.
-    count = bisect_left(closes["date"].to_list(), record.first)
-    earlier: float | None = closes["close"][count - 1] if count else None
-    level = pl.col("benchmark")
-    base = level.drop_nulls().first() if earlier is None else pl.lit(earlier)
-    previous = level.shift(1, fill_value=earlier)
-    level_of_cash = cash * level / base
-    joined = plan.join(
-        closes.lazy().rename({"close": "benchmark"}), on="date", how="left", maintain_order="left"
-    )
-    return joined.with_columns(
-        (level / previous - 1).alias("benchmark_return"),
-        level_of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
-        (equity / level_of_cash).alias("relative"),
-    ).collect()
+    count = bisect_left(dates, record.first)
+    earlier: float | None = closes[count - 1] if count else None
+    base = earlier if earlier is not None else level.drop_nulls().first()
+    of_cash = level * cash / base if base is not None else level
+    return pl.DataFrame([
+        *own, level,
+        (level / level.shift(1, fill_value=earlier) - 1).alias("benchmark_return"),
+        of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
+        (equity / of_cash).alias("relative"),
+    ])  # fmt: skip
 
 
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
@@ -112,10 +105,26 @@ def days_a_year(first: date, last: date) -> float | None:
     None when the calendar lacks all of these years (``market/calendar.py`` has 2001 to 2027).
     """
     years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
-    counts = [_trading_days_of(year, calendar.edition()) for year in years]
+    counts = [len(_trading_days_of(year, calendar.edition())) for year in years]
     return sum(counts) / len(counts) if counts else None
 
 
+def share_of_days(first: date, last: date, days: int) -> float:
+    """Return the share of the trading days from ``first`` to ``last`` on which the run has bars.
+
+    ``days`` are the days of the run. 1.0 when none is missing, and when the calendar does not know
+    the range.
+    """
+    if first.year < calendar.FIRST_YEAR or last.year > calendar.LAST_YEAR:
+        return 1.0
+    edition = calendar.edition()
+    whole = sum(len(_trading_days_of(year, edition)) for year in range(first.year, last.year + 1))
+    before = bisect_left(_trading_days_of(first.year, edition), first)
+    of_last = _trading_days_of(last.year, edition)
+    after = len(of_last) - bisect_right(of_last, last)
+    return days / max(whole - before - after, days, 1)
+
+
 @lru_cache(maxsize=64)
-def _trading_days_of(year: int, _edition: int) -> int:
-    return len(trading_days(date(year, 1, 1), date(year, 12, 31)))
+def _trading_days_of(year: int, _edition: int) -> list[date]:
+    return trading_days(date(year, 1, 1), date(year, 12, 31))

@@ -22,7 +22,14 @@ A few days show little about a year.
 class DailyCurve:
     """The daily returns of a run, with its drawdowns and its growth."""
 
-    def __init__(self, daily: pl.DataFrame, record: RunRecord, year: float | None) -> None:
+    def __init__(
+        self,
+        daily: pl.DataFrame,
+        record: RunRecord,
+        year: float | None,
+        *,
+        has_gaps: bool,
+    ) -> None:
         self.days: Sequence[date] = daily["date"].to_list()
         self.equity: Sequence[int] = daily["equity"].to_list()
         self.drawdowns: Sequence[float] = daily["drawdown"].to_list()
@@ -31,11 +38,13 @@ class DailyCurve:
         self.last = self.equity[-1] if self.equity else record.cash
         self.start = record.cash
         self.year = year
-        """Trading days in a year. None: not known."""
+        """Days of the run in a year. None: not known."""
+        self.has_gaps = has_gaps
+        """True when the data have no bars on some of KRX's trading days."""
         self.year_text = f"{year:.1f}" if year is not None else "unknown"
         many = len(self.known) >= FEWEST_DAYS
         self.annual = year if many else None
-        """The factor for yearly figures: trading days in a year.
+        """Days of the run in a year, to annualise.
 
         None: there are too few returns, or the number of days is not known.
         """

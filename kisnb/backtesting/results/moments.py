@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 NO_SPREAD = 1e-12
 """A standard deviation below this counts as 0: it comes only from rounding."""
@@ -30,7 +31,8 @@ def spread(values: Sequence[float]) -> float | None:
     middle = mean(values)
     if middle is None or len(values) < 2:
         return None
-    return math.sqrt(total((v - middle) ** 2 for v in values) / (len(values) - 1))
+    apart = [v - middle for v in values]
+    return math.sqrt(total(map(mul, apart, apart)) / (len(values) - 1))
 
 
 def downside(values: Sequence[float]) -> float | None:
@@ -38,7 +40,8 @@ def downside(values: Sequence[float]) -> float | None:
 
     None without values.
     """
-    return math.sqrt(total(v * v for v in values if v < 0) / len(values)) if values else None
+    below = [v for v in values if v < 0]
+    return math.sqrt(total(map(mul, below, below)) / len(values)) if values else None
 
 
 def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
@@ -49,8 +52,8 @@ def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
     own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
     if own is None or other is None:
         return None
-    variance = total((b - other) ** 2 for _, b in pairs)
-    covariance = total((a - own) * (b - other) for a, b in pairs)
+    own_apart, apart = [a - own for a, _ in pairs], [b - other for _, b in pairs]
+    variance, covariance = total(map(mul, apart, apart)), total(map(mul, own_apart, apart))
     return covariance / variance if variance > NO_SPREAD**2 else None
 
 

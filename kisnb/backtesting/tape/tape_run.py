@@ -12,7 +12,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from kisnb.backtesting.stuck import AgentFailed
+from kisnb.backtesting.stuck import end_with_agent
 from kisnb.backtesting.tape.tape_curve import TapeCurve
 from kisnb.backtesting.tape.tape_feed import Batch
 from kisnb.backtesting.tape.tape_market import TAKES, TapeMarket
@@ -35,7 +35,7 @@ from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -241,21 +241,13 @@ class TapeRun:
                 self._read(self._queries.popleft())
             else:
                 self._carry_out(self._out.popleft())
-        self._check()
+        end_with_agent(self.runner)
 
     def _carry_out(self, command: Command) -> None:
         # The other commands are for a desk that serves sessions. A tape needs none of them: it has
         # every stock.
         if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
             self._run(self.core.step(self.now, command))
-
-    def _check(self) -> None:
-        if self.runner.state is AgentState.FAILED:
-            raise AgentFailed(f"{self.runner.agent!r} failed:\n{self.runner.error}")
-        if self.runner.state is AgentState.PAUSED:
-            # In a back-test only a person's interrupt pauses an agent. The person wants to end the
-            # run.
-            raise KeyboardInterrupt(self.runner.agent.note)
 
     def _run(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

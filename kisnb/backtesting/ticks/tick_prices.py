@@ -14,6 +14,8 @@ class TickPrices:
         self.newest: dict[str, int] = {}
         """The newest price of each stock, won."""
         self._highs: dict[str, int] = {}
+        self.coming = 0
+        """1 while the trade at hand has not happened yet for the agents, else 0."""
 
     def begin_day(self) -> None:
         """Forget the highest prices of the previous day."""

@@ -1,8 +1,8 @@
 """Encodes and decodes the text of KIS's data frames: ``flag|TR|count|payload``.
 
-``market_frames`` makes facts of them. The payload holds count × columns fields, all joined by
-``^``. Columns per record = fields / count, because KIS appends columns. Times are KST, to the
-second; depth channels carry no date. Source: KIS's workbook.
+``market_frames`` makes facts of them. The payload has count × columns fields, all joined by ``^``.
+Columns per record = fields / count, because KIS appends columns. Times are KST, to the second;
+depth channels have no date. Source: KIS's workbook.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def records(frame: Frame) -> list[list[str]]:
 
 
 def named_records(frame: Frame) -> list[dict[str, str]]:
-    """Return the records of a plain frame by column name; unknown ones are ``COLUMN_<index>``.
+    """Return the records of a plain frame by column name.
 
-    Raises FrameError.
+    A column without a known name is ``COLUMN_<index>``. Raises FrameError.
     """
     rows = records(frame)
     names = names_of(frame.tr_id, len(rows[0]))

@@ -385,9 +385,10 @@ class Agent(Handlers):
         """Give the desk this agent's probability that the price falls, from 0 to 1.
 
         Staged exits of the stock use it for two bars of ``every`` (``kisnb.Staged.assist``). It is
-        named after this agent, and dated with the event in hand. ``down=None`` says that the model
-        has no forecast now. ``usual_value`` are the won that are usually traded in the last five
-        minutes at this time of the day; without it no exit acts on the forecast. Raises BadInput.
+        named after this agent, and has the time of the event that the handler got. ``down=None``
+        says that the model has no forecast now. ``usual_value`` are the won that are usually traded
+        in the last five minutes at this time of the day; without it no exit acts on the forecast.
+        Raises BadInput.
 
         ::
 

@@ -689,6 +689,13 @@ class AgentRunner:
         """Run a handler until it ends or waits for something that has not happened yet."""
         try:
             waits = coroutine.send(value)
+        except StopIteration:
+            return
+        self._wait(coroutine, waits, value)
+
+    def _wait(self, coroutine: Part, waits: object, value: Event | None) -> None:
+        """Park a handler that waits, or let it go on when its wait is over already."""
+        try:
             # A wait that is over already, such as ``sleep(0)``, goes on at once. If it were parked,
             # it would wait for the next event.
             while isinstance(waits, Wait) and waits.over(self.now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import sysconfig
 import traceback
-from types import CodeType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
 MOST = 100
@@ -32,8 +32,20 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
         for frame, line in reversed(steps):
             if owns(frame):
                 return _described(frame.f_code, line, frame.f_globals)
-    standing: FrameType | None = getattr(coroutine, "cr_frame", None)
-    return _described(standing.f_code, standing.f_lineno, standing.f_globals) if standing else ""
+    return _standing_line(coroutine, modules)
+
+
+def _standing_line(coroutine: object, modules: set[str]) -> str:
+    """Return the line at which a handler waits; empty when there is no such line."""
+    own = standing = coroutine
+    # A back-test drives many calls of a handler by one coroutine, which awaits the handler's.
+    while isinstance(standing, CoroutineType) and standing.cr_frame is not None:
+        if _is_a_persons(standing.cr_frame) or standing.cr_frame.f_globals["__name__"] in modules:
+            own = standing
+            break
+        standing = standing.cr_await
+    frame = getattr(own, "cr_frame", None)
+    return _described(frame.f_code, frame.f_lineno, frame.f_globals) if frame else ""
 
 
 def last_line(error: BaseException) -> str:

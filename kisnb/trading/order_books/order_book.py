@@ -318,6 +318,20 @@ class OrderBooks:
             book.ensure_position(code).apply(side, fill)
         return order
 
+    def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
+        """Apply the facts of an order that was taken and sent at one moment. Return the order.
+
+        The result is the same as ``apply`` of each of the three facts, in a third of the time. The
+        order's number must be new.
+        """
+        order = self.add_pending(taken.intent, taken.t)
+        order.intent, order.t, order.since = taken.intent, taken.t, sent.t
+        order.route, order.sent_at, order.after = started.route, started.t, started.after
+        order.state, order.text = OrderState.SENT, ""
+        self._assign_number(order, sent.ref)
+        order.facts += (taken, started, sent)
+        return order
+
     def _apply_change(self, order: Order, fact: OrderFact) -> None:
         # The most frequent case comes first, because a restart gets here once for each row.
         match fact:
