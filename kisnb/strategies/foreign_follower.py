@@ -7,6 +7,7 @@ from datetime import date
 
 from kisnb.clock import kst_day
 from kisnb.strategies.daily_agent import DailyAgent
+from kisnb.strategies.ranges import Count, NotNegative, Part
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
@@ -26,15 +27,15 @@ class ForeignFollower(DailyAgent):
 
     code: str = ""
     """The stock that it trades."""
-    days: int = 3
+    days: Count = 3
     """It buys when foreigners bought net on this number of days in a row."""
-    share: float = 0.001
+    share: NotNegative = 0.001
     """It buys only when their sum is above this part of the listed shares: 0.001 is 0.1 %."""
-    leave: int = 2
+    leave: Count = 2
     """It sells when foreigners sold net on this number of days in a row."""
     listed: int = 0
     """Number of listed shares. 0: the number in the list of stocks."""
-    weight: float = 0.2
+    weight: Part = 0.2
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kisnb.clock import Ns
+from kisnb.errors import BadInput
 from kisnb.strategies.daily_agent import DailyAgent
+from kisnb.strategies.ranges import Count, Part
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
@@ -25,17 +27,20 @@ class GoldenCross(DailyAgent):
 
     code: str = ""
     """The stock that the agent trades."""
-    short: int = 5
+    short: Count = 5
     """Number of bars of the short mean."""
-    long: int = 20
+    long: Count = 20
     """Number of bars of the long mean."""
-    stop: float = 0.05
+    stop: Part = 0.05
     """Loss at which it sells, as a part of the average price paid, such as 0.05 for 5 %."""
-    weight: float = 1.0
+    weight: Part = 1.0
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
-        """Begin without a decision."""
+        """Begin without a decision. Raises BadInput when the means have the wrong order."""
+        if self.short >= self.long:
+            why = f"short={self.short} is not below long={self.long}"
+            raise BadInput(why, "give fewer bars to the short mean")
         super().on_start()
         self._decided: Ns = 0
 

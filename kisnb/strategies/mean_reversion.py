@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kisnb.clock import Ns
 from kisnb.strategies.daily_agent import DailyAgent
+from kisnb.strategies.ranges import Count, Part
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
@@ -25,13 +26,13 @@ class MeanReversion(DailyAgent):
 
     code: str = ""
     """The stock that the agent trades."""
-    length: int = 5
+    length: Count = 5
     """Number of bars of the mean."""
-    dip: float = 0.03
+    dip: Part = 0.03
     """How far the close must be below the mean, as a part of the mean."""
-    stop: float = 0.05
+    stop: Part = 0.05
     """Loss at which it sells, as a part of the average price paid."""
-    weight: float = 1.0
+    weight: Part = 1.0
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:

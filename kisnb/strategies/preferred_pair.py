@@ -9,6 +9,7 @@ from kisnb.clock import Ns
 from kisnb.events import Bar, Tick
 from kisnb.market import sessions
 from kisnb.market.indicators import ZScore
+from kisnb.strategies.ranges import Count, NotNegative, Part
 from kisnb.terms import Phase, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.legs import fill_or_undo
@@ -37,15 +38,15 @@ class PreferredPair(Agent):
     """The common share."""
     preferred: str = ""
     """The preferred share. Empty: the code of the common share with a 5 at its end."""
-    length: int = 60
+    length: Count = 60
     """Days of the mean."""
-    enter: float = 2.0
+    enter: NotNegative = 2.0
     """Standard deviations from the mean at which it buys."""
-    leave: float = 0.5
+    leave: NotNegative = 0.5
     """Standard deviations from the mean at which it sells."""
-    weight: float = 0.2
+    weight: Part = 0.2
     """Part of the account's equity that the held share has after a buy, 1 for all of it."""
-    patience: float = 0.0
+    patience: NotNegative = 0.0
     """Seconds that an order may take to fill. 0: until the end of its day."""
 
     def stocks(self) -> tuple[str, ...]:

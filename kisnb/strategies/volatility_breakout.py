@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from kisnb.clock import Ns
 from kisnb.market.bars import Bars
 from kisnb.strategies.daily_agent import DailyAgent
+from kisnb.strategies.ranges import Count, NotNegative, Part
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
@@ -39,19 +40,19 @@ class VolatilityBreakout(DailyAgent):
     keep: ClassVar[tuple[str, ...]] = ("held_since",)
     code: str = ""
     """The stock that the agent trades."""
-    length: int = 10
+    length: Count = 10
     """Number of true ranges of the mean (ATR)."""
-    window: int = 20
+    window: Count = 20
     """Number of bars over which the mean of the range is taken."""
-    move: float = 0.03
+    move: NotNegative = 0.03
     """It buys when the close rises by this part of the close before."""
-    wide: float = 1.5
+    wide: NotNegative = 1.5
     """It sells when a close falls while the range is above this multiple of its mean."""
-    longest: int = 10
+    longest: Count = 10
     """The position is sold after this number of closed bars."""
-    stop: float = 0.05
+    stop: Part = 0.05
     """The position is sold at this loss, as a part of the average price paid."""
-    weight: float = 1.0
+    weight: Part = 1.0
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:

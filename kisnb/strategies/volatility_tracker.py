@@ -10,6 +10,7 @@ from kisnb.clock import Ns, kst_day
 from kisnb.events import Bar
 from kisnb.market.true_range import newest_atr
 from kisnb.strategies.daily_agent import DailyAgent
+from kisnb.strategies.ranges import Count, NotNegative, Part
 
 
 class VolatilityTracker(DailyAgent):
@@ -28,11 +29,11 @@ class VolatilityTracker(DailyAgent):
 
     code: str = ""
     """The stock that it trades."""
-    risk: float = 0.005
+    risk: Part = 0.005
     """Value of one average true range of the holding, as a part of the equity: 0.005 is 0.5 %."""
-    drift: float = 0.2
+    drift: NotNegative = 0.2
     """It trades when held and wanted shares differ by this part of the wanted shares."""
-    length: int = 60
+    length: Count = 60
     """Days of the mean."""
     book_values: tuple[tuple[str, int], ...] = ()
     """Pairs (day, won per share), oldest first: the book value that is known from that day on."""

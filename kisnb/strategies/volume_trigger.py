@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kisnb.events import Bar, Tick
 from kisnb.orders import Order
+from kisnb.strategies.ranges import Count, NotNegative
 from kisnb.trading.agents.agent import Agent
 
 WINDOW = 100
@@ -35,15 +36,15 @@ class VolumeTrigger(Agent):
     every: ClassVar[str] = "20s"
     code: str = ""
     """The stock that the agent trades."""
-    qty: int = 1
+    qty: Count = 1
     """Shares per order."""
-    rise: float = 0.005
+    rise: NotNegative = 0.005
     """It buys when the newest close is this part above the mean close: 0.005 is 0.5 %."""
-    trend: float = 0.003
+    trend: NotNegative = 0.003
     """It buys when the late mean is above the early mean by this part of the early mean."""
-    surge: float = 1.3
+    surge: NotNegative = 1.3
     """It trades when the newest volume is this multiple of the mean volume."""
-    profit: float = 0.005
+    profit: NotNegative = 0.005
     """It sells all at this profit, as a part of the break-even price."""
 
     _pending: Order | None = None

@@ -10,6 +10,7 @@ import pytest
 
 import kisnb
 from kisnb.backtesting.results.result import BacktestResult
+from kisnb.errors import BadInput
 from kisnb.market.price_files import DAILY
 from kisnb.paths import data_dir
 from kisnb.strategies import golden_cross, mean_reversion, strategy, volatility_breakout
@@ -141,3 +142,26 @@ def test_a13_a_strategy_trades_all_real_issues_since_2019_06_03(name: str, tmp_p
     report = result.report(tmp_path / f"{name}.html")
     assert report.size < 1_500_000
     assert "KOSPI" in report.path.read_text("utf-8")
+
+
+def test_a13_a_parameter_outside_of_its_range_is_refused_in_one_sentence() -> None:
+    cases: list[tuple[str, dict[str, object], str]] = [
+        ("golden_cross", {"short": 0}, "short=0 is out of range"),
+        ("golden_cross", {"weight": 1.5}, "weight=1.5 is out of range"),
+        ("golden_cross", {"stop": float("nan")}, "stop=nan is no number"),
+        ("mean_reversion", {"dip": "0"}, "dip=0.0 is out of range"),
+        ("volatility_breakout", {"longest": -1}, "longest=-1 is out of range"),
+        ("volatility_tracker", {"risk": 5}, "risk=5.0 is out of range"),
+        ("foreign_follower", {"days": 0}, "days=0 is out of range"),
+        ("preferred_pair", {"length": 0}, "length=0 is out of range"),
+        ("volume_trigger", {"qty": 0}, "qty=0 is out of range"),
+        ("volume_trigger", {"profit": float("inf")}, "profit=inf is no number"),
+    ]
+    for name, given, why in cases:
+        with pytest.raises(BadInput, match=f"(?i){why}") as refused:
+            strategy(name)(**given)
+        assert refused.value.cure
+        assert "`" not in str(refused.value)
+    assert strategy("golden_cross")(short="3", weight=1).short == 3  # type: ignore[attr-defined]
+    with pytest.raises(BadInput, match="short=20 is not below long=5"):
+        golden_cross.GoldenCross(short=20, long=5).on_start()

@@ -7,8 +7,18 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, Unpack, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Unpack,
+    get_origin,
+    get_type_hints,
+)
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -177,7 +187,28 @@ class Agent(Handlers):
                     if close
                     else f"its parameters are {', '.join(known)}",
                 )
-            setattr(self, name, _as(known[name], name, value))
+            setattr(self, name, self._in_range(name, _as(known[name], name, value)))
+
+    @classmethod
+    def _in_range(cls, name: str, value: object) -> object:
+        """Return a parameter's value. Raises BadInput for NaN, and outside of its range.
+
+        A range is declared with the type: ``days: Annotated[int, msgspec.Meta(ge=1)] = 3``.
+        """
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{name}={value!r} is no number", f"give {name} as a number")
+        kind = _ranges_of(cls).get(name)
+        if kind is None:
+            return value
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as e:
+            wanted = (
+                str(e)
+                .replace("Expected `int`", "a whole number")
+                .replace("Expected `float`", "a number")
+            )
+            raise BadInput(f"{name}={value!r} is out of range", f"give {wanted}") from None
 
     @classmethod
     def parameters(cls) -> dict[str, type]:
@@ -520,6 +551,7 @@ class Agent(Handlers):
 
 _HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 _PARAMETERS: WeakKeyDictionary[type, dict[str, type]] = WeakKeyDictionary()
+_RANGES: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
 
 def _hints_of(kind: type) -> dict[str, Any]:
@@ -531,6 +563,16 @@ def _hints_of(kind: type) -> dict[str, Any]:
     if hints is None:
         hints = _HINTS[kind] = get_type_hints(kind)
     return hints
+
+
+def _ranges_of(kind: type) -> dict[str, Any]:
+    """Return the parameters of a class whose type declares a range, with these types."""
+    ranges = _RANGES.get(kind)
+    if ranges is None:
+        hints = get_type_hints(kind, include_extras=True)
+        ranges = {n: t for n, t in hints.items() if get_origin(t) is Annotated}
+        _RANGES[kind] = ranges
+    return ranges
 
 
 def checked_id(agent_id: object) -> str:
