@@ -60,7 +60,7 @@ _PUBLIC = {
     "report": "kisnb.notebook.report:write_report",
     "why_missing": "kisnb.missing",
 }
-# Public names that are modules themselves, and not attributes of one.
+# Public names that are modules of their own, and not attributes of a module.
 _MODULES = {"errors": "kisnb.errors", "indicators": "kisnb.market.indicators"}
 __all__ = [
     "Agent", "Bar", "Depth", "Guards", "Order", "OrderBook", "Requote", "Router", "Session",
@@ -76,7 +76,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kisnb' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
     value = getattr(import_module(module), attribute or name)
-    # An import of a module binds its package to this name, so the value is kept here.
+    # The value is stored under its name, so that `__getattr__` is not called for it again.
     globals()[name] = value
     return value
 

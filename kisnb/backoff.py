@@ -40,18 +40,18 @@ class Backoff(msgspec.Struct, Generic[P], frozen=True):
 
     def pause(self, failures: int) -> P:
         """Return the pause after ``failures`` earlier failures in a row; the last pause repeats."""
-        # A count of failures grows without an end when KIS is closed for a night. Only the index is
-        # bounded, so that owners may count on.
+        # A count of failures keeps growing while KIS is closed for a night. Owners may count on,
+        # because the index is bounded here.
         return self.pauses[min(failures, len(self.pauses) - 1)]
 
     def spread(self, failures: int, draw: float) -> float:
         """Return a pause from half of ``pause(failures)`` (``draw`` 0) to all of it (``draw`` 1).
 
-        ``draw`` is a random number. So many clients that lost the same server do not all return at
-        the same moment.
+        ``draw`` is a random number. It spreads the pauses, so that many clients that lost the same
+        server do not all come back at the same moment.
         """
-        # The lower half stays out: a spread from 0 would let one client in many try again at once.
-        # The caller draws the random number, so that a test can fix it.
+        # The lower half is not used: with a spread from 0, one of many clients would try again at
+        # once. The caller draws the random number, so that a test can fix it.
         return self.pause(failures) * (0.5 + draw / 2)
 
     @property

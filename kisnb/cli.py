@@ -16,14 +16,15 @@ from kisnb.terms import Mode
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0 done, 1 not done, 2 wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # The simulator has a parser of its own. It gets the words before this one can refuse them.
+    # The simulator has a parser of its own. It gets the arguments before this parser can refuse
+    # them.
     if words[:1] == ["sim"]:
         from kisnb.simulator.serve.command import main as sim
 
         return sim(words[1:])
     parser = _parser()
-    # Options that are not ours are kept, because `kisnb lab` hands them to JupyterLab. For every
-    # other verb they are typing errors, and a mistyped option must not halt a desk.
+    # Unknown options are collected, because `kisnb lab` passes them to JupyterLab. For every other
+    # verb they are typing errors, and a command with a typing error must not halt a desk.
     options, rest = parser.parse_known_args(words)
     if rest and options.verb != "lab":
         parser.error(f"unknown arguments: {' '.join(rest)}")
@@ -35,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs except `sim`, which has a parser of its own."""
-    # An abbreviated option is a typing error: `kisnb halt --f` must not sell everything.
+    """Return the parser of all verbs. `sim` is only listed there: it has a parser of its own."""
+    # An abbreviated option counts as a typing error: `kisnb halt --f` must not sell everything.
     parser = argparse.ArgumentParser(prog="kisnb", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"kisnb {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -148,7 +149,7 @@ def _running_modes() -> list[Mode]:
 
 
 def _modes_meant(action: str) -> list[Mode]:
-    """Return the modes on which a desk command works when ``--mode`` is not given.
+    """Return the modes whose desks a command means when ``--mode`` is not given.
 
     Raises BadInput when several desks run and the command changes one.
     """
@@ -158,7 +159,7 @@ def _modes_meant(action: str) -> list[Mode]:
         return [Mode.SIM]
     running = _running_modes()
     if action == "status":
-        # A desk that ended left a farewell.
+        # A desk that has ended left a farewell file, and then nothing runs.
         ended = [mode for mode in Mode if farewell_path(mode).exists()]
         return running or ended or [Mode.SIM]
     if len(running) > 1:
@@ -221,7 +222,7 @@ def _desk(action: str, mode: Mode, *, tasks: bool) -> int:
         start_desk(mode, SimulatedDay())
     if action == "stop":
         stopped = [f"{mode} desk"] if stop_desk(mode) else []
-        # The desk goes first. A desk that still runs would take the end of its simulator for an
+        # The desk is stopped first. While it runs, it would treat the end of its simulator as an
         # outage of KIS and try to connect again.
         if mode is Mode.SIM and stop_simulator():
             stopped.append("simulator")
@@ -269,8 +270,7 @@ def _halt(options: argparse.Namespace) -> int:
         raise BadInput(
             f"{len(wanted)} desks run: {', '.join(wanted)}", "name the one to lift with --mode"
         )
-    # The list is complete before `max` sees it: every desk is halted, whatever the first one
-    # answers.
+    # The list is built before `max` reads it: every desk is halted, even when the first one fails.
     return max([_halt_one(mode, options) for mode in wanted])
 
 
@@ -284,8 +284,8 @@ def _halt_one(mode: Mode, options: argparse.Namespace) -> int:
 
     reason = " ".join(options.reason)
     state: Literal["reducing", "halted"] = "reducing" if options.reduce else "halted"
-    # `begun` becomes true with the first step that the desk reports. The desk has then received the
-    # pull, so the HALT file is not needed.
+    # `begun` becomes true with the first step that the desk reports. Then the desk has received the
+    # command, so the HALT file is not needed.
     failed = begun = False
     try:
         if options.off:

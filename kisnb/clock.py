@@ -49,8 +49,8 @@ class WallClock:
 
     async def sleep_until(self, t: Ns) -> None:
         """Sleep in real time until the moment ``t``."""
-        # The loop's timers follow the monotonic clock. When the machine's time is set during the
-        # sleep, the sleep ends early or late by that step.
+        # The loop's timers follow the monotonic clock. When somebody changes the machine's time
+        # during the sleep, the sleep ends early or late by that change.
         await asyncio.sleep(max(0, t - self.now()) / SECOND)
 
 
@@ -67,7 +67,7 @@ class SimulatedClock:
         self._wall = _time.monotonic_ns()
         self.speed = speed
         """Simulated seconds in a real second. 0: the clock moves only when it is set."""
-        # The number in the middle keeps sleepers of one moment in the order in which they came. It
+        # The number in the middle wakes sleepers of one moment in the order in which they began. It
         # also keeps heapq from comparing futures, which have no order.
         self._sleepers: list[tuple[Ns, int, asyncio.Future[None]]] = []
         self._count = 0
@@ -84,8 +84,8 @@ class SimulatedClock:
 
         Wake the sleepers whose time has come, in the order of their times.
         """
-        # Both move together. A new moment with the old `_wall` would add the time that has passed
-        # since the last call.
+        # Both are set together. A new moment with the old `_wall` would add the time that has
+        # passed since the last call.
         self._then, self._wall = now, _time.monotonic_ns()
         if speed is not None:
             self.speed = speed
@@ -101,7 +101,7 @@ class SimulatedClock:
 
     async def sleep_until(self, t: Ns) -> None:
         """Sleep until the simulated moment ``t``; return at once when it is past."""
-        # A moment that is past costs no turn of the loop.
+        # For a past moment, return without a turn of the event loop.
         if t <= self.now():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -127,7 +127,7 @@ class SimulatedClock:
 
 
 class Activity:
-    """Counts work under way, so that lockstep knows that a process has come to rest.
+    """Counts work under way, so that lockstep knows when a process only waits for the clock.
 
     Wrap work in ``working()``. Wrap a part of the work that only waits for the clock in
     ``resting()``.
@@ -207,9 +207,9 @@ def kst_seconds(now: Ns) -> int:
 
 
 def kst_datetime(now: Ns) -> datetime:
-    """Return the moment as an aware datetime in KST, cut to microseconds."""
-    # The seconds are converted as a whole number, and the microseconds are set apart: a float of
-    # both would be rounded.
+    """Return the moment as an aware datetime in KST, rounded down to microseconds."""
+    # Seconds and microseconds are converted separately, as whole numbers. One float for both would
+    # be rounded.
     return datetime.fromtimestamp(now // SECOND, KST).replace(microsecond=now % SECOND // 1000)
 
 

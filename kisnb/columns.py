@@ -1,7 +1,7 @@
 """Columns of a table about a subject, such as an order: values for DataFrames, text for people.
 
 One table of columns says how each value is read and how it is shown. ``OrderBook.frame()``, outputs
-of a notebook, panels and the report are drawn from it.
+of a notebook, panels and the report use it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def signed(value: float | None, digits: int = 0) -> str:
     """Return a number with its sign: ``"+500"``, ``"-500"`` or ``"0"``; empty for None."""
     if value is None:
         return ""
-    # A value that is rounded to 0 has no sign: "-0" and "+0" say nothing to a person.
+    # A value that is rounded to 0 has no sign: "-0" or "+0" would confuse a person.
     return f"{value:+,.{digits}f}" if round(value, digits) else "0"
 
 

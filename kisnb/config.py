@@ -1,6 +1,6 @@
 """One typed configuration: defaults, ``config.json`` in the state folder, the environment.
 
-A later source wins. The configuration holds no secrets: it names the file that does.
+A later source wins. The configuration has no secrets: it names the file that contains them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ Source: TypeAlias = Literal["default", "file", "environment"]
 
 
 LONGEST_WINDOW = 12 * 3600
-"""Seconds of the longest blackout window. A longer one is refused: its ends are mixed up."""
+"""Seconds of the longest blackout window.
+
+A longer one is refused, because its two ends are swapped.
+"""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every setting with its default.
+    """All settings with their defaults.
 
-    The environment variable is ``KISNB_`` and the name in capitals. A desk reads its settings when
-    it starts.
+    The environment variable of a setting is ``KISNB_`` and the setting's name in capitals. A desk
+    reads its settings when it starts.
     """
 
     sim_speed: str = "1"
@@ -47,21 +50,21 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_order_value: Won = 50_000_000
     """Won that one order may be worth; a market order counts at its upper limit price."""
     max_stock_value: Won = 300_000_000
-    """Won that may be held and on order to buy in one stock."""
+    """Won of one stock that may be held and on order to buy, together."""
     max_agent_value: Won = 300_000_000
-    """Won that one agent may hold and have on order to buy."""
+    """Won that one agent may hold and have on order to buy, together."""
     max_account_value: Won = 1_000_000_000
-    """Won that may be held and on order to buy in the account."""
+    """Won that the account may hold and have on order to buy, together."""
     max_cash_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 30
-    """Percent of the cash that one buy may take. A larger buy is taken for a typing error."""
+    """Percent of the cash that one buy may use. A larger buy is refused as a typing error."""
     max_armed_budget: Won = 100_000_000
     """Won that buys may spend after one arming of a live desk."""
     max_quote_age: Annotated[float, msgspec.Meta(gt=0, le=60)] = 2.0
-    """Age in seconds above which a price is too old to buy on."""
+    """Seconds. The desk does not buy on a price that is older."""
     max_day_loss: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 300
     """Loss of the day, in hundredths of a percent. Above it the desk is reducing.
 
-    Then only cancels and sells up to the position pass.
+    Then it accepts only cancels, and sells up to the position.
     """
     blackout: str = ""
     """Times of day (KST) in which no order is sent.
@@ -69,12 +72,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``08:59:50-09:00:10,15:19-15:21``; ``23:30-00:10`` ends on the next day.
     """
     assume: str = ""
-    """Uncertain facts of the market whose other variant is assumed. Empty: none.
+    """Uncertain facts of the market whose other variant is used. Empty: none.
 
     Names, separated by commas: ``nxt_after_call,sor_krx_only``.
     """
     routing: Literal["spread", "cost"] = "spread"
-    """The rule that chooses between KRX and Nextrade when both take an order.
+    """The rule that chooses between KRX and Nextrade when both accept an order.
 
     ``spread``: the tighter spread, then the shares shown. ``cost``: the lower expected cost first.
     """
@@ -104,7 +107,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tape: Literal["on", "off"] = "on"
     """``on``: a desk records its day on a tape: market data, and the events of its orders."""
     tape_max_mb: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 2_000
-    """Megabytes (1,000,000 bytes) that a desk's tapes may take on the disk.
+    """Megabytes (1,000,000 bytes) that a desk's tapes may use on the disk.
 
     The oldest tapes are deleted first. When today's tape alone is larger, it ends there.
     """
@@ -155,7 +158,7 @@ LOOK = ("price_colours",)
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
 """Names of all settings."""
 HUNDREDTHS = "max_day_loss"
-"""The setting that is kept in hundredths of a percent."""
+"""The setting whose value is in hundredths of a percent."""
 RESTART = "kisnb desk restart, then %kis open; a simulated day goes on, agents are started again"
 """The step that makes a desk read its settings again, for people."""
 
@@ -302,12 +305,12 @@ def set_config(name: str, value: str | None) -> Config:
 
     ``value`` None removes the setting from the file, so its default counts. Raises ConfigError for
     an unknown name, for a value that is out of range, and for a setting that the environment fixes.
-    Then nothing is written.
+    In these cases nothing is written.
     """
     if name not in NAMES:
         raise ConfigError(f"there is no setting {name!r}", f"there are {', '.join(NAMES)}")
-    # The environment wins when a desk starts. A value in the file would have no effect, and the
-    # person would believe that it has.
+    # The environment wins when a desk starts. So a value in the file would have no effect, although
+    # the person expects one.
     if name in _given():
         raise ConfigError(
             f"{name} is set by the environment", f"unset KISNB_{name.upper()}, or change it there"
@@ -315,17 +318,18 @@ def set_config(name: str, value: str | None) -> Config:
     filed = _filed()
     filed.pop(name, None)
     if value is not None:
-        # The path is made full now, in the notebook's folder. The desk that reads it has another
-        # one.
+        # The path is made absolute now, from the notebook's folder. The desk that reads the path
+        # runs in another folder.
         filed[name] = full_path(value) if name in PATHS and value else _plain(name, value)
-    # Two checks: the first answers for what will count, the second for what the file will hold. A
-    # wrong value that the environment covers today must not break the desk of tomorrow.
+    # Two checks: the first of the configuration in force, the second of the file alone. A wrong
+    # value in the file, which an environment variable hides today, would break a desk that starts
+    # without the variable.
     config = _checked({**filed, **_given()})
     kept = msgspec.to_builtins(_checked(filed))
     write_private(
         config_file(),
-        # Only settings that a person set are written. A default that a later version changes then
-        # reaches everybody who left it alone.
+        # Only settings that a person set are written. So when a later version changes a default,
+        # all others get the new one.
         msgspec.json.format(msgspec.json.encode({n: kept[n] for n in filed})).decode(),
     )
     return config
@@ -341,7 +345,7 @@ def full_path(path: str) -> str:
 
 
 def takes(name: str) -> str:
-    """Return a description of the values that a setting takes, for people.
+    """Return a description of the values that a setting accepts, for people.
 
     For example ``a number of seconds above 0 to 60, such as 2 s``.
     """
@@ -368,13 +372,13 @@ def takes(name: str) -> str:
 def _given() -> dict[str, object]:
     """Read the environment variables, and return the settings that they give, by name."""
     given = {name: os.environ.get(f"KISNB_{name.upper()}") for name in NAMES}
-    # An empty variable counts as not set: `KISNB_RECORD= jupyter lab` is how a shell takes one
-    # away.
+    # An empty variable counts as not set: a shell removes a variable with `KISNB_RECORD= jupyter
+    # lab`.
     return {name: _plain(name, value) for name, value in given.items() if value}
 
 
 def _plain(name: str, value: str) -> str:
-    """Return a setting as the file holds it: a number without its unit and thousands separators.
+    """Return a setting as the file stores it: a number without its unit and thousands separators.
 
     A text such as ``"2,5"`` keeps its comma, because 25 was not meant. Later it is refused, since
     it is not a number.
@@ -385,7 +389,7 @@ def _plain(name: str, value: str) -> str:
     number = re.sub(rf"\s*{_UNITS[unit][1]}$", "", value.strip(), flags=re.IGNORECASE)
     plain = values.ungrouped(number.removeprefix("₩") if unit == "won" else number)
     if name == HUNDREDTHS and number != value.strip():
-        # A number without a unit is what the file holds: hundredths of a percent.
+        # Without a unit the number is already in the file's unit: hundredths of a percent.
         with suppress(InvalidOperation, ValueError, OverflowError):
             hundredths = Decimal(plain) * 100
             return str(int(hundredths)) if hundredths == int(hundredths) else value
@@ -431,8 +435,8 @@ def _window(text: str) -> tuple[time, time]:
             f"{text!r} is not a blackout window: {e}", "write it as 08:59:50-09:00:10"
         ) from None
     seconds = [seconds_since_midnight(at) for at in window]
-    # The remainder lets a window go over midnight. With mixed-up ends it would be nearly a day long
-    # and stop all trading, so LONGEST_WINDOW bounds it.
+    # With the remainder a window may include midnight. A window with swapped ends would be nearly a
+    # day long and stop all trading, so LONGEST_WINDOW bounds it.
     if not dash or not 0 < (seconds[1] - seconds[0]) % 86_400 <= LONGEST_WINDOW:
         raise ConfigError(
             f"the blackout window {text!r} ends before it begins", "write it as 08:59:50-09:00:10"

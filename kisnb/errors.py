@@ -93,10 +93,10 @@ class NotOpen(KisnbError):
 
 
 class Interrupted(_OneLine):
-    """A person interrupted the cell. Orders that were handed to the desk live on.
+    """A person interrupted the cell. Orders that the desk has received stay in the market.
 
-    Like KeyboardInterrupt it is not an Exception: a loop around ``except Exception`` in the cell
-    must not make the interrupt button useless.
+    Like KeyboardInterrupt it is not an Exception. Otherwise a loop around ``except Exception`` in
+    the cell would catch it, and the interrupt button would not work.
     """
 
 
@@ -133,7 +133,7 @@ class DeskBusy(DeskError):
 
 
 class DeskLost(DeskError):
-    """The connection to the desk is gone; what was journaled is safe."""
+    """The connection to the desk is lost; its journal is safe."""
 
 
 class KisError(KisnbError):
@@ -157,7 +157,7 @@ class FrameError(KisError):
 
 
 class FieldError(FrameError):
-    """A field that must be there is missing, empty or unreadable. It is never taken for 0.
+    """A field that must be there is missing, empty or unreadable. kisnb never reads it as 0.
 
     ``call`` is the name of the call, and ``field`` KIS's name of the field.
     """

@@ -50,25 +50,25 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
     """The staged exit: HOLDING → BE_LOCK → ARMED → sold."""
 
     be_lock: int = 120
-    """Gain that locks the break-even price, basis points above the entry price."""
+    """Gain at which the stage BE_LOCK begins, basis points above the entry price."""
     armed: int = 300
     """Gain at which the stage ARMED begins, basis points above the entry price."""
     trail_atr: float = 2.2
     """From BE_LOCK on, sell at this distance below the peak, in ATRs. Not used without an ATR."""
     assist: int | None = 6200
-    """Probability of a fall, in basis points, at which a model starts the stage BE_LOCK.
+    """Probability of a fall, in basis points, at which a model's forecast starts the stage BE_LOCK.
 
-    Only while little is traded. None: no model does.
+    It does so only while little is traded. None: a forecast never does.
     """
 
 
 class Protection(msgspec.Struct, frozen=True, gc=False):
-    """A frozen exit of what one owner holds of one stock. Nothing in it changes once it is set."""
+    """A frozen exit of one owner's holding of one stock. Nothing in it changes once it is set."""
 
     key: str
-    """Idempotency key. The desk sets a key that it knows only once."""
+    """Idempotency key. The desk sets an exit with the same key only once."""
     agent: str
-    """Name of the agent that owns the shares. Empty: the shares that no agent holds."""
+    """Name of the agent that owns the shares. Empty: shares that belong to no agent."""
     code: str
     """Short code of the stock."""
     entry: int | None = None
@@ -121,7 +121,7 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
 
 
 class PriceAlert(msgspec.Struct, frozen=True, gc=False):
-    """A price alert of a person: the desk tells them once when a price is reached."""
+    """A person's price alert: the desk sends one notice when the price is reached."""
 
     key: str
     """Idempotency key."""

@@ -1,4 +1,4 @@
-"""The log of a process that runs without a person: bounded, with the output of a crash in it."""
+"""The log file of a process that no person watches: of bounded size, with the output of crashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 BYTES = 2_000_000
-"""Most bytes of a log file. A file that would grow beyond this is renamed, to ``.1`` to ``.3``."""
+"""Most bytes of a log file. A file that would become larger is renamed, to ``.1`` to ``.3``."""
 KEPT = 3
 """Number of renamed files that are kept. Older ones are deleted."""
 
@@ -34,7 +34,7 @@ class LogFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         # The handler calls this at its start and after each rotation. Without the copy, the output
-        # of a crash would go on into the file that was put away.
+        # of a crash would still go to the renamed file.
         stream = super()._open()
         for descriptor in self._descriptors:
             os.dup2(stream.fileno(), descriptor)
@@ -50,5 +50,5 @@ def begin_log(path: Path, level: int = logging.INFO, descriptors: Sequence[int] 
     )
     # Python writes warnings to standard error without a time. As log records they have one.
     logging.captureWarnings(capture=True)
-    # The stacks of a crash in C stand there too: it writes to descriptor 2, which follows the file.
+    # The file also gets the stacks of a crash in C, which are written to descriptor 2.
     faulthandler.enable()

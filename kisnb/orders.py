@@ -44,7 +44,7 @@ from kisnb.terms import Mode, OrderKind, Side, Venue
 
 
 class Intent(msgspec.Struct, frozen=True, gc=False):
-    """A complete order. The desk never places it twice."""
+    """A complete order that somebody wants. The desk never places it twice."""
 
     # KIS takes no order id of ours (KIS document 주식주문(현금) has no field for one). So the desk
     # keeps this key in its journal, and refuses the second intent that carries it.
@@ -66,9 +66,9 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     venue: Venue | None = None
     """None: the router chooses when the order is sent."""
     protective: bool = False
-    """True: an exit that a protection sends. It may use more of the limits."""
+    """True: the order of an exit. It may use more of the limits than other orders."""
     supersedes: str | None = None
-    """Key of the order that this one moves shares away from. None: it is not a revise."""
+    """Key of the order whose shares this one takes over (a revise). None: it is not a revise."""
     stop: int | None = None
     """Stop price of a stop-limit order, won.
 
@@ -99,7 +99,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 
 def same_wish(a: Intent, b: Intent) -> bool:
-    """Return True when two intents mean the same order, whatever their ``key`` and ``seen`` are."""
+    """Return True when two intents mean the same order. ``key`` and ``seen`` may differ."""
     # A repeated call may have seen a newer price meanwhile. It is still the same order.
     return msgspec.structs.replace(a, key="", seen=0) == msgspec.structs.replace(b, key="", seen=0)
 
@@ -107,8 +107,8 @@ def same_wish(a: Intent, b: Intent) -> bool:
 class Wish(msgspec.Struct, frozen=True, gc=False):
     """A person's request as it was typed, before anything was completed or routed. (Row O11)
 
-    Quantities in shares, prices in won. A part that the person left out is None or empty. Only
-    their ordinal tells two orders with equal wishes apart.
+    Quantities in shares, prices in won. A part that the person left out is None or empty. Two
+    orders with equal wishes differ only in their ordinal.
     """
 
     code: str
@@ -133,7 +133,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     """YYYYMMDD: the trading day for which the order is to be reserved. 0: it is sent now."""
 
 
-# The place is not part of the key: a cell that is moved, or run in a new kernel, must find the
+# The place is not part of the key: a cell that was moved, or runs in a new kernel, must find the
 # order that it sent before.
 class Place(msgspec.Struct, frozen=True, gc=False):
     """The place where a call was typed: one run of one cell in one kernel. (Row O11)
@@ -167,14 +167,14 @@ class Naming(msgspec.Struct, frozen=True, gc=False):
     place: Place
     # Journals and running desks know the ordinal by its first name.
     ordinal: int = msgspec.field(default=0, name="number")
-    """``--again N``: which order of this wish it is, as the person counts them. 0: not given."""
+    """``--again N``: the number of this order among the person's equal orders. 0: not given."""
     name: str = ""
     """``key=``: the name that the person gave the order. Empty: not given.
 
     With a name, the cell and the ordinal are not compared.
     """
     token: str = ""
-    """Mark of the command. A command that is handed over twice stays one order."""
+    """Mark of the command. The same command, received twice, makes one order."""
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -182,7 +182,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
     venue: Venue
     kind: OrderKind
-    """The kind that the venue takes in this phase. It may differ from the intent's kind."""
+    """The kind that the venue accepts in this phase. It may differ from the intent's kind."""
     reason: str
     """The router's code, such as ``dual_listing_spread``.
 
@@ -191,7 +191,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
-    """KIS's name of an order: day, branch, number and venue."""
+    """The name that KIS gives an order: day, branch, number and venue."""
 
     day: int
     """YYYYMMDD, Korean date."""
@@ -202,27 +202,27 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
     An integer, because KIS pads the number differently from reply to reply.
     """
-    # Where the order was sent, SOR too. A cancel goes there, wherever the order was executed.
+    # The venue to which the order was sent, which may be SOR. A cancel goes there, wherever the
+    # order was executed.
     venue: Venue = Venue.KRX
 
 
 def same_branch(a: str, b: str) -> bool:
-    """Return True when two branches are equal, or one is empty: a reply may leave it out."""
+    """Return True when two branches are equal or one is empty: a reply may leave out the branch."""
     return not a or not b or a == b
 
 
 class SendReply(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of one POST of an order."""
+    """The outcome of one POST of an order to KIS."""
 
     key: str
     """Key of the intent."""
     outcome: Literal["sent", "rejected", "unknown", "kept", "again"]
-    """``kept``: ``may_send`` stopped the order, so no byte of it went out.
+    """``kept``: ``may_send`` stopped the order, so no byte of it was sent. ``again``:
 
-    ``again``: KIS turned the call away before it read it, for its speed or its token. That proves
-    that nothing was placed, and the order may be sent again.
-
-    A lost connection or a timeout is ``unknown``, never ``rejected``: KIS may have the order.
+    KIS refused the call before reading it, for its speed or its token. That proves that nothing was
+    placed, and the order may be sent again. A lost connection or a timeout is ``unknown``, never
+    ``rejected``: KIS may have the order.
     """
     ref: OrderRef | None = None
     """KIS's name of the order. None unless the order was sent."""
@@ -254,7 +254,7 @@ ALLOWED = Permission()
 class OrderRow(msgspec.Struct, frozen=True, gc=False):
     """One order of a day as KIS lists it (주식일별주문체결조회).
 
-    The resolver decides by it. Quantities in shares, prices in won.
+    The resolver uses it to decide about an unknown order. Quantities in shares, prices in won.
     """
 
     ref: OrderRef
@@ -280,7 +280,7 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
     venue_given: bool = True
     """False: KIS's row names no venue, and ``ref.venue`` is KIS's default."""
     kind_known: bool = True
-    """False: we do not know the kind's code in KIS's row, and ``kind`` is a guess."""
+    """False: kisnb does not know the code of the kind in KIS's row, and ``kind`` is a guess."""
 
     @property
     def gone(self) -> int:
@@ -315,7 +315,7 @@ class OrderPage(msgspec.Struct, frozen=True):
 
     rows: tuple[OrderRow, ...]
     complete: bool
-    """False: a page is missing or a row was unreadable, so rows may be missing.
+    """False: a page is missing or a row was unreadable.
 
     Then an order that is not listed may still exist.
     """
@@ -345,7 +345,7 @@ class Account(msgspec.Struct, frozen=True):
     """Deposit today (D+0)."""
     cash_d1: int
     """Deposit tomorrow (D+1)."""
-    # The desk keeps this one, because shares settle two business days after their trade: today's
+    # The desk uses this figure, because shares settle two business days after their trade: today's
     # fills are in D+2 at once, and in the deposit of today not at all.
     cash_d2: int
     """Deposit on the settlement day of today's trades (D+2)."""
@@ -361,7 +361,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """The abilities of a connection to KIS. A call beyond them is refused before it is sent."""
+    """The abilities of a connection to KIS. kisnb refuses a call beyond them before it is sent."""
 
     venues: tuple[Venue, ...]
     """Venues that take orders over this connection."""
@@ -370,9 +370,12 @@ class Capabilities(msgspec.Struct, frozen=True):
     can_order: bool
     """False: the connection only reads."""
     why_not: str = ""
-    """The cure for people when an order is refused; empty when the connection can order."""
+    """The cure for a person whose order is refused; empty when the connection can order."""
     quotes: Mode | None = None
-    """Mode of the KIS that gives the prices and market channels. None: this connection's own."""
+    """Mode of the KIS that gives the prices and market channels.
+
+    None: the mode of this connection.
+    """
     reserves: bool = True
     """True: the host reserves orders for the next trading day."""
     priced: tuple[Venue, ...] = tuple(Venue)
@@ -380,7 +383,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """One desired subscription."""
+    """A subscription that somebody wants."""
 
     channel: Literal["notices", "ticks", "depth", "expected", "operation", "programs", "records"]
     code: str = ""
@@ -388,13 +391,16 @@ class Want(msgspec.Struct, frozen=True, gc=False):
     venue: Venue | None = Venue.KRX
     """None: follow the stock to the venue on which it trades in the current market session."""
     priority: int = 2
-    """The lower the number, the longer the want keeps its slot."""
+    """The lower the number, the longer the subscription keeps its slot."""
     tr_id: str = ""
-    """The TR id of a channel whose records are kept as KIS sends them. Empty for all others."""
+    """The TR id of a channel whose records are passed on as KIS sends them.
+
+    Empty for all others.
+    """
 
 
 class OrderState(StrEnum):
-    """The state of an order. The drawing is in this module's docstring."""
+    """The state of an order. This module's docstring draws the states."""
 
     NEW = "new"
     DENIED = "denied"
@@ -414,16 +420,16 @@ _S = OrderState
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 # The drawing at the top of the module as a table. ``Order.to`` enforces it.
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    # ACCEPTED: an external order is announced by KIS's list, when it is in the market
-    # already.
+    # ACCEPTED: KIS's list first shows an external order when it is in the market already.
     _S.NEW: frozenset({_S.DENIED, _S.SENDING, _S.ACCEPTED}),
-    # NEW: ``may_send`` holds the order for a window or a price, or KIS turned it away for its speed
-    # or its token. It is checked again.
+    # NEW: ``may_send`` delays the order for a window or a price, or KIS refused the call for its
+    # speed or its token. The order is checked again.
     _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.NEW, _S.DENIED, _S.RESERVED}),
     # A lost reply never leads back to NEW: nothing is sent twice while KIS may have the first one.
     _S.UNKNOWN: frozenset({_S.SENT, _S.REJECTED, _S.RESERVED}),
     _S.RESERVED: frozenset({_S.SENT, _S.REJECTED, _S.CANCELLED, _S.EXPIRED}),
-    # A notice of the end may overtake the one of the acceptance, so every end is reached from here.
+    # A notice of the end may come before the notice of the acceptance, so every end follows this
+    # state.
     _S.SENT: _ENDS | {_S.ACCEPTED, _S.REJECTED},
     _S.ACCEPTED: _ENDS,
     _S.DENIED: frozenset(),
@@ -482,8 +488,8 @@ class Order:
     ``quantity = filled + cancelled + leaves``.
     """
 
-    # Without ``__dict__`` a misspelled attribute, in a notebook or a handler, is an error and no
-    # silent new one.
+    # Without ``__dict__``, a misspelled attribute in a notebook or a handler is an error. Otherwise
+    # it would silently be a new attribute.
     __slots__ = (
         "after",
         "cancel_asked",
@@ -517,7 +523,8 @@ class Order:
         """The moment at which the order came into its state."""
         self.route: Route | None = None
         """None until the order is sent."""
-        # The reply brings it, else a row of KIS's list. A notice waits under its number until then.
+        # It comes with the reply, else from a row of KIS's list. Until then, notices wait under
+        # their order number.
         self.ref: OrderRef | None = None
         """KIS's name of the order. None until it is known."""
         self.reserved_as = 0
@@ -540,14 +547,14 @@ class Order:
         # CANCELLED, and the sum of filled, cancelled and leaves stays the quantity.
         self.expired = 0
         """Shares that ended with the market session. ``cancelled`` includes them."""
-        # A cancel has an order number of its own at KIS, so a notice that comes twice is known by
-        # it.
+        # A cancel has an order number of its own at KIS. A notice with a known number has come
+        # before.
         self.cancels: set[int] = set()
-        """Numbers of the cancels and revises that were applied."""
-        # A notice may come after the list has counted its fill. It has no id, so nobody could tell
-        # whether it is new.
+        """Order numbers of the cancels and revises that were applied."""
+        # A notice may come after the list has counted its fill. It has no id, so nothing shows if
+        # its fill is new.
         self.listed = False
-        """True: a figure came from KIS's list. From then on only the list's totals are applied."""
+        """True: a figure came from KIS's list. From then on only the list's totals count."""
         self.revised_by: list[str] = []
         """Keys of the orders that shares of this one were moved to, oldest first."""
         self.cancel_asked = False
@@ -624,9 +631,9 @@ class Order:
 
     @property
     def is_dead(self) -> bool:
-        """True when the order never was in the market: we denied it, or KIS rejected it.
+        """True when the order never was in the market: kisnb denied it, or KIS rejected it.
 
-        An order that KIS's list or a person declares as never sent is rejected, too.
+        An order that was never sent, by KIS's list or a person's decision, counts as rejected.
         """
         return self.state in (OrderState.DENIED, OrderState.REJECTED)
 
@@ -642,7 +649,7 @@ class Order:
 
     @property
     def story(self) -> str:
-        """The log as text: one line a fact, with its time (KST)."""
+        """The log as text: a line for each fact, with its time (KST)."""
         return "\n".join(f"{clock_text(t)}  {words}" for t, words in self.log)
 
     def to(self, state: OrderState) -> None:

@@ -1,8 +1,8 @@
 """The places of kisnb's files: the state folder, and folders of this user for sockets and locks.
 
-HALT, ``config.json`` and keys stand in the state folder. So no other user may write in it, and its
-path is written in full. A relative path would name another folder, and with it another desk, for
-each working folder.
+HALT, ``config.json`` and keys are in the state folder. So no other user may write in it, and its
+path must be absolute. With a relative path, each working folder would have another state folder,
+and with it another desk.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from kisnb.errors import ConfigError, FolderError
 
-# The smaller limit counts on both systems, so a path that works on one works on the other.
+# The smaller limit is used on both systems, so a path that works on one works on the other.
 SOCKET_BYTES = 103
-"""The longest path of a Unix socket: macOS takes 104 bytes with the closing zero, Linux 108."""
+"""Most bytes in the path of a Unix socket: macOS allows 104 with the closing zero, Linux 108."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """Error numbers of a disk that supports no file locks."""
 _checked: set[Path] = set()
-"""State folders that this process has found safe: they are checked once, and used many times."""
+"""State folders that this process has found safe. Each is checked once."""
 
 
 def state_dir() -> Path:
@@ -95,7 +95,7 @@ def private_dir(folder: Path) -> Path:
 def _check_owned(folder: Path) -> None:
     """Raise FolderError when another user owns the state folder or may write in it.
 
-    If other users may read it, take that right away from them. A home folder and a folder at the
+    If other users may read the folder, remove that permission. A home folder and a folder at the
     top of the disk keep their mode.
     """
     found = folder.stat()
@@ -104,14 +104,15 @@ def _check_owned(folder: Path) -> None:
             f"the state folder {folder} belongs to another user",
             "set KISNB_STATE to a folder of your own",
         )
-    # A stranger who can write here could remove HALT or raise a limit. Such a folder is refused and
-    # not tightened, because what is in it may be a stranger's already.
+    # Another user who can write here could remove HALT or raise a limit. Such a folder is refused
+    # and its mode is not changed, because its files may be that user's already.
     if found.st_mode & 0o022:
         raise FolderError(
             f"others may write in the state folder {folder}",
             f"close it with: chmod 700 {shlex.quote(str(folder))}",
         )
-    # Others can only read here. That is closed without a question, since the folder is ours.
+    # Others can only read here. That permission is removed without a question, since the folder is
+    # ours.
     if found.st_mode & 0o077 and not _serves_for_more(folder):
         folder.chmod(0o700)
 
@@ -119,8 +120,7 @@ def _check_owned(folder: Path) -> None:
 def _serves_for_more(folder: Path) -> bool:
     """Return True for a home folder, a folder above one, and a folder at the top of the disk."""
     home = _expanded("~")
-    # Other people or programs may use such a folder too. To take it away from them would break more
-    # than kisnb.
+    # Other people or programs may use such a folder too, and a new mode would lock them out.
     return len(folder.parts) <= 2 or folder in (home, *home.parents)
 
 
@@ -189,7 +189,7 @@ def _runtime_folders() -> Iterator[Path]:
 
 
 def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
-    """Make and return the first of ``folders`` that can be made and is ours alone.
+    """Return the first of ``folders`` that is ours alone or can be made so.
 
     When no folder is, raises the first folder's ConfigError.
     """
@@ -210,10 +210,10 @@ def _first_safe(folders: Iterator[Path] | list[Path]) -> Path:
 def _check_private(folder: Path) -> None:
     """Raise ConfigError unless ``folder`` is ours, is no link, and others cannot enter it.
 
-    In a folder for everybody, such as /tmp, another user may have made it before us.
+    In a folder for everybody, such as /tmp, another user may have made ``folder`` before us.
     """
-    # `stat` would follow a link that another user has laid into /tmp, and find our own folder
-    # behind it.
+    # `stat` would follow a link that another user has put into /tmp, and could find a folder of
+    # ours behind it.
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
         raise ConfigError(
@@ -231,8 +231,8 @@ def cure_of(error: OSError) -> str:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "make room on the disk"
-        # Some network disks keep no file locks. Without a lock two desks could own one account and
-        # send orders past each other's limits.
+        # Some network disks have no file locks. Without a lock, two desks could trade on one
+        # account, and neither would count the other's orders in its limits.
         case code if code in _NO_LOCKS:
             return "set KISNB_STATE to a folder on a disk of this machine: that one keeps no locks"
         case errno.EROFS:

@@ -1,7 +1,7 @@
-"""Requotes: what the desk does with a limit order that nobody fills.
+"""Requotes: the steps that the desk takes with a limit order that nobody fills.
 
-A ``Requote`` is a frozen specification that an agent gives with an order. The desk carries it out,
-so it works while a notebook's cell blocks, and over a restart of the desk.
+A ``Requote`` is a frozen specification that an agent or a person gives with an order. The desk
+carries it out, so it works while a notebook's cell blocks, and after a restart of the desk.
 
 Seconds, and basis points: 200 are 2 %.
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from kisnb import values
 from kisnb.errors import BadInput
+from kisnb.terms import OrderKind
 
 
 class Requote(msgspec.Struct, frozen=True, gc=False):
@@ -20,25 +21,33 @@ class Requote(msgspec.Struct, frozen=True, gc=False):
     after: int = 30
     """Seconds without a complete fill until each step."""
     gap: int = 200
-    """A buy goes to the best ask only when that is at most this far above the last price, basis
-    points."""
+    """Basis points above the last price.
+
+    A buy goes to the best ask only when the ask is not higher.
+    """
     cooldown: int = 600
-    """Seconds without another buy of the stock after a buy that was given up."""
+    """Seconds without another buy of the stock, after a buy was given up."""
 
 
 USUAL = Requote()
-"""The usual values."""
+"""The requote with the default values."""
 
 
-def read_requote(value: object, of_agent: Requote | None) -> Requote | None:
-    """Return the budget that an agent gave with an order. Raises BadInput.
+def read_requote(value: object, kind: OrderKind, of_agent: Requote | None = None) -> Requote | None:
+    """Return the budget that was given with an order of this kind. Raises BadInput.
 
-    None takes that of the agent's class; True takes the usual values, and False takes none.
+    ``value`` None gives ``of_agent``, the budget of the agent's class, if the order is a limit
+    order. True gives the usual values, and False gives None: no requote.
     """
     if value is None:
-        return of_agent
-    if isinstance(value, bool):
-        return USUAL if value else None
+        return of_agent if kind is OrderKind.LIMIT else None
+    if value is False:
+        return None
+    if kind is not OrderKind.LIMIT:
+        cure = "give a price, or leave requote out"
+        raise BadInput(f"a {kind} order is not requoted: it does not wait at a price", cure)
+    if value is True:
+        return USUAL
     if not isinstance(value, Requote):
         cure = "give True, False, or kisnb.Requote(after=30)"
         raise BadInput(f"requote={values.shown(value)} is no requote", cure)

@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
     CLOSED = "closed"
     ENTRY_ONLY = "entry only"
-    """Orders are taken, and nothing is matched yet."""
+    """Orders are accepted, and nothing is matched yet."""
     AUCTION = "auction"
     """Orders are collected for a match at one price."""
     CONTINUOUS = "continuous"
@@ -56,7 +56,10 @@ class SessionId(StrEnum):
 
 
 class OrderKind(StrEnum):
-    """The pricing and the life of an order. KIS's codes for it stand in ``kisnb.kis`` alone."""
+    """The kind of an order: its pricing, and how long it is valid.
+
+    Only ``kisnb.kis`` has KIS's codes.
+    """
 
     LIMIT = "limit"
     MARKET = "market"
@@ -87,7 +90,7 @@ class OrderKind(StrEnum):
     MID_PRICE_IOC = "mid-price-ioc"
     MID_PRICE_FOK = "mid-price-fok"
     NXT_PRE_LIMIT = "nxt-pre-limit"
-    """GTP: lives in Nextrade's pre-market only, like the two that follow."""
+    """GTP: valid in Nextrade's pre-market only, like the two that follow."""
     NXT_PRE_BEST_OPPOSITE = "nxt-pre-best-opposite"
     NXT_PRE_BEST_OWN = "nxt-pre-best-own"
     AFTER_LIMIT = "after-limit"
@@ -102,14 +105,13 @@ class OrderKind(StrEnum):
     @property
     def priced(self) -> bool:
         """True for a kind that needs a price in won. The market sets the price of other kinds."""
-        # A set, and no test of the name: the spelling of "post-close" or "best-own" does not tell
-        # that the order names no price. KIS takes "0" as the price of such kinds (workbook, sheet
-        # order-cash).
+        # A set, because the names of kinds such as "post-close" or "best-own" do not show that they
+        # have no price. KIS wants "0" as the price of such kinds (workbook, sheet order-cash).
         return self in _PRICED
 
     @property
     def immediate(self) -> bool:
-        """True for IOC and FOK: what does not match on arrival is cancelled at once."""
+        """True for IOC and FOK: shares that do not match on arrival are cancelled at once."""
         return self.endswith(("-ioc", "-fok"))
 
 
@@ -139,8 +141,8 @@ class Mode(StrEnum):
     @property
     def badge(self) -> str:
         """The mode as a prefix of each line that people read: ``"[SIM] "``."""
-        # The badge stands in front of the text and not only in a colour: a terminal, a log file and
-        # an exported page show it as well.
+        # The mode is a text and not only a colour, so that a terminal, a log file and an exported
+        # page show it as well.
         return f"[{self.upper()}] "
 
 

@@ -1,10 +1,10 @@
 """Reads the values that a person or a program gives: each is converted, or refused in one line.
 
-A notebook hands over numbers of numpy and polars, floats that are whole, texts from forms and
-magics. They are read here once, where they enter, so that nothing odd reaches the desk. Pasted text
-brings what nobody sees: Korean that macOS took apart into its letters, invisible blanks, and
-full-width digits of an input method. ``tidy`` and ``narrow`` take that out. Every function
-raises BadInput with the cure, and imports neither numpy nor polars.
+A notebook passes numbers of numpy and polars, floats that are whole, texts from forms and magics.
+They are read here once, where they enter, so that the desk gets plain values only. Pasted text may
+contain invisible differences: Korean that macOS took apart into its letters, blanks without width,
+and full-width digits of an input method. ``tidy`` and ``narrow`` remove them. Every function raises
+BadInput with the cure, and imports neither numpy nor polars.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kisnb.errors import BadInput
 # A float is exact up to about 9 × 10^15, so a whole float below this bound is the number that was
 # typed.
 MOST = 10**15
-"""Whole numbers stay below this. Won and shares are far smaller; the desk counts in 64 bits."""
+"""Whole numbers stay below this. Won and shares are far smaller, and the desk counts in 64 bits."""
 SHARES, WON = "주", "원"
 """Units that may follow a quantity, and a price: ``10주``, ``70,000원``."""
 WON_SIGNS = "\u20a9\uffe6"
@@ -58,10 +58,10 @@ _NOTHING = (
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
 )
 """Marks that have no width, or turn the direction of writing."""
-# They are apart from _NOTHING, because `tidy` also serves reasons and notes, where an emoji stays
-# whole.
+# They are not in _NOTHING, because `tidy` is also used for reasons and notes, where an emoji must
+# stay whole.
 _JOINERS = "\u200c\u200d"
-"""Marks that hold an emoji of a reason together; they mean nothing in a code or a number."""
+"""Marks that join the parts of an emoji in a reason. They mean nothing in a code or a number."""
 UNSEEN = _BLANKS + _FILLERS + _NOTHING
 """Letters that look like a blank, or like nothing."""
 _TIDY = str.maketrans(dict.fromkeys(_BLANKS + _FILLERS, " ") | dict.fromkeys(_NOTHING))
@@ -91,9 +91,9 @@ def narrow(text: str) -> str:
 
 
 def near_names(name: str, known: Iterable[str], most: int = 1, alike: float = 0.6) -> list[str]:
-    """Return the known names that are spelt most like ``name``, the nearest first.
+    """Return the known names whose spelling is nearest to ``name``, the nearest first.
 
-    At most ``most`` names. ``alike`` says how much of the letters must agree, from 0 to 1.
+    At most ``most`` names. ``alike`` is the least part of the letters that must agree, from 0 to 1.
     """
     return get_close_matches(name, list(known), most, alike)
 
@@ -140,7 +140,7 @@ def numbered_code(value: object) -> str | None:
 def seconds(value: object, what: str) -> float:
     """Return ``value`` as seconds: a number from 0 to about ten years. Raises BadInput.
 
-    A text is refused, because ``"5"`` and ``"0:05"`` leave open which unit is meant.
+    A text is refused, because ``"5"`` and ``"0:05"`` do not say which unit is meant.
     """
     number = _number(value)
     if number is None:
@@ -172,8 +172,8 @@ def choice(text: str, choices: Sequence[_Choice]) -> _Choice | None:
 
 
 def ordinal(again: object) -> int:
-    """Return the ordinal that ``again=`` gives: left out is 0, True is 1. Raises BadInput."""
-    # A bool is an int for Python, so it is looked at first: `again=True` means one order more.
+    """Return the ordinal that ``again=`` means: 0 when left out, 1 for True. Raises BadInput."""
+    # A bool is an int for Python, so it is checked first: `again=True` means one order more.
     if isinstance(again, bool) or again is None:
         return int(bool(again))
     n = whole(again, "again")
@@ -211,6 +211,9 @@ def time_of_day(value: object, cure: str) -> time:
 
 def text(value: object, what: str) -> str:
     """Return the text ``value``, tidy. Raises BadInput unless it is text that UTF-8 can encode."""
+    # Such as the code of each order.
+    if type(value) is str and value.isascii():
+        return value
     if not isinstance(value, str):
         raise BadInput(f"{what} {shown(value)} is not text", "write it in quotation marks")
     try:
@@ -259,6 +262,9 @@ def whole_text(text: str, unit: str = "") -> int | None:
 
 def _whole(value: object, unit: str = "") -> int | None:
     """Return ``value`` as a whole number; None when it is not one."""
+    # Nearly every order gives an int. The abstract classes below are slow to ask.
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, str):

@@ -54,17 +54,17 @@ def backtest(
 ) -> BacktestResult:
     """Run an agent over bars, or over a recorded day, and return the result.
 
-    ``agent`` is an agent, several agents, or a class. If it is a class, each stock of the data gets
-    an agent of it, made with ``params``. ``data`` are bars or trades: a DataFrame, a dict of code
-    -> DataFrame, or a parquet or CSV file. Bars have the columns code, time (or date), open, high,
+    ``agent`` is an agent, several agents, or a class. For a class, each stock of the data gets its
+    own agent, made with ``params``. ``data`` are bars or trades: a DataFrame, a dict of code ->
+    DataFrame, or a parquet or CSV file. Bars have the columns code, time (or date), open, high,
     low, close (won), volume (shares). Trades have the columns code, time, price (won), qty
-    (shares). A tape (``.tape``) or a recording (``.jsonl``) of a day plays trades and depth.
+    (shares). A tape (``.tape``) or a recording (``.jsonl``) of a day has trades and depth.
 
     - ``cash``: won at the start. None: 100 million for bars. On a recorded day None means that
       the cash is not checked. All agents share the cash. With ``separate=True`` each agent has this
       amount.
     - ``costs``: a commission plan such as ``"bankis"``, or a CostModel. It is required for bars.
-    - ``fills``: percent of a bar's volume that orders may take; None takes any quantity.
+    - ``fills``: the largest part of a bar's volume that orders may take, percent. None: no limit.
     - ``latency``: seconds from the decision until the order is at the exchange.
     - ``sizing``: ``"decision"`` sizes ``target`` and ``buy_value`` at the decision, as live does.
       ``"fill"`` sizes them at the price of the fill, for research on bars.
@@ -76,8 +76,9 @@ def backtest(
     - ``flows``: the data for ``Agent.flows``: a DataFrame with date, code and foreign (shares
       bought net), such as ``session.history.flows`` returns. Without it agents get no flows.
 
-    An order meets the next bar of its stock (``exchange/BAR_FILLS.md``). Raises BadInput and
-    ConfigError with the cure, and RuntimeError with the agent's traceback when an agent fails.
+    An order can be filled from the next bar of its stock on (rules: ``exchange/BAR_FILLS.md``).
+    Raises BadInput and ConfigError with the cure, and RuntimeError with the agent's traceback when
+    an agent fails.
     """
     table = read_flow_table(flows, agent)
     if is_recording(data):
@@ -109,7 +110,7 @@ def _check_options(
     data: str, sizing: object, every: str, start: object = None, end: object = None, *,
     separate: bool,
 ) -> None:  # fmt: skip
-    """Raise BadInput for an option that only a run over bars takes."""
+    """Raise BadInput for an option that works only in a run over bars."""
     for name, given in (
         ("sizing='fill'", sizing == "fill"), ("separate", separate), ("every", bool(every)),
         ("start", start is not None), ("end", end is not None),

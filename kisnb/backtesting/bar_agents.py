@@ -1,4 +1,4 @@
-"""Runs one agent of a back-test over bars: collects its orders, and gives it bars from columns."""
+"""Runs one agent of a back-test over bars: collects its orders, and gives it its bars."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kisnb.backtesting.bar_feed import BarFeed
 from kisnb.backtesting.bar_window import BarWindow
 from kisnb.clock import Ns, kst_day
 from kisnb.errors import BadInput
-from kisnb.events import Bar
+from kisnb.events import Bar, Event, Tick
 from kisnb.market import sessions
-from kisnb.market.bars import length_of
+from kisnb.market.bars import Bars, length_of
 from kisnb.market.flows import FlowTable
 from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_figures import day_before
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState, Part
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -29,34 +29,55 @@ from kisnb.trading.ports.commands import Command, Protect, ReviseOrder, Submit
 
 
 class PlaceAtFill(msgspec.Struct, frozen=True):
-    """A command: place an order that is sized at the price of its fill.
+    """A command: place an order whose shares are computed at the price of its fill.
 
-    Only a back-test can size an order so late.
+    Only a back-test can do this.
     """
 
     intent: Intent
-    """The order, with the shares that are known at the decision."""
+    """The order, with the number of shares as known at the decision."""
     wanted: Wanted
 
 
 BarCommand = Command | PlaceAtFill
-"""All commands of an agent in a back-test over bars."""
+"""The commands that an agent of a back-test over bars can give."""
 
 
 class BarClock:
-    """The clock of a run: the moment at which all its agents are, UTC nanoseconds."""
+    """The clock of a run: the current moment of all its agents, UTC nanoseconds.
 
-    __slots__ = ("now",)
+    It is set to a moment, or to the bar or trade at hand. The moment of a bar is its end. Most
+    handlers never ask for the time, so it is computed when one does.
+    """
+
+    __slots__ = ("_set", "event")
 
     def __init__(self) -> None:
-        self.now: Ns = 0
+        self._set: Ns = 0
+        self.event: Bar | Tick | None = None
+        """The newest bar or trade that the agents have got in the fastest loops."""
+
+    @property
+    def now(self) -> Ns:
+        """The newest moment to which the clock was set."""
+        event = self.event
+        if event is None:
+            return self._set
+        return max(self._set, event.end if isinstance(event, Bar) else event.t)
+
+    @now.setter
+    def now(self, t: Ns) -> None:
+        self._set = t
 
 
 class ShortRunner(AgentRunner):
-    """Runs an agent whose orders go to a run without a core, and is its Host."""
+    """Runs an agent in a back-test that has no ``DeskCore``. It is also the agent's Host.
+
+    Its orders have the short life of ``BarOrders``.
+    """
 
     LACKING: ClassVar[tuple[str, str]] = ("bars", "its bars")
-    """What the data lack of an unknown stock, and what to add: words of the refusal."""
+    """Two words of the refusal of a stock without data: what is missing, and what to add."""
 
     def __init__(
         self,
@@ -73,11 +94,11 @@ class ShortRunner(AgentRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``codes`` are the stocks of the data. ``out`` collects the commands of all agents in order.
-        All agents have the same ``clock``.
+        ``codes`` are the stocks of the data. ``out`` is the list to which the commands of all
+        agents are added, in order. All agents share ``clock``.
         """
-        # One clock for all: to set the time of each of thousands of agents would cost as much as
-        # their bars.
+        # All agents share one clock. Setting the time of thousands of agents one by one would take
+        # as long as their bars.
         self.clock = clock
         super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
         self._codes = frozenset(codes)
@@ -85,7 +106,7 @@ class ShortRunner(AgentRunner):
 
     @property
     def now(self) -> Ns:
-        """The moment at which all agents of the run are."""
+        """The current moment of all agents of the run."""
         return self.clock.now
 
     @now.setter
@@ -93,7 +114,7 @@ class ShortRunner(AgentRunner):
         self.clock.now = t
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command until its turn comes. Return the order that it makes, or None.
+        """Keep a command until the run carries it out. Return the order that it makes, or None.
 
         Raises BadInput for a stock that the data do not have.
         """
@@ -103,6 +124,26 @@ class ShortRunner(AgentRunner):
             self._out.append((self, command))
             return None
         return self._emit(command, command.intent)
+
+    @property
+    def parked(self) -> Sequence[object]:
+        """The handlers that wait."""
+        return self._parked
+
+    def hold(self, coroutine: Part, waits: object) -> None:
+        """Keep a handler that has begun to wait for ``waits``, unless that has happened already.
+
+        An error of the handler is not raised here: it ends the agent.
+        """
+        try:
+            self.act(self._wait, coroutine, waits, None)
+        except BaseException as e:
+            self.failed(e, coroutine)
+            self.close(coroutine)
+
+    def resume(self, event: Event) -> None:
+        """Let the handlers go on whose wait is over, before the agent gets ``event``."""
+        self._resume(event)
 
     def _emit(self, command: BarCommand, intent: Intent) -> Order:
         self._check_code(intent.code)
@@ -137,7 +178,7 @@ class BarRunner(ShortRunner):
         cash: Callable[[], int | None],
         flows: FlowTable | None = None,
     ) -> None:
-        """Connect the agent to this runner. ``at_fill``: orders are sized at their fill."""
+        """Connect the agent to this runner. ``at_fill`` True: orders are sized at their fill."""
         super().__init__(
             agent, agent_id, books, rules, feed.codes, out, clock, cash=cash, flows=flows
         )
@@ -148,9 +189,9 @@ class BarRunner(ShortRunner):
         """Length of the bars that ``on_bar`` gets, nanoseconds. 0: it gets no bars."""
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Place the order that brings the position to ``wanted``, sized now or at the fill.
+        """Place the order that changes the position to ``wanted``, sized now or at the fill.
 
-        Return it, None if no order is needed.
+        Return the order. None: no order is needed.
         """
         if not self._at_fill:
             return super().place(wanted)
@@ -159,7 +200,7 @@ class BarRunner(ShortRunner):
         if wanted.weight == 0:
             shares = -held
         elif not held:
-            # Its fill sizes it. Until then it stands for one share.
+            # The fill decides its shares. Until then it counts as one share.
             shares = 1
         else:
             item = self._rules.instrument(code)
@@ -175,7 +216,7 @@ class BarRunner(ShortRunner):
     def price(self, code: str) -> int:
         """Return the close of a stock's newest closed bar, won.
 
-        Raises BadInput while no bar of the stock has closed.
+        Raises BadInput when no bar of the stock has closed yet.
         """
         column = self._feed.of(code) if code in self._codes else None
         known = bisect_right(column.end, self.now) if column is not None else 0
@@ -186,7 +227,7 @@ class BarRunner(ShortRunner):
         price: int = column.close[known - 1]
         return price
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` closed bars of length ``every``, oldest first."""
         if code not in self._codes:
             raise BadInput(f"the data have no bars of {code}", "add them to the data")
@@ -196,8 +237,8 @@ class BarRunner(ShortRunner):
 
 
 def _newest_flow_day(now: Ns) -> date:
-    """Return the newest day whose flows a decision at ``now`` may know."""
-    # What is decided on the bar that ends at the close trades on the next day. Until then the
-    # day's flows are final.
+    """Return the newest day whose flows an agent that decides at ``now`` may know."""
+    # A decision on the bar that ends at the close trades on the next day. By then the day's flows
+    # are final.
     today = kst_day(now)
     return today if now >= sessions.regular_close(today) else day_before(now)

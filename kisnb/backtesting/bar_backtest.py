@@ -1,4 +1,4 @@
-"""A back-test over bars: from what a person gives to the record of the run."""
+"""A back-test over bars: from the arguments of the call to the record of the run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kisnb.backtesting.bar_orders import BarOrders
 from kisnb.backtesting.bar_prices import BarPrices
 from kisnb.backtesting.bar_rules import NO_LIMITS, BarGate, BarRules, off_grid, universe_of
 from kisnb.backtesting.bar_run import BarRun
+from kisnb.backtesting.data_notes import data_notes
 from kisnb.backtesting.given import Agents, Sizing, code_of, named_agents, read_agents
 from kisnb.backtesting.run_record import RunRecord
 from kisnb.backtesting.run_words import bar_assumptions, costs_in_words, parameters_in_words
@@ -69,6 +70,7 @@ def bar_record(
         has_requotes=any(runner.agent.requote is not None for runner in run.runners),
         exits=run.state.exits, refused=run.orders.exits.refused,
     )  # fmt: skip
+    notes = data_notes(feed, issues, run.state.books)
     return RunRecord(
         agents=tuple(runner.id for runner in run.runners),
         books=run.state.books,
@@ -78,7 +80,7 @@ def bar_record(
         last=feed.last,
         cash=cash * (len(agents) if separate else 1),
         costs=costs_in_words(costs),
-        assumptions=assumptions,
+        assumptions=(*assumptions, *notes),
         parameters=parameters,
     )
 
@@ -137,7 +139,7 @@ def guards_of(runners: Sequence[AgentRunner]) -> dict[str, Guards]:
 
 
 def _check_bars(agent: Agent, feed: BarFeed) -> None:
-    """Raise BadInput for an agent that bars of this length cannot drive."""
+    """Raise BadInput for an agent that has no handler for bars of this length."""
     name = type(agent).__name__
     if type(agent).on_bar is Agent.on_bar:
         raise BadInput(

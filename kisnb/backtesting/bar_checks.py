@@ -1,12 +1,13 @@
 """Reads the bars that a person gives, and refuses bars that contradict themselves.
 
-Each refusal names the first wrong bar and the cure, so that a back-test never runs on a silent
+Each refusal names the first wrong bar and the cure. So no back-test runs on data with a hidden
 mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PRICES = ("open", "high", "low", "close")
 _WHOLE = (*PRICES, "volume")
+OPENS, CLOSES = time(8), time(20, 1)
+"""The hours of all venues: Nextrade trades from 08:00 to 20:00. The last minute is a bar, too."""
 TIMES = ("time", "t", "date", "datetime")
 _NAMES = "code, time (or date), open, high, low, close, volume"
 
@@ -29,16 +32,20 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
     """Read and check bars. Return them sorted, and whether they are daily bars.
 
     They are sorted by time and code. Columns: code, t (begin, UTC ns; midnight in Korea for daily
-    bars), day, open, high, low, close (won), volume (shares). Raises BadInput.
+    bars), day, open, high, low, close (won), volume (shares), whole (False: the bar is not over,
+    as ``session.history`` marks today's). Raises BadInput.
     """
     import polars as pl
 
     frame = read_table(data, code)
     named = {name.lower(): name for name in frame.columns}
-    time = next((named[name] for name in TIMES if name in named), None)
+    moment = next((named[name] for name in TIMES if name in named), None)
     lacking = [n for n in _WHOLE if n not in named]
-    if time is None or lacking or "code" not in named:
-        missing = [*(["code"] if "code" not in named else []), *(["time"] if time is None else [])]
+    if moment is None or lacking or "code" not in named:
+        missing = [
+            *(["code"] if "code" not in named else []),
+            *(["time"] if moment is None else []),
+        ]
         raise BadInput(
             f"the bars have no column {', '.join([*missing, *lacking])}",
             f"name the columns {_NAMES}; daily bars have date, others time"
@@ -46,11 +53,12 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
         )
     if frame.is_empty():
         raise BadInput("there are no bars in the data", f"give rows with {_NAMES}")
-    begin, is_daily = read_times(frame[time])
+    begin, is_daily = read_times(frame[moment])
     rows = frame.select(
         read_codes(frame[named["code"]]),
         begin.alias("t"),
         *(pl.col(named[n]).alias(n) for n in _WHOLE),
+        _is_over(frame, named.get("whole", "")),
     ).with_columns(pl.from_epoch("t", time_unit="ns").dt.offset_by("9h").dt.date().alias("day"))
     rows = _whole_numbers(rows)
     # A halted day has a close and no other price in KRX's own tables.
@@ -62,11 +70,22 @@ def checked(data: object, code: str = "") -> tuple[pl.DataFrame, bool]:
         for name in ("open", "high", "low")
     ).sort("t", "code")
     _refuse_contradictions(rows)
-    return rows.select("code", "t", "day", *_WHOLE), is_daily
+    if not is_daily:
+        refuse_closed_hours(rows)
+    return rows.select("code", "t", "day", *_WHOLE, "whole"), is_daily
+
+
+def _is_over(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """Return the column ``whole``. It is True for all bars of data that do not say it."""
+    import polars as pl
+
+    if name and frame[name].dtype == pl.Boolean:
+        return pl.col(name).fill_null(value=True).alias("whole")
+    return pl.lit(value=True).alias("whole")
 
 
 def read_table(data: object, code: str) -> pl.DataFrame:
-    """Return what a person gave as one table. Raises BadInput.
+    """Return a person's data as one table. Raises BadInput.
 
     ``code`` is the stock of data without the column code.
     """
@@ -89,7 +108,7 @@ def read_table(data: object, code: str) -> pl.DataFrame:
     if isinstance(data, pl.DataFrame):
         return _with_code(data, code)
     if hasattr(data, "to_dict") and hasattr(data, "columns"):
-        # A table of pandas keeps its dates in the index.
+        # A pandas table often has its dates in the index.
         whole: Any = data.reset_index() if hasattr(data, "reset_index") else data
         return _with_code(
             pl.DataFrame({str(name): list(whole[name]) for name in whole.columns}), code
@@ -171,7 +190,7 @@ def _moments(texts: pl.Series) -> pl.Series:
     try:
         return texts.str.to_datetime(strict=False)
     except pl.exceptions.PolarsError:
-        # No text looks like a time at all.
+        # No text could be read as a time.
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
 
 
@@ -225,6 +244,22 @@ def refuse_closed_days(rows: pl.DataFrame) -> None:
                 f"there are bars on {day:%A}, {day}, and KRX did not trade on that day",
                 "drop them, or shift the times: a time without a zone is Korean time",
             )
+
+
+def refuse_closed_hours(rows: pl.DataFrame) -> None:
+    """Raise BadInput for bars or trades at a time of day at which no venue is open."""
+    import polars as pl
+
+    second = pl.from_epoch("t", time_unit="ns").dt.offset_by("9h").dt.time()
+    closed = rows.filter((second < OPENS) | (second > CLOSES))
+    if len(closed):
+        at = kst_datetime(closed["t"][0])
+        raise BadInput(
+            f"there is a row of {closed['code'][0]} at {at:%Y-%m-%d %H:%M} in Korea, and no "
+            f"venue is open before {OPENS:%H:%M} and after {CLOSES:%H:%M}",
+            "drop it, or name the zone of the times: a time without a zone is Korean time, and "
+            "column.dt.replace_time_zone('UTC') says that it is UTC",
+        )
 
 
 def refuse_row_of(rows: pl.DataFrame, row: int, what: str, cure: str) -> NoReturn:

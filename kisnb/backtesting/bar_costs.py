@@ -1,4 +1,4 @@
-"""Fee and tax of the fills over bars, with the rates of a day looked up once."""
+"""Fee and tax of the fills over bars. The rates of a day are looked up once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BarCosts:
         self._day_ends: Ns = 0
         self._day_number = 0
         self._taxes: dict[tuple[Kind, Board], int] = {}
-        """Tax rates of the present day, parts per billion, by kind and board of an issue."""
+        """Tax rates of the current day, parts per billion, by kind and board of an issue."""
 
     def of_fill(self, t: Ns, intent: Intent, before: int, value: int) -> tuple[int, int]:
         """Return the fee and the tax that a fill of ``value`` won adds to its order, won.
@@ -28,7 +28,7 @@ class BarCosts:
         """
         item, costs = self._items[intent.code], self._costs
         if not before:
-            # The whole order trades in one fill, which is nearly every order.
+            # The whole order fills at once, as nearly every order does.
             fee = costs.fee(value, Venue.KRX, item.kind)
             if intent.side is Side.BUY:
                 return fee, 0

@@ -1,12 +1,12 @@
-"""Exits over bars: the desk's own watch, fed with the prices of a bar in the order of the worst.
+"""Exits over bars: the desk's own exit watch gets the prices of a bar, in the worst order.
 
     the open ─► down to the low ─► up to the high
 
-On its way the price passes the price of each stop and of each target. There the desk's watch
-(``ExitWatch``) judges it, and what an exit sells trades at that price, at the open when the bar
-opened beyond it. So when a bar reaches a stop and a target, the stop counts. A target is a limit: a
-bar that only touches it does not take it (``BAR_FILLS.md``, rules 3 and 6). What a bar's volume
-does not fill is sold at the open of the next one, until nothing is held.
+On this way the price passes the price of each stop and of each target. At each of them the desk's
+exit watch (``ExitWatch``) decides. An exit sells at that price, or at the open when the bar opened
+beyond it. So when a bar reaches a stop and a target, the stop counts. A target is a limit order: a
+bar that only touches its price does not fill it (``BAR_FILLS.md``, rules 3 and 6). Shares that the
+volume of the bar does not fill are sold at the open of the next bar, until nothing is held.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from kisnb.trading.turn import Turn
 
 
 class WaitingOrders(Protocol):
-    """The methods of ``BarOrders`` that exits use."""
+    """The methods of ``BarOrders`` that exits call."""
 
     rows: list[Row] | None
     waiting: dict[str, list[Waiting]]
@@ -48,11 +48,14 @@ class WaitingOrders(Protocol):
         """Send a sell in the middle of a bar."""
 
     def cancel(self, now: Ns, key: str, qty: int | None = None) -> None:
-        """Take an order out of the market."""
+        """Cancel an order, or a part of it."""
 
 
 class BarTurn(Turn):
-    """One step of the exit watch over bars. Its rows are applied and kept at once."""
+    """One step of the exit watch over bars.
+
+    It applies the rows of the step at once, and keeps them.
+    """
 
     __slots__ = ("_exits",)
 
@@ -67,11 +70,12 @@ class BarTurn(Turn):
     def emit(self, effect: Effect) -> None:
         """Ignore the effect.
 
-        It asks to be woken at a moment. Here each bar checks the time instead.
+        The watch asks to be woken at a moment. Over bars that is not needed, because each bar
+        checks time.
         """
 
     def publish(self, event: Event) -> None:
-        """Keep a refusal. A session would show it among its troubles. Ignore other events."""
+        """Keep a refusal, which a session would show among its troubles. Ignore other events."""
         if isinstance(event, ProtectionRefused):
             self._exits.refused.append(event)
 
@@ -85,17 +89,17 @@ class BarExits:
         self._orders = orders
         self._state = state
         self._prices = prices
-        # Cancels are asked for by agents that are lost, and none is lost here.
+        # Only a lost agent asks the watch to cancel its orders. No agent is lost in a back-test.
         self._watch = ExitWatch(rules, state, self, Cancels(state, Readings(state)))
         self._bar: Bar | None = None
-        """The bar at hand; None between the bars."""
+        """The bar that is played now. None between the bars."""
         self._price = 0
-        """Where its price is, won."""
+        """The price at this point of the bar, won."""
         self.refused: list[ProtectionRefused] = []
-        """Exits that were not set, with the reason."""
+        """Exits that were not set, each with the reason."""
 
     def record(self, row: Row) -> None:
-        """Apply a row of the watch to the state, and keep it with the other rows."""
+        """Apply a row of the watch to the state, and add it to the rows of the run."""
         self._state.apply(row)
         if self._orders.rows is not None:
             self._orders.rows.append(row)
@@ -113,7 +117,7 @@ class BarExits:
                 return
             close = self._prices.close(now, code)
             if close and not self._watch.watches(code):
-                # The watch has not seen the prices of a stock without an exit.
+                # The watch does not see the prices of a stock without an exit.
                 self._watch.on_tick(turn, _trade(now, code, close))
             self._watch.execute(turn, command)
             self._orders.waiting.setdefault(code, [])
@@ -121,7 +125,7 @@ class BarExits:
             self._watch.execute(turn, command)
 
     def end_idle(self, now: Ns) -> None:
-        """End the exits whose owner has no shares and no order that could bring some."""
+        """End the exits whose owner has no shares of the stock and no order that could buy some."""
         self._watch.proceed(BarTurn(now, self._state, self))
 
     def play(self, bar: Bar, t: Ns) -> None:
@@ -150,7 +154,7 @@ class BarExits:
     def _fall(self, bar: Bar, t: Ns) -> None:
         """Move the price from the open down to the low.
 
-        Stop at each price at which an exit sells.
+        On the way the exits sell, each at its own price.
         """
         at = bar.open
         while at > bar.low:
@@ -166,7 +170,7 @@ class BarExits:
     def _rise(self, bar: Bar, t: Ns) -> None:
         """Move the price from the low up to the high.
 
-        Stop at each price at which an exit sells.
+        On the way the exits sell, each at its own price.
         """
         at = bar.low
         while at < bar.high:
@@ -174,22 +178,23 @@ class BarExits:
             takes = level is not None and at < level < bar.high
             end = level if level is not None and takes else bar.high
             self._orders.meet_part(bar, t, Leg(Way.RISE, at, end, at))
-            # A target that the bar only touches is not taken: the price just below it counts.
+            # A target that the bar only touches does not sell, so the price just below the high
+            # counts.
             self._pass(t, end - 1 if level == bar.high else end)
             at = end
 
     def _pass(self, t: Ns, price: int) -> None:
-        """Let the watch judge a price. If an exit decides to sell, sell at this price."""
+        """Give a price to the watch. If an exit decides to sell, sell at this price."""
         assert self._bar is not None
         self._price = price
         turn = BarTurn(t, self._state, self)
         self._watch.on_tick(turn, _trade(t, self._bar.code, price))
         self.proceed(turn)
 
-    # what ``ExitWatch`` asks of the one who sells
+    # the methods that ``ExitWatch`` calls to sell
 
     def proceed(self, turn: Turn) -> None:
-        """Sell for the exits that have decided to sell, at the price that the bar has reached."""
+        """Sell for the exits that have decided to sell, at the current price of the bar."""
         bar = self._bar
         if bar is None:
             return
@@ -198,7 +203,7 @@ class BarExits:
                 self._sell(turn, watch, bar)
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel the orders that an exit has in the market."""
+        """Cancel the open orders of an exit."""
         for order in live_orders(self._state.books, protection.agent, protection.code):
             if order.key.startswith(EXIT):
                 self._orders.cancel(turn.now, order.key)
@@ -207,7 +212,8 @@ class BarExits:
         protection, now, books = watch.protection, turn.now, self._state.books
         agent, code = protection.agent, protection.code
         for order in live_orders(books, agent, code):
-            # A buy would bring new shares, and a sell has reserved those that must go.
+            # An open buy would bring new shares, and an open sell has reserved shares that the exit
+            # must sell.
             if not order.key.startswith(EXIT):
                 self._orders.cancel(now, order.key)
         if live_orders(books, agent, code):
@@ -215,7 +221,8 @@ class BarExits:
         held = owned(books, agent, code).qty
         owner = BY_HAND if agent in NOBODY else agent
         intent = sell(now, EXIT, owner, code, held, OrderKind.MARKET, None)
-        # One try in a bar: what was denied is denied at each of its prices.
+        # The exit tries once in a bar: an order that was denied would be denied at each of its
+        # prices.
         if held > 0 and intent.key not in books.orders:
             self._orders.sell_at(bar, now, intent, self._price)
             held = owned(books, agent, code).qty
@@ -223,10 +230,7 @@ class BarExits:
             turn.record(ProtectionEnded(now, protection.key, "sold"))
 
     def _is_there(self, protection: Protection) -> bool:
-        """Return whether the owner holds the stock, or has an order of it.
-
-        Only an order that has reached the desk counts.
-        """
+        """Return whether the owner holds the stock or has an order of it that reached the desk."""
         agent, code, books = protection.agent, protection.code, self._state.books
         waiting = {entry.order.key for entry in self._orders.waiting.get(code, ())}
         return owned(books, agent, code).qty > 0 or any(
@@ -235,7 +239,7 @@ class BarExits:
 
 
 def _trade(t: Ns, code: str, price: int) -> Tick:
-    """Return a price of a bar as a trade, without shares."""
+    """Return a price of a bar as a trade. It has no shares."""
     return Tick(t, code, Venue.KRX, price, 0, None, 0, 0, 0, 0)
 
 

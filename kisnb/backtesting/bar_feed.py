@@ -1,4 +1,4 @@
-"""The bars that a back-test plays: checked, and in order of time and code."""
+"""The bars that a back-test plays: checked, and sorted by time and code."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 Data: TypeAlias = "pl.DataFrame | str | Path | Mapping[str, pl.DataFrame]"
 """Bars: a DataFrame, a parquet or CSV file, or a DataFrame for each code."""
-CHUNK = 65_536
-"""The most rows that are Python objects at a time. All rows of a large feed would take gigabytes.
+CHUNK = 8_192
+"""The rows whose columns are lists at one time. They fit into the processor's cache.
 
+A day is never split. A day of a whole market may have more rows.
 """
 
 
+_WHOLE = ("open", "high", "low", "close", "volume")
+
+
 class Chunk(NamedTuple):
-    """Some whole days of bars as columns of lists.
+    """Some whole days of bars, as lists for each column.
 
     ``days`` has five values for each day: the day, its opening, its close, the index of its first
     row, and the index after its last row.
@@ -36,10 +40,8 @@ class Chunk(NamedTuple):
 
     days: list[tuple[date, Ns, Ns, int, int]]
     t: list[Ns]
-    ends: list[Ns]
-    """The moment at which each bar is known: its end, for a daily bar the official close."""
     codes: list[int]
-    """Index into ``BarFeed.codes``."""
+    """The index of each bar's stock in ``BarFeed.codes``."""
     open: list[int]
     high: list[int]
     low: list[int]
@@ -50,7 +52,7 @@ class Chunk(NamedTuple):
 
 
 class BarFeed:
-    """Checked bars of one or many stocks, in order of time and code."""
+    """Checked bars of one or many stocks, sorted by time and code."""
 
     def __init__(self, frame: pl.DataFrame, span: Ns) -> None:
         """Build a feed from the rows of ``checked``. ``span`` is the length of its bars."""
@@ -69,7 +71,7 @@ class BarFeed:
         ends = pl.col("closes") if span == DAY else pl.col("t") + span
         self.rows = (
             frame.join(hours, on="day", how="left", maintain_order="left")
-            .with_columns(ends.alias("end"), traded=pl.col("volume").clip(0, 1))
+            .with_columns(ends.alias("end"), traded=pl.col("volume") > 0)
             .with_columns(code=pl.col("code").cast(pl.Enum(self.codes)))
         )
         """The bars, with ``end`` and the ``opens`` and ``closes`` of their day."""
@@ -89,14 +91,14 @@ class BarFeed:
 
     @property
     def every(self) -> str:
-        """The length of the bars as agents write it, such as ``"1d"`` or ``"5m"``."""
+        """The length of the bars as an agent writes it, such as ``"1d"`` or ``"5m"``."""
         return text_of(self.span)
 
     def __len__(self) -> int:
         return self.rows.height
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the bars in order, some whole days at a time."""
+        """Yield the bars in order, in chunks of whole days."""
         import polars as pl
 
         lengths = self.rows.group_by("day", maintain_order=True).len()["len"].to_list()
@@ -109,9 +111,15 @@ class BarFeed:
                 rows += lengths[last]
                 last += 1
             part = self.rows.slice(start, rows)
-            columns = (part[name].to_list() for name in Chunk._fields[4:])
-            index = part["code"].to_physical().cast(pl.Int64).to_list()
-            yield Chunk(days, part["t"].to_list(), part["end"].to_list(), index, *columns)
+            o, h, lo, c, v = (part[name].to_list() for name in _WHOLE)
+            # A column with one value needs no conversion.
+            traded = [1] * rows if part["traded"].all() else part["traded"].cast(pl.Int64).to_list()
+            index = (
+                [0] * rows
+                if len(self.codes) == 1
+                else part["code"].to_physical().cast(pl.Int64).to_list()
+            )
+            yield Chunk(days, part["t"].to_list(), index, o, h, lo, c, v, traded)
             first, start = last, start + rows
 
     def frame(self) -> pl.DataFrame:
@@ -128,8 +136,8 @@ class BarFeed:
     def of(self, code: str, span: Ns = 0) -> BarColumns:
         """Return the bars of one stock as columns.
 
-        ``span`` is a length in nanoseconds. 0 returns the bars as they are, a longer span joins
-        them. Raises BadInput for a span that is no multiple of the bars' length.
+        ``span`` is a length in nanoseconds. 0 returns the bars as they are. A longer span joins
+        bars. Raises BadInput for a span that is no multiple of the bars' length.
         """
         import polars as pl
 
@@ -157,7 +165,8 @@ class BarColumns:
     def __init__(self, code: str, span: Ns, rows: pl.DataFrame) -> None:
         self.code = code
         self.span = span
-        # Eight bytes a number. A list of Python's integers would take five times as much.
+        # An array needs eight bytes for a number. A list of Python integers would need five times
+        # as much.
         self.t, self.end, self.open, self.high, self.low, self.close, self.volume = (
             array("q", rows[name].to_list())
             for name in ("t", "end", "open", "high", "low", "close", "volume")
@@ -216,7 +225,10 @@ def _within(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.Dat
 
 
 def _span(frame: pl.DataFrame, every: str) -> Ns:
-    """Return the length of bars, nanoseconds: ``every``, else the smallest distance of two bars."""
+    """Return the length of bars, nanoseconds:
+
+    ``every``, or else the shortest distance of two bars.
+    """
     import polars as pl
 
     if every:
@@ -234,8 +246,8 @@ def _span(frame: pl.DataFrame, every: str) -> Ns:
 def _joined(rows: pl.DataFrame, span: Ns) -> pl.DataFrame:
     """Join the bars of one stock to bars of length ``span``.
 
-    A longer bar never contains bars of two days. Agents know it from the moment at which it is
-    over. They know a daily bar from the end of the day's last bar.
+    A longer bar never contains bars of two days. An agent knows such a bar from its end on. It
+    knows a daily bar from the end of the day's last bar on.
     """
     import polars as pl
 

@@ -1,11 +1,11 @@
-"""Orders over bars: fills them in bars, and applies their facts directly to the state.
+"""The orders of a run over bars: fills them in bars, and applies their facts directly to the state.
 
     take ─► IntentTaken ─► the gate ─► SendStarted ─► Sent ─► waits for bars ─► Filled | Expired
                               └─► Denied
 
-The desk's own path of an order (``OrderPath``, notices, readings) leads to the same rows. It also
-writes RouteDecided and Accepted, keeps evidence and costs four times as much. A property test plays
-both and compares their rows.
+This is the short life of an order. At a desk the path of an order (``OrderPath``, notices,
+readings) leads to the same rows. That path also writes RouteDecided and Accepted, keeps evidence,
+and takes four times as long. A property test plays both and compares their rows.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from kisnb.trading.ports.journal_rows import Row
 from kisnb.trading.state import State
 
 ROUTE = "session_default"
-"""The router's reason for an order whose stock trades at one venue."""
+"""The reason that the router gives for an order whose stock trades at one venue only."""
 
 
 class BarOrders:
@@ -76,30 +76,35 @@ class BarOrders:
     ) -> None:
         """Open the account with ``cash`` won at ``now``.
 
-        ``percent``: the part of a bar's volume that orders may take, None for any quantity.
+        ``percent`` is the largest part of a bar's volume that orders may take; None: no limit.
         ``own_cash`` has the won of each agent. None: all agents share the cash. ``guards`` has the
         guards of each agent that has guards, by the agent's id.
         """
         self.state = state
         self.waiting: dict[str, list[Waiting]] = {}
-        """Orders that meet the next bar of their stock, by code, oldest first."""
+        """The orders that wait for the next bar of their stock, by code, oldest first."""
         self.held: dict[str, int] = {}
         """Shares of each stock that the account holds."""
         self.held_value = 0
-        """Their value at the base prices of the day, won."""
+        """The value of the held shares at the base prices of the day, won."""
         self.rows: list[Row] | None = None
         """The rows in order. None: they are not kept. A caller that needs them sets a list."""
         self._rules = rules
         self._gate = gate
         self._percent = percent
         self.notify: Callable[[Order, OrderFact], None] | None = None
-        """Called with each order and its fact. None: no agent has a handler for them."""
+        """Called with each order and its fact. None: nobody gets facts."""
+        self.hears: Callable[[str], bool] = lambda _agent: True
+        """Tells whether ``notify`` is of use to an agent now, by the agent's id."""
         self._own_cash = own_cash
         self._limit_buys: dict[str, Order] = {}
-        """Limit buys that were sent, by key; ended ones are dropped when they are counted."""
+        """Limit buys that were sent, by key.
+
+        Those that have ended are removed when they are counted.
+        """
         self._number = 0
         self._room = 0
-        """Shares that orders may still take of the bar at hand."""
+        """Shares of the current bar that orders may still take."""
         self._routes = {kind: Route(Venue.KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
         self._costs = BarCosts(rules)
         state.apply(AccountOpened(now, cash, ()))
@@ -109,10 +114,13 @@ class BarOrders:
         for agent, own in guards.items():
             state.apply(GuardsSet(now, agent, own))
 
-    # what agents want
+    # the commands of agents
 
     def take(self, command: BarCommand, now: Ns, arrives: Ns) -> None:
-        """Carry out an agent's command at ``now``. Its order meets bars from ``arrives`` on."""
+        """Carry out an agent's command at ``now``.
+
+        Its order can fill in bars from ``arrives`` on.
+        """
         match command:
             case PlaceAtFill(intent=intent, wanted=wanted):
                 order = self.state.books.orders[intent.key]
@@ -131,23 +139,53 @@ class BarOrders:
                 if self.rows is not None:
                     self.rows.append(decision)
             case _:
-                # These are for a desk that serves sessions.
+                # The other commands are for a desk that serves sessions.
                 pass
         if self.state.exits.watches:
             self.exits.end_idle(now)
 
     def _submit(self, now: Ns, intent: Intent, arrives: Ns) -> None:
-        self._record(IntentTaken(now, intent))
+        taken = IntentTaken(now, intent)
         no = self._gate.check(now, intent, self.state) or self._guarded(now, intent)
         if no is not None:
+            self._record(taken)
             self._record(Denied(now, intent.key, *no))
             return
-        self._send(now, intent, self._routes[intent.kind])
-        order = self.state.books.orders[intent.key]
+        if self._is_quiet(intent.agent):
+            order = self._send_at_once(taken)
+        else:
+            self._record(taken)
+            self._send(now, intent, self._routes[intent.kind])
+            order = self.state.books.orders[intent.key]
         self.waiting.setdefault(intent.code, []).append(Waiting(order, intent, arrives, None))
 
+    def _is_quiet(self, agent: str) -> bool:
+        """Return whether nobody needs to hear of an order's facts one after another."""
+        return self.notify is None or not self.hears(agent)
+
+    def _send_at_once(self, taken: IntentTaken) -> Order:
+        """Take an order and send it. No handler of the agent is called. Return the order."""
+        t, intent = taken.t, taken.intent
+        started, sent = self._sending(t, intent)
+        order = self.state.apply_sent(taken, started, sent)
+        if self.rows is not None:
+            self.rows += (taken, started, sent)
+        if intent.price is not None and intent.side is Side.BUY:
+            self._limit_buys[intent.key] = order
+        return order
+
+    def _sending(self, t: Ns, intent: Intent) -> tuple[SendStarted, Sent]:
+        """Return the facts of an order that is sent at ``t``, with the next order number."""
+        day = self._costs.day_number(t)
+        highest = self.state.highest.get(day, 0)
+        self._number += 1
+        return (
+            SendStarted(t, intent.key, self._routes[intent.kind], highest),
+            Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX)),
+        )
+
     def _guarded(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard of the buy's agent denies the buy; None when no guard denies it."""
+        """Return the reason why a guard of the agent denies a buy. None: no guard denies it."""
         if self._guards is None:
             return None
         self._prices.now = now
@@ -181,14 +219,14 @@ class BarOrders:
         moved = Waiting(order, intent, arrives, None)
         place = next(i for i, w in enumerate(entries) if w.order is old)
         if intent.price == old.intent.price:
-            # At the same price the shares keep their place.
+            # At the same price the shares keep their place in the queue.
             entries.insert(place, moved)
         else:
             entries.append(moved)
         self._drop_ended(intent.code)
 
     def cancel(self, now: Ns, key: str, qty: int | None = None) -> None:
-        """Cancel ``qty`` shares of an order, None for all of its leaves."""
+        """Cancel ``qty`` shares of an order. None: all of its leaves."""
         order = self.state.books.orders.get(key)
         if order is None or not order.is_open:
             return
@@ -215,11 +253,26 @@ class BarOrders:
         self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
         if bar.code in self.state.exits.codes:
             self.exits.play(bar, t)
-        else:
+        elif not self._sizes_alone(bar, t):
             self.meet_part(bar, t, whole(bar))
 
+    def _sizes_alone(self, bar: Bar, t: Ns) -> bool:
+        """Fill the only waiting order, if its fill sizes it. Return whether that was all.
+
+        ``meet_part`` would do the same. Research on bars has one such order after another.
+        """
+        entries = self.waiting[bar.code]
+        entry = entries[0] if len(entries) == 1 else None
+        if entry is None or entry.wanted is None or entry.arrives > t or not bar.volume:
+            return False
+        del self.waiting[bar.code]
+        is_done = self._size(bar, t, entry) is not None
+        if not is_done or entry.order.is_open:
+            self.waiting[bar.code] = [entry, *self.waiting.get(bar.code, [])]
+        return is_done
+
     def meet_trade(self, bar: Bar, t: Ns) -> None:
-        """Fill the orders of a stock by one trade, which ``bar`` holds."""
+        """Fill the orders of a stock by one trade, which ``bar`` contains."""
         self._room = bar.volume if self._percent is None else bar.volume * self._percent // 100
         if bar.code in self.state.exits.codes:
             self.exits.play_trade(bar, t)
@@ -247,7 +300,7 @@ class BarOrders:
             self._fill(bar, t, entry, leg)
             if entry.order.is_open:
                 left.append(entry)
-        # Handlers of the fills may have ordered more of this stock.
+        # Handlers of these fills may have given new orders of this stock.
         self._keep(bar.code, left + self.waiting.get(bar.code, []))
 
     def sell_at(self, bar: Bar, t: Ns, intent: Intent, price: int) -> None:
@@ -292,7 +345,7 @@ class BarOrders:
         self._record(Filled(t, intent.key, shares, price, fee, tax, Venue.KRX, t))
 
     def _is_locked(self, bar: Bar, t: Ns, *, buys: bool) -> bool:
-        """Return whether a bar stays at a limit price where orders of this side cannot trade."""
+        """Return whether a bar stays at a limit price at which orders of this side cannot trade."""
         limits = self._rules.bar_days.of(t, bar.code) if bar.high == bar.low else None
         lower, upper = limits.limits if limits is not None and limits.limits else (0, 0)
         return limits is not None and locked(buys, bar.high, bar.low, lower, upper)
@@ -329,7 +382,7 @@ class BarOrders:
             self._record(IntentTaken(t, intent))
             self._record(Denied(t, intent.key, *no))
             return 0
-        if self.notify is None and (self._percent is None or qty <= self._room):
+        if self._is_quiet(intent.agent) and (self._percent is None or qty <= self._room):
             self._trade_at_once(bar.open, t, intent)
             return qty
         self._record(IntentTaken(t, intent))
@@ -337,16 +390,11 @@ class BarOrders:
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
-        """Send an order and fill all of it at the open, without calling a handler of the agent."""
-        day = self._costs.day_number(t)
-        started = SendStarted(
-            t, intent.key, self._routes[OrderKind.MARKET], self.state.highest.get(day, 0)
-        )
-        self._number += 1
+        """Send an order and fill it whole at the open. No handler of the agent is called."""
+        started, sent = self._sending(t, intent)
         value = intent.qty * price
         fee, tax = self._costs.of_fill(t, intent, 0, value)
         taken = IntentTaken(t, intent)
-        sent = Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX))
         filled = Filled(t, intent.key, intent.qty, price, fee, tax, Venue.KRX, t)
         self._note_fill(intent, intent.qty, value, fee + tax)
         self.state.apply_at_once(taken, started, sent, filled)
@@ -354,7 +402,7 @@ class BarOrders:
             self.rows += (taken, started, sent, filled)
 
     def _note_fill(self, intent: Intent, shares: int, value: int, costs: int) -> None:
-        """Update the shares that are held, and the agent's own cash."""
+        """Update the held shares, and the agent's own cash."""
         buys = intent.side is Side.BUY
         held = self.held.get(intent.code, 0) + (shares if buys else -shares)
         if held:
@@ -367,7 +415,10 @@ class BarOrders:
             self._own_cash[intent.agent] += (-value if buys else value) - costs
 
     def _shares(self, bar: Bar, intent: Intent, wanted: Wanted) -> int:
-        """Return the shares that ``wanted`` means at the open of a bar, negative to sell."""
+        """Return the shares that ``wanted`` means at the open of a bar.
+
+        Negative: shares to sell.
+        """
         agent, code, price = intent.agent, intent.code, bar.open
         books = self.state.books
         held = books.of(agent).position(code).qty
@@ -389,9 +440,9 @@ class BarOrders:
         return change(wanted, means, self._rules.costs, self._costs.kind(code))
 
     def _reserved(self, agent: str) -> int:
-        """Return the cash that limit buys at the exchange may need, won.
+        """Return the cash that open limit buys may need, won.
 
-        ``agent`` counts the buys of this agent alone; empty for all agents.
+        ``agent`` counts only the buys of this agent. Empty: those of all agents.
         """
         buys = self._limit_buys
         if not buys:
@@ -405,9 +456,9 @@ class BarOrders:
         )
 
     def end_day(self, now: Ns) -> None:
-        """End the day's orders that were not filled: they expire, or are denied if never sent."""
+        """End the day's orders that are not filled. Unsent ones are denied, the others expire."""
         entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
-        # In the order in which they were given, as the desk books a list of KIS's.
+        # The orders end in the order in which they were given, as a desk books KIS's list.
         for key in [key for key in self.state.books.live if key in entries]:
             entry, order = entries[key], entries[key].order
             if entry.wanted is not None:
@@ -417,7 +468,7 @@ class BarOrders:
             elif order.is_open:
                 self._record(Expired(now, key, order.leaves))
         self.waiting.clear()
-        # An exit looks at each bar of its stock.
+        # A stock with an exit keeps an entry, because the exit watches each bar.
         self.waiting.update((code, []) for code in self.state.exits.codes)
 
     # inside
@@ -426,9 +477,9 @@ class BarOrders:
         self._keep(code, [w for w in self.waiting.get(code, ()) if w.order.is_open])
 
     def _keep(self, code: str, left: list[Waiting]) -> None:
-        """Keep the waiting orders of a stock.
+        """Keep the waiting orders ``left`` of a stock.
 
-        A stock with an exit keeps its entry, also when no order waits.
+        A stock with an exit keeps an entry even without waiting orders.
         """
         if left or code in self.state.exits.codes:
             self.waiting[code] = left
@@ -439,7 +490,7 @@ class BarOrders:
         self.state.apply(fact)
         if self.rows is not None:
             self.rows.append(fact)
-        # An agent knows of its own intent: as live, it hears of what becomes of it.
+        # An agent knows its own intent. As live, it gets only the later facts.
         if self.notify is not None and not isinstance(fact, IntentTaken | ExternalFound):
             self.notify(self.state.books.orders[fact.key], fact)
 

@@ -1,4 +1,4 @@
-"""The prices of bars that are known at a moment: for guards, exits and sizing. Whole won."""
+"""The prices of bars that are known at a moment, for guards, exits and sizing. Whole won."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kisnb.clock import Ns, kst, kst_day
 
 
 class Prices(Protocol):
-    """The interface to the prices that are known at a moment, won; 0 for an unknown price."""
+    """The interface to the prices that are known at a moment. Won; 0: the price is not known."""
 
     now: Ns
 
@@ -29,20 +29,20 @@ class BarPrices:
     def __init__(self, feed: BarFeed) -> None:
         self._feed = feed
         self.now: Ns = 0
-        """The moment that ``price`` answers for."""
+        """The moment for which ``price`` returns prices."""
 
     def price(self, code: str) -> int:
-        """Return the close of the newest closed bar of a stock, won; 0 when there is none."""
+        """Return the close of the newest closed bar of a stock, won. 0: no bar has closed."""
         return self.close(self.now, code)
 
     def close(self, now: Ns, code: str) -> int:
-        """Return the close of the newest bar of a stock that has closed by ``now``; 0: none."""
+        """Return the close of a stock's newest bar that has closed by ``now``. 0: none has."""
         column = self._feed.of(code)
         known = column.known(now)
         return column.close[known - 1] if known else 0
 
     def high(self, now: Ns, code: str) -> int:
-        """Return the highest price of the day in its closed bars, won; 0 when there is none."""
+        """Return the highest price of the day in its closed bars, won. 0: no bar has closed."""
         column, begin = self._feed.of(code), kst(kst_day(now), 0)
         at, highest = column.known(now) - 1, 0
         while at >= 0 and column.t[at] >= begin:

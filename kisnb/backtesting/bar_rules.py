@@ -1,7 +1,7 @@
 """The market's rules for a back-test over bars: base prices, limits and grids of past days.
 
 A live desk asks KIS for these facts each day. Here they follow from the bars: the base price of a
-day is the stock's close of the day before. On its first day it is its first open.
+day is the stock's close of the day before. On the first day of the data it is the first open.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ BARS_TAKE = Capabilities(
     kinds=(OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT),
     can_order=True,
 )
-"""The venue and the kinds of orders over bars: KRX, because bars have its prices, and the kinds
-that four prices can fill."""
+"""The venue and the kinds of orders over bars.
+
+The venue is KRX, because bars have KRX's prices. The kinds are those that four prices can fill.
+"""
 NO_LIMITS = Limits(max_order_value=1 << 62)
 """The limits of a back-test whose caller gives no limits: no order is too large."""
 
 
 class BarDays(StockDays):
-    """The facts of stocks on the day that is being played."""
+    """The facts about stocks on the day that is played."""
 
     def __init__(self, universe: Universe, is_adjusted: Callable[[str], bool]) -> None:
         super().__init__(universe)
         self.bases: dict[str, int] = {}
         """Base price of each stock on the played day, won."""
-        self._known: dict[str, tuple[int, Ns, tuple[int, int]]] = {}
-        """Base price, end of the day and limit prices of each stock, as they were looked up."""
+        self._known: dict[str, tuple[int, Ns, StockDay]] = {}
+        """Base price, end of the day, and facts of each stock that was looked up."""
         self._is_adjusted = is_adjusted
 
     def of(self, now: Ns, code: str) -> StockDay | None:
-        """Return base price and limit prices of a stock; None before its first bar."""
-        base = self.bases.get(code)
+        """Return base price and limit prices of a stock. None before its first bar."""
+        base, known = self.bases.get(code), self._known.get(code)
+        if known is not None and known[0] == base and known[1] - DAY <= now < known[1]:
+            return known[2]
         if base is None or code not in self.universe:
             return None
-        known = self._known.get(code)
-        if known is not None and known[0] == base and known[1] - DAY <= now < known[1]:
-            limits = known[2]
-        else:
-            limits = self.limits(now, code, base)
-            self._known[code] = base, kst(kst_day(now), 0) + DAY, limits
-        return StockDay(now, code, base, limits, base, False, False, 0)
+        today = StockDay(now, code, base, self.limits(now, code, base), base, False, False, 0)
+        self._known[code] = base, kst(kst_day(now), 0) + DAY, today
+        return today
 
     def limits(self, now: Ns, code: str, base: int) -> tuple[int, int]:
         """Return the lower and the upper limit price for a base price, won.
@@ -99,7 +99,7 @@ class BarGate(Gate):
         self._bar_rules = rules
 
     def check(self, now: Ns, intent: Intent, state: object) -> No | None:
-        """Return why the order may not be sent; None when it may."""
+        """Return the reason why the order may not be sent. None when it may."""
         no = super().check(now, intent, state)  # type: ignore[arg-type]
         if no is not None or intent.kind in (OrderKind.MARKET, OrderKind.LIMIT):
             return no
@@ -140,9 +140,8 @@ def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple
 def off_grid(rows: pl.DataFrame, issues: Universe) -> frozenset[str]:
     """Return the codes of the stocks whose prices are adjusted.
 
-    A stock is among them when one of its prices is off the tick grid of its day. At most
-    ``SAMPLED`` bars are compared, drawn from all of them. ``rows`` has the columns code, day, open,
-    high, low, close.
+    Such a stock has a price that is not on the tick grid of its day. At most ``SAMPLED`` bars are
+    compared, drawn from all of them. ``rows`` has the columns code, day, open, high, low, close.
     """
     import polars as pl
 

@@ -1,14 +1,14 @@
-"""Plays bars: orders meet the next bar, agents decide when a bar has closed.
+"""Plays bars: orders fill in the next bar, agents decide when a bar has closed.
 
-One step is one begin of a bar, with the bars of all stocks that begin then:
+One step has the bars of all stocks that begin at one moment:
 
     1. orders that wait for one of these stocks meet its bar       BarOrders.meet
     2. on the last step of a day the orders of the day end         BarOrders.end_day
     3. each agent gets its bar, at the moment at which it closed   Agent.on_bar
-    4. what the agents want is carried out, in their order         BarOrders.take
+    4. the commands of the agents are carried out, in order        BarOrders.take
 
-Commands of the last step of a day wait until the first step of the next day. Nothing else
-happens between the steps, so the boundaries of market sessions cost nothing unless an agent has
+Commands of the last step of a day wait until the first step of the next day. Nothing else happens
+between the steps. So the boundaries of market sessions cost no time unless an agent has
 ``on_phase``.
 """
 
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from kisnb.backtesting.bar_agents import BarCommand, BarRunner
@@ -28,14 +29,15 @@ from kisnb.backtesting.run_record import equity_frame
 from kisnb.backtesting.stuck import stuck_handlers_end
 from kisnb.clock import DAY, Ns
 from kisnb.events import Bar
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.handlers import Handled
 from kisnb.trading.state import State
 
 if TYPE_CHECKING:
     import polars as pl
 
 HANDLERS = ("on_start", "on_bar", "on_fill", "on_order", "on_phase")
-"""Handlers that bars can call."""
+"""The handlers that bars can call."""
 
 
 class BarRun:
@@ -61,22 +63,26 @@ class BarRun:
         self.rules = rules
         self.state = state
         self._out = out
-        self._overnight: list[tuple[BarRunner, BarCommand]] = []
         self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
-        self._is_plain = agents.is_plain
+        self._turn = 0
+        """Number of the coroutine that awaits handlers now."""
         self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
-        """How many bars of its own, longer length an agent has got of each of its stocks."""
+        """By agent and stock: how many bars of the agent's own, longer length it has got."""
         self._equity: list[tuple[Ns, int, int]] = []
-        self._single: list[tuple[BarRunner, Callable[[Bar], object]] | None] | None = None
-        """The agent of each stock and its ``on_bar``, by index of the stock. None: a stock has two
-        agents, or an agent has coroutines, ``on_phase`` or longer bars."""
-        if self._is_plain and not self._longer and all(len(r) == 1 for r in self._of_code.values()):
+        self._single: list[tuple[BarRunner, Callable[[Bar], Handled]] | None] | None = None
+        """The only agent of each stock and its ``on_bar``, by index of the stock.
+
+        None: a stock has two agents, or an agent has coroutines, ``on_phase`` or longer bars.
+        """
+        if (
+            agents.is_plain
+            and not self._longer
+            and all(len(r) == 1 for r in self._of_code.values())
+        ):
             at = (self._of_code.get(code) for code in feed.codes)
             self._single = [None if of is None else (of[0], of[0].agent.on_bar) for of in at]
-        if agents.hears:
-            orders.notify = agents.notify
 
     # the loop
 
@@ -89,11 +95,14 @@ class BarRun:
         loops = frozenset(
             f.__code__
             for f in (
-                BarRun._day_of_one,
+                BarRun._call_one,
+                BarRun._driver,
+                BarRun._finish_day,
                 BarRun._deliver,
                 BarRun._deliver_single,
                 RunAgents.notify,
-                BarRun._start,
+                RunAgents.finish,
+                AgentRunner.act,
             )
         )
         with stuck_handlers_end(patience, loops, self._agents.interrupted):
@@ -101,15 +110,17 @@ class BarRun:
 
     def _run(self) -> None:
         one = len(self.feed.codes) == 1 and len(self.runners) == 1 and not self._longer
-        day = self._day_of_one if one and self._is_plain else self._day_of_many
-        # The loop makes no circles; without the objects of before, each collection is short.
+        day = self._day_of_one if one and self._agents.is_direct else self._day_of_many
+        # The loop makes no reference cycles. With all earlier objects frozen, each garbage
+        # collection is short.
         gc.freeze()
         try:
             self._start()
             for chunk in self.feed.chunks():
                 bars = self._bars(chunk)
-                for index in range(len(chunk.days)):
-                    day(chunk, bars, index)
+                for index, (_, _, _, first, stop) in enumerate(chunk.days):
+                    # A day at a time: what is made and soon dropped stays in the cache.
+                    day(chunk, list(islice(bars, stop - first)), index)
         finally:
             gc.unfreeze()
             for runner in self.runners:
@@ -118,38 +129,34 @@ class BarRun:
     def _start(self) -> None:
         _, opens, _ = self.feed.hours[0]
         for runner in self.runners:
-            runner.start(opens)
-            self._agents.check(runner)
-        self._overnight, self._out[:] = list(self._out), []
+            self._agents.start(runner, opens)
+        self._agents.take(opens)
 
-    def _bars(self, chunk: Chunk) -> list[Bar]:
+    def _bars(self, chunk: Chunk) -> Iterator[Bar]:
         codes: Any = (
             repeat(self.feed.codes[0])
             if len(self.feed.codes) == 1
             else map(self.feed.codes.__getitem__, chunk.codes)
         )
         span = repeat(self.feed.span)
-        _, t, _, _, *columns = chunk
-        return list(map(Bar, t, codes, span, *columns))
+        _, t, _, *columns = chunk
+        return map(Bar, t, codes, span, *columns)
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
-        """Set missing base prices, and carry out the commands given after the last close."""
+        """Set missing base prices, and carry out the commands that came after the last close."""
         bases = self.rules.bar_days.bases
         if len(bases) < len(self.feed.codes):
             for bar in bars:
                 bases.setdefault(bar.code, bar.open)
-        if self._overnight:
-            wanted, self._overnight = self._overnight, []
-            for _, command in wanted:
-                # What was decided after the last close is at the exchange when the day opens.
-                self.orders.take(command, opens, opens)
+        self._agents.open_day(opens)
 
     def _end_day(self, closes: Ns, closes_of_day: Iterable[tuple[str, int]]) -> None:
-        """End the day's orders, and set its closes as base prices of the next day."""
+        """End the day's orders, and set the day's closes as base prices of the next day."""
         if self.orders.waiting:
             self.orders.end_day(closes)
         self.rules.bar_days.bases.update(closes_of_day)
         self._note_equity(closes)
+        self._agents.close_day()
 
     def _note_equity(self, closes: Ns) -> None:
         bases = self.rules.bar_days.bases
@@ -158,59 +165,129 @@ class BarRun:
         self._equity.append((closes, self.state.cash or 0, held))
 
     def _day_of_one(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
-        """Play a day of one stock for one agent without coroutines. This is the fastest loop."""
-        _, opens, _, first, stop = chunk.days[index]
-        ends, orders, out = chunk.ends, self.orders, self._out
+        """Play a day of one stock for one agent. This is the fastest loop."""
+        _, opens, closes, _, _ = chunk.days[index]
         (runner,) = self.runners
-        waiting, meet, clock = orders.waiting, orders.meet, runner.clock
-        on_bar = runner.agent.on_bar
-        self._begin_day(opens, bars[first : first + 1])
+        self._begin_day(opens, bars[:1])
+        *others, last = bars
+        left = iter(others)
         try:
-            for bar, end in zip(bars[first : stop - 1], ends[first : stop - 1], strict=True):
-                if waiting:
-                    meet(bar, bar.t)
-                clock.now = end
-                on_bar(bar)
-                if out:
-                    self._agents.take(end)
-            last, end = bars[stop - 1], ends[stop - 1]
-            if waiting:
-                meet(last, opens if self.feed.span == DAY else last.t)
-            runner.now = end
-            self._end_day(end, ((last.code, last.close),))
-            on_bar(last)
+            if self._agents.is_plain:
+                self._call_one(runner, left)
+            # Also what is left of a day in which a handler has returned its first coroutine.
+            if not self._agents.is_plain:
+                self._await_one(runner, left)
+            self._finish_day(runner, last, opens, closes)
         except BaseException as e:
+            if runner.state is not AgentState.RUNNING:
+                raise
             self._agents.failed(runner, e)
-        self._overnight, self._out[:] = list(out), []
+        self._agents.take(runner.now)
+
+    def _call_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
+        """Call the handlers of one agent, until the bars end or a handler is a coroutine."""
+        orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
+        waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
+        for bar in bars:
+            if waiting:
+                meet(bar, bar.t)
+                clock.event = bar
+                handled = on_bar(bar)
+            else:
+                clock.event = bar
+                handled = on_bar(bar)
+                if handled is None and not out:
+                    continue
+            if handled is not None:
+                agents.finish(runner, handled)
+            if out:
+                agents.take(bar.end)
+            if not agents.is_plain:
+                return
+
+    def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
+        """Await the handlers of one agent, one call after another.
+
+        One coroutine of ours awaits all of them, because to drive each by itself costs twice as
+        much. When a handler waits, that coroutine waits with it, and the next one goes on.
+        """
+        while True:
+            driver = self._driver(runner, bars, self._turn)
+            try:
+                waits = driver.send(None)
+            except StopIteration:
+                return
+            self._turn += 1
+            self._agents.hold(runner, driver, waits)
+            self._agents.take(runner.now)
+
+    async def _driver(self, runner: BarRunner, bars: Iterator[Bar], turn: int) -> None:
+        """Await the handlers of the next bars. End when another driver has begun."""
+        orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
+        waiting, meet, on_bar, parked = (
+            orders.waiting,
+            orders.meet,
+            runner.agent.on_bar,
+            runner.parked,
+        )
+        for bar in bars:
+            if parked:
+                agents.pass_time(bar.t)
+            if waiting:
+                meet(bar, bar.t)
+            clock.event = bar
+            if parked:
+                agents.resume(runner, bar)
+            handled = on_bar(bar)
+            if type(handled) is CoroutineType:
+                await handled
+                if self._turn != turn:
+                    return
+            if out:
+                agents.take(bar.end)
+
+    def _finish_day(self, runner: BarRunner, last: Bar, opens: Ns, closes: Ns) -> None:
+        """Play the last bar of a day, which ends the day's orders before the agent decides."""
+        begin, end = (opens, closes) if self.feed.span == DAY else (last.t, last.end)
+        if runner.parked:
+            self._agents.pass_time(begin)
+        if self.orders.waiting:
+            self.orders.meet(last, begin)
+        runner.now = end
+        self._end_day(end, ((last.code, last.close),))
+        if runner.parked:
+            self._agents.resume(runner, last)
+        handled = runner.agent.on_bar(last)
+        if handled is not None:
+            self._agents.finish(runner, handled)
 
     def _day_of_many(self, chunk: Chunk, bars: list[Bar], index: int) -> None:
         """Play a day of any number of stocks and agents."""
-        _, opens, _, first, stop = chunk.days[index]
-        self._begin_day(opens, bars[first:stop])
+        _, opens, closes, first, stop = chunk.days[index]
+        self._begin_day(opens, bars)
+        is_daily = self.feed.span == DAY
         for start, end_of_step in _steps(chunk.t, first, stop):
-            step, end = bars[start:end_of_step], chunk.ends[start]
-            is_last = end_of_step == stop
-            t = opens if self.feed.span == DAY else chunk.t[start]
-            if not self._is_plain:
+            step = bars[start - first : end_of_step - first]
+            t, end = (opens, closes) if is_daily else (step[0].t, step[0].end)
+            if self._agents.may_wait:
                 self._agents.pass_time(t)
             if self.orders.waiting:
                 self._meet(step, t)
-            if is_last:
+            if end_of_step == stop:
                 codes = map(self.feed.codes.__getitem__, chunk.codes[first:stop])
                 self._end_day(end, zip(codes, chunk.close[first:stop], strict=True))
-            if self._single is None:
+            if self._single is None or self._agents.may_wait:
                 self._deliver(step, end)
             else:
                 self._deliver_single(step, chunk.codes[start:end_of_step], end)
-            if is_last:
-                self._overnight, self._out[:] = list(self._out), []
-            elif self._out:
+            if self._out:
                 self._agents.take(end)
 
     def _meet(self, step: list[Bar], t: Ns) -> None:
         waiting = self.orders.waiting
         if len(waiting) * 8 < len(step):
-            # A few orders, many stocks: each stock is looked up, and not each bar.
+            # With few orders and many stocks, looking up each order's stock is faster than looking
+            # at each bar.
             by_code = {bar.code: bar for bar in step}
             for code in [code for code in waiting if code in by_code]:
                 self.orders.meet(by_code[code], t)
@@ -221,54 +298,58 @@ class BarRun:
 
     def _deliver(self, step: list[Bar], end: Ns) -> None:
         """Deliver each bar to the agents of its stock."""
-        of_code, is_plain = self._of_code, self._is_plain
+        of_code, agents = self._of_code, self._agents
         runner: BarRunner | None = None
         try:
             for bar in step:
                 for runner in of_code.get(bar.code, ()):
                     if runner.span != bar.span:
                         continue
-                    if is_plain:
-                        runner.now = end
-                        runner.agent.on_bar(bar)
-                    else:
-                        runner.deliver(bar, end)
-                        self._agents.check(runner)
+                    if not agents.is_direct:
+                        agents.deliver(runner, bar, end)
+                        continue
+                    runner.now = end
+                    if agents.may_wait and runner.parked:
+                        agents.resume(runner, bar)
+                    handled = runner.agent.on_bar(bar)
+                    if handled is not None:
+                        agents.finish(runner, handled)
         except BaseException as e:
             if runner is None or runner.state is not AgentState.RUNNING:
                 raise
-            self._agents.failed(runner, e)
+            agents.failed(runner, e)
         for longer in self._longer:
             self._deliver_longer(longer, end)
 
     def _deliver_single(self, step: list[Bar], codes: list[int], end: Ns) -> None:
-        """Deliver each bar to the only agent of its stock.
+        """Deliver each bar of a step to the only agent of its stock.
 
         ``codes`` has the index of each bar's stock in ``BarFeed.codes``.
         """
         single, clock = self._single, self.runners[0].clock
         assert single is not None
+        clock.now = end
         runner: BarRunner | None = None
         try:
             for bar, index in zip(step, codes, strict=True):
                 found = single[index]
                 if found is not None:
                     runner, on_bar = found
-                    clock.now = end
-                    on_bar(bar)
+                    handled = on_bar(bar)
+                    if handled is not None:
+                        self._agents.finish(runner, handled)
         except BaseException as e:
-            if runner is None:
+            if runner is None or runner.state is not AgentState.RUNNING:
                 raise
             self._agents.failed(runner, e)
 
     def _deliver_longer(self, runner: BarRunner, end: Ns) -> None:
-        """Deliver the new bars of an agent's own, longer length that are known at ``end``."""
+        """Deliver to an agent the new bars of its own, longer length that are known at ``end``."""
         for code in dict.fromkeys(runner.agent.stocks()):
             window = self.feed.of(code, runner.span)
             for at in range(self._given[runner.id, code], window.known(end)):
                 self._given[runner.id, code] = at + 1
-                runner.deliver(window.bar(at), end)
-                self._agents.check(runner)
+                self._agents.deliver(runner, window.bar(at), end)
 
     # results
 
@@ -278,9 +359,9 @@ class BarRun:
 
 
 def _steps(times: list[Ns], first: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield the first row and the last row + 1 of each step of a day."""
+    """Yield for each step of a day its first row and the row after its last one."""
     start = first
-    # The bars of many stocks at one moment: the last row of a day of daily bars has its time too.
+    # All rows have one time, as a day of daily bars does. Then they are one step.
     if times[stop - 1] == times[first]:
         yield first, stop
         return

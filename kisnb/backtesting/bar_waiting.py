@@ -1,15 +1,16 @@
 """An order that waits for bars, and the price at which it trades in a part of a bar.
 
-A bar is met as a whole. When an exit watches its stock, it is met in parts, because the exit must
-come between the orders:
+An order *meets* a bar when the run looks whether the order trades in it. It meets the bar as a
+whole. If an exit watches the stock, the order meets the parts of the bar one by one, because the
+exit may sell between them:
 
     part   way of the price     orders that may trade
     OPEN   the open alone       all kinds
     FALL   down to the low      buy limits, sell stops
     RISE   up to the high       sell limits, buy stops
 
-A trade of a run over trades is met as TRADE: a limit order that came before takes part when it
-trades through its limit. Who stood there before is not known.
+In a run over trades, an order meets each trade as a part TRADE. A limit order that came before that
+trade fills only when the trade is beyond its limit, because the queue at the limit is not known.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from kisnb.trading.agents.sizing import Wanted
 
 
 class Way(Enum):
-    """The part of a bar that orders meet."""
+    """The part of a bar that an order meets."""
 
     WHOLE = 0
     OPEN = 1
@@ -45,7 +46,7 @@ class Leg(NamedTuple):
 
 
 class Waiting:
-    """An order that waits for a bar. It is at the exchange, or its fill will decide its shares."""
+    """An order that waits for a bar: it is at the exchange, or its fill will decide its shares."""
 
     __slots__ = ("arrives", "intent", "order", "reached", "rests", "traded", "wanted")
 
@@ -53,27 +54,27 @@ class Waiting:
         self.order = order
         self.intent = intent
         self.arrives = arrives
-        """The order meets bars that begin at this moment or later."""
+        """The moment at which it is at the exchange. It meets bars that begin then or later."""
         self.wanted = wanted
-        """The amount that sizes the order at its fill. None: its shares are known."""
+        """The amount from which its shares are computed at the fill. None: its shares are known."""
         self.reached = False
         """True for a stop-limit order whose stop was reached: it is now a limit order."""
         self.rests = False
-        """It met a trade before, so it stands in the market."""
+        """True when it has met a trade before, so it is already in the exchange's queue."""
         self.traded = 0
-        """Value of its fills so far, won."""
+        """The value of its fills so far, won."""
 
     def price_in(self, leg: Leg, t: Ns) -> int:
-        """Return the price at which the order trades in a part of a bar; 0: it does not trade.
+        """Return the price at which the order trades in a part of a bar. 0: it does not trade.
 
-        The bar begins at ``t``. When the part reaches the order's stop, that is noted in
-        ``reached``.
+        The bar begins at ``t``. If the part reaches the stop of the order, ``reached`` becomes
+        True.
         """
         intent = self.intent
         buys, way, prices = intent.side is Side.BUY, leg.way, leg[1:]
         stop = None if self.reached else intent.stop
         if stop is None:
-            # A price that falls comes to the buyers, a rising one to the sellers.
+            # A falling price reaches buy limits, a rising one sell limits.
             comes = Way.FALL if buys else Way.RISE
             if way in (Way.FALL, Way.RISE) and (intent.price is None or way is not comes):
                 return 0
@@ -89,13 +90,14 @@ class Waiting:
             return stop_price(buys, stop, *prices)
         price = stop_limit_price(buys, stop, intent.price, *prices)
         if self.reached and not price and (way is Way.FALL or way is Way.RISE):
-            # Reached within the bar, it is a limit order from the next bar on (rule 5).
+            # If its stop is reached within the bar, it is a limit order from the next bar on (rule
+            # 5).
             self.arrives = t + 1
         return price
 
 
 def whole(bar: Bar) -> Leg:
-    """Return all of a bar as one part."""
+    """Return the whole bar as one part."""
     return Leg(Way.WHOLE, bar.open, bar.high, bar.low)
 
 

@@ -1,4 +1,4 @@
-"""The newest bars of a stock for an agent: a view of columns, made in constant time."""
+"""The newest bars of a stock for an agent, as a view of columns. Making one takes constant time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import overload
 
 from kisnb.backtesting.bar_feed import BarColumns
 from kisnb.events import Bar
+from kisnb.market.bars import Bars
 
 
-class BarWindow(Sequence[Bar]):
+class BarWindow(Bars):
     """Closed bars, oldest first. ``window.close`` and the other columns are plain sequences.
 
-    A bar that has not closed at the agent's moment is not part of it.
+    It has no bar that closes after the agent's moment.
     """
 
     __slots__ = ("_column", "_start", "_stop")
@@ -32,7 +33,8 @@ class BarWindow(Sequence[Bar]):
             return [self[i] for i in range(*index.indices(len(self)))]
         length = self._stop - self._start
         at = index + length if index < 0 else index
-        # An agent that looks ahead asks for more than there is, and gets an error and no price.
+        # An agent that looks into the future asks for a bar that is not here. It gets an error and
+        # no price.
         if not 0 <= at < length:
             raise IndexError(
                 f"bar {index} of {length}: an agent sees the bars that have closed, no later one"

@@ -1,4 +1,4 @@
-"""Reads what a person gives to ``backtest``: agents, costs, days. Each mistake names its cure."""
+"""Reads the arguments of ``backtest``: agents, costs, days. Each error names its cure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 Agents: TypeAlias = Agent | type[Agent] | Sequence[Agent]
-"""An agent, several agents, or a class: then each stock of the data gets an agent of it."""
+"""An agent, several agents, or a class. For a class, each stock of the data gets its own agent."""
 Sizing: TypeAlias = Literal["decision", "fill"]
 CASH = 100_000_000
-"""Cash at the start when the caller gives none, won."""
+"""Cash at the start, won, for a caller that gives none."""
 
 
 def read_costs(costs: object) -> CostModel:
@@ -45,7 +45,7 @@ def read_cash(cash: object) -> int:
 
 
 def read_day(day: date | str | None) -> date | None:
-    """Return a day of the range; None when none was given. Raises BadInput."""
+    """Return the first or last day of the range. None when none was given. Raises BadInput."""
     if day is None or isinstance(day, date):
         return day
     try:
@@ -55,17 +55,17 @@ def read_day(day: date | str | None) -> date | None:
 
 
 def read_flow_table(frame: pl.DataFrame | None, agent: Agents) -> FlowTable:
-    """Return the flows that agents may ask for; empty for None. Raises BadInput."""
+    """Return the flows for agents. Empty when ``frame`` is None. Raises BadInput."""
     return FlowTable(() if frame is None else read_flows(frame, code_of(agent)))
 
 
 def code_of(agent: Agents) -> str:
-    """Return the stock that an agent or a class names; empty for several agents."""
+    """Return the stock in an agent or in a class. Empty for several agents."""
     return agent.code if isinstance(agent, Agent | type) else ""
 
 
 def single_agent(agent: Agents, params: Mapping[str, object] | None) -> Agent:
-    """Return the one agent of a run over a recorded day. Raises BadInput for several."""
+    """Return the one agent for a run over a recorded day. Raises BadInput for several agents."""
     if isinstance(agent, type):
         return agent(**(params or {}))
     if isinstance(agent, Agent):
@@ -74,9 +74,9 @@ def single_agent(agent: Agents, params: Mapping[str, object] | None) -> Agent:
 
 
 def read_agents(given: Agents, codes: Sequence[str], params: Mapping[str, object]) -> list[Agent]:
-    """Return the agents. If a class is given, make one agent of it for each of ``codes``.
+    """Return the agents. For a class, make one agent for each of ``codes``.
 
-    An agent without a stock gets the stock of the data, when there is only one. Raises BadInput.
+    If the data have one stock, an agent without a stock gets that stock. Raises BadInput.
     """
     if isinstance(given, type):
         if not issubclass(given, Agent):

@@ -1,4 +1,4 @@
-"""The agents of a run without a core: who gets what, which of them wait, and who has failed."""
+"""The agents of a run without a ``DeskCore``: delivers to them, and carries out their commands."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Generic, TypeVar
 
 from kisnb.backtesting.bar_agents import BarCommand, ShortRunner
 from kisnb.backtesting.bar_orders import BarOrders
-from kisnb.backtesting.stuck import AgentFailed
+from kisnb.backtesting.stuck import end_with_agent
 from kisnb.clock import Ns, kst_day
-from kisnb.events import ClockMoved, Filled, OrderFact, PhaseChanged
+from kisnb.events import ClockMoved, Event, Filled, OrderFact, PhaseChanged
 from kisnb.market import sessions
 from kisnb.orders import Order
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_runner import AgentState, Part
+from kisnb.trading.agents.handlers import Handled
 
 R = TypeVar("R", bound=ShortRunner)
 
 
 class RunAgents(Generic[R]):
-    """Carries out what agents want, and delivers moments, phases and facts to them.
+    """Carries out the agents' commands, and delivers moments, phases and facts to the agents.
 
-    ``is_plain`` is True while all agents can be called directly: none of ``handlers`` is a
-    coroutine, and no agent has ``on_phase``. The others go through their runner.
+    ``is_direct`` is True when the run calls the handlers itself. It is False when an agent has
+    ``on_phase``: then all events go through the runners. ``is_plain`` is True as long as no handler
+    is a coroutine. It becomes False when one returns a coroutine.
     """
 
     def __init__(
@@ -35,12 +37,12 @@ class RunAgents(Generic[R]):
         latency: Ns,
         handlers: Sequence[str],
         *,
-        may_be_plain: bool = True,
+        may_be_direct: bool = True,
     ) -> None:
-        """Connect the agents. ``out`` is the list into which the runners put their commands.
+        """Connect the agents. ``out`` is the list to which the runners add the agents' commands.
 
         ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
-        ``handlers`` are the names of those that the data can call. With ``may_be_plain`` False all
+        ``handlers`` are the names of those that the data can call. With ``may_be_direct`` False all
         agents go through their runners.
         """
         self.runners = runners
@@ -55,42 +57,121 @@ class RunAgents(Generic[R]):
             for r in runners
             for name in handlers
         )
-        self.is_plain = may_be_plain and not self._has_phase and not waits
+        self.is_direct = may_be_direct and not self._has_phase
+        self.is_plain = self.is_direct and not waits
+        self.may_wait = not self.is_plain
+        """True while a handler may wait for a moment or an order."""
         self._by_id = {runner.id: runner for runner in runners}
+        self._listeners = frozenset(
+            r.id for r in runners if any(overrides(r.agent, n) for n in ("on_fill", "on_order"))
+        )
+        """The agents with a handler for the facts of their orders."""
         self._orders = orders
         self._out = out
         self._latency = latency
+        self._is_closed = True
+        self._overnight: list[BarCommand] = []
+        """What agents have decided since the last close. It is carried out at the next open."""
+        orders.hears = self.hears
+        if self._listeners or not self.is_plain:
+            orders.notify = self.notify
 
-    @property
-    def hears(self) -> bool:
-        """True if an agent must get facts of its orders: it has a handler or may await them."""
-        return not self.is_plain or any(
-            overrides(r.agent, name) for r in self.runners for name in ("on_fill", "on_order")
-        )
+    def hears(self, agent: str) -> bool:
+        """Return whether an agent must get the facts of its orders now.
+
+        It must when it has a handler for them, and while one of its handlers waits.
+        """
+        if agent in self._listeners or not self.is_direct:
+            return True
+        return self.may_wait and agent in self._by_id and bool(self._by_id[agent].parked)
+
+    def deliver(self, runner: R, event: Event, now: Ns) -> None:
+        """Deliver an event to an agent through its runner. Raises what ends the run."""
+        runner.deliver(event, now)
+        end_with_agent(runner)
+        if runner.parked:
+            self._await_handlers()
+
+    def finish(self, runner: R, handled: Handled) -> None:
+        """Run the coroutine that a handler returned, until it ends or waits.
+
+        It does nothing when the handler returned no coroutine. Raises what the handler raises.
+        """
+        if not inspect.iscoroutine(handled):
+            return
+        self._await_handlers()
+        try:
+            waits = handled.send(None)
+        except StopIteration:
+            return
+        self.hold(runner, handled, waits)
+
+    def _await_handlers(self) -> None:
+        """Expect from now on that handlers are coroutines, and may wait."""
+        self.is_plain, self.may_wait = False, True
+        self._orders.notify = self.notify
+
+    def hold(self, runner: R, coroutine: Part, waits: object) -> None:
+        """Keep a handler that has begun to wait. Raises what ends the run."""
+        self.may_wait = True
+        runner.hold(coroutine, waits)
+        end_with_agent(runner)
+
+    def resume(self, runner: R, event: Event) -> None:
+        """Let the agent's handlers go on whose wait is over. Raises what ends the run."""
+        runner.resume(event)
+        end_with_agent(runner)
+
+    def start(self, runner: R, now: Ns) -> None:
+        """Start an agent. Raises what ends the run."""
+        runner.start(now)
+        end_with_agent(runner)
+        if runner.parked:
+            self._await_handlers()
 
     def interrupted(self) -> str:
-        """Return the note that an interrupt left with an agent; empty when it left none."""
+        """Return the note that an interrupt left with an agent. Empty when no interrupt came."""
         return next((r.interrupted for r in self.runners if r.interrupted), "")
 
     def take(self, now: Ns) -> None:
-        """Carry out the agents' commands one after another, until no agent gives a new one."""
+        """Carry out the agents' commands one after another, until no agent gives a new one.
+
+        After a close they wait for the next open, as a reserved order does at KIS.
+        """
         out = self._out
+        if self._is_closed:
+            self._overnight += [command for _, command in out]
+            out.clear()
         while out:
             wanted, out[:] = list(out), []
             for _, command in wanted:
                 self._orders.take(command, now, now + self._latency)
 
+    def close_day(self) -> None:
+        """Keep what agents decide from now on until the next open."""
+        self._is_closed = True
+
+    def open_day(self, opens: Ns) -> None:
+        """Carry out what was decided since the last close. It is at the exchange at ``opens``."""
+        if self.may_wait:
+            self.pass_time(opens)
+        self._is_closed = False
+        wanted, self._overnight = self._overnight, []
+        for command in wanted:
+            self._orders.take(command, opens, opens)
+        self.take(opens)
+
     def pass_time(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, and deliver phase changes."""
+        """Wake the handlers that sleep until ``t`` or earlier, and deliver changes of phase."""
         while True:
             due = min((w for r in self.runners if (w := r.next_wake()) is not None), default=None)
             if due is None or due > t:
+                self.may_wait = not self.is_direct or any(r.parked for r in self.runners)
                 break
             for runner in self.runners:
                 wake = runner.next_wake()
                 if wake is not None and wake <= due:
-                    runner.deliver(ClockMoved(due), max(due, runner.now))
-                    self.check(runner)
+                    self.deliver(runner, ClockMoved(due), max(due, runner.now))
             self.take(due)
         if self._has_phase:
             self._report_phases(t)
@@ -102,41 +183,32 @@ class RunAgents(Generic[R]):
                 phase = str(sessions.phase(Venue.KRX, moment))
                 event = PhaseChanged(moment, str(sessions.session_id(moment)), Venue.KRX, phase)
                 for runner in self.runners:
-                    runner.deliver(event, moment)
-                    self.check(runner)
+                    self.deliver(runner, event, moment)
 
     def notify(self, order: Order, fact: OrderFact) -> None:
         """Deliver a fact to the agent that placed the order."""
         runner = self._by_id.get(order.intent.agent)
-        if runner is None:
+        if runner is None or not self.hears(runner.id):
             return
         if not self.is_plain:
-            runner.deliver(fact, max(fact.t, runner.now))
-            self.check(runner)
+            self.deliver(runner, fact, max(fact.t, runner.now))
             return
         runner.now = max(fact.t, runner.now)
         try:
             if isinstance(fact, Filled):
-                runner.agent.on_fill(order, fact)
-            runner.agent.on_order(order, fact)
+                self.finish(runner, runner.agent.on_fill(order, fact))
+            self.finish(runner, runner.agent.on_order(order, fact))
         except BaseException as e:
+            if runner.state is not AgentState.RUNNING:
+                raise
             self.failed(runner, e)
 
     def failed(self, runner: R, error: BaseException) -> None:
-        """End an agent whose handler raised ``error``. Raises what ends the run."""
+        """End an agent whose handler raised ``error``. Raises the error that ends the run."""
         runner.failed(error)
-        self.check(runner, error)
-
-    def check(self, runner: R, error: BaseException | None = None) -> None:
-        """Raise AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it."""
-        if runner.state is AgentState.FAILED:
-            text = f"{runner.agent!r} failed: {runner.failed_line}\n{runner.error}"
-            raise AgentFailed(text) from error
-        if runner.state is AgentState.PAUSED:
-            # Only a person who interrupts a handler pauses an agent here. They mean the run.
-            raise KeyboardInterrupt(runner.agent.note)
+        end_with_agent(runner, error)
 
 
 def overrides(agent: Agent, name: str) -> bool:
-    """Return True if the agent's class has a handler of its own under this name."""
+    """Return whether the agent's class has its own handler of this name."""
     return getattr(type(agent), name) is not getattr(Agent, name)

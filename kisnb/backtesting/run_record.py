@@ -11,7 +11,8 @@ import msgspec
 from kisnb.clock import MINUTE, Ns
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 
-# msgspec reads annotations at run time. polars stays out of the import: it takes about 145 ms.
+# msgspec reads annotations at run time. polars is not imported here, because that takes about 145
+# ms.
 if TYPE_CHECKING:
     import polars as pl
 else:
@@ -31,16 +32,16 @@ class RunRecord(msgspec.Struct, frozen=True):
     books: OrderBooks
     """Order books of the account and of every agent, at the end of the run."""
     equity: pl.DataFrame
-    """One row for each trading day, at its close; of a run over ticks, one for each minute.
+    """One row for each trading day, at its close. A run over ticks has a row for each minute.
 
     Columns: time (Datetime("ns"), Asia/Seoul), cash, holdings, equity (Int64, KRW). Holdings are
-    valued at the last price known. No row precedes the first trade of the data.
+    valued at the last price known. No row is before the first trade of the data.
     """
     bars: pl.DataFrame
-    """The bars that were played, in order of time and code; of a run over ticks, their minutes.
+    """The bars that were played, sorted by time and code. For a run over ticks: its minutes.
 
-    Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a
-    daily bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
+    Columns: code (String), time (Datetime("ns"), Asia/Seoul, begin of the bar: midnight for a daily
+    bar), open, high, low, close (Int64, KRW), volume (Int64, shares).
     """
     first: date
     """First trading day of the data."""
@@ -51,7 +52,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     costs: str
     """One sentence on the commission and the tax that were charged."""
     assumptions: tuple[str, ...]
-    """The assumptions as sentences: fills, latency, queue, sizing, and things that are left out."""
+    """The assumptions as sentences: fills, latency, queue, sizing, and what is left out."""
     parameters: tuple[str, ...] = ()
     """The parameters of each agent, in the order of ``agents``: ``"code='005930', n=20"``."""
 
@@ -89,6 +90,16 @@ def minute_bars(trades: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def last_of_day(rows: pl.DataFrame, time: str) -> pl.DataFrame:
+    """Return the last row of each day. ``time`` is the column of their times (KST), oldest first.
+
+    A run by minutes has many rows a day.
+    """
+    days = rows[time].dt.date()
+    is_last = (days != days.shift(-1)).fill_null(value=True)
+    return rows if is_last.all() else rows.filter(is_last)
+
+
 def _kst(name: str) -> pl.Expr:
     """Return a column of UTC nanoseconds as times in Korea."""
     import polars as pl
@@ -100,4 +111,11 @@ def _kst(name: str) -> pl.Expr:
     )
 
 
-__all__ = ["BAR_COLUMNS", "EQUITY_COLUMNS", "RunRecord", "equity_frame", "minute_bars"]
+__all__ = [
+    "BAR_COLUMNS",
+    "EQUITY_COLUMNS",
+    "RunRecord",
+    "equity_frame",
+    "last_of_day",
+    "minute_bars",
+]

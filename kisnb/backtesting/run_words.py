@@ -1,4 +1,4 @@
-"""The sentences of a run about its costs and its assumptions."""
+"""The sentences about the costs and the assumptions of a run."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def tick_assumptions(
     exits: ExitState,
     refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
-    """Return what a run over trades assumes, as sentences."""
+    """Return the assumptions of a run over trades, as sentences."""
     said = [
         _TRADE_FILLS,
         "Any quantity is filled; the shares of a trade are not looked at."
@@ -134,7 +134,7 @@ def tick_assumptions(
 def tape_assumptions(
     latency: float, *, has_orders: bool, has_limits: bool, has_cash: bool
 ) -> tuple[str, ...]:
-    """Return what a run over a recorded day assumes, as sentences."""
+    """Return the assumptions of a run over a recorded day, as sentences."""
     said = [_TAPE_FILLS]
     if has_orders:
         said.append(

@@ -13,13 +13,13 @@ from kisnb.paths import private_dir, state_dir
 from kisnb.terms import Mode
 
 SOCKET_SECONDS = 6.0
-"""Seconds that a desk may take to notice that its socket was removed, and to listen again."""
+"""Seconds in which a desk notices that its socket was removed, and makes a new one."""
 STARTING_SECONDS = 20.0
-"""Seconds that a desk may take after its start to write its address."""
+"""Seconds in which a desk writes its address after its start."""
 
 
 class DeskAddress(msgspec.Struct, frozen=True):
-    """The address at which a desk listens. Only its owner may read the file that holds it."""
+    """The address at which a desk listens. Only the desk's owner may read its file."""
 
     socket: str
     secret: str
@@ -54,8 +54,8 @@ def find_desk(mode: Mode) -> DeskAddress | None:
     None when no desk runs, or when it has not written its address yet. Raises DeskBusy when a desk
     runs and its address cannot be read.
     """
-    # The lock decides and not the file: a file that a killed desk left behind names a process that
-    # is gone.
+    # The lock decides, not the file, because the file of a killed desk names a process that is
+    # gone.
     if not is_held(desk_lock(mode)):
         return None
     path = address_file(mode)
@@ -76,7 +76,7 @@ def is_up(mode: Mode) -> bool:
 
 def kill_command(mode: Mode) -> str:
     """Return a cure for a desk that does not answer: ``kill -9`` and the ids of its processes."""
-    # The supervisor first, or it would start the next desk.
+    # The supervisor is killed first. Otherwise it would start the next desk.
     pids = [
         pid
         for path in (supervisor_lock(mode), desk_lock(mode))
@@ -96,8 +96,8 @@ def find_or_wait(mode: Mode) -> DeskAddress | None:
     Wait up to 20 seconds for a desk that is just starting or has lost its socket. Raises DeskBusy.
     """
     deadline = time.monotonic() + STARTING_SECONDS
-    # A desk takes its lock before it writes its address, and a supervisor takes its own before it
-    # starts a desk. In both gaps there is a desk to wait for.
+    # A desk takes its lock before it writes its address, and a supervisor takes its lock before it
+    # starts a desk. In both cases an address will follow.
     while not _has_socket(running := find_desk(mode)) and is_up(mode):
         if time.monotonic() > deadline:
             lost = (

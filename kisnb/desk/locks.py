@@ -1,11 +1,11 @@
 """Locks of a desk. A lock ends with its process, even if the process is killed.
 
-A lock is an ``flock``. So an old lock file, or a new process with an old id, does not look like a
-running desk. The lock file holds the id of the process.
+A lock is an ``flock``. So neither an old lock file nor a new process with an old id looks like a
+running desk. The lock file contains the id of the process.
 
 There are two kinds. The locks of a *state folder* say whether a desk of this folder runs. The locks
 of a *customer* (account and appkey) are in a folder of the user that ``KISNB_STATE`` does not move,
-because KIS takes one WebSocket session per appkey, whatever state folder a desk has.
+because KIS allows one WebSocket session per appkey, whatever state folder a desk has.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from kisnb.kis.credentials import Credentials
 
 LOOKING_SECONDS = 1.0
-"""A process that only checks a lock holds it for less than this time. A desk holds it for
-longer."""
+"""A process that only checks a lock holds it for less than this time. A desk holds it longer."""
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
-"""Errors that may end by themselves. Then the lock is not taken in another folder, because other
-desks would not see it there."""
+"""Errors that may end by themselves. Then the lock is not taken in another folder.
+
+Other desks would not see it there.
+"""
 
 
 class Lock:
@@ -64,20 +65,21 @@ class Lock:
         fresh = _try_lock(private_dir(self.path.parent) / self.path.name)
         if fresh is None:
             return False
-        # The new lock is held before the old one is given up, so that no other desk comes between.
+        # The new lock is taken before the old one is released, so that no other desk can take it in
+        # between.
         self._file.close()
         self._file = fresh
         self._sign()
         return True
 
     def close(self, *, remove: bool = False) -> None:
-        """Give the lock up. With ``remove``, also delete its file."""
+        """Release the lock. With ``remove``, also delete its file."""
         if remove and _is_at(self._file, self.path):
             self.path.unlink(missing_ok=True)
         self._file.close()
 
     def _sign(self) -> None:
-        # Nothing guards these writes, because only the holder of the lock writes to its file.
+        # These writes need no guard, because only the holder of the lock writes to its file.
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}{self._note}".encode())
         self._file.flush()
@@ -106,9 +108,9 @@ class CustomerLocks:
             raise
 
     def close(self) -> None:
-        """Give the locks up."""
+        """Release the locks."""
         for lock in self.locks:
-            # Every simulator has an appkey of its own: their files would pile up.
+            # Every simulator has its own appkey, so the files would become many.
             with suppress(OSError):
                 lock.close(remove=True)
 
@@ -130,8 +132,8 @@ def _lock_of_customer(path: Path, what: str, mode: Mode) -> Lock:
     try:
         return Lock(path, what, f"\n{state}\n{mode}")
     except DeskBusy:
-        # The holder's state folder is on file, because a desk of another folder is not found by
-        # ``kisnb desk stop`` without it.
+        # The file names the holder's state folder, because without it ``kisnb desk stop`` does not
+        # find a desk of another folder.
         pid, other, its_mode = (*_lines(path), "", "", "")[:3]
         if not other or other == str(state):
             raise
@@ -149,7 +151,8 @@ def is_held(path: Path) -> bool:
     """
     try:
         with path.open("r+b") as lock:
-            # Shared, so that two who look do not take each other for a desk.
+            # The lock is shared, so that two processes that check it do not take each other for a
+            # desk.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -184,15 +187,15 @@ def _try_lock(path: Path) -> IO[bytes] | None:
 
     Raises OSError, with the path.
     """
-    # A notebook that looks whether the lock is held has it for an instant; a desk keeps it.
+    # A notebook that checks the lock has it for an instant. A desk keeps it.
     deadline = time.monotonic() + LOOKING_SECONDS
     while True:
-        # Opened to append: opening to write would empty the file, which holds the number of the
-        # process that has the lock.
+        # The file is opened to append, because opening it to write would empty it, and it contains
+        # the id of the process that has the lock.
         file = path.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A holder that left may have removed the file between the two calls above.
+            # A holder that ended may have removed the file between the two calls above.
             if _is_at(file, path):
                 return file
         except BlockingIOError:

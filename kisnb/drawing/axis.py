@@ -13,7 +13,7 @@ _MONTHS = (1, 3, 6, 12, 24, 60)
 
 
 def round_step(at_least: float, least: float = 1.0) -> float:
-    """Return the smallest of … 1, 2, 5, 10, 20 … that is not below ``at_least`` nor ``least``."""
+    """Return the smallest of … 1, 2, 5, 10, 20 … that is at least ``at_least`` and ``least``."""
     wanted = max(at_least, least)
     power = math.floor(math.log10(wanted))
     # Powers of ten as quotients: 10 ** -2 is not the float that 0.01 is.

@@ -27,7 +27,7 @@ _COLOURS = ((True, RISE), (False, FALL))
 def candle_svg(
     title: str, rows: Sequence[Candle], fills: Sequence[Mark], why_none: str = ""
 ) -> str:
-    """Return the chart as SVG. With more than ``MOST_CANDLES`` bars, neighbours are joined.
+    """Return the chart as SVG. Of more than ``MOST_CANDLES`` bars, neighbours are joined.
 
     ``why_none`` says why there is no bar.
     """
@@ -138,7 +138,7 @@ def _bodies(
 
 
 def _volumes(rows: Sequence[Candle], x: Callable[[int], float], step: float) -> list[str]:
-    # `or 1`: bars of a halted stock have no volume at all.
+    # `or 1` avoids a division by 0: bars of a halted stock have no volume.
     scale = (VOLUME_BOTTOM - VOLUME_TOP) / (max(c.volume for c in rows) or 1)
     width = _bar_width(step)
     parts = []
@@ -158,7 +158,7 @@ def _bar_width(step: float) -> float:
 
 
 def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
-    """Return a triangle that touches the fill's price: a buy's from below, a sell's from above."""
+    """Return a triangle whose tip is the fill's price. A buy's is below it, a sell's above."""
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     # `Markup.format` takes ten times as long, and a chart has a hundred marks. The text is

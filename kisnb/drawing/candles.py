@@ -80,7 +80,7 @@ def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
 def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
     """Return the index of the candle that contains ``t``. None before the first one."""
     # The last candle that begins at `t` or before. Minutes without a trade have no candle, so a
-    # fill in a gap stands at the one before it.
+    # fill in a gap is drawn at the candle before it.
     index = bisect_right(rows, t, key=lambda candle: candle.t) - 1
     return index if index >= 0 else None
 

@@ -1,4 +1,4 @@
-"""Curves over days as one small SVG. It needs no script, so that it is drawn wherever HTML is."""
+"""Curves over days as one small SVG. It needs no script, so any HTML page can show it."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def line_svg(
     """Return the curves as SVG.
 
     ``label`` writes a value for the axis at the right. ``least`` is the smallest distance between
-    two labels. Two neighbours in ``days`` always stand at the same distance, even with a weekend
-    between them. ``letters`` is the number of letters that a label has room for. Charts with equal
-    ``letters`` have their dates at the same places.
+    two labels. Two neighbours in ``days`` are always drawn at the same distance, even with a
+    weekend between them. ``letters`` is the number of letters that a label has room for. Charts
+    with equal ``letters`` have their dates at the same places.
     """
     known = [v for curve in curves for v in curve.values if v is not None]
     if not known:

@@ -50,7 +50,7 @@ def percent(value: float) -> str:
 
 
 def _cell(value: float | None, largest: float) -> Markup:
-    """Return a cell. If ``largest`` is 0, the text is coloured, else the background."""
+    """Return a cell. Its background is coloured; if ``largest`` is 0, its text is coloured."""
     if value is None:
         return Markup('<td style="{}"></td>').format(_CELL)
     colour = RISE if value > 0 else FALL

@@ -1,4 +1,4 @@
-"""Tables and mode badges for notebook outputs: aligned text, and HTML that brings its own style."""
+"""Tables and mode badges for notebook outputs: aligned text, and HTML with its own style."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BADGES = {
     Mode.LIVE: ("#ffffff", "#c40000"),
 }
 UNSURE = "background:#ffc233;color:#3a2a00;padding:0 4px"
-"""The CSS style of values that may not hold any more."""
+"""The CSS style of values that may be out of date."""
 _CELL = "padding:2px 10px;border:0;white-space:nowrap"
 _MUTED = f"color:{MUTED}"
 
@@ -77,7 +77,7 @@ def coloured(text: str, tone: Tone) -> Markup:
 
 
 def width(text: str) -> int:
-    """Return the columns that a text takes on a terminal. Korean syllables take two."""
+    """Return the columns that a text needs on a terminal. A Korean syllable needs two."""
     # A column of Korean names would not be aligned by the number of letters.
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 

@@ -1,8 +1,8 @@
 """Facts, in the past tense: of the market, of orders, of connections.
 
-Facts of orders are also the rows of the desk's journal: what is written, what is published and what
-is folded into an order book is the same object. Times are UTC nanoseconds, prices won, quantities
-shares.
+Facts of orders are also the rows of the desk's journal. The desk writes a fact, publishes it, and
+applies it to an order book, always as the same object. Times are UTC nanoseconds, prices won,
+quantities shares.
 
     Fact ── market    Tick, Depth, StockDay, Bar …       published
          ├─ orders    IntentTaken, Sent, Filled …        journaled and published

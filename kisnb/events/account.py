@@ -1,4 +1,4 @@
-"""Facts of the account and of the desk's trading state. The journal keeps them all."""
+"""Facts of the account and of the desk's trading state. The journal contains them all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # know on its return whether to end in reducing or in halted. A journal of a version before this
     # field gives the empty text, and such a run ends halted.
     ends: Literal["", "reducing", "halted", "flatten"] = ""
-    """In the first step (``block``): the trading state in which the run ends, over restarts too.
+    """In the first step (``block``): the trading state in which the run ends, after a restart too.
 
     Empty in other steps. ``flatten`` occurs in journals of earlier versions: halted, with a
     flatten.
@@ -38,16 +38,16 @@ class HaltStep(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class FlattenSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A flatten began (``on``), or it ended: all is sold, or a person ended it with a reason.
 
-    As long as a flatten lasts, the desk sells all that is held. It does so in any trading state,
-    and also after a restart.
+    Until it ends, the desk sells all the account's shares. It does so in any trading state, and
+    also after a restart.
     """
 
     on: bool
     reason: str
 
 
-# The halt that follows a trip is a row of its own. This one is kept beside it because each trip of
-# a day raises the next limit, also after a restart (``TradingDay.trips``).
+# The halt that follows is a row of its own. This row is needed too, because each trip of a day
+# raises the next limit, also after a restart (``TradingDay.trips``).
 class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The loss of the day is above its limit. ``loss`` is won lost, ``stake`` is won at stake."""
 
@@ -56,15 +56,15 @@ class BreakerTripped(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Armed(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A person armed the desk: it takes buys until ``until``, for up to ``budget`` won."""
+    """A person armed the desk: until ``until`` it accepts buys for up to ``budget`` won."""
 
     until: Ns
-    # Counted from this row on: a person who arms again begins with a full budget.
+    # The desk counts from this row on: a person who arms again begins with a full budget.
     budget: int
 
 
 class Disarmed(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk is not armed any more: it takes sells and cancels, and no buys."""
+    """The desk is not armed any more: it accepts sells and cancels, and no buys."""
 
     why: str
 
@@ -77,9 +77,9 @@ class DriftFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """
 
     subject: str
-    # A ``filled`` that was found is cleared in the same step. A ``cancelled`` may stand until a
-    # second list agrees. A ``holding`` or ``cash`` may stand for a minute, because KIS's statement
-    # lags behind its own notices.
+    # A drift of ``filled`` is cleared in the step that found it. One of ``cancelled`` may last
+    # until a second list agrees. One of ``holding`` or ``cash`` may last for a minute, because
+    # KIS's statement lags behind its own notices.
     what: Literal["filled", "cancelled", "listed", "holding", "cash"]
     """``listed``: KIS has ``ours`` orders of the day, and its list shows ``theirs`` of them."""
     ours: int
@@ -107,7 +107,7 @@ class AccountOpened(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An agent took over shares that no agent held.
+    """An agent took over shares that no agent had.
 
     Quantity and cost move to the agent's order book. ``lots`` names the order books that they
     leave.
@@ -117,12 +117,12 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """Idempotency key, as an order has one."""
     agent: str
     code: str
-    # Lot by lot, because the agent's result is measured against what each share cost. The lots are
-    # chosen once and journaled, so a fold never chooses others.
+    # Lot by lot, because the agent's result is measured against the price of each share. The lots
+    # are chosen once and journaled, so a fold never chooses others.
     lots: tuple[tuple[str, int, int, int], ...]
-    """(order book of origin, shares, purchase price in won, unused fee of the buy in won)."""
+    """(order book before, shares, purchase price in won, unused fee of the buy in won)."""
     naming: Naming | None = None
-    """The naming of the call, when a person typed it."""
+    """The naming of the call. None: no person typed it."""
 
     @property
     def qty(self) -> int:
@@ -136,12 +136,15 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class OrderShown(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A typed call got an order that existed. From now on the order belongs to ``place``, too."""
+    """A typed call was answered with an existing order.
+
+    From now on ``place`` is a place of it, too.
+    """
 
     key: str
     place: Place
     token: str = ""
-    """The mark of the command. A command that is handed over twice gets the same order."""
+    """The mark of the command. The same command, received twice, gets the same order."""
 
 
 ControlFact: TypeAlias = HaltSet | HaltStep | FlattenSet | BreakerTripped | Armed | Disarmed

@@ -1,4 +1,4 @@
-"""Facts of agents that the journal keeps: their records, their decisions and their guards."""
+"""Facts of agents that the journal contains: their records, their decisions and their guards."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
     inputs: tuple[tuple[str, Input], ...]
     """(name, value) of each input of the newest repetition."""
     order: str = ""
-    """Key of the order that the decision led to; empty when there is none."""
+    """Key of the order that the decision caused; empty when there is none."""
     times: int = 1
-    """Equal decisions in a row: the same action, reason and stock, and no order."""
+    """Number of equal decisions in a row: the same action, reason and stock, and no order."""
     last: Ns = 0
     """The moment of the newest repetition. 0: the decision was not repeated."""
 
 
 class AgentRecord(msgspec.Struct, frozen=True, gc=False):
-    """All that is needed to start an agent again."""
+    """The data from which an agent can be started again."""
 
     agent: str
     """The agent's id."""
@@ -69,7 +69,10 @@ class AgentRecord(msgspec.Struct, frozen=True, gc=False):
     """What the desk does with its orders and shares when its session is lost: hold, cancel,
     flatten."""
     schedule: str = ""
-    """When its session starts and stops it, a JSON object. Empty: a person does."""
+    """The times at which its session starts and stops it, a JSON object.
+
+    Empty: a person does both.
+    """
 
 
 class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -79,7 +82,7 @@ class AgentNoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AgentArchived(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An agent was started afresh: this is what the desk knew of its earlier life."""
+    """An agent was started afresh. This is the desk's record of it before that start."""
 
     record: AgentRecord
     since: Ns

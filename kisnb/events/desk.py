@@ -1,6 +1,7 @@
 """Facts of links, sessions, clock and agents, and KIS's notices.
 
-The desk publishes all of them but the notices. The journal keeps the notices alone.
+The desk publishes all of them except the notices. Of these facts, the journal contains the notices
+alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from kisnb.orders import Intent
 from kisnb.terms import Side, Venue
 
 
-# Not published: sessions get the ``Filled`` or ``Cancelled`` that the core makes of it. Journaled
-# only while its order is not known, so that a restart between a notice and its reply loses no fill.
+# A notice is not published: sessions get the ``Filled`` or ``Cancelled`` that the core makes of it.
+# It is journaled only while its order is not known, so that a restart between a notice and its
+# reply loses no fill.
 class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An execution notice as KIS pushed it: an order event or a fill, by order number."""
 
@@ -61,7 +63,7 @@ class GapFound(Fact, frozen=True, gc=False, tag=True, array_like=True):
     # KIS does not signal gaps. The number comes from the accumulated volume of two trades. A
     # session that returns to a new desk has no such pair, and gives 0.
     missing: int
-    """Shares; 0 when the number is not known."""
+    """Number of missing shares; 0 when it is not known."""
     venue: Venue = Venue.KRX
     """The venue of the trades; SOR means KRX and NXT together."""
 
@@ -76,11 +78,11 @@ class IntentRepeated(Fact, frozen=True, gc=False, tag=True, array_like=True):
     same: bool
 
 
-# A command can fail where no row can say so: the disk takes no row, the desk died before it took
-# the command, or the command could not be read. The order would otherwise stay NEW in the notebook
+# Some failures leave no row in the journal: the disk is full, the desk died before it read the
+# command, or the command was unreadable. Without this fact the order would stay NEW in the notebook
 # for ever.
 class CommandDropped(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk did not take a command: an order, or a cancel of an order.
+    """The desk did not accept a command: an order, or a cancel of an order.
 
     The command is in no journal, and nothing was sent.
     """
@@ -111,7 +113,7 @@ class DecisionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The phase of a venue changed: a market session began or ended.
 
-    Agents get it as ``on_phase``.
+    An agent receives it in ``on_phase``.
     """
 
     session_id: str
@@ -119,7 +121,7 @@ class PhaseChanged(Fact, frozen=True, gc=False, tag=True, array_like=True):
     phase: str
 
 
-# Agents that sleep on a simulated clock wake by this fact when the market is silent.
+# When no market data comes, this fact wakes agents that sleep on a simulated clock.
 class ClockMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The desk's clock moved to ``t``; nothing else happened."""
 
@@ -136,7 +138,7 @@ class AgentLeased(Fact, frozen=True, gc=False, tag=True, array_like=True):
     agent: str
     session: str
     where: str
-    """For people: notebook and process."""
+    """The place of that session, for people: notebook and process."""
 
 
 class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
@@ -150,8 +152,8 @@ class AgentReleased(Fact, frozen=True, gc=False, tag=True, array_like=True):
     lost: bool = False
 
 
-# Without it a person would take the last figures for the present ones: the readings of an account
-# can fail for hours without any other event.
+# Without this fact a person would think that the last figures are the present ones. The readings of
+# an account can fail for hours without any other event.
 class ReadingsFailed(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """KIS's orders and account could not be read several times in a row.
 
@@ -179,7 +181,7 @@ class ReadingsGood(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Trouble(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A sentence that a person must read."""
+    """A problem, in a sentence that a person must read."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Facts of exits and price alerts. The journal keeps all but the refusals."""
+"""Facts of exits and price alerts. The journal contains all of them but the refusals."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ForecastJudged(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A model's forecast began or ceased to count for a staged exit."""
+    """A forecast of a model began or ceased to count for a staged exit."""
 
     key: str
     text: str
-    """Who gives it; or that none does or that it is too old, and so no model acts."""
+    """The name of the model; or a sentence why none acts: no forecast, or it is too old."""
 
 
 class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An exit sells from now on, until nothing is held."""
+    """An exit sells from now on, until no share is left."""
 
     key: str
     reason: ExitReason
     price: int
-    """The price that decided, won. 0 for a time stop without any price."""
+    """The price at which the exit fired, won. 0 for a time stop without any price."""
     venue: Venue
     qty: int
     """Shares held at that moment."""
@@ -51,7 +51,7 @@ class ProtectionFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class ProtectionBlocked(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """An exit would have sold, but the desk lets no order pass. The exit goes on watching."""
+    """An exit wanted to sell, but the desk lets no order pass. The exit goes on watching."""
 
     key: str
     reason: ExitReason
@@ -76,13 +76,13 @@ class ProtectionRefused(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class PriceAlertSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk watches for a price from now on."""
+    """A price alert was set: the desk watches the price from now on."""
 
     alert: PriceAlert
 
 
 class PriceAlertFired(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A price was reached. The alert has ended."""
+    """The price of an alert was reached. The alert has ended."""
 
     key: str
     price: int
@@ -107,4 +107,4 @@ ExitFact: TypeAlias = (
     | PriceAlertFired
     | PriceAlertEnded
 )
-"""Facts of exits and price alerts that the journal keeps."""
+"""Facts of exits and price alerts that the journal contains."""

@@ -18,7 +18,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Something that happened. ``t`` is its moment, as far as we can know it."""
 
     # A class variable is not a field, so the words are neither journaled nor sent. A later version
-    # may say the same fact in better words.
+    # may use better words.
     log_line: ClassVar[str] = ""
     """Format of the line in an order's log; ``{0.name}`` is a field. Empty for other facts."""
 

@@ -11,16 +11,16 @@ from kisnb.terms import Board, Kind, Side, Venue
 
 
 class Tick(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """One trade. ``t`` is the exchange's time (whole seconds on KIS), ``received`` ours."""
+    """One trade. ``t`` is the exchange's time (whole seconds on KIS), ``received`` the desk's."""
 
     code: str
     venue: Venue
     price: int
     qty: int
     # KIS gives the side of a trade (H0STCNT0, CCLD_DVSN: 1 buy, 5 sell). In a call auction both
-    # sides wait, so no side took.
+    # sides wait, so neither came later.
     side: Side | None
-    """The side that took: BUY when the buyer lifted the ask; None in auctions."""
+    """The side of the order that came later: BUY when a buyer took the ask. None in auctions."""
     # The sum lets the reader of the stream find lost trades: KIS numbers no frame, and a volume
     # that rises by more than ``qty`` shows a gap.
     volume: int
@@ -133,11 +133,11 @@ class Quote(Fact, frozen=True, gc=False, tag=True, array_like=True):
         return self.change / self.base * 100 if self.base else 0.0
 
 
-# Not journaled: it holds for a day, and a desk that restarts asks again.
+# Not journaled: it is valid for one day, and a desk that restarts asks KIS again.
 class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The facts of a stock on one day, as its host states them: base price, limits, halts.
 
-    ``t`` is the moment of the reading. The facts hold on its Korean day.
+    ``t`` is the moment of the reading. The facts are valid on the Korean day of ``t``.
     """
 
     code: str
@@ -162,11 +162,11 @@ class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
     nxt: bool | None = None
     """True: Nextrade trades it today. None: not stated."""
     is_tradable: bool = True
-    """False: an issue of a kind that kisnb does not trade, such as a right or an ELW."""
+    """False: kisnb does not trade issues of this kind, such as a right or an ELW."""
 
     @property
     def day(self) -> date:
-        """The Korean day on which the facts hold."""
+        """The Korean day on which the facts are valid."""
         return kst_day(self.t)
 
 
@@ -181,9 +181,9 @@ class Bar(Fact, frozen=True, gc=False, tag=True, array_like=True):
     close: int
     volume: int
     count: int | None
-    """Number of trades; 0 for a silent span, which repeats the last close with volume 0.
+    """Number of trades; 0 for a silent span, which repeats the last close with volume 0. None:
 
-    None: KIS gave the bar, or a part of it, and does not say the number.
+    KIS gave the bar, or a part of it, without the number.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Facts of orders, which the journal keeps: an order is the fold of its facts.
+"""Facts of orders, which the journal contains: an order is the fold of its facts.
 
 ``log_line`` is the format of the fact's line in the order's log; ``{0.name}`` is a field.
 """
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class IntentTaken(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk has the intent in its journal."""
+    """The desk received the intent and wrote it to its journal."""
 
     log_line: ClassVar[str] = "taken"
 
     intent: Intent
-    # In the row, so that a repeated call finds its order after a restart of desk and kernel alike
-    # (row O11).
+    # The naming is in the row, so that a repeated call finds its order even after a restart of both
+    # desk and kernel (row O11).
     naming: Naming | None = None
-    """The naming of the order, when a person typed it."""
+    """The naming of the order. None: no person typed it."""
 
 
 # ``Denied`` and ``Rejected`` are two facts, because only a denied order is known never to have
@@ -46,8 +46,8 @@ class Denied(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The order is in the journal and is not sent before ``until``.
 
-    A blackout window holds it back, or it waits for facts that KIS has to state. For an order that
-    waits for a price alone, ``until`` is the moment of the fact.
+    A blackout window delays it, or it waits for facts that KIS has to state. For an order that
+    waits for a price alone, ``until`` is the moment of this fact.
     """
 
     log_line: ClassVar[str] = "held: {0.why}"
@@ -62,13 +62,13 @@ class OrderHeld(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk begins to send the order. The row is synced before the first byte goes out."""
+    """The desk begins to send the order. This row is synced to the disk before any byte is sent."""
 
     log_line: ClassVar[str] = "sending to {0.route.venue} as {0.route.kind} ({0.route.reason})"
 
     key: str
-    # The venue and kind that were really sent. The resolver compares KIS's list with them when the
-    # reply is lost, and a cancel has to go to the same venue.
+    # The venue and kind of the request that goes to KIS. The resolver compares KIS's list with them
+    # when the reply is lost, and a cancel has to go to the same venue.
     route: Route
     # KIS takes no order id of ours. When the reply is lost, a row of its list with a number up to
     # this one is probably older than this order, so that a person has to decide about it.
@@ -77,7 +77,7 @@ class SendStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Sent(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """KIS took the order and gave it a number. The exchange has not accepted it yet."""
+    """KIS received the order and gave it a number. The exchange has not accepted it yet."""
 
     log_line: ClassVar[str] = "sent, number {0.ref.number}"
 
@@ -97,8 +97,8 @@ class OrderReserved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     number: int
 
 
-# A lost reply is not a refusal. KIS may have the order, so it is neither sent again nor taken for
-# dead.
+# A lost reply is not a refusal. KIS may have the order, so the desk neither sends it again nor
+# treats it as rejected.
 class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """No reply came: it is not known whether KIS has the order."""
 
@@ -109,9 +109,9 @@ class SendUnknown(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class Resolved(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The outcome of an unknown order is known. It is the order ``ref``; None: it was never sent.
+    """The outcome of an unknown order is known: it is KIS's order ``ref``. None: it was never sent.
 
-    ``evidence`` says how we know.
+    ``evidence`` says how the desk knows.
     """
 
     log_line: ClassVar[str] = "resolved: {0.evidence}"
@@ -162,16 +162,16 @@ class Filled(Fact, frozen=True, gc=False, tag=True, array_like=True):
     fee: int
     tax: int
     venue: Venue
-    # Whole seconds. With shares, price and venue it is all that tells whether two notices are the
-    # same fill, because a notice has no id.
+    # Whole seconds. A notice has no id. Only this time, with shares, price and venue, shows that
+    # two notices are the same fill.
     stamp: Ns = 0
     """The exchange's time as the notice gave it; 0 when only KIS's list reported the fill."""
 
 
-# The row comes before the bytes, as with an order: a desk that dies here must not think that no
-# cancel is under way.
+# The row comes before the bytes, as with an order: after a crash here the desk must know that a
+# cancel may be under way.
 class CancelStarted(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The desk begins to send a cancel. The row is synced before the first byte goes out.
+    """The desk begins to send a cancel. This row is synced to the disk before any byte is sent.
 
     ``qty`` None means all leaves.
     """
@@ -208,7 +208,7 @@ class Cancelled(Fact, frozen=True, gc=False, tag=True, array_like=True):
 # At KIS a revise makes a new order, and the old one loses the moved shares (주식주문(정정취소): the
 # reply has a new ODNO). This fact belongs to the old order. The new one has its own facts.
 class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """A revise moved shares of the order to the order ``by``, whose number is ``number``."""
+    """A revise moved shares of the order to the order ``by``, which has the number ``number``."""
 
     log_line: ClassVar[str] = "revised: {0.qty:,} live on as #{0.number}"
 
@@ -218,7 +218,7 @@ class Revised(Fact, frozen=True, gc=False, tag=True, array_like=True):
     number: int
     # A list without the row of the revising order shows these shares as gone.
     counted: bool = False
-    """True: the shares counted as cancelled already. Only the order that has them now is new."""
+    """True: an earlier fact counted the shares as cancelled already. This fact adds only ``by``."""
 
 
 # KIS is not known to send a notice at the end of a market session, so this fact is made from KIS's
@@ -232,10 +232,10 @@ class Expired(Fact, frozen=True, gc=False, tag=True, array_like=True):
     qty: int
 
 
-# An end that KIS's list once showed may be wrong: a row that lags, or that shows a part. What a
-# later list or notice shows as living or filled counts, so no fill is lost.
+# An end that KIS's list showed may be wrong, because a row lagged or showed a part. A later list or
+# notice that shows the shares alive or filled counts, so no fill is lost.
 class Reopened(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """Shares that were counted as gone are alive, or were filled after all."""
+    """Shares that counted as cancelled or expired are in the market, or were filled after all."""
 
     log_line: ClassVar[str] = "open again, {0.qty:,} shares: {0.why}"
 
@@ -271,6 +271,6 @@ _ORDER_FACTS: frozenset[type] = frozenset(OrderFact.__args__)
 
 def is_order_fact(event: object) -> TypeIs[OrderFact]:
     """Return True when an event is a fact of an order, and so a row of the journal."""
-    # Ticks are the commonest events, and they are not facts of an order. An ``isinstance`` over all
-    # these types would cost each tick 3 µs.
+    # Most events are ticks, which are not facts of an order. An ``isinstance`` over all these types
+    # would cost each tick 3 µs.
     return type(event) in _ORDER_FACTS

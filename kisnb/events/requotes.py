@@ -1,4 +1,4 @@
-"""The steps of a requote, which the journal keeps."""
+"""The steps of a requote, which the journal contains."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from kisnb.clock import Ns
 from kisnb.events.fact import Fact
 
 Step: TypeAlias = Literal["move", "cancel", "cool", "last", "end"]
-"""What was decided of the order ``key``:
+"""The desk's decision about the order ``key``.
 
-``move``: its leaves go to the best price of the other side, as the order ``by``. ``cancel``: it is
-taken out of the market. ``cool``: a buy was given up, and no other follows before ``until``.
-``last``: what was not sold goes out as the order ``by``, of the most aggressive kind. ``end``:
+``move``: its leaves go to the best price of the other side, as the order ``by``. ``cancel``: the
+order is cancelled. ``cool``: a buy was given up, and no other buy follows before ``until``.
+``last``: the unsold shares go out as the order ``by``, of the most aggressive kind. ``end``:
 nothing more is done.
 """
 
@@ -25,7 +25,7 @@ class Requoted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     key: str
     """The order that the step is about."""
     root: str
-    """The order that was given with the budget."""
+    """The first order, which was given together with the budget."""
     step: Step
     text: str
     by: str = ""

@@ -10,7 +10,7 @@ from kisnb.terms import Side
 
 MARKET_BUY = 1 << 60
 MARKET_SELL = 0
-"""Prices under which market orders queue in an auction, ahead of every limit order."""
+"""A market order queues in an auction ahead of every limit order, under one of these two prices."""
 ROUNDS = (100, 500, 1_000, 2_000)
 """Shares that each order gets in the first rounds of an allotment.
 
@@ -20,7 +20,7 @@ Source: KRX business rules, 동시호가.
 
 
 class AuctionFill(NamedTuple):
-    """The shares that one order trades in an auction."""
+    """The shares that one order buys or sells in an auction."""
 
     order_id: int
     qty: int
@@ -42,7 +42,7 @@ def single_price(
     asks: Sequence[tuple[int, int]],
     reference: int,
 ) -> tuple[int, int]:
-    """Return price and volume of an auction; (``reference``, 0) when nothing crosses.
+    """Return the price and the volume of an auction; (``reference``, 0) when nothing crosses.
 
     ``bids`` and ``asks`` are (price, shares) levels, best first. The price with the largest volume
     wins. Of several such prices, the nearest to ``reference`` (the previous price) wins. Of two

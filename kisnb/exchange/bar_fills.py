@@ -14,7 +14,7 @@ from kisnb.terms import Side
 
 
 class BarFill(NamedTuple):
-    """Shares at one price in won."""
+    """A number of shares, and the price in won at which they trade."""
 
     qty: int
     price: int
@@ -94,8 +94,8 @@ def is_reached(buys: bool, stop: int, high: int, low: int) -> bool:
 def exit_price(stop: int, take: int, open_: int, high: int, low: int) -> int:
     """Return the price at which a position is sold in a bar; 0 when it is not sold.
 
-    ``stop`` is the price below and ``take`` the price above at which it is sold; 0: there is none.
-    When a bar reaches both, the stop counts (rule 6).
+    ``stop`` is the price below, and ``take`` the price above, at which it is sold. 0 means that
+    there is no such price. When a bar reaches both, the stop counts (rule 6).
     """
     if (stop and open_ <= stop) or (take and open_ >= take):
         return open_

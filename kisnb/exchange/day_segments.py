@@ -1,4 +1,4 @@
-"""The segment that each span of a venue's day trades in; the rules of the single-price market."""
+"""The segment that trades in each span of a venue's day; the rules of the single-price market."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 It does no I/O: the time is passed in and must not go back. Own orders are those that a client sent.
 They have positive ids. All other orders belong to the simulated background and have negative ids.
-Background orders are not checked. Their trades go to the tape; what else becomes of them is not
-reported.
+Background orders are not checked. Their trades go to the tape. Nothing reports their acceptance,
+their cancels or their end.
 
 An order for SOR goes whole to one venue and stays there:
 
@@ -68,8 +68,8 @@ class Exchange:
         self._home: dict[int, Listing] = {}
         self._boundaries = _boundaries(day, assumed)
         self._passed = sum(1 for t, _ in self._boundaries if t <= now)
-        # Listings cannot be compared. The count between decides for equal moments: first come,
-        # first out.
+        # Listings cannot be compared. Of equal moments, the count before the listing decides: the
+        # one added first comes first.
         self._wakes: list[tuple[Ns, int, Listing]] = []
         self._count = count()
         self._active = {venue: sessions.active(venue, now, assumed) for venue in VENUES}
@@ -96,9 +96,9 @@ class Exchange:
         return boundary
 
     def advance(self, now: Ns) -> list[Happening]:
-        """Pass every boundary up to ``now``, and return what happened.
+        """Move the day on to ``now``: sessions, calls and halts begin and end.
 
-        Auctions are matched, and orders that end expire.
+        Return what happened. Auctions are matched, and orders that end expire.
         """
         while (t := self.next_boundary) is not None and t <= now:
             self._now = t
@@ -159,7 +159,7 @@ class Exchange:
         venue: Venue = Venue.KRX,
         stop: int | None = None,
     ) -> Refusal | None:
-        """Return the reason why an order would be refused now; None when it would be taken."""
+        """Return why an order would be refused now; None when it would be accepted."""
         order = ExchangeOrder(0, side, kind, 0, price if kind.priced else None, stop)
         taken = self._find_place(now, code, order, qty, venue)
         return taken if isinstance(taken, str) else None
@@ -199,7 +199,7 @@ class Exchange:
         return happened + self.take_happenings()
 
     def leaves_of(self, order_id: int) -> int:
-        """Return the leaves of an own order; 0 when it is gone."""
+        """Return the leaves of an own order; 0 when the order has ended."""
         listing = self._home.get(order_id)
         return listing.leaves_of(order_id) if listing else 0
 
@@ -208,9 +208,10 @@ class Exchange:
     def receive_index(
         self, now: Ns, board: Board, value: float, previous: float
     ) -> tuple[Level | None, list[Happening]]:
-        """Receive a board's index. Return the circuit breaker level that begins, and what happened.
+        """Receive the value of a board's index.
 
-        ``previous`` is the index's previous close. The level is None when no level begins.
+        Return the breaker level that begins, and what happened. ``previous`` is the index's
+        previous close. The level is None when no level begins.
         """
         happened = self.advance(now)
         breaker = self._breakers.setdefault(board, Breaker(self._day, previous))
@@ -224,8 +225,8 @@ class Exchange:
         Nextrade halts at once with KRX (Nextrade's rules).
         """
         happened = self.advance(now)
-        # Kept by board, because stocks that are first asked for later are halted as well. 0 means
-        # until the end of the day.
+        # By board, because a stock whose listing is made later is halted as well. 0 means until the
+        # end of the day.
         self._halted[board] = now + HALT if level < 3 else 0
         for listing in [x for x in self._listings.values() if x.item.board is board]:
             self._break(now, listing)
@@ -255,7 +256,10 @@ class Exchange:
     # queries
 
     def listing(self, code: str, venue: Venue = Venue.KRX) -> Listing:
-        """Return the trading state of a stock on KRX or Nextrade; create it at the first call."""
+        """Return the trading state of a stock on KRX or Nextrade.
+
+        The first call creates the state.
+        """
         found = self._listings.get((code, venue))
         if found is None:
             item = self._universe.get(code)
@@ -269,7 +273,8 @@ class Exchange:
                 self._assumed,
                 kospi200=narrow,
             )
-            # Entered before the twin is looked up: the twin asks for this listing in its turn.
+            # This line comes before the look-up of the twin, because the twin looks up this
+            # listing.
             self._listings[code, venue] = found
             if venue is Venue.KRX or item.nxt:
                 found.begin(self._now, self._active[venue])
@@ -282,7 +287,10 @@ class Exchange:
         return found
 
     def depth(self, code: str, n: int = 10, venue: Venue = Venue.KRX) -> tuple[Levels, Levels]:
-        """Return the best ``n`` asks and bids as (price, shares). SOR: both venues added up."""
+        """Return the best ``n`` asks and bids as (price, shares).
+
+        For SOR, both venues are added up.
+        """
         if venue is Venue.SOR:
             sides = zip(*(self.depth(code, n, one) for one in VENUES), strict=True)
             asks, bids = ([level for levels in side for level in levels] for side in sides)
@@ -305,9 +313,8 @@ class Exchange:
         return self.listing(code, venue).phase
 
     def take_happenings(self) -> list[Happening]:
-        """Return everything that has happened and was not returned yet, and forget it."""
-        # A copy, because all listings and tapes add to this very list. A new list would not reach
-        # them.
+        """Return the happenings that no call has returned yet, and remove them from the list."""
+        # The caller gets a copy, because all listings and tapes add to this one list object.
         happened = self._happenings[:]
         self._happenings.clear()
         return happened
@@ -350,13 +357,13 @@ class Exchange:
     def _find_place(
         self, now: Ns, code: str, order: ExchangeOrder, qty: int, venue: Venue
     ) -> tuple[Listing, ExchangeOrder, str] | Refusal:
-        """Return the listing, the order and the span that takes it; or the reason of a refusal."""
+        """Return the listing, the order and the span that accepts it; or why it is refused."""
         if code not in self._universe:
             return "unknown"
         if qty < 1:
             return "quantity"
         item = self._universe.get(code)
-        # Simulator, back-test and desk ask the same table, so none of them takes an order that
+        # Simulator, back-test and desk ask the same table, so none of them accepts an order that
         # another one refuses.
         verdict = order_rules.legal(now, venue, order.kind, item, self._assumed)
         if verdict.rule is None:
@@ -374,8 +381,8 @@ class Exchange:
             listing = self.listing(code, at)
             refused = listing.refusal(order, rule.span)
             if refused is None:
-                # By the venue that takes it: at KRX an SOR order ends at 15:30, at Nextrade it
-                # lives on until 20:00.
+                # The chosen venue decides: an SOR order at KRX ends at 15:30, and one at Nextrade
+                # at 20:00.
                 order.expires = order_rules.expires(now, at, order.kind, self._assumed)
                 return listing, order, rule.span
             why = refused

@@ -23,14 +23,14 @@ CALL_AFTER_HALT: dict[Venue, tuple[tuple[date, Ns], ...]] = {
 Nextrade's begins when KRX trades again. Sources: KRX rule; notice of 2026-09-09 for Nextrade.
 """
 BREAKER: tuple[tuple[Level, int], ...] = ((1, 8), (2, 15), (3, 20))
-"""Each level of the breaker, and the percent that the index must be below its previous close.
+"""Each level of the breaker, and the percent by which the index must be below its previous close.
 
 KRX rule since 2015-06-15.
 """
 FURTHER = 1
-"""Percentage points by which levels 2 and 3 must exceed the fall that set off the level before.
+"""Percentage points that the index must fall further before level 2 or 3 begins. KRX rule.
 
-KRX rule.
+The fall is counted from the value at which the level before began.
 """
 LASTING: Ns = MINUTE
 """Time for which the index must be that low. KRX rule."""
@@ -76,6 +76,6 @@ class Breaker:
             self._since = now
         if now - self._since < LASTING or (level < BREAKER[-1][0] and now >= self._latest):
             return None
-        # Each level comes once a day, so the next call waits for the next level.
+        # Each level comes once a day, so from now on only the next level counts.
         self._level, self._set_off_at, self._since = level, fallen, None
         return level

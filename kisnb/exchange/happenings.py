@@ -17,7 +17,7 @@ from kisnb.terms import Side, Venue
 Refusal: TypeAlias = Literal[
     "closed", "tick", "limit", "quantity", "halted", "unknown", "kind", "venue", "no price"
 ]
-"""The reason of a refusal. ``no price``: the side that would give it a price is empty."""
+"""The reason of a refusal. ``no price``: the order takes its price from a side that is empty."""
 Why: TypeAlias = ViWhy | Literal["circuit breaker", "halt"]
 """The reason of an interruption of trading."""
 
@@ -43,9 +43,9 @@ class OrderNotAccepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Traded(msgspec.Struct, frozen=True, gc=False):
-    """One print of the tape, with the state of the venue's day after it.
+    """One trade on the tape, with the state of the venue's day after it.
 
-    An auction is one print without taker and ids.
+    An auction is one trade. It has no taker, and its ids are 0.
     """
 
     t: Ns
@@ -90,7 +90,7 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
 class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
     """``qty`` shares of an own order were cancelled.
 
-    The client cancelled them, or they are the leaves of an order whose kind does not wait.
+    The client cancelled them, or they are the leaves of an order whose kind never rests.
     """
 
     t: Ns
@@ -127,7 +127,7 @@ class DepthChanged(msgspec.Struct, frozen=True, gc=False):
 class TradingInterrupted(msgspec.Struct, frozen=True, gc=False):
     """Trading in a stock stopped.
 
-    In a VI orders are collected for a call auction. In a halt no order is taken.
+    In a VI the exchange collects orders for a call auction. In a halt it accepts none.
     """
 
     t: Ns

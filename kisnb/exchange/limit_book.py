@@ -20,7 +20,7 @@ class Match(NamedTuple):
 
 
 class RestingOrder:
-    """An order in the limit book. With 0 leaves it is gone."""
+    """An order in the limit book. An order with 0 leaves has ended."""
 
     __slots__ = ("leaves", "order_id", "price", "side")
 
@@ -34,8 +34,8 @@ class RestingOrder:
 class Level:
     """The orders at one price, oldest first.
 
-    A cancelled order stays in the queue with 0 leaves until it is the first. To find it in the
-    middle would cost a search.
+    A cancelled order stays in the queue with 0 leaves until it is the first one. To remove it from
+    the middle would cost a search.
     """
 
     __slots__ = ("queue", "total")
@@ -75,7 +75,7 @@ class LimitBook:
     def add(self, order_id: int, side: Side, price: int | None, qty: int) -> list[Match]:
         """Match an order, let its leaves rest, and return the matches.
 
-        An order without a price takes every level, and its leaves are dropped.
+        An order without a price trades at any price, and its leaves are dropped.
         """
         matches = self.match(order_id, side, price, qty)
         for found in matches:
@@ -87,7 +87,7 @@ class LimitBook:
     def match(self, order_id: int, side: Side, worst: int | None, qty: int) -> list[Match]:
         """Match up to ``qty`` shares at prices no worse than ``worst``, and return the matches.
 
-        ``worst`` None: any price. The leaves of the order do not rest.
+        ``worst`` None: any price. The leaves of the order do not enter the book.
         """
         matches: list[Match] = []
         buying = side is Side.BUY
@@ -122,7 +122,7 @@ class LimitBook:
         return False
 
     def rest(self, order_id: int, side: Side, price: int, qty: int) -> None:
-        """Put an order at the end of its queue without matching it, as call auctions do."""
+        """Put an order at the end of its queue without matching it, as a call auction needs it."""
         levels = self._levels[side]
         level = levels.get(price)
         if level is None:
@@ -153,7 +153,8 @@ class LimitBook:
         level.total -= qty
         if not order.leaves:
             del self._orders[order.order_id]
-            # Only the front is swept: cancelled orders behind it go when they become the first.
+            # Cancelled orders are removed at the front only. One behind a live order is removed
+            # when it comes to the front.
             while level.queue and not level.queue[0].leaves:
                 level.queue.popleft()
         if not level.total:
@@ -180,7 +181,7 @@ class LimitBook:
             del self._orders[order_id]
 
     def leaves_of(self, order_id: int) -> int:
-        """Return the leaves of an order; 0 when it is gone."""
+        """Return the leaves of an order; 0 when the order has ended."""
         order = self._orders.get(order_id)
         return order.leaves if order else 0
 
@@ -199,7 +200,7 @@ class LimitBook:
         """Return all resting orders of a side by price, then time."""
         prices, levels = self._prices[side], self._levels[side]
         best_first = reversed(prices) if side is Side.BUY else prices
-        # Orders with 0 leaves may still stand in the middle of a queue.
+        # An order with 0 leaves may still be in the middle of a queue.
         return [order for price in best_first for order in levels[price].queue if order.leaves]
 
     def order_ids(self) -> list[int]:

@@ -51,10 +51,10 @@ State: TypeAlias = Literal["open", "call", "halted"]
 
 
 class Listing:
-    """Orders, trades and interruptions of one stock on one venue. It reports to ``happenings``.
+    """Orders, trades and interruptions of one stock on one venue.
 
-    It calls ``interrupted`` when a VI, a halt, or the call auction after a halt begins. The
-    exchange calls ``wake`` at the end of each.
+    Each becomes one of ``happenings``. It calls ``interrupted`` when a VI, a halt, or the call
+    auction after a halt begins. The exchange calls ``wake`` at the end of each.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Listing:
         self.own: dict[int, ExchangeOrder] = {}
         """Live own orders by id."""
         self.limits = ticks.limits_of(item, day)
-        """The day's limit prices, won; None: any price."""
+        """The day's limit prices, won. None: the stock has none."""
         self.close = 0
         """The official close, won; 0 before it."""
         self.vi = ViWatch(venue, day, item.base, kospi200=kospi200, exempt=item.liquidation)
         self.state: State = "open"
         self.until: Ns = 0
-        """The end of the call or halt; 0: not known."""
+        """The moment at which the call or halt ends; 0: not known."""
         self.why: Why = "halt"
         """The reason of the call or halt, or of the last one."""
         self.ended_for_day = False
@@ -90,7 +90,8 @@ class Listing:
         self._interrupted = interrupted
         self._call_after = 0
         self._segments: dict[str, Segment] = {}
-        # Before the first span the main segment is used: somebody may ask for the depth.
+        # Before the first span the main segment is used, because a caller may ask for the depth
+        # then.
         self._current = self._called = self._segment(MAIN)
         self._over = {
             segment_name(venue, h.span.name): h.end for h in sessions.hours(venue, day, assumed)
@@ -138,8 +139,8 @@ class Listing:
 
     def wake(self, t: Ns) -> None:
         """End the halt or call auction whose end is ``t``. A call auction may follow a halt."""
-        # Wakes are never taken back. This one may belong to a call or halt that another one has
-        # replaced.
+        # A planned wake is never cancelled. This one may belong to a call or halt that a later one
+        # has replaced.
         if self.until != t or self.state == "open":
             return
         # A call makes sense only where trading goes on after it.
@@ -156,7 +157,7 @@ class Listing:
         ``until`` 0: the halt lasts until ``lift``.
         """
         if self.state == "halted" and not self.until:
-            # A halt with a known end must not shorten one without.
+            # A halt with a known end must not shorten a halt without one.
             return
         self.state, self.why, self.until, self._call_after = "halted", why, until, call_after
         self.happenings.append(
@@ -186,7 +187,7 @@ class Listing:
     # orders
 
     def refusal(self, order: ExchangeOrder, span: str) -> Refusal | None:
-        """Return the reason for which the order is refused in a span; None when it is taken.
+        """Return why the order is refused in a span; None when it is accepted.
 
         The rules of kinds are not checked here.
         """
@@ -245,7 +246,7 @@ class Listing:
     ) -> None:
         """Enter a limit order of the background into the segment ``at``; None: the current one.
 
-        The order is not checked. It is dropped while the segment takes no orders.
+        The order is not checked. It is dropped while the segment accepts no orders.
         """
         segment = at or self._current
         phase = self._phase(segment)
@@ -256,7 +257,7 @@ class Listing:
             # The background causes VIs as any order does.
             leaves, stopped = self._trade(now, segment, order_id, side, price, qty)
             if stopped:
-                # They join the call that they have set off.
+                # The leaves join the call auction that the order has caused.
                 segment.collect(order_id, side, price, leaves)
             elif leaves:
                 segment.book.rest(order_id, side, price, leaves)
@@ -313,7 +314,7 @@ class Listing:
         self._settle(now, segment)
 
     def leaves_of(self, order_id: int) -> int:
-        """Return the leaves of an own order; 0 when it is gone."""
+        """Return the leaves of an own order; 0 when the order has ended."""
         order = self.own.get(order_id)
         return order.segment.leaves_of(order) if order else 0
 
@@ -368,7 +369,7 @@ class Listing:
             return
         if pricing == "mid":
             price = segment.middle
-        # FOK looks first: it trades whole within the VI's bounds, or not at all.
+        # A FOK order is checked first: it trades whole within the VI's bounds, or not at all.
         if (pricing == "mid" and price is None) or (
             rest == "forbids"
             and not segment.has(side, self.vi.worst(side, price, self.tally.last), qty)
@@ -403,7 +404,7 @@ class Listing:
         last = self.tally.last
         worst = self.vi.worst(side, price, last)
         leaves = segment.take(now, order_id, side, worst, qty)
-        # Within the bounds nothing was held back, so no VI begins.
+        # The bounds stopped no shares, so no VI begins.
         if not leaves or worst == price:
             return leaves, False
         best = segment.book.best_ask if side is Side.BUY else segment.book.best_bid
@@ -475,8 +476,8 @@ class Listing:
 
     def _end_call(self, t: Ns, segment: Segment, new: Phase) -> None:
         """Match a call auction whose span ends, or begin a VI when its price is out of bounds."""
-        # In a halt nothing matches: the call after it takes these orders. A VI's call is matched
-        # when it ends.
+        # In a halt nothing matches: these orders join the call auction after it. A VI's call is
+        # matched when it ends.
         if self.state != "open":
             return
         # The opening auction knows the static VI alone: there is no last trade to compare with.
@@ -531,7 +532,7 @@ class Listing:
     def _own_price(self, segment: Segment, order: ExchangeOrder) -> int | None:
         """Return the limit price of an order on arrival, won.
 
-        None for a market order, and when the side that would price the order is empty.
+        None for a market order. None also when the order takes its price from a side that is empty.
         """
         match STYLES[order.kind].pricing:
             case "best opposite":

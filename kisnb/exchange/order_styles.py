@@ -1,4 +1,4 @@
-"""The behaviour of each kind of order on arrival: its price, and the fate of its leaves.
+"""The behaviour of each kind of order on arrival: its price, and what is done with its leaves.
 
 The leaves of a market order never wait in continuous trading. They are cancelled at once, like an
 IOC's. No source says what KRX does with them: this is kisnb's choice.
@@ -21,7 +21,10 @@ class Style(NamedTuple):
     pricing: Pricing
     """The source of the order's price. ``fixed``: the one price of a closing-price market."""
     rest: Rest = "waits"
-    """The fate of the order's leaves. ``forbids``: the order trades whole or not at all (FOK)."""
+    """What is done with the order's leaves.
+
+    ``forbids``: the order trades whole or not at all (FOK).
+    """
 
 
 # 최유리지정가 and 최우선지정가 become limit orders on arrival, so their leaves wait.

@@ -2,14 +2,14 @@
 
 The main market, each of KRX's after-hours markets and Nextrade's day are segments. Own orders are
 those that a client sent. They have positive ids, background orders have negative ones. Every trade
-goes to the tape. Fills, cancels and ends of own orders become happenings for the host. What becomes
-of a background order is reported nowhere, except for its trades.
+goes to the tape. Fills, cancels and ends of own orders become happenings for the host. Of a
+background order only its trades are reported.
 
 Orders match continuously, or in a call auction. Two kinds wait beside the limit book:
 
-- A mid-price order is hidden. Its price is midway between best bid and best ask, cut down to the
-  won. That is better than either, so an arriving order takes it first, by time. It does not take
-  part in auctions.
+- A mid-price order is hidden. Its price is midway between best bid and best ask, rounded down to
+  the won. That is better than either, so an arriving order trades with it first. Of several, the
+  oldest comes first. It does not take part in auctions.
 - A stop order waits until a trade reaches its stop price. Then it arrives as a limit order.
 """
 
@@ -81,7 +81,7 @@ class Segment:
 
     @property
     def middle(self) -> int | None:
-        """Midpoint of best bid and best ask, cut down to the won; None without both."""
+        """Midpoint of best bid and best ask, rounded down to the won. None when a side is empty."""
         bid, ask = self.touch
         return None if bid is None or ask is None else (bid + ask) // 2
 
@@ -100,8 +100,8 @@ class Segment:
 
     def enter_early(self, order_id: int, side: Side, price: int, qty: int) -> None:
         """Queue an order that arrives before matching begins."""
-        # It rests as well, so that it shows in the depth and can be cancelled. ``begin_matching``
-        # takes it out again.
+        # It enters the limit book as well, so that the depth shows it and it can be cancelled.
+        # ``begin_matching`` removes it from the book again.
         self.entered.append((order_id, side, price, qty))
         self.book.rest(order_id, side, price, qty)
 
@@ -116,7 +116,7 @@ class Segment:
         )
 
     def uncross(self, now: Ns, reference: int, limits: tuple[int, int] | None = None) -> int | None:
-        """End a call auction with one print. Return its price; None when nothing traded.
+        """End a call auction with one trade. Return its price; None when nothing traded.
 
         ``limits`` are the price limits at which the auction allots; None: it does not allot. Leaves
         of market orders are cancelled. After the session's last auction they expire instead.
@@ -128,15 +128,15 @@ class Segment:
             OrderFilled(now, f.order_id, f.qty, outcome.price, self._tape.venue)
             for f in outcome.fills
         ]
-        # Market orders leave before the print. Its best ask and bid would else be the prices under
-        # which they queue.
+        # Market orders leave the book before the trade is reported. Otherwise its best ask and bid
+        # would be the prices under which they queue.
         unmatched = [(order_id, self.book.cancel(order_id)) for order_id in self._market_orders]
         self._market_orders.clear()
         self.entered.clear()
         if outcome.volume:
             self._tape.trade(now, outcome.price, outcome.volume, None, 0, 0, self.book, self.name)
         happened = self._tape.happenings
-        # Ids of the background are negative. Nobody waits for news of its orders.
+        # Ids of the background are negative. No happening is reported for its orders.
         happened += [fill for fill in fills if fill.id > 0]
         happened += [
             ended(now, order_id, qty) for order_id, qty in unmatched if qty and order_id > 0
@@ -172,7 +172,7 @@ class Segment:
     # continuous trading
 
     def meets(self, side: Side, price: int) -> bool:
-        """Return True when an order at ``price`` may match in the limit book or at the midpoint."""
+        """Return True when an order at ``price`` may match now, at the midpoint or in the book."""
         if self._mids:
             return True
         if side is Side.BUY:
@@ -254,7 +254,7 @@ class Segment:
         return taken
 
     def hand_over(self, order: ExchangeOrder, heir: ExchangeOrder, qty: int) -> None:
-        """Give ``qty`` shares of a resting order to another one at the same place of the queue."""
+        """Move ``qty`` shares of a resting order to ``heir``, at the same place of the queue."""
         self.book.hand_over(order.id, heir.id, qty)
         # An order that matching has not reached yet keeps its turn in the list of early orders,
         # too.

@@ -1,4 +1,4 @@
-"""The prints of a stock on a venue, and the sums of its day. Won and shares."""
+"""The trades of a stock on a venue, and the sums of its day. Won and shares."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Tape:
         self.happenings = happenings
         self.tally = Tally()
         self.t: Ns = 0
-        """The moment of the last trade; 0 before one."""
+        """The moment of the last trade; 0 before the first."""
         self.twin: Tape | None = None
         """The tape of the other venue; None when one venue lists the stock."""
 

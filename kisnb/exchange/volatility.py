@@ -1,6 +1,6 @@
-"""Volatility interruptions (VI, 변동성완화장치): the prices at which a stock stops for a call.
+"""Volatility interruptions (VI, 변동성완화장치): the prices at which a call auction begins.
 
-Prices in won. The tables are dated and have their source.
+Prices in won. Each rule has its first day and its source.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ViWhy: TypeAlias = Literal["static VI", "dynamic VI", "static and dynamic VI"]
 
 
 class DynamicVi(NamedTuple):
-    """The distance from the last trade's price at which the dynamic VI interrupts a stock."""
+    """The distance from the last trade's price at which a dynamic VI begins."""
 
     when: When
     percent: int
@@ -47,7 +47,10 @@ DYNAMIC_SINCE: dict[Venue, date] = {Venue.KRX: date(2014, 9, 1), Venue.NXT: date
 
 
 class Bounds(NamedTuple):
-    """Two prices: a stock trades only between them. At or beyond one of them it is interrupted."""
+    """Two prices.
+
+    A trade between them causes no VI; a trade at one of them or beyond causes one.
+    """
 
     lower: int
     upper: int
@@ -69,13 +72,13 @@ def dynamic_bounds(
 
 
 def _around(reference: int, percent: int) -> Bounds:
-    """Return the bounds at ``percent`` around a price. A trade at a bound itself interrupts."""
-    # Rounded outward: a price one won short of the percentage does not interrupt.
+    """Return the bounds at ``percent`` around a price. A trade at a bound itself causes a VI."""
+    # Rounded away from the reference: a price one won short of the percentage causes no VI.
     return Bounds(reference * (100 - percent) // 100, -(-reference * (100 + percent) // 100))
 
 
 class ViWatch:
-    """Computes the prices at which one stock on one venue is interrupted next."""
+    """Computes the prices at which the next VI of one stock on one venue begins."""
 
     def __init__(
         self, venue: Venue, day: date, base: int, *, kospi200: bool, exempt: bool = False
@@ -91,21 +94,21 @@ class ViWatch:
         self._bounds: Bounds | None = None
 
     def worst(self, side: Side, price: int | None, last: int) -> int | None:
-        """Return the worst price at which an order may trade without an interruption.
+        """Return the worst price at which an order may trade without a VI.
 
-        ``price`` is its limit, None for a market order. ``last`` is the last trade's price, 0
-        before the first trade. The result None means any price.
+        ``price`` is the order's limit, None for a market order. ``last`` is the last trade's price,
+        0 before the first trade. The result None means any price.
         """
         if not self._interrupts:
             return price
-        # Every order comes this way, and the bounds only move with the last price.
+        # Every order calls this, and the bounds change with the last price alone. So they are kept.
         if self._known != (last, self.reference):
             self._bounds, self._known = self.bounds("regular", last), (last, self.reference)
         bounds = self._bounds
         if bounds is None:
             return price
         if side is Side.BUY:
-            # The bound itself interrupts, so the worst price is one won inside it.
+            # A trade at the bound causes a VI, so the worst price is one won inside it.
             return bounds.upper - 1 if price is None or price >= bounds.upper else price
         return bounds.lower + 1 if price is None or price <= bounds.lower else price
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
     """Check rows, and return them with the columns and types of the series, sorted by key.
 
-    The high of a bar must be its highest and the low its lowest price. No price or number of
-    shares may be missing or below 0. Raises BadInput for a row that contradicts itself, or that
-    comes twice.
+    A bar's high must be its highest price and its low the lowest. No price or number of shares may
+    be missing or below 0. Raises BadInput for a row that contradicts itself, and for two rows with
+    one key.
     """
 
     schema = series.schema()
@@ -25,7 +25,7 @@ def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
         raise BadInput(f"the rows lack the columns {', '.join(missing)}", "add them")
     if rows.schema != schema:
         rows = rows.select(schema.names()).cast(schema)
-    # One query: each takes some 0.2 ms, and most writes have one day only.
+    # All checks are one query: each query takes some 0.2 ms, and most writes have one day only.
     is_good = ~_is_bad(series.kind).fill_null(value=True).any()
     good, is_sorted = rows.select(good=is_good, sorted=_rises(series).all()).row(0)
     if not good:
@@ -41,7 +41,7 @@ def checked(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def contradiction(series: Series, row: dict[str, object]) -> str:
-    """Return a sentence about a row that contradicts itself."""
+    """Return a sentence that names the contradiction in a row."""
     # A value may be missing without a contradiction.
     hidden = {"code", series.time} | ({"value"} if row.get("value") is None else set())
     numbers = ", ".join(f"{name} {row[name]}" for name in series.schema() if name not in hidden)
@@ -49,7 +49,7 @@ def contradiction(series: Series, row: dict[str, object]) -> str:
 
 
 def _rises(series: Series) -> pl.Expr:
-    """Return an expression: True for a row whose key is larger than the key before it."""
+    """Return an expression that is True for a row whose key is larger than the key before it."""
     import polars as pl
 
     rises = pl.lit(value=False)

@@ -1,7 +1,7 @@
 """Downloads rows that the store lacks. Each page is stored at once, so a restart continues there.
 
-the days that are asked for
-  │ without those that KIS was asked for before
+the days of the request
+  │ without those for which KIS was asked before
   ▼
 missing days ──► page ──► bars that contradict themselves are left out ──► store
   ▲                                                                          │
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 DAY_OVER = 20 * 3600
-"""When both venues have closed, seconds after Korean midnight: Nextrade's last trade is before
-20:00 (``market.session_table``)."""
+"""Seconds after Korean midnight at which both venues have closed.
+
+Nextrade's last trade is before 20:00 (``market.session_table``).
+"""
 MINUTES_REACH = timedelta(days=365)
-"""The time for which KIS gives past minutes: one year (workbook: inquire-time-dailychartprice)."""
+"""How far back KIS gives minutes: one year (workbook: inquire-time-dailychartprice)."""
 EMPTY_DAYS = 5
-"""Number of empty days in a row after which no earlier day is asked for."""
+"""After this number of empty days in a row, earlier days are not asked for."""
 NO_ROW = "KIS has none: the stock did not trade that day, or was not listed"
 NOT_LISTED = (
     "KIS has none before the first one here: the stock was not listed yet, or did not trade"
@@ -44,7 +46,7 @@ PART = "Only the minutes up to the last question of that day are there"
 TOO_OLD = "KIS gives minutes of the last year only"
 CONTRADICTION = "KIS's row contradicts itself and was left out"
 Progress = Callable[[int, int], object]
-"""A callback after each page, with the number of days that are done and of all days."""
+"""Called after each page with the number of days that are done, and the number of all days."""
 
 
 class MissingDay(NamedTuple):
@@ -55,7 +57,7 @@ class MissingDay(NamedTuple):
 
 
 def newest_whole_day(now: Ns) -> date:
-    """Return the newest day whose bars do not change any more at ``now``."""
+    """Return the newest day whose bars are final at ``now``."""
     today = kst_day(now)
     return today if now >= kst(today, DAY_OVER) else today - timedelta(days=1)
 
@@ -63,9 +65,9 @@ def newest_whole_day(now: Ns) -> date:
 class Download:
     """Downloads rows of past days into a store. Only whole days are stored.
 
-    With ``keeps_today`` False the present day is not stored even when it has ended, because a
-    simulated day may be played again with other trades. ``beside`` runs the work of the store,
-    which may take long, in another thread.
+    ``keeps_today`` False: the present day is never stored, even after its end, because a simulated
+    day may be played again with other trades. ``beside`` runs the store's work in a thread, because
+    it may take long.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Download:
         """
         missing = self._not_asked(series, code, first, last)
         total, has_restarted = len(missing), False
-        # Only prices that were stored before this download can be out of date.
+        # Only prices from before this download can be out of date.
         stored = self.store.manifest.covered(series.name, code)
         must_compare = bool(missing and stored and series.basis is Basis.ADJUSTED)
         while missing:
@@ -106,8 +108,9 @@ class Download:
                 is_same = await self._is_as_stored(series, code, rows, stored)
                 must_compare = is_same is None
                 if is_same is False:
-                    # A split or a right has changed all earlier prices since they were downloaded.
-                    # All that the store had are asked for again, so that it has one adjustment.
+                    # A split or a rights issue has changed all earlier prices since they were
+                    # downloaded. So all stored days are downloaded again, and the store has one
+                    # adjustment.
                     await self._beside(self.store.uncover, series, code)
                     wanted = [*stored, (first, last)]
                     low, high = min(day for day, _ in wanted), max(day for _, day in wanted)
@@ -128,7 +131,7 @@ class Download:
     ) -> tuple[date, date, date]:
         """Return the first new day of the next page, and the first and the last day to ask for.
 
-        The page overlaps with stored days beside it, so that adjusted prices can be compared.
+        The page also covers stored days next to it, so that adjusted prices can be compared.
         """
         covered = self.store.manifest.covered(series.name, code)
         reach = timedelta(days=self._source.window_days(series.kind) - 1)
@@ -141,10 +144,11 @@ class Download:
     async def _is_as_stored(
         self, series: Series, code: str, page: pl.DataFrame, covered: Sequence[tuple[date, date]]
     ) -> bool | None:
-        """Return whether KIS gives the same adjusted prices as the store. None: no day is stored.
+        """Return whether KIS gives the same adjusted prices as the store.
 
-        The page is compared if it has a stored day. Otherwise KIS is asked for the oldest stored
-        day, because a split changes the prices of all days before it.
+        None: the store has no day. If the page has a stored day, the two are compared. Otherwise
+        KIS is asked for the oldest stored day, because a split changes the prices of all days
+        before it.
         """
         stored = await self.read(series, covered[0][0], covered[-1][1], [code])
         if stored.is_empty():
@@ -154,7 +158,7 @@ class Download:
             page = await self._source.days(series, code, oldest, oldest)
         both = page.join(stored, on=series.keys, suffix="_stored")
         if both.is_empty():
-            # KIS has no bar of that day any more.
+            # KIS no longer has a bar of that day.
             return False
         return all(both[name].equals(both[f"{name}_stored"]) for name in PRICES)
 
@@ -174,22 +178,23 @@ class Download:
         """
         series = minutes_of(venue)
         today = kst_day(self._now())
-        # A year before 1 March of a leap year has 366 days. One day less is asked for.
+        # The year before 1 March of a leap year has 366 days. So one day less is asked for.
         first = max(first, today - MINUTES_REACH)
         missing = self._not_asked(series, code, first, min(last, today - timedelta(days=1)))
         total, until, empty = len(missing), 0, 0
         while missing:
             day = missing[-1]
-            # Pages reach back over the end of a day. The next one goes on before the last one.
+            # A page may cover the end of the day before. The next page continues where this one
+            # began.
             until = until if kst_day(until) == day else kst(day, DAY_OVER - 1)
             rows = await self._source.minutes(code, venue, until)
             oldest = None if rows.is_empty() else to_ns(rows["t"].min())
-            # Without a row the day has no more. A stock may be halted for a day, so the days before
-            # are asked for too. After some empty days it was not listed yet.
+            # An empty page means that the day has no more rows. A stock may be halted for a day, so
+            # earlier days are asked for too. After some empty days the stock was not listed yet.
             empty = empty + 1 if oldest is None else 0
             done = missing if empty > EMPTY_DAYS else missing[-1:]
             if oldest is not None and oldest <= until:
-                # The oldest day of a page may go on in the next page.
+                # The oldest day of a page may continue in the next page.
                 done = [gap for gap in missing if gap > kst_day(oldest)]
                 until = oldest - 1
             whole = rows.filter(day_of(series) <= self.newest_day())
@@ -198,9 +203,10 @@ class Download:
             progress(total - len(missing), total)
 
     async def day_so_far(self, series: Series, code: str) -> pl.DataFrame:
-        """Ask KIS for the daily bar of today up to now. Return one row, or no row before a trade.
+        """Ask KIS for today's daily bar up to now.
 
-        It is not stored. The columns are those of ``Series.schema``. Raises KisnbError.
+        Return one row, or no row before the first trade. It is not stored. The columns are those of
+        ``Series.schema``. Raises KisnbError.
         """
         import polars as pl
 
@@ -225,14 +231,15 @@ class Download:
             try:
                 page = await ask(code, venue, until)
             except NotOffered:
-                # Paper has the smaller pages alone, which hold this day alone.
+                # Paper has only the small pages, which cover only this day.
                 ask = self._source.minutes_of_today
                 continue
             reached = page.is_empty() or kst_day(to_ns(page["t"].min())) < today
-            # KIS answers a time to come with a row of now, whose minute has not ended (workbook).
+            # For a future time KIS gives a row of the current minute, which has not ended
+            # (workbook).
             page = page.filter(day_of(series) == today, pl.col("t") <= at(until))
             if page.is_empty() and not pages and ask == self._source.minutes:
-                # A host whose large pages end with yesterday still has small ones of today.
+                # A server whose large pages end with yesterday still has small pages of today.
                 ask, reached = self._source.minutes_of_today, False
                 continue
             pages.append(page)
@@ -242,7 +249,8 @@ class Download:
         rows = pl.concat(pages).filter(pl.col("t") <= at(now - MINUTE)).sort("t")
         rows = rows.filter(~bad_rows(series, rows))
         if self.keeps_today:
-            # All pages are stored together. A day with a hole in the middle would look whole.
+            # All pages are stored together, because a day with a hole in the middle would look
+            # complete.
             await self.keep(series, rows)
         return rows
 
@@ -251,7 +259,7 @@ class Download:
     ) -> list[MissingDay]:
         """Return the trading days from ``first`` to ``last`` that lack rows, with the reason.
 
-        ``rows``: the stored rows of these days, None to read them here.
+        ``rows`` are the stored rows of these days. None: they are read here.
         """
         last = min(last, self.newest_day())
         rows = self.store.read(series, first, last, [code]) if rows is None else rows
@@ -263,8 +271,8 @@ class Download:
         listed, traded = min(there, default=None), max(there, default=None)
 
         def reason(day: date) -> str:
-            """Return why a day lacks rows; empty when no row is missing."""
-            # A day of minutes may be there in part.
+            """Return why a day lacks rows. Empty when no row is missing."""
+            # A part of a day's minutes may be stored.
             if day in there:
                 part = PART if day in not_asked else reasons.get(day, "")
                 return part if is_minutes else ""
@@ -293,8 +301,8 @@ class Download:
         days = rows.filter(wrong).select(day_of(series).unique()).to_series()
         explained = {rows["code"][0]: dict.fromkeys(days, CONTRADICTION)} if len(days) else {}
         asked_for = [] if asked is None else [asked]
-        # A write may make the file of a whole year anew. The loop, and with it the agents, goes on
-        # meanwhile.
+        # A write may rewrite the file of a whole year. It runs in a thread, so that the loop and
+        # the agents go on.
         await self._beside(self.store.upsert, series, rows.filter(~wrong), asked_for, explained)
 
 

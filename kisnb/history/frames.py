@@ -1,4 +1,4 @@
-"""The DataFrames of bars that people get."""
+"""Turns stored rows into the DataFrames that people get."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def as_shown(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
-    """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily ones.
+    """Return bars of weeks or months (``every`` is ``"1w"`` or ``"1mo"``) made of daily bars.
 
     ``bars`` are daily bars of one stock from ``as_shown``, oldest first. ``date`` is the first
-    trading day of each week or month. The newest week or month is returned even if it has not
-    ended. ``value`` is null if the value of one of its days is null. ``whole`` is False if one of
-    its days is not over.
+    trading day of each week or month. The newest week or month is returned even if it is not over.
+    ``value`` is null if the value of one of its days is null. ``whole`` is False if one of its days
+    is not over.
     """
     import polars as pl
 
@@ -53,22 +53,23 @@ def longer_days(bars: pl.DataFrame, every: str) -> pl.DataFrame:
 
 
 def _sum_if_known(name: str) -> pl.Expr:
-    """Return an expression: the sum of a group, null when a value of the group is null."""
+    """Return an expression for the sum of a group. It is null when a value of the group is null."""
     import polars as pl
 
     return pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
 
 
 def in_korea(t: pl.Expr) -> pl.Expr:
-    """Return an expression: a moment of the store as Korean time, in microseconds."""
+    """Return an expression that turns a stored moment into Korean time, in microseconds."""
     return t.dt.cast_time_unit("us").dt.convert_time_zone("Asia/Seoul")
 
 
 def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.DataFrame:
-    """Return stored minutes as bars of ``span`` nanoseconds that have ended at ``now``.
+    """Make bars of ``span`` nanoseconds from stored minutes.
 
-    A bar ends early at the end of a span of the session table (``market.session_table``), and the
-    next bar begins with the next span. Times without a trade have no bar.
+    Return those that have ended at ``now``. A bar ends early at the end of a span of the session
+    table (``market.session_table``), and the next bar begins with the next span. A time without a
+    trade has no bar.
 
     Columns: t (start, KST), code, venue, open, high, low, close (won), volume (shares), value
     (won).
@@ -77,7 +78,8 @@ def bars_of_minutes(rows: pl.DataFrame, venue: Venue, span: Ns, now: Ns) -> pl.D
 
     rows = rows.sort("code", "t")
     day = pl.col("t").dt.convert_time_zone("Asia/Seoul").dt.date()
-    # KIS states the won of the whole day so far. The won of a minute is what was added.
+    # KIS states the won of the whole day so far. The won of a minute is the difference of two such
+    # sums.
     before = pl.col("value").shift(1, fill_value=0).over("code", day)
     starts = [
         start
@@ -116,5 +118,5 @@ def session_starts(venue: Venue, day: date) -> list[Ns]:
     own.
     """
     moments = {t for row in hours(venue, day) for t in (row.start, row.end)}
-    # Nextrade's main market begins at 09:00:30, and its first minute is that of 09:00.
+    # Nextrade's main market begins at 09:00:30, so its first minute is 09:00.
     return sorted({kst(day, 0), *(t - t % MINUTE for t in moments)})

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Beside(Protocol):
-    """A function that does slow work. ``asyncio.to_thread`` does it without blocking the loop."""
+    """A function that runs slow work. ``asyncio.to_thread`` is one: it does not block the loop."""
 
     def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run ``work(*args, **kwargs)`` and return its result."""
@@ -32,7 +32,7 @@ class HistorySource(Protocol):
     """
 
     def window_days(self, kind: SeriesKind) -> int:
-        """Return a number of calendar days that always fit in one page of a series by day."""
+        """Return the number of calendar days that always fit into one page of a daily series."""
         ...
 
     async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
@@ -40,7 +40,7 @@ class HistorySource(Protocol):
         ...
 
     async def minutes(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Read the newest minutes up to ``until``. They may reach into the days before.
+        """Read the newest minutes up to ``until``. The page may also have minutes of earlier days.
 
         The result is empty when there is no minute up to ``until``. Raises NotOffered where KIS
         gives no minutes of past days (paper).
@@ -57,7 +57,7 @@ class HistorySource(Protocol):
 
 
 class StreamRecord(Protocol):
-    """A record of trades and depths that were received over the stream. It asks KIS for nothing.
+    """A record of trades and depths that came over the stream. Reading it asks KIS for nothing.
 
     ``since`` and ``until`` are inclusive. Rows have the columns of ``Series.schema``.
     """

@@ -1,12 +1,12 @@
-"""The manifest of a store: the files that hold each series, and the days that were asked for.
+"""The manifest of a store: the files of each series, and the days for which KIS was asked.
 
-It is one SQLite file beside the parquet files. A file counts only when the manifest names it, so a
-write that dies in the middle leaves nothing that a reader could see.
+It is one SQLite file beside the parquet files. A file counts only when the manifest names it. So a
+reader never sees the file of a write that was not completed.
 
     writes    every file that was ever written, with its hash. Rows are only added.
     files     the newest write of each part of a series
-    covered   the days of each stock that KIS was asked for
-    gaps      the reasons of the days that have no bar
+    covered   the days of each stock for which KIS was asked
+    gaps      the reasons why days have no bar
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StoredFile(NamedTuple):
     n: int
     """The number of the write. Each write has a new number, and so a new file name."""
     part: str
-    """The year or the day that the file holds: ``"2026"``, ``"2026-11-20"``."""
+    """The year or the day of its rows: ``"2026"``, ``"2026-11-20"``."""
     hash: str
     """SHA-256 of the file's bytes."""
     rows: int
@@ -73,13 +73,13 @@ class Manifest:
     """The manifest of one store. Processes and threads may share it.
 
     Raises ConfigError for a file that is damaged or of a newer version. Raises FolderError when the
-    disk does not let it be opened.
+    file cannot be opened.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / MANIFEST
-        # A read must not see the rows of a write that has not ended, so the two do not share a
-        # connection. WAL lets them go on at the same time.
+        # A read must not see the rows of a write that has not ended, so reads and writes have
+        # separate connections. With WAL both can run at the same time.
         self._reads: sqlite3.Connection | None = None
         self._writes: sqlite3.Connection | None = None
         self._opening = threading.Lock()
@@ -104,7 +104,7 @@ class Manifest:
     def writes(self, series: str) -> list[StoredFile]:
         """Return all files that were ever written for a series, oldest write first.
 
-        Replaced files are gone from the disk, but their hashes stay here.
+        Replaced files are no longer on the disk, but their hashes stay here.
         """
         with self._reading() as db:
             rows = db.execute(f"{_FILE} FROM writes w WHERE series = ? ORDER BY n", (series,))
@@ -125,9 +125,9 @@ class Manifest:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Hold the store's lock for one write, and commit its entries at the end.
+        """Hold the store's lock during one write, and commit the entries of the write at its end.
 
-        An exception inside the block undoes all entries. There is one writer at a time.
+        An exception inside the block undoes all entries. Only one process writes at a time.
         """
         with self._write_lock, self._named_errors():
             self._writes = db = self._opened(self._writes)
@@ -136,13 +136,13 @@ class Manifest:
                 yield Writing(db)
                 db.execute("COMMIT")
             except BaseException:
-                # A commit that fails may have ended the transaction already.
+                # A failed commit may have ended the transaction already.
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
 
     def sync(self) -> bool:
-        """Write every entry through to the disk. Return False when a reader prevented that."""
+        """Sync every entry to the disk. Return False when a reader prevented that."""
         with self._write_lock, self._named_errors():
             self._writes = db = self._opened(self._writes)
             busy, entered, written = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -156,9 +156,9 @@ class Manifest:
             yield self._reads
 
     def _opened(self, db: sqlite3.Connection | None) -> sqlite3.Connection:
-        """Return ``db`` if it is still usable, else open a new connection.
+        """Return ``db`` if it is still usable, or else a new connection.
 
-        A connection that stays open saves two syncs of each write.
+        A connection that stays open saves two syncs in each write.
         """
         if db is not None and self.path.exists():
             return db
@@ -168,7 +168,7 @@ class Manifest:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Turn errors of SQLite and of the disk into errors for people."""
+        """Turn errors of SQLite and of the disk into errors of kisnb with a cure."""
         try:
             yield
         except sqlite3.DatabaseError as e:
@@ -199,7 +199,7 @@ class Writing:
     def add_file(
         self, series: str, part: str, digest: str, rows: int, first: date, last: date
     ) -> StoredFile:
-        """Enter a new file as the newest of its part. Return it with its new number.
+        """Enter a new file as the newest of its part. Return its entry with its new number.
 
         The number is part of the file's name.
         """
@@ -227,7 +227,7 @@ class Writing:
         )
 
     def uncover(self, series: str, code: str) -> None:
-        """Forget for which days of a stock KIS was asked, so that all are asked for again."""
+        """Remove the record of days for which KIS was asked, so that all are asked for again."""
         self._db.execute("DELETE FROM covered WHERE series = ? AND code = ?", (series, code))
 
     def explain(self, series: str, code: str, reasons: Mapping[date, str]) -> None:
@@ -239,7 +239,7 @@ class Writing:
 
 
 def joined(ranges: list[tuple[date, date]]) -> list[tuple[date, date]]:
-    """Merge ranges of days that overlap or touch. Return them oldest first, ends inclusive."""
+    """Merge ranges of days that overlap or touch. Return them oldest first. Ends are inclusive."""
     found: list[tuple[date, date]] = []
     for first, last in sorted(ranges):
         if found and first.toordinal() <= found[-1][1].toordinal() + 1:
@@ -275,8 +275,8 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open the file and return its connection. Create the file if it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
-        # SQLite does not wait for another process that makes the same file (SQLITE_BUSY comes at
-        # once for journal_mode). So only one process at a time opens it.
+        # SQLite does not wait for another process that creates the same file: ``journal_mode``
+        # raises SQLITE_BUSY at once. So only one process at a time opens it.
         fcntl.flock(lock, fcntl.LOCK_EX)
         db = sqlite3.connect(
             path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
@@ -291,8 +291,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     """Create the tables of a new file. Raises ConfigError for a file of another version."""
-    # NORMAL syncs at a checkpoint alone, because a sync takes longer than the rest of a write. A
-    # power cut can lose the newest entries. Files that they replaced stay until ``Manifest.sync``.
+    # NORMAL syncs only at a checkpoint, because a sync takes longer than all else in a write. A
+    # power cut can lose the newest entries. So the files that these entries replaced stay until
+    # ``Manifest.sync``.
     db.execute("PRAGMA synchronous=NORMAL")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == SCHEMA_VERSION:

@@ -1,4 +1,6 @@
-"""The series that the store keeps, with their keys and columns. A series has one kind of row.
+"""The series that the store keeps, with their keys and columns.
+
+All rows of a series are of one kind.
 
 | kind    | one row is                   | its key           | from |
 |---------|------------------------------|-------------------|------|
@@ -35,7 +37,10 @@ LEVELS = tuple(
 )
 """The columns of a depth: price (won) and shares of ten levels, best first. Null: no such level."""
 TRADE = ("price", "qty", "side", "volume")
-"""The columns of a trade: price (won), shares, buy or sell or null, the day's shares up to it."""
+"""The columns of a trade: price (won), shares, side (buy, sell or null), and volume.
+
+Volume is the shares of the day up to this trade.
+"""
 
 
 class SeriesKind(StrEnum):
@@ -50,7 +55,7 @@ class SeriesKind(StrEnum):
 
 
 BY_DAY = frozenset({SeriesKind.DAY, SeriesKind.FLOW, SeriesKind.INDEX})
-"""Kinds with one row a day. The others have many rows a day, with a time ``t``."""
+"""Kinds with one row a day. Other kinds have many rows a day, each with a time ``t``."""
 BARS = frozenset({SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.INDEX})
 """Kinds with open, high, low and close."""
 
@@ -87,7 +92,8 @@ class Series(NamedTuple):
     @property
     def keys(self) -> list[str]:
         """The columns that identify a row. Rows are sorted by them."""
-        # Several trades have one time: KIS states seconds. The day's shares tell them apart.
+        # Several trades may have one time, because KIS states whole seconds. The day's shares
+        # distinguish them.
         return ["code", self.time, *(["volume"] if self.kind is SeriesKind.TICK else [])]
 
     def schema(self) -> pl.Schema:

@@ -5,17 +5,18 @@
     <folder>/1d/KRX/adjusted/2026/2026-11-20.17.parquet    a day that came after them
     <folder>/1m/KRX/raw/2026/2026-11-20.31.parquet         the minutes of a day, by code and time
 
-A day lies in one file only. Files are never changed: a write makes new files, enters them in the
-manifest, and removes the old ones later. A file that the manifest does not name is no part of the
-store: a write that breaks off leaves such files, and nobody reads them. No file is made for each
-stock: a day of the whole market would then open thousands of files.
+Each day is in one file only. Files are never changed: a write makes new files, enters them in the
+manifest, and later removes the files that they replace. A file that the manifest does not name does
+not belong to the store: it is left over from a write that broke off, and nobody reads it. A file
+has the rows of all stocks. With a file for each stock, a day of the whole market would open
+thousands of files.
 
-A power cut can lose the newest writes, and never a part of one:
+After a power cut the newest writes may be lost, but never a part of one write:
 
     upsert    syncs the new file. Then the manifest names it, in a log that is not synced.
     settle    syncs the log, and then removes the files that the manifest no longer names.
 
-A download that is lost is asked for again. An import calls ``settle`` before it reports its end.
+A lost download is asked for again. An import calls ``settle`` before it reports its end.
 """
 
 from __future__ import annotations
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_DAY_FILES = 20
-"""The most days of a year with a file of their own. The next write merges them into the year."""
+"""The most days of a year with their own file.
+
+Above it, the next write merges them into the year.
+"""
 MOST_OLD_FILES = 20
-"""The most files without a name in the manifest. The next write removes them."""
-# Measured with 2,500 stocks and 10 years: smaller blocks make a day of the whole market slow, and
-# one block for all makes a month of one stock slow.
+"""The most files that the manifest no longer names. Above it, the next write removes them."""
+# Measured with 2,500 stocks and 10 years: with smaller blocks, reading a day of the whole market is
+# slow. With one block for all, reading a month of one stock is slow.
 ROW_GROUP = 131_072
 """Number of rows in a block of a file. A query of one stock reads the blocks with its code."""
 _TRIES = 10
@@ -62,18 +66,19 @@ class Asked(NamedTuple):
 
 
 class Store:
-    """Reads and writes the rows below one folder. Processes and threads may share it.
+    """Reads and writes the rows in one folder. Processes and threads may share it.
 
-    Raises FolderError when the disk refuses, and ConfigError for a damaged file.
+    Raises FolderError when the folder cannot be read or written, and ConfigError for a damaged
+    file.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = Manifest(folder)
         self._swept: set[str] = set()
-        """Series whose folder was looked through for files of writes that broke off."""
+        """Series whose folder was searched for files of writes that broke off."""
         self._old: list[Path] = []
-        """Files without a name in the manifest. After a power cut it may name them again."""
+        """Files that the manifest no longer names. After a power cut it may name them again."""
 
     def read(
         self, series: Series, first: date, last: date, codes: Sequence[str] = ()
@@ -95,8 +100,8 @@ class Store:
             try:
                 return rows.collect().sort(series.keys)
             except (OSError, pl.exceptions.PolarsError) as e:
-                # Another process may have replaced a file between the list and the read. Then the
-                # manifest names the new one.
+                # Another process may have replaced a file since the list was read. Then the
+                # manifest names the new file.
                 if left and self.manifest.files(series.name, first, last) != files:
                     continue
                 raise self._damaged(paths, e) from e
@@ -109,11 +114,11 @@ class Store:
         asked: Sequence[Asked] = (),
         explained: Mapping[str, Mapping[date, str]] = MappingProxyType({}),
     ) -> int:
-        """Store rows: add new ones and replace changed ones. Return how many rows changed.
+        """Store rows: add new ones and replace changed ones. Return how many rows have changed.
 
-        All rows are stored, or no row. The same rows again change nothing. ``asked`` is entered
-        together with the rows, and so is ``explained``: why rows of a day are missing, by stock.
-        Raises BadInput for rows that contradict themselves.
+        Either all rows are stored, or none. Storing the same rows again changes nothing. ``asked``
+        (the days for which KIS was asked) and ``explained`` (by stock, why days lack rows) are
+        entered together with the rows. Raises BadInput for rows that contradict themselves.
         """
         fresh = checked(series, rows)
         changed, replaced, made = 0, list[StoredFile](), list[Path]()
@@ -136,7 +141,8 @@ class Store:
 
     def settle(self) -> None:
         """Sync the newest writes, and remove the files that they replaced. Raises KisnbError."""
-        # Until the manifest is on the disk, it may come back from a power cut with their names.
+        # Until the manifest is synced, a power cut may bring back an older one that names these
+        # files.
         if self.manifest.sync():
             old, self._old = self._old, []
             for path in old:
@@ -149,12 +155,12 @@ class Store:
         self.manifest.close()
 
     def _settle_later(self) -> None:
-        """Settle if the disk allows it. The rows are stored, so a refusal harms nothing."""
+        """Settle if the disk allows it. If not, no harm is done, because the rows are stored."""
         with suppress(KisnbError):
             self.settle()
 
     def uncover(self, series: Series, code: str) -> None:
-        """Forget for which days of a stock KIS was asked, so that all are asked for again."""
+        """Remove the record of days for which KIS was asked, so that all are asked for again."""
         with self.manifest.writing() as writing:
             writing.uncover(series.name, code)
 
@@ -186,12 +192,12 @@ class Store:
             return 0
         is_one_day = len(write.part) == len("2026-11-20")
         buffer = io.BytesIO()
-        # The file of one day is soon joined with others: to be fast counts more than its size.
+        # The file of one day is soon merged with others, so speed matters more than size.
         is_brief = is_one_day and series.is_by_day
         rows.write_parquet(
             buffer,
             compression="uncompressed" if is_brief else "zstd",
-            # One block has nothing that a query could pass over.
+            # Statistics help a query to skip blocks. A file of one block needs none.
             statistics=not is_brief,
             row_group_size=ROW_GROUP,
         )
@@ -213,10 +219,10 @@ class Store:
     def _discard(self, series: Series, made: Sequence[Path]) -> None:
         """Remove the new files of an interrupted write, because the disk may be full."""
         try:
-            # An interrupt may come after the write was entered. Then its files stay.
+            # An interrupt may come after the write was committed. Then its files stay.
             files = self.manifest.files(series.name, date.min, date.max)
         except KisnbError:
-            # The next process sweeps them away.
+            # The next process removes them.
             return
         named = {self._path(series, file) for file in files}
         for path in made:
@@ -224,10 +230,14 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _sweep(self, writing: Writing, series: Series) -> None:
-        """Note the files that a dead process left in a series, once for each series."""
+        """Note the files that a dead process left in a series.
+
+        Later calls for the series do nothing.
+        """
         if series.name in self._swept:
             return
-        # Under the lock no other process writes, so a file without a name in the manifest is old.
+        # No other process writes while we hold the lock, so a file that the manifest does not name
+        # is old.
         files = writing.files(series.name, date.min, date.max)
         named = {self._path(series, file) for file in files}
         found = (self.folder / series.name).glob("*/*")
@@ -260,7 +270,7 @@ class Store:
 
 
 class _FileWrite(NamedTuple):
-    """One file to write: new rows, and the files with which they are merged."""
+    """One file to write: the new rows, and the old files with which they are merged."""
 
     part: str
     rows: pl.DataFrame
@@ -279,7 +289,7 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
         alone = _alone(series, files, own)
         for single in sorted(alone):
             part = single.isoformat()
-            # A query of polars takes 0.2 ms, and most appends have one day only.
+            # A query of polars takes 0.2 ms, and most writes have one day only.
             of_day = rows if len(days) == 1 else rows.filter(day == single)
             yield _FileWrite(part, of_day, (files[part],) if part in files else ())
         rest = (
@@ -290,7 +300,7 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
             )
         )
         if not rest.is_empty():
-            # Many files of single days make a year slow to read, so its next write takes them in.
+            # Many files of single days make a year slow to read, so the next write merges them.
             merged = stored if len(files) > MOST_DAY_FILES else stored[:0]
             whole = files.get(str(year))
             yield _FileWrite(str(year), rest, tuple(merged or ([whole] if whole else [])))
@@ -299,7 +309,7 @@ def _file_writes(writing: Writing, series: Series, rows: pl.DataFrame) -> Iterat
 def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
     """Return the days that occur in rows, oldest first."""
     days = rows["date"] if series.is_by_day else rows.select(day_of(series)).to_series()
-    # Most writes have one day. A comparison of two dates is faster than a sort.
+    # Most writes have one day, and comparing two dates is faster than sorting.
     first = days.min()
     if isinstance(first, date) and first == days.max():
         return [first]
@@ -308,7 +318,7 @@ def _days_in(series: Series, rows: pl.DataFrame) -> list[date]:
 
 
 def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]) -> set[date]:
-    """Return the days that have or get a file of their own. ``days`` are of one year."""
+    """Return the days that have, or will get, their own file. ``days`` are of one year."""
     if not series.is_by_day:
         return set(days)
     whole = files.get(str(days[0].year))
@@ -316,7 +326,7 @@ def _alone(series: Series, files: Mapping[str, StoredFile], days: Sequence[date]
         return set()
     alone = {day for day in days if day.isoformat() in files}
     new = [day for day in days if day not in alone]
-    # A day after the others gets a file of its own: to append it does not write the year anew.
+    # A day after all others gets its own file, so that the year's file need not be rewritten.
     if len(new) == 1 and whole is not None and new[0] > whole.last:
         alone.add(new[0])
     return alone
@@ -340,7 +350,7 @@ def _is_readable(path: Path, pl: ModuleType) -> bool:
 
 
 def _merged(series: Series, old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Return the old rows, updated by the new rows, and how many rows changed."""
+    """Return the old rows updated by the new ones, and how many rows have changed."""
     import polars as pl
 
     if all(old[key].equals(new[key]) for key in series.keys):
@@ -357,8 +367,8 @@ def _merged(series: Series, old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.Da
 
 
 def _differs(old: pl.Series, new: pl.Series) -> pl.Series:
-    """Return True for each value that changed. A missing value equals a missing one."""
-    # Without missing values the operator alone is five times as fast.
+    """Return True for each value that changed. Two missing values count as equal."""
+    # Without missing values the plain operator is five times as fast.
     return old.ne_missing(new) if old.null_count() or new.null_count() else old != new
 
 
@@ -387,7 +397,7 @@ def _write_synced(path: Path, content: bytes) -> None:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        # The new name is on the disk only when its folder is.
+        # The new name is on the disk only after its folder is synced.
         _sync_folder(path.parent)
     except OSError as e:
         raise refusal_of(e, path) from e

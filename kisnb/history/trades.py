@@ -1,8 +1,7 @@
-"""Completes the trades of a time span: those that we have, and KIS's trades for the holes.
+"""Completes the trades of a time span: asks KIS for the trades in the holes of those that we have.
 
-A trade states the day's volume, its own shares included. So it is known where trades are missing:
-no trade is missing between two trades if the volume of the later one less its own shares is the
-volume of the earlier one.
+A trade states the day's volume, which includes its own shares. So a hole shows: between two trades
+nothing is missing if the later volume less the later trade's shares is the earlier volume.
 
     the span, newest first
     │ page of KIS up to `cursor`: the newest trades of it
@@ -78,25 +77,25 @@ async def trades_from_kis(
     seconds = max(1, (until - since) // SECOND)
     while cursor >= since:
         page = await source.trades_of_today(code, venue, cursor)
-        # KIS states no day. Before the first trade of a day it may give those of the day before.
+        # KIS states no day. Before the first trade of a day it may give trades of the day before.
         page = page.filter(pl.col("t") <= at(cursor), pl.col("qty") > 0)
         if page.is_empty():
             break
         before = len(found)
         found = joined(series, found, page)
         begin = _begin_of_run(found, to_ns(page["t"].min()))
-        # The second is asked for again: a page may end within it. When that brings nothing new, a
-        # second has more trades than a page, and those before cannot be had.
+        # This second is asked for again, because a page may end within it. When that brings nothing
+        # new, the second has more trades than a page, and earlier trades of it cannot be reached.
         cursor = begin if len(found) > before or begin < cursor else cursor - SECOND
         progress(min(seconds, (until - cursor) // SECOND), seconds)
         if found.filter(pl.col("volume") == pl.col("qty"), pl.col("t") >= at(cursor)).height:
-            # That is the first trade of the day.
+            # This is the first trade of the day.
             break
     return found.filter(pl.col("t").is_between(at(since), at(until)))
 
 
 def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
-    """Return the begin of the unbroken run of trades that contains the moment ``t``."""
+    """Return the begin of the run of trades without a hole that contains the moment ``t``."""
     import polars as pl
 
     follows = (pl.col("volume") - pl.col("qty")) == pl.col("volume").shift()
@@ -105,7 +104,7 @@ def _begin_of_run(trades: pl.DataFrame, t: Ns) -> Ns:
 
 
 def missing_shares(trades: pl.DataFrame) -> int:
-    """Return how many shares were traded in the holes between these trades of a day."""
+    """Return how many shares were traded in the holes between these trades of one day."""
     import polars as pl
 
     held = pl.col("volume") - pl.col("qty") - pl.col("volume").shift()

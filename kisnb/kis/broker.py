@@ -58,7 +58,7 @@ from kisnb.orders import (
 from kisnb.terms import Mode, Venue
 
 ReadReply: TypeAlias = Callable[[str, ApiReply], SendReply]
-"""Returns the outcome of an order: takes the order's key and KIS's reply. Raises FrameError."""
+"""Makes the outcome of an order from the order's key and KIS's reply. Raises FrameError."""
 
 
 class KisBroker:
@@ -84,13 +84,13 @@ class KisBroker:
         """Build the broker. ``cache`` is the folder of the token file.
 
         After ``timeout`` seconds of wall time a call counts as unanswered. ``can_order`` False
-        opens the account for reading only, and ``why_not`` is the cure that is then shown.
-        ``transport`` carries requests and frames: the network by default, a ``Recording`` of it, or
-        a ``Replay``. ``nxt_listed`` returns True for the code of a stock that Nextrade lists: such
-        a stock is followed on another channel in each market session.
+        opens the account for reading only, and ``why_not`` is the cure to show then. ``transport``
+        carries requests and frames: the network by default, a ``Recording`` of it, or a ``Replay``.
+        ``nxt_listed`` returns whether Nextrade lists a stock. Such a stock is followed on another
+        channel in each market session.
         """
         self.capabilities = endpoint.rules.capabilities(can_order=can_order, why_not=why_not)
-        """Venues and kinds that this host takes, for the desk."""
+        """Venues and kinds of orders that this server accepts, for the desk."""
         self.may_send: Callable[[str], Permission] = lambda _: ALLOWED
         """The last permission: called with an order's key right before its first byte goes out.
 
@@ -111,8 +111,8 @@ class KisBroker:
             ack_seconds=min(timeout, ACK_SECONDS),
             nxt_listed=nxt_listed,
         )
-        # The stream takes its approval keys from ``rest``, so ``rest`` is built first. The troubles
-        # of a wait for a token then go to the one listener that the desk sets.
+        # The stream gets its approval keys from ``rest``, so ``rest`` is built first. Troubles
+        # while a token is waited for go to the one listener that the desk sets.
         self._rest.on_events = self._stream.publish
 
     def __repr__(self) -> str:
@@ -158,15 +158,16 @@ class KisBroker:
 
     @property
     def settled(self) -> bool:
-        """True when nothing can change before the clock moves.
+        """True when no frame can come before the clock moves.
 
-        KIS has answered every subscription, or the stream waits for its next attempt to connect.
+        Either KIS has answered every subscription, or the stream waits for its next attempt to
+        connect.
         """
         return self._stream.settled
 
     @property
     def desired(self) -> frozenset[Want]:
-        """Subscriptions that have a place on the connection."""
+        """Subscriptions that fit on the connection."""
         return self._stream.desired
 
     @property
@@ -176,7 +177,7 @@ class KisBroker:
 
     @property
     def pace(self) -> str:
-        """The calls a second that KIS takes from this appkey, in a sentence.
+        """A sentence about the calls a second that KIS takes from this appkey.
 
         Empty while KIS has refused none for its speed.
         """
@@ -200,7 +201,7 @@ class KisBroker:
 
     @property
     def dead_letters(self) -> deque[str]:
-        """Frames that could not be read, newest last, cut and without secrets."""
+        """Frames that could not be read, newest last, shortened and without secrets."""
         return self._stream.dead_letters
 
     # orders
@@ -208,15 +209,15 @@ class KisBroker:
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Post an order once and return the outcome. A lost reply is ``unknown``.
 
-        ``again`` means that KIS turned the call away for its speed or token. The caller decides.
+        ``again`` in the outcome means that KIS turned the call away for its speed or token. The
+        caller decides then.
 
-        Nothing is sent in three cases. It raises OrderDenied when this desk takes no such
-        order, or when ``may_send`` refuses at the last moment. It raises TokenError when there is
-        no token.
+        In three cases nothing is sent. OrderDenied is raised when this desk takes no such order, or
+        when ``may_send`` refuses at the last moment. TokenError is raised when there is no token.
         """
         self._check_can_order(intent.key)
-        # The host would refuse such an order whatever the market does. A refusal here costs no call
-        # of the rate limit.
+        # The server would refuse such an order in any market. A refusal here needs no call of the
+        # rate limit.
         self._endpoint.rules.check_order(intent, route)
         if intent.day:
             body = reserve_body(intent, route, self._account)
@@ -267,19 +268,19 @@ class KisBroker:
     ) -> SendReply:
         """Send an order, a revise or a cancel once, and return the outcome."""
         try:
-            # A cancel only lowers what is at risk, so nothing may hold it back.
+            # A cancel only lowers the risk, so it needs no permission.
             may_send = always_may_send if lane is Lane.CANCEL else (lambda: self.may_send(key))
             return read(key, await self._rest.send_order(api, body, lane, may_send))
         except ApiError as e:
             # Some codes do not prove a refusal. A timeout of the gateway (EGW00301, EGW00302) may
             # come after KIS took the order: its text asks to check the last transaction.
             outcome = outcome_of(e.msg_cd, e.status)
-            # The cure of such a code is to wait, which the desk does itself.
+            # The cure of such a code is to wait, and the desk waits itself.
             text = e.text if outcome == "again" else str(e)
             return SendReply(key, outcome, msg_cd=e.msg_cd, text=text)
         # Unreachable is a LinkLost, so it has to be caught before it.
         except Unreachable as e:
-            # No connection came about, so no byte of the order went out.
+            # There was no connection, so no byte of the order went out.
             return SendReply(key, "rejected", text=str(e))
         # KIS takes no order id from a client (workbook: order-cash). A second POST could be a
         # second order, so the desk reads KIS's list of orders instead.
@@ -311,7 +312,7 @@ class KisBroker:
         return OrderPage(rows, complete and not bad, self._masked(bad))
 
     async def reserved_orders(self, first: date, last: date) -> tuple[ReservedRow, ...] | None:
-        """Ask KIS for the reserved orders from ``first`` to ``last``; None when one cannot be read.
+        """Ask KIS for the reserved orders from ``first`` to ``last``. None: a row cannot be read.
 
         Raises KisError.
         """
@@ -325,7 +326,7 @@ class KisBroker:
         pages, complete = await self._rest.read_pages(
             APIS["inquire_balance"], balance_params(self._account)
         )
-        # The balance has no orderable cash; it is a query of its own.
+        # The balance does not state the orderable cash, which is a separate query.
         orderable = await self._rest.read(
             APIS["inquire_psbl_order"], orderable_params(self._account)
         )
@@ -333,7 +334,7 @@ class KisBroker:
         return msgspec.structs.replace(account, bad=self._masked(account.bad))
 
     def _masked(self, sentences: tuple[str, ...]) -> tuple[str, ...]:
-        # They quote what KIS sent, and a column that has moved may hold the account's number.
+        # These sentences quote KIS's text, and a shifted column may contain the account's number.
         return tuple(self._rest.mask.text(text) for text in sentences)
 
     # prices
@@ -387,8 +388,8 @@ class KisBroker:
             raise BadInput(
                 f"{name} {what}", "read with the calls of kisnb.kis.catalogue.APIS that are GETs"
             )
-        # The caller needs no account number, so it cannot appear in a cell. KIS wants the keys of
-        # the next page present and blank on the first page (workbook).
+        # The broker adds the account number, so that it never appears in a cell. On the first page
+        # the keys of the next page must be present and blank (workbook).
         own = {**self._account, **dict.fromkeys(api.ctx, "")}
         added = {name: value for name, value in own.items() if name in api.params}
         asked = encode_params(

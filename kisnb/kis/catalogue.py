@@ -1,8 +1,8 @@
 """The REST APIs of KIS: paths, TR ids, parameters and replies.
 
-Client and simulator use this one table. ``catalogue.json`` holds what KIS documents, one API a
-line. It is read when a call is first looked up. Its source is the workbook of KIS's developer
-portal of 2026-02-21. What is known beyond it stands here: ``ROW_KEYS``.
+Client and simulator use this one table. ``catalogue.json`` has KIS's documentation, one API a line.
+It is read when a call is first looked up. Its source is the workbook of KIS's developer portal of
+2026-02-21. ``ROW_KEYS`` adds a fact that the workbook lacks.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ OAUTH = "/oauth2"
 """Paths of the calls that issue keys begin with this."""
 
 FieldKind: TypeAlias = Literal["t", "n", "d"]
-"""Text, whole number or decimal number. On the wire all are strings."""
+"""Text, whole number or decimal number. In KIS's messages all are strings."""
 _NOTHING: dict[FieldKind, str] = {"t": "", "n": "0", "d": "0.00"}
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
     """One field of a reply.
 
-    The name is in the case of the wire. Label and note are KIS's Korean ones.
+    The name is spelt as in KIS's messages. Label and note are KIS's Korean ones.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Param(msgspec.Struct, frozen=True, array_like=True):
-    """One parameter of a request. The name is exactly as on the wire."""
+    """One parameter of a request. The name is spelt exactly as in KIS's messages."""
 
     name: str
     required: bool
@@ -85,11 +85,11 @@ class Api(msgspec.Struct, frozen=True):
     is_order: bool
     """True for a call that moves money: it is sent once, never again."""
     ctx: tuple[str, ...]
-    """The parameters that carry the keys of the next page: search condition, then position."""
+    """The parameters with the keys of the next page: search condition, then position."""
     tr_cont: bool
     """True when the reply's header ``tr_cont`` says that more pages follow."""
     row_key: tuple[str, ...]
-    """The fields of ``row_block`` that tell the rows of a paged reply apart; empty: all of them."""
+    """The fields of ``row_block`` that identify a row of a paged reply. Empty: all fields."""
     row_block: str
     """The first block of the reply that is an array; empty when there is none."""
 
@@ -111,17 +111,17 @@ class Api(msgspec.Struct, frozen=True):
         return self.method == "POST"
 
     def tr_id(self, persona: Mode) -> str:
-        """Return the TR id that the host of ``persona`` takes."""
+        """Return the TR id that the server of ``persona`` accepts."""
         # Both ids stand in the table. KIS's samples replace the first letter by V for paper. That
         # is wrong for quotes, whose id is the same at both hosts (workbook).
         return self.tr_paper if persona is Mode.PAPER else self.tr_live
 
 
 ROW_KEYS: dict[str, tuple[str, ...]] = {
-    # A stock may come in several rows: one for shares paid in cash, one for each day of a loan.
+    # A stock may have several rows: one for shares paid in cash, one for each day of a loan.
     "inquire_balance": ("pdno", "trad_dvsn_name", "loan_dt"),
     "inquire_balance_rlz_pl": ("pdno", "trad_dvsn_name", "loan_dt"),
-    # KIS counts order numbers by day and branch, so the number alone does not tell rows apart.
+    # KIS counts order numbers by day and branch, so the number alone does not identify a row.
     "inquire_daily_ccld": ("ord_dt", "ord_gno_brno", "odno"),
     "inquire_daily_ccld_old": ("ord_dt", "ord_gno_brno", "odno"),
     "inquire_psbl_rvsecncl": ("ord_gno_brno", "odno"),
@@ -129,10 +129,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "inquire_period_profit": ("trad_dt",),
     "chk_holiday": ("bass_dt",),
 }
-"""Fields that tell the rows of a call apart, by call.
-
-A row that comes twice shows that the pages have moved.
-"""
+"""By call: the fields that identify a row. A row that comes twice shows that pages have moved."""
 
 
 class _CatalogueLine(msgspec.Struct, frozen=True):
@@ -153,7 +150,7 @@ class _CatalogueLine(msgspec.Struct, frozen=True):
 
     def apis(self) -> Iterator[Api]:
         """Yield the calls of this line."""
-        # Only an array goes on over several pages. The sums in the other blocks come with each
+        # Only an array continues over several pages. The sums in the other blocks come with each
         # page.
         rows = next((b.name for b in self.blocks if b.shape == "array"), "")
         for ending, live, paper in self.calls:

@@ -1,10 +1,10 @@
-"""The channels of the stream by venue, and which venue's channel a followed stock uses.
+"""The channels of the stream by venue, and the venue whose channel shows a followed stock.
 
-KIS has each kind of channel three times: of KRX, of NXT, and of both unified. The unified one is
-``Venue.SOR`` here, because it shows what the smart order router sees. The unified channel sends
-nothing about a stock that NXT does not list, all day long. KRX's own channel carries every stock;
-since 2026-09-14 also in the after-market. Source: KIS's workbook, and a client's measurements of
-2026-09-14.
+KIS has each kind of channel three times: of KRX, of NXT, and of both (unified). The unified one is
+``Venue.SOR`` here, because it shows both venues, as the smart order router does. The unified
+channel sends nothing about a stock that NXT does not list, all day long. KRX's own channel has
+every stock; since 2026-09-14 also in the after-market. Source: KIS's workbook, and a client's
+measurements of 2026-09-14.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CHANNEL_OF_TR = {tr: name for name, trs in TRS_OF_CHANNEL.items() for tr in trs
 LEAD: Ns = MINUTE
 """Time before trading begins at which a channel is changed, so that no trade is missed."""
 _DAYS_AHEAD = 10
-"""Days that ``next_change`` searches: more than any run of holidays."""
+"""Number of days that ``next_change`` searches. No run of holidays is as long."""
 
 
 def is_same_kind(tr_id: str, other: str) -> bool:
@@ -53,9 +53,9 @@ def feed_venue(session_id: SessionId, *, nxt_listed: bool) -> Venue:
     """Return the venue whose channel shows how a stock trades in a market session.
 
     NXT trades alone before KRX opens. In KRX's regular session KRX's prices are the official ones.
-    Afterwards both trade, because KRX has an after-market of its own since 2026-09-14 (KIS notice
-    of 2026-09-09): then it is the unified channel. It is KRX's channel for a stock that NXT does
-    not list, and while nothing trades.
+    Afterwards both trade, because KRX has its own after-market since 2026-09-14 (KIS notice of
+    2026-09-09): then it is the unified channel. For a stock that NXT does not list, and while
+    nothing trades, it is KRX's channel.
     """
     if not nxt_listed:
         return Venue.KRX
@@ -80,11 +80,11 @@ class Feed:
     def venue(self, now: Ns, code: str) -> Venue:
         """Return the venue of the channel on which a stock is followed at ``now``.
 
-        If NXT's channel is meant and the host does not have it, the venue is SOR, the unified
-        channel. If the host does not have that one either, the venue is KRX.
+        If that would be NXT's channel and the server does not have it, the venue is SOR, the
+        unified channel. If the server does not have that one either, the venue is KRX.
         """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
-        # This is a chain of two comparisons: NXT is wanted, and the host does not stream NXT.
+        # Both are compared: NXT would be right, and the server does not stream NXT.
         if wanted is Venue.NXT not in self._venues:
             wanted = Venue.SOR
         return wanted if wanted in self._venues else Venue.KRX
@@ -113,9 +113,9 @@ class Feed:
 
     @staticmethod
     def _at(now: Ns, *, nxt_listed: bool) -> Venue:
-        """Return the venue to follow at ``now``; while nothing trades, that of a minute later."""
+        """Return the venue to follow at ``now``. While nothing trades: that of a minute later."""
         session_id = sessions.session_id(now)
         if session_id is SessionId.KR_OFF:
-            # Only from rest: a running session is followed to its end.
+            # This applies only while nothing trades: a running session is followed to its end.
             session_id = sessions.session_id(now + LEAD)
         return feed_venue(session_id, nxt_listed=nxt_listed)

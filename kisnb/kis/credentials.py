@@ -102,7 +102,7 @@ class Credentials(msgspec.Struct, frozen=True):
         return self.account.reveal() + self.product
 
     def masking(self) -> Mask:
-        """Return a mask that hides these keys and the account in texts."""
+        """Return a mask that removes these keys and the account from texts."""
         return Mask(
             *(
                 secret.reveal()
@@ -148,7 +148,8 @@ class Credentials(msgspec.Struct, frozen=True):
     def checked(cls, given: dict[str, str], called: dict[str, str], where: str) -> Credentials:
         """Return the credentials in ``given``. Raises ConfigError when one is missing or wrong.
 
-        ``called`` are the names of the credentials for people, ``where`` is their source.
+        ``called`` are the names of the credentials for people, ``where`` is the source of
+        ``given``.
         """
         given = {name: value.strip() for name, value in given.items()}
         missing = [called[name] for name in _NEEDED if not given[name]]
@@ -185,7 +186,7 @@ def read_entries(path: Path) -> dict[str, Any]:
             f"{path} cannot be read: {e.strerror}", "correct KISNB_CREDENTIALS"
         ) from None
     except (yaml.YAMLError, UnicodeError):
-        # The parser's own words would show the line, and with it a key.
+        # The parser's own message would show the line, and with it a key.
         raise ConfigError(
             f"{path} is not YAML", "compare it with KIS's sample kis_devlp.yaml"
         ) from None
@@ -233,7 +234,7 @@ def delete_keys(mode: Mode) -> bool:
     import keyring
     import keyring.errors
 
-    # A keyring raises an error when it is to delete a name that it does not hold.
+    # A keyring raises an error when it should delete a name that it does not have.
     found = [name for name, text in _from_keyring(mode).items() if text]
     try:
         for name in found:

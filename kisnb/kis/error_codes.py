@@ -1,8 +1,8 @@
-"""KIS's message codes: what they say, what that means, and what to do about it.
+"""KIS's message codes: their texts, their meaning, and the cure.
 
-Codes and meanings come from KIS's published tables and from what public clients have received. For
-many only the meaning is known, and the Korean here is then our wording of it. Go by the code: KIS's
-own text comes with each reply.
+Codes and meanings come from KIS's published tables and from replies that public clients have
+received. For many codes only the meaning is known, and the Korean text here is then ours. So only
+the code should be compared: KIS's own text comes with each reply.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TRY_AGAIN = RATE_LIMITED | {"EGW00316", "OPSQ1002"}
 ROWS_CHANGED = "SYDB0050"
 """Code for rows that have changed since the first page was read. The query starts again."""
 TOKEN_EXPIRED = frozenset({"EGW00121", "EGW00122", "EGW00123"})
-"""Codes for a token that KIS does not take any more. A new token is fetched."""
+"""Codes for a token that KIS no longer accepts. A new token is fetched."""
 AT_THE_GATE = RATE_LIMITED | TOKEN_EXPIRED
 """Codes of the gateway or the ledger for a call that they turned away before they read it.
 
@@ -47,8 +47,8 @@ def cure_of(msg_cd: str) -> str:
 
 
 def explain(msg_cd: str) -> str:
-    """Return one line about a code, however it is typed: Korean, English and the cure."""
-    # Errors show the code in brackets behind KIS's words, and people copy both.
+    """Return one line about a code in any spelling: Korean, English and the cure."""
+    # Errors show the code in brackets after KIS's words, and people copy both.
     msg_cd = " ".join(msg_cd.split()).strip("[]").upper()
     if not msg_cd:
         return "A code of KIS looks like APBK0918; it is in brackets after KIS's text."
@@ -60,7 +60,7 @@ def explain(msg_cd: str) -> str:
 
 
 def refuses_token(msg_cd: str, status: int) -> bool:
-    """Return True when a reply says that KIS does not take the token any more.
+    """Return True when a reply says that KIS no longer accepts the token.
 
     HTTP 401 says it too, whatever its code: after a maintenance KIS sends codes that no table has
     (seen by a client).

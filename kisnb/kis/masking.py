@@ -1,6 +1,6 @@
-"""Hides secrets in what leaves a process: logs, errors, dead letters, recordings.
+"""Removes secrets from texts that leave a process: logs, errors, dead letters, recordings.
 
-Client and simulator use this one module.
+Client and simulator both use this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 HIDDEN = "***"
-"""The text in the place of a secret."""
+"""The text that replaces a secret."""
 SECRET_FIELDS = frozenset(
     {
         "appkey",
@@ -29,7 +29,7 @@ SECRET_FIELDS = frozenset(
 
 
 class Mask:
-    """Knows secrets and takes them out of texts; its own repr shows none of them."""
+    """Knows secrets and removes them from texts. Its own repr shows none of them."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets: list[str] = []
@@ -39,9 +39,10 @@ class Mask:
         """Add secrets to hide from now on, also where they are percent-encoded in a URL."""
         if all(secret in self._secrets for secret in secrets):
             return
-        # A secret may also stand in an address, in its quoted spelling.
+        # A secret may also be part of an address, in its percent-encoded spelling.
         spellings = {*self._secrets, *secrets, *(quote(s, safe="") for s in secrets)} - {""}
-        # A secret that is part of another one must not break it up before it is found.
+        # Longer secrets come first: a secret that is part of another must not be replaced before
+        # that one is found.
         self._secrets = sorted(spellings, key=lambda s: (-len(s), s))
 
     def text(self, text: str) -> str:
@@ -54,7 +55,7 @@ class Mask:
         """Return names and values as text, without secrets or the values of secret fields."""
         return {
             # KIS writes the same field in upper case in requests and in lower case in replies. A
-            # name may hold a secret as well, where a client puts one there.
+            # name may also contain a secret, if a client puts one there.
             self.text(name): HIDDEN if name.lower() in SECRET_FIELDS else self.text(str(value))
             for name, value in fields.items()
         }

@@ -19,9 +19,9 @@ from kisnb.market.master_files import FILES, NXT_FILES, count_rows
 from kisnb.paths import private_dir
 
 SECONDS = 30.0
-"""Seconds of wall time that the server may take for the next bytes of a file."""
+"""Seconds of wall time in which the server must send the next bytes of a file."""
 MOST = 64 * 1024 * 1024
-"""Bytes of the largest archive that is read; KIS's have less than a megabyte."""
+"""Bytes of the largest archive that is read. KIS's archives have less than a megabyte."""
 _AGAIN = "wait a minute, then download again"
 _LOCAL = ("127.0.0.1", "localhost")
 
@@ -37,10 +37,10 @@ class Downloaded(NamedTuple):
 def download_master(url: str, root: Path, day: date) -> Iterator[Downloaded]:
     """Download the master files of ``day`` into a folder of that day in ``root``.
 
-    ``url`` is the folder on the server. Each file is yielded when it has come and could be read.
-    The folder appears when all files are there, in the place of an earlier one of the same day.
-    Raises ConfigError for a wrong address or a file that cannot be read, and LinkLost when the
-    server does not give a file. Then nothing has changed.
+    ``url`` is the folder on the server. Each file is yielded once it has come and could be read.
+    The folder appears when all files have come. It replaces an earlier one of the same day. Raises
+    ConfigError for a wrong address or a file that cannot be read, and LinkLost when the server does
+    not send a file. Then nothing has changed.
     """
     _check(url)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=private_dir(root)))

@@ -1,8 +1,9 @@
-"""The abilities of each mode's host: venues, order kinds, channels, lowest price.
+"""The abilities of each mode's server: venues, order kinds, channels, lowest price.
 
-What a host cannot do is refused here, before anything is sent. Paper takes KRX alone, the kinds 00
-and 01, and no stock under 1,000 won, and it lacks most queries. Sources: KIS's workbook
-(EXCG_ID_DVSN_CD, the TR ids of paper), and 40070000, which clients received.
+An order or call that the server cannot handle is refused here, before anything is sent. Paper
+accepts only KRX, the kinds 00 and 01, and no stock under 1,000 won, and it lacks most queries.
+Sources: KIS's workbook (EXCG_ID_DVSN_CD, the TR ids of paper), and 40070000, which clients
+received.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kisnb.orders import Capabilities, Intent, Route
 from kisnb.terms import Mode, OrderKind, Venue
 
 ELSEWHERE = "use live or sim for it"
-"""The end of a cure for what this host cannot do."""
+"""The end of a cure when this server cannot do something."""
 
 
 class HostRules(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class HostRules(msgspec.Struct, frozen=True):
             )
 
     def check_order(self, intent: Intent, route: Route) -> None:
-        """Raise OrderDenied for an order that the host refuses whatever the market does."""
+        """Raise OrderDenied for an order that the server refuses in any market."""
         if intent.day and not self.offers(APIS["order_resv"]):
             refusal = (f"{self.mode} reserves no orders", ELSEWHERE)
         elif route.venue not in self.venues:
@@ -105,7 +106,7 @@ HOST_RULES = {
 
 
 class Served(NamedTuple):
-    """One row of the capability table."""
+    """One row of the table of capabilities."""
 
     what: str
     """Name of a call, or of a channel with its venue."""

@@ -58,7 +58,7 @@ REVISE, CANCEL = "01", "02"
 
 _KIND_OF = {code: kind for kind, code, _ in _KINDS}
 _SIDES = {code: side for side, code in SLL_BUY.items()}
-# SOR executes nothing itself. So the code needs the venue that executed, and the fact that the
+# SOR itself executes nothing. So the code depends on the venue that executed, and on whether the
 # router chose it.
 _EXG_CODES = {
     (Venue.KRX, False): "1",
@@ -80,7 +80,7 @@ def read_kind(code: str) -> OrderKind:
 
 
 def knows_kind(code: str) -> bool:
-    """Return True when ``read_kind`` knows the code (ORD_DVSN) and does not guess."""
+    """Return True when ``read_kind`` knows the code (ORD_DVSN), and need not guess."""
     return code in _KIND_OF
 
 
@@ -91,7 +91,7 @@ def side_code(side: Side) -> str:
 
 def read_side(code: str) -> Side:
     """Return the side of KIS's code. Raises FrameError for an unknown code."""
-    # A side is never guessed. A sell that is read as a buy would turn a position around.
+    # A side is never guessed. A sell that is read as a buy would reverse a position.
     side = _SIDES.get(code)
     if side is None:
         raise FrameError(f"{code[:10]!r} is neither sell (01) nor buy (02)", "ask again")

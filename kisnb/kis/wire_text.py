@@ -1,4 +1,4 @@
-"""Converts texts of the wire to Python values and back: numbers, dates and times."""
+"""Converts KIS's texts to Python values and back: numbers, dates and times."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kisnb.errors import FrameError
 ODNO_WIDTH = 10
 """Digits of an order number on the wire."""
 BOUND = 1 << 63
-"""Every number on the wire is below this: the desk counts in 64 bits."""
+"""Every number in KIS's messages is below this, because the desk counts in 64 bits."""
 _KEPT = 256
-"""Times of day that are remembered before all are forgotten."""
+"""Number of times of day that are remembered. Above it, all are forgotten."""
 _ns_of: dict[str, Ns] = {}
 """Nanoseconds since midnight by HHMMSS, as ``on_day_of`` has found them."""
 
@@ -20,16 +20,16 @@ _ns_of: dict[str, Ns] = {}
 def whole(text: str) -> int:
     """Return a text as won or shares; 0 when it is empty. Raises FrameError.
 
-    KIS pads numbers with zeros or blanks, and writes the sign in front. Some have decimals of 0.
+    KIS pads numbers with zeros or blanks, and writes the sign in front. Some have decimals, all 0.
     """
     text = text.strip()
     if not text:
         return 0
     try:
-        # Averages have decimals (workbook: pchs_avg_pric); won and shares never need them.
+        # Averages have decimals (workbook: pchs_avg_pric). Won and shares do not need them.
         number = int(text) if "." not in text else round(float(text))
     except (ValueError, OverflowError):
-        # No text may stand for BOUND, so the check below refuses this text in the same words.
+        # No valid text means BOUND, so the check below refuses this text with the same message.
         number = BOUND
     if not -BOUND < number < BOUND:
         raise FrameError(f"{text[:20]!r} is not a number", "ask again")
@@ -66,7 +66,7 @@ def seconds_of(text: str) -> int:
 
 
 def moment(day: date, hhmmss: str, *, fallback: Ns) -> Ns:
-    """Return the moment of an HHMMSS on a Korean day; ``fallback`` when KIS gives no time.
+    """Return the moment of an HHMMSS on a Korean day. Without a time: ``fallback``.
 
     Raises FrameError.
     """
@@ -90,6 +90,6 @@ def moment_today(now: Ns, hhmmss: str) -> Ns:
 
     For an empty text it is ``now``, cut to the second. Raises FrameError.
     """
-    # KIS's times have whole seconds, so the fallback has too. Else it would come after a time that
-    # KIS states for the same second.
+    # KIS's times are whole seconds, so the fallback is too. Otherwise it would come after a time
+    # that KIS states for the same second.
     return on_day_of(now, hhmmss) if hhmmss.strip() else now // SECOND * SECOND

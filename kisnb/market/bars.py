@@ -1,7 +1,7 @@
-"""Bars from ticks.
+"""Builds bars from ticks.
 
 A bar closes with the first trade after its end. So a late trade still counts, and a closed bar
-holds no later price. A bar without trades has volume 0 and repeats the last close.
+contains no later price. A bar without trades has volume 0 and repeats the last close.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kisnb.terms import Venue
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": 60 * MINUTE}
 MAX_SILENT = 4 * 60 * 60
-"""Most bars without trades that are made in a row. For a longer silence, none is made."""
+"""Most bars without trades that are made in a row. In a longer silence, no bar is made."""
 
 
 def span_of(every: str) -> Ns:
@@ -35,7 +35,7 @@ def span_of(every: str) -> Ns:
 def length_of(every: str) -> Ns:
     """Return the length of an agent's bars in nanoseconds.
 
-    ``every`` is a text that ``span_of`` takes, or ``"1d"``. Raises BadInput for any other text.
+    ``every`` is a text that ``span_of`` accepts, or ``"1d"``. Raises BadInput for any other text.
     """
     if every == "1d":
         return DAY
@@ -51,11 +51,51 @@ def _begin_of(t: Ns, span: Ns) -> Ns:
     return t - (t + KST_SHIFT) % span if span == DAY else t - t % span
 
 
-def _is_of_day(tick: Tick) -> bool:
-    """Return True for a trade that counts in the daily bar: at KRX, up to the official close."""
-    # KRX's daily prices leave its after-market and Nextrade out. The closing auction trades at
-    # the very moment of the close.
-    return tick.venue is Venue.KRX and tick.t <= sessions.regular_close(kst_day(tick.t)) + SECOND
+def is_of_day(tick: Tick) -> bool:
+    """Return True for a trade that counts in the daily bar: one of KRX's regular session."""
+    # KRX's daily prices leave its after-hours sessions and Nextrade out. The closing auction trades
+    # at the very moment of the close.
+    if tick.venue is not Venue.KRX:
+        return False
+    day = kst_day(tick.t)
+    return sessions.regular_open(day) <= tick.t <= sessions.regular_close(day) + SECOND
+
+
+class Bars(Sequence[Bar]):
+    """Closed bars, oldest first, as an agent gets them. Its columns are plain sequences."""
+
+    __slots__ = ()
+
+    @property
+    def open(self) -> Sequence[int]:
+        """The opens, won."""
+        return [bar.open for bar in self]
+
+    @property
+    def high(self) -> Sequence[int]:
+        """The highs, won."""
+        return [bar.high for bar in self]
+
+    @property
+    def low(self) -> Sequence[int]:
+        """The lows, won."""
+        return [bar.low for bar in self]
+
+    @property
+    def close(self) -> Sequence[int]:
+        """The closes, won."""
+        return [bar.close for bar in self]
+
+    @property
+    def volume(self) -> Sequence[int]:
+        """The volumes, shares."""
+        return [bar.volume for bar in self]
+
+
+class BarList(list[Bar], Bars):
+    """Bars in a list."""
+
+    __slots__ = ()
 
 
 class BarBuilder:
@@ -79,7 +119,7 @@ class BarBuilder:
         self.span = span
         self._start: Ns | None = None
         self._before: Bar | None = None
-        """The bar that ``close`` closed last. Used while no bar is being built. None before one."""
+        """The bar that ``close`` closed last; None before one. Used while no bar is being built."""
         self._open = self._high = self._low = self._close = self._volume = 0
         self._count: int | None = 0
 
@@ -87,10 +127,10 @@ class BarBuilder:
         """Add a trade. Return the bars that it closes, oldest first; usually none.
 
         A late trade, which belongs to a closed bar, counts in the bar that is being built. A daily
-        bar counts only KRX's trades up to the official close.
+        bar counts only KRX's trades from the open to the official close.
         """
         closed: Sequence[Bar] = ()
-        if self.span == DAY and not _is_of_day(tick):
+        if self.span == DAY and not is_of_day(tick):
             return closed
         start = _begin_of(tick.t, self.span)
         if self._start is None:
@@ -100,14 +140,15 @@ class BarBuilder:
                 closed = tuple(self._silent(self._before, start))
             self._begin(start, tick.price)
         elif start > self._start:
-            # A tuple and not the generator: ``_begin`` overwrites the bar that it reads.
+            # The silent bars are made now, as a tuple, because ``_begin`` overwrites the bar that
+            # the generator reads.
             closed = tuple(self._roll(start))
             self._begin(start, tick.price)
         self._high = max(self._high, tick.price)
         self._low = min(self._low, tick.price)
         self._close = tick.price
         self._volume += tick.qty
-        # Of a bar that KIS gave in part the number of trades is not known.
+        # KIS gave a part of this bar, and not the number of its trades.
         self._count = None if self._count is None else self._count + 1
         return closed
 
@@ -189,7 +230,7 @@ class BarSeries:
         self.bars.append(bar)
 
     def begin(self, closed: Iterable[Bar], running: Bar | None) -> None:
-        """Replace all bars by ``closed``, oldest first, and go on with ``running``.
+        """Replace all bars by ``closed``, oldest first, and continue with ``running``.
 
         ``running`` is the bar that is being built; None: there is none. For times without trades,
         bars with volume 0 are added, as ``add`` would have made them.
@@ -200,11 +241,11 @@ class BarSeries:
             self.bars.extend(self._builder.follow(bar))
         self.bars.extend(self._builder.follow(running) if running else self._builder.close())
 
-    def newest(self, n: int) -> list[Bar]:
+    def newest(self, n: int) -> BarList:
         """Return the newest ``n`` closed bars, oldest first; fewer when there are fewer."""
         # A deque cannot be sliced.
         bars = self.bars
-        return [bars[i] for i in range(max(0, len(bars) - n), len(bars))]
+        return BarList(bars[i] for i in range(max(0, len(bars) - n), len(bars)))
 
     @property
     def current(self) -> Bar | None:

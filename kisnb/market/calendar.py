@@ -1,9 +1,9 @@
 """Trading days of the Korea Exchange.
 
-They follow from a table of holidays, from corrections of it with a source each, and from the
-user's own file. The user's file is there because emergency holidays are declared at short notice.
-Desk, simulator and kernel each call ``use_local()`` at their start. It reads ``calendar.toml`` in
-the state folder for the whole process:
+They follow from a table of holidays, from corrections of it with a source each, and from the user's
+own file. The user's file is there because emergency holidays are declared at short notice. Desk,
+simulator and kernel each call ``use_local()`` at their start. It reads ``calendar.toml`` in the
+state folder, and the file counts in the whole process:
 
     [closed]
     2027-03-10 = "presidential election"
@@ -131,7 +131,8 @@ _edition = 0
 def use(overrides: Overrides) -> None:
     """Replace the overrides of this process. ``Overrides()`` removes them."""
     global _local, _edition
-    # Phases and hours are cached by day. The new edition makes those of the old overrides void.
+    # Phases and hours are cached by day. The new edition makes the values of the old overrides
+    # invalid.
     _local, _edition = overrides, _edition + 1
 
 
@@ -141,7 +142,7 @@ def use_local() -> None:
     Raises ConfigError as ``read_overrides`` does.
     """
     found = read_overrides(state_dir())
-    # The same file read again must not make the cached days void.
+    # Reading the same file again must not empty the caches.
     if found != _local:
         use(found)
 
@@ -185,7 +186,7 @@ def is_trading_day(day: date) -> bool:
 
     Raises ConfigError for a year whose holidays are not known.
     """
-    # The user's file goes before everything else: KRX may open a day at short notice, too.
+    # The user's file counts first: KRX may open a day at short notice, too.
     if day in _local.open:
         return True
     if day.weekday() >= 5:

@@ -1,9 +1,9 @@
 """Commission and transaction tax in won.
 
-Both are computed on the value that an order traded at a venue, and cut down to the won. Rates are
-whole parts per billion of that value, so that no float touches money.
-Sources: KIS's fee page for the commission; the decrees of the securities transaction tax for the
-tax, which includes the special tax for rural development (농어촌특별세).
+Both are computed on the value that an order traded at a venue, and rounded down to the won. Rates
+are whole parts per billion of that value, so that no float touches money. Sources: KIS's fee page
+for the commission; the decrees of the securities transaction tax for the tax, which includes the
+special tax for rural development (농어촌특별세).
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class CostModel(msgspec.Struct, frozen=True):
         """
         if cash < price:
             return 0
-        # Fees are cut down to the won. So the quotient of the exact rates may be a share short,
-        # and never too large.
+        # Fees are rounded down to the won. So the quotient of the exact rates may be a share too
+        # small, and never too large.
         most = cash * _PPB // (price * (_PPB + self.rate(venue, kind)))
         while (value := (most + 1) * price) + self.fee(value, venue, kind) <= cash:
             most += 1
@@ -130,7 +130,8 @@ class CostModel(msgspec.Struct, frozen=True):
 
         At this price the sale brings in at least ``cost`` won after fee and tax.
         """
-        # It cannot be lower: without fee and tax this price would just bring in the cost.
+        # The search begins here: without fee and tax, a sale at this price would just bring in the
+        # cost.
         price = ticks.snap(max(-(-cost // qty), 1), Side.SELL, kind, day, board)
         # Fee and tax grow with the price, so the price is found by steps.
         while (value := price * qty) - self.fee(value, venue, kind) - self.tax(
@@ -141,10 +142,10 @@ class CostModel(msgspec.Struct, frozen=True):
 
 
 class CommissionRow(NamedTuple):
-    """Commission of a kind of account, on each side, in parts per billion of the value."""
+    """Commission of a kind of account on a buy or a sell, in parts per billion of the value."""
 
     plan: str
-    """The name that the setting ``fees`` takes."""
+    """The name of the plan, as the setting ``fees`` accepts it."""
     account: str
     """Kind of account, in words."""
     krx: int
@@ -249,5 +250,5 @@ def added(cost_of: Callable[[int], int], before: int, value: int) -> int:
     ``cost_of`` returns the fee, or the tax, on a value in won. Before the fill, the order had
     traded ``before`` won at that venue.
     """
-    # Whether KIS cuts to the won by order or by fill is not documented: a field of Uncertain.
+    # No document says if KIS rounds down by order or by fill, so ``Uncertain`` has a field for it.
     return cost_of(value) if current().costs_by_fill else cost_of(before + value) - cost_of(before)

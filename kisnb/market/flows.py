@@ -1,7 +1,7 @@
 """Net purchases of the groups of investors, day by day: figures that agents decide on.
 
-A day's figures are final after its close. So whoever asks also says which day is the newest one
-that may be known.
+A day's figures are final after its close. So each caller also names the newest day whose figures
+may be known.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FlowTable:
             self.add(flow)
 
     def add(self, flow: DayFlow) -> None:
-        """Take in the flow of a day. It replaces an earlier figure of that day."""
+        """Add the flow of a day. It replaces an earlier figure of that day."""
         self._of.setdefault(flow.code, {})[flow.day] = flow
 
     def newest(self, code: str, last: date, n: int) -> list[DayFlow | None]:

@@ -1,4 +1,4 @@
-"""One listed issue and its facts."""
+"""One listed issue with its facts: code, name, kind, board, base price and more."""
 
 from __future__ import annotations
 

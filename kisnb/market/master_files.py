@@ -157,10 +157,10 @@ class MasterRecord(msgspec.Struct, frozen=True):
 
 
 def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]:
-    """Return the records in the bytes of a master file. ``name`` is the file's name in errors.
+    """Return the records in the bytes of a master file. Errors name the file ``name``.
 
     Raises ConfigError with the number of the line for a wrong encoding, a wrong width, a field that
-    should be a number and is none, and a code that is listed twice.
+    should be a number and is not, and a code that is listed twice.
     """
     records: dict[str, MasterRecord] = {}
     for number, line in enumerate(data.split(b"\n"), start=1):
@@ -241,10 +241,11 @@ def _read(folder: Path, name: str, board: Board) -> list[MasterRecord]:
             return read_master(path.read_bytes(), board, name)
         with zipfile.ZipFile(packed) as archive:
             data = archive.read(name)
-        # A simulated market may list nothing on a board. The download takes no such file from KIS.
+        # A simulated market may have no issue on a board. A file of KIS without records is refused
+        # when it is downloaded.
         return read_master(data, board, packed.name) if data else []
-    # KeyError: the archive holds a file of another name. RuntimeError: it is encrypted. EOFError
-    # and zlib.error: it is cut off or spoilt.
+    # KeyError: the archive has a file of another name. RuntimeError: it is encrypted. EOFError and
+    # zlib.error: it is incomplete or damaged.
     except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
         raise ConfigError(f"{path} cannot be read: {e}", f"put {name} or {name}.zip there") from e
 

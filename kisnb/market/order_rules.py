@@ -1,9 +1,9 @@
-"""The kinds of orders that each venue takes and when they end, by span of the day and by issue.
+"""The kinds of orders that each venue accepts and when they end, by span of the day and by issue.
 
-One dated table decides what is legal; no rule depends on a session id. What no row allows is not
-legal. "Kind" alone means the kind of an order. Sources: KIS's workbook of
-order types (ORD_DVSN), the notices of KRX and KIS of 2026-09-09, brokers' notices of 2026-09.
-Certainty as in ``session_table``.
+One dated table says which orders are legal. An order without a row in it is not legal. No rule
+depends on a session id. "Kind" alone means the kind of an order. Sources: KIS's workbook of order
+types (ORD_DVSN), the notices of KRX and KIS of 2026-09-09, brokers' notices of 2026-09. Certainty
+as in ``session_table``.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _K = OrderKind
 
 
 class Rule(NamedTuple):
-    """One row of the table: in this span the venue takes these kinds for these issues."""
+    """One row of the table: in this span the venue accepts these kinds for these issues."""
 
     venue: Venue
     span: str
     """Name of the span in ``session_table``."""
     kinds: frozenset[OrderKind]
     until: str
-    """Name of the span with which the leaves of such an order end."""
+    """Name of the span at whose end the leaves of such an order expire."""
     issues: frozenset[Kind]
     since: date
     """First day of the rule."""
     source: str
     certainty: Certainty = "A"
     only_if: str = ""
-    """Name of a field of ``Uncertain``. The rule holds only when the field is True."""
+    """Name of a field of ``Uncertain``. The rule is in force only when the field is True."""
 
 
 _IN_ORDER = tuple(OrderKind)
@@ -61,7 +61,7 @@ _MID_STOP = frozenset({_K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK, _K.STOP
 _CALL = frozenset({_K.LIMIT, _K.MARKET})
 _LIMIT, _CONDITIONAL = frozenset({_K.LIMIT}), frozenset({_K.CONDITIONAL})
 _PRE_CLOSE, _POST_CLOSE = frozenset({_K.PRE_CLOSE}), frozenset({_K.POST_CLOSE})
-# GTP orders are valid in Nextrade's pre-market only, ORD_DVSN 27 to 29 (KIS notice of 2026-09-09).
+# GTP orders are valid in Nextrade's pre-market only: ORD_DVSN 27 to 29 (KIS notice of 2026-09-09).
 _GTP = frozenset({_K.NXT_PRE_LIMIT, _K.NXT_PRE_BEST_OPPOSITE, _K.NXT_PRE_BEST_OWN})
 # KRX's after-market is a market of its own: it refuses the kinds of the regular session, and takes
 # 41 to 47 (KIS notice of 2026-09-09).
@@ -109,8 +109,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_X, "after-market", _AFTER, "after-market", _FUNDS, REFORM,
          "no list of what is left out", "C",
          "krx_after_takes_funds"),
-    # Nextrade lists stocks only (no ETF, no ETN), and its orders live on into its after-market.
-    # Nextrade takes no plain market order (KIS workbook, ORD_DVSN 01): its rows have _BOOK, and
+    # Nextrade lists stocks only (no ETF, no ETN). Its orders stay valid in its after-market.
+    # Nextrade accepts no plain market order (KIS workbook, ORD_DVSN 01): its rows have _BOOK, and
     # nothing of _CALL.
     Rule(_N, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
          f"{_BOOKLET}; that it outlives 08:50", "B"),
@@ -126,8 +126,8 @@ RULES: tuple[Rule, ...] = (
     Rule(_N, "after-market", _BOOK, "after-market", _STOCK, NXT_BEGAN, _BOOKLET, "B"),
     Rule(_N, "after-market", _MID_STOP, "after-market", _STOCK, NXT_BEGAN, "no source says so", "C",
          "nxt_mid_and_stop_all_day"),
-    # SOR takes what one of its venues takes. It began with Nextrade. KIS documents no kinds under
-    # SOR but those of its workbook.
+    # SOR accepts an order that one of its venues accepts. It began with Nextrade. KIS documents
+    # only the kinds of its workbook for SOR.
     Rule(_S, "pre-market", _BOOK, "after-market", _STOCK, NXT_BEGAN,
          f"{_BOOKLET}; sent to NXT", "B"),
     Rule(_S, "pre-market", _GTP, "pre-market", _STOCK, REFORM,
@@ -176,8 +176,8 @@ def legal(
 
     Trading halts and price limits are not checked here.
     """
-    # The reason that lasts longest comes first: not listed, then closed, then the kind. A person
-    # told to wait for a venue that never lists the stock would wait in vain.
+    # The reason that lasts longest comes first: not listed, then closed, then the kind. Nobody
+    # should be told to wait for a venue that does not list the stock.
     if venue is not Venue.KRX and not _listed(venue, instrument, assumed):
         named = f"{instrument.name} ({instrument.code})"
         why = (
@@ -211,7 +211,7 @@ def legal(
 def kinds(
     now: Ns, venue: Venue, instrument: Instrument, assumed: Assumed = None
 ) -> tuple[OrderKind, ...]:
-    """Return the kinds that ``venue`` takes for this issue now.
+    """Return the kinds that ``venue`` accepts for this issue now.
 
     Empty when the venue is closed or does not list the issue.
     """
@@ -234,12 +234,12 @@ def taken_as(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
-    """Return the kind under which ``venue`` takes an order meant as ``kind``, and the verdict.
+    """Return the kind under which ``venue`` accepts an order meant as ``kind``, and the verdict.
 
     The kind differs in KRX's after-market, which has kinds of its own.
     """
-    # The kind as it was meant goes first. Its twin of the after-market is tried only when the venue
-    # refuses it.
+    # The given kind is tried first. Its twin of the after-market is tried only when the venue
+    # refuses the given one.
     verdict = legal(now, venue, kind, instrument, assumed, offered)
     twin = _AFTER_KINDS.get(kind)
     if not verdict and twin is not None and (offered is None or twin in offered):
@@ -261,10 +261,10 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> 
     """Return the moment at which the leaves of an order entered now expire.
 
     IOC and FOK end at once. At SOR the later moment of KRX and NXT counts. Raises BadInput when
-    ``venue`` takes no such order now.
+    ``venue`` accepts no such order now.
     """
-    # Nothing outlives its day: KRX's regular orders end at 15:30 and are not carried into the
-    # after-market (since 2026-09-14), Nextrade's live on into its after-market (brokers' notices).
+    # No order is valid on the next day. KRX's regular orders end at 15:30 and do not enter the
+    # after-market (since 2026-09-14). Nextrade's stay valid in its after-market (brokers' notices).
     day = kst_day(now)
     rules = _holding(day, _chosen(assumed))
     for row in sessions.active(venue, now, assumed):
@@ -273,7 +273,7 @@ def expires(now: Ns, venue: Venue, kind: OrderKind, assumed: Assumed = None) -> 
                 ends = [
                     h.end for h in sessions.hours(venue, day, assumed) if h.span.name == rule.until
                 ]
-                # SOR has the spans of both venues under one name. Its order may live until the
+                # SOR has the spans of both venues under one name. Its order may be valid until the
                 # later end.
                 return now if kind.immediate else max(ends) if ends else sessions.regular_close(day)
     raise BadInput(
@@ -293,7 +293,7 @@ def _listed(venue: Venue, instrument: Instrument, assumed: Assumed) -> bool:
 def _rule(
     now: Ns, venue: Venue, kind: OrderKind, instrument: Instrument, assumed: Assumed
 ) -> Rule | None:
-    """Return the rule by which ``venue`` takes this kind for this issue now; None: not taken."""
+    """Return the rule by which ``venue`` accepts this kind for this issue now; None: refused."""
     if not _listed(venue, instrument, assumed):
         return None
     # The first rule decides. Where two spans overlap, it is one of the span that gives the phase.
@@ -313,7 +313,7 @@ def _takes(
     assumed: Assumed,
     offered: Offered,
 ) -> bool:
-    """Return True when ``venue`` takes ``kind`` or its after-market equivalent now."""
+    """Return True when ``venue`` accepts ``kind`` or its after-market equivalent now."""
     meant = [
         k
         for k in (kind, _AFTER_KINDS.get(kind))
@@ -340,7 +340,7 @@ def _next_chance(
 ) -> str:
     hours = sessions.hours(venue, kst_day(now), assumed)
     takes = [row for row in hours if _takes(row.start, venue, kind, instrument, assumed, offered)]
-    # A day without trading has no hours. Then nothing follows about the kind.
+    # A day without trading has no hours, so the cure can say nothing about the kind.
     if hours and not takes:
         return (
             f"choose another kind: {venue} takes no {kind} orders of {instrument.code} at any time"
@@ -369,7 +369,7 @@ def _offered(taken: tuple[OrderKind, ...], offered: Offered) -> tuple[OrderKind,
 
 
 def _instead(kind: OrderKind, taken: tuple[OrderKind, ...]) -> tuple[OrderKind, ...]:
-    """Return up to three of the kinds ``taken`` that a cure names instead of ``kind``.
+    """Return up to three of the kinds ``taken`` that a cure suggests instead of ``kind``.
 
     For a kind without a price, kinds that take the best price come first.
     """
@@ -388,7 +388,7 @@ def _chosen(assumed: Assumed) -> Uncertain:
 
 @lru_cache(maxsize=64)
 def _holding(day: date, assumed: Uncertain) -> dict[tuple[Venue, str], tuple[Rule, ...]]:
-    """Return the rules that hold on ``day``, by venue and name of the span."""
+    """Return the rules in force on ``day``, by venue and name of the span."""
     found: dict[tuple[Venue, str], tuple[Rule, ...]] = {}
     for rule in RULES:
         # Rules do not replace one another, as spans do. A new one adds kinds or issues to those of

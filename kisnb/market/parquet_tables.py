@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     import polars as pl
 
 Content: TypeAlias = Literal["text", "date", "number", "whole"]
-"""The content of a column. ``number``: a finite number. ``whole``: an integer, or rounded to it."""
+"""The content of a column. ``number``: a finite number.
+
+``whole``: a number, rounded to an integer.
+"""
 
 
 def read_table(
     path: Path, columns: Mapping[str, Content], key: tuple[str, ...], cure: str
 ) -> pl.DataFrame:
-    """Read a parquet file, and return ``columns``. Other columns, as pandas' index, are dropped.
+    """Read a parquet file, and return its columns ``columns``.
 
-    Raises ConfigError for a file that is missing or cannot be read, a column of another type, an
-    empty cell, and two rows with the same ``key``. Rows are counted from 1. ``cure`` is the cure
-    for the whole file.
+    Other columns, such as pandas' index, are dropped. Raises ConfigError for a file that is missing
+    or cannot be read, a column of another type, an empty cell, and two rows with the same ``key``.
+    Rows are counted from 1. ``cure`` is the cure for the whole file.
     """
     import polars as pl
 

@@ -76,7 +76,7 @@ class DailyBar(msgspec.Struct, frozen=True, gc=False):
 
 
 def has_prices(folder: Path) -> bool:
-    """Return True when the folder holds the listing or the daily bars."""
+    """Return True when the folder contains the listing or the daily bars."""
     return any((folder / name).is_file() for name in (LISTING, DAILY))
 
 
@@ -92,8 +92,7 @@ def read_instruments(folder: Path, day: date) -> Iterator[Instrument]:
     today = bars_of(folder, day)
     known = _known(daily(folder), day)
     for code, name, market, close, volume, shares in listing(folder).iter_rows():
-        # What is left in ``known`` afterwards are issues that the listing does not have, such as
-        # ETF.
+        # Afterwards ``known`` contains only the issues that the listing does not have, such as ETF.
         past, board = known.pop(code, None), _board(market)
         if board is None:
             continue

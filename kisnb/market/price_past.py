@@ -124,7 +124,8 @@ class PricePast:
         known: dict[str, list[IndexDay]] = {}
         rows = (
             read(self.folder, INDEX, _INDEX, ("index", "date"))
-            # The day itself is kept: ``index_that_day`` needs it, and ``index`` leaves it out.
+            # The row of the day itself stays: ``index_that_day`` needs it, and ``index`` leaves it
+            # out.
             .filter(pl.col("date") <= self.day)
             .sort("date")
         )

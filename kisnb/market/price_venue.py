@@ -15,10 +15,10 @@ def price_venue(
 ) -> Venue:
     """Return the venue whose price a person needs now, of KRX and NXT.
 
-    It is the one at which a limit order would be placed now: KRX when both take it, Nextrade when
-    only Nextrade takes it. A venue that trades continuously goes before one that only collects
-    orders: at 08:35 Nextrade trades, and KRX still shows the close of the day before. KRX when
-    nothing is open, and when ``venues`` lacks Nextrade.
+    It is the venue at which a limit order would be placed now: KRX when both accept the order,
+    Nextrade when only Nextrade accepts it. But a venue that trades continuously is preferred to one
+    that only collects orders: at 08:35 Nextrade trades, and KRX still shows the close of the day
+    before. KRX when nothing is open, and when ``venues`` lacks Nextrade.
     """
     takers = [
         venue

@@ -1,8 +1,8 @@
 """The dated hours of each venue, and the labels of the day. Times in KST, ends exclusive.
 
-Each row has a source and a certainty. A row holds from its first day until a later row of the same
-name and venue replaces it. A row with ``start == end`` abolishes the span.
-Certainty: A documented or confirmed by several dated sources, B one good source, C uncertain.
+Each row has a source and a certainty. A row is in force from its first day until a later row of the
+same name and venue replaces it. A row with ``start == end`` abolishes the span. Certainty: A
+documented or confirmed by several dated sources, B one good source, C uncertain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Span(NamedTuple):
     source: str
     certainty: Certainty = "A"
     only_if: str = ""
-    """Name of a field of ``Uncertain``. The row holds only when the field is True."""
+    """Name of a field of ``Uncertain``. The row is in force only when the field is True."""
 
 
 class Label(NamedTuple):

@@ -1,7 +1,7 @@
 """The phase of each venue at a moment, and the session id of the moment.
 
 The hours are in ``session_table``. A session id is only a label: it gives the ranking code and the
-default venue. The kinds that a venue takes are in ``order_rules``.
+default venue. The kinds that a venue accepts are in ``order_rules``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Hours(NamedTuple):
 
 
 class _Track(NamedTuple, Generic[_T]):
-    """Values over a day: ``holds[i]`` holds from ``moments[i]`` on."""
+    """Values over a day: ``holds[i]`` is the value from ``moments[i]`` on."""
 
     moments: list[Ns]
     holds: list[_T]
@@ -174,12 +174,12 @@ def _regular_day(day: date, _edition: int, assumed: Uncertain) -> _RegularDay:
 
 
 def _rows(day: date, assumed: Uncertain) -> list[Span]:
-    """Return each span's newest row that holds on ``day``, in the order of the table."""
+    """Return each span's newest row that is in force on ``day``, in the order of the table."""
     newest: dict[tuple[str, Venue], Span] = {}
     for row in SPANS:
         if row.since <= day and (not row.only_if or getattr(assumed, row.only_if)):
-            # A later row takes the place of the earlier one in the dict. So the table's order
-            # stays, and with it the span that gives the phase.
+            # In the dict a later row replaces the earlier one at its position. So the table's order
+            # stays, and it decides which span gives the phase.
             newest[row.name, row.venue] = row
     if not _has_pre_market(day, assumed):
         newest.pop(("pre-market", Venue.NXT), None)

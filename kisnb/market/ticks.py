@@ -17,7 +17,7 @@ from kisnb.terms import Board, Kind, Side
 
 
 class Grid(NamedTuple):
-    """Tick sizes by price: ``sizes[i]`` holds from ``starts[i]`` won on."""
+    """Tick sizes by price: ``sizes[i]`` is the tick from ``starts[i]`` won on."""
 
     since: date
     """First day of the grid."""
@@ -178,12 +178,12 @@ def limits(
 ) -> PriceLimits:
     """Return the limit prices of a usual day with base price ``base``, won.
 
-    The width is the percentage of the base, cut down to the tick of the base (KIS states it as
+    The width is the percentage of the base, rounded down to the tick of the base (KIS states it as
     rstc_wdth_prc). The lower limit is the base less the width, the upper limit the base plus the
-    width. Then each is cut to its own tick, toward the base.
+    width. Then each is rounded to its own tick, toward the base.
     """
-    # The lower limit needs that cut only for a base off the grid: its tick is never larger than
-    # the base's, and each tick of a grid is a multiple of the smaller ones.
+    # The lower limit needs the second rounding only for a base off the grid: its tick is never
+    # larger than the base's, and each tick of a grid is a multiple of the smaller ones.
     percent = next(band.percent for band in reversed(LIMITS) if day is None or band.since <= day)
     # Multiples below one have the usual limits (KRX rule for ETN, 2022-12).
     width = base * int(percent * max(multiple, 1.0)) // 100
@@ -198,7 +198,7 @@ def _on_listing_day(item: Instrument, day: date) -> PriceLimits | None:
     band = next((band for band in reversed(LISTING_DAY) if band.since <= day), None)
     if band is None or not item.offer:
         return None
-    # Fractions of a won do not exist: the limit is cut toward the offer price, then put on the
+    # Fractions of a won do not exist: the limit is rounded toward the offer price, then to the
     # grid.
     lower, upper = (
         -(-item.offer * band.lower_percent // 100),

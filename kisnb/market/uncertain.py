@@ -1,8 +1,8 @@
 """Uncertain facts of the market, which no document decides. kisnb can play both variants of each.
 
-The setting ``assume`` names the facts for which the other variant is taken. Desk, simulator and
-kernel each call ``use(read(…))`` with it at their start. Only this module chooses variants. A
-function whose ``assumed`` is None uses those of the process.
+The setting ``assume`` names the facts whose other variant is to be used. Desk, simulator and kernel
+each call ``use(read(…))`` with it at their start. Only this module chooses variants. A function
+whose ``assumed`` is None uses those of the process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
     Some guides say so. False: those orders are matched one after another at 15:40.
     """
     nxt_mid_and_stop_all_day: bool = False
-    """Nextrade takes mid-price and stop-limit orders in its pre-market and after-market, too."""
+    """Nextrade accepts mid-price and stop-limit orders in its pre-market and after-market, too."""
     special_days_all_later: bool = False
     """On an exam day every phase is an hour later, Nextrade's pre-market and the evening too.
 
@@ -39,18 +39,21 @@ class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
     end at 18:00 or 20:00 as usual.
     """
     krx_conditional_at_close: bool = False
-    """KRX takes new conditional orders in the closing auction. They become market orders there."""
-    krx_after_takes_funds: bool = False
-    """KRX's after-market takes ETF and ETN, too. No list of the excluded issues is published."""
-    sor_new_kinds: bool = False
-    """SOR takes the kinds of 2026-09-14: GTP, and those of KRX's after-market."""
-    sor_krx_only: bool = False
-    """SOR takes stocks that Nextrade does not list, and sends them to KRX.
+    """KRX accepts new conditional orders in the closing auction.
 
-    False: KIS refuses them (APBK3009).
+    They become market orders there.
+    """
+    krx_after_takes_funds: bool = False
+    """KRX's after-market trades ETF and ETN, too. No list of the excluded issues is published."""
+    sor_new_kinds: bool = False
+    """SOR accepts the kinds of 2026-09-14: GTP, and those of KRX's after-market."""
+    sor_krx_only: bool = False
+    """SOR accepts stocks that Nextrade does not list, and sends them to KRX. False:
+
+    KIS refuses them (APBK3009).
     """
     costs_by_fill: bool = False
-    """Commission and tax are cut down to the won on each fill.
+    """Commission and tax are rounded down to the won on each fill.
 
     False: on the value that an order traded at a venue.
     """
@@ -80,7 +83,8 @@ def read(text: str) -> Uncertain:
     names = [name for name in (part.strip() for part in text.split(",")) if name]
     for name in names:
         if name not in Uncertain.__struct_fields__:
-            # A misspelt name would leave the default in force without a word, so it is an error.
+            # A misspelt name is an error. Otherwise the default would stay in force and nobody
+            # would see it.
             near = near_names(name, Uncertain.__struct_fields__)
             meant = f"did you mean {near[0]}? " if near else ""
             hint = f"{meant}take some of {', '.join(Uncertain.__struct_fields__)}"

@@ -45,8 +45,11 @@ class Universe:
         self.day = day
         """The day of the list; None when the list has no day."""
         self.is_complete = is_complete
-        """True: the list is the host's own. Its prices hold, and a code that it lacks does not
-        exist. False at paper and live: KIS states the prices of a stock, and may know more."""
+        """True: the list is the host's own.
+
+        Its prices are in force, and a code that it lacks does not exist. False at paper and live:
+        KIS states the prices of a stock, and may know more.
+        """
 
     @staticmethod
     @lru_cache(maxsize=1)

@@ -27,13 +27,13 @@ OPENS, CLOSES = 9 * 3600, 15 * 3600 + 1800
 
 
 def main(report: Path) -> int:
-    """Run the day; return the exit status, 0 when every cell ran and the report was written."""
+    """Run the day. Return the exit status: 0 when every cell ran and the report was written."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    # nbclient runs the kernel in the report's folder, so a relative path would mean another place
-    # there.
+    # nbclient runs the kernel in the report's folder, where a relative path would mean another
+    # file.
     report = report.resolve()
     report.parent.mkdir(parents=True, exist_ok=True)
     source = (example_notebooks() / NOTEBOOK).read_text("utf-8")
@@ -44,14 +44,14 @@ def main(report: Path) -> int:
     where = {"metadata": {"path": report.parent}}
     client = NotebookClient(
         notebook,
-        # Seconds for one cell. The longest one waits for the simulated close.
+        # Seconds for one cell. The longest cell waits for the simulated close.
         timeout=900,
         kernel_name="python3",
         resources=where,
         extra_arguments=["--log-level=ERROR"],
     )
     done = threading.Event()
-    # The notebook runs in this thread, so that the clock needs one of its own.
+    # The notebook runs in this thread, so the clock needs a thread of its own.
     shown = threading.Thread(target=_show_clock, args=(done,), daemon=True)
     shown.start()
     try:
@@ -72,7 +72,7 @@ def main(report: Path) -> int:
 
 
 def _show_clock(done: threading.Event) -> None:
-    """Draw a bar over the trading day, from the simulator's own clock, until ``done`` is set."""
+    """Draw a progress bar of the trading day until ``done`` is set, from the simulator's clock."""
     from tqdm import tqdm
 
     with tqdm(
@@ -81,13 +81,13 @@ def _show_clock(done: threading.Event) -> None:
         while not done.wait(0.3):
             address = find_simulator(state_dir())
             if address is not None and (now := _now(address.control)) is not None:
-                # tqdm counts steps, and a clock is read. So the count is set, and not added to.
+                # tqdm counts steps, but a clock states its time. So the count is set directly.
                 bar.n = min(max(kst_seconds(now) - OPENS, 0), CLOSES - OPENS)
                 bar.refresh()
 
 
 def _now(control: str) -> int | None:
-    """Return the simulator's clock, UTC nanoseconds; None when it does not answer."""
+    """Return the simulator's clock, UTC nanoseconds. None when the simulator does not answer."""
     try:
         # The address is our own, on the loopback interface.
         with urllib.request.urlopen(f"{control}/state", timeout=2) as reply:  # noqa: S310
@@ -98,8 +98,8 @@ def _now(control: str) -> int | None:
 
 
 def _summary(notebook: NotebookNode) -> None:
-    """Print the text outputs of the last cells, which sum the day up."""
-    # The outputs before them would fill the terminal.
+    """Print the text outputs of the last cells, which summarise the day."""
+    # Earlier outputs would fill the terminal.
     for cell in notebook.cells[-4:]:
         for output in cell.get("outputs", []):
             text = output.get("text") or output.get("data", {}).get("text/plain", "")

@@ -1,4 +1,4 @@
-"""``%load_ext kisnb``: adds kisnb to a shell, and takes all of it away again."""
+"""``%load_ext kisnb``: adds kisnb to an IPython shell, and removes it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Extension:
-    """Everything that kisnb puts into one shell."""
+    """All parts that kisnb adds to one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.kis = KisMagics(shell)
@@ -44,7 +44,7 @@ class Extension:
         ]
 
     def load(self) -> None:
-        """Put everything into the shell."""
+        """Add all parts to the shell."""
         shell = self._shell
         shell.kis = self.kis
         shell.register_magics(self.kis)
@@ -62,7 +62,7 @@ class Extension:
         self._cells.acquire()
 
     def unload(self) -> None:
-        """Leave the desk, and take everything out of the shell, the newest part first."""
+        """Leave the desk, and remove all parts from the shell, the newest first."""
         shell = self._shell
         # The session goes first. Its callbacks use the parts that are removed below.
         self.kis.current.detach()
@@ -90,7 +90,7 @@ class Extension:
 
 
 _loaded: dict[int, Extension] = {}
-"""The loaded extensions, by the id of their shell."""
+"""The loaded extensions, by the ``id()`` of their shell."""
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -107,7 +107,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Unload the extension, for ``%unload_ext kisnb``.
 
-    IPython is as it was before. The desk stays up.
+    IPython is then as it was before. The desk goes on.
     """
     extension = _loaded.pop(id(shell), None)
     if extension is not None:

@@ -1,8 +1,8 @@
 """Closes the session when its kernel ends, also while a cell runs.
 
-a shutdown or restart by the front end    ``do_shutdown`` in the control thread, then ``atexit``
-any other orderly end                     ``atexit``
-the kernel is killed                      nothing: the desk notices the closed socket
+the front end ends the kernel    ``do_shutdown`` in the control thread, then ``atexit`` another
+orderly end              ``atexit`` the kernel is killed             nothing: the desk sees that the
+socket is closed
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 PATIENCE = 0.6
 """Seconds of wall time that both ways together may wait for a loop that does not run.
 
-A kernel has to be gone within 2 seconds.
+The wait is short, because a kernel must have ended within 2 seconds.
 """
 AT_LEAST = 0.1
-"""Seconds that the second way waits, when the first one has used them all."""
+"""Seconds that the second way waits, even when the first way has used all of ``PATIENCE``."""
 
 
 class CloseAtExit:
@@ -36,7 +36,7 @@ class CloseAtExit:
         self._current = current
         self._kernel: Any = getattr(shell, "kernel", None)
         self._end: float | None = None
-        """The end of all waiting, on the monotonic clock; None before the kernel ends."""
+        """The end of all waiting, on the monotonic clock. None until the kernel ends."""
 
     def add(self) -> None:
         """Register the hooks that close the session when the kernel ends."""
@@ -44,27 +44,27 @@ class CloseAtExit:
         # runs in the control thread, also while a cell blocks the main one.
         atexit.register(self._at_exit)
         if self._kernel is not None:
-            # An attribute of the object hides the method of its class. No public hook of ipykernel
-            # runs at this point.
+            # The attribute of the object hides the method of its class. ipykernel has no public
+            # hook at this point.
             self._kernel.do_shutdown = self._do_shutdown
 
     def remove(self) -> None:
         """Remove the hooks."""
         atexit.unregister(self._at_exit)
         if self._kernel is not None:
-            # Without the attribute of our own, the method of the class is there again.
+            # Without our attribute, the method of the class is used again.
             with suppress(AttributeError):
                 del self._kernel.do_shutdown
 
     async def _do_shutdown(self, restart: bool) -> Any:
         session, loop = self._current.session, self._current.loop
         if session is not None and loop is not None and not loop.is_closed():
-            # The session belongs to the notebook's loop, and this coroutine runs in the control
-            # thread's.
+            # The session belongs to the notebook's loop. This coroutine runs in the control
+            # thread's loop.
             closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
             with suppress(TimeoutError):
                 await asyncio.wait_for(closing, self._left())
-        # The kernel ends whether or not the session could be closed in time.
+        # The kernel ends, even if the session could not be closed in time.
         reply = type(self._kernel).do_shutdown(self._kernel, restart)
         return await reply if inspect.isawaitable(reply) else reply
 
@@ -74,8 +74,8 @@ class CloseAtExit:
 
     def _left(self) -> float:
         now = time.monotonic()
-        # The first caller starts the clock for both ways. Each with a full wait of its own would
-        # take the kernel past its 2 seconds.
+        # The first caller starts the clock for both ways. Two full waits would take longer than the
+        # 2 seconds that the kernel has.
         self._end = self._end or now + PATIENCE
         return max(AT_LEAST, self._end - now)
 
@@ -85,19 +85,19 @@ def close_now(
 ) -> None:
     """Close ``session`` from outside its loop, within ``patience`` seconds.
 
-    A loop that runs now closes it as soon as it goes on.
+    If the loop is running, the session closes as soon as the loop goes on.
     """
     if loop.is_closed():
         return
-    # Nobody can wait here: this thread is what turns the loop.
+    # This thread must not wait, because it runs the loop.
     if loop.is_running():
         asyncio.run_coroutine_threadsafe(session.close(), loop)
         return
-    # One task, made before the loop is entered. A second `session.close()` after a failed entry
-    # would begin to close a session that is half closed.
+    # There is one task, made before the loop is entered. If entering failed, a second
+    # `session.close()` would begin on a session that is half closed.
     closing = loop.create_task(session.close())
     end = time.monotonic() + patience
     while not closing.done() and time.monotonic() < end:
-        # A loop that was told to stop ends the first run early: the task is entered again.
+        # A loop that was told to stop ends the first run early. Then the loop is entered again.
         with suppress(RuntimeError):
             loop.run_until_complete(asyncio.wait([closing], timeout=patience))

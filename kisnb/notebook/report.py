@@ -1,4 +1,4 @@
-"""A session's day as one HTML file. It needs no server, no network and no kernel."""
+"""Writes a session's day as one HTML file. The file needs no server, no network and no kernel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def write_report(session: Session, path: str | Path = "report.html") -> Report:
-    """Write the report of ``session`` to ``path``, and return it. Raises ConfigError."""
+    """Write the report of ``session`` to ``path``, and return the path. Raises ConfigError."""
     day = numbers(session)
     page = report_html(day, session.status.run)
     cure = "name another file: %kis report -o FILE"
@@ -29,9 +29,9 @@ def write_report(session: Session, path: str | Path = "report.html") -> Report:
 
 
 def report_html(day: Numbers, run: str) -> str:
-    """Return the whole page. It holds plotly.js when there is something to draw.
+    """Return the whole page. It contains plotly.js if there is a chart.
 
-    The page names ``run``, which the hash leaves out.
+    ``run`` is named on the page but is not part of the hash.
     """
     import jinja2
     from plotly.offline import get_plotlyjs
@@ -62,8 +62,8 @@ def _svg(chart: StockChart) -> Markup:
 
 
 def _figure_json(chart: StockChart) -> Markup:
-    """Return the figure as JSON that may stand inside a script element."""
+    """Return the figure as JSON that may be put into a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills, palettes()[0])
-    # A title with `</script>` in it would end the element. `\u003c` is the same letter for JSON,
-    # and nothing for HTML.
+    # A title with `</script>` in it would end the element. `\u003c` is the same letter in JSON, and
+    # has no meaning in HTML.
     return trusted(str(figure.to_json()).replace("<", "\\u003c"))

@@ -1,4 +1,4 @@
-"""The numbers of a session's day, as a report shows them: plain tables, and a hash over all."""
+"""The numbers of a session's day for a report: plain tables, and a hash over all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OrderFill(NamedTuple):
 class StockResult(NamedTuple):
     """The result of one stock, or of all stocks together. Shares and won.
 
-    A field is None when it is not known, or when the stocks' numbers cannot be added up.
+    A field is None when it is not known, or has no meaning as a sum over stocks.
     """
 
     code: str
@@ -108,7 +108,7 @@ class StockChart(msgspec.Struct, frozen=True):
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """Everything in a report that comes from the day itself."""
+    """All parts of a report that come from the day itself."""
 
     mode: Mode
     label: str
@@ -124,9 +124,10 @@ class Numbers(msgspec.Struct, frozen=True):
     def content_hash(self) -> str:
         """A hash of the numbers, as 16 hex digits.
 
-        The same numbers give the same digits, whenever and wherever the report is written.
+        The same numbers always give the same digits, on any machine and at any time.
         """
-        # Neither a path nor the run is among the fields. So the hash alone compares two reports.
+        # The fields have neither a path nor the run. So two reports of equal numbers have equal
+        # hashes.
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
 
@@ -135,11 +136,11 @@ def numbers(session: Session) -> Numbers:
     orders = list(session.book.orders.values())
     agents = list(session.agents)
     account = _account(session)
-    # A price that the session received goes over that of the statement: then the results and the
-    # charts use the same one.
+    # A price that the session received comes before the statement's price, so that results and
+    # charts use the same price.
     prices = {h.code: h.price for h in account.holdings} if isinstance(account, Account) else {}
     results = _results(session, prices | session.data.prices)
-    # A dict and no set: the charts stand in the order of the first orders, in every run.
+    # A dict, not a set, so that the charts are always in the order of the first orders.
     codes = dict.fromkeys([*(o.code for o in orders if o.fills), *(agent.code for agent in agents)])
     charts = [_stock_chart(session, code, orders) for code in codes if code in session.universe]
     return Numbers(
@@ -166,10 +167,10 @@ def _table(title: str, columns: Sequence[Column[S]], subjects: Iterable[S]) -> T
 
 
 def _account(session: Session) -> Account | str:
-    """Return the broker's statement, or the reason why there is none."""
+    """Return KIS's statement of the account, or the reason why there is none."""
     try:
-        # The blocking side, because a report is also written where nothing can await: behind
-        # `%time`, in a function. A desk that does not answer must not cost the person his report.
+        # The call blocks, because a report may be written where the code cannot await: after
+        # `%time`, in a function. If the desk does not answer, the report is still written.
         return session.blocking.balance()
     except (KisnbError, TimeoutError) as error:
         return str(error) or "the desk did not answer in time"
@@ -185,7 +186,7 @@ def _account_tables(account: Account | str) -> list[Table]:
 
 
 def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
-    """Return the result of each stock, and as the last one the result of all together."""
+    """Return the result of each stock. The last one is the result of all together."""
     book = session.book
     results = []
     for p in book.positions.values():
@@ -210,7 +211,7 @@ def _results(session: Session, prices: Mapping[str, int]) -> list[StockResult]:
 
 
 def _fills(orders: Iterable[Order]) -> list[OrderFill]:
-    """Return all fills by their time. Fills of one moment are in the order of their orders."""
+    """Return all fills by time. Fills of the same moment are in the order of their orders."""
     # `sorted` keeps the order of equal times, so the same day gives the same rows and the same
     # hash.
     return sorted((OrderFill(o, f) for o in orders for f in o.fills), key=lambda pair: pair.fill.t)
@@ -226,7 +227,7 @@ def _stock_chart(session: Session, code: str, orders: Iterable[Order]) -> StockC
 
 
 def _bars(session: Session, code: str) -> pl.DataFrame:
-    """Return the bars of the day. When the desk cannot be asked, those that the session has."""
+    """Return the bars of the day. If the desk does not answer: the bars that the session has."""
     try:
         return session.blocking.bars(code, CHART_SPAN)
     except (KisnbError, TimeoutError):

@@ -1,10 +1,11 @@
-"""Two routes of JupyterLab's server: the kill switch, and the libraries that panels draw with.
+"""Two routes of JupyterLab's server: the kill switch, and the libraries that draw panels.
 
 ``POST kisnb/halt`` with ``{"mode": "sim", "reason": "…"}`` halts the desk of that mode. It works
-while the kernel is blocked. The answer has the steps, and the lines that the panel shows of them.
+while the kernel is blocked. The answer has the steps, and the lines that the panel shows for them.
 Jupyter decides who may call it: a signed-in user, with Jupyter's protection against foreign pages.
 
-``GET kisnb/vendor/FILE`` gives a library. Its name holds its version, so that a browser keeps it.
+``GET kisnb/vendor/FILE`` returns the file of a library. Its name has its version, so a browser may
+keep it for ever.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from kisnb.trading.ports.commands import Halt
 
 
 class HaltHandler(APIHandler):
-    """Halts one desk. An error is answered in one sentence."""
+    """Halts one desk. An error is returned as one sentence."""
 
     @web.authenticated
     async def post(self) -> None:
         """Pull the kill switch, and answer when its steps have ended."""
         try:
-            # HALT goes past the kernel on purpose: a cell that blocks the kernel's loop would also
-            # keep every message of a widget waiting.
+            # HALT does not use the kernel, because a cell that blocks the kernel's loop also delays
+            # every message of a widget.
             mode, reason = asked(self.request.body)
-            # Off the server's loop, because the desk takes seconds.
+            # This runs in a thread, because the desk takes seconds.
             answer = await asyncio.to_thread(halt, mode, reason)
         except BadInput as e:
             self.set_status(HTTPStatus.BAD_REQUEST)
@@ -51,33 +52,36 @@ class HaltHandler(APIHandler):
 
 
 class LibraryHandler(web.StaticFileHandler):
-    """Gives the libraries of ``kisnb/notebook/vendor``. They are public, as Jupyter's own are."""
+    """Serves the files of ``kisnb/notebook/vendor``. They are public, like Jupyter's own files."""
 
     def set_extra_headers(self, path: str) -> None:
-        """Let the browser keep the file: another version has another name."""
+        """Let the browser keep the file for ever. Another version has another name."""
         del path
         self.set_header("Cache-Control", "public, max-age=31536000, immutable")
 
     def get_content_type(self) -> str:
-        """Return the type. Python's own table takes it from the machine, which may not know it."""
+        """Return the type of a file.
+
+        Python's own table depends on the machine, which may not know the type.
+        """
         path = str(self.absolute_path)
         return "text/javascript" if path.endswith(".mjs") else super().get_content_type()
 
 
 def asked(body: bytes) -> tuple[Mode, str]:
-    """Return the mode and the reason that a request names. Raises BadInput."""
+    """Return the mode and the reason in a request. Raises BadInput."""
     try:
         request = json.loads(body)
-        # The reason appears in the journal and in every panel, so a page cannot make it endless.
+        # The reason appears in the journal and in every panel, so its length is limited.
         return Mode(request["mode"]), str(request.get("reason") or "from the browser")[:200]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadInput("the request names no desk", 'send {"mode": "sim", "reason": "why"}') from e
 
 
 def halt(mode: Mode, reason: str) -> dict[str, object]:
-    """Pull the kill switch of a desk. Raises what ``pull`` raises.
+    """Pull the kill switch of a desk.
 
-    Return its steps, and the lines that the panel shows of them.
+    Return its steps, and the lines that the panel shows for them. Raises the errors of ``pull``.
     """
     steps = list(pull(mode, Halt(reason)))
     return {
@@ -92,7 +96,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     base = app.web_app.settings["base_url"]
-    # The pattern of the host takes any name: Jupyter itself checks which hosts may be used.
+    # The pattern accepts any host name, because Jupyter itself checks which hosts may be used.
     libraries = "|".join(map(re.escape, LIBRARIES.values()))
     routes = [
         (url_path_join(base, "kisnb", "halt"), HaltHandler),

@@ -35,14 +35,17 @@ if TYPE_CHECKING:
 
 F = TypeVar("F")
 ApiFrames: TypeAlias = "pl.DataFrame | dict[str, pl.DataFrame]"
-"""One DataFrame. For a call whose reply has several blocks: a DataFrame by the block's name."""
+"""One DataFrame; for a call whose reply has several blocks, a dict of DataFrames by block name."""
 
 
 class NamedCall(Protocol):
-    """A call of KIS. Its parameters have KIS's names in lower case; ``?`` lists them."""
+    """A call of KIS, to be awaited.
+
+    Its parameters have KIS's names in lower case; ``?`` lists them.
+    """
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
-        """Return an awaitable that asks KIS and gives the reply."""
+        """Return an awaitable that makes the call and returns KIS's reply."""
         ...
 
 
@@ -50,34 +53,37 @@ class BlockingCall(Protocol):
     """A call of KIS that returns with the result. Its parameters are those of ``NamedCall``."""
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> ApiFrames:
-        """Ask KIS, and return the result."""
+        """Make the call, and return KIS's reply."""
         ...
 
 
 class ApiQuery(NamedTuple):
-    """One question to KIS or to a channel, whose reply becomes DataFrames."""
+    """One question about a call or a channel, as an awaited and as a blocking function."""
 
     awaited: Callable[[Questions], Coroutine[Any, Any, ApiFrames]]
-    """Asks the question, and awaits the reply."""
+    """Asks the question, and awaits the reply, which it returns as DataFrames."""
     blocking: Callable[[AsksBlocking], ApiFrames]
-    """Asks the question, and waits for the reply without the loop."""
+    """Asks the question, and waits for the reply without the event loop."""
 
 
 class NamedQuestion(NamedTuple):
-    """A call or channel that was looked up."""
+    """A call or channel of KIS that was found by its name."""
 
     name: str
     page: str
     """The text that ``?`` shows."""
     signature: Signature
     query: Callable[[dict[str, ParamValue], bool], ApiQuery]
-    """Returns the question for parameters and ``typed``. Raises BadInput, NotOffered."""
+    """Makes the question from the parameters and ``typed``. Raises BadInput, NotOffered."""
     begin: Callable[[dict[str, ParamValue]], None] = lambda _params: None
-    """Called before the question is asked. For a channel it subscribes, else it does nothing."""
+    """Called before the question is asked.
+
+    It subscribes to a channel; for a call it does nothing.
+    """
 
 
 class NamedQuestions:
-    """Looks up calls and channels by name, and makes their questions, for one session."""
+    """Finds calls and channels of KIS by name, and makes one session's questions about them."""
 
     def __init__(self, state: SessionState, rules: Rules, watched: WatchedStocks) -> None:
         self._state = state
@@ -86,7 +92,7 @@ class NamedQuestions:
 
     def of(self, name: str) -> NamedQuestion:
         """Return the call or channel of this name. Raises UnknownCall, BadInput."""
-        # Python and IPython look for names with an underscore all the time. KIS has none of them.
+        # Python and IPython often look up names that begin with an underscore. No name of KIS does.
         if name.startswith("_"):
             raise AttributeError(name)
         from kisnb.kis.by_name.calls import call_named
@@ -116,7 +122,7 @@ class NamedQuestions:
         from kisnb.kis.by_name.calls import call_params
         from kisnb.kis.modes import HOST_RULES, of_account
 
-        # Wrong parameters raise at the call, as those of any function do.
+        # Wrong parameters raise when the function is called, as with any Python function.
         asked = call_params(api, params)
         HOST_RULES[self._state.mode if of_account(api) else self._quotes].check_api(api)
 
@@ -132,9 +138,9 @@ class NamedQuestions:
 
     @property
     def _quotes(self) -> Mode:
-        """The mode of the KIS host that is asked about the market.
+        """The mode of the KIS server that is asked about the market.
 
-        A paper desk may ask the live host.
+        A paper desk may ask the live server.
         """
         return self._rules.capabilities.quotes or self._state.mode
 
@@ -172,10 +178,10 @@ class _Named:
         return self._named.names()
 
     def search(self, text: str = "") -> pl.DataFrame:
-        """Return the calls and channels that have every word of ``text``.
+        """Return the calls and channels that contain every word of ``text``.
 
-        The words may stand in the name, KIS's Korean title, the path, or the labels of parameters
-        and columns.
+        The words are searched in the name, KIS's Korean title, the path, and the labels of
+        parameters and columns.
 
         Columns: name, title, path, modes (in which KIS offers the call), parameters (list; a
         question mark follows each parameter that may be left out).
@@ -186,14 +192,15 @@ class _Named:
 
 
 class NamedCalls(_Named):
-    """Every call of KIS that reads: ``await session.api.inquire_price(...)``.
+    """All calls of KIS that read, and all its market channels, as methods that are awaited.
 
-    Every channel of the market, too, by its TR id. ``await session.api.h0stcnt0(tr_key="005930")``
-    subscribes, and returns the records that the channel has brought since the subscription began.
+    A call has KIS's name: ``await session.api.inquire_price(...)``. A channel has its TR id:
+    ``await session.api.h0stcnt0(tr_key="005930")`` subscribes, and returns the records that the
+    channel has brought since the subscription began.
 
-    Tab lists them, ``session.api.inquire_price?`` explains one, and ``search`` finds them. The desk
-    adds the account, reads all pages, and keeps KIS's rate limits. Calls that place, revise or
-    cancel orders are refused; the error names the verb to use instead.
+    Tab lists the names, ``session.api.inquire_price?`` explains one, and ``search`` finds them. The
+    desk adds the account, reads all pages, and keeps KIS's rate limits. Calls that place, revise or
+    cancel orders are refused; the error names the command to use instead.
     """
 
     def __init__(self, named: NamedQuestions, questions: Questions) -> None:
@@ -217,7 +224,7 @@ class NamedCalls(_Named):
 
 
 class BlockingCalls(_Named):
-    """The calls of ``session.api`` that return with the result, for code that cannot await."""
+    """The calls of ``session.api`` that block and return the result, for code that cannot await."""
 
     def __init__(self, named: NamedQuestions, asks: AsksBlocking) -> None:
         super().__init__(named)
@@ -239,7 +246,7 @@ def _query(query: TypedQuery[R, ApiFrames]) -> ApiQuery:
 
 
 def _explained(call: F, question: NamedQuestion) -> F:
-    """Set on ``call`` the name, help and parameters that Tab and ``?`` show, and return it."""
+    """Give ``call`` the name, help and parameters that Tab and ``?`` show, and return it."""
     for attribute, value in (
         ("__name__", question.name),
         ("__qualname__", question.name),

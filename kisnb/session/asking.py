@@ -1,4 +1,4 @@
-"""Asks the desk: awaited, or blocking in code that cannot await."""
+"""Two ways to ask the desk: awaited, or blocking for code that cannot await."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class Asking(Protocol):
-    """Asks the desk a query. ``Link`` and ``AskingNow`` implement it."""
+    """Sends queries to the desk and returns the replies.
+
+    ``Link`` and ``AskingNow`` implement it.
+    """
 
     async def ask(self, query: Query[R]) -> R:
         """Ask the desk and return its reply. Raises the error that the desk names, and DeskLost."""
@@ -27,7 +30,8 @@ class Asking(Protocol):
 class AskingNow:
     """Asks the desk without the event loop.
 
-    ``ask`` blocks the thread and never suspends. So ``finish`` can run a coroutine that awaits it.
+    ``ask`` blocks the thread until the reply comes, so it never suspends a coroutine. ``finish``
+    can therefore run a coroutine that awaits it.
     """
 
     def __init__(self, link: Link) -> None:
@@ -42,7 +46,11 @@ class AskingNow:
 
 
 def beside(desk: Asking) -> Beside:
-    """Return a function that runs slow work: in a thread, or for ``AskingNow`` in this thread."""
+    """Return a function that runs slow work outside the event loop.
+
+    It runs the work in a thread. For ``AskingNow``, where no loop needs to go on, it runs the work
+    in this thread.
+    """
     return at_once if isinstance(desk, AskingNow) else asyncio.to_thread
 
 

@@ -1,7 +1,7 @@
 """The calls of a session that block, for code that cannot await.
 
-They need nothing of the notebook's loop. They ask and order through the desk's socket thread, and
-no handler of an agent runs meanwhile.
+They need nothing from the notebook's event loop: they use the desk's socket thread. No handler of
+an agent runs while such a call waits.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """Calls that return their result, and raise what the awaited calls raise.
+    """Calls that block until they have their result.
 
-    They raise DeskError when the desk stays silent.
+    They raise the same errors as the awaited calls. They raise DeskError when the desk does not
+    answer.
     """
 
     def __init__(
@@ -72,9 +73,9 @@ class Blocking:
         return frame
 
     def orders(self) -> OrderBook:
-        """Return all orders of the day, also those that came while a cell blocks the loop."""
-        # The loop does not turn while this cell runs. Without this the order books would be those
-        # of its beginning.
+        """Return all orders of the day, also those that have come while a cell blocks the loop."""
+        # The event loop does not run while this cell runs. Without this call the order books would
+        # stay as they were when the cell began.
         self._pump.catch_up()
         return self._state.books.account
 
@@ -98,16 +99,19 @@ class Blocking:
     def cancel(self, what: Order | int | str) -> Orders:
         """Ask the desk to cancel orders, and return the orders without waiting.
 
-        Their outcome comes with a later call, or after the cell.
+        A later call, or the end of the cell, shows the outcome.
         """
         orders = orders_to_cancel(self._state, what)
-        # No outcome is waited for: it comes as an event, and this call must need nothing of the
-        # loop.
+        # The call does not wait for an outcome. The outcome comes as an event, and this call must
+        # need nothing from the loop.
         self._link.submit([CancelOrder(o.key) for o in orders if o.is_open])
         return orders
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask the desk a question and return the answer. Raises DeskError when it stays silent."""
+        """Ask the desk a question and return the answer.
+
+        Raises DeskError when the desk does not answer.
+        """
         try:
             reply = self._link.ask_blocking(question.query, BLOCKING_SECONDS)
         except TimeoutError as e:

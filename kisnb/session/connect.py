@@ -29,9 +29,9 @@ from kisnb.terms import Mode
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 DYING_SECONDS = 5.0
-"""Wall time that a killed desk gets to release its lock and socket."""
+"""Wall time for which a killed desk may still hold its lock and its socket."""
 LOOK_SECONDS = 0.02
-"""Wall time between two looks for the next desk."""
+"""Wall time between two searches for the next desk."""
 
 
 @pending
@@ -47,9 +47,9 @@ async def connect(
     """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live accepts buys only while armed.
 
     ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) choose the simulated day.
-    Without them, the day that runs continues; if none runs, a new one begins with the simulator's
-    defaults. ``fresh`` always begins a new day. With ``quotes="live"`` a paper desk gets its prices
-    from the desk that owns the live appkey.
+    Without them, a day that is already running continues. If none is running, a new one begins with
+    the simulator's defaults. ``fresh`` always begins a new day. With ``quotes="live"`` a paper desk
+    gets its prices from the desk that owns the live appkey.
 
     An IPython kernel has one session for each mode. The same call again returns that session; with
     ``fresh`` it is closed first. Raises BadInput, ConfigError, DeskBusy, DeskError.
@@ -68,7 +68,7 @@ async def connect(
         )
     given = _quotes(wanted, quotes)
     calendar.use_local()
-    # The kernel judges by the same holidays and assumptions as its desk, which reads the same
+    # The kernel uses the same holidays and assumptions as its desk, because both read the same
     # files.
     uncertain.use(uncertain.read(load_config().assume))
     shell = running_shell()
@@ -76,7 +76,8 @@ async def connect(
         return await _opened(wanted, day, fresh, given, None)
     kernel = KernelSessions.of(shell)
     async with kernel.lock(wanted):
-        # Asked under the lock, because another cell may have opened one while this cell waited.
+        # This is checked under the lock, because another cell may have opened a session while this
+        # cell waited.
         session = kernel.open(wanted)
         if session is not None and not fresh:
             # This raises the cure when the options differ from those of the open day.
@@ -94,8 +95,8 @@ async def _opened(
 ) -> Session:
     client, snapshot = await _attached(mode, day, fresh, quotes)
     try:
-        # The day is the desk's: a simulated day has the issues and the prices of its own date. The
-        # file is large and is read beside the loop.
+        # The desk says which day it is, because a simulated day has the issues and prices of its
+        # own date. The file is large, so a thread reads it.
         load = Universe.load if mode is Mode.SIM else Universe.for_kis
         universe = await asyncio.to_thread(load, data_dir(), kst_day(snapshot.now))
         session = Session(client, snapshot, universe, partial(next_desk, mode), cells)
@@ -133,8 +134,8 @@ async def _attached(
             return client, await client.attach()
         except BaseException as e:
             client.close()
-            # A refusal stands, and an interrupt is meant. Only a desk that is going down is worth
-            # another try.
+            # A desk that refuses will refuse again, and an interrupt must end the wait. Only a desk
+            # that is going down is tried again.
             if not isinstance(e, DeskLost) or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
@@ -154,8 +155,8 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
                 client.close()
                 if not isinstance(e, DeskLost):
                     raise
-        # No address is on file. The next desk may still come as long as a supervisor holds its
-        # lock. In a thread, because a lock's file may be on a network disk.
+        # No address is on file. As long as a supervisor holds its lock, a next desk may still come.
+        # The lock is checked in a thread, because its file may be on a network disk.
         elif not await asyncio.to_thread(is_up, mode):
             why = farewell_path(mode)
             text = (
@@ -168,17 +169,17 @@ async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
 
 
 async def _aside(work: Callable[[], DeskAddress]) -> DeskAddress:
-    """Run work in a daemon thread and return its result."""
-    # A kernel that ends waits for the threads of ``asyncio.to_thread``, and starting a desk may
-    # take long.
+    """Run ``work`` in a daemon thread and return its result."""
+    # A kernel that ends waits for threads of ``asyncio.to_thread``, and starting a desk may take
+    # long. So the thread is a daemon thread.
     done: concurrent.futures.Future[DeskAddress] = concurrent.futures.Future()
 
     def run() -> None:
         try:
             value = work()
         except BaseException as e:
-            # False when the cell that waits was interrupted. Then nobody takes the result, and the
-            # desk that was started stays.
+            # False when the waiting cell was interrupted. Then nobody takes the result, and the
+            # started desk goes on.
             if done.set_running_or_notify_cancel():
                 done.set_exception(e)
         else:

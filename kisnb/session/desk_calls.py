@@ -43,7 +43,7 @@ class DeskCalls(SessionCalls):
 
     @property
     def troubles(self) -> list[str]:
-        """The sentences of the desk that a person should read, oldest first."""
+        """The messages of the desk that a person should read, oldest first."""
         return self._parts.state.troubles
 
     @property
@@ -57,9 +57,9 @@ class DeskCalls(SessionCalls):
         return self._parts.status.trading
 
     def capabilities(self) -> pl.DataFrame:
-        """Return which mode's host serves each call and channel here.
+        """Return each call and channel of KIS, the server that serves it, and if it is offered.
 
-        Columns: what (str), host (str), offered (bool).
+        Columns: what (str), host (str: the mode of the server), offered (bool).
         """
         import polars as pl
 
@@ -74,20 +74,20 @@ class DeskCalls(SessionCalls):
 
     @pending
     async def journal(self) -> pl.DataFrame:
-        """Return everything that the desk has journaled today, a row per fact.
+        """Return everything that the desk has journaled today, one row for each fact.
 
         ``journal_frame`` describes the columns.
         """
         from kisnb.desk.record.journal_frame import journal_frame
 
-        # The desk says only where its file is. The kernel reads it beside the desk, so that a long
-        # journal keeps no order waiting.
+        # The desk says only where its file is, and the kernel reads the file itself. So a long
+        # journal does not delay the desk's orders.
         reply = await self._parts.link.ask(JournalOf())
         return await asyncio.to_thread(journal_frame, Path(reply.path))
 
     @pending
     async def tasks(self) -> str:
-        """Return the tasks of the desk and of this session under their owners, as text."""
+        """Return the asyncio tasks of the desk and of this session as text, grouped by owner."""
         mine = [
             *self._parts.pace.task_names(),
             *(f"agent task of {a.id}" for a in self._parts.agents if a.state == "running"),
@@ -101,49 +101,50 @@ class DeskCalls(SessionCalls):
     async def halt(
         self, reason: str, *, state: Literal["reducing", "halted"] = "halted", flatten: bool = False
     ) -> list[HaltStep]:
-        """Pull the kill switch. Return its steps when it has ended.
+        """Pull the kill switch. Return its steps when all are done.
 
         It blocks new orders, cancels all open ones, asks KIS until nothing is open, and sets the
-        state. *halted* lets only cancels pass. *reducing* also lets sells pass, up to the shares
-        that are held. A pull never changes *halted* back to *reducing*.
+        trading state. *halted* lets only cancels pass. *reducing* also lets sells pass, up to the
+        shares that are held. A pull never changes *halted* back to *reducing*.
 
         ``flatten`` also sells all that is held, in either state, until KIS confirms that nothing is
         held. If something is still held after ten seconds, a step lists it, and the flatten goes
         on. ``resume`` ends the flatten.
 
-        An interrupt ends only the wait. The halt is carried out, even if the desk is just being
-        started again. Raises BadInput.
+        An interrupt ends only the wait: the desk carries out the halt all the same, even if it is
+        just being started again. Raises BadInput.
         """
         return await self._parts.switches.halt(reason, state, flatten=flatten)
 
     @pending
     async def resume(self, reason: str, *, state: Literal["active", "reducing"] = "active") -> str:
-        """Lift a halt: new orders pass again. With ``reducing``, only sells of held shares pass.
+        """Lift a halt, so that new orders pass again.
 
-        If a flatten runs, this call only ends the flatten, and the halt stays; a second call lifts
-        the halt. Return a sentence that says what was lifted or ended. Raises BadInput without a
-        reason, ConfigError while the HALT file exists, DeskError while the desk cannot write its
-        journal.
+        With ``reducing``, only sells of held shares pass. While a flatten runs, this call ends only
+        the flatten, and the halt stays. A second call lifts the halt. Return a sentence that says
+        what was lifted or ended. Raises BadInput without a reason, ConfigError while the HALT file
+        exists, DeskError while the desk cannot write its journal.
         """
         return await self._parts.switches.resume(reason, state)
 
     @pending
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
-        """Let buys pass at live, for ``minutes`` and for ``budget`` won. Return a sentence.
+        """Let buys pass at live, for ``minutes`` and up to ``budget`` won.
 
-        ``tail`` are the last four digits of the account; a person types them. 0 minutes disarm. A
-        restart of the desk disarms too. Sim and paper need no arming. Raises BadInput.
+        Return a sentence about it. ``tail`` are the last four digits of the account; a person types
+        them. 0 minutes disarm. A restart of the desk disarms too. Sim and paper need no arming.
+        Raises BadInput.
         """
         return await self._parts.switches.arm(tail, minutes, budget)
 
     @pending
     async def accept(self, subject: str) -> str:
-        """Take KIS's figure into the order books, where these differ from KIS's account.
+        """Replace a figure of the order books by KIS's, where the two differ.
 
-        ``subject`` is the short code of a stock, or ``"cash"``. The desk waits for this decision
-        when KIS states fewer shares than the order books have and no order explains the difference.
-        Return a sentence that says what was booked. Raises BadInput when the two figures do not
-        differ.
+        ``subject`` is the short code of a stock, or ``"cash"``. When KIS states fewer shares than
+        the order books have, and no order explains the difference, the desk waits for this decision
+        of a person. Return a sentence that says what was booked. Raises BadInput when the two
+        figures do not differ.
         """
         return await self._parts.switches.accept(subject)
 
@@ -183,13 +184,13 @@ class DeskCalls(SessionCalls):
         """Wait until ``"09:10"`` or ``"close"`` of today (KST).
 
         A simulated clock runs to that moment as fast as all sessions can follow. If the moment is
-        past, the wait ends at once. Raises BadInput.
+        in the past, the call returns at once. Raises BadInput.
         """
         await self._parts.fast_forwards.until(self.moment(when))
 
     @pending
     async def sleep(self, seconds: float) -> None:
-        """Wait ``seconds`` of the session's clock. Raises BadInput."""
+        """Wait ``seconds`` on the session's clock. Raises BadInput."""
         # The clock counts whole nanoseconds, and a person may write 0.5.
         span = int(read_seconds(seconds, "the time to sleep") * SECOND)
         await self._parts.pace.until_time(self.now + span)
@@ -202,7 +203,7 @@ class DeskCalls(SessionCalls):
         self.leave()
 
     def leave(self) -> None:
-        """Leave the desk as ``close`` does, from code that cannot await.
+        """Leave the desk as ``close`` does, for code that cannot await.
 
         Call it in the session's own thread.
         """

@@ -16,7 +16,7 @@ from kisnb.values import one_of, text, whole
 
 
 class DeskSwitches:
-    """Hands a person's halt, resume, arm and accept to the desk of a session."""
+    """Sends a person's halt, resume, arm and accept to the desk of a session."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
         self._link = link
@@ -37,20 +37,19 @@ class DeskSwitches:
         pull = Halt(text(reason, "the reason"), end, bool(flatten))
         self._link.home.check_loop()
         steps = self._state.halt_steps
-        # An earlier pull has a last step too. Only the steps from here on are those of this one.
+        # An earlier pull has a last step too. Only the steps from here on belong to this pull.
         before = len(steps)
-        # A pull that is given twice does no harm: it never lowers the state.
+        # A pull that arrives twice does no harm: it never loosens the state.
         work = self._pace.carry_out(
             lambda: [pull], lambda: any(s.step == "notify" for s in steps[before:])
         )
-        # A task of its own behind a shield: an interrupt of the cell must not keep the pull from a
-        # desk that is just being started again.
+        # A shielded task of its own: if the cell is interrupted, the pull must still reach a desk
+        # that is just being started again.
         pulling = self._pace.task(work, "halt")
         try:
             await asyncio.shield(pulling)
         except asyncio.CancelledError:
-            # It ended in the same moment, or was cancelled itself: then there is no halt that goes
-            # on.
+            # The task ended in the same moment, or was itself cancelled. Then no halt is under way.
             if pulling.done():
                 raise
             why, cure = (
@@ -70,8 +69,9 @@ class DeskSwitches:
         )
         lift = LiftHalt(text(reason, "the reason"), to)
         try:
-            # Asked once: a desk may end a flatten and die before it replies. The same query would
-            # then find no flatten at the next desk, and lift the halt, which nobody wanted yet.
+            # This query is never repeated. A desk may end a flatten and die before it replies. The
+            # same query to the next desk would find no flatten, and lift the halt, which nobody
+            # asked for.
             return (await self._link.ask_once(lift)).text
         except DeskLost:
             if self._link.state.is_over:
@@ -81,14 +81,18 @@ class DeskSwitches:
             raise DeskError(why, "look whether that is what you want, and ask again") from None
 
     async def arm(self, tail: str, minutes: int, budget: int) -> str:
-        """Let buys pass at live, for ``minutes`` and ``budget`` won. Return a sentence about it.
+        """Let buys pass at live, for ``minutes`` and up to ``budget`` won.
 
-        ``tail`` are the last four digits of the account. Raises BadInput.
+        Return a sentence about it. ``tail`` are the last four digits of the account. Raises
+        BadInput.
         """
         tail, minutes = text(tail, "the tail of the account"), whole(minutes, "the minutes")
         reply = await self._link.ask(ArmDesk(tail, minutes, whole(budget, "the budget in won")))
         return reply.text
 
     async def accept(self, subject: str) -> str:
-        """Take KIS's figure into the order books. Return a sentence about it. Raises BadInput."""
+        """Replace a figure of the order books by KIS's. Return a sentence about it.
+
+        Raises BadInput.
+        """
         return (await self._link.ask_once(AcceptDifference(text(subject, "the code")))).text

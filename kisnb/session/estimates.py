@@ -1,7 +1,7 @@
-"""``session.estimates``: what an order would need and cost, before it is sent. Won and shares.
+"""``session.estimates``: the need and the cost of an order before it is sent. Won and shares.
 
-The desk decides about an order, and it decides again right before the order goes out. These are the
-same rules on the same state, as far as this session knows it.
+The desk decides about an order, and decides again right before the order goes out. Estimates use
+the same rules, on the state that this session knows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kisnb.trading.ports.limits import Limits
 
 
 class Costs(NamedTuple):
-    """The cost of an order at its price. Won."""
+    """The value, fee and tax of an order at its price. Won."""
 
     value: int
     fee: int
@@ -29,7 +29,7 @@ class Costs(NamedTuple):
 
 
 class Estimates:
-    """Answers about orders that are not sent. Nothing here asks the desk."""
+    """Computes figures for orders before they are sent. It never asks the desk."""
 
     def __init__(self, state: SessionState, rules: Rules, limits: Limits) -> None:
         self._state = state
@@ -55,17 +55,17 @@ class Estimates:
         return self._rules.kinds_now(self._state.now, code, venue)
 
     def step(self, code: str, price: int, n: int) -> int:
-        """Return the price ``n`` ticks above a price, or below it for a negative ``n``.
+        """Return the price ``n`` ticks above a price, or below it when ``n`` is negative.
 
-        A price between two ticks goes to the nearest one in that direction. The result stays within
-        today's limits where they are known.
+        If ``price`` is not on the tick grid, the first step goes to the nearest tick in that
+        direction. The result stays within today's price limits where they are known.
         """
         item, day = self.instrument(code), kst_day(self._state.now)
         if item is None:
             return price
         side = Side.BUY if n > 0 else Side.SELL
         on_grid = ticks.snap(price, side, item.kind, day, item.board)
-        # A price off the grid was moved against the direction of the step.
+        # ``snap`` moves a price that is not on the grid against the direction of the step.
         moved = ticks.step(on_grid, n, item.kind, day, item.board)
         stated = self._rules.stock_day(self._state.now, code)
         if stated is not None and stated.limits is not None:
@@ -74,7 +74,7 @@ class Estimates:
         return max(moved, ticks.tick_size(0, item.kind, day, item.board))
 
     def free_cash(self, code: str) -> int | None:
-        """Return the cash that no open buy has reserved, fees included; None when not known."""
+        """Return the cash less what open buys have reserved, fees included. None when not known."""
         cash = self._state.desk.cash
         if cash is None:
             return None
@@ -88,9 +88,9 @@ class Estimates:
         return cash - reserved
 
     def buyable(self, code: str, price: int | None, venue: Venue | None = None) -> int | None:
-        """Return the most shares that the free cash buys, fee included; None when not known.
+        """Return how many shares the free cash can buy, fee included. None when not known.
 
-        Without a price a share counts at the upper limit price, as the desk and KIS count it.
+        Without a price, each share counts at the upper limit price, as the desk and KIS count it.
         """
         cash, item = self.free_cash(code), self.instrument(code)
         one = self._value(code, 1, price)
@@ -99,19 +99,22 @@ class Estimates:
         return self._rules.costs.most_shares(max(cash, 0), one, venue or Venue.KRX, item.kind)
 
     def shares_for(self, code: str, won: int, price: int, side: Side) -> int:
-        """Return the most shares that ``won`` pay at a price; of a buy with its fee."""
+        """Return how many shares an amount of won pays for at a price.
+
+        For a buy, its fee is included.
+        """
         item = self.instrument(code)
         if side is Side.SELL or item is None:
             return won // price
         return self._rules.costs.most_shares(won, price, Venue.KRX, item.kind)
 
     def sellable(self, code: str) -> int:
-        """Return the shares of a stock that the account holds and no open sell has reserved."""
+        """Return the shares of a stock in the account less those that open sells have reserved."""
         intent = Intent("estimate", "", code, Side.SELL, 1, OrderKind.MARKET)
         return max(reservations.sellable(self._state.books, intent), 0)
 
     def costs(self, order: TypedOrder, price: int) -> Costs:
-        """Return value, fee and tax of an order that is filled at ``price``."""
+        """Return the value, fee and tax of an order if it is filled at ``price``."""
         value = order.qty * price
         fee, tax = self._rules.fee_and_tax(
             self._state.now, order.code, order.side, 0, value, order.venue or Venue.KRX
@@ -119,11 +122,14 @@ class Estimates:
         return Costs(value, fee, tax)
 
     def why_not(self, order: TypedOrder) -> No | None:
-        """Return why the desk would refuse an order now; None when it would take it."""
+        """Return the reason why the desk would deny an order now. None when it would accept it."""
         return self._gate.check(self._state.now, order.intent("estimate"), self._state.desk)
 
     def alike(self, order: TypedOrder) -> int:
-        """Return how many orders of today have the same stock, side, quantity and price."""
+        """Return how many orders of today have the same stock, side, quantity and price.
+
+        Denied and rejected orders do not count.
+        """
         return sum(
             1
             for known in self._state.books.account.orders.values()

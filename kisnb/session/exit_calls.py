@@ -30,17 +30,17 @@ class ExitCalls(SessionCalls):
         ``stop`` and ``take`` are a percentage of the entry price (``"3%"``) or a price in won
         (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
         ``entry`` is the entry price; without it, the average purchase price counts. ``atr_stop``
-        sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most
-        7 %. Without ``atr``, the ATR of KRX's 14 days before this one is taken; when those days are
-        missing, the stop is 2 % below. ``staged`` is the exit in stages, see
+        sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most 7
+        %. Without ``atr``, the average true range of KRX's 14 days before this one is used; when
+        those days are missing, the stop is 2 % below. ``staged`` is the exit in stages, see
         ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds;
         ``session.moment("15:15")``).
 
-        The desk judges every trade of every venue, also after a restart. When a condition is met,
-        it sells until none of the shares is held. Without ``agent`` the exit covers the shares that
-        no agent holds. Each owner has at most one exit for a stock. Setting a different one
-        replaces it; setting an equal one changes nothing. Raises BadInput, also when the exit would
-        sell at once.
+        The desk checks the conditions at every trade of every venue, also after a restart. When a
+        condition is met, it sells until none of the shares is held. Without ``agent`` the exit
+        covers the shares that no agent holds. Each owner has at most one exit for a stock. Setting
+        a different one replaces it; setting an equal one changes nothing. Raises BadInput, also
+        when the exit would sell at once.
         """
         spelt = self._parts.code(code)
         if needs_atr(options):
@@ -58,14 +58,14 @@ class ExitCalls(SessionCalls):
         made_at: Ns | None = None,
         usual_value: int | None = None,
     ) -> None:
-        """Give the desk a model's probability that a price falls, from 0 to 1.
+        """Give the desk a model's probability that a price falls, ``down``, from 0 to 1.
 
-        Staged exits of the stock use it (``kisnb.Staged.assist``). ``provider`` names the model,
-        ``made_at`` is the moment up to which it knew the market (None: now), and ``every`` the
-        length of its bars, such as ``"1m"``: after two of them the forecast is missing. None says
-        that the model has none now. ``usual_value`` are the won that are usually traded in the last
-        five minutes at this time of the day; without it no exit acts on the forecast. Raises
-        BadInput, DeskLost.
+        Staged exits of the stock use it (``kisnb.Staged.assist``). ``down`` None says that the
+        model has no probability now. ``provider`` names the model. ``made_at`` is the moment up to
+        which the model knew the market (None: now). ``every`` is the length of its bars, such as
+        ``"1m"``: after two of them the forecast no longer counts. ``usual_value`` are the won that
+        are usually traded in the last five minutes at this time of the day; without it no exit acts
+        on the forecast. Raises BadInput, DeskLost.
         """
         now = self._parts.state.now
         forecast = read_forecast(

@@ -24,14 +24,15 @@ from kisnb.trading.agents.agent_runner import AgentState
 
 
 def agent_class(file: Path, name: str = "") -> type[Agent]:
-    """Return the class of agents that a file defines. Raises BadInput."""
+    """Return the agent class that a file defines. Raises BadInput."""
     if not file.is_file():
         raise BadInput(f"{file} is not a file", "give a Python file that defines an Agent")
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
         raise BadInput(f"{file} is not a Python file", "give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
-    # The file may import modules beside it, and its classes are looked up in their module.
+    # The file may import modules from its own folder. Its module is registered, because Python
+    # looks up the names of a class in its module.
     sys.path.insert(0, str(file.resolve().parent))
     sys.modules[file.stem] = module
     try:
@@ -60,8 +61,8 @@ def run(
 ) -> int:  # fmt: skip
     """Run an agent until it ends, until a moment, or until a signal. Return the exit status.
 
-    With ``at`` it runs by a schedule, as ``session.agents.start`` describes.
-    0: it was told to end. 1: it failed. Raises KisnbError.
+    With ``at`` it runs by a schedule, as ``session.agents.start`` describes. Status 0: the agent,
+    or a signal, ended the run. Status 1: the agent failed. Raises KisnbError.
     """
     made = agent_class(file, name)(**parameters)
     return asyncio.run(_run(made, mode, until, at, days))
@@ -73,9 +74,12 @@ async def _run(agent: Agent, mode: Mode, until: str | None, at: str, days: int |
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     async with await connect(mode) as session:
-        scheduled = {"at": at, "until": until or "", "days": days} if at else {}
+        # Days without a begin are refused there. An end alone is awaited below.
+        has_schedule = bool(at) or days is not None
+        scheduled = {"at": at, "until": until or "", "days": days} if has_schedule else {}
         view = await session.agents.start(agent, **scheduled)  # type: ignore[arg-type]
-        print(f"{view.line} ({session.label}); Ctrl-C ends it", flush=True)
+        waits = f"; {view.note}" if view.state is AgentState.WAITING else ""
+        print(f"{view.line}{waits} ({session.label}); Ctrl-C ends it", flush=True)
         waiting = loop.create_task(over.wait(), name="the end of the agent")
         watching = loop.create_task(_watch(session, view.id), name="the agent's state")
         tasks = {waiting, watching}
@@ -84,7 +88,7 @@ async def _run(agent: Agent, mode: Mode, until: str | None, at: str, days: int |
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
-                # An error of one of them is the command's.
+                # An error of one of these tasks is the command's error.
                 if task.done() and not task.cancelled() and (error := task.exception()):
                     raise error
         finally:
@@ -104,7 +108,7 @@ async def _until(session: Session, until: str) -> None:
 
 
 async def _watch(session: Session, agent_id: str) -> None:
-    """Print the desk's troubles as they come, until the agent does not run any more."""
+    """Print the desk's troubles as they come, until the agent no longer runs."""
     shown = 0
     while True:
         for text in session.troubles[shown:]:
@@ -113,5 +117,5 @@ async def _watch(session: Session, agent_id: str) -> None:
         view = next((v for v in session.agents if v.id == agent_id), None)
         if view is None or view.state not in LIVE:
             return
-        # Of the session's clock, so that a simulated day in lockstep goes on.
+        # The wait is on the session's clock, so that a simulated day in lockstep goes on.
         await session.sleep(1)

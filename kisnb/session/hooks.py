@@ -1,4 +1,4 @@
-"""``session.hooks``: callbacks that a notebook sets in its session, and values that it shows."""
+"""``session.hooks``: a notebook's callbacks in its session, and values for the notebook to show."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kisnb.session.typed_orders.placing import Placing
 
 
 class Hooks:
-    """The callbacks that a notebook sets in its session, and the values that it shows."""
+    """The callbacks that a notebook sets in its session, and values for the notebook to show."""
 
     def __init__(
         self, link: Link, pump: Pump, placing: Placing, changes: Changes, watched: WatchedStocks
     ) -> None:
         self.blocked_by = ""
-        """The line of a cell that blocks the notebook's loop. Empty while the loop turns."""
+        """The line of a cell that blocks the notebook's loop. Empty while the loop runs."""
         self.on_close: Callable[[tuple[str, ...]], object] = lambda _agents: None
         """Called when the session was closed, with the ids of the agents that stopped."""
         self._link = link
@@ -53,7 +53,7 @@ class Hooks:
     def on_interrupt(
         self, error_for_people: Callable[[asyncio.CancelledError], BaseException]
     ) -> None:
-        """Let waits raise what ``error_for_people`` makes of a cancellation."""
+        """Make cancelled waits raise the error that ``error_for_people`` makes."""
         self._link.error_for_people = error_for_people
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -64,9 +64,10 @@ class Hooks:
         return self._changes.subscribe(callback)
 
     def look_at(self, owner: object, code: str) -> None:
-        """Follow the depths of both venues of the one stock that ``owner`` shows.
+        """Watch the depths of both venues of the stock that ``owner``, a panel, shows.
 
-        Another code takes its place; the empty one ends it. Raises UnknownInstrument.
+        Each owner has one such stock: another code replaces it, and an empty code ends it. Raises
+        UnknownInstrument.
         """
         self._watched.look_at(owner, code)
 
@@ -79,6 +80,6 @@ class Hooks:
 
         Outside IPython there are none.
         """
-        # A cell that was interrupted asks this at its end, before the loop has turned.
+        # An interrupted cell calls this at its end, before the event loop has run again.
         self._pump.catch_up()
         return self._placing.orders_of_cell()

@@ -1,7 +1,8 @@
-"""Sessions that are opened in an IPython kernel: one for each mode, with or without the extension.
+"""Keeps the sessions that are opened in an IPython kernel, one for each mode.
 
-A cell that opens its session and is run again gets the session that is open. The line of an order,
-and that of a closing session, is printed below the cell that runs.
+It works with and without the extension. A cell that opens a session and is run again gets the
+session that is open already. The line of an order, and that of a closing session, is printed below
+the cell that runs.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ class KernelSessions:
 
     @classmethod
     def of(cls, shell: InteractiveShell) -> KernelSessions:
-        """Return the sessions of this shell, made when first asked for."""
+        """Return the sessions of this shell. The first call makes them."""
         known = _known.get(id(shell))
         if known is None:
             known = _known[id(shell)] = cls(shell)
         return known
 
     def lock(self, mode: Mode) -> asyncio.Lock:
-        """Return the lock that is held while a session of a mode is opened.
+        """Return the lock of a mode. Hold it while a session of this mode is opened.
 
         With it two cells that connect at once get one session.
         """
         return self._locks.setdefault(mode, asyncio.Lock())
 
     def open(self, mode: Mode) -> Session | None:
-        """Return the session of a mode. None when there is none that can be used."""
+        """Return the open session of a mode. None when there is no usable one."""
         session = self._open.get(mode)
-        # A session whose desk is lost for good is not given back, so that the cell that connects
-        # gets a new desk.
+        # A session whose desk is lost for good is not returned, so that the cell that connects gets
+        # a new desk.
         usable = session is not None and not session.closed and session.status.link != "desk lost"
         return session if usable else None
 
@@ -58,18 +59,20 @@ class KernelSessions:
 
     def adopt(self, session: Session) -> None:
         """Connect a new session to its kernel. It replaces the last session of the same mode."""
-        # Out and in again: a dict keeps the first place of a key, and ``newest`` reads the order.
+        # The mode is removed and added again, because ``newest`` reads the dict's order, and a key
+        # keeps its first place.
         self._open.pop(session.mode, None)
         self._open[session.mode] = session
         badge = session.mode.badge
         session.hooks.alert = lambda text: print(f"{badge}{text}", file=sys.stderr, flush=True)
         session.hooks.say = lambda text: print(f"{badge}{text}")
-        # One hold for each session. The last session that closes takes the hooks out of IPython.
+        # Each session acquires the cells once. When the last session closes, the hooks leave
+        # IPython.
         self.cells.acquire()
 
         def closed(agents: Sequence[str]) -> None:
             self.cells.release()
-            # The next session of the mode may be open already, as after ``replace``.
+            # The mode may have its next session already, as after ``replace``.
             if self._open.get(session.mode) is session:
                 del self._open[session.mode]
             if agents:
@@ -80,8 +83,8 @@ class KernelSessions:
 
     async def replace(self, session: Session) -> None:
         """Adopt a session, and close the session of its mode that was open before."""
-        # Closing comes last and may wait. By then the new session has its place, so that a cell
-        # that connects meanwhile gets it.
+        # Closing comes last, because it may wait. A cell that connects meanwhile gets the new
+        # session.
         before = self._open.pop(session.mode, None)
         self.adopt(session)
         if before is not None:

@@ -39,16 +39,16 @@ class MarketCalls(SessionCalls):
 
     @pending
     async def ranking(self, kind: RankingKind = "volume", n: int = MOST_ROWS) -> pl.DataFrame:
-        """Return the ``n`` stocks with the largest traded value or rise. KIS gives at most 30.
+        """Return the ``n`` stocks with the largest traded value or the largest rise.
 
-        ``kind`` is ``"volume"`` for traded value, or ``"fluctuation"`` for the rise. In Nextrade's
-        sessions before and after KRX's regular session, it is Nextrade's ranking. At any other time
-        it is KRX's.
+        KIS gives at most 30. ``kind`` is ``"volume"`` for traded value, or ``"fluctuation"`` for
+        the rise. In Nextrade's market sessions before and after KRX's regular session, the ranking
+        is Nextrade's. At any other time it is KRX's.
 
         Columns: rank, code, name, price and change (won), change_pct, volume (shares), value (won;
         null for fluctuation). Raises BadInput, NotOffered (paper has no rankings), KisError.
         """
-        # KIS's rankings take KRX or NXT and no unified market (KIS's workbook: J, NX).
+        # KIS ranks KRX or NXT, but not both together (KIS's workbook: J, NX).
         where = Router.resolve_for_ranking(sessions.session_id(self._parts.state.now))
         reply = await self._parts.link.ask(CallApi(*ranking_call(kind, where)))
         return read_ranking(reply.blocks["output"], n)
@@ -58,18 +58,17 @@ class MarketCalls(SessionCalls):
         """Subscribe to the trades and the depth of these stocks.
 
         A stock that is traded is watched anyway. ``channels`` adds expected matches of call
-        auctions, market operation (halts, VI) and program trades. Each of them takes one of the 41
+        auctions, market operation (halts, VI) and program trades. Each of these takes one of the 41
         subscriptions of an appkey. The newest message of each is in ``data.expected``,
         ``data.operations`` and ``data.programs``. Raises BadInput.
         """
-        # A text is a sequence of letters. Each would be refused by itself, which nobody
-        # understands.
+        # A text is a sequence of letters. Without this check, the error would name a single letter.
         if isinstance(channels, str):
             raise BadInput(
                 f"channels={channels!r} is one text", f"write a list: channels=[{channels!r}]"
             )
-        # All values are read before anything is subscribed to, so that a wrong one leaves nothing
-        # behind.
+        # All values are checked before anything is subscribed to, so that a wrong one has no
+        # effect.
         named = [one_of(channel, CHANNELS, "channel") for channel in channels]
         self._parts.watched.follow(*codes)
         self._parts.watched.want(
@@ -105,16 +104,17 @@ class MarketCalls(SessionCalls):
     ) -> pl.DataFrame:
         """Return the closed bars of this day from 08:00 on, or bars of days or weeks.
 
-        ``every`` is ``"1m"``, ``"5m"`` or ``"1h"``. ``"1d"`` gives three years of days and ``"1w"``
-        five years of weeks, with adjusted prices; the last bar is the unfinished one. It does not
-        matter since when the stock is watched: minutes that this session did not receive come from
-        KIS, at most 120 minutes a call. ``"20s"`` and other bars of seconds are made of the trades
-        that this session has received, because KIS keeps minutes only.
+        ``every`` is ``"1m"``, ``"5m"`` or ``"1h"``. The bars cover the whole day, also the time
+        before the stock was watched: minutes that this session did not receive are fetched from
+        KIS, at most 120 minutes a call. ``"20s"`` and other bars of seconds are made only of the
+        trades that this session has received, because KIS keeps minutes only. ``"1d"`` gives three
+        years of days and ``"1w"`` five years of weeks, with adjusted prices; the last bar is the
+        unfinished one.
 
         Without a venue, bars of this day use the price that kisnb follows: KRX's price during KRX's
         regular session, and the price of both venues together before and after it. Bars of days and
-        weeks are then KRX's. A time without a trade has no bar. When bars are missing, a line says
-        why, and ``kisnb.why_missing(frame)`` returns that text.
+        weeks are then KRX's. A time without a trade has no bar. When bars are missing, a printed
+        line says why, and ``kisnb.why_missing(frame)`` returns that text.
 
         Columns: t (start, KST), open, high, low, close (won), volume (shares). Raises BadInput,
         KisError, DeskLost.
@@ -132,7 +132,7 @@ class MarketCalls(SessionCalls):
         *,
         running: bool = False,
     ) -> pl.DataFrame:
-        """Return the closed bars that this session has already. Neither desk nor KIS is asked.
+        """Return the closed bars that this session can make now, without asking the desk or KIS.
 
         ``running`` adds the bar that is not closed yet. Columns are those of ``bars``. Raises
         BadInput.

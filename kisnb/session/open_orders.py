@@ -1,4 +1,4 @@
-"""Orders that the desk has, and what a person does with them: cancel, resolve, wait."""
+"""A person's actions on orders that the desk has: cancel, resolve, and wait for the outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kisnb.values import whole
 
 
 class OpenOrders:
-    """The orders of a session's desk that have not ended."""
+    """Cancels, resolves and awaits the orders of a session's desk that have not ended."""
 
     def __init__(
         self, link: Link, state: SessionState, pace: Pace, placing: Placing, rules: Rules
@@ -33,19 +33,19 @@ class OpenOrders:
     async def cancel(self, what: Order | int | str) -> Orders:
         """Cancel the orders that ``what`` names.
 
-        Return them when each order has ended or its cancel is refused.
-
-        Raises BadInput when there is no such order, and DeskLost.
+        Return them when each order has ended, or its cancel was refused. Raises BadInput when there
+        is no such order, and DeskLost.
         """
         # While the desk is away the order books may lack what the next desk knows, and ``what``
         # could name the wrong orders.
         await self._link.wait_for_return()
         if names_all(what):
-            # Calls that were handed over name orders whose keys the desk has not published yet.
+            # Wait for calls that were handed over: the desk has not published their orders yet, and
+            # ``what`` may name one of them.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_to_cancel(self._state, what)
-        # Only facts from here on count: an earlier cancel may have been refused, or may have taken
-        # a part.
+        # Only facts from here on count, because an earlier cancel may have been refused, or may
+        # have cancelled a part.
         before = {o.key: len(o.facts) for o in orders}
 
         def is_over(order: Order) -> bool:
@@ -54,10 +54,11 @@ class OpenOrders:
         def is_done(order: Order) -> bool:
             return is_over(order) or _is_partly_cancelled(order, before[order.key])
 
-        # The desk sends one cancel of an order at a time. A cancel that somebody else asked for may
-        # be for a part only, and ours is lost behind it. Then it is asked for once more.
+        # The desk sends one cancel of an order at a time. If another cancel is under way, ours is
+        # dropped. That other cancel may be for a part only, so ours is submitted once more.
         while open_ones := [o for o in orders if not is_over(o)]:
-            # The lambdas are awaited within this round of the loop, so that they see its values.
+            # The lambdas are awaited within this round of the loop, so they see this round's
+            # values.
             await self._pace.until(lambda: not any(o.is_open and o.cancel_asked for o in open_ones))
             before |= {o.key: len(o.facts) for o in open_ones}
             await self._pace.carry_out(
@@ -67,15 +68,16 @@ class OpenOrders:
         return orders
 
     async def resolve(self, adopt: int | None, what: Order | str | None) -> Order:
-        """Decide what became of an order with unknown outcome.
+        """Decide the outcome of an order with unknown outcome.
 
         ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be None
-        when there is just one such order. Raises BadInput, also while KIS's list contradicts it.
+        when there is just one such order. Raises BadInput, also while KIS's list contradicts the
+        decision.
         """
         await self._link.wait_for_return()
         number = None if adopt is None else whole(adopt, "the order number")
         order, refused = self._unknown(what), self._state.decisions_refused
-        # An earlier refusal would end this wait at once.
+        # An earlier refusal is removed, because it would end this wait at once.
         refused.pop(order.key, None)
         await self._pace.carry_out(
             lambda: [ResolveOrder(order.key, number)],
@@ -86,7 +88,7 @@ class OpenOrders:
         return order
 
     async def settle(self) -> None:
-        """Wait until every order that was handed over is decided."""
+        """Wait until the outcome of every order that was handed over is known."""
         await self._pace.until(
             lambda: (
                 not self._placing.on_the_way
@@ -97,7 +99,7 @@ class OpenOrders:
     def may_be_revised(self, order: Order) -> bool:
         """Return whether all leaves of an order could move to another price now."""
         item = self._rules.instrument(order.code)
-        # A revise sends a new order in place of the old one, so a halt keeps it back.
+        # A revise sends a new order in place of the old one, so a halt forbids it.
         if item is None or self._state.halt_state != "active":
             return False
         return may_be_revised(self._state.now, self._state.books, order, item)
@@ -126,7 +128,7 @@ def _is_cancel_refused(order: Order, since: int) -> bool:
 
 
 def _is_partly_cancelled(order: Order, since: int) -> bool:
-    """Return whether a part of the order was cancelled, and its leaves are still in the market.
+    """Return whether a part of the order was cancelled while its leaves are still in the market.
 
     Only facts from index ``since`` on count.
     """

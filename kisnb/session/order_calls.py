@@ -1,4 +1,4 @@
-"""The calls of a session about orders: buy, sell, revise, cancel, and where an order goes."""
+"""The calls of a session about orders: buy, sell, reserve, revise, cancel, and routes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class OrderCalls(SessionCalls):
         return self.books.account
 
     def orders(self) -> OrderBook:
-        """Return all orders of the day; ``.frame()`` of it is a polars DataFrame."""
+        """Return all orders of the day. Its method ``frame()`` returns them as a DataFrame."""
         return self.book
 
     @spelt_out
@@ -60,9 +60,12 @@ class OrderCalls(SessionCalls):
         """Buy ``qty`` shares. Await it: it returns when the exchange has accepted the order.
 
         Without a price it is a market order. Without a venue the router chooses one. ``stop`` makes
-        it a stop-limit order. The same wish in the same cell is the same order: if the cell is run
-        again, it sends nothing and returns the existing order. ``again=1`` sends one more order.
-        The 1 is its ordinal: when the cell is run again, it returns the order with this ordinal.
+        it a stop-limit order. The same call in the same cell is the same order: if the cell is run
+        again, the call sends nothing and returns the existing order. ``again=1`` sends one more
+        order. The 1 is the ordinal of that order: when the cell is run again, the call returns the
+        order with this ordinal.
+        ``requote=True`` lets the desk move a limit order that nobody fills to the best price of
+        the other side once, and then end it (``kisnb.Requote``). That needs no running cell.
 
         Raises OrderDenied (kisnb refused the order), OrderRejected (KIS refused it), OrderUnknown.
         """
@@ -88,12 +91,13 @@ class OrderCalls(SessionCalls):
     ) -> Pending[Order]:
         """Let KIS keep an order until the next trading day (예약주문).
 
-        Await it: it returns when KIS has reserved the order, in state ``reserved``. KIS takes such
-        orders from 15:40 to 7:30, except from 23:40 to 0:10, and only at live and sim. In the
-        morning KIS sends it to KRX, and the order goes on as any other. ``kind`` is limit, market,
-        conditional or pre-close. The same wish for the same day in the same cell is the same order.
+        Await it: it returns when KIS has reserved the order, in state ``reserved``. KIS accepts
+        such orders from 15:40 to 7:30, except from 23:40 to 0:10, and only at live and sim. In the
+        morning KIS sends the order to KRX, and then it is like any other order. ``kind`` is limit,
+        market, conditional or pre-close. The same wish for the same day in the same cell is the
+        same order.
 
-        Raises BadInput outside these hours, and what ``buy`` raises.
+        Raises BadInput outside these hours, and the errors of ``buy``.
         """
         options = OrderOptions(kind=kind, key=key, again=again)
         sided = member(Side, side, "side")
@@ -122,8 +126,8 @@ class OrderCalls(SessionCalls):
 
     def place(self, typed: TypedOrder | TypedRevise) -> Pending[Order]:
         """Return an awaitable that hands over a typed order or revise. ``%kis`` calls it too."""
-        # What names the order is read here, while the calling cell has its turn, and not when the
-        # call is awaited: by then another cell may run.
+        # The order gets its naming here, while the calling cell runs, and not when the call is
+        # awaited. By then another cell may run.
         placing = self._parts.placing
         call = placing.call(typed)
         return Pending(call.what, lambda: placing.submit(call))
@@ -131,16 +135,17 @@ class OrderCalls(SessionCalls):
     def batch(
         self, lines: Sequence[Line], *, key: str | None = None, again: int | bool = False
     ) -> Pending[OrderBook]:
-        """Hand over several orders at once: ``(side, code, qty)`` or ``(side, code, qty, price)``.
+        """Send several orders: each line is ``(side, code, qty)`` or ``(side, code, qty, price)``.
 
-        They go to KIS one at a time. Awaited, it returns an order book of them in the given order,
-        when each is accepted, filled, denied, rejected or unknown. An order that is denied or
-        rejected raises nothing, and the other orders are sent all the same; its state and text say
-        what became of it. Each line is named by the cell, as in ``buy``; with ``key`` it is named
-        by the key and its line. Raises BadInput for a line that cannot be read. Raises OrderDenied
-        when a line is a repetition that has to be confirmed. In both cases nothing is sent.
+        They go to KIS one at a time. Awaited, the call returns an order book of them in the given
+        order, when each is accepted, filled, denied, rejected or unknown. An order that is denied
+        or rejected raises nothing, and the other orders are sent all the same; its state and text
+        say the outcome. Each line gets its own naming from the cell, as in ``buy``; with ``key``
+        its name is the key and the number of the line. Raises BadInput for a line that cannot be
+        read. Raises OrderDenied when a line is a repetition that a person has to confirm. In both
+        cases nothing is sent.
         """
-        # The lines are named here and not when the batch is awaited, as in ``place``.
+        # The lines get their namings here, and not when the batch is awaited, as in ``place``.
         placing = self._parts.placing
         calls = placing.batch(read_batch(self._parts.universe, lines, key, again))
         return Pending(f"batch of {len(calls)} orders", lambda: placing.submit_batch(calls))
@@ -156,35 +161,35 @@ class OrderCalls(SessionCalls):
     ) -> Pending[Order]:
         """Move ``qty`` shares (None: all leaves) of an open order to another price, won.
 
-        Awaited, it returns the new order that replaces the moved shares. The new order may lose its
-        place in the queue, and its log says so. Raises OrderDenied, OrderRejected,
+        Awaited, the call returns the new order that has the moved shares. The new order may lose
+        its place in the exchange's queue, and its log says so. Raises OrderDenied, OrderRejected,
         OrderUnknown, as ``buy`` does.
         """
         return self.place(read_revise(what, price, qty, key, again))
 
     @pending
     async def cancel(self, what: Order | int | str) -> Orders:
-        """Cancel an order (itself, its number or its key), or ``"all"``.
+        """Cancel an order (the order itself, its number or its key), or ``"all"`` open orders.
 
-        Return the orders when each has ended or its cancel is refused. Raises BadInput.
+        Return the orders when each has ended, or its cancel was refused. Raises BadInput.
         """
         return await self._parts.open_orders.cancel(what)
 
     @pending
     async def resolve(self, adopt: int | None, what: Order | str | None = None) -> Order:
-        """Decide what became of an order with unknown outcome.
+        """Decide the outcome of an order with unknown outcome.
 
         ``adopt`` is its order number at KIS; None says that it was never sent. ``what`` may be left
         out when only one order is unknown. Raises BadInput while KIS's list of orders contradicts
-        it.
+        the decision.
         """
         return await self._parts.open_orders.resolve(adopt, what)
 
     @pending
     async def settle(self) -> None:
-        """Wait until everything that has been sent is decided.
+        """Wait until the outcome of every order that was sent is known.
 
-        It is the last line of a notebook that nobody watches.
+        Write it as the last line of a notebook that runs without a person.
         """
         await self._parts.open_orders.settle()
 

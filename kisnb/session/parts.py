@@ -38,18 +38,18 @@ from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 
 
 class Parts:
-    """The parts of one session. Each part is made with the parts that it calls.
+    """The parts of one session. Each part is made from the parts that it calls.
 
-    Where a part must call one that is made later, ``connect`` sets a callback.
+    Some parts must also call parts that are made later: ``connect`` sets callbacks for that.
     """
 
     def __init__(
         self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None,
         cells: Cells | None,
     ) -> None:  # fmt: skip
-        """``find`` gives the next desk; ``cells`` knows the cell in which a call is typed."""
-        # Each part is made after those that it calls. What goes the other way is a callback, so
-        # that no part holds the whole session.
+        """Make the parts. ``find`` returns the next desk; ``cells`` finds the cell of a call."""
+        # Each part is made after the parts that it calls. Calls in the other direction are
+        # callbacks, so no part needs the whole session.
         self.universe = universe
         self.rules = Rules(universe, snapshot.capabilities, snapshot.costs)
         self.link = Link(desk, find)
@@ -120,10 +120,10 @@ class Parts:
         if self.link.state.closed:
             return
         self.link.home.check_process()
-        # Read before the agents stop: the notebook names those that ran.
+        # This is read before the agents stop, because the notebook names the agents that ran.
         stopped = self.agents.running
-        # The agents release their leases over the link, so they end before it. The waits end after
-        # it, because a cell that goes on must find the session closed.
+        # The agents end before the link, because they release their leases over it. The waits end
+        # after the link, because a cell that goes on must find the session closed.
         self.agents.close()
         self.link.close()
         self.past.close()
@@ -146,7 +146,7 @@ class Parts:
 
 
 class SessionCalls:
-    """Base class of the classes that hold a session's calls. It keeps the session's parts."""
+    """Base class of the classes with a session's calls. It keeps the session's parts."""
 
     def __init__(self, parts: Parts) -> None:
         self.questions = parts.questions

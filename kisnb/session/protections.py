@@ -1,4 +1,4 @@
-"""Hands exits and price alerts to the desk, and lists those that are set."""
+"""Sends exits and price alerts to the desk, and lists those that are set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Protections:
         """
         exits = self._state.desk.exits
         same = exits.of_owner(protection.agent, protection.code)
-        # A cell that is run again sets nothing new.
+        # An equal exit is set already when its cell is run again. Then nothing is sent.
         if same is not None and same.protection.text == protection.text:
             return same
         await self._hand_over(protection.key, Protect(protection))
@@ -103,7 +103,7 @@ class Protections:
         return list(self._state.desk.exits.alerts.values())
 
     async def _hand_over(self, key: str, command: ExitCommand) -> None:
-        """Give a command to the desk and wait until it is carried out. Raises BadInput."""
+        """Send a command to the desk and wait until it is carried out. Raises BadInput."""
         refused = self._state.exits_refused
         await self._pace.carry_out(
             lambda: [command], lambda: self._state.desk.exits.is_known(key) or key in refused

@@ -1,4 +1,4 @@
-"""The questions of a session to its desk. The awaited and the blocking calls are made from them."""
+"""The questions of a session to its desk. Each is used by an awaited and by a blocking call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class TypedQuery(NamedTuple, Generic[R, T]):
-    """A query, and the function that reads its reply."""
+    """A query, together with the function that makes the answer of its reply."""
 
     query: Query[R]
     read: Callable[[R], T]
@@ -54,9 +54,9 @@ class Questions:
     def quote(self, code: str, venue: Venue | str | None = None) -> TypedQuery[Quote, Quote]:
         """Ask KIS for the current price at KRX, NXT or SOR (both together).
 
-        Without a venue, KIS is asked for the one that is open for the stock: KRX when both are
-        open, NXT when only NXT is. The quote names its venue. Raises UnknownInstrument, BadInput,
-        NotOffered (paper has KRX alone), ApiError, DeskLost.
+        Without a venue, KIS is asked for the venue that is open for the stock: KRX when both are
+        open, NXT when only NXT is open. The quote names its venue. Raises UnknownInstrument,
+        BadInput, NotOffered (paper has KRX alone), ApiError, DeskLost.
         """
         return TypedQuery(QuoteOf(self._universe.spell(code), _venue(venue)), self._named)
 
@@ -69,13 +69,13 @@ class Questions:
         return TypedQuery(AccountNow(), lambda reply: reply.account)
 
     def route(self, what: Order | int | str) -> TypedQuery[RoutesReply, Evidence]:
-        """Return the routing decision about an order (itself, its number or its key).
+        """Return the routing decision about an order (the order itself, its number or its key).
 
-        Its method ``score(order.fills)`` says what the choice of the venue was worth. Raises
-        BadInput when the desk has decided nothing about the order.
+        Its method ``score(order.fills)`` returns the won that the choice of the venue gained or
+        lost. Raises BadInput when the desk has decided nothing about the order.
         """
-        # The key is looked up here, because the desk knows orders by their keys, and not by what a
-        # person calls them.
+        # The key is looked up here, because the desk knows orders only by their keys, and a person
+        # may give a number or a name.
         order = orders_named(self._state.books, what)[-1]
         return TypedQuery(RoutesOf(order.key), lambda reply: _newest(reply, what))
 
@@ -88,7 +88,7 @@ class Questions:
         price: int | None = None,
         **options: Unpack[OrderOptions],
     ) -> TypedQuery[RoutesReply, Evidence]:
-        """Return where such an order would go now, and its likely cost on each venue, won.
+        """Return the venue of such an order now, and its likely cost on each venue, won.
 
         Nothing is sent. Raises BadInput.
         """
@@ -97,16 +97,16 @@ class Questions:
         )
 
     def preview(self, order: TypedOrder) -> TypedQuery[RoutesReply, Evidence]:
-        """Return where an order would go now, and its likely cost there. Nothing is sent."""
+        """Return the venue of an order now, and its likely cost there. Nothing is sent."""
         query = RouteOf(order.intent("preview"))
         return TypedQuery(query, lambda reply: _newest(reply, order.code))
 
     def _named(self, quote: Quote) -> Quote:
-        """Return a quote with the name of the stock.
+        """Return the quote with the name of the stock added.
 
         If a handler of an agent asked, note that the agent has seen the quote.
         """
-        # An agent whose handler asked has seen this price, as if a tick had brought it.
+        # If an agent's handler asked, the agent has seen this price, as if a tick had brought it.
         agent_saw(quote.code, quote.received)
         return msgspec.structs.replace(quote, name=self._universe.name(quote.code))
 
@@ -117,7 +117,8 @@ def _venue(venue: Venue | str | None) -> Venue | None:
 
 
 def _noted_for_agent(depth: Depth) -> Depth:
-    # An agent that orders on this depth has seen it. Orders on prices that are too old are refused.
+    # If an agent's handler asked, the agent has seen this depth. An order that is decided on too
+    # old a price is denied.
     agent_saw(depth.code, depth.received)
     return depth
 
@@ -132,25 +133,25 @@ def _newest(reply: RoutesReply, what: object) -> Evidence:
 
 
 class Asks(Protocol):
-    """A part of a session whose replies are awaited."""
+    """A part of a session whose calls are awaited."""
 
     questions: Questions
 
 
 class AsksBlocking(Protocol):
-    """The blocking side of a session, whose calls return with the reply."""
+    """The blocking part of a session. Its calls return the answer."""
 
     questions: Questions
 
     def answer(self, question: TypedQuery[R, T]) -> T:
-        """Ask a question and return the reply."""
+        """Ask a question and return the answer."""
         ...
 
 
 def awaited(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[Asks, P], Pending[T]]:
-    """Return a method that asks this question and awaits the reply."""
+    """Turn a function that makes a question into a method that asks it and is awaited."""
 
     @pending
     @wraps(make)
@@ -163,7 +164,7 @@ def awaited(
 def blocking(
     make: Callable[Concatenate[Questions, P], TypedQuery[R, T]],
 ) -> Callable[Concatenate[AsksBlocking, P], T]:
-    """Return a method that asks this question and waits for the reply without the loop."""
+    """Turn a function that makes a question into a method that asks it and blocks."""
 
     @wraps(make)
     def call(self: AsksBlocking, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -57,9 +57,10 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         self, desk: Desk, snapshot: Snapshot, universe: Universe, find: Find | None = None,
         cells: Cells | None = None,
     ) -> None:  # fmt: skip
-        """``find`` gives the next desk when this one has died. None: there is none.
+        """Connect the session's parts to a desk. ``connect`` calls this.
 
-        ``cells`` knows the cell in which a call is typed. None outside IPython.
+        ``find`` returns the next desk after a death. None: no next desk comes. ``cells`` finds the
+        cell in which a call is typed. None outside IPython.
         """
         parts = Parts(desk, snapshot, universe, find, cells)
         super().__init__(parts)
@@ -67,9 +68,9 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         self.label = snapshot.label
         """The desk's name for people: ``"sim 2026-11-20 seed 1"``."""
         self.universe = universe
-        """The issues of the day."""
+        """The stocks of the day."""
         self.limits = snapshot.limits
-        """The limits that the desk sets to orders."""
+        """The desk's limits on orders."""
         self.agents = parts.agents
         self.api = parts.api
         """Every call of KIS that reads, by name: ``await session.api.inquire_price(...)``."""
@@ -80,17 +81,17 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         self.backfill = parts.backfill
         """The gaps in the stream, and the minutes that are fetched for them."""
         self.blocking = parts.blocking
-        """The same calls without await."""
+        """The calls that block, for code that cannot await."""
         self.simulator = Simulator(self.mode)
-        """The phone beside the desk, and faults, in a simulated day."""
+        """Orders from the simulated phone app, and faults, on a simulated day."""
         self.status = parts.status
         """The state of the desk and of the link to it."""
         self.estimates = parts.estimates
-        """What an order would need and cost, before it is sent."""
+        """The need and the cost of an order, before it is sent."""
         self.hooks = parts.hooks
         """The callbacks that the notebook sets in this session."""
-        # All parts exist by now. The first batch may be drained as soon as the link listens, so the
-        # callbacks are set before.
+        # All parts exist by now. The callbacks are set before the link listens, because the first
+        # batch may be drained right then.
         parts.connect()
         parts.link.listen()
 
@@ -113,6 +114,5 @@ class Session(MarketCalls, OrderCalls, ExitCalls, DeskCalls):
         return f"<Session {self.label}: {self.status.clock_text()} KST, {counts}{halted}>"
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        # A copy in another process would share the socket of this one, and read half of its
-        # messages.
+        # A copy in another process would share this socket, and take some of its messages away.
         raise BadInput("a session cannot be copied or used in another process", OPEN_HERE)

@@ -1,4 +1,4 @@
-"""``session.simulator``: orders from the phone, faults, and the simulator's own figures."""
+"""``session.simulator``: orders from a simulated phone app, faults, and the simulator's figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kisnb.terms import Mode, Side, Venue
 
 
 class Simulator:
-    """The simulator that plays the session's day. Prices in won, quantities in shares.
+    """Controls the simulator of the session's day. Prices in won, quantities in shares.
 
     Every call raises BadInput with the simulator's own words when the simulator refuses it, and
     LinkLost when the simulator is gone.
@@ -32,7 +32,7 @@ class Simulator:
         *,
         venue: Venue | str = Venue.KRX,
     ) -> int:
-        """Place an order on the same account, as the phone app would. Return the order number.
+        """Place an order on the same account, as KIS's phone app would. Return the order number.
 
         Without a price it is a market order.
         """
@@ -43,7 +43,7 @@ class Simulator:
 
     @pending
     async def cancel(self, what: Order | int, qty: int | None = None) -> int:
-        """Cancel ``qty`` shares of an order (None: all leaves), as the phone app would.
+        """Cancel ``qty`` shares of an order (None: all leaves), as KIS's phone app would.
 
         Return the order number of the cancel.
         """
@@ -52,7 +52,7 @@ class Simulator:
 
     @pending
     async def fault(self, on: str, what: str, **details: object) -> None:
-        """Set a fault: ``fault("order", "cut", done=True)``. SIMULATOR.md lists the faults."""
+        """Set a fault, such as ``fault("order", "cut", done=True)``. SIMULATOR.md lists them."""
         await self._ask("fault", {"on": on, "what": what, **details})
 
     @pending
@@ -71,7 +71,7 @@ class Simulator:
     async def _ask(self, verb: str, body: dict[str, object] | None) -> dict[str, Any]:
         if self._mode is not Mode.SIM:
             raise BadInput(f"a {self._mode} desk has no simulator", "open sim")
-        # It is looked up for each call: a simulator that was started again has other ports.
+        # The address is looked up at each call, because a restarted simulator has other ports.
         address = find_simulator(state_dir())
         if address is None:
             raise LinkLost("the simulator is gone", "begin a new day with %kis open sim --fresh")

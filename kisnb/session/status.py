@@ -14,7 +14,7 @@ from kisnb.trading.orders.cash_words import gap_text
 
 
 class SessionStatus:
-    """The state of one session and of its desk, as of the newest event."""
+    """The state of one session and of its desk, up to the newest event."""
 
     def __init__(self, link: Link, state: SessionState, open_orders: OpenOrders) -> None:
         self._link = link
@@ -28,7 +28,7 @@ class SessionStatus:
 
     @property
     def run(self) -> str:
-        """The simulated day; at paper and live a digest of the account."""
+        """The simulated day. At paper and live: a digest of the account number."""
         return self._state.run
 
     def clock_text(self) -> str:
@@ -60,25 +60,28 @@ class SessionStatus:
 
     @property
     def link(self) -> str:
-        """``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"`` or ``"desk lost"``."""
+        """The link's state:
+
+        ``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"``, ``"desk lost"``.
+        """
         return self._link.state.text
 
     @property
     def silence(self) -> str:
-        """A sentence for people: the desk does not answer. Empty while it answers."""
+        """A sentence for people when the desk does not answer. Empty while it answers."""
         return self._link.state.silence
 
     @property
     def doubt(self) -> str:
-        """The reason why orders and positions may differ from what is shown, and since when.
+        """The reason why orders and positions may differ from those shown, and since when.
 
-        Empty while nothing is in doubt.
+        Empty when there is no such reason.
         """
         return self._link.state.doubt or self.readings
 
     @property
     def readings(self) -> str:
-        """A sentence for people: KIS's orders and account cannot be read, since when, and why.
+        """A sentence for people when KIS's orders and account cannot be read: since when, and why.
 
         Empty while they can be read, and for the first four failed readings in a row.
         """
@@ -87,19 +90,22 @@ class SessionStatus:
 
     @property
     def cash_gap(self) -> str:
-        """Today's change of cash that no fill explains, in a sentence. Empty when there is none."""
+        """A sentence about today's change of cash that no fill explains.
+
+        Empty when there is none.
+        """
         gap = self._state.desk.unexplained(self._state.now)
         return gap_text(gap) if gap else ""
 
     @property
     def figures(self) -> AccountFigures:
-        """Equity, cash and the result of the day, at the newest prices that the session knows.
+        """Equity, cash and the result of the day, at the newest prices that this session knows.
 
-        For a stock without a trade, the price that KIS stated today counts.
+        A stock that has not traded counts at the price that KIS stated today.
         """
         state, desk, now = self._state, self._state.desk, self._state.now
-        # On a day without a fact the day has not begun yet, and the result of yesterday would
-        # count.
+        # Before the first fact of a day, the desk's day has not begun yet, and yesterday's result
+        # would count.
         desk.day.roll(now, desk.books)
         codes = {*desk.books.account.positions, *desk.day.opening}
         stated = [day for code in codes if (day := state.stocks.of(now, code)) is not None]

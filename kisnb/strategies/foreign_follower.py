@@ -4,60 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import ClassVar
 
 from kisnb.clock import kst_day
-from kisnb.events import Bar, Tick
-from kisnb.trading.agents.agent import Agent
+from kisnb.strategies.daily_agent import DailyAgent
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
-class ForeignFollower(Agent):
+class ForeignFollower(DailyAgent):
     """Buys after ``days`` days of net buying by foreigners; sells after ``leave`` days of selling.
 
     - Idea: foreign funds build a position over weeks, so their buying goes on for a while.
     - Data: daily flows of one stock, in shares. A back-test gets them by ``flows=``. KIS has none
       at paper.
     - Decision: once for each day whose flow is known (``decide``). The order trades on the next
-      day. A day without a flow is no reason to trade, and the decision log says so.
+      day. If a day has no flow, it decides to hold, and the decision log says so.
     - Known weakness: the sum is compared with the listed shares of today, so after a capital
       increase an old sum looks small. The flows are known only after the close, and the price has
       often moved by then. There is no stop.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that it trades."""
     days: int = 3
-    """Days in a row on which foreigners bought net."""
+    """It buys when foreigners bought net on this number of days in a row."""
     share: float = 0.001
-    """Their sum must be above this part of the listed shares, such as 0.001 for 0.1 %."""
+    """It buys only when their sum is above this part of the listed shares: 0.001 is 0.1 %."""
     leave: int = 2
-    """Days in a row on which foreigners sold net."""
+    """It sells when foreigners sold net on this number of days in a row."""
     listed: int = 0
-    """Listed shares. 0: those of the list of stocks."""
+    """Number of listed shares. 0: the number in the list of stocks."""
     weight: float = 0.2
-    """Part of the account's equity that a buy is to hold."""
+    """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
-        """Begin without a decision."""
+        """Begin with no earlier decision."""
+        super().on_start()
         self._decided: tuple[date, date | None] | None = None
 
-    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - the flows decide, not the bar
+    def look(self) -> bool:
         """Decide on the flows that are known now."""
-        self._look()
-
-    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
-        """Decide at the first trade of a day, because no daily bar closes on the day of a start."""
-        self._look()
-
-    def _look(self) -> None:
         flows = self.flows(max(self.days, self.leave))
         newest = flows[-1]
         moment = kst_day(self.now), None if newest is None else newest.day
         if moment == self._decided:
-            return
+            return newest is not None
         self._decided = moment
         net = [None if flow is None else flow.foreign for flow in flows]
         listed = self.listed or self.listed_shares()
@@ -67,6 +58,7 @@ class ForeignFollower(Agent):
             order = self.target(self.weight if wish == BUY else 0)
         known = [n for n in net[-self.days :] if n is not None]
         self.decide(wish, why, order=order, newest=net[-1], total=sum(known), listed=listed)
+        return newest is not None
 
 
 def decide(
@@ -78,10 +70,11 @@ def decide(
     *,
     held: bool,
 ) -> tuple[str, str]:
-    """Return ``"buy"``, ``"sell"`` or ``"hold"``, and why.
+    """Return ``"buy"``, ``"sell"`` or ``"hold"``, and the reason.
 
     ``net`` are the shares that foreigners bought net on the newest days, oldest first; None for a
-    day whose flow is not known. ``listed`` are the listed shares, None when they are not known.
+    day whose flow is not known. ``listed`` is the number of listed shares, None when it is not
+    known.
     """
     window = net[-(leave if held else days) :]
     known = [n for n in window if n is not None]

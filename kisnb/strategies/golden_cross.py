@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import ClassVar
+from collections.abc import Sequence
 
-from kisnb.events import Bar
-from kisnb.trading.agents.agent import Agent
+from kisnb.clock import Ns
+from kisnb.strategies.daily_agent import DailyAgent
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
-class GoldenCross(Agent):
+class GoldenCross(DailyAgent):
     """Buys when the mean of ``short`` closes crosses above the mean of ``long`` closes.
 
     - Idea: a trend that has begun goes on for a while.
     - Data: daily bars of one stock. Any length of bars works: set ``every`` in a subclass.
-    - Decision: on a closed bar (``decide``). The order trades at the next bar.
+    - Decision: once for each closed bar (``decide``). The order trades at the next bar. In a
+      session the first decision is at the first trade after the start, on the bars before.
     - Sells when the short mean is below the long mean, or when a close is ``stop`` below the
       average price paid.
     - Known weakness: in a market without a trend it buys high and sells low again and again, and
       each turn costs fee and tax. The stop is checked at closes only, so a price gap may lose more.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that the agent trades."""
     short: int = 5
@@ -36,31 +35,39 @@ class GoldenCross(Agent):
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
-        """Begin with no closes."""
-        self._closes: deque[int] = deque(maxlen=self.long + 1)
+        """Begin without a decision."""
+        super().on_start()
+        self._decided: Ns = 0
 
-    def on_bar(self, bar: Bar) -> None:
+    def look(self) -> bool:
         """Decide on the closes so far, and order for the next bar."""
-        self._closes.append(bar.close)
+        bars = self.bars(self.every, self.long + 1)
+        if not bars or bars[-1].t == self._decided:
+            return bool(bars)
+        self._decided = bars[-1].t
+        closes = bars.close
         average = self.book.position(self.code).average if self.held() else None
-        wish = decide(list(self._closes), self.short, self.long, average, self.stop)
+        wish = decide(closes, self.short, self.long, average, self.stop)
         if wish == BUY and not self.held():
             self.target(self.weight)
         elif wish == SELL and self.held():
             self.target(0)
+        return True
 
 
-def decide(closes: list[int], short: int, long: int, average: float | None, stop: float) -> str:
+def decide(closes: Sequence[int], short: int, long: int, average: float | None, stop: float) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held. It buys only on the bar at which the short mean crosses above the long mean.
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the average price paid,
+    None when nothing is held. It buys only on the bar at which the short mean crosses above the
+    long mean.
     """
     if average is not None and closes[-1] <= average * (1 - stop):
         return SELL
     if len(closes) <= long:
         return HOLD
-    # Sums multiplied crosswise: no rounding can make two equal means look different.
+    # Sums are multiplied crosswise instead of divided, so that rounding cannot make equal means
+    # differ.
     now = sum(closes[-short:]) * long - sum(closes[-long:]) * short
     before = sum(closes[-short - 1 : -1]) * long - sum(closes[-long - 1 : -1]) * short
     if average is None:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import ClassVar
+from collections.abc import Sequence
 
-from kisnb.events import Bar
-from kisnb.trading.agents.agent import Agent
+from kisnb.clock import Ns
+from kisnb.strategies.daily_agent import DailyAgent
 
 BUY, SELL, HOLD = "buy", "sell", "hold"
 
 
-class MeanReversion(Agent):
+class MeanReversion(DailyAgent):
     """Buys when a close is ``dip`` below the mean of the last ``length`` closes.
 
     - Idea: the price often recovers within days from a short fall without news.
     - Data: daily bars of one stock.
-    - Decision: on a closed bar (``decide``). The order trades at the next bar.
+    - Decision: once for each closed bar (``decide``). The order trades at the next bar. In a
+      session the first decision is at the first trade after the start, on the bars before.
     - Sells when a close is back at the mean, or when a close is ``stop`` below the average price
       paid.
     - Known weakness: a fall with news goes on, and the stop then sells near the low. The newest
       close is part of the mean, so a single fall must be larger than ``dip`` to count.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that the agent trades."""
     length: int = 5
@@ -36,25 +35,33 @@ class MeanReversion(Agent):
     """Part of the account's equity that the holding has after a buy, 1 for all of it."""
 
     def on_start(self) -> None:
-        """Begin with no closes."""
-        self._closes: deque[int] = deque(maxlen=self.length)
+        """Begin without a decision."""
+        super().on_start()
+        self._decided: Ns = 0
 
-    def on_bar(self, bar: Bar) -> None:
+    def look(self) -> bool:
         """Decide on the closes so far, and order for the next bar."""
-        self._closes.append(bar.close)
+        bars = self.bars(self.every, self.length)
+        if not bars or bars[-1].t == self._decided:
+            return bool(bars)
+        self._decided = bars[-1].t
+        closes = bars.close
         average = self.book.position(self.code).average if self.held() else None
-        wish = decide(list(self._closes), self.length, self.dip, average, self.stop)
+        wish = decide(closes, self.length, self.dip, average, self.stop)
         if wish == BUY:
             self.target(self.weight)
         elif wish == SELL:
             self.target(0)
+        return True
 
 
-def decide(closes: list[int], length: int, dip: float, average: float | None, stop: float) -> str:
+def decide(
+    closes: Sequence[int], length: int, dip: float, average: float | None, stop: float
+) -> str:
     """Decide on closed bars. Return ``"buy"``, ``"sell"`` or ``"hold"``.
 
-    ``closes`` are the newest closes in won, oldest first. ``average`` is the price paid, None when
-    nothing is held.
+    ``closes`` are the newest closes in won, oldest first. ``average`` is the average price paid,
+    None when nothing is held.
     """
     if len(closes) < length:
         return HOLD

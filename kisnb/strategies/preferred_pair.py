@@ -1,4 +1,4 @@
-"""Preferred pair: hold the cheap one of a company's common and preferred shares."""
+"""Preferred pair: hold the cheaper one of a company's common and preferred shares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from kisnb.clock import Ns
 from kisnb.events import Bar, Tick
+from kisnb.market import sessions
 from kisnb.market.indicators import ZScore
+from kisnb.terms import Phase, Venue
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.legs import fill_or_undo
 
@@ -15,19 +17,19 @@ COMMON, PREFERRED, NEITHER, HOLD = "common", "preferred", "neither", "hold"
 
 
 class PreferredPair(Agent):
-    """Buys the cheap leg when the spread is ``enter`` σ from its mean; sells it within ``leave`` σ.
+    """Buys the cheap share when the spread is ``enter`` σ from its mean; sells within ``leave`` σ.
 
     - Idea: both shares own the same company, so their prices come back to their usual distance.
     - Data: daily bars of both. The spread is common ÷ preferred, compared with its mean and its
-      standard deviation over ``length`` days, the newest one included.
+      standard deviation (σ) over ``length`` days, the newest one included.
     - Decision: once for each day that has closed for both (``decide``). The order trades at the
       next bar.
-    - Long only: KIS takes a short sale as another kind of order, which kisnb does not send. So it
-      holds the cheap leg alone, and the risk of the whole market stays.
-    - A leg that does not fill whole is undone: the part that filled is sold. It tries again only
-      after the spread has been within ``enter`` σ, because each try costs fee and tax.
+    - Long only: a short sale is another kind of order at KIS, and kisnb does not send it. So it
+      holds only the cheap share (the *leg*), and the risk of the whole market stays.
+    - If an order of a leg fills only in part, the filled part is sold again. The strategy tries
+      again only after the spread has been within ``enter`` σ, because each try costs fee and tax.
     - Known weakness: the spread may move for good, for example with a new dividend policy. The
-      preferred share trades less, so its price is the older one of the two.
+      preferred share trades less often, so its price is older than that of the common share.
     """
 
     every: ClassVar[str] = "1d"
@@ -42,16 +44,16 @@ class PreferredPair(Agent):
     leave: float = 0.5
     """Standard deviations from the mean at which it sells."""
     weight: float = 0.2
-    """Part of the account's equity that the leg is to hold."""
+    """Part of the account's equity that the held share has after a buy, 1 for all of it."""
     patience: float = 0.0
-    """Seconds that a leg may take to fill. 0: the rest of its day."""
+    """Seconds that an order may take to fill. 0: until the end of its day."""
 
     def stocks(self) -> tuple[str, ...]:
         """Return the common and the preferred share."""
         return (self.code, self.preferred or f"{self.code[:-1]}5")
 
     def on_start(self) -> None:
-        """Begin without a decision and without orders under way."""
+        """Begin with no earlier decision and no open orders."""
         self._decided: Ns = 0
         self._trades = False
         self._was_undone = False
@@ -63,6 +65,9 @@ class PreferredPair(Agent):
 
     async def on_tick(self, tick: Tick) -> None:
         """Decide once both have traded, because no daily bar closes on the day of a start."""
+        # Before KRX opens, a market order would be denied, and the decision would be lost.
+        if sessions.phase(Venue.KRX, tick.t) is not Phase.CONTINUOUS:
+            return
         # A leg is sized at its newest price.
         self._traded.add(tick.code)
         if len(self._traded) == len(self.stocks()):
@@ -72,7 +77,7 @@ class PreferredPair(Agent):
         common, preferred = self.stocks()
         of_common = self.bars("1d", self.length, common)
         of_preferred = self.bars("1d", self.length, preferred)
-        # The bars of the two may close one after another.
+        # The bars of the two shares may close one after the other.
         if not of_common or not of_preferred or of_common[-1].t != of_preferred[-1].t:
             return None
         if of_common[-1].t == self._decided or self._trades:
@@ -94,7 +99,7 @@ class PreferredPair(Agent):
         return None
 
     async def _change(self, wish: str, z: float | None) -> None:
-        """Sell the leg that is held, then buy the wanted one. Note each order as a decision."""
+        """Sell the share that is held, then buy the wanted one. Note each order as a decision."""
         common, preferred = self.stocks()
         for code in (common, preferred):
             if self.held(code):
@@ -126,11 +131,11 @@ def z_of(common: Sequence[Bar], preferred: Sequence[Bar], length: int) -> float 
 
 
 def decide(z: float | None, held: str, enter: float, leave: float) -> str:
-    """Return the leg to hold: ``"common"``, ``"preferred"``, ``"neither"``; or ``"hold"``.
+    """Return the share to hold: ``"common"``, ``"preferred"`` or ``"neither"``; or ``"hold"``.
 
-    ``z`` is the spread of common ÷ preferred in standard deviations from its mean: above 0 the
-    common share is dear. None: not known. ``held`` is the leg that is held now.
-    ``"hold"`` keeps it.
+    ``"hold"`` keeps the share that is held now. ``z`` is the spread (common ÷ preferred) in
+    standard deviations from its mean: above 0 the common share is expensive. None: not known.
+    ``held`` is the share that is held now.
     """
     if z is None:
         return HOLD

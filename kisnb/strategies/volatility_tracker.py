@@ -1,59 +1,52 @@
-"""Volatility tracker: hold so many shares that a usual day moves the account by the same part."""
+"""Volatility tracker: the more a stock moves on a usual day, the fewer shares of it are held."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 from statistics import fmean
-from typing import ClassVar
 
 from kisnb.clock import Ns, kst_day
-from kisnb.events import Bar, Tick
+from kisnb.events import Bar
 from kisnb.market.true_range import newest_atr
-from kisnb.trading.agents.agent import Agent
+from kisnb.strategies.daily_agent import DailyAgent
 
 
-class VolatilityTracker(Agent):
+class VolatilityTracker(DailyAgent):
     """Holds shares whose average true range is ``risk`` of the equity; buys only when cheap.
 
-    - Idea: equal risk instead of equal money. A stock that becomes wild is held smaller.
-    - Data: daily bars of one stock. ``book_values`` adds the book value per share, with the day
-      from which it is known; then cheap means a low price ÷ book value, else a low price.
-    - Decision: once for each closed day (``decide``). The order trades at the next bar. It is
-      rebalanced when the shares held are ``drift`` away from those wanted. It buys only while the
-      newest close is below the mean of ``length`` days, and sells at any time.
+    - Idea: equal risk instead of equal money. When a stock begins to move more, shares are sold.
+    - Data: daily bars of one stock. Without ``book_values`` cheap means a low price. With them it
+      means a low price ÷ book value per share. Each book value has the day from which it is known.
+    - Decision: once for each closed day (``decide``). The order trades at the next bar. It changes
+      the holding when that is ``drift`` away from the wanted shares. It buys only while the newest
+      close is below the mean of ``length`` days, and sells at any time.
     - Known weakness: below its mean a stock may go on falling, and there is no stop. The range
-      rises after the fall, so it sells late. A missing equity, range or mean is no reason to trade.
+      rises after the fall, so it sells late. When the equity, the range or the mean is missing,
+      it does not trade.
     """
 
-    every: ClassVar[str] = "1d"
     code: str = ""
     """The stock that it trades."""
     risk: float = 0.005
-    """Part of the equity that one average true range is worth, such as 0.005 for 0.5 %."""
+    """Value of one average true range of the holding, as a part of the equity: 0.005 is 0.5 %."""
     drift: float = 0.2
-    """Distance of the held shares from the wanted ones, as a part of the wanted ones."""
+    """It trades when held and wanted shares differ by this part of the wanted shares."""
     length: int = 60
     """Days of the mean."""
     book_values: tuple[tuple[str, int], ...] = ()
-    """(day, won per share), oldest first: the book value that is known from that day on."""
+    """Pairs (day, won per share), oldest first: the book value that is known from that day on."""
 
     def on_start(self) -> None:
-        """Begin without a decision."""
+        """Begin with no earlier decision."""
+        super().on_start()
         self._decided: Ns = 0
 
-    def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
+    def look(self) -> bool:
         """Decide on the days so far, and order for the next bar."""
-        self._look()
-
-    def on_tick(self, tick: Tick) -> None:  # noqa: ARG002 - the first trade of a day is the moment
-        """Decide at the first trade of a day, because no daily bar closes on the day of a start."""
-        self._look()
-
-    def _look(self) -> None:
         newest = self.bars("1d", 1)
         if not newest or newest[0].t == self._decided:
-            return
+            return bool(newest)
         self._decided = newest[0].t
         bars = list(self.bars("1d", max(self.length, 30)))
         atr, equity, held = newest_atr(bars), self.equity(), self.held() + self.working()
@@ -68,6 +61,7 @@ class VolatilityTracker(Agent):
             order = self.sell(held - goal)
         action = "hold" if order is None else str(order.side)
         self.decide(action, why, order=order, atr=atr, equity=equity, held=held, goal=goal)
+        return True
 
 
 def decide(
@@ -78,9 +72,9 @@ def decide(
     risk: float,
     drift: float,
 ) -> tuple[int, str]:
-    """Return the shares to hold from now on, and why.
+    """Return the number of shares to hold from now on, and the reason.
 
-    ``equity`` and ``atr`` are won. None stands for a number that is not known: then ``held`` stays.
+    ``equity`` and ``atr`` are won. If one is None (not known), the result is ``held``.
     """
     if equity is None or atr is None:
         return held, f"the {'equity' if equity is None else 'average true range'} is not known"
@@ -95,7 +89,7 @@ def decide(
 
 
 def _level(bar: Bar, book_values: Sequence[tuple[str, int]]) -> float | None:
-    """Return the close, or close ÷ book value; None for a day before the first book value."""
+    """Return the close, or close ÷ book value. None for a day before the first book value."""
     if not book_values:
         return bar.close
     day = kst_day(bar.t)

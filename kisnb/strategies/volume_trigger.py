@@ -1,4 +1,4 @@
-"""Volume trigger: trade with a move that volume confirms, sell a little above break-even."""
+"""Volume trigger: trade when a price move comes with volume, sell a little above break-even."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kisnb.orders import Order
 from kisnb.trading.agents.agent import Agent
 
 WINDOW = 100
-"""Number of bars that are compared."""
+"""Number of bars on which it decides."""
 
 
 class VolumeTrigger(Agent):
@@ -20,12 +20,12 @@ class VolumeTrigger(Agent):
     The early mean is the mean close of the first 50 bars, the late mean is the mean close of the
     last 50.
 
-    - Buy ``qty`` shares when three things hold. The newest close is ``rise`` above the mean close.
-      The late mean is ``trend`` above the early mean. The newest volume is ``surge`` times the mean
-      volume.
-    - Sell ``qty`` shares, or all that it holds if that is less, when three things hold. The newest
-      close is ``rise`` below the mean close. The late mean is ``trend`` below the early mean. The
-      newest volume is ``surge`` times the mean volume.
+    - Buy ``qty`` shares when three things are true. The newest close is ``rise`` above the mean
+      close. The late mean is ``trend`` above the early mean. The newest volume is ``surge`` times
+      the mean volume.
+    - Sell ``qty`` shares, or all that it holds if that is less, when three things are true. The
+      newest close is ``rise`` below the mean close. The late mean is ``trend`` below the early
+      mean. The newest volume is ``surge`` times the mean volume.
     - Sell all that it holds when a trade reaches the break-even price (after fee and tax) plus
       ``profit``.
 
@@ -38,20 +38,20 @@ class VolumeTrigger(Agent):
     qty: int = 1
     """Shares per order."""
     rise: float = 0.005
-    """Rise over the mean close at which it buys, as a part of it, such as 0.005 for 0.5 %."""
+    """It buys when the newest close is this part above the mean close: 0.005 is 0.5 %."""
     trend: float = 0.003
-    """Rise of the late over the early mean close at which it buys, as a part of the early one."""
+    """It buys when the late mean is above the early mean by this part of the early mean."""
     surge: float = 1.3
-    """Multiple of the mean volume from which it trades."""
+    """It trades when the newest volume is this multiple of the mean volume."""
     profit: float = 0.005
-    """Profit at which it sells all, as a part of the break-even price."""
+    """It sells all at this profit, as a part of the break-even price."""
 
     _pending: Order | None = None
 
     def on_bar(self, bar: Bar) -> None:  # noqa: ARG002 - looks at the window, not at one bar
         """Compare the newest bars, and buy or sell on a move."""
         bars = self.bars(self.every, WINDOW)
-        # A shorter window would compare means of a few bars, and trade on noise.
+        # With fewer bars the means would be of few values, and it would trade on noise.
         if len(bars) < WINDOW:
             self.note = f"{len(bars)} of {WINDOW} bars"
             return
@@ -61,14 +61,14 @@ class VolumeTrigger(Agent):
             return
         if price >= 1 + self.rise and trend >= 1 + self.trend:
             self._pending = self.buy(self.qty)
-        # It sells only what it holds: a sale of more is a short sale, which KIS takes as another
-        # kind of order (order-credit, KIS's workbook).
+        # It sells only shares that it holds. A sale of more is a short sale, which is another kind
+        # of order at KIS (order-credit, KIS's workbook).
         elif price <= 1 - self.rise and trend <= 1 - self.trend and self.held():
             self._pending = self.sell(min(self.qty, self.held()))
 
     def on_tick(self, tick: Tick) -> None:
         """Sell all when a trade reaches the break-even price plus ``profit``."""
-        # An open sell may fill at any moment: a second one could sell more than is held.
+        # An open sell may fill at any moment, so a second sell could sell more than is held.
         if not self.held() or self._busy():
             return
         # Fee and tax are part of it, so a sale at the bare average price would lose money.

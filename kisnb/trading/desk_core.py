@@ -1,18 +1,18 @@
 """The desk as a pure state machine: ``step(now, message)`` returns effects.
 
-State is the fold of the journal's rows, always. A row is applied when the host gets it, before it
-is on disk. The host runs effects strictly in order and syncs a Persist before the next effect. So
-no bytes of an order leave before their row.
+State is always the fold of the journal's rows. A row is applied when the host gets it, before it is
+on disk. The host runs effects strictly in order and syncs a Persist before the next effect. So no
+bytes of an order leave before their row.
 
 Each part takes the ``Turn`` of the step. A part knows the parts above it, never one below:
 
     Readings                 when KIS's orders and account are read
-    Cancels                  takes orders out of the market
-    Reconciliation           brings the order books to what KIS lists
-    StockReadings            asks for the day's facts of stocks
+    Cancels                  cancel orders
+    Reconciliation           adjusts the order books to KIS's list
+    StockReadings            reads the day's facts of stocks
     NoticeIntake, OrderPath  what KIS reports; from the intent to the POST
     ExitWatch                watches what is held, and sells it
-    Requotes                 moves and ends orders that nobody fills
+    Requotes                 moves and ends orders that do not fill
     Flatten, KillSwitch      sell all that is held; stop the desk
 """
 
@@ -124,11 +124,11 @@ CoreMessage: TypeAlias = (
     | AgentLost
     | Woke
 )
-"""Every message that a core takes in."""
+"""All messages that a core handles."""
 
 
 class DeskCore:
-    """Takes commands, replies and events, and returns effects.
+    """Handles commands, replies and events, and returns effects.
 
     It knows no clock, no socket and no file.
     """
@@ -160,13 +160,14 @@ class DeskCore:
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """
         # The order of the steps matters. Calls without an end get their row first, so that every
-        # later step sees orders in a settled state. The kill switch goes on before held orders
-        # are looked at, because it cancels them. The reading comes last and settles what the rows
-        # left open.
+        # later step sees orders in a clear state. The kill switch goes on before held orders are
+        # looked at, because it cancels them. The reading comes last and decides what the rows left
+        # open.
         turn = self._begin(now)
         for order in list(self.state.books.live.values()):
             self._close_open_calls(turn, order)
-        # A person arms one life of the desk. Nobody may be there to watch when it restarts.
+        # Arming does not outlive the desk process, because no person may be watching when it
+        # restarts.
         if self.state.armed is not None:
             turn.record(Disarmed(now, "the desk restarted"))
         self._schedule_boundary(turn)
@@ -181,21 +182,23 @@ class DeskCore:
         return turn.take_effects()
 
     def step(self, now: Ns, message: CoreMessage) -> list[Effect]:
-        """Take in one message. Return the effects, to be run in order."""
-        # Prices are by far the commonest messages, so they take the shortest way.
+        """Handle one message. Return the effects, which the host must run in order."""
+        # Prices are by far the most frequent messages, so they take the shortest way.
         if isinstance(message, Tick | Depth):
             return self._on_price(now, message)
         turn = self._begin(now)
         self._receive(turn, message)
-        # Any of them may have changed what the account holds.
+        # Any of these messages may have changed the holdings of the account.
         self.stocks.want(turn, self.state.books.account.holds)
-        # Any message but a price may have ended an order or freed shares that the flatten sells.
+        # Any message except a price may have ended an order, or released shares that the flatten
+        # sells.
         if self._kill_switch.is_flattening:
             self._kill_switch.proceed(turn)
-        # The same messages may have ended what an exit protects, or the order by which it sells.
+        # The same messages may have ended a holding that an exit protects, or the order with which
+        # it sells.
         if self.state.exits.watches:
             self._exits.proceed(turn)
-        # Last: an exit that sells takes the shares over.
+        # This comes last, because an exit that sells takes over the shares.
         if self.state.requotes.budgets:
             self._requotes.proceed(turn)
         return turn.take_effects()
@@ -218,12 +221,12 @@ class DeskCore:
         elif order.state is OrderState.SENDING:
             turn.record(SendUnknown(now, key, "the desk stopped while the order was being sent"))
         if order.cancel_asked:
-            # Nobody knows whether it reached KIS. To cancel again does no harm.
+            # It is not known whether the cancel reached KIS. Cancelling again does no harm.
             why = "the desk stopped while it was being sent; cancel again"
             turn.record(CancelRefused(now, key, "", why))
 
     def _on_price(self, now: Ns, event: Tick | Depth) -> list[Effect]:
-        """Take in a trade or a depth. Return the effects. Most prices are only published."""
+        """Handle a trade or a depth. Return the effects. Most prices are only published."""
         self.depths.add(event)
         if not isinstance(event, Tick):
             return [Publish(event)]
@@ -255,7 +258,7 @@ class DeskCore:
                 self._day_loss.check(turn)
             case CancelReply(reply=reply):
                 self.cancels.on_reply(turn, reply)
-            # The clock was set back meanwhile.
+            # The clock has been set back.
             case Woke(t=t) if turn.now < t:
                 turn.emit(WakeAt(t))
             case Woke():
@@ -276,7 +279,7 @@ class DeskCore:
     def _on_reading(
         self, turn: Turn, message: OrdersRead | ReservedRead | DepthRead | StockRead
     ) -> None:
-        """Apply what KIS replied to a question of the desk."""
+        """Apply KIS's reply to a question of the desk."""
         match message:
             case OrdersRead():
                 self._on_orders_read(turn, message)
@@ -343,7 +346,7 @@ class DeskCore:
         if isinstance(taken, No):
             why = f"{taken.reason}; {taken.cure}"
             turn.report(f"{wish.agent} does not adopt {wish.code}: {why}")
-        # ``adopt`` gives the known fact again for a repeated key. A second row of it would move the
+        # For a repeated key ``adopt`` returns the known fact. A second row of it would move the
         # shares twice.
         elif wish.key not in self.state.books.adoptions:
             turn.record(taken)
@@ -355,17 +358,18 @@ class DeskCore:
         if reply.outcome == "sent" and reply.reserved_as:
             turn.record(OrderReserved(now, reply.key, reply.reserved_as))
         elif reply.outcome == "sent" and reply.ref is not None:
-            # Read before Sent is recorded: applying that row drops the notices that wait for it.
+            # This is read before Sent is recorded, because applying that row drops the notices that
+            # wait for it.
             early = self.state.early.get((reply.ref.day, reply.ref.number), [])
             turn.record(Sent(now, reply.key, reply.ref))
-            # Those of another branch's order with this number wait on.
+            # Notices of another branch's order with this number keep waiting.
             for notice in (n for n in early if same_branch(n.branch, reply.ref.branch)):
                 self._notices.receive(turn, notice)
         elif reply.outcome == "rejected":
             turn.record(Rejected(now, reply.key, reply.msg_cd, reply.text))
             if order.intent.supersedes:
-                # A refused revise, as a refused cancel, says that the order which it was to change
-                # may differ from our order book.
+                # A refused revise, like a refused cancel, shows that the order that it should
+                # change may differ from our order book.
                 self.readings.schedule(turn, now, "revise refused", account=True)
         elif reply.outcome == "kept":
             self.orders.on_kept(turn, order, reply.text)
@@ -376,12 +380,12 @@ class DeskCore:
             self.readings.schedule(turn, now, "unknown")
         if order.cancel_asked and order.is_open:
             self.cancels.send_deferred(turn, order)
-        # Last: the POST has ended, so the next order of this stock and side may go.
+        # This comes last: the POST has ended, so the next order of this stock and side may be sent.
         self.orders.send_next(turn, order.intent)
 
     def _on_orders_read(self, turn: Turn, read: OrdersRead) -> None:
         if read.page is None and read.query.why.startswith(QUERY):
-            # The kill switch asks again, sooner than the regular readings would.
+            # The kill switch asks again sooner than the regular readings would.
             self._kill_switch.on_orders_read(turn, read.query, complete=False)
             return
         # First the order books are brought to the list. Everything below decides by them:
@@ -398,7 +402,7 @@ class DeskCore:
         if read.page is None:
             self.orders.on_orders_unread(turn)
         self.orders.resume_waiting(turn, read.query, account)
-        # A reading that fell due while this one was under way begins now.
+        # A reading that became due while this one was under way begins now.
         self.readings.on_wake(turn)
 
     # the day
@@ -413,8 +417,8 @@ class DeskCore:
     def _on_wake(self, turn: Turn) -> None:
         if turn.now >= self._boundary:
             self._on_boundary(turn)
-        # The gate compares the moment itself, so a wake that comes late lets no buy pass. This row
-        # tells people, and ends the count of the budget.
+        # The gate compares the moment itself, so no buy passes if this wake comes late. This row
+        # informs people, and ends the count of the budget.
         if self.state.armed is not None and turn.now >= self.state.armed.until:
             turn.record(Disarmed(turn.now, "its time is over"))
         if self.state.held and window_end(turn.now, self.gate.limits.windows) is None:
@@ -433,7 +437,7 @@ class DeskCore:
         # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
         if self.readings.linked and _begins_day(ended):
-            # A desk that runs for days: what came overnight is known before agents go on.
+            # For a desk that runs for days: changes from overnight are known before agents go on.
             self.readings.schedule(turn, now, "begin of a trading day", account=True)
         elif has_expired or (self.readings.linked and live):
             at = ended + AFTER_BOUNDARY
@@ -443,5 +447,5 @@ class DeskCore:
 
 
 def _begins_day(boundary: Ns) -> bool:
-    """Return True for the first boundary of a trading day; False for 0, which stands for none."""
+    """Return True for the first boundary of a trading day. False for 0, which means no boundary."""
     return boundary > 0 and boundary == min(sessions.boundaries(kst_day(boundary)), default=0)

@@ -25,7 +25,7 @@ STOPS = frozenset(
         ExitReason.BE_LOCK_THREAT, ExitReason.TRAILING_STOP,
     }
 )  # fmt: skip
-"""Reasons that say that the holding went the wrong way."""
+"""Reasons of exits that sold because the price fell."""
 
 
 class Watch:
@@ -40,15 +40,15 @@ class Watch:
         self.peak = 0
         """The highest journaled price since the exit was set, won."""
         self.model = ""
-        """Whether a model's forecast counts, in words. Empty before the first trade."""
+        """A sentence: whether a model's forecast counts. Empty before the first trade."""
         self.fired: ProtectionFired | None = None
-        """The decision by which the exit sells. None while it watches."""
+        """The decision to sell. None while the exit watches."""
         self.blocked: ProtectionBlocked | None = None
-        """The newest decision that the desk did not let pass. None: it let all pass."""
+        """The newest decision that the desk did not let pass. None: there was none."""
 
     @property
     def text(self) -> str:
-        """The exit's progress in words."""
+        """The exit's progress, in words."""
         if self.fired is not None:
             return f"sells: {self.fired.reason}, {self.fired.text}"
         if self.blocked is not None:
@@ -67,9 +67,9 @@ class ExitState:
         self.alerts: dict[str, PriceAlert] = {}
         """The price alerts that have not ended, by key."""
         self.ended: dict[str, str] = {}
-        """Keys of exits and alerts of the day that have ended, with the reason."""
+        """Keys of the day's ended exits and alerts, each with the reason."""
         self.stopped: dict[tuple[str, str], Ns] = {}
-        """When a stop began to sell, by owner and stock."""
+        """By owner and stock: when a stop began to sell."""
         self.codes: frozenset[str] = frozenset()
         """Stocks with an exit or an alert."""
 
@@ -101,13 +101,14 @@ class ExitState:
             case PriceAlertEnded(key=key):
                 self.alerts.pop(key, None)
                 self.ended[key] = "a person ended it"
-        # Every trade asks for this set. It changes when a person or an agent does something.
+        # This set is read at every trade. It changes only when a person or an agent sets or ends
+        # something.
         if not isinstance(row, ProtectionMoved | ForecastJudged):
             watched = {w.protection.code for w in self.watches.values()}
             self.codes = frozenset(watched | {a.code for a in self.alerts.values()})
 
     def is_known(self, key: str) -> bool:
-        """Return whether the key belongs to an exit or an alert, ended or not."""
+        """Return whether the key belongs to an exit or an alert, active or ended."""
         return key in self.watches or key in self.alerts or key in self.ended
 
     def of(self, code: str) -> list[Watch]:
@@ -115,7 +116,7 @@ class ExitState:
         return [w for w in self.watches.values() if w.protection.code == code]
 
     def of_owner(self, agent: str, code: str) -> Watch | None:
-        """Return the exit that protects an owner's shares of a stock; None when there is none."""
+        """Return the exit of an owner's shares of a stock. None when there is none."""
         return next((w for w in self.of(code) if w.protection.agent == agent), None)
 
     def alerts_of(self, code: str) -> list[PriceAlert]:
@@ -124,5 +125,5 @@ class ExitState:
 
     @property
     def selling(self) -> Iterator[Watch]:
-        """Yield the exits that sell."""
+        """Yield the exits that have begun to sell."""
         return (w for w in list(self.watches.values()) if w.fired is not None)

@@ -1,4 +1,4 @@
-"""How far the requotes of orders have come: the fold of their rows."""
+"""The state of requotes: how far each has come, computed from the journal's rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote
 
 Stage: TypeAlias = Literal["first", "moved", "ending", "last"]
-"""``first``: at its own price. ``moved``: at the better price. ``ending``: its cancel is wanted.
-``last``: a sell of the most aggressive kind was sent."""
+"""``first``: at its own price. ``moved``: at the better price. ``ending``: a cancel was requested.
+
+``last``: a sell of the most aggressive kind was sent.
+"""
 
 
 class Budget:
@@ -24,13 +26,13 @@ class Budget:
         self.spec = spec
         self.stage: Stage = "first"
         self.current = intent.key
-        """Key of the order that works for it now."""
+        """Key of the order that has its shares now."""
         self.before = ""
-        """Key of the order whose shares it took; empty for none."""
+        """Key of the order that had its shares before. Empty: there was none."""
         self.since = t
-        """The moment of the newest step."""
+        """The moment of its newest step."""
         self.made = 0
-        """Orders that the desk has made for it."""
+        """Number of orders that the desk has made for it."""
 
 
 class RequoteState:
@@ -41,9 +43,9 @@ class RequoteState:
 
     def __init__(self) -> None:
         self.budgets: dict[str, Budget] = {}
-        """By the key of the order that was given with it."""
+        """The budgets by the key of the order with which they began."""
         self.cooled: dict[tuple[str, str], tuple[Ns, Ns]] = {}
-        """When a buy was given up, and until when no other follows, by agent and stock."""
+        """By agent and stock: when a buy was given up, and until when no other buy may follow."""
 
     def begin(self, t: Ns, intent: Intent) -> None:
         """Begin the budget of an order, if the order has a requote."""
@@ -71,8 +73,8 @@ class RequoteState:
     def on_ended(self, order: Order) -> None:
         """Forget the budget of an order that has ended without a step of its requote."""
         for budget in list(self.budgets.values()):
-            # A cancel of its own has a step behind it. So has a move that was refused, and a last
-            # sell that was not sent.
+            # A cancel of the requote is followed by another step. The same is true of a refused
+            # move, and of a last sell that was not sent.
             is_over = budget.stage == "first" or (budget.stage == "moved" and not order.is_dead)
             if budget.current == order.key and is_over:
                 del self.budgets[budget.root]

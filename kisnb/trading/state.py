@@ -41,7 +41,7 @@ from kisnb.events import (
 )
 from kisnb.guards import Guards
 from kisnb.market.routing.evidence import EvidenceLog
-from kisnb.orders import OrderRef, OrderState, same_branch
+from kisnb.orders import Order, OrderRef, OrderState, same_branch
 from kisnb.terms import Side
 from kisnb.trading.exit_state import ExitState
 from kisnb.trading.order_books.breaker import TradingDay
@@ -56,9 +56,9 @@ MOST_DECISIONS = 5_000
 
 
 class State:
-    """The order books, the trading state, and everything else that the journal's rows define.
+    """The order books, the trading state, and everything else that the journal's rows determine.
 
-    It also has the names of typed orders, early notices, routing decisions, and the differences
+    It also has the namings of typed orders, early notices, routing decisions, and the differences
     between KIS's figures and ours.
     """
 
@@ -72,11 +72,14 @@ class State:
         self.halt: str = "active"
         self.halt_reason = ""
         self.halting: Literal["", "reducing", "halted"] = ""
-        """The trading state in which the running kill switch will end. Empty: it does not run."""
+        """The trading state in which the running kill switch will end.
+
+        Empty when it does not run.
+        """
         self.flatten_reason: str | None = None
         """The reason of the flatten that runs; None when no flatten runs."""
         self.flatten_left = ""
-        """The newest sentence on the shares that the flatten has not sold yet, and why."""
+        """The newest sentence about the shares that the flatten has not sold yet, and why."""
         self.armed: Armed | None = None
         self.armed_spent = 0
         """Value of the buys filled since the desk was armed, won."""
@@ -89,37 +92,43 @@ class State:
         self.flow = 0
         """Cash flow of all fills after fee and tax, won. Buys count as negative."""
         self.opened: int | None = None
-        """Cash (D+2) without the flow of the fills, won. None until the account was first read."""
+        """Cash (D+2) minus the flow of all fills, won.
+
+        None until the account was read for the first time.
+        """
         self._unexplained = (0, 0)
         self.unproven: dict[str, int] = {}
-        """Shares that were booked only because KIS stated them, by code: for a minute, or at the
-        opening while a buy could explain them. A later statement may take them away again."""
+        """By code: shares that were booked only because KIS stated them.
+
+        They were stated for a minute, or at the opening of the account while a buy could explain
+        them. A later statement may remove them again.
+        """
         self.stated = StatedShares()
-        """The unproven shares that KIS had stated for a minute. A later fill may explain them."""
+        """Those unproven shares that KIS had stated for a minute. A later fill may explain them."""
         self._opening: AccountOpened | None = None
         """The row that opened the account. None: the account was not opened yet."""
         self._explained: set[tuple[int, int]] = set()
-        """Day and number of the orders whose acceptance was known from a notice at the opening."""
+        """Day and number of orders whose acceptance a notice had reported before the opening."""
         self.exits = ExitState()
         """Exits and price alerts."""
         self.requotes = RequoteState()
-        """Orders with a requote that is not over, and the buys that wait after one."""
+        """Requotes that have not ended, and the pauses in buying after requotes."""
         self.agents: dict[str, AgentNoted] = {}
         """The newest record of each agent, by its id."""
         self.archived: list[AgentArchived] = []
-        """What agents kept before they were started afresh, oldest first."""
+        """Records of agents that were replaced by a fresh start, oldest first."""
         self.guards: dict[str, Guards | None] = {}
         """The guards of agents' buys, by agent."""
         self.short_of_cash: dict[str, Ns] = {}
-        """When the newest buy of an agent was denied for want of cash."""
+        """By agent: when its newest buy was denied for want of cash."""
         self.decisions: dict[str, DecisionMade] = {}
         """The newest decisions of agents, by key. The journal has all decisions of the day."""
         self.drifts: dict[tuple[str, str], DriftFound] = {}
-        """Differences that were not cleared, by subject and what."""
+        """Differences that are not cleared yet, by subject and figure."""
 
     def apply(self, row: Row) -> None:
         """Apply one row of the journal."""
-        # The commonest first: a restart comes this way once per row.
+        # The most frequent case comes first, because a restart gets here once for each row.
         match row:
             case _ if is_order_fact(row):
                 self._apply_order_fact(row)
@@ -164,9 +173,20 @@ class State:
         self._note_ref(sent.ref)
         self._add_fill(taken.intent.code, taken.intent.side, filled)
 
+    def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
+        """Apply the three rows of an order that was taken and sent at one moment. Return the order.
+
+        The state is then the same as after ``apply`` of each row. The order's number must be new.
+        """
+        self.day.roll(taken.t, self.books)
+        order = self.books.apply_sent(taken, started, sent)
+        self.requotes.begin(taken.t, taken.intent)
+        self._note_ref(sent.ref)
+        return order
+
     def _add_fill(self, code: str, side: Side, row: Filled) -> None:
-        # A count and no sum: a reading compares it before and after, and two fills may cancel out
-        # in a sum.
+        # It is a count and not a sum: a reading compares it before and after, and two fills may
+        # cancel each other out in a sum.
         self.fills += 1
         value = row.qty * row.price
         flow = (value if side is Side.SELL else -value) - row.fee - row.tax
@@ -193,8 +213,8 @@ class State:
             for code, qty, _ in row.holdings:
                 self.unproven[code] = max(self.unproven.get(code, 0) + qty, 0)
                 self.stated.book(row.t, code, qty)
-        # Added and not set: the first row opens the account, and each later one books a difference
-        # that has stood.
+        # The amount is added, not set: the first row opens the account, and each later row books a
+        # difference that has lasted.
         self.opened = (self.opened or 0) + row.cash
         self.books.apply_holdings(row)
 
@@ -209,7 +229,7 @@ class State:
             case BreakerTripped():
                 self.day.roll(row.t, self.books)
                 self.day.trips += 1
-            # A run of an earlier version. It had no FlattenSet: the flatten was its last step.
+            # This is a run of an earlier version without FlattenSet: the flatten was its last step.
             case HaltStep(step="block", ends="flatten"):
                 self.halting, self.flatten_reason = "halted", self.halt_reason
             case HaltStep(step="block", ends=ends):
@@ -218,7 +238,8 @@ class State:
                 self.flatten_left = "" if done else text
             case FlattenSet(on=on, reason=reason):
                 self.flatten_reason, self.flatten_left = reason if on else None, ""
-            # Only the last step ends a run. A desk that died before it begins the run again.
+            # Only the last step ends a run. If the desk died before it, the next desk begins the
+            # run again.
             case HaltStep(step="notify"):
                 self.halting = ""
             case AgentNoted() | GuardsSet() | DecisionMade() | AgentArchived():
@@ -236,7 +257,8 @@ class State:
                 self._note_decision(row)
 
     def _apply_order_fact(self, row: OrderFact) -> None:
-        # Before the row is applied: the day's opening is what was held before its first fact.
+        # This comes before the row is applied, because the day's opening is the holdings before its
+        # first fact.
         self.day.roll(row.t, self.books)
         if type(row) is ExternalFound:
             self._note_late(row)
@@ -253,7 +275,8 @@ class State:
             self.short_of_cash[order.intent.agent] = row.t
         if type(row) is OrderHeld:
             self.held[row.key] = row
-        # An order that left NEW is held no more. A stopped order comes back with a new OrderHeld.
+        # An order that has left NEW is no longer held. A stopped order comes back with a new
+        # OrderHeld.
         elif self.held and order.state is not OrderState.NEW:
             self.held.pop(order.key, None)
         if (
@@ -270,44 +293,44 @@ class State:
     def coming_halt(self) -> str:
         """The trading state after the kill switch has ended.
 
-        It is the present state while the kill switch does not run.
+        While the kill switch does not run, it is the present state.
         """
         return self.halting or self.halt
 
     @property
     def cash(self) -> int | None:
-        """Cash (D+2), won: as KIS stated it, changed by the fills since.
+        """Cash (D+2), won: KIS's figure, changed by the fills since.
 
         None before KIS has stated it.
         """
         return None if self.opened is None else self.opened + self.flow
 
     def account_drift(self, subject: str) -> DriftFound | None:
-        """Return the open difference of a holding (by code) or of ``"cash"``; None without one."""
+        """Return the open difference of a holding (by code) or of ``"cash"``. None without one."""
         return self.drifts.get((subject, "cash" if subject == "cash" else "holding"))
 
     def doubtful(self, code: str) -> int:
-        """Return how many shares KIS once stated and does not state any more.
+        """Return how many shares KIS once stated and no longer states.
 
-        No fill proves these shares. The newest complete statement of KIS decides.
+        No fill proves these shares. The newest complete statement of KIS decides about them.
         """
         drift = self.account_drift(code)
         missing = drift.ours - drift.theirs if drift is not None else 0
         return max(min(missing, self.unproven.get(code, 0)), 0)
 
     def unexplained(self, now: Ns) -> int:
-        """Return today's change of cash that no fill explains, won. Negative: cash went away.
+        """Return today's change of cash that no fill explains, won. Negative: the cash became less.
 
-        Only differences count that were booked after the account's opening.
+        Only differences count that were booked after the account was opened.
         """
         day, won = self._unexplained
         return won if day == day_number(now) else 0
 
     def _explicable(self, day: int, code: str) -> int:
-        """Return how many shares of a day's buys have no booked fill when the account opens.
+        """Return how many shares of a day's buys have no booked fill when the account is opened.
 
-        The list by which the account opens may lack these fills. Their shares may be in the account
-        already, and a fill that is booked later would count them twice.
+        The list with which the account is opened may lack these fills. The account may already
+        contain their shares, and a fill that is booked later would count them twice.
         """
         bought = sum(
             order.quantity - order.filled
@@ -326,8 +349,8 @@ class State:
     def _note_late(self, found: ExternalFound) -> None:
         """Note shares of the opening as unproven, because an external order may explain them.
 
-        The order was placed before the account was opened. The list by which the account was
-        opened lacked the order, or a part of it, and there was no notice of it.
+        The order was placed before the account was opened. The list with which the account was
+        opened lacked the order, or a part of it, and no notice had reported it.
         """
         opening, intent, ref = self._opening, found.intent, found.ref
         if opening is None or intent.side is Side.SELL or found.t > opening.t + CLOCKS_DIFFER:
@@ -338,18 +361,18 @@ class State:
         more = intent.qty - (known.quantity if known is not None else 0)
         held = sum(qty for code, qty, _ in opening.holdings if code == intent.code)
         unproven = self.unproven.get(intent.code, 0)
-        # No more than what the opening had: fills that came after it stay proven.
+        # It is no more than the shares of the opening, because later fills stay proven.
         self.unproven[intent.code] = max(unproven, min(unproven + more, held))
 
     def note_number(self, day: int, number: int) -> None:
-        """Note an order number of a day, to know the highest."""
-        # The resolver takes it that a later order of a day has a higher number. Numbers of external
-        # orders count too, because they bound it as well.
+        """Note an order number of a day. The highest one is stored."""
+        # The resolver assumes that a later order of a day has a higher number. Numbers of external
+        # orders count too.
         self.highest[day] = max(self.highest.get(day, 0), number)
 
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
-            # The number has its order now, so no notice waits for it any more.
+            # The number has its order now, so notices no longer wait for it.
             waiting = self.early.pop((ref.day, ref.number), [])
             if others := [n for n in waiting if not same_branch(n.branch, ref.branch)]:
                 self.early[ref.day, ref.number] = others

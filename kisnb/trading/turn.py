@@ -1,4 +1,4 @@
-"""One step of the core: the rows that its parts record and the effects that they emit."""
+"""One step of the core: the rows that its parts record, and the effects that they emit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kisnb.trading.state import State
 class Turn:
     """The moment of one step, its rows and its effects. The core makes one for each step.
 
-    Rows that follow one another become one Persist. It comes before every effect that is emitted
+    Rows that follow each other become one Persist. It comes before every effect that is emitted
     after them, so that the journal is synced before any byte of an order leaves.
     """
 
@@ -23,18 +23,19 @@ class Turn:
         """The desk's clock at this step."""
         self._state = state
         self._rows: list[Row] = []
-        """Rows that were recorded and are not in a Persist yet."""
+        """Rows that were recorded and are in no Persist yet."""
         self._effects: list[Effect] = []
 
     def record(self, row: Row) -> None:
-        """Apply a row to the state and journal it. Sessions get it once it is synced."""
-        # Applied at once: the next line of a part must see the order as the row leaves it.
+        """Apply a row to the state and journal it. Sessions get the row once it is synced."""
+        # The row is applied at once, because the next line of a part must see the order's new
+        # state.
         self._state.apply(row)
         self._rows.append(row)
 
     def emit(self, effect: Effect) -> None:
         """Add an effect after the rows that were recorded before it."""
-        # Rows come before the effect that follows them. This is the whole of the rule that no byte
+        # Rows come before the effect that follows them. This is how the rule is kept that no byte
         # leaves before its row.
         self._flush()
         self._effects.append(effect)
@@ -44,7 +45,7 @@ class Turn:
         self.emit(Publish(event))
 
     def report(self, text: str) -> None:
-        """Publish a sentence that a person must read, with the time of day."""
+        """Publish a sentence that a person must read, with the time of day in front."""
         self.publish(Trouble(self.now, f"{clock_text(self.now)} {text}"))
 
     def take_effects(self) -> list[Effect]:
@@ -54,8 +55,8 @@ class Turn:
 
     def _flush(self) -> None:
         if self._rows:
-            # One Persist for all rows in a row: each one is a sync of the disk. Sessions get the
-            # rows behind it, so nobody sees a fact that a crash could take back.
+            # All consecutive rows become one Persist, because each Persist is a sync of the disk.
+            # Sessions get the rows after it, so that nobody sees a fact that a crash could undo.
             self._effects.append(Persist(tuple(self._rows)))
             self._effects.extend(
                 Publish(row) for row in self._rows if not isinstance(row, DESK_ONLY)

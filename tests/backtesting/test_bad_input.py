@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 
 import kisnb
 from kisnb.errors import BadInput, ConfigError
-from kisnb.events import Bar
+from kisnb.events import Bar, Tick
 from tests.backtesting.bars import CODE, daily, flat, minutes
+from tests.backtesting.test_ticks import trades
 
 DATA = flat([70_000, 71_000, 72_000])
 
@@ -139,14 +141,68 @@ def test_h06_a_mistake_of_an_agent_is_named_with_its_line(wish: str) -> None:
     assert "line" in str(caught.value)
 
 
-def test_h06_an_agent_that_does_not_return_ends_the_run_with_its_line() -> None:
+@pytest.mark.parametrize("wish", ["nan", "code", "peek", "weight"])
+def test_h06_a_mistake_over_trades_is_named_with_its_line(wish: str) -> None:
+    class Mistaken(kisnb.Agent):
+        code: str = CODE
+
+        def on_tick(self, tick: Tick) -> None:
+            match wish:
+                case "nan":
+                    self.buy(math.nan)  # type: ignore[arg-type]
+                case "code":
+                    self.buy(1, code="000660")
+                case "peek":
+                    self.bars("1m", 5)[len(self.bars("1m", 5))]
+                case "weight":
+                    self.target(math.nan)
+
+    words = {
+        "nan": "the quantity nan is not a whole number",
+        "code": "orders 000660, of which the back-test has no trades",
+        "peek": "index out of range",
+        "weight": "the weight nan is not a part of the equity",
+    }
+    with pytest.raises(RuntimeError, match=f"(?i){words[wish]}") as caught:
+        kisnb.backtest(Mistaken(), trades(1, 1, 30), costs="bankis")
+    assert "Mistaken.on_tick, line" in str(caught.value)
+
+
+def test_h06_trades_of_a_closed_day_and_an_empty_range_are_refused() -> None:
+    class Follows(kisnb.Agent):
+        code: str = CODE
+
+        def on_tick(self, tick: Tick) -> None: ...
+
+    data = trades(1, 1, 30)
+    saturday = data.with_columns(pl.col("time") + pl.duration(days=5))
+    with pytest.raises(BadInput, match=r"Saturday, 2024-03-09, and KRX did not trade"):
+        kisnb.backtest(Follows(), saturday, costs="bankis")
+    with pytest.raises(BadInput, match=r"(?i)no trade lies between 2025.*go from 2024-03-04"):
+        kisnb.backtest(Follows(), data, costs="bankis", start="2025-01-02")
+    old = data.with_columns(pl.lit(datetime(2018, 5, 2, 9, 30)).alias("time"))  # noqa: DTZ001 - Korean wall time
+    with pytest.raises(ConfigError, match=r"begin on 2018-05-02"):
+        kisnb.backtest(Follows(), old, costs="bankis")
+
+
+@pytest.mark.parametrize("shell", [signal.default_int_handler, signal.SIG_IGN])
+def test_h06_an_agent_that_does_not_return_ends_the_run_with_its_line(
+    shell: signal.Handlers,
+) -> None:
+    """Also in a program that a shell has started with ``&``: it ignores SIGINT."""
+
     class Endless(Idle):
         def on_bar(self, bar: Bar) -> None:
             while True:
                 pass
 
-    with pytest.raises(RuntimeError, match=r"has not returned for 0.2 s: Endless\.on_bar, line"):
-        ran(Endless, patience=0.2)
+    before = signal.signal(signal.SIGINT, shell)
+    try:
+        with pytest.raises(RuntimeError, match=r"not returned for 0.2 s: Endless\.on_bar, line"):
+            ran(Endless, patience=0.2)
+        assert signal.getsignal(signal.SIGINT) is shell
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_h06_times_without_a_zone_are_korean_and_a_csv_is_read_like_a_table(tmp_path: Path) -> None:

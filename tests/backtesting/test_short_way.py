@@ -178,6 +178,27 @@ def test_h06_orders_that_are_sized_at_their_fill_leave_the_state_of_their_rows(
     run = prepared(
         [Swings(code="005930")], feed, issues, BANKIS, cash=CASH, fills=percent, sizing="fill"
     )
+    assert_folded(run, feed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_h06_orders_that_are_sent_at_once_leave_the_state_of_their_rows(seed: int) -> None:
+    """Nobody hears of their facts, so three rows are folded in one step."""
+
+    class Quiet(Restless):
+        on_order = kisnb.Agent.on_order
+
+    feed = read_feed(minutes(3, seed, per_day=60))
+    issues, _ = universe_of(feed.codes, Universe.packaged())
+    run = prepared(
+        [Quiet(code="005930", seed=seed)], feed, issues, BANKIS, cash=CASH, fills=30, limits=LIMITS
+    )
+    assert run.orders.notify is None
+    assert_folded(run, feed)
+
+
+def assert_folded(run: Any, feed: Any) -> None:
+    """The state of a run is that of its rows, folded one by one."""
     run.orders.rows = []
     run.run()
     opened = AccountOpened(feed.hours[0][1], CASH, ())

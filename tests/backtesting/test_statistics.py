@@ -169,6 +169,18 @@ def test_h06_a_day_on_which_the_benchmark_has_no_close_counts_for_neither():
     assert f"over the {on:,} days" in result.statistics_by_name["beta"].definition
 
 
+def test_h06_a_benchmark_without_a_close_of_the_last_day_is_compared_up_to_its_newest_one():
+    closes = pl.DataFrame({"date": DAYS[:-1], "close": [100.0 + n for n in range(len(DAYS) - 1)]})
+    result = BacktestResult(walked(), closes)
+    own, other = result.statistic("benchmark return"), result.statistic("excess return")
+    assert own.value == pytest.approx((100 + len(DAYS) - 2) / 100 - 1)
+    before = result.record.equity["equity"][-2] / CASH - 1
+    assert other.value == pytest.approx(before - own.value, abs=1e-6)
+    assert own.note == other.note == f"up to {DAYS[-2]}"
+    whole = pl.DataFrame({"date": DAYS, "close": [100.0 + n for n in range(len(DAYS))]})
+    assert BacktestResult(walked(), whole).statistic("benchmark return").note == ""
+
+
 def test_h06_a_flat_benchmark_has_no_beta():
     flat = pl.DataFrame({"date": DAYS, "close": [2_000.0] * len(DAYS)})
     result = BacktestResult(walked(), flat)

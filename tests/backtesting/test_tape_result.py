@@ -126,6 +126,17 @@ def test_h06_a_tape_takes_no_option_of_bars(day: Path) -> None:
         kisnb.backtest(Turns(), day, costs="bankis", sizing="fill")
 
 
+def test_h06_a_failure_over_a_tape_is_told_as_over_bars_with_its_line(day: Path) -> None:
+    class Broken(kisnb.Agent):
+        code: str = CODE
+
+        def on_tick(self, tick: Tick) -> None:
+            raise ValueError("no such price")
+
+    with pytest.raises(RuntimeError, match=r"^Broken\(\) failed: Broken\.on_tick, line \d+: raise"):
+        kisnb.backtest(Broken(), day, costs="bankis")
+
+
 def test_h06_a_tape_without_a_named_cash_says_what_it_counts(day: Path) -> None:
     result = kisnb.backtest(Turns(), day)
     assert result.equity["equity"][0] == 100_000_000

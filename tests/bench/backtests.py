@@ -10,7 +10,6 @@ Python loop with an empty callback.
 
 from __future__ import annotations
 
-import importlib.util
 import resource
 import time
 from collections import deque
@@ -27,13 +26,20 @@ from kisnb.backtesting.bar_feed import BarFeed, read_feed
 from kisnb.backtesting.bar_rules import universe_of
 from kisnb.backtesting.bar_run import BarRun
 from kisnb.backtesting.ticks.tick_backtest import prepared as prepared_ticks
-from kisnb.backtesting.ticks.tick_feed import TickFeed, read_tick_feed
+from kisnb.backtesting.ticks.tick_feed import read_tick_feed
 from kisnb.events import Bar, Tick
 from kisnb.market.costs import CostModel
 from kisnb.market.universe import Universe
 from tests.backtesting.bars import trading_days
+from tests.bench.engine_peers import (
+    FAST,
+    SLOW,
+    backtesting_py,
+    backtrader_bars,
+    is_here,
+    nautilus_trades,
+)
 
-FAST, SLOW = 10, 30
 CASH = 100_000_000
 PPB = 1_000_000_000
 FEE, TAX = 150_000, 2_000_000
@@ -71,6 +77,20 @@ class Cross(kisnb.Agent):
             self.target(1.0 if is_up else 0)
 
 
+class AwaitedCross(Cross):
+    """The same in a coroutine."""
+
+    async def on_bar(self, bar: Bar) -> None:  # type: ignore[override]
+        super().on_bar(bar)
+
+
+class MuteCross(Cross):
+    """The same without its orders: what it costs to follow the means."""
+
+    def target(self, weight: float, *, code: str = "") -> None:  # type: ignore[override]
+        """Order nothing."""
+
+
 class DailyCross(Cross):
     """The same on daily bars."""
 
@@ -101,6 +121,25 @@ class Thousandth(kisnb.Agent):
                 self.sell(1)
             else:
                 self.buy(1)
+
+
+class Awaited(Thousandth):
+    """The same in a coroutine."""
+
+    async def on_tick(self, tick: Tick) -> None:  # type: ignore[override]
+        super().on_tick(tick)
+
+
+class Counts:
+    """The agent's own part of a trade, without its orders."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+    def on_tick(self, tick: Tick) -> None:
+        self.ticks += 1
+        if self.ticks % 1_000 == 0:
+            pass
 
 
 class EmptyTick(kisnb.Agent):
@@ -163,8 +202,9 @@ def trades(n: int, per_day: int = 100_000) -> pl.DataFrame:
 
 
 def show_ticks(n: int) -> None:
-    """Print work S4."""
-    feed = read_tick_feed(trades(n))
+    """Print work S4, and where its time goes."""
+    frame = trades(n)
+    feed = read_tick_feed(frame)
     issues, _ = universe_of(feed.codes, Universe.packaged())
     some = feed.ticks(feed.rows.head(200_000))
 
@@ -172,27 +212,48 @@ def show_ticks(n: int) -> None:
         run = prepared_ticks([agent()], feed, issues, COSTS, cash=CASH, fills=None)
         return cpu(run.run, 1) / n
 
-    def empty(tick: Tick) -> None: ...
+    def called(handler: Callable[[Tick], object]) -> float:
+        def loop() -> None:
+            for tick in some:
+                handler(tick)
 
-    def loop() -> None:
-        for tick in some:
-            empty(tick)
+        return cpu(loop, 1) / len(some)
 
     def made() -> None:
-        parts = TickFeed(feed.rows.head(len(some))).parts()
-        deque(parts, maxlen=0)
+        deque(feed.parts(), maxlen=0)
 
-    # Each figure is the smallest of three that take turns.
-    turns = [
-        (spent(Thousandth), spent(EmptyTick), cpu(loop, 1) / len(some), cpu(made, 1) / len(some))
-        for _ in range(3)
-    ]
-    ours, engine, callback, making = (min(figures) for figures in zip(*turns, strict=True))
-    print(f"S4, {n:,} trades                {1 / ours:12,.0f} trades/s   "
-          f"x {ours / callback:.1f} an empty callback of {callback * 1e9:.0f} ns, "
+    works: dict[str, Callable[[], float]] = {
+        "ours": lambda: spent(Thousandth),
+        "awaited": lambda: spent(Awaited),
+        "engine": lambda: spent(EmptyTick),
+        "making": lambda: cpu(made, 1) / n,
+        "callback": lambda: called(lambda tick: None),
+        "handler": lambda: called(Counts().on_tick),
+    }
+    best = in_turns(works)
+    callback = best["callback"]
+    print(f"S4, {n:,} trades                {1 / best['ours']:12,.0f} trades/s   "
+          f"x {best['ours'] / callback:.1f} an empty callback of {callback * 1e9:.0f} ns, "
           "target ≤ 5.5")  # fmt: skip
-    print(f"S4, empty agent                    {1 / engine:12,.0f} trades/s   "
-          f"of it {making / engine:.0%} to make the trades")  # fmt: skip
+    print(f"S4, async on_tick                  {1 / best['awaited']:12,.0f} trades/s   "
+          f"x {best['awaited'] / callback:.1f}")  # fmt: skip
+    parts = {
+        "to make the trades": best["making"],
+        "the loop": best["engine"] - best["making"] - callback,
+        "the agent's own handler": best["handler"],
+        "its orders": best["ours"] - best["engine"] - best["handler"] + callback,
+    }
+    print("S4, ns of a trade: " + ", ".join(f"{v * 1e9:.0f} {k}" for k, v in parts.items()))
+    if is_here("nautilus_trader"):
+        peer = nautilus_trades(frame.head(20_000))
+        print(f"S4, nautilus_trader                {1 / peer:12,.0f} trades/s   "
+              f"ours {peer / best['ours']:.1f} times as fast, target ≥ 10")  # fmt: skip
+
+
+def in_turns(works: dict[str, Callable[[], float]], turns: int = 3) -> dict[str, float]:
+    """The smallest figure of each work. They take turns, so a busy machine slows all alike."""
+    found = [{name: work() for name, work in works.items()} for _ in range(turns)]
+    return {name: min(turn[name] for turn in found) for name in works}
 
 
 def run_of(feed: BarFeed, agents: list[kisnb.Agent], *, separate: bool = False) -> BarRun:
@@ -257,39 +318,6 @@ def numba_pass() -> Callable[[Any, Any], tuple[int, int]]:
     return one
 
 
-def backtesting_py(frame: pl.DataFrame) -> float:
-    """Seconds of backtesting.py over the bars. It charges the tax on both sides in half."""
-    import warnings
-
-    import pandas as pd
-    from backtesting import Backtest, Strategy
-
-    class Peer(Strategy):  # type: ignore[misc]
-        def init(self) -> None:
-            close = pd.Series(self.data.Close)
-            self.fast = self.I(lambda: close.rolling(FAST).mean())
-            self.slow = self.I(lambda: close.rolling(SLOW).mean())
-
-        def next(self) -> None:
-            up = self.fast[-1] > self.slow[-1]
-            if up and not self.position:
-                self.buy()
-            elif not up and self.position:
-                self.position.close()
-
-    names = ("open", "high", "low", "close", "volume")
-    data = pd.DataFrame(
-        {name.title(): frame[name].to_numpy() for name in names},
-        index=pd.DatetimeIndex(frame["time"].to_list()),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        test = Backtest(data, Peer, cash=CASH, commission=0.00115)
-        began = time.thread_time()
-        test.run()
-        return time.thread_time() - began
-
-
 def show(days: int = 246, stocks: int = 250, ticks: int = 500_000) -> None:
     """Print the figures beside their targets.
 
@@ -301,39 +329,54 @@ def show(days: int = 246, stocks: int = 250, ticks: int = 500_000) -> None:
     bars = len(feed)
     run = run_of(feed, [Cross(code="005930")])
     run.run()
-    ours = cpu(lambda: run_of(feed, [Cross(code="005930")]).run())
-    empty = cpu(lambda: run_of(feed, [EmptyBar(code="005930")]).run())
     orders = len(run.state.books.orders)
-    print(f"S1, {bars:,} bars, {orders:,} orders    {bars / ours:12,.0f} bars/s")
-    print(f"S1, empty agent                    {bars / empty:12,.0f} bars/s")
-    if importlib.util.find_spec("numba"):
+
+    def spent(kind: type[kisnb.Agent], of: BarFeed = feed) -> float:
+        return cpu(lambda: run_of(of, [kind(code="005930")]).run(), 1) / len(of)
+
+    works: dict[str, Callable[[], float]] = {
+        "ours": lambda: spent(Cross), "awaited": lambda: spent(AwaitedCross),
+        "empty": lambda: spent(EmptyBar), "mute": lambda: spent(MuteCross),
+    }  # fmt: skip
+    has_numba, has_peer = is_here("numba"), is_here("backtesting")
+    if has_numba:
         one, o, c = numba_pass(), frame["open"].to_numpy(), frame["close"].to_numpy()
-        cash, fills = one(o, c)
-        limit = cpu(lambda: one(o, c), 7)
-        same = (cash, fills) == (run.state.cash, run.state.fills)
-        print(f"S1, numba limit                    {bars / limit:12,.0f} bars/s   "
-              f"ours x {ours / limit:.0f}, target ≤ 350; equal to the won: {same}")  # fmt: skip
-    else:
-        print("numba is not installed")
-    if importlib.util.find_spec("backtesting"):
-        peer = backtesting_py(frame)
-        print(f"S1, backtesting.py                 {bars / peer:12,.0f} bars/s   "
+        is_equal = one(o, c) == (run.state.cash, run.state.fills)
+        works["numba"] = lambda: cpu(lambda: one(o, c), 7) / bars
+    if has_peer:
+        some = frame.head(40_000)
+        works["backtesting.py"] = lambda: backtesting_py(some)
+    best = in_turns(works)
+    ours = best["ours"]
+    print(f"S1, {bars:,} bars, {orders:,} orders    {1 / ours:12,.0f} bars/s")
+    print(f"S1, async on_bar                   {1 / best['awaited']:12,.0f} bars/s")
+    an_order = (ours - best["mute"]) * bars / orders
+    print(f"S1, ns of a bar: {best['empty'] * 1e9:.0f} the engine with an empty agent, "
+          f"{(best['mute'] - best['empty']) * 1e9:.0f} the agent's means, "
+          f"{(ours - best['mute']) * 1e9:.0f} its orders ({an_order * 1e6:.0f} µs an order, "
+          f"one in {bars / orders:.0f} bars)")  # fmt: skip
+    if has_numba:
+        print(f"S1, numba limit                    {1 / best['numba']:12,.0f} bars/s   "
+              f"ours x {ours / best['numba']:.0f}, target ≤ 350; "
+              f"equal to the won: {is_equal}")  # fmt: skip
+    if has_peer:
+        peer = best["backtesting.py"]
+        print(f"S1, backtesting.py                 {1 / peer:12,.0f} bars/s   "
               f"ours {peer / ours:.2f} times as fast, target ≥ 3")  # fmt: skip
-    else:
-        print("backtesting is not installed")
+    if is_here("backtrader"):
+        peer = backtrader_bars(frame.head(5_000))
+        print(f"S1, backtrader                     {1 / peer:12,.0f} bars/s   "
+              f"ours {peer / ours:.0f} times as fast")  # fmt: skip
     for part in (100, 10):
         few = read_feed(frame.head(max(days // part, 1) * MINUTES))
-        spent = cpu(lambda few=few: run_of(few, [Cross(code="005930")]).run())  # type: ignore[misc]
-        print(f"S1, 1/{part:<3}                          {len(few) / spent:12,.0f} bars/s")
+        print(f"S1, 1/{part:<3}                          {1 / spent(Cross, few):12,.0f} bars/s")
     many = read_feed(daily_bars(stocks, 2_500 if stocks >= 2_500 else 1_000))
     agents: list[kisnb.Agent] = [DailyCross(code=code) for code in many.codes]
-    spent = cpu(lambda: run_of(many, agents, separate=True).run(), 1)
-    print(f"S3, {stocks:,} stocks, {len(many):,} bars by day {len(many) / spent:12,.0f} bars/s   "
+    took = cpu(lambda: run_of(many, agents, separate=True).run(), 2)
+    print(f"S3, {stocks:,} stocks, {len(many):,} bars by day {len(many) / took:12,.0f} bars/s   "
           "target ≥ 1,000,000")  # fmt: skip
     show_ticks(ticks)
-    for peer in ("vectorbt", "backtrader", "nautilus_trader"):
-        if importlib.util.find_spec(peer) is None:
-            print(f"{peer} is not installed, and was left out")
+    is_here("vectorbt")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process        {peak:12,.0f} MB")
 

@@ -51,6 +51,12 @@ def took(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median(spent)
 
 
+def plain_upsert(file: Path, rows: pl.DataFrame) -> None:
+    """Merge rows into a file of one day, without checks, manifest, temporary file or sync."""
+    merged = pl.concat([pl.read_parquet(file), rows]).unique(["code", "date"], keep="last")
+    merged.sort("code", "date").write_parquet(file)
+
+
 def measure(folder: Path, stocks: int) -> dict[str, float]:
     """Milliseconds by work."""
     store, number = Store(folder), count(1)
@@ -70,6 +76,9 @@ def measure(folder: Path, stocks: int) -> dict[str, float]:
         lambda: store.upsert(DAYS, today.with_columns(pl.col("volume") + next(number)))
     )
     found["the same again"] = took(lambda: store.upsert(DAYS, store.read(DAYS, last, last)))
+    file = folder / "plain.parquet"
+    today.write_parquet(file)
+    found["upsert by polars alone"] = took(lambda: plain_upsert(file, today))
     probe = folder / "probe"
     with probe.open("wb") as f:
 

@@ -282,12 +282,15 @@ class Watch:
                     ]
                     buying = sum(o.leaves for o in mine if o.side is Side.BUY)
                     # While its buy was of unknown fate and KIS stated more shares, the exit of an
-                    # agent was tried. Then a person said that the buy was never sent.
+                    # agent was tried. Then a person said that the buy was never sent, or the buy
+                    # was found and ended without a fill.
                     never = sum(
-                        o.quantity
+                        o.quantity - o.filled
                         for o in books.agents[name].orders.values()
                         if o.code == code
-                        and any(isinstance(f, Resolved) and f.ref is None for f in o.facts)
+                        and o.side is Side.BUY
+                        and not o.is_open
+                        and any(isinstance(f, Resolved) for f in o.facts)
                     )
                     self.demand(qty + buying + never >= 0, f"{name} holds {qty} {code}")
 

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 
 import msgspec
 
@@ -42,7 +43,9 @@ def play(schedule: Schedule, core: Make = DeskCore, plant: Plant = sound) -> Out
     """
     run = Run(schedule, core, plant)
     try:
-        broken = tuple(run.play())
+        # A session prints a line about a cancel that came too late: thousands in a campaign.
+        with redirect_stdout(None):
+            broken = tuple(run.play())
     except Exception as e:
         broken = (f"{e!r} at {traceback.extract_tb(e.__traceback__)[-1]}",)
     return Outcome(

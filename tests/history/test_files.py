@@ -234,6 +234,16 @@ def test_h01_times_of_minutes_are_korean_unless_a_zone_is_given(tmp_path: Path) 
     assert "begins at 2026-11-18 09:00:30, within a minute" in refusal(within, MINUTES)
 
 
+def test_h01_a_file_of_other_bars_than_asked_for_is_named_as_such(tmp_path: Path) -> None:
+    """openalgo #1946: days were stored as minutes, and minutes as days."""
+    of_days = minute_file(tmp_path, "2026-11-18 00:00:00", "2026-11-19 00:00:00")
+    assert "file has days and no times: import days with '1d'" in refusal(of_days, MINUTES)
+    of_minutes = tmp_path / "minutes.csv"
+    rows = [f"005930,2026-11-18 09:0{n}:00,70000,70500,69500,70000,10\n" for n in range(2)]
+    of_minutes.write_text("code,date,open,high,low,close,volume\n" + "".join(rows), "utf-8")
+    assert "a day has many rows: import minutes with '1m'" in refusal(of_minutes).lower()
+
+
 def test_h01_days_whose_times_are_utc_are_not_taken_for_the_day_before(tmp_path: Path) -> None:
     path = tmp_path / "bars.parquet"
     # Midnight of 19 November in Korea, as a program in UTC writes it.

@@ -89,10 +89,11 @@ def test_help_names_each_option_of_an_order():
         Blocking.sell,
         Blocking.route_of,
     ):
-        assert list(inspect.signature(call).parameters)[-5:] == [
+        assert list(inspect.signature(call).parameters)[-6:] == [
             "venue",
             "kind",
             "stop",
+            "requote",
             "key",
             "again",
         ]

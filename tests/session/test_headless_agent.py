@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import time
 from pathlib import Path
 
 import pytest
 
 import kisnb
 from kisnb.cli import main
+from kisnb.clock import kst
+from kisnb.orders import OrderState
 from kisnb.session.headless import agent_class
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent_runner import AgentState
@@ -37,6 +40,16 @@ AGENTS = textwrap.dedent(
 
         def on_start(self):
             raise RuntimeError("on purpose")
+
+    class Morning(kisnb.Agent):
+        code: str = "005930"
+
+        def on_start(self):
+            self.buy(1)
+            self.buy(2, 60_000)
+
+        def on_phase(self, phase):
+            print("phase", phase.session_id, flush=True)
     """
 )
 
@@ -74,6 +87,73 @@ async def test_a16_an_agent_of_a_file_trades_beside_a_notebook_and_outlives_it(
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def started(file: Path, *words: str) -> subprocess.Popen[str]:
+    """A process of its own that runs an agent of the file."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kisnb", "agent", str(file), *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@on_simulated_day(start="08:57")
+async def test_a12_a16_a_headless_agent_waits_for_its_market_session_and_ends_after_it(
+    session: Session, file: Path
+) -> None:
+    words = ["--class", "Morning", "--at", "krx_reg", "--until", "09:04", "--days", "1"]
+    process = started(file, *words)
+    try:
+        await seen(lambda: [a.id for a in session.agents] == ["Morning-005930"])
+        await session.until("08:59:59")
+        assert not session.book.orders, "it waits for the market session"
+        await session.until("09:03")
+        first, second = session.book.orders.values()
+        assert (first.state, second.state) == (OrderState.FILLED, OrderState.ACCEPTED)
+        assert min(first.sent_at, second.sent_at) >= kst(session.today, time(9))
+        assert process.poll() is None
+        await session.until("09:05")
+        await seen(lambda: process.poll() is not None)
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        assert "waits until 09:00:00 (KRX_REG until 09:04, once)" in out
+        # Its open order is cancelled at the end of its schedule, and its share stays its own.
+        await seen(lambda: second.state is OrderState.CANCELLED)
+        assert session.books.of("Morning-005930").position("005930").qty == 1
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@on_simulated_day()
+async def test_a03_a16_a_headless_agent_that_raises_ends_its_process_with_the_line(
+    session: Session, file: Path
+) -> None:
+    process = started(file, "--class", "Broken")
+    await seen(lambda: process.poll() is not None)
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert "RuntimeError: on purpose" in err
+    assert "Broken.on_start, line" in out + err
+    assert list(session.agents) == [] or [a.state for a in session.agents] == [AgentState.FAILED]
+
+
+@on_simulated_day()
+async def test_a12_a16_a_headless_schedule_that_cannot_be_is_one_sentence(
+    session: Session, file: Path
+) -> None:
+    for words, why in [
+        (["--at", "KRX_REGG"], "is no market session and no time of day"),
+        (["--at", "15:30", "--until", "09:30"], "is not after the begin 15:30"),
+        (["--days", "3"], "needs a begin"),
+    ]:
+        process = started(file, "--class", "Once", *words)
+        await seen(lambda: process.poll() is not None)  # noqa: B023 - awaited in this round
+        _, err = process.communicate()
+        assert (process.returncode, len(err.strip().splitlines())) == (1, 1), err
+        assert why in err
+    assert not session.book.orders
 
 
 def test_a16_what_is_wrong_with_a_file_is_said_with_its_cure(

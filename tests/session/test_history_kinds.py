@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import date, datetime
 from pathlib import Path
 
@@ -217,6 +217,15 @@ async def test_h01_a_file_goes_in_and_out_and_the_store_is_not_asked_to_guess(
     with pytest.raises(BadInput, match=r"other\.parquet and the store differ in 3 rows, the first"):
         await session.history.import_file(tmp_path / "other.parquet")
     await session.history.import_file(tmp_path / "other.parquet", replace=True)
+    minutes = tmp_path / "minutes.csv"
+    for close, refusal in (
+        (70_000, nullcontext()),
+        (70_100, pytest.raises(BadInput, match="005930 at 2026-11-18 09:00:00 KST")),
+    ):
+        row = f"2026-11-18 09:00:00,70000,70100,70000,{close},10\n"
+        minutes.write_text(f"time,open,high,low,close,volume\n{row}", "utf-8")
+        with refusal:
+            await session.history.import_file(minutes, "1m", code="005930")
     path = await session.history.export(tmp_path / "out.csv", "1d", "005930", "2026-11-01")
     assert pl.read_csv(path)["close"].to_list() == [80_000] * 3
     with pytest.raises(BadInput, match=r"has no 1d/KRX/adjusted from 2025-01-02 to 2025-01-03"):

@@ -10,9 +10,13 @@ import pytest
 
 import kisnb
 from kisnb.desk.address import find_desk
+from kisnb.errors import BadInput
 from kisnb.events import Requoted, Tick
+from kisnb.notebook.commands.grammar import parse
+from kisnb.notebook.commands.verbs.orders import ORDERS, typed_order
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
+from kisnb.session.typed_orders.typed_order import TypedOrder
 from kisnb.terms import Mode, OrderKind, Side
 from tests.desk.served import seen
 from tests.session.agent_ledgers import agent_differences
@@ -82,6 +86,45 @@ async def test_a10_a_buy_that_rests_is_moved_to_the_best_ask_once_by_the_desk(
     # One order and one revise of it: KIS never had these shares twice.
     assert [call for call, _, _ in wire()] == ["order-cash", "revise"]
     assert agent_differences(session, ledger()) == []
+
+
+@on_simulated_day()
+async def test_a10_a_person_s_limit_order_is_requoted_by_the_desk_too(session: Session) -> None:
+    await session.watch(CODE)
+    await session.until("10:01")
+    low = session.data.prices[CODE] - 20 * 50
+    first = await session.buy(CODE, 5, low, requote=True)
+    await session.until("10:02")
+    (move,) = steps(first)
+    assert "to the best ask" in first.story
+    moved = session.books.orders[move.by]
+    assert moved.state is OrderState.FILLED
+    assert moved.sent_at - first.sent_at >= 30 * 10**9
+    # The same call again shows the order, also with another budget: nothing is sent twice.
+    budgets = (kisnb.Requote(after=3_600), None)
+    one, same = [await session.sell(CODE, 5, low + 3_000, key="out", requote=b) for b in budgets]
+    assert one is same
+    assert [call for call, _, _ in wire()] == ["order-cash", "revise", "order-cash"]
+    for price, requote, why in [
+        (None, True, "market order is not requoted"),
+        (low, kisnb.Requote(after=0), "has a negative value"),
+        (low, 30, "is no requote"),
+    ]:
+        with pytest.raises(BadInput, match=why):
+            await session.buy(CODE, 1, price, requote=requote)  # type: ignore[arg-type]
+
+
+def test_a10_the_command_gives_a_limit_order_the_usual_budget() -> None:
+    def typed(line: str) -> TypedOrder:
+        verb = next(v for v in ORDERS if v.name == "buy")
+        return typed_order(Side.BUY, CODE, parse("buy", verb.usage, line.split(), line))
+
+    assert typed("005930 10 71000 --requote").requote == kisnb.Requote()
+    assert typed("005930 10 71000").requote is None
+    # The wish is the same: a line that gets a budget later sends no second order.
+    assert typed("005930 10 71000 --requote").wish == typed("005930 10 71000").wish
+    with pytest.raises(BadInput, match="not requoted: it does not wait at a price"):
+        typed("005930 10 --requote")
 
 
 def test_a10_a_sell_larger_than_the_best_bid_ends_at_the_market_by_the_desk(

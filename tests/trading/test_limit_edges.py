@@ -5,15 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from kisnb.clock import MINUTE
-from kisnb.events import AccountOpened, DriftFound
+from kisnb.events import AccountOpened, DriftFound, Event, ExternalFound, Filled
 from kisnb.market.universe import Universe
 from kisnb.orders import OrderState
 from kisnb.terms import OrderKind, Side, Venue
+from kisnb.trading.order_books.order_book import EXTERNAL
 from kisnb.trading.ports.commands import ReviseOrder
 from kisnb.trading.ports.effects import Revise
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.ports.queries import ArmDesk
-from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of
+from tests.trading.desk import CODE, NOON, Desk, intent, notice, price_of, ref
 from tests.trading.test_gate import OTHER, cost, denied, desk_with
 
 PRICE = price_of()
@@ -84,17 +85,28 @@ def test_a05_a_venue_that_the_connection_does_not_serve_is_named_with_those_it_d
     )
 
 
+def bought(qty: int) -> list[Event]:
+    """The rows of a buy from the phone that KIS's list has reported with its fill."""
+    phone = intent("external:20261120:06010:7", agent=EXTERNAL, qty=qty)
+    return [
+        ExternalFound(NOON, phone, ref(7)),
+        Filled(NOON, phone.key, qty, PRICE, 0, 0, Venue.KRX),
+    ]
+
+
 def test_a05_protection_may_sell_more_than_the_book_holds_only_while_that_holding_is_in_doubt():
     doubt = DriftFound(NOON, CODE, "holding", 4, 10)
     opened = AccountOpened(NOON, 10**9, ((CODE, 4, 4 * PRICE),))
     for rows, protective, passes in (
         ([opened, doubt], True, True),
         ([opened, doubt], False, False),
+        ([opened, doubt, *bought(5)], True, True),
+        ([opened, doubt, *bought(6)], True, False),
         ([opened], True, False),
         ([opened, msgspec.structs.replace(doubt, subject=OTHER)], True, False),
     ):
         desk = Desk(rows)
-        desk.submit("s", side=Side.SELL, protective=protective)
+        desk.submit("s", side=Side.SELL, qty=11, protective=protective)
         assert bool(desk.sends) is passes, (rows, protective)
 
 

@@ -107,6 +107,59 @@ def test_o15_a_second_reading_counts_only_when_it_was_asked_for_long_enough_afte
     assert (desk.order().state, desk.order().cancelled) == (OrderState.CANCELLED, 360)
 
 
+@pytest.mark.parametrize("seen_before", [False, True])
+@pytest.mark.parametrize(
+    ("side", "stated", "ends"),
+    [
+        # KIS holds what it would hold if the 14 shares had traded, too.
+        (Side.SELL, 40, False), (Side.BUY, 63, False),
+        # KIS holds what the list says.
+        (Side.SELL, 54, True), (Side.BUY, 49, True),
+        # An account without shares that fills prove says nothing about these 14.
+        (Side.SELL, 1, True),
+    ],
+)  # fmt: skip
+def test_o15_an_end_that_the_account_contradicts_does_not_count(
+    side: Side, stated: int, ends: bool, seen_before: bool
+):
+    """The list shows 9 of 23 shares, twice. An exit that believed it would sell 14 twice."""
+    desk = open_desk((CODE, 63 if side is Side.SELL else 40, 63 * P))
+    desk.submit(side=side, qty=23)
+    desk.sent()
+    desk.say(notice("accepted", qty=23, side=side))
+    part = row(side=side, qty=9, filled=9, leaves=0, value=9 * P)
+    held = account((CODE, stated, stated * P))
+    read(desk, part, held=held)
+    if seen_before:
+        desk.now += SECOND
+        read(desk, part, held=held)
+    desk.now += AGREES
+    read(desk, part, held=None if seen_before else held)
+    assert desk.order().is_ended is ends
+    if not ends:
+        read(desk, row(side=side, qty=23, filled=23, leaves=0, value=23 * P), held=held)
+        assert desk.order().state is OrderState.FILLED
+        assert desk.core.state.books.account.position(CODE).qty == stated
+        assert desk.core.state.drifts.keys() <= {(CODE, "holding"), ("cash", "cash")}
+    adds_up(desk)
+
+
+def test_o15_an_end_that_the_account_contradicts_for_long_counts():
+    desk = open_desk((CODE, 63, 63 * P))
+    desk.submit(side=Side.SELL, qty=23)
+    desk.sent()
+    desk.say(notice("accepted", qty=23, side=Side.SELL))
+    part = row(side=Side.SELL, qty=9, filled=9, leaves=0, value=9 * P)
+    held = account((CODE, 40, 40 * P))
+    read(desk, part, held=held)
+    for _ in range(FOLLOWED // EVERY):
+        assert desk.order().is_open
+        desk.now += EVERY
+        read(desk, part, held=held)
+    assert (desk.order().state, desk.order().cancelled) == (OrderState.CANCELLED, 14)
+    adds_up(desk)
+
+
 def test_o15_the_second_reading_is_asked_for():
     desk = accepted(400)
     read(desk, row(**PART))

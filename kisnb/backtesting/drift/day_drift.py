@@ -1,4 +1,4 @@
-"""``kisnb.drift``: a day that was traded beside the back-test of that day, order by order, in won.
+"""``kisnb.drift``: compares a day that an agent traded with the day's back-test, order by order.
 
 Three runs of the agent's day are compared:
 
@@ -8,7 +8,8 @@ Three runs of the agent's day are compared:
 
     live − promised = latency (met − promised) + slippage + missed + rules + decisions + costs
 
-Each order is valued at the last price of its stock on the tape, after fee and tax.
+The difference is in won. Each order is valued at the last price of its stock on the tape, after fee
+and tax.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _MEANINGS = {
 
 
 class HasBooks(Protocol):
-    """A session, or another object with the order books of a day."""
+    """Anything with the order books of a day, such as a session."""
 
     @property
     def books(self) -> OrderBooks:
@@ -62,7 +63,7 @@ class HasBooks(Protocol):
 
 
 class _Row:
-    """One order of the day, of the back-test, or of both."""
+    """One order: of the day, of the back-test, or the same order of both."""
 
     def __init__(self, live: Order | None, met: Order | None, promised: Order | None) -> None:
         self.live, self.met, self.promised = live, met, promised
@@ -71,7 +72,7 @@ class _Row:
 
     @property
     def order(self) -> Order:
-        """The order that names the row."""
+        """The order whose stock, side and time the row shows."""
         found = self.live or self.met or self.promised
         assert found is not None
         return found
@@ -200,17 +201,17 @@ def drift(
     """Compare a day that an agent traded with the back-test of that day, order by order.
 
     ``agent`` is an agent or a class, with the parameters that it had on the day. ``recording`` is
-    the day's tape, or a recording of the wire. ``live`` is the session in which the agent traded,
-    or the agent's order book. Only the orders of this agent count, by its id.
+    the day's tape, or a recording of KIS's messages. ``live`` is the session in which the agent
+    traded, or the agent's order book. Only the orders of this agent's id count.
 
     ``latency`` is the time from a decision until its order is at the exchange, in seconds. Without
-    it the median of the day's orders is taken. A tape that contains the agent's orders says itself
-    when each of them came. The other arguments are those of ``backtest``. Raises BadInput and
-    ConfigError with the cure.
+    it the median of the day's orders is used. A tape that contains the agent's orders says when
+    each of them reached the exchange. The other arguments are those of ``backtest``. Raises
+    BadInput and ConfigError with the cure.
     """
     if not is_recording(recording):
         raise BadInput(f"{recording} is no tape and no recording", "name the file of the day")
-    # Each run needs an agent that has not run.
+    # Each run needs a fresh agent.
     fresh = single_agent(agent, params)
     orders = list(_book(live, fresh).orders.values())
     seen = latency_of(orders)

@@ -1,8 +1,8 @@
-"""Pairs the orders of two runs of one day, and says what set them apart in won.
+"""Pairs the orders of two runs of one day, and computes the causes of their difference in won.
 
-Two runs of an agent over one day decide alike, until a fill that came later or not at all makes
-them differ. Orders of one stock and side are compared in the order of time. Two that were decided
-within ``NEAR`` of each other are one order. Any other order is of one run alone.
+Two runs of an agent over one day decide alike until they differ in a fill: it came later, or not at
+all. Orders of one stock and side are compared in the order of time. Two orders that were decided
+within ``NEAR`` of each other form a pair. Any other order belongs to one run alone.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from kisnb.orders import Fill, Order
 from kisnb.terms import Side
 
 NEAR: Ns = 3 * SECOND
-"""Most time between the decisions for one order in two runs."""
+"""The longest time between the decisions of two orders that form a pair."""
 
 
 class Pair(NamedTuple):
-    """The same order in two runs. None for a run that does not have the order."""
+    """The same order in two runs. None in place of a run that does not have the order."""
 
     one: Order | None
     other: Order | None
 
 
 class Apart(NamedTuple):
-    """The difference between the two orders of a pair, by its causes, won.
+    """The difference between the two orders of a pair, by cause. Won.
 
-    Below 0: the order of the first run did worse.
+    Below 0: the order of the first run had the worse result.
     """
 
     slippage: int = 0
-    """Other prices of the shares that both filled."""
+    """Different prices of shares that both orders filled."""
     missed: int = 0
-    """Shares that one of both filled alone, at the last price of the day."""
+    """Shares that only one of the two orders filled, valued at the last price of the day."""
     rules: int = 0
-    """The same, because one of both was denied or rejected."""
+    """The same as ``missed``, when one of the two orders was denied or rejected."""
     decisions: int = 0
-    """An order that one run alone decided."""
+    """The result of an order that only one run decided."""
     costs: int = 0
-    """Other fees and taxes."""
+    """Different fees and taxes."""
 
     @property
     def total(self) -> int:
-        """The whole difference between the values of the two orders, won."""
+        """The whole difference between the results of the two orders, won."""
         return sum(self)
 
 
@@ -67,7 +67,7 @@ def _aligned(ones: list[Order], others: list[Order], near: Ns) -> list[Pair]:
         one = ones[i] if i < len(ones) else None
         other = others[j] if j < len(others) else None
         if one is not None and other is not None and abs(one.t - other.t) > near:
-            # The later one waits for the next of the other run.
+            # The later order waits for the next order of the other run.
             one, other = (one, None) if one.t < other.t else (None, other)
         pairs.append(Pair(one, other))
         i, j = i + (one is not None), j + (other is not None)
@@ -75,7 +75,7 @@ def _aligned(ones: list[Order], others: list[Order], near: Ns) -> list[Pair]:
 
 
 def apart(pair: Pair, marks: Mapping[str, int]) -> Apart:
-    """Return by what the two orders of a pair differ.
+    """Return the causes of the difference between the two orders of a pair.
 
     ``marks`` are the last prices of the day, won.
     """
@@ -83,7 +83,7 @@ def apart(pair: Pair, marks: Mapping[str, int]) -> Apart:
     if one is None or other is None:
         order, sign = (one, 1) if one is not None else (other, -1)
         assert order is not None
-        # What it earned before cost is the decision, its costs are costs.
+        # Its result before cost counts as decision, its costs as costs.
         paid = _costs(order)
         return Apart(decisions=sign * (value(order, marks) + paid), costs=-sign * paid)
     sign = 1 if one.side is Side.BUY else -1
@@ -97,7 +97,7 @@ def apart(pair: Pair, marks: Mapping[str, int]) -> Apart:
 
 
 def value(order: Order, marks: Mapping[str, int]) -> int:
-    """Return what an order's fills are worth at the last price of the day, after cost, won."""
+    """Return the value of an order's fills at the last price of the day, after cost, won."""
     sign = 1 if order.side is Side.BUY else -1
     return sign * _gain(order.fills, 0, marks.get(order.code, 0)) - _costs(order)
 

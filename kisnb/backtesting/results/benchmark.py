@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
-from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.run_record import RunRecord, last_of_day
 from kisnb.errors import BadInput
 from kisnb.market.instruments import is_code
 from kisnb.market.price_past import INDEX, IndexName, PricePast
@@ -33,12 +33,12 @@ BenchmarkLike: TypeAlias = "str | pl.DataFrame | Benchmark | None"
 
 
 def read_benchmark(given: BenchmarkLike, record: RunRecord) -> Benchmark | None:
-    """Read and check the benchmark of a run; None when ``given`` is None.
+    """Read and check the benchmark of a run. None when ``given`` is None.
 
     A DataFrame has the columns date (Date) or time (Datetime), and close (a number above 0). An
-    index comes from ``index_daily.parquet`` in ``KISNB_DATA``. A stock must be among the bars of
+    index is read from ``index_daily.parquet`` in ``KISNB_DATA``. A stock must be among the bars of
     the run. Raises BadInput when there is no such benchmark, when a close is missing or not above
-    0, when a day stands twice, and when no day lies in the range of the run.
+    0, when a day occurs twice, and when no day is in the range of the run.
     """
     if given is None:
         return None
@@ -78,15 +78,9 @@ def _index(name: str, record: RunRecord) -> pl.DataFrame:
 def _stock(code: str, record: RunRecord) -> pl.DataFrame:
     import polars as pl
 
-    # The last bar of a day has its close.
-    closes = (
-        record.bars.lazy()
-        .filter(pl.col("code") == code)
-        .sort("time")
-        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
-        .agg(pl.last("close").cast(pl.Float64()))
-        .collect()
-    )
+    # The close of a day is that of its last bar.
+    bars = last_of_day(record.bars.filter(pl.col("code") == code), "time")
+    closes = pl.DataFrame([bars["time"].dt.date().alias("date"), bars["close"].cast(pl.Float64())])
     if closes.is_empty():
         raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
     return closes
@@ -121,7 +115,7 @@ def _check(benchmark: Benchmark, record: RunRecord) -> None:
             raise BadInput(
                 f"{name} has the close {close} on {day}", "give a number above 0, or drop the row"
             )
-    # They are sorted, so two rows of a day stand side by side.
+    # The rows are sorted, so two rows of a day are neighbours.
     for day, following in pairwise(days):
         if day == following:
             raise BadInput(f"{name} has two closes on {day}", "keep one of the two")

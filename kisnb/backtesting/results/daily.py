@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import Benchmark
-from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.run_record import RunRecord, last_of_day
 from kisnb.history.download import trading_days
 from kisnb.market import calendar
 
@@ -21,49 +21,41 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
 
     Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; null after a day
     without equity above 0); drawdown (equity ÷ the highest equity so far, − 1). The first day's
-    return is measured against the cash at the start. That cash also counts as the first highest
-    equity.
+    return and the first highest equity start from the cash at the start.
 
     With a benchmark also: benchmark (its close), benchmark_return (null when the day or the day
-    before has no close), benchmark_equity (won that the cash at the start would be worth in the
-    benchmark), relative (equity ÷ benchmark_equity). They are null on days without a close.
+    before has no close), benchmark_equity (the cash at the start, had it been put into the
+    benchmark, won), relative (equity ÷ benchmark_equity). They are null on days without a close.
     """
     import polars as pl
 
-    # One plan and one run of it: each step of its own would wake polars' threads anew.
-    equity, cash = pl.col("equity"), record.cash
+    # Column by column: the years of a run are so few rows that a plan, and threads that it wakes,
+    # would take longer than all of this.
+    cash, rows = record.cash, last_of_day(record.equity, "time")
+    days, equity = rows["time"].dt.date().alias("date"), rows["equity"]
     before = equity.shift(1, fill_value=cash)
-    highest = pl.max_horizontal(equity.cum_max(), pl.lit(cash))
-    # A run by minutes has many rows a day. The last one is the day's end.
-    plan = (
-        record.equity.lazy()
-        .group_by(pl.col("time").dt.date().alias("date"), maintain_order=True)
-        .last()
-        .select(
-            "date", "cash", "holdings", "equity",
-            pl.when(before > 0).then(equity / before - 1).alias("return"),
-            (equity / highest - 1).alias("drawdown"),
-        )
-    )  # fmt: skip
+    change = (equity / before - 1).alias("return")
+    if (before <= 0).any():
+        change = pl.select(pl.when(before > 0).then(change).alias("return")).to_series()
+    drawdown = (equity / equity.cum_max().clip(lower_bound=cash) - 1).alias("drawdown")
+    own = [days, rows["cash"], rows["holdings"], equity, change, drawdown]
     if benchmark is None:
-        return plan.collect()
-    closes = benchmark.closes
+        return pl.DataFrame(own)
+    dates, closes = benchmark.closes["date"].to_list(), benchmark.closes["close"].to_list()
+    known = dict(zip(dates, closes, strict=True))
+    level = pl.Series("benchmark", [known.get(day) for day in days], pl.Float64())
     # The day's return of the benchmark needs the close before the run. Without one the benchmark
     # begins with its first close in the run.
-    count = bisect_left(closes["date"].to_list(), record.first)
-    earlier: float | None = closes["close"][count - 1] if count else None
-    level = pl.col("benchmark")
-    base = level.drop_nulls().first() if earlier is None else pl.lit(earlier)
-    previous = level.shift(1, fill_value=earlier)
-    level_of_cash = cash * level / base
-    joined = plan.join(
-        closes.lazy().rename({"close": "benchmark"}), on="date", how="left", maintain_order="left"
-    )
-    return joined.with_columns(
-        (level / previous - 1).alias("benchmark_return"),
-        level_of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
-        (equity / level_of_cash).alias("relative"),
-    ).collect()
+    count = bisect_left(dates, record.first)
+    earlier: float | None = closes[count - 1] if count else None
+    base = earlier if earlier is not None else level.drop_nulls().first()
+    of_cash = level * cash / base if base is not None else level
+    return pl.DataFrame([
+        *own, level,
+        (level / level.shift(1, fill_value=earlier) - 1).alias("benchmark_return"),
+        of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
+        (equity / of_cash).alias("relative"),
+    ])  # fmt: skip
 
 
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +68,7 @@ def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
     share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
     frame = daily.select("date", "holdings", "equity", share.alias("exposure"))
     signed = pl.when(pl.col("side") == "buy").then("quantity").otherwise(-pl.col("quantity"))
-    # +1 when a stock comes to be held at a day's end, -1 when it is no longer.
+    # +1 on the first day that ends with the stock held, -1 on the first that ends without it.
     held = (
         fills.group_by("code", pl.col("time").dt.date().alias("date"))
         .agg(signed.sum().alias("change"))
@@ -108,15 +100,31 @@ def monthly_frame(daily: pl.DataFrame, cash: int) -> pl.DataFrame:
 
 
 def days_a_year(first: date, last: date) -> float | None:
-    """Return the mean number of KRX's trading days a year over the calendar years of the range.
+    """Return the mean number of KRX's trading days a year, over the calendar years of the range.
 
-    None when the calendar has no year of the range (``market/calendar.py`` has 2001 to 2027).
+    None when the calendar lacks all of these years (``market/calendar.py`` has 2001 to 2027).
     """
     years = range(max(first.year, calendar.FIRST_YEAR), min(last.year, calendar.LAST_YEAR) + 1)
-    counts = [_trading_days_of(year, calendar.edition()) for year in years]
+    counts = [len(_trading_days_of(year, calendar.edition())) for year in years]
     return sum(counts) / len(counts) if counts else None
 
 
+def share_of_days(first: date, last: date, days: int) -> float:
+    """Return the share of the trading days from ``first`` to ``last`` on which the run has bars.
+
+    ``days`` are the days of the run. 1.0 when none is missing, and when the calendar does not know
+    the range.
+    """
+    if first.year < calendar.FIRST_YEAR or last.year > calendar.LAST_YEAR:
+        return 1.0
+    edition = calendar.edition()
+    whole = sum(len(_trading_days_of(year, edition)) for year in range(first.year, last.year + 1))
+    before = bisect_left(_trading_days_of(first.year, edition), first)
+    of_last = _trading_days_of(last.year, edition)
+    after = len(of_last) - bisect_right(of_last, last)
+    return days / max(whole - before - after, days, 1)
+
+
 @lru_cache(maxsize=64)
-def _trading_days_of(year: int, _edition: int) -> int:
-    return len(trading_days(date(year, 1, 1), date(year, 12, 31)))
+def _trading_days_of(year: int, _edition: int) -> list[date]:
+    return trading_days(date(year, 1, 1), date(year, 12, 31))

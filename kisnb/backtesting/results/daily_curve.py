@@ -1,4 +1,4 @@
-"""The daily returns and drawdowns of a run, and the factor to annualise them."""
+"""The daily returns and drawdowns of a run, and the factor that turns them into yearly figures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,23 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_DAYS = 20
-"""The fewest daily returns that may be annualised. A few days say nothing about a year."""
+"""The fewest daily returns from which yearly figures are made.
+
+A few days show little about a year.
+"""
 
 
 class DailyCurve:
     """The daily returns of a run, with its drawdowns and its growth."""
 
-    def __init__(self, daily: pl.DataFrame, record: RunRecord, year: float | None) -> None:
+    def __init__(
+        self,
+        daily: pl.DataFrame,
+        record: RunRecord,
+        year: float | None,
+        *,
+        has_gaps: bool,
+    ) -> None:
         self.days: Sequence[date] = daily["date"].to_list()
         self.equity: Sequence[int] = daily["equity"].to_list()
         self.drawdowns: Sequence[float] = daily["drawdown"].to_list()
@@ -28,29 +38,34 @@ class DailyCurve:
         self.last = self.equity[-1] if self.equity else record.cash
         self.start = record.cash
         self.year = year
-        """Trading days in a year. None: not known."""
+        """Days of the run in a year. None: not known."""
+        self.has_gaps = has_gaps
+        """True when the data have no bars on some of KRX's trading days."""
         self.year_text = f"{year:.1f}" if year is not None else "unknown"
         many = len(self.known) >= FEWEST_DAYS
         self.annual = year if many else None
-        """Trading days in a year, to annualise.
+        """Days of the run in a year, to annualise.
 
-        None: too few returns, or the days are not known.
+        None: there are too few returns, or the number of days is not known.
         """
 
     @property
     def growth(self) -> float | None:
-        """The yearly growth of the equity, 0.01 = 1 %. None when it cannot be annualised."""
+        """The yearly growth of the equity, 0.01 = 1 %. None when ``annual`` is None."""
         if self.annual is None or self.last <= 0:
             return None
         return math.pow(self.last / self.start, self.annual / len(self.days)) - 1
 
     @property
     def worst_drawdown(self) -> float | None:
-        """The lowest drawdown, such as -0.1 for -10 %; 0.0 without a fall. None: no days."""
+        """The lowest drawdown, such as -0.1 for -10 %. 0.0: the equity never fell.
+
+        None: no days.
+        """
         return min(self.drawdowns) if self.drawdowns else None
 
     def spells(self) -> list[tuple[int, int]]:
-        """Return each unbroken run of days on which the equity was below an earlier high.
+        """Return each run of days on which the equity was below an earlier high.
 
         Each is a tuple: the index of its first day, and its number of days.
         """

@@ -1,6 +1,6 @@
 """The plotly figures of a back-test. plotly is imported when the first figure is made.
 
-Rising is red and falling is blue. Won are written with all digits.
+As in Korea, red is rising and blue is falling. Won have all their digits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 CURVE_HEIGHT, DRAWDOWN_HEIGHT = 420, 260
 _STRENGTH = 0.45
-"""Share of the pure colour in the strongest month. It keeps the text's contrast above 4.5."""
+"""Share of the pure colour in the cell of the strongest month.
+
+With more of it, the contrast of the text would fall below 4.5.
+"""
 
 
 def equity_figure(curve: pl.DataFrame, benchmark: str, palette: Palette) -> Any:
@@ -58,7 +61,8 @@ def monthly_figure(monthly: pl.DataFrame, palette: Palette) -> Any:
     import plotly.graph_objects as go
     import polars as pl
 
-    # Rounded to 0.0001 %: not every reader of JSON gives the last digits of a float back.
+    # Values are rounded to 0.0001 %, because some readers of JSON change the last digits of a
+    # float.
     returns = monthly.select("year", "month", pl.col("return").round(6))
     known = {(y, m): r for y, m, r in returns.iter_rows()}
     years = sorted({year for year, _ in known})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def hash_of(result: RunFrames) -> str:
-    """Return a hash of the run's numbers, 16 hex digits. It is the same on every machine."""
+    """Return a hash of the run's numbers, 16 hex digits. It is equal on every machine."""
     record = result.record
     content = (
         record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
@@ -37,8 +37,8 @@ def data_hash(record: RunRecord) -> str:
     """Return a hash of the bars, 16 hex digits. It differs when any bar differs."""
     import polars as pl
 
-    # Each number counts with its place, so that two bars that change places count, too. The sums
-    # overflow, which does not matter here.
+    # Each number is multiplied by its position, so that swapped bars change the hash. The sums may
+    # overflow, which does no harm here.
     place = pl.int_range(pl.len()) + 1
     whole = [name for name in record.bars.columns if name != "code"]
     sums = record.bars.group_by("code").agg(

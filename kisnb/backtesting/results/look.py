@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kisnb.backtesting.results.run_frames import RunFrames
 
 BADGE = plate("BACKTEST", "#ffffff", "#37474f")
-"""The badge BACKTEST. It is no badge of a mode, because no account was used."""
+"""The badge BACKTEST. It is not the badge of a mode, because no account is used."""
 _SHOWN = (
     "total return", "CAGR", "volatility", "Sharpe", "Sortino", "max drawdown",
     "max drawdown length", "trades", "win rate", "profit factor", "costs paid", "turnover a year",
@@ -37,10 +37,10 @@ _COLUMNS = 4
 
 
 def result_text(result: RunFrames) -> str:
-    """Return the title and the first statistics as text, one on each line."""
+    """Return the title and the first statistics as text, one statistic on each line."""
     shown = _shown(result)
     rows = [[Cell(s.name, left=True), Cell(s.text), Cell(s.note, left=True)] for s in shown]
-    # The title is no heading of a column, so it stands above the table.
+    # The title is not the heading of a column, so it is above the table.
     _, _, table = text_table(("", "", ""), rows).partition("\n")
     return f"{_headline(result)}\n{table}"
 
@@ -59,9 +59,9 @@ def result_html(result: RunFrames) -> Markup:
 
 
 def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
-    """Return the charts of equity with benchmark, drawdown and exposure as SVG.
+    """Return the charts of equity (with benchmark), drawdown and exposure as SVG.
 
-    They share one axis of dates. ``heights`` has their heights in pixels; 0 leaves a chart out.
+    They share one axis of dates. ``heights`` are their heights in pixels; 0 leaves a chart out.
     """
     points = run.curve
     at: Sequence[date] = points["at"].to_list()
@@ -86,7 +86,7 @@ def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:
 
 
 def exposures(run: RunFrames) -> list[float | None]:
-    """Return the exposure of each point in percent; None when equity is 0 or less."""
+    """Return the exposure at each point in percent. None where equity is 0 or less."""
     return [None if e is None else 100 * e for e in run.curve["exposure"].to_list()]
 
 

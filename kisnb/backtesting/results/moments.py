@@ -1,22 +1,23 @@
-"""Means, spreads and quotients. An undefined result is None, never 0 or infinite."""
+"""Means, standard deviations and quotients. An undefined result is None, never 0 or infinite."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 NO_SPREAD = 1e-12
-"""A standard deviation below this is only rounding noise: all values are equal."""
+"""A standard deviation below this counts as 0: it comes only from rounding."""
 
 
 def total(values: Iterable[float]) -> float:
     """Return the exact sum of the values."""
-    # Exact to the last digit, so the same run gives the same text on every machine.
+    # The sum is exact to the last digit, so that a run gives the same text on every machine.
     return math.fsum(values)
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Return the mean; None without values."""
+    """Return the mean. None without values."""
     return total(values) / len(values) if values else None
 
 
@@ -26,11 +27,12 @@ def whole_mean(values: Sequence[int]) -> int | None:
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """Return the standard deviation (n − 1); None for fewer than two values."""
+    """Return the standard deviation (n − 1). None for fewer than two values."""
     middle = mean(values)
     if middle is None or len(values) < 2:
         return None
-    return math.sqrt(total((v - middle) ** 2 for v in values) / (len(values) - 1))
+    apart = [v - middle for v in values]
+    return math.sqrt(total(map(mul, apart, apart)) / (len(values) - 1))
 
 
 def downside(values: Sequence[float]) -> float | None:
@@ -38,21 +40,25 @@ def downside(values: Sequence[float]) -> float | None:
 
     None without values.
     """
-    return math.sqrt(total(v * v for v in values if v < 0) / len(values)) if values else None
+    below = [v for v in values if v < 0]
+    return math.sqrt(total(map(mul, below, below)) / len(values)) if values else None
 
 
 def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of the first values over the second; None when the second do not vary."""
+    """Return the slope of the pairs' first values over their second values.
+
+    None when the second values are all equal.
+    """
     own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
     if own is None or other is None:
         return None
-    variance = total((b - other) ** 2 for _, b in pairs)
-    covariance = total((a - own) * (b - other) for a, b in pairs)
+    own_apart, apart = [a - own for a, _ in pairs], [b - other for _, b in pairs]
+    variance, covariance = total(map(mul, apart, apart)), total(map(mul, own_apart, apart))
     return covariance / variance if variance > NO_SPREAD**2 else None
 
 
 def ratio(above: float | None, below: float | None) -> float | None:
-    """Return ``above`` ÷ ``below``; None when one is None or ``below`` is not above 0."""
+    """Return ``above`` ÷ ``below``. None when one is None, or ``below`` is 0 or less."""
     if above is None or below is None or below <= NO_SPREAD:
         return None
     return above / below

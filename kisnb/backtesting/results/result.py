@@ -29,7 +29,7 @@ class BacktestResult(RunFrames):
     def figures(self, palette: Palette | None = None) -> dict[str, Any]:
         """Return the plotly figures by name: equity, drawdown, monthly, and one per traded stock.
 
-        ``palette`` is ``kisnb.drawing.theme.LIGHT`` or ``DARK``. None follows plotly's default
+        ``palette`` is ``kisnb.drawing.theme.LIGHT`` or ``DARK``. None uses plotly's default
         template, so ``plotly.io.templates.default = "plotly_dark"`` makes the figures dark.
         """
         found = {
@@ -73,9 +73,10 @@ class BacktestResult(RunFrames):
         return figures.trades_figure(code, bars, orders, palette or _default_palette())
 
     def report(self, path: str | Path = "backtest.html") -> Report:
-        """Write the tear sheet and return its Report: one HTML file without network or script.
+        """Write the tear sheet, one HTML file that needs no network and no script.
 
-        ``Report.path`` is the path of the file. Raises ConfigError when it cannot be written.
+        Return its Report. ``Report.path`` is the path of the file. Raises ConfigError when it
+        cannot be written.
         """
         from kisnb.backtesting.results.tear_sheet import write_tear_sheet
 

@@ -40,7 +40,7 @@ def fills_frame(book: OrderBook) -> pl.DataFrame:
 
 
 class RoundTrip(NamedTuple):
-    """One round trip; ``trades_frame`` says what each figure is."""
+    """One round trip. ``trades_frame`` explains the fields."""
 
     agent: str
     code: str
@@ -59,7 +59,7 @@ class RoundTrip(NamedTuple):
 def round_trips(book: OrderBook, days: Sequence[date]) -> list[RoundTrip]:
     """Return the round trips of an order book, in the order of their exits.
 
-    A round trip is the part of one lot that one fill sold: the ledger sells the oldest shares
+    A *round trip* is the part of one lot that one fill sold. The ledger sells the oldest shares
     first. ``days`` are the trading days of the run.
     """
     return sorted(
@@ -96,9 +96,9 @@ def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
 def _matched(
     code: str, fills: Iterable[tuple[Order, Fill]], days: Sequence[date]
 ) -> Iterable[RoundTrip]:
-    """Yield the rows of one stock's round trips, as the ledger matches them."""
-    # The ledger itself decides which shares a sale takes, so the two cannot differ. It does not
-    # keep the times of the buys: they stand here, one for each of its lots.
+    """Yield the rows of one stock's round trips, with buys and sells matched as the ledger does."""
+    # The ledger decides which shares a sale takes, so that its figures and these cannot differ. It
+    # does not keep the times of the buys, so this list has one for each lot.
     position, bought = Position(code), deque[Ns]()
     for order, fill in fills:
         if order.side is Side.BUY:
@@ -108,7 +108,8 @@ def _matched(
         parts = position.oldest(fill.qty)
         left, paid = sum(qty for qty, _, _ in parts), fill.fee + fill.tax
         for entry, (qty, price, fee) in zip(bought, parts, strict=False):
-            # Whole won: each part is cut down, and the last one takes what is left.
+            # Amounts are whole won: each part is rounded down, and the last part gets the
+            # difference.
             own = paid * qty // left
             left, paid = left - qty, paid - own
             pnl = qty * (fill.price - price)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 FEW_DAYS = 5
-"""A run of fewer days is drawn by its steps, when it has noted more than its days."""
+"""Runs of fewer days are drawn by steps instead of days, if they have more steps than days."""
 
 
 class RunFrames:
-    """The numbers of a run as polars DataFrames.
+    """The figures of a run as polars DataFrames.
 
     Amounts are whole won, returns are fractions (0.01 = 1 %), times are KST.
     """
@@ -78,10 +78,11 @@ class RunFrames:
 
     @cached_property
     def curve(self) -> pl.DataFrame:
-        """The points of the charts: the days, or the steps of a run over ticks of a few days.
+        """The points of the charts, one for each day.
 
-        Columns: at (Date, or Datetime ns, KST), equity (won), drawdown, exposure (null when equity
-        is 0 or less). The days of a run with a benchmark also have benchmark_equity (won).
+        A run over a few days of trades has one per step. Columns: at (Date, or Datetime ns, KST),
+        equity (won), drawdown, exposure (null when equity is 0 or less). The days of a run with a
+        benchmark also have benchmark_equity (won).
         """
         import polars as pl
 
@@ -158,7 +159,7 @@ class RunFrames:
         return found
 
     def value(self, name: str) -> Value:
-        """Return the value of one statistic: won and counts as int, all else as float.
+        """Return the value of one statistic: won and counts as int, other units as float.
 
         None when it is not defined. Raises BadInput as ``statistic`` does.
         """

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 Unit: TypeAlias = Literal["change", "share", "won", "gain", "days", "count", "ratio"]
-"""The unit of a value. ``change`` and ``share`` are fractions (0.01 = 1 %), ``gain`` is won with a
-sign."""
+"""The unit of a value. ``change`` and ``share``: fractions (0.01 = 1 %).
+
+``gain``: won with a sign.
+"""
 Value: TypeAlias = int | float | None
 
 
@@ -24,15 +26,15 @@ class Statistic(msgspec.Struct, frozen=True):
     group: str
     name: str
     value: Value
-    """The value. None: not defined."""
+    """The value. None when it is not defined."""
     unit: Unit
     definition: str
     note: str = ""
-    """The date or the dates of the value. Empty: it belongs to no date."""
+    """The date or the dates to which the value belongs. Empty: none."""
 
     @property
     def text(self) -> str:
-        """The value for people, with its unit; ``"–"`` for None."""
+        """The value for people, with its unit. ``"–"`` when it is not defined."""
         value = self.value
         if value is None:
             return "–"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kisnb.backtesting.results.daily import days_a_year
+from kisnb.backtesting.results.daily import days_a_year, share_of_days
 from kisnb.backtesting.results.daily_curve import FEWEST_DAYS, DailyCurve
 from kisnb.backtesting.results.moments import (
     downside,
@@ -48,12 +48,15 @@ class StatisticsInput(msgspec.Struct, frozen=True):
 
 def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:
     """Return all statistics of a run, in the order in which people read them."""
-    year = days_a_year(run.record.first, run.record.last)
-    curve = DailyCurve(run.daily, run.record, year)
+    first, last = run.record.first, run.record.last
+    year, share = days_a_year(first, last), share_of_days(first, last, len(run.daily))
+    curve = DailyCurve(
+        run.daily, run.record, None if year is None else year * share, has_gaps=share < 1
+    )
     return (
         *_returns(run, curve),
         *_risks(curve),
-        *_trades(run),
+        *_trades(run, curve),
         *_costs(run, curve),
         *(_against(run, curve) if run.benchmark else ()),
     )
@@ -63,7 +66,11 @@ def _returns(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     record, known = run.record, curve.returns
     dated = [(r, day) for r, day in zip(known, curve.days, strict=True) if r is not None]
     best, worst = (max(dated), min(dated)) if dated else (None, None)
-    annual = f"KRX has {curve.year_text} trading days a year in the calendar years of the range"
+    annual = (
+        f"the data have bars on {curve.year_text} days a year"
+        if curve.has_gaps
+        else f"KRX has {curve.year_text} trading days a year in the calendar years of the range"
+    )
     return [
         Statistic(
             "Return", "total return", curve.last / curve.start - 1, "change",
@@ -151,7 +158,7 @@ def _span(curve: DailyCurve, spell: tuple[int, int] | None) -> str:
     return f"{curve.days[first]} to {curve.days[end]}{still}"
 
 
-def _trades(run: StatisticsInput) -> list[Statistic]:
+def _trades(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     book, net = run.record.book, [trip.pnl_net for trip in run.trades]
     gains, losses = [x for x in net if x > 0], [x for x in net if x < 0]
     won = sum(p.wins for p in book.positions.values())
@@ -191,6 +198,11 @@ def _trades(run: StatisticsInput) -> list[Statistic]:
         Statistic(
             "Trades", "realised after cost", book.realised_net, "gain",
             "the same less the fees of both sides and the tax",
+        ),
+        Statistic(
+            "Trades", "open at the end", curve.last - run.record.cash - book.realised_net, "gain",
+            "profit − realised after cost: what the shares that are still held earned so far, less "
+            "the fee of their buys; they are in no round trip yet",
         ),
     ]  # fmt: skip
 
@@ -244,19 +256,25 @@ def _against(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
         alpha *= year
     error = times(spread(over), math.sqrt(year) if year else None)
     worth = run.daily["benchmark_equity"].to_list()
-    end = worth[-1] if worth else None
-    change = end / curve.start - 1 if end is not None else None
+    # An index has no row of today. Then both are compared on the newest day that has one.
+    newest = next((i for i in reversed(range(len(worth))) if worth[i] is not None), None)
+    change = over_cash = None
+    until = ""
+    if newest is not None:
+        change = worth[newest] / curve.start - 1
+        over_cash = (curve.equity[newest] - worth[newest]) / curve.start
+        until = f"up to {curve.days[newest]}" if newest < len(worth) - 1 else ""
     on = f"over the {len(pairs):,} days on which both have a return"
     scaled = f"a year of {curve.year_text} trading days; needs {FEWEST_DAYS} days"
     return [
         Statistic(
             group, "benchmark return", change, "change",
-            f"{name}: close of the last day ÷ close before the run − 1 (its first close in the run "
-            "when there is none before)",
+            f"{name}: its newest close in the run ÷ close before the run − 1 (its first close in "
+            "the run when there is none before)", until,
         ),
         Statistic(
-            group, "excess return", None if end is None else (curve.last - end) / curve.start,
-            "change", f"total return − return of {name}",
+            group, "excess return", over_cash, "change",
+            f"total return − return of {name}, up to its newest close in the run", until,
         ),
         Statistic(
             group, "beta", beta, "ratio",

@@ -1,7 +1,7 @@
 """The tear sheet of a back-test: one HTML file that needs no network, no kernel and no script.
 
-The charts are SVG, so that they show where scripts are blocked, such as in JupyterLab's viewer of
-HTML files. Where scripts run, a small one shows the values under the pointer.
+The charts are SVG, so they are shown even where scripts are blocked, for example in JupyterLab's
+viewer of HTML files. Where scripts run, a small script shows the values under the pointer.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_tear_sheet(result: RunFrames, path: str | Path) -> Report:
 def tear_sheet_html(result: RunFrames, content_hash: str = "") -> str:
     """Return the tear sheet as an HTML page.
 
-    ``content_hash`` is that of the result; it is computed when it is empty.
+    ``content_hash`` is the hash of the result. Empty: it is computed here.
     """
     record = result.record
     light, dark = palettes()
@@ -192,7 +192,7 @@ def _stocks(result: RunFrames) -> Markup:
 def _agents(result: RunFrames) -> Markup | None:
     """Return an HTML table with a row per agent.
 
-    None when each agent has a stock of its own, because the table of stocks shows the same.
+    None when each agent has its own stock, because the table of stocks has the same figures.
     """
     pairs = result.fills.select("agent", "code").unique()
     if len(pairs) == pairs["agent"].n_unique() == pairs["code"].n_unique():

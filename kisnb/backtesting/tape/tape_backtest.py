@@ -39,22 +39,20 @@ def tape_record(
 ) -> RunRecord:
     """Run an agent over a recorded day (``kisnb sim --record day.tape``).
 
-    ``recording`` is a tape of the simulator or of a desk, or a recording of the wire. The tax is
-    the tax of that day. ``costs`` gives the commission; None takes the setting ``fees``. ``cash``
+    ``recording`` is a tape of the simulator or of a desk, or a recording of KIS's messages. The tax
+    is the tax of that day. ``costs`` gives the commission; None uses the setting ``fees``. ``cash``
     is the account's cash in won; None: it is not checked. If orders reached the recorded server,
-    the tape holds their effect, and the tape's depth contains our own shares (``tape_market``).
-    With ``as_new`` the orders in the tape count as somebody else's orders, and the agent's orders
-    are not among them. Raises ConfigError for a wrong setting, BadInput for a file without trades
-    and for an agent without a stock code, and RuntimeError with the agent's traceback when the
-    agent fails.
+    the tape shows their effect, and the tape's depth contains our own shares (``tape_market``).
+    With ``as_new`` the orders in the tape count as somebody else's, and the agent's orders are not
+    among them. Raises ConfigError for a wrong setting, BadInput for a file without trades and for
+    an agent without a stock code, and RuntimeError with the agent's traceback when the agent fails.
     """
     charged = read_fees(load_config().fees) if costs is None else costs
     behind, feed = int(values.seconds(latency, "latency") * SECOND), read_tape_feed(Path(recording))
     parameters = parameters_in_words(agent)
     has_orders = feed.has_orders and not as_new
     batches = (batch for batch in feed.batches() if has_orders or batch[3] is None)
-    # The day of the tape is known with its first trade, and the issues and limits are those of
-    # that day.
+    # The first trade shows the day of the tape. The issues and limits are those of that day.
     first = next((batch for batch in batches if batch[1]), None)
     if first is None:
         raise BadInput(

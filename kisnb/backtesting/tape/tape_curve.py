@@ -1,4 +1,4 @@
-"""Equity and minute bars of a run over a tape, noted while it plays."""
+"""Equity and minute bars of a run over a tape, collected while it plays."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class TapeCurve:
-    """Notes the account after each minute with events, and the trades that agents see."""
+    """Collects the account's state after each minute with events, and the agent's trades."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._minute = 0
-        """The minute of the newest batch, counted from 1970."""
+        """The minute of the newest batch, counted from the begin of 1970."""
         self._notes: list[tuple[Ns, int, int]] = []
         self._newest: dict[str, int] = {}
         """The newest price of each stock, won."""
@@ -29,7 +29,7 @@ class TapeCurve:
         """Index of the stock, time, price and shares of each trade."""
 
     def begin(self, t: Ns) -> None:
-        """Begin a batch at ``t``: note the minute that is over."""
+        """Begin a batch at ``t``. If a new minute begins, note the account after the last one."""
         minute = t // MINUTE
         if minute > self._minute:
             if self._minute:
@@ -46,7 +46,7 @@ class TapeCurve:
         shares.append(tick.qty)
 
     def end(self) -> None:
-        """Note the minute that the tape ended in."""
+        """Note the account after the last minute of the tape."""
         self._note()
 
     def equity(self, cash: int) -> pl.DataFrame:
@@ -54,7 +54,7 @@ class TapeCurve:
         return equity_frame([(t, cash + flow, held) for t, flow, held in self._notes])
 
     def bars(self) -> pl.DataFrame:
-        """Return the columns of ``RunRecord.bars``: the minutes of the trades."""
+        """Return the columns of ``RunRecord.bars``: the minutes of the collected trades."""
         import polars as pl
 
         names = pl.Series("code", list(self._codes), dtype=pl.String)

@@ -1,4 +1,4 @@
-"""The batches of a recorded day: trades of a moment and the depth that they left."""
+"""The batches of a recorded day: the trades of a moment, and the depth after them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kisnb.kis.recording.recorded_tape import (
 from kisnb.terms import Venue
 
 Batch: TypeAlias = tuple[Ns, list[Tick], list[Depth], OrderCame | None]
-"""The moment, its trades and the depth after them; or the moment at which an order came."""
+"""The moment, its trades, and the depth after them. Or the moment at which an order arrived."""
 
 
 class TapeFeed(NamedTuple):
-    """A recorded day."""
+    """A recorded day, as batches."""
 
     has_orders: bool
-    """True when orders were in the market that was recorded."""
+    """True when the recorded market contained orders of the recording desk."""
     market: Iterator[tuple[Ns, MarketEvents]]
 
     def batches(self) -> Iterator[Batch]:
@@ -36,7 +36,7 @@ class TapeFeed(NamedTuple):
 
 
 def is_recording(data: object) -> TypeGuard[str | Path]:
-    """Return whether ``data`` names a tape, or a recording of the wire."""
+    """Return whether ``data`` names a tape, or a recording of KIS's messages."""
     if not isinstance(data, str | Path):
         return False
     path = Path(data)
@@ -44,7 +44,7 @@ def is_recording(data: object) -> TypeGuard[str | Path]:
 
 
 def read_tape_feed(path: Path) -> TapeFeed:
-    """Read a tape, or a recording of the wire. Raises BadInput for any other file."""
+    """Read a tape, or a recording of KIS's messages. Raises BadInput for any other file."""
     if not is_tape(path):
         return TapeFeed(holds_orders(path), recorded_market(path))
     tape = TapeFile(path)
@@ -59,7 +59,8 @@ def read_tape_feed(path: Path) -> TapeFeed:
 def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
     revises: set[str] = set()
     for t, events in tape.batches(orders=True):
-        # A batch holds what was seen together: trades and depth, and the desk's own orders.
+        # A batch has the events that were received together: trades, depth, and the desk's own
+        # orders.
         for kind, group in itertools.groupby(events, type):
             same = list(group)
             if kind is Tick:
@@ -78,8 +79,8 @@ def _market_of(tape: TapeFile) -> Iterator[tuple[Ns, MarketEvents]]:
 def batches(frames: Iterable[tuple[Ns, MarketEvents]]) -> Iterator[Batch]:
     """Yield the batches of a tape: the trades of a moment, and the depth after them.
 
-    A new batch begins where an order came, after a depth when a trade follows, and when the same
-    channel of a stock comes again.
+    A new batch begins in three places: where an order arrived, after a depth when a trade follows,
+    and when the same channel of a stock comes again.
     """
     t, ticks, depths = 0, list[Tick](), list[Depth]()
     seen: set[tuple[bool, str, Venue]] = set()

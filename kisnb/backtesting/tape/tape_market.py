@@ -10,10 +10,12 @@ decides on a batch meets the depth after that batch.
 | waits, and the market trades beyond its price | all of it |
 | any, while no depth is known | the next trade of the stock that its limit allows |
 
-The queue: all shares that stood at the price stand ahead. Trades at the price take them first. A
-smaller depth takes them out too, as far as it must. The tape may hold the market with our own
-orders in it, as a recording of a day on which the agent traded does (``own_in_tape``). Then its
-depth counts our shares, and what is missing of them was filled.
+The queue: when an order arrives, all shares at its price are ahead of it. Trades at the price use
+up these shares first. When the depth shows fewer shares than are ahead, the difference is gone too.
+
+The tape may be a recording of a market that contained our own orders: the agent traded on that day
+(``own_in_tape``). Then the recorded depth includes our shares, and a decrease of our shares means a
+fill.
 """
 
 from __future__ import annotations
@@ -33,14 +35,14 @@ TAKES = (
     _KINDS.LIMIT_FOK, _KINDS.MARKET_IOC, _KINDS.MARKET_FOK, _KINDS.BEST_OPPOSITE_IOC,
     _KINDS.BEST_OPPOSITE_FOK,
 )  # fmt: skip
-"""The kinds of orders that can be matched against depth and trades."""
+"""The kinds of orders that this market can match against depth and trades."""
 _WHOLE = frozenset({_KINDS.LIMIT_FOK, _KINDS.MARKET_FOK, _KINDS.BEST_OPPOSITE_FOK})
 _TAKER = frozenset({_KINDS.MARKET, _KINDS.MARKET_IOC, _KINDS.MARKET_FOK})
 _BEST = frozenset({_KINDS.BEST_OPPOSITE, _KINDS.BEST_OPPOSITE_IOC, _KINDS.BEST_OPPOSITE_FOK})
 
 
 class TapeFill(NamedTuple):
-    """A fill of an own order: its number, the shares, and the price in won."""
+    """A fill of an own order: the order's number, the shares, and the price in won."""
 
     number: int
     qty: int
@@ -48,7 +50,7 @@ class TapeFill(NamedTuple):
 
 
 class Standing:
-    """An own order that came to the market. It may still wait there."""
+    """An own order that has arrived in the market. It may still wait there."""
 
     __slots__ = (
         "ahead",
@@ -67,12 +69,12 @@ class Standing:
         self.intent = intent
         self.venue = venue
         self.price = price
-        """The price at which it waits, won. None: it takes any price."""
+        """The price at which it waits, won. None: it accepts any price."""
         self.leaves = intent.qty
         self.ahead = 0
-        """Shares at its price that trade before it."""
+        """Shares in the queue at its price that trade before it."""
         self.blind = False
-        """True if it came while no depth was known: the next trade fills it."""
+        """True if it arrived while no depth was known. Then the next trade fills it."""
         self.traded = 0
         self.value = 0
         """Value of its fills, won."""
@@ -84,15 +86,15 @@ class Levels(msgspec.Struct):
     asks: dict[int, int]
     bids: dict[int, int]
     is_whole: bool = False
-    """False: only the best prices are known, from a trade."""
+    """False when only the best prices are known, from a trade."""
 
     @property
     def is_known(self) -> bool:
-        """True when at least one level is known, or a whole depth was recorded."""
+        """True when at least one level is known, or a full depth was recorded."""
         return self.is_whole or bool(self.asks or self.bids)
 
     def against(self, side: Side) -> dict[int, int]:
-        """Return the levels that an order of this side takes: the asks for a buy."""
+        """Return the levels against which an order of this side trades: the asks for a buy."""
         return self.asks if side is Side.BUY else self.bids
 
     def own(self, side: Side) -> dict[int, int]:
@@ -100,7 +102,7 @@ class Levels(msgspec.Struct):
         return self.bids if side is Side.BUY else self.asks
 
     def sees(self, side: Side, price: int) -> bool:
-        """Return whether a price lies within the levels that the depth shows."""
+        """Return whether a price is within the range of prices that the depth shows."""
         levels = self.own(side)
         if not self.is_whole:
             return False
@@ -115,7 +117,7 @@ class TapeMarket:
         self.standing: dict[int, Standing] = {}
         """Own orders that wait in the market, by number, oldest first."""
         self.entered: dict[int, Standing] = {}
-        """All own orders that have come in, by number."""
+        """All own orders that have arrived, by number."""
         self._levels: dict[tuple[str, Venue], Levels] = {}
 
     def venue_of(self, intent: Intent, venue: Venue) -> Venue:
@@ -138,7 +140,7 @@ class TapeMarket:
     # own orders
 
     def enter(self, number: int, intent: Intent, venue: Venue) -> list[TapeFill]:
-        """Match an order against the depth, and return its fills.
+        """Match a new order against the depth, and return its fills.
 
         Shares that do not fill wait in ``standing``, unless the kind is IOC or FOK. Without a known
         depth the order waits for a trade.
@@ -161,7 +163,7 @@ class TapeMarket:
     def revise(self, number: int, old: int, intent: Intent) -> list[TapeFill] | None:
         """Move shares of the order ``old`` to the order ``number`` at another price.
 
-        Return the fills of ``number``. None when ``old`` does not wait any more.
+        Return the fills of ``number``. None when ``old`` no longer waits.
         """
         before = self.standing.get(old)
         if before is None:
@@ -170,7 +172,7 @@ class TapeMarket:
         moved = self.entered[number] = Standing(number, intent, before.venue, intent.price)
         moved.leaves = min(intent.qty, before.leaves)
         if intent.price == before.price:
-            # At the same price the shares keep their place.
+            # At the same price the shares keep their place in the queue.
             moved.ahead = before.ahead
             before.leaves -= moved.leaves
             self.standing[number] = moved
@@ -187,7 +189,7 @@ class TapeMarket:
     def cancel(self, number: int, qty: int | None) -> int:
         """Cancel ``qty`` shares of an order, None for all. Return how many were cancelled.
 
-        0: the order does not wait any more.
+        0: the order no longer waits.
         """
         order = self.standing.get(number)
         if order is None:
@@ -211,7 +213,7 @@ class TapeMarket:
     # the tape
 
     def play(self, ticks: Sequence[Tick], depths: Sequence[Depth]) -> list[TapeFill]:
-        """Play a batch: keep its depth, and return the fills of the waiting orders."""
+        """Play a batch: store its depth, and return the fills of the waiting orders."""
         before = list(self.standing.values())
         for tick in ticks:
             self._note_tick(tick)
@@ -229,7 +231,7 @@ class TapeMarket:
         for order in before:
             at = order.intent.code, order.venue
             if order.blind and at in shown:
-                # Now it is known where it stands: behind all that is shown.
+                # Now its place in the queue is known: behind all shares that the depth shows.
                 order.blind = False
                 mine = order.leaves if self.own_in_tape else 0
                 total = self._of(*at).own(order.intent.side).get(order.price or 0, 0)
@@ -253,8 +255,8 @@ class TapeMarket:
     ) -> list[TapeFill]:  # fmt: skip
         """Match a waiting order against the trades and the depth of a batch. Return its fills.
 
-        ``traded`` has the shares of the batch's trades. ``is_shown``: the batch has a new depth of
-        the stock.
+        ``traded`` has the shares of the batch's trades. ``is_shown`` is True when the batch has a
+        new depth of the stock.
         """
         code, side, price, leaves = order.intent.code, order.intent.side, order.price, order.leaves
         assert price is not None
@@ -264,7 +266,7 @@ class TapeMarket:
             if (of, venue) != (code, order.venue) or taker is side:
                 continue
             if (at < price) if side is Side.BUY else (at > price):
-                # It traded beyond our price, so nothing of ours can still stand there.
+                # The market traded beyond our price, so none of our shares can still wait there.
                 through += qty
         key = code, order.venue, side.opposite, price
         volume = traded.get(key, 0) + traded.get((code, order.venue, None, price), 0)
@@ -307,11 +309,11 @@ class TapeMarket:
         return []
 
     def _note_tick(self, tick: Tick) -> None:
-        """Keep the best bid and ask of a trade, while no depth is recorded."""
+        """Keep the best bid and ask that a trade states, while no depth is recorded."""
         levels = self._levels.get((tick.code, tick.venue))
         if (levels is not None and levels.is_whole) or not tick.ask or not tick.bid:
             return
-        # A channel that does not say how many shares stand there shows no depth to take.
+        # A channel without the shares at the best prices shows no depth that an order could take.
         if tick.ask_qty and tick.bid_qty:
             asks, bids = {tick.ask: tick.ask_qty}, {tick.bid: tick.bid_qty}
             self._levels[tick.code, tick.venue] = Levels(asks, bids)
@@ -333,7 +335,7 @@ class TapeMarket:
         return intent.price
 
     def _sweep(self, order: Standing, levels: Levels) -> list[TapeFill]:
-        """Fill the order from the levels that it may take, best first. Return its fills."""
+        """Fill the order from the levels that its limit allows, best first. Return its fills."""
         buys = order.intent.side is Side.BUY
         against, fills = levels.against(order.intent.side), []
         for at in sorted(against, reverse=not buys):
@@ -370,7 +372,7 @@ class TapeMarket:
 
     def _remove(self, order: Standing, qty: int) -> None:
         order.leaves -= qty
-        # Own orders behind it move up.
+        # Own orders behind it in the queue move up.
         for other in self.standing.values():
             if other.number > order.number and _same_level(other, order):
                 other.ahead = max(other.ahead - qty, 0)

@@ -1,9 +1,9 @@
 """Plays a tape: the desk's own core and one agent, against the exchange that the tape shows.
 
 It runs the same DeskCore, agents and order books as a session. Only the hosts differ: Persist
-appends a row, Send reaches the server after the stated latency, and ``TapeMarket`` fills it. With
-latency 0 an agent that sees a batch of the tape sends its orders after that batch, as in a session:
-by then the exchange has handled all events of that moment.
+appends a row, Send reaches the server after the stated latency, and ``TapeMarket`` fills the order.
+With latency 0, the orders that an agent decides on a batch arrive after that batch, as in a
+session: by then the exchange has handled all events of that moment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from kisnb.backtesting.stuck import AgentFailed
+from kisnb.backtesting.stuck import end_with_agent
 from kisnb.backtesting.tape.tape_curve import TapeCurve
 from kisnb.backtesting.tape.tape_feed import Batch
 from kisnb.backtesting.tape.tape_market import TAKES, TapeMarket
@@ -35,7 +35,7 @@ from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.desk_core import DeskCore
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -91,11 +91,12 @@ class TapeRun:
     ) -> None:
         """Start the core, then the agent.
 
-        ``cash``: the account's cash in won. None: it is not known, and buys are not checked for it.
-        ``own_in_tape``: the tape was recorded while these same orders were in the market. Then the
-        tape says when each of them reached the server, and ``latency`` is not used.
+        ``cash`` is the account's cash in won. None: it is not known, and buys are not checked for
+        it. ``own_in_tape``: the tape was recorded while these same orders were in the market. Then
+        the tape says when each of them reached the server, and ``latency`` is not used.
         """
-        # No trade of the tape has such a code, so the agent would see nothing without a word.
+        # No trade of the tape has such a code. Without this error the agent would get no events,
+        # and no message would say why.
         for followed in (agent.code, *agent.stocks()):
             code = str(followed)
             if not isinstance(followed, str) or not is_code(code):
@@ -130,10 +131,10 @@ class TapeRun:
             state.apply(opened)
         self._wakes: list[Ns] = []
         self._queries: deque[OrdersQuery] = deque()
-        """Readings that have begun. They end after the agent has got all earlier events."""
+        """Readings that have begun. They end after the agent has received all earlier events."""
         self._latency = latency
         self._calls: deque[tuple[Ns, Call]] = deque()
-        """Calls that have not reached the server yet, each with the moment at which it will."""
+        """Calls that have not reached the server yet, each with the moment at which it arrives."""
         self._out: deque[Command] = deque()
         """Commands of the agent that have not reached the core yet."""
         # The core begins before the agent, as a desk runs before a session attaches.
@@ -144,7 +145,7 @@ class TapeRun:
         self._drain()
 
     def play(self, batch: Batch) -> None:
-        """Play a batch of the tape, or an order that came."""
+        """Play a batch of the tape, or the arrival of an order."""
         t, ticks, depths, came = batch
         if came is None:
             self.frame(t, ticks, depths)
@@ -157,8 +158,8 @@ class TapeRun:
             self._send_all()
         self._pass_time(t)
         self.curve.begin(t)
-        # Orders fill before the core sees the trade: they were there when it happened, and notices
-        # come before the frames of the market.
+        # Orders fill before the core gets the trade: they were in the market when it happened, and
+        # KIS's notices come before its market data.
         for notice in self._server.notices(self.now, self._market.play(ticks, depths)):
             self._run(self.core.step(self.now, notice))
         for tick in ticks:
@@ -170,8 +171,8 @@ class TapeRun:
     def reach_server(self, t: Ns, *, is_new: bool) -> None:
         """Let the next waiting call reach the server, because the tape shows a call at ``t``.
 
-        What follows in the tape is the effect of this call. The agent sees the effect before its
-        next call goes out. ``is_new``: the call was a new order, not a revise or a cancel.
+        The tape then shows the effect of this call. The agent sees the effect before its next call
+        goes out. ``is_new``: the call was a new order, not a revise or a cancel.
         """
         if t > self.now:
             self._send_all()
@@ -184,7 +185,7 @@ class TapeRun:
                 return
 
     def end(self) -> None:
-        """Send the calls that still wait, because the tape is over."""
+        """Send the calls that still wait at the end of the tape."""
         self._send_all()
         self.curve.end()
 
@@ -197,13 +198,13 @@ class TapeRun:
             self._drain()
 
     def _pass_time(self, t: Ns) -> None:
-        """Move time to ``t``. First let everything happen that was due before, each at its moment.
+        """Move time to ``t``. First carry out all that is due before ``t``, each at its own moment.
 
-        These are calls that reach the server, and moments that the core and the agent asked for.
+        Due are calls that reach the server, and moments that the core or the agent asked for.
         """
         while True:
             asleep = self.runner.next_wake()
-            # A call of this very moment arrives after the batch that has it.
+            # A call of this very moment arrives after the batch of this moment.
             call = self._calls[0][0] if self._calls and self._calls[0][0] < t else None
             due = [
                 w
@@ -212,12 +213,13 @@ class TapeRun:
             ]
             if not due:
                 break
-            # One moment at a time: what happens at it may ask for another one before ``t``.
+            # Time moves one moment at a time, because an event may ask for another moment before
+            # ``t``.
             self.now = max(self.now, min(due))
             if call is not None and call <= self.now:
                 self._answer(self._calls.popleft()[1])
-            # At the same moment the core comes first, as at a desk: it publishes, and then the
-            # agent decides.
+            # At one moment the core comes before the agent, as at a desk: it publishes, and then
+            # the agent decides.
             elif self._wakes and self._wakes[0] <= self.now:
                 heapq.heappop(self._wakes)
                 self._run(self.core.step(self.now, Woke()))
@@ -227,31 +229,25 @@ class TapeRun:
         self.now = t
 
     def _drain(self) -> None:
-        """Submit the agent's commands to the core and answer readings, until there are no more.
+        """Submit the agent's commands to the core, and answer readings, until there are no more.
 
         Raises AgentFailed if the agent failed, KeyboardInterrupt if a person interrupted it.
         """
-        # One after another, because carrying one out may let the agent order more, which goes
-        # behind the others.
+        # The commands are taken one after another, because one may make the agent order more. These
+        # orders come after the others.
         while self._out or self._queries:
             # A reading that began before the agent decided ends before its order comes.
             if self._queries:
                 self._read(self._queries.popleft())
             else:
                 self._carry_out(self._out.popleft())
-        self._check()
+        end_with_agent(self.runner)
 
     def _carry_out(self, command: Command) -> None:
-        # These are for a desk that serves sessions. A tape plays by itself and brings every stock.
+        # The other commands are for a desk that serves sessions. A tape needs none of them: it has
+        # every stock.
         if not isinstance(command, Idle | WatchCodes | FastForward | ReleaseAgent):
             self._run(self.core.step(self.now, command))
-
-    def _check(self) -> None:
-        if self.runner.state is AgentState.FAILED:
-            raise AgentFailed(f"{self.runner.agent!r} failed:\n{self.runner.error}")
-        if self.runner.state is AgentState.PAUSED:
-            # Only a person who interrupts a handler pauses an agent here. They mean the run.
-            raise KeyboardInterrupt(self.runner.agent.note)
 
     def _run(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -267,7 +263,8 @@ class TapeRun:
                 case WakeAt(t=t):
                     heapq.heappush(self._wakes, t)
                 case AskDepth(code=code):
-                    # No depth is recorded. The core gets the one that the last trade left.
+                    # No depth is recorded. The core gets the best bid and ask that the last trade
+                    # states.
                     self._run(self.core.step(self.now, DepthRead(code, self.core.depths.of(code))))
                 case _:
                     raise AssertionError(f"the recorded day cannot play {effect}")
@@ -284,7 +281,7 @@ class TapeRun:
         self._out += self.runner.deliver(event, self.now)
 
     def _send(self, call: Call) -> None:
-        """Let a call reach the server: now, after the latency, or when the tape shows it."""
+        """Let a call reach the server: now, after the latency, or when the tape shows the call."""
         if self._market.own_in_tape:
             self._calls.append((0, call))
         elif self._latency:

@@ -1,7 +1,7 @@
 """Answers the calls of a run over a tape, as KIS's server answers those of a desk.
 
-Each call becomes messages for the core: the reply first, then the notices of what the exchange did.
-At KIS the two race, and the core takes either order.
+Each call becomes messages for the core: first the reply, then the notices of the exchange's
+actions. At KIS either may come first, and the core accepts both orders.
 """
 
 from __future__ import annotations
@@ -42,23 +42,24 @@ Reply = SendReply | CancelReply | Notice
 
 
 class TapeServer:
-    """The server of a tape's day: it numbers orders and hands them to the exchange."""
+    """The server of a tape's day. It gives orders their numbers and sends them to the exchange."""
 
     def __init__(self, market: TapeMarket, state: State, cash: int | None) -> None:
-        """Begin the day with ``cash`` won in the account; None when the cash is not known."""
+        """Begin the day with ``cash`` won in the account. None: the cash is not known."""
         self._market = market
         self._state = state
         self._cash = cash
         self._keys: dict[int, str] = {}
         """Keys of the orders, by order number."""
         self._last = 0
-        """The last order number that was given. Orders, revises and cancels share the numbers."""
+        """The order number that was given last. Orders, revises and cancels share the numbers."""
         self._prints: dict[tuple[str, int], Ns] = {}
 
-    # Each message is made when the one before it was taken in, because that may change the state.
+    # Each message is made after the core has handled the one before, because that may change the
+    # state.
 
     def answer(self, now: Ns, call: Call) -> Iterator[Reply]:
-        """Yield the messages that follow a call which reaches the server now."""
+        """Yield the messages that follow when a call reaches the server now."""
         match call:
             case Send(intent=intent, route=route):
                 return self._enter(now, intent, route)
@@ -78,7 +79,7 @@ class TapeServer:
             yield self._filled(now, fill, at)
 
     def read(self, query: OrdersQuery, prices: dict[str, int]) -> OrdersRead:
-        """Answer a reading of the orders. ``prices`` are the prices of the held stocks, won."""
+        """Answer a reading of the orders. ``prices`` are the prices of held stocks, won."""
         books, day = self._state.books, int(f"{query.day:%Y%m%d}")
         rows = tuple(
             self._row(order)
@@ -111,7 +112,7 @@ class TapeServer:
         yield from self.notices(now, fills, at)
         left = intent.qty - sum(fill.qty for fill in fills)
         if left and number not in market.standing:
-            # The leaves of a kind that does not wait.
+            # These are the leaves of a kind that never waits.
             yield self._notice(now, "cancelled", self._number(), intent, left, 0, at, number)
 
     def _revise(self, now: Ns, intent: Intent, ref: OrderRef) -> Iterator[Reply]:
@@ -149,9 +150,9 @@ class TapeServer:
         elif order.route is not None and order.route.venue is not Venue.SOR:
             venue = order.route.venue
         notice = self._notice(now, "filled", fill.number, order.intent, fill.qty, fill.price, venue)
-        # KIS stamps whole seconds, and two equal fills of a second look like one notice that came
-        # twice: a desk then reads KIS's list. A recorded day holds that too. Elsewhere the stamps
-        # of two fills differ.
+        # KIS's times are whole seconds, so two equal fills in one second look like one notice that
+        # came twice, and the desk then reads KIS's list. On a recorded day with our own orders this
+        # happened too, so it is repeated. Otherwise two fills get different times.
         if self._market.own_in_tape:
             return msgspec.structs.replace(notice, t=now - now % SECOND)
         stamp = max(now, self._prints.get((order.key, fill.price), 0) + 1)
@@ -189,7 +190,7 @@ class TapeServer:
 
 
 def _joined(fills: Sequence[TapeFill]) -> list[TapeFill]:
-    """Join the fills of a moment that have the same order and price. Return the joined fills."""
+    """Join fills of one moment that have the same order and price. Return the result."""
     shares: dict[tuple[int, int], int] = {}
     for number, qty, price in fills:
         shares[number, price] = shares.get((number, price), 0) + qty

@@ -1,4 +1,4 @@
-"""One agent of a back-test over trades: its orders go to the run, its bars come from the trades."""
+"""One agent of a back-test over trades: its orders go to the run, its bars come from trades."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from kisnb.backtesting.bar_agents import BarClock, BarCommand, ShortRunner
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Tick
-from kisnb.market.bars import BarSeries
+from kisnb.events import Tick
+from kisnb.market.bars import Bars, BarSeries
 from kisnb.market.flows import FlowTable
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.gate.risk import Rules
@@ -38,25 +38,30 @@ class TickRunner(ShortRunner):
     ) -> None:
         """Connect the agent to this runner.
 
-        ``before`` returns the first trades of the data, as many as it is asked for.
+        ``before(n)`` returns the first ``n`` trades of the data.
         """
         super().__init__(agent, agent_id, books, rules, codes, out, clock, cash=cash, flows=flows)
         self._before = before
         self._newest = prices
         self._part: Sequence[Tick] = ()
+        self._is_alone = False
         self._start = 0
-        """Trades of the data before ``_part``."""
+        """Number of trades of the data before ``_part``."""
         self._left: Any = None
-        """The iterator over ``_part``; it knows how many trades are left."""
+        """The iterator over ``_part``. It knows how many trades are still to come."""
         self._added = 0
-        """Trades of ``_part`` that the series of bars have."""
+        """Number of trades of ``_part`` that are in the agent's bars."""
 
-    def play(self, part: Sequence[Tick], start: int, left: Iterator[Tick]) -> None:
-        """Begin a part: trades that the agent gets directly from the iterator ``left``.
+    def play(
+        self, part: Sequence[Tick], start: int, left: Iterator[Tick], *, is_alone: bool
+    ) -> None:
+        """Begin a part: trades that the run takes from the iterator ``left``.
 
-        ``start`` is the number of trades of the data before the part.
+        ``start`` is the number of trades of the data before the part. ``is_alone``: all trades are
+        of this agent's stock, and ``prices`` does not get each of them.
         """
         self._part, self._start, self._left, self._added = part, start, left, 0
+        self._is_alone = is_alone
 
     def end_part(self) -> None:
         """End the part, and add its trades to the bars that the agent has asked for."""
@@ -66,8 +71,9 @@ class TickRunner(ShortRunner):
 
     def price(self, code: str) -> int:
         """Return the newest price of a stock that the agent has seen, won. Raises BadInput."""
-        if self._part and code == self._part[0].code:
-            return self._part[self._seen_of_part() - 1].price
+        seen = self._seen_of_part() if self._is_alone and self._part else 0
+        if seen and code == self._part[0].code:
+            return self._part[seen - 1].price
         price = self._newest.price(code)
         if not price:
             raise BadInput(
@@ -75,7 +81,7 @@ class TickRunner(ShortRunner):
             )
         return price
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of ``every``, oldest first.
 
         The first bar begins with the first trade of the data. In a session it begins with the day.
@@ -89,14 +95,13 @@ class TickRunner(ShortRunner):
         is_new = (code, every) not in self._series
         series = super()._series_of(code, every)
         if is_new and self._part:
-            for tick in self._before(self._start):
-                series.add(tick)
-            for tick in self._part[: self._added]:
-                series.add(tick)
+            for tick in (*self._before(self._start), *self._part[: self._added]):
+                if tick.code == code:
+                    series.add(tick)
         return series
 
     def _catch_up(self) -> None:
-        """Add the trades to the agent's bars that it has got since the last call."""
+        """Add to the agent's bars the trades that it has got since the last call."""
         seen = self._seen_of_part()
         for tick in self._part[self._added : seen]:
             for (code, _), series in self._series.items():
@@ -105,9 +110,9 @@ class TickRunner(ShortRunner):
         self._added = seen
 
     def _seen_of_part(self) -> int:
-        """Return how many trades of the part the agent has got, the present trade included."""
+        """Return how many trades of the part have happened, the present trade included."""
         left: int = self._left.__length_hint__()
-        return len(self._part) - left
+        return len(self._part) - left - self._newest.coming
 
 
 __all__ = ["TickRunner"]

@@ -1,4 +1,4 @@
-"""A back-test over trades: from what a person gives to the record of the run."""
+"""A back-test over trades: from the arguments of the call to the record of the run."""
 
 from __future__ import annotations
 

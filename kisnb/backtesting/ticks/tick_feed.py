@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from kisnb.backtesting.bar_checks import (
     read_table,
     read_times,
     refuse_closed_days,
+    refuse_closed_hours,
 )
 from kisnb.backtesting.run_record import minute_bars
 from kisnb.clock import MINUTE, Ns
@@ -26,19 +27,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 CHUNK = 8_192
-"""Trades that are Python objects at a time: few enough for the processor's cache."""
+"""The trades whose columns are lists at one time. They fit into the processor's cache.
+
+A minute is never split. A busy minute may have more trades.
+"""
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"
 
 
 class Part(NamedTuple):
-    """Some trades of one minute, or of a part of it, in order."""
+    """The trades of one minute, in order."""
 
     ticks: list[Tick]
     start: int
-    """Trades of the feed before them."""
+    """Number of trades of the feed before this part."""
     minute: int
-    """Counted from 1970."""
+    """The minute, counted from the begin of 1970."""
     day: date
     begins_day: bool
     ends_day: bool
@@ -74,37 +78,41 @@ class TickFeed:
         return self.rows.height
 
     def parts(self) -> Iterator[Part]:
-        """Yield the trades in order, a minute or less at a time."""
-        last_day: date | None = None
-        for start in range(0, len(self), CHUNK):
-            part = self.rows.slice(start, CHUNK)
-            ticks = self.ticks(part)
-            runs = part.select("minute", "day").with_row_index("row")
-            bounds = runs.group_by("minute", maintain_order=True).first()
-            rows = [*bounds["row"].to_list(), len(ticks)]
-            after = self.rows["day"][start + CHUNK] if start + CHUNK < len(self) else None
-            days = [*bounds["day"].to_list(), after]
-            for at, minute in enumerate(bounds["minute"].to_list()):
-                day = days[at]
+        """Yield the trades in order, a minute at a time."""
+        minute = self.rows["minute"]
+        starts = (minute != minute.shift(1)).fill_null(value=True).arg_true()
+        minutes, days = minute.gather(starts).to_list(), self.rows["day"].gather(starts).to_list()
+        bounds = [*starts.to_list(), len(self)]
+        first, count = 0, len(minutes)
+        while first < count:
+            last = first + 1
+            while last < count and bounds[last + 1] - bounds[first] <= CHUNK:
+                last += 1
+            made = self._made(self.rows.slice(bounds[first], bounds[last] - bounds[first]))
+            for at in range(first, last):
+                # A minute at a time: what is made and soon dropped stays in the cache.
                 yield Part(
-                    ticks[rows[at] : rows[at + 1]], start + rows[at], minute, day, day != last_day,
-                    days[at + 1] != day,
+                    list(islice(made, bounds[at + 1] - bounds[at])), bounds[at], minutes[at],
+                    days[at], at == 0 or days[at] != days[at - 1],
+                    at + 1 == count or days[at] != days[at + 1],
                 )  # fmt: skip
-                last_day = day
+            first = last
 
     def ticks(self, rows: pl.DataFrame) -> list[Tick]:
         """Return rows of the feed as trades."""
+        return list(self._made(rows))
+
+    def _made(self, rows: pl.DataFrame) -> Iterator[Tick]:
+        """Make the trades of some rows, one after another."""
         one = len(self.codes) == 1
         codes = repeat(self.codes[0]) if one else rows["code"].to_list()
         t = rows["t"].to_list()
         sides = [_SIDES.get(side) for side in rows["side"].to_list()] if _has_side(rows) else None
-        # A column that the data do not have is 0 all along, and makes no list.
+        # A column that the data do not have is 0 for every trade, and needs no list.
         more = (rows[name].to_list() if name in self._more else repeat(0) for name in _MORE)
-        return list(
-            map(
-                Tick, t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
-                repeat(None) if sides is None else sides, *more,
-            )
+        return map(
+            Tick, t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
+            repeat(None) if sides is None else sides, *more,
         )  # fmt: skip
 
     def before(self, start: int) -> list[Tick]:
@@ -214,6 +222,7 @@ def checked_trades(data: object, code: str = "") -> pl.DataFrame:
                 f"{row['qty']})",
                 "drop it, or mend it",
             )
+    refuse_closed_hours(rows)
     return rows.sort("t", maintain_order=True)
 
 

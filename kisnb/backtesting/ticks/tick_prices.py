@@ -1,4 +1,4 @@
-"""The prices of trades that are known at a moment: for guards and exits. Whole won."""
+"""The newest prices of a run over trades, for guards and exits. Whole won."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ class TickPrices:
         self.newest: dict[str, int] = {}
         """The newest price of each stock, won."""
         self._highs: dict[str, int] = {}
+        self.coming = 0
+        """1 while the trade at hand has not happened yet for the agents, else 0."""
 
     def begin_day(self) -> None:
         """Forget the highest prices of the previous day."""
         self._highs.clear()
 
     def add(self, tick: Tick) -> None:
-        """Take in a trade."""
+        """Add a trade."""
         self.newest[tick.code] = tick.price
         self._highs[tick.code] = max(tick.price, self._highs.get(tick.code, 0))
 
     def price(self, code: str) -> int:
-        """Return the newest price of a stock, won; 0 for none."""
+        """Return the newest price of a stock, won. 0: it has not traded."""
         return self.newest.get(code, 0)
 
     def close(self, now: Ns, code: str) -> int:  # noqa: ARG002 - prices of bars need it
-        """Return the newest price of a stock, won; 0 for none."""
+        """Return the newest price of a stock, won. 0: it has not traded."""
         return self.newest.get(code, 0)
 
     def high(self, now: Ns, code: str) -> int:  # noqa: ARG002 - prices of bars need it
-        """Return the highest price of the day, won; 0 for none."""
+        """Return the highest price of the day, won. 0: it has not traded today."""
         return self._highs.get(code, 0)
 
 

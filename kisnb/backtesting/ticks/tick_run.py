@@ -1,18 +1,21 @@
-"""Plays trades: orders meet the next trade of their stock, agents decide on each trade.
+"""Plays trades: orders fill in the next trade of their stock, agents decide on each trade.
 
     1. orders that wait for the stock meet the trade     BarOrders.meet_trade
     2. each agent of the stock gets it                   Agent.on_tick
-    3. what the agents want is carried out               BarOrders.take
+    3. the commands of the agents are carried out        BarOrders.take
 
-The short life of an order is that of bars (``bar_orders.py``): its facts are folded straight into
-the state. A property test plays the whole core beside it and compares the rows. Agents without
-coroutines, bars and ``on_phase`` are called directly. The others go through their runner.
+Orders have the same short life as over bars (``bar_orders.py``): their facts are applied directly
+to the state. A property test plays the whole core beside it and compares the rows. Agents without
+bars and ``on_phase`` are called directly, also when their handlers are coroutines. The others are
+called through their runner.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import length_hint
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from kisnb.backtesting.bar_agents import BarClock, BarCommand
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 HANDLERS = ("on_start", "on_tick", "on_bar", "on_fill", "on_order", "on_phase")
-"""Handlers that trades can call."""
+"""The handlers that trades can call."""
 
 
 class TickRun:
@@ -51,7 +54,7 @@ class TickRun:
         prices: TickPrices,
         latency: Ns = 0,
     ) -> None:
-        """Prepare a run. ``out`` is the list into which the runners put their agents' commands."""
+        """Prepare a run. ``out`` is the list to which the runners add their agents' commands."""
         self.feed = feed
         self.runners = runners
         self.orders = orders
@@ -59,23 +62,30 @@ class TickRun:
         self.state = state
         self._out = out
         self._clock = clock
-        # An agent with bars gets them from its runner.
+        # An agent with bars gets them from its runner, so it is not called directly.
         has_bars = any(runner.agent.every for runner in runners)
         self._agents = agents = RunAgents(
-            runners, orders, out, latency, HANDLERS, may_be_plain=not has_bars
+            runners, orders, out, latency, HANDLERS, may_be_direct=not has_bars
         )
         self._of_code = agents.of_code
-        self._is_plain = agents.is_plain
+        self._waiting = orders.waiting
+        self._turn = 0
+        """Number of the coroutine that awaits handlers now."""
         self._prices = prices
         self._equity: list[tuple[Ns, int, int]] = []
-        if agents.hears:
-            orders.notify = agents.notify
 
     def run(self, patience: float = 60.0) -> None:
-        """Play all trades. Raises what ended an agent, as ``BarRun.run`` does."""
+        """Play all trades. Raises the error that ended an agent, as ``BarRun.run`` does."""
         loops = frozenset(
             f.__code__
-            for f in (TickRun._play_one, TickRun._play_many, RunAgents.notify, AgentRunner.act)
+            for f in (
+                TickRun._call_one,
+                TickRun._driver,
+                TickRun._deliver,
+                RunAgents.notify,
+                RunAgents.finish,
+                AgentRunner.act,
+            )
         )
         with stuck_handlers_end(patience, loops, self._agents.interrupted):
             self._run()
@@ -85,17 +95,19 @@ class TickRun:
         return equity_frame(self._equity)
 
     def _run(self) -> None:
-        # Guards ask for the day's highest price, which the shortest way does not keep.
+        # Guards need the day's highest price, which the fastest loop does not keep.
         has_guards = any(runner.agent.guards is not None for runner in self.runners)
-        one = self._is_plain and len(self.feed.codes) == len(self.runners) == 1 and not has_guards
+        is_alone = len(self.feed.codes) == len(self.runners) == 1
+        one = self._agents.is_direct and is_alone and not has_guards
         play: Callable[[Part], None] = self._play_one if one else self._play_many
         opens = {day: (begin, close) for day, begin, close in self.feed.hours}
-        # The loop makes no circles; without the objects of before, each collection is short.
+        # The loop makes no reference cycles. With all earlier objects frozen, each garbage
+        # collection is short.
         gc.freeze()
         try:
             for runner in self.runners:
-                runner.start(opens[self.feed.first][0])
-                self._agents.check(runner)
+                self._agents.start(runner, opens[self.feed.first][0])
+            self._agents.take(opens[self.feed.first][0])
             for part in self.feed.parts():
                 if part.begins_day:
                     self._begin_day(part)
@@ -113,14 +125,15 @@ class TickRun:
         for tick in part.ticks if len(bases) < len(self.feed.codes) else ():
             bases.setdefault(tick.code, tick.price)
         self._prices.begin_day()
-        # What was wanted before the first trade, such as in on_start, is at the exchange with it.
-        self._agents.take(part.ticks[0].t)
+        # Orders from before the first trade, for example from on_start, are at the exchange when it
+        # comes.
+        self._agents.open_day(part.ticks[0].t)
 
     def _end_day(self, closes: Ns) -> None:
         if self.orders.waiting:
             self.orders.end_day(closes)
         self.rules.bar_days.bases.update(self._prices.newest)
-        self._agents.take(closes)
+        self._agents.close_day()
 
     def _note_equity(self, part: Part) -> None:
         self._prices.add(part.ticks[-1])
@@ -131,53 +144,137 @@ class TickRun:
     def _play_one(self, part: Part) -> None:
         """Play trades of one stock to one agent. This is the fastest loop."""
         (runner,) = self.runners
-        out, clock, on_tick = self._out, self._clock, runner.agent.on_tick
-        waiting, ticks = self.orders.waiting, iter(part.ticks)
-        # The runner looks up the trade at hand by what the iterator has left.
-        runner.play(part.ticks, part.start, ticks)
+        # The runner finds the current trade by the number of trades that the iterator still has.
+        ticks = iter(part.ticks)
+        runner.play(part.ticks, part.start, ticks, is_alone=True)
         try:
-            for tick in ticks:
-                if waiting:
-                    self._meet(tick)
-                clock.now = tick.t
-                on_tick(tick)
-                if out:
-                    self._prices.add(tick)
-                    self._agents.take(tick.t)
+            if self._agents.is_plain:
+                self._call_one(runner, ticks)
+            # Also what is left of a part in which a handler has returned its first coroutine.
+            if not self._agents.is_plain:
+                self._await_one(runner, part.ticks, ticks)
         except BaseException as e:
+            if runner.state is not AgentState.RUNNING:
+                raise
             self._agents.failed(runner, e)
         runner.end_part()
 
+    def _call_one(self, runner: TickRunner, ticks: Iterator[Tick]) -> None:
+        """Call the handlers of one agent, until the trades end or a handler is a coroutine."""
+        out, clock, on_tick, waiting = self._out, self._clock, runner.agent.on_tick, self._waiting
+        for tick in ticks:
+            if waiting:
+                self._meet(tick)
+                clock.event = tick
+                handled = on_tick(tick)
+            else:
+                clock.event = tick
+                handled = on_tick(tick)
+                if handled is None and not out:
+                    continue
+            if handled is not None:
+                self._agents.finish(runner, handled)
+            if out:
+                self._prices.add(tick)
+                self._agents.take(tick.t)
+            if not self._agents.is_plain:
+                return
+
+    def _await_one(self, runner: TickRunner, part: Sequence[Tick], ticks: Iterator[Tick]) -> None:
+        """Await the handlers of one agent, one call after another.
+
+        One coroutine of ours awaits all of them, because to drive each by itself costs twice as
+        much. When a handler waits, that coroutine waits with it, and the next one goes on.
+        """
+        while True:
+            driver = self._driver(runner, ticks, self._turn)
+            try:
+                waits = driver.send(None)
+            except StopIteration:
+                return
+            self._turn += 1
+            self._agents.hold(runner, driver, waits)
+            if self._out:
+                tick = part[len(part) - length_hint(ticks) - 1]
+                self._prices.add(tick)
+                self._agents.take(tick.t)
+
+    async def _driver(self, runner: TickRunner, ticks: Iterator[Tick], turn: int) -> None:
+        """Await the handlers of the next trades. End when another driver has begun."""
+        out, clock, on_tick, waiting = self._out, self._clock, runner.agent.on_tick, self._waiting
+        agents, parked = self._agents, runner.parked
+        for tick in ticks:
+            if parked:
+                self._let_pass(tick.t)
+            if waiting:
+                self._meet(tick)
+            clock.event = tick
+            if parked:
+                self._resume(runner, tick)
+            handled = on_tick(tick)
+            if type(handled) is CoroutineType:
+                await handled
+                if self._turn != turn:
+                    return
+            if out:
+                self._prices.add(tick)
+                agents.take(tick.t)
+
     def _play_many(self, part: Part) -> None:
         """Play trades of any number of stocks to any number of agents."""
-        of_code, is_plain, add = self._of_code, self._is_plain, self._prices.add
-        waiting, runner = self.orders.waiting, None
-        try:
-            for tick in part.ticks:
-                t = tick.t
-                if not is_plain:
-                    self._agents.pass_time(t)
-                if tick.code in waiting:
-                    self._meet(tick)
-                add(tick)
-                self._clock.now = t
-                for runner in of_code.get(tick.code, ()):
-                    if is_plain:
-                        runner.agent.on_tick(tick)
-                    else:
-                        runner.deliver(tick, t)
-                        self._agents.check(runner)
-                if self._out:
-                    self._agents.take(t)
-        except BaseException as e:
-            if runner is None or runner.state is not AgentState.RUNNING:
-                raise
-            self._agents.failed(runner, e)
+        agents, waiting, ticks = self._agents, self._waiting, iter(part.ticks)
+        for runner in self.runners if agents.is_direct else ():
+            runner.play(part.ticks, part.start, ticks, is_alone=False)
+        for tick in ticks:
+            if agents.may_wait:
+                self._let_pass(tick.t)
+            if tick.code in waiting:
+                self._meet(tick)
+            self._prices.add(tick)
+            self._clock.event = tick
+            self._deliver(tick)
+            if self._out:
+                agents.take(tick.t)
+        for runner in self.runners if agents.is_direct else ():
+            runner.end_part()
+
+    def _deliver(self, tick: Tick) -> None:
+        """Deliver a trade to each agent that follows its stock."""
+        agents = self._agents
+        for runner in self._of_code.get(tick.code, ()):
+            if not agents.is_direct:
+                agents.deliver(runner, tick, tick.t)
+                continue
+            try:
+                if agents.may_wait and runner.parked:
+                    self._resume(runner, tick)
+                handled = runner.agent.on_tick(tick)
+                if handled is not None:
+                    agents.finish(runner, handled)
+            except BaseException as e:
+                if runner.state is not AgentState.RUNNING:
+                    raise
+                agents.failed(runner, e)
+
+    def _let_pass(self, t: Ns) -> None:
+        """Wake the handlers that wait for a moment up to ``t``, that of the trade at hand."""
+        self._prices.coming = 1
+        self._agents.pass_time(t)
+        self._prices.coming = 0
+
+    def _resume(self, runner: TickRunner, tick: Tick) -> None:
+        """Let the handlers go on whose wait is over, before the agent gets the trade."""
+        self._prices.coming = 1
+        self._agents.resume(runner, tick)
+        self._prices.coming = 0
 
     def _meet(self, tick: Tick) -> None:
+        """Fill orders by a trade that the agents have not got yet."""
         price, t = tick.price, tick.t
         code, qty = tick.code, tick.qty
+        self._prices.coming = 1
         self.orders.meet_trade(Bar(t, code, 0, price, price, price, price, qty, 1), t)
+        self._prices.coming = 0
 
 
 __all__ = ["TickRun"]

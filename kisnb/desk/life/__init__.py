@@ -8,6 +8,6 @@
                             └──────────────────► given up            stopped for good
                                      (farewell on file)           (sessions get a farewell)
 
-``launch`` finds or starts a desk, ``supervisor`` starts it again, ``build`` puts its parts
-together, ``door`` keeps its socket, ``process`` is its main program.
+``launch`` finds or starts a desk. ``supervisor`` starts it again. ``build`` makes and connects its
+parts. ``door`` keeps its socket. ``process`` is its main program.
 """

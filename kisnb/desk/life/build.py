@@ -60,7 +60,7 @@ from kisnb.trading.ports.limits import limits_of
 from kisnb.trading.state import State
 
 ALONE_SECONDS = 600.0
-"""Wall time after which a simulator's desk without a session stops, with its simulator."""
+"""Wall time after which a simulator's desk without a session stops, together with its simulator."""
 CHECK_SECONDS = 5.0
 FOLDER_GONE = (
     "the state folder was removed under the desk, which stopped",
@@ -86,7 +86,7 @@ class Connected(NamedTuple):
     is_tail: Callable[[str], bool] | None
     """Returns whether a text is the end of the account number. None: this mode needs no arming."""
     locks: CustomerLocks
-    """The locks on account and appkey, held as long as the desk uses them."""
+    """The locks on account and appkey. They are held while the desk uses these."""
     universe: Universe
     hide: Callable[[str], str]
     """Returns a text without the customer's secrets."""
@@ -119,14 +119,14 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def run(self) -> int:
-        """Serve until the desk is to close, and return the exit status for the supervisor.
+        """Serve sessions until the desk must end. Return the exit status for the supervisor.
 
         0: the desk ends for good. RESTART: the supervisor starts it again at once.
         """
         conductor = self.server.feed.conductor
         if conductor is not None:
             self._conducting = asyncio.create_task(conductor.run(), name="conductor")
-            # Without its conductor the clock would stand, and every wait with it.
+            # Without its conductor the clock would stand still, and no wait would end.
             self._conducting.add_done_callback(self._conducted)
         while not self.server.closing.is_set():
             try:
@@ -151,10 +151,10 @@ class BuiltDesk:
         Each day has its own journal and its own keys of orders.
         """
         now = self._connected.clock.now()
-        # The list of a day's orders and their numbers belong to the day. An order that is still
-        # open is followed to its end by the desk that sent it.
+        # The list of orders and their numbers belong to one day. So the desk that sent an order
+        # follows it until it ends.
         today = day_number(now)
-        # KIS keeps a reserved order. The desk of its day goes on with it.
+        # KIS keeps a reserved order. The desk of its day follows it.
         live = self._host.core.state.books.live.values()
         rests = self._host.quiet and all(order.intent.day >= today for order in live)
         if self._connected.control is None and kst_day(now) > self._day and rests:
@@ -162,21 +162,22 @@ class BuiltDesk:
             self.server.closing.set()
 
     def _check_journal(self) -> None:
-        """Check that the journal can be written. Stop sending while it cannot.
+        """Check that the journal can be written. Stop sending orders while it cannot.
 
-        When it can be written again, ask for a restart: a fresh desk goes on from its rows.
+        When it can be written again, ask for a restart: a new desk continues from the journal's
+        rows.
         """
         try:
             self._host.journal.check()
         except JournalLost as e:
             self._host.break_off(e)
             if not self._connected.folder.exists():
-                # Its locks are gone too: another desk may begin beside this one.
+                # The locks are gone too, so another desk may begin beside this one.
                 self.server.farewell = FOLDER_GONE
                 self.server.closing.set()
             return
-        # This core has applied facts that no row holds, so it is not used again. A halt that was
-        # pulled meanwhile is written first, or the next desk would not know of it.
+        # This core has applied facts that are in no row, so it is not used again. A halt that was
+        # pulled meanwhile is written first. Otherwise the next desk would not know it.
         if self._host.broken and self._host.kept_halt.write():
             self._status = RESTART
             self.server.closing.set()
@@ -184,7 +185,7 @@ class BuiltDesk:
     def _conducted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the conductor failed", exc_info=error)
-        # A desk that a person stopped has a farewell already, and that one is true.
+        # If a person stopped the desk, it has a farewell already, and that one stays.
         self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
@@ -199,7 +200,7 @@ class BuiltDesk:
         alone = asyncio.get_running_loop().time() - self.server.left_alone_at
         try:
             if self.server.feed.connections or alone < ALONE_SECONDS:
-                # The question is the check: it raises LinkLost when the simulator is gone.
+                # This call is the check: it raises LinkLost when the simulator is gone.
                 await control.state(None)
                 return
             await control.stop()
@@ -209,9 +210,10 @@ class BuiltDesk:
         self.server.closing.set()
 
     async def close(self) -> None:
-        """Close all parts, each before the parts that it needs."""
-        # The watch of the file submits halts and the server submits commands, so both end before
-        # the host. The locks go last: from then on another desk may begin on this account.
+        """Close all parts. Each part closes before the parts that it needs."""
+        # The watch of the HALT file submits halts and the server submits commands, so both end
+        # before the host. The locks are released last, because then another desk may begin on this
+        # account.
         await self._file.close()
         await self.server.close()
         if self._conducting is not None:
@@ -237,10 +239,10 @@ async def build_desk(
     """Connect, read the journal, start the core, and return the desk. Raises KisnbError.
 
     ``simulator`` is a simulator that was just started for a new day. None: use the running
-    simulator. ``again`` goes on with the day of a desk that died. ``quotes`` is the mode of the
-    desk that gives the prices. None: this desk has its own prices.
+    simulator. ``again`` continues the day of a desk that died. ``quotes`` is the mode of the desk
+    that gives the prices. None: this desk has its own prices.
     """
-    # The user's own holidays come first, because everything below asks the calendar.
+    # The user's own holidays come first, because everything below uses the calendar.
     calendar.use_local()
     config = load_config()
     uncertain.use(uncertain.read(config.assume))
@@ -250,13 +252,13 @@ async def build_desk(
         if simulated
         else _real(config, mode, quotes)
     )
-    # The connection is made before: it holds the locks of account and appkey, so no other desk
-    # writes to this journal. Its clock says which day the journal is of.
+    # The connection is made before: it has the locks of account and appkey, so no other desk writes
+    # to this journal. Its clock shows the day of the journal.
     journal, rows = open_journal(connected.folder / JOURNAL, connected.clock.now())
     speed = config.speed if mode is Mode.SIM else 1.0
     limits = limits_of(config, speed=speed, needs_arming=mode is Mode.LIVE)
-    # The state is the fold of the rows and of nothing else. So a desk that died goes on from what
-    # was on the disk, and not from what it had planned.
+    # The state is computed from the rows alone. So the next desk continues from the rows on the
+    # disk, and not from the plans of the dead desk.
     rules = Rules(
         connected.universe,
         connected.broker.capabilities,
@@ -275,12 +277,12 @@ async def build_desk(
     if config.tape == "on":
         server.feed.tape = _tape(config, connected, server)
     file = HaltFile(host, publish)
-    # It is set here because the parts need one another: the file needs ``publish``, and ``publish``
-    # needs the server.
+    # It is set here because the parts need one another: the HALT file needs ``publish``, and
+    # ``publish`` needs the server.
     server.queries.safety = Safety(host, mode, connected.is_tail, file)
     await _begin(server, host, connected, speed)
-    # The core runs by now and no session can attach yet. So a HALT file that exists already halts
-    # the desk before the first order.
+    # The core runs now, and no session can attach yet. So a HALT file that exists already halts the
+    # desk before the first order.
     file.start()
     return BuiltDesk(server, host, connected, secret, file)
 
@@ -288,8 +290,8 @@ async def build_desk(
 async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed: float) -> None:
     broker, clock = connected.broker, connected.clock
     host.on_call_ended = server.on_call_ended
-    # Without a simulator a frame goes to the core at once. The conductor holds frames back until
-    # all of one moment are here.
+    # Without a simulator a frame goes to the core at once. With one, the conductor holds frames
+    # back until all frames of one moment have come.
     receive = host.receive
     if connected.control is not None:
         assert isinstance(clock, SimulatedClock)
@@ -308,16 +310,17 @@ async def _begin(server: DeskServer, host: DeskHost, connected: Connected, speed
     # Before ``start``: frames may come with the first subscription, and a frame that nobody
     # receives is lost.
     broker.listen(receive)
-    # In lockstep what is asked at the first link waits its turn too, so that a run can be repeated.
+    # In lockstep the questions at the first connection wait their turn too, so that a run can be
+    # repeated.
     host.serial = server.feed.conductor is not None and not speed
-    # The wants stand before the connection is made, so the notices of orders are among the first
-    # subscriptions.
+    # The wants are set before the connection is made, so that the notices of orders are among the
+    # first subscriptions.
     broker.want(server.subscriptions.wants())
     await broker.start()
     if server.feed.conductor is not None:
         await server.feed.conductor.switch(speed)
-    # The core comes last: its first effects call KIS. They need the connection, and in lockstep the
-    # conductor.
+    # The core starts last, because its first effects call KIS. They need the connection, and in
+    # lockstep the conductor.
     host.start()
 
 
@@ -325,16 +328,16 @@ async def _simulated(
     config: Config, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool
 ) -> Connected:
     state = state_dir()
-    # A simulator that was started beside this desk plays a new day. Else one may be running
-    # already, and its day goes on.
+    # A simulator that was started together with this desk plays a new day. Otherwise one may be
+    # running already, and its day goes on.
     address = await _running(state, day) if simulator is None else None
     if address is None:
         if again:
-            # A new day would come in place of the one that the sessions and their orders belong to.
+            # A new day would replace the day to which the sessions and their orders belong.
             raise ConfigError(*SIMULATOR_GONE)
         simulator = simulator or StartingSimulator(state, day, config)
-        # These two wait for a pipe and move files, so they do not run on the loop. The journals of
-        # earlier days move only once the new day is certain.
+        # These two wait for a pipe and move files, so they run in a thread. The journals of earlier
+        # days are moved only once the new day is certain.
         address = await asyncio.to_thread(simulator.ready)
         await asyncio.to_thread(put_away, sim_folder(state), address.run)
     control = ControlClient(address.control)
@@ -344,8 +347,7 @@ async def _simulated(
         sim_folder(state) / "kis_devlp.yaml", paper=False
     )
     locks = CustomerLocks(Mode.SIM, credentials)
-    # Each simulated day has its own folder: journal and token end with the simulator that they
-    # belong to.
+    # Each simulated day has its own folder, because its journal and token end with its simulator.
     folder = run_folder(state, address.run)
     universe = Universe.load(data_dir(), kst_day(now))
     broker = KisBroker(
@@ -385,11 +387,11 @@ async def _running(state: Path, day: SimulatedDay) -> SimAddress | None:
 async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
     credentials = Credentials.find(mode, config.credentials)
     given = Path(config.credentials).expanduser() if config.credentials else None  # noqa: ASYNC240
-    # The locks are taken before anything is asked of KIS. A second session with the same appkey is
-    # refused with OPSP8996 (KIS's notices), and it would share the rate limit of the first.
+    # The locks are taken before any call to KIS. KIS refuses a second WebSocket session with the
+    # same appkey with OPSP8996 (KIS's notices), and it would share the rate limit of the first.
     locks = CustomerLocks(mode, credentials)
     clock, activity = SteadyClock(), Activity()
-    # The folder is named by a digest, because paths stand in logs and messages, and an account
+    # The name of the folder is a digest, because paths appear in logs and messages, and an account
     # number must not.
     account = hashlib.sha256(f"{mode}:{credentials.account.reveal()}".encode()).hexdigest()[:12]
     folder = private_dir(desk_folder(mode) / account)
@@ -417,7 +419,7 @@ async def _real(config: Config, mode: Mode, quotes: Mode | None) -> Connected:
             nxt_listed=universe.on_nxt,
         )
     label = f"{mode} with quotes of {quotes}" if quotes else str(mode)
-    # Only real money is armed, so only a live desk can check the digits that arm it.
+    # Only a live desk is armed, so only a live desk can check the digits for it.
     is_tail = credentials.account.reveal().endswith if mode is Mode.LIVE else None
     return Connected(
         broker,
@@ -443,7 +445,7 @@ def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
         server.publish(Trouble(connected.clock.now(), text))
 
     return DeskTape(
-        # A simulated day has a folder of its own, and its tape outlives it.
+        # The folder of a simulated day is temporary, but its tape must stay.
         (connected.folder.parent if simulated else connected.folder) / "tapes",
         name.label,
         connected.clock.now(),
@@ -456,7 +458,7 @@ def _tape(config: Config, connected: Connected, server: DeskServer) -> DeskTape:
 
 
 def _close_tapes(paths: Sequence[Path], wait: bool) -> None:
-    """Start a process that packs tapes; with ``wait``, wait for its end. Raises OSError."""
+    """Start a process that closes tapes. With ``wait``, wait for its end. Raises OSError."""
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         python("kisnb.history.tape.closing", *map(str, paths)),
         cwd=FOLDER,
@@ -468,12 +470,12 @@ def _close_tapes(paths: Sequence[Path], wait: bool) -> None:
 
 
 def _desk_of(mode: Mode) -> Desk:
-    """Find or start the desk of another mode. Return a client that is not attached yet."""
+    """Find or start the desk of another mode. Return its client, not attached yet."""
     return DeskClient(start_desk(mode, SimulatedDay()))
 
 
 def _transport(config: Config, clock: Clock, credentials: Credentials) -> Transport:
-    """Return the network for calls to KIS, with a recording if the configuration names a file.
+    """Return the network for calls to KIS. If the configuration names a file, calls are recorded.
 
     Raises ConfigError.
     """

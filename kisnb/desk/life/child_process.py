@@ -1,9 +1,9 @@
-"""Command and environment for the start of desk, supervisor and simulator.
+"""The command and the environment with which desk, supervisor and simulator are started.
 
-A notebook's folder may hold a ``secrets.py`` or a ``token.py``. Python looks for modules in the
-working folder first, so such a file would replace the standard library's module. Then a desk that
-must take over orders in the market could not start. So the processes start with ``-P`` in another
-working folder, and every relative path of a setting is made absolute before.
+A notebook's folder may contain a ``secrets.py`` or a ``token.py``. Python looks for modules in the
+working folder first, so such a file would replace a module of the standard library. Then a desk
+that must take over orders in the market could not start. So the processes are started with ``-P``
+in another working folder, and every relative path of a setting is made absolute before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 
 FOLDER = "/"
-"""The working folder of the processes. It always exists, and it blocks no disk."""
+"""The working folder of the processes.
+
+It always exists, and it keeps no disk from being unmounted.
+"""
 _PATHS = ("KISNB_DATA", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -29,9 +32,10 @@ def environment() -> dict[str, str]:
     """Return this process's environment for a child process, with absolute paths.
 
     A relative ``credentials`` or ``record`` of ``config.json`` is passed on as ``KISNB_…``, because
-    it names a file beside the notebook that starts the desk. Raises ConfigError for wrong settings.
+    it means a file in the folder of the notebook that starts the desk. Raises ConfigError for wrong
+    settings.
     """
-    # Imported here, because the supervisor uses this module too and stays small without it.
+    # This is imported here, because the supervisor uses this module too and must stay small.
     from kisnb.config import PATHS, full_path, load_config
 
     config = load_config()

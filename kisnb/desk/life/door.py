@@ -1,8 +1,8 @@
 """Keeps the desk's socket, address file and locks, and restores them when they were removed.
 
-A cleaner of temporary files may take the socket. The system removes the runtime folder when the
-user's last login session ends. Without a watch the desk would go on, and no kernel, no
-``kisnb halt`` would reach it again.
+A program that cleans up temporary files may remove the socket. The system removes the runtime
+folder when the user's last login session ends. Without this watch the desk would go on, but neither
+a kernel nor ``kisnb halt`` could reach it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kisnb.terms import Mode
 
 CHECK_SECONDS = 2.0
 TOUCH_SECONDS = 3600.0
-"""Seconds between two touches of the files. A cleaner removes files that look old."""
+"""Seconds between two touches of the files. Cleaning programs remove files that look old."""
 TAKEN = (
     "another desk took the place of this one, which stopped",
     "open the desk again with %kis open; what was journaled is safe",
@@ -62,7 +62,7 @@ class Door:
     async def open(self) -> DeskAddress:
         """Listen, write the address to its file, and return it. Raises ConfigError and OSError."""
         self._socket = socket_path(f"desk-{self._mode}")
-        # The socket listens before its address is on file, because a session that reads the address
+        # The socket listens before its address is written, because a session that reads the address
         # connects at once.
         await self._server.listen(self._socket)
         self._mark = _mark(self._socket)
@@ -77,12 +77,12 @@ class Door:
         """
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            # A whole state folder that was removed ends the desk: its journal is gone.
+            # If the whole state folder was removed, the desk ends, because its journal is gone.
             if not self._file.parent.is_dir():
                 continue
-            # A lock that cannot be read must not keep the socket from being restored.
+            # A lock that cannot be read must not stop the restoring of the socket.
             await self._tried("locks", self._keep_locks)
-            # A desk that closes gives its socket up on purpose.
+            # A desk that closes removes its own socket.
             if not self._server.closing.is_set():
                 await self._tried("socket", self._keep_open)
 
@@ -105,8 +105,8 @@ class Door:
     def _are_kept(self) -> bool:
         if time.monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = time.monotonic()
-            # An error here is not a loss: the file is only a little older for the cleaner, and the
-            # next turn tries again.
+            # An error here does no harm: the file only looks a little older, and the next round
+            # tries again.
             for path in (
                 self._file,
                 supervisor_lock(self._mode),
@@ -119,8 +119,8 @@ class Door:
     async def _keep_open(self) -> None:
         if _mark(self._socket) != self._mark or not self._file.exists():
             log.warning("the desk's socket or its address was removed; the desk listens again")
-            # The path is asked for anew: when the runtime folder is gone, the socket stands
-            # elsewhere and the new address says where.
+            # The path is looked up again: when the runtime folder is gone, the socket is in another
+            # place, and the new address says where.
             await self.open()
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Door:
 
 
 def _mark(path: Path) -> tuple[int, ...]:
-    """Return values that differ when another file stands at the same path; empty without a file.
+    """Return values that change when another file replaces the one at a path. Empty without a file.
 
     The inode number alone is not enough: a new file may get the number of the removed file.
     """

@@ -24,7 +24,7 @@ DYING_SECONDS = 5.0
 
 
 def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
-    """Pull the kill switch, and yield each step as the desk takes it, up to the last one.
+    """Pull the kill switch, and yield each step when the desk takes it, up to the last one.
 
     Raises BadInput when no desk of this mode runs. Raises DeskBusy or DeskLost when the desk does
     not take the last step.
@@ -41,7 +41,7 @@ def pull(mode: Mode, command: Halt) -> Iterator[HaltStep]:
                 time.sleep(0.01)
                 continue
             for event in batch.events:
-                # Somebody else may have pulled a moment before. The steps that come before the next
+                # Another person may have pulled a moment before. The steps before the next
                 # ``block`` belong to that pull.
                 if isinstance(event, HaltStep) and (begun := begun or event.step == "block"):
                     yield event
@@ -74,7 +74,7 @@ def halt_by_file(reason: str) -> str:
 def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") -> str:
     """Lift the halt of a desk, and return a sentence about what was lifted.
 
-    Raises the error that the desk answers with, and the errors of ``pull``.
+    Raises the error with which the desk answers, and the errors of ``pull``.
     """
     return ask(mode, LiftHalt(reason, to))
 
@@ -82,13 +82,13 @@ def lift(mode: Mode, reason: str, to: Literal["active", "reducing"] = "active") 
 def ask(mode: Mode, question: Query[TextReply]) -> str:
     """Ask the desk a question, and return its answer in words.
 
-    Raises the error that the desk answers with, and the errors of ``pull``.
+    Raises the error with which the desk answers, and the errors of ``pull``.
     """
     client = attached(mode)
     try:
         reply = client.ask_blocking(question, ASK_SECONDS)
-    # A desk that does not answer must not leave a person with a Python error. The cure stops it,
-    # and the next desk goes on from the journal.
+    # If the desk does not answer, a person gets a sentence and not a Python error. Its cure stops
+    # the desk, and the next desk continues from the journal.
     except TimeoutError as e:
         raise DeskLost(str(e), f"stop it with: kisnb desk stop --mode {mode}") from None
     finally:
@@ -111,7 +111,7 @@ def attached(mode: Mode) -> DeskClient:
             client.attach_blocking()
         except DeskLost:
             client.close()
-            # One that was killed a moment ago may still hold its lock.
+            # A desk that was killed a moment ago may still hold its lock.
             if client.dismissed or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

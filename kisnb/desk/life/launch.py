@@ -54,7 +54,7 @@ def start_desk(
     if running is not None and not fresh:
         return _same_day(_same_quotes(running, quotes), day)
     if running is not None:
-        # Checked first: a new day that is refused must not have ended the old one.
+        # This is checked first, because a refused new day must not end the old one.
         check_startable(day)
         stop_desk(mode)
     read_end, write_end = os.pipe()
@@ -77,8 +77,8 @@ def start_desk(
                 stdout=log,
                 stderr=log,
                 pass_fds=[write_end],
-                # Its own session: an interrupt in the notebook's terminal, or its end, must not end
-                # the desk. The desk outlives kernels.
+                # The process gets its own session, so that an interrupt in the notebook's terminal,
+                # or the terminal's end, does not end the desk. The desk outlives kernels.
                 start_new_session=True,
                 cwd=FOLDER,
                 env=plain() if mode is Mode.SIM else environment(),
@@ -87,8 +87,8 @@ def start_desk(
         os.close(read_end)
         raise refusal_of(e, path) if isinstance(e, OSError) else e from None
     finally:
-        # The child has its own copy. While ours is open the pipe has no end, and a child that dies
-        # would be noticed only after the whole waiting time.
+        # The child has its own copy. While ours is open the pipe has no end, and the death of the
+        # child would be noticed only after the whole waiting time.
         os.close(write_end)
     # A little longer than the supervisor waits itself, so that its sentence arrives first.
     ready = ready_line(read_end, READY_SECONDS + 5)
@@ -98,7 +98,7 @@ def start_desk(
         raise DeskError("the desk did not start", f"its log is {path}")
     if "error" in ready:
         child.wait()
-        # Two processes may start a desk at once. The later one takes the desk of the other.
+        # Two processes may start a desk at the same time. The later one uses the desk of the other.
         if ready["error"] == "DeskBusy" and (other := find_or_wait(mode)) is not None:
             return _same_day(_same_quotes(other, quotes), day)
         raise _as_error(ready)
@@ -114,14 +114,14 @@ def restart_desk(mode: Mode) -> DeskAddress:
     if running is None:
         raise DeskError(f"no {mode} desk runs", f"begin with %kis open {mode}")
     stop_desk(mode)
-    # An empty wish takes the day of the simulator, which has gone on without a desk.
+    # Without options the day is that of the simulator, which has gone on without a desk.
     return start_desk(
         mode, SimulatedDay(), quotes=None if running.quotes is mode else running.quotes
     )
 
 
 def check_quotes(mode: Mode, quotes: Mode) -> Mode | None:
-    """Return the mode of the desk that gives the prices; None when the desk has its own.
+    """Return the mode of the desk that gives the prices. None when the desk has its own prices.
 
     Raises ConfigError for a pair of modes that cannot work together.
     """
@@ -145,8 +145,8 @@ def _same_quotes(running: DeskAddress, quotes: Mode | None) -> DeskAddress:
 
 
 def _same_day(running: DeskAddress, day: SimulatedDay) -> DeskAddress:
-    # A desk whose simulator is gone is about to stop. It says so itself, better than a difference
-    # of days would.
+    # A desk whose simulator is gone is about to stop. Its own message is clearer than one about
+    # different days.
     simulator = find_simulator(state_dir()) if running.mode is Mode.SIM else None
     if simulator is None:
         return running
@@ -165,7 +165,7 @@ def _attached_to(running: DeskAddress) -> str:
         sessions = stands_of(running).sessions
     except DeskError:
         return "all who are attached"
-    # The name is a prefix: behind it stand the agents of that session.
+    # The line begins with the name. After it come the agents of that session.
     mine = notebook_name()
     named = [
         "this notebook" + who.removeprefix(mine) if who.startswith(mine) else who
@@ -184,7 +184,8 @@ def stop_desk(mode: Mode) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     stopping: dict[int, psutil.Process] = {}
     while is_up(mode):
-        # The supervisor passes the signal on. A desk whose supervisor was killed gets it itself.
+        # The supervisor passes the signal on. A desk whose supervisor was killed gets the signal
+        # directly.
         pid = holder(supervisor_lock(mode)) or holder(desk_lock(mode))
         # The loop looks again and again, because the supervisor may be starting a desk just now.
         # Each process gets one signal.

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run a desk until it must close. Return the exit status for the supervisor."""
-    # What the desk loads and folds from the journal lives as long as the desk. The garbage
-    # collector would walk all of it while it grows, and later beside an order.
+    """Run a desk until it must end. Return the exit status for the supervisor."""
+    # The objects that the desk loads and computes from the journal live as long as the desk. The
+    # garbage collector would scan all of them while they grow, and later while an order is sent.
     gc.disable()
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", type=Mode, required=True)
@@ -52,8 +52,8 @@ def main() -> int:
         begin_log(desk_folder(options.mode) / "desk.log")
         day = msgspec.json.decode(options.day, type=SimulatedDay)
         lock = Lock(desk_lock(options.mode), f"the {options.mode} account")
-        # Whoever finds this lock held reads the address on file. It must not be that of a desk that
-        # is gone.
+        # A process that finds this lock held reads the address file. It must not be that of a desk
+        # that is gone.
         address_file(options.mode).unlink(missing_ok=True)
         status = asyncio.run(_serve(options, day, lock, report))
         lock.close()
@@ -65,7 +65,7 @@ def main() -> int:
     except OSError as e:
         if ready.closed:
             raise
-        # The supervisor tries again until the disk serves.
+        # The supervisor tries again until the disk works.
         refused = refusal_of(e)
         report({"error": type(refused).__name__, "text": refused.text, "cure": refused.cure})
         return 1
@@ -84,11 +84,11 @@ async def _serve(
         if simulator is not None:
             simulator.give_up()
         raise
-    # This import and those of ``_built`` stand here, so that the simulator starts while they load.
+    # This import and those of ``_built`` are here, so that the simulator starts while they load.
     from kisnb.desk.life.door import Door
 
-    # From here on a signal closes the desk in order. Before, it simply ends the process: nothing
-    # was sent yet, and the journal needs no end.
+    # From here on a signal closes the desk properly. Before, it simply ends the process: nothing
+    # was sent yet, and the journal needs no closing.
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
 
@@ -97,13 +97,13 @@ async def _serve(
         return DeskAddress(path, desk.secret, os.getpid(), mode, desk.label, quotes)
 
     door = Door(desk.server, mode, [lock, *desk.locks], address)
-    # The line goes out only now, because whoever reads it attaches at once.
+    # The line is written only now, because a process that reads it attaches at once.
     report(await door.open())
     watch = asyncio.create_task(door.watch(), name="door")
     try:
         return await desk.run()
     finally:
-        # The watch ends first: it would take a socket that is given up for one that was removed.
+        # The watch ends first. Otherwise it would restore the socket that is being closed.
         watch.cancel("the desk closes")
         await desk.close()
         door.close()
@@ -121,7 +121,8 @@ async def _built(
     from kisnb.desk.life.build import build_desk
 
     desk = await build_desk(mode, day, simulator, again=again, secret=secret, quotes=quotes)
-    # ``main`` stopped the garbage collector. Frozen, what is there now is never walked.
+    # ``main`` stopped the garbage collector. After ``freeze`` it never scans the objects that exist
+    # now.
     gc.freeze()
     gc.enable()
     return desk

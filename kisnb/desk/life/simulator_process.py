@@ -26,7 +26,7 @@ STOP_SECONDS = 10.0
 class SimulatedDay(msgspec.Struct, frozen=True):
     """The options for a simulated day.
 
-    None: the value of the day that is running. If no day is running, the default.
+    None means: the value of the running day, or the default if no day is running.
     """
 
     seed: int | None = None
@@ -68,9 +68,9 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def find_simulator(state: Path) -> SimAddress | None:
-    """Return the address of the simulator whose process runs; else None.
+    """Return the address of the simulator whose process runs. None: there is none.
 
-    It is not known whether the simulator answers at this address.
+    It is not checked whether the simulator answers at this address.
     """
     try:
         address = msgspec.json.decode(
@@ -95,7 +95,7 @@ def check_same_day(wanted: SimulatedDay, running: SimAddress) -> None:
 def begin_day(day: SimulatedDay, *, fresh: bool) -> StartingSimulator | None:
     """Start a simulator for a new day, and return it.
 
-    Return None when a simulator is running already: then its day goes on. ``fresh`` stops a running
+    Return None when a simulator is running already. Then its day goes on. ``fresh`` stops a running
     simulator first. Raises ConfigError.
     """
     state = state_dir()
@@ -114,7 +114,7 @@ class StartingSimulator:
         self._log = self._folder / "simulator.log"
         self.credentials: Credentials | None = None
         """The generated keys. None until ``ready`` has returned."""
-        # Until the address is on file nobody but this object can find the process.
+        # Until the address is written, only this object can find the process.
         self._is_on_file = False
         recording = self._folder / "recording.jsonl"
         arguments = ["--speed", config.sim_speed, "--write-config", str(self._folder)]
@@ -126,8 +126,8 @@ class StartingSimulator:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Its own session, as for the desk: the day goes on when the notebook's terminal
-                # ends.
+                # The process gets its own session, like the desk, so that the day goes on when the
+                # notebook's terminal ends.
                 start_new_session=True,
                 cwd=FOLDER,
                 env=plain(),
@@ -151,10 +151,11 @@ class StartingSimulator:
         )
         write_private(self._folder / "address.json", msgspec.json.encode(address).decode())
         self._is_on_file = True
-        # Imported here: whoever starts a desk uses this module too and needs no keys.
+        # This is imported here, because code that starts a desk uses this module too and needs no
+        # keys.
         from kisnb.kis.credentials import Credentials, Secret
 
-        # The same keys stand in its ``kis_devlp.yaml``. The desk of a new day does not read them
+        # The same keys are in its ``kis_devlp.yaml``. The desk of a new day does not read them
         # there, because loading a YAML library would take a twentieth of its start.
         account, _, product = ready["account"].partition("-")
         appkey, appsecret, hts_id = (Secret(ready[n]) for n in ("appkey", "appsecret", "hts_id"))
@@ -164,7 +165,7 @@ class StartingSimulator:
     def give_up(self) -> None:
         """Kill the simulator, unless its address was written to the file.
 
-        Without the file nobody would find the process.
+        Without the file no other process could find the simulator.
         """
         if not self._is_on_file:
             self._child.kill()
@@ -174,7 +175,7 @@ class StartingSimulator:
 def plain() -> dict[str, str]:
     """Return the environment for the processes of a simulated day.
 
-    They use no TLS, and reading the machine's certificate authorities would take 0.1 s.
+    They use no TLS, so the machine's certificate authorities are not read, which saves 0.1 s.
     """
     return {**environment(), "SSL_CERT_FILE": os.devnull}
 

@@ -24,8 +24,8 @@ def status(mode: Mode) -> tuple[list[str], bool]:
     running = find_desk(mode)
     if running is None:
         return _absent(mode), False
-    # A desk can outlive its supervisor. Then a person must know that its next death is the last
-    # one.
+    # A desk can outlive its supervisor. Then a person must know that after its death no other desk
+    # starts.
     supervisor = holder(supervisor_lock(mode))
     care = (
         f"process {supervisor} starts it again if it dies"

@@ -1,4 +1,4 @@
-"""The desk's parent: starts the desk, starts it again when it dies, and gives up with a sentence.
+"""The desk's parent process: starts the desk, and starts it again when it dies, up to a limit.
 
 It is small on purpose. It has no socket and no journal, so that it does not fail together with the
 desk.
@@ -29,7 +29,7 @@ from kisnb.terms import Mode
 
 READY_SECONDS = 45.0
 HEALTHY_SECONDS = 60.0
-"""Seconds after which a desk counts as recovered. Then its earlier deaths are forgotten."""
+"""A desk that has run for this time counts as healthy. Then its earlier deaths are forgotten."""
 MOST_DEATHS = 5
 BACKOFF = Backoff((0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0))
 """Pauses before the 1st, 2nd, … restart in a row, seconds. The last pause repeats."""
@@ -37,8 +37,10 @@ POLL_SECONDS = 0.02
 RESTART = 75
 """Exit status of a desk that wants to be started again at once (EX_TEMPFAIL)."""
 PASSING = ("LinkLost", "Unreachable", "TokenError", "ApiError", "JournalLost", "FolderError")
-"""Errors of a start that may end by themselves: KIS cannot be reached or gives no token now, the
-disk is full, the state folder cannot be used."""
+"""Errors at a start that may end by themselves.
+
+KIS cannot be reached or gives no token now, the disk is full, or the state folder cannot be used.
+"""
 
 
 # What the end of a desk, or of its start, leads to:
@@ -73,7 +75,7 @@ class Supervisor:
     def run(self) -> str:
         """Start desks until one ends for good.
 
-        Return why the desk was given up; empty when it ended on purpose.
+        Return why the desk was given up. Empty when it ended on purpose.
         """
         began, ready = time.monotonic(), self._start([])
         self._report(ready)
@@ -83,7 +85,8 @@ class Supervisor:
         tries = 0
         while not self._stopping:
             status = self._wait()
-            # The wait may be long. What was asked for meanwhile counts before the exit status.
+            # The wait may be long. A stop that was requested meanwhile counts before the exit
+            # status.
             if self._stopping or status == 0:
                 break
             if time.monotonic() - began > HEALTHY_SECONDS:
@@ -121,14 +124,14 @@ class Supervisor:
                 stderr=log,
                 pass_fds=[write_end],
             )
-        # The child has its own copy. While ours is open the pipe has no end when the child dies.
+        # The child has its own copy. While ours is open, the pipe does not end when the child dies.
         os.close(write_end)
-        # The signal came while no child was noted, so ``stop`` could not pass it on.
+        # The signal came before the child was stored, so ``stop`` could not pass it on.
         if self._stopping:
             self._child.terminate()
         ready = ready_line(read_end, READY_SECONDS)
         if ready is None:
-            # A desk that hangs while it starts holds the locks, so the next one could not begin.
+            # A desk that hangs during its start holds the locks, so the next one could not begin.
             self._child.kill()
         return ready
 
@@ -182,8 +185,8 @@ def farewell_path(mode: Mode) -> Path:
 
 
 def _write(log: Path, text: str) -> None:
-    """Add a line to the log. The desk may have begun a new log since this process started."""
-    # On a full disk there is no log, and the desk is started again all the same.
+    """Add a line to the log. The desk may have begun a new log file since this process started."""
+    # On a full disk nothing is logged, but the desk is started again all the same.
     with suppress(OSError), log.open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")
 
@@ -222,7 +225,7 @@ def main() -> int:
         _write(log, why)
         with suppress(OSError):
             write_private(farewell, f"{why}\n")
-    # The lock goes last: whoever finds no supervisor any more finds its farewell on file.
+    # The lock is released last, so that a process that finds no supervisor finds its farewell file.
     lock.close()
     return 1 if why else 0
 

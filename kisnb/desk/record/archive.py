@@ -36,10 +36,10 @@ from kisnb.trading.state import State
 
 ARCHIVE = "archive"
 REPLACED = "replaced"
-"""The first word of the name of a file whose rows are all back in the journal."""
+"""The first word of the name of a file whose rows were all copied back into the journal."""
 NEVER = 99991231
 _NEWEST_ONLY = ProtectionMoved, ForecastJudged
-"""Facts of which only the newest one of a key counts."""
+"""Facts of which only the newest one for each key counts."""
 
 
 # The change of day, step by step. A crash after any step loses no row, because the new file is
@@ -68,12 +68,12 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
     fresh.unlink(missing_ok=True)
     begun = Journal(fresh)
     begun.append(kept)
-    # Sessions know the rows by their numbers and come back with the newest that they have. So the
-    # new file goes on with the numbers of the old one.
+    # Sessions know rows by their numbers, and tell the desk their newest one. So the new file
+    # continues the numbers of the old one.
     begun.count_on(journal.published)
     begun.close()
     if journal.move_to(path.parent / ARCHIVE, f"{journal.day}") is None:
-        # Somebody reads it just now: it is archived another time.
+        # Another process is reading the file, so it is archived another time.
         fresh.unlink()
         return Journal(path), rows
     fresh.rename(path)
@@ -81,14 +81,14 @@ def open_journal(path: Path, now: Ns) -> tuple[Journal, list[Row]]:
 
 
 def _archived_early(journal: Journal, today: date) -> Path | None:
-    """Return the file that was archived too early, right before this journal; else None.
+    """Return the file that was archived too early, right before this journal. None: there is none.
 
     A file was archived too early if its newest row is of today or later.
     """
     for path in _archived_since(journal.path.parent / ARCHIVE, today):
         with suppress(ConfigError):
             moved = Journal(path)
-            # Only its number of rows is asked for, which it keeps after it is closed.
+            # Only its number of rows is needed, and that stays known after it is closed.
             moved.close()
             if journal.follows(moved):
                 return path
@@ -132,15 +132,16 @@ def _brought_back(journal: Journal, early: Path) -> Journal:
 def still_counting(rows: Sequence[Row]) -> list[Row]:
     """Return the rows that still count on the next day.
 
-    They give the same open orders, lots, cash, differences and trading state. These rows count:
+    With them the open orders, lots, cash, differences and trading state are the same as before.
+    These rows count:
 
     - rows of open orders;
     - rows of stocks that are held or on order, back to the last moment at which they were neither;
     - rows of a day whose list is read again for an open order. KIS's list has all orders of the
       day, and an order without its rows would be taken for an external one.
     """
-    # The whole day is folded once before: only at its end is it known which orders are open, and
-    # the second pass needs the oldest of their days.
+    # The whole day is computed once before, because only at its end it is known which orders are
+    # open. The second pass needs the oldest of their days.
     first = min((_day(order) for order in State.fold(rows).books.live.values()), default=NEVER)
     last = {row_key(row): n for n, row in enumerate(rows) if is_order_fact(row)}
     state, since = State(), defaultdict[str, _Since](_Since)
@@ -149,9 +150,10 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
         _note(n, row, state, since, first, last)
     keys = {key for s in since.values() for key in s.keys}
     keys |= state.exits.watches.keys() | state.exits.alerts.keys()
-    # Each of these replaces the one of its kind and key before it.
+    # Each of these replaces the earlier one of its kind and key.
     newest = {(type(row), row.key): row for row in rows if isinstance(row, _NEWEST_ONLY)}
-    # By identity, because two rows may be equal in every value and only one of them counts.
+    # Rows are compared by identity, because two rows may be equal in every value, and only one of
+    # them counts.
     openings = {(id(row), code) for code, s in since.items() for row in s.openings}
     kept = [
         k
@@ -159,8 +161,8 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
         if (k := _kept(row, state, keys, openings)) is not None
         and (not isinstance(row, _NEWEST_ONLY) or newest[type(row), row.key] is row)
     ]
-    # The rows of stocks that were sold again are dropped, and their cash with them. One row carries
-    # the sum, so that position and cash stay those of the account.
+    # The rows of stocks that were sold again are dropped, and their cash with them. One row has the
+    # sum, so that position and cash stay equal to the account's.
     missing = state.flow - State.fold(kept).flow
     if state.opened is not None and missing:
         kept.append(AccountOpened(rows[-1].t, missing, ()))
@@ -175,12 +177,12 @@ class _Since:
         self.day = 0
         """Day of the newest order, YYYYMMDD."""
         self.last = 0
-        """Number of the last row of all these orders. It may come later in the file."""
+        """Number of the last row of all these orders. Rows of other stocks may come before it."""
         self.openings: list[AccountOpened | HoldingAdopted] = []
 
 
 def _day(order: Order) -> int:
-    # KIS names an order by the day on which it was sent. An order without a reply stands in the
+    # KIS identifies an order by the day on which it was sent. An order without a reply is in the
     # list of the day on which its POST began.
     return order.ref.day if order.ref is not None else day_number(order.sent_at or order.t)
 
@@ -209,8 +211,8 @@ def _note(
         chain.keys.add(order.key)
         chain.day = max(chain.day, _day(order))
         chain.last = max(chain.last, last[row_key(row)])
-        # An order that is opened again later is kept with all its fills, so the sales of those
-        # count too.
+        # An order that is opened again later is kept with all its fills, so the sales of these
+        # shares count too.
         is_over = order.is_ended and chain.day < first and chain.last <= n
         if is_over and _is_flat(state, order.code):
             del since[order.code]
@@ -219,10 +221,11 @@ def _note(
 def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]) -> Row | None:
     match row:
         case Notice() | RouteDecided() | DriftCleared() | OrderShown() | DecisionMade():
-            # Where an order was shown counts on its own trading day only, and that is over.
+            # The places at which an order was shown count only on its trading day, which is over.
             return None
         case AgentNoted(record=record):
-            # An agent notes each change of what it keeps. The newest note has all of it.
+            # An agent's record is written at each change of its ``keep`` fields. The newest record
+            # has all of them.
             return row if state.agents.get(record.agent) is row else None
         case DriftFound():
             return row if state.drifts.get((row.subject, row.what)) is row else None
@@ -238,7 +241,7 @@ def _kept(row: Row, state: State, keys: set[str], openings: set[tuple[int, str]]
 
 
 def _is_flat(state: State, code: str) -> bool:
-    """Return whether no shares of the stock are held and no order of it is open."""
+    """Return whether no share of the stock is held and no order of it is open."""
     books = (state.books.account, *state.books.agents.values())
     return not any(b.position(code).qty for b in books) and not any(
         o.code == code for o in state.books.live.values()

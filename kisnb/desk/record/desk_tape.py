@@ -1,13 +1,13 @@
 """Writes the desk's tape: all that the desk publishes about the market and orders.
 
-The desk's loop only collects. A thread packs and writes, so a slow disk delays no order, and a full
-disk stops no order:
+The desk's event loop only collects. A thread packs and writes, so a slow disk delays no order, and
+a full disk stops no order:
 
     loop      add() ─► Collector ──every half second──► queue
     thread                                               queue ─► TapeWriter ─► disk
     loop      report() ◄──────────── what went wrong, once
 
-What could not be written is a gap of the tape, which the tape itself names.
+If events could not be written, the tape has a gap, and the tape itself says so.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from kisnb.history.tape.writer import Collector, TapeBlock, gap_block
 from kisnb.market import sessions
 
 FLUSH_SECONDS = 0.5
-"""The longest wall time for which an event waits in memory. It is lost if the process dies."""
+"""The longest wall time for which an event is only in memory. If the process dies, it is lost."""
 MOST_COLLECTED = 1024 * 1024
-"""Number of collected bytes above which events are written at once."""
+"""With more collected bytes than this, events are written at once."""
 MOST_WAITING = 64 * 1024 * 1024
-"""The most bytes that wait for a slow disk. Later events are left out and named as a gap."""
+"""The most bytes that wait for a slow disk. Later events are left out, and a gap is written."""
 CLOSE_SECONDS = 2.0
 """The longest wall time for which the end of the desk waits for the last blocks."""
 AFTER_CLOSE: Ns = 60 * SECOND
@@ -49,11 +49,11 @@ STOPPED = "the desk stopped"
 
 
 class DeskTape:
-    """Writes the events that the desk publishes to a tape, one file a day below ``folder``.
+    """Writes the events that the desk publishes to a tape, one file a day in ``folder``.
 
     ``name`` distinguishes two simulated days of one date. ``hide`` removes secrets from a text.
     ``report`` gets a sentence for people when the tape has trouble, once for each trouble.
-    ``close_tapes`` brings tapes into their final form, in another process.
+    ``close_tapes`` rewrites tapes in their final form, in another process.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class DeskTape:
         self._waiting = 0
         """Bytes that the thread has not written yet."""
         self._dropped: Ns = 0
-        """The moment of the first event that was left out because too much waited. 0: no gap."""
+        """The moment of the first event that was left out. 0: no event was left out."""
         self._work: queue.SimpleQueue[TapeWork] = queue.SimpleQueue()
         self._begin_day(now)
         worker = TapeWorker(
             self._work, limits, self._on_written, self._on_trouble, close_tapes, self._loop
         )
-        # A daemon: a disk that hangs must not keep the process from its end.
+        # The thread is a daemon, so that a disk that hangs does not stop the process from ending.
         self._thread = threading.Thread(
             target=worker.run, args=(self.path,), name="tape", daemon=True
         )
@@ -125,7 +125,7 @@ class DeskTape:
         self._midnight = kst(day + timedelta(days=1), 0)
         over = max(sessions.boundaries(day), default=self._midnight) + AFTER_CLOSE
         self._due = over if now < over else self._midnight
-        """When the day's tape must be closed. After that: when the next day begins."""
+        """When the day's tape must be closed. Once it is closed: when the next day begins."""
 
     def _pass_due(self, now: Ns) -> None:
         self._hand_over()
@@ -136,7 +136,7 @@ class DeskTape:
             self._due = self._midnight
 
     def _hand_over(self) -> None:
-        """Give the collected events to the thread. Drop them if too many bytes wait for it."""
+        """Give the collected events to the thread. Drop them if too many bytes wait already."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -149,7 +149,7 @@ class DeskTape:
                 self._report("the disk is too slow for the tape, which has a gap; trading goes on")
             return
         if self._dropped:
-            # The gap goes before what comes after it.
+            # The gap is written before the events that come after it.
             self._put(gap_block(self._dropped, pending.first, "the disk was too slow"))
             self._dropped = 0
         self._put(pending)
@@ -158,7 +158,7 @@ class DeskTape:
         self._waiting += len(pending.raw)
         self._work.put(NewBlock(self.path, self._label, pending))
 
-    # from the thread, in the loop
+    # called by the thread, run in the loop
 
     def _on_written(self, size: int) -> None:
         self._waiting -= size

@@ -1,4 +1,4 @@
-"""The journal: one SQLite file (WAL), append only, every append synced before it returns.
+"""The journal: one SQLite file (WAL) to which rows are appended. Each append returns once synced.
 
 Journals of past days are moved to the archive, never deleted. A file that cannot be read is refused
 and left as it is.
@@ -39,7 +39,7 @@ FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITH
 
 
 class JournalLost(DeskError):
-    """Raised when a row could not be written. Then nothing may be sent any more."""
+    """A row could not be written. From then on nothing may be sent."""
 
 
 class Journal:
@@ -52,7 +52,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.exists() and next_path(path).exists():
-            # The machine went down after the old file was moved away.
+            # The machine stopped after the old file was moved away.
             next_path(path).rename(path)
         _check_kind(path)
         try:
@@ -96,8 +96,8 @@ class Journal:
         """Write a test value. Raises JournalLost while rows cannot be written."""
         try:
             self._check_place()
-            # A real write of a value that changes: nothing less shows that the disk is full or can
-            # only be read.
+            # This really writes a changed value. Nothing less shows whether the disk is full or
+            # read-only.
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('checked', abs(random()))")
         except (sqlite3.Error, OSError) as e:
             raise JournalLost(f"the journal cannot be written ({e})", _cure(e)) from e
@@ -111,26 +111,26 @@ class Journal:
     def published_after(self, number: int) -> tuple[int, bytes]:
         """Return the published rows after row ``number``, and the number of the row before them.
 
-        The rows are one JSON array. If this file does not reach back to ``number``, the array has
-        all published rows of the file. Raises JournalLost.
+        The rows are one JSON array. If this file does not have the row after ``number``, the array
+        has all published rows of the file. Raises JournalLost.
         """
         count = self.published - number
-        # Of the rows before ``whole_from`` only those that still count were taken over, under no
-        # numbers of their own. A new session gets all that there is. One that comes back sees by
-        # the number of the first row that it cannot go on.
+        # Of the rows before ``whole_from`` only those that still count were copied, and they have
+        # no numbers. A new session gets all rows. A session that returns sees by the number of the
+        # first row that it cannot continue.
         if number < self._whole_from or count < 0:
             number, count = self._before, self.published - self._before
         sql = f"SELECT body FROM rows WHERE {PUBLISHED} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         try:
-            # The numbers are counted from the end, because rows that only the desk needs stand in
-            # between and have none.
+            # The numbers are counted from the end, because rows that only the desk needs are in
+            # between and have no number.
             newest = self._db.execute(sql, (count,)).fetchall()
         except sqlite3.Error as e:
             raise JournalLost(f"the journal cannot be read ({e})", _cure(e)) from e
         return number, array_of(body for (body,) in reversed(newest))
 
     def follows(self, moved: Journal) -> bool:
-        """Return whether this file was begun when ``moved`` was moved away."""
+        """Return whether this file was begun when the journal ``moved`` was moved away."""
         return self._whole_from > 0 and self._whole_from == moved.published
 
     def own_rows(self) -> list[Row]:
@@ -159,10 +159,10 @@ class Journal:
     def move_to(self, folder: Path, stem: str) -> Path | None:
         """Close the journal with all rows in one file, move that file, and return its new path.
 
-        None when another process is reading it: then it is closed and not moved.
+        None: another process is reading it. Then the journal is closed and not moved.
         """
-        # The newest rows may stand in SQLite's side file (-wal), which the rename would leave
-        # behind. The checkpoint brings them into the file itself.
+        # The newest rows may be in SQLite's side file (-wal), which a rename would leave behind.
+        # The checkpoint writes them into the file itself.
         busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self.close()
         if busy:
@@ -177,7 +177,7 @@ class Journal:
         self._db.close()
 
     def _check_place(self) -> None:
-        """Raise FileNotFoundError if the file was removed or replaced: its rows would be lost."""
+        """Raise FileNotFoundError if the file was removed or replaced. Its rows would be lost."""
         try:
             inode = self.path.stat().st_ino
         except FileNotFoundError:
@@ -207,9 +207,9 @@ def read_journal(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _check_kind(path: Path) -> None:
-    """Raise ConfigError for a file that is no SQLite file, before SQLite touches it.
+    """Raise ConfigError for a file that is not an SQLite file, before SQLite changes it.
 
-    A file with a damaged header is refused too, and does not become a new journal.
+    A file with a damaged header is refused too. Otherwise it would become a new, empty journal.
     """
     try:
         with path.open("rb") as file:
@@ -228,7 +228,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # SQLite gives its side files the mode of the file.
+    # SQLite gives its side files the mode of the main file.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
@@ -260,7 +260,7 @@ def _open(path: Path) -> sqlite3.Connection:
             )
         elif version != SCHEMA_VERSION:
             _migrate(db, path, version)
-        # A damaged page is found now, and not when the row of an order is to be written.
+        # A damaged page is found now, and not later when the row of an order must be written.
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise sqlite3.DatabaseError(" ".join(sound.split()))

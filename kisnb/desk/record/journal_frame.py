@@ -46,7 +46,7 @@ def journal_frame(path: Path) -> pl.DataFrame:
         "text": pl.String,
         "body": pl.String,
     }
-    # Facts name their order by its key alone. Agent, stock and side stand in the row that began the
+    # Facts name their order only by its key. Agent, stock and side are in the row that began the
     # order, which comes before.
     intents: dict[str, Intent] = {}
     rows = []
@@ -85,8 +85,8 @@ def find_journal(mode: Mode) -> Path:
         raise ConfigError(
             f"there is no journal of {mode}", "it begins with the first desk of that mode"
         )
-    # Each simulated day, and each account, has a folder of its own: the one that was written last
-    # is the newest.
+    # Each simulated day and each account has its own folder. The one that was written last is the
+    # newest.
     return max(found, key=lambda p: p.stat().st_mtime_ns)
 
 
@@ -100,8 +100,8 @@ def _without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
 def write_frame(frame: pl.DataFrame, target: Path) -> None:
     """Write a DataFrame to a .parquet, .csv or .ndjson file, by the suffix of ``target``.
 
-    People open a .csv in a spreadsheet, which would calculate a text that begins with "=". So in a
-    .csv such a text gets an apostrophe before it. The other formats hold the texts exactly. Raises
+    People open a .csv in a spreadsheet, which would compute a text that begins with "=". So in a
+    .csv such a text gets an apostrophe in front. The other formats keep texts unchanged. Raises
     BadInput for any other suffix, ConfigError when the file cannot be written.
     """
     try:

@@ -1,4 +1,4 @@
-"""A halt that the desk could not journal. A file beside the journal keeps it for the next start."""
+"""A halt that the desk could not journal: a file beside the journal keeps it for the next start."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class KeptHalt:
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEPT
         self._flatten = folder / KEPT_FLATTEN
-        """An empty file for a flatten, because a full disk may still take a file name."""
+        """An empty file that means a flatten, because a full disk may still accept a file name."""
         self._wish: Halt | None = None
-        """The kept halt, even if the file does not contain it yet. None: no halt is kept."""
+        """The kept halt, also while the file does not contain it yet. None: no halt is kept."""
         self._is_written = False
 
     def keep(self, wish: Halt) -> bool:
@@ -35,7 +35,7 @@ class KeptHalt:
         return self.write()
 
     def write(self) -> bool:
-        """Write the halt that is kept in memory, if there is one.
+        """Write the halt from memory to the file, if there is one.
 
         Return whether the file has it.
         """
@@ -45,8 +45,8 @@ class KeptHalt:
         try:
             write_private(self._path, body)
         except OSError:
-            # A full disk has often still room for a name. A halt without its reason is better than
-            # none.
+            # A full disk often still has room for a file name. A halt without its reason is better
+            # than none.
             return self._mark(self._wish)
         self._is_written = True
         return True
@@ -62,7 +62,7 @@ class KeptHalt:
         return True
 
     def read(self) -> Halt | None:
-        """Return the halt that an earlier desk process kept; None when it kept none.
+        """Return the halt that an earlier desk process kept. None when it kept none.
 
         A file that cannot be read counts as a halt.
         """
@@ -71,8 +71,8 @@ class KeptHalt:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError):
-            # In doubt the desk is halted: a halt too much can be lifted, an order too much cannot
-            # be taken back.
+            # In doubt the desk is halted, because a halt can be lifted but an order cannot be
+            # undone.
             return Halt(LOST, flatten=self._flatten.exists())
 
     def forget(self) -> None:
@@ -83,5 +83,6 @@ class KeptHalt:
 
 
 def _both(old: Halt, new: Halt) -> Halt:
-    # The reason is the newest one, but no wish is lowered: a pull never makes another one weaker.
+    # The reason is the newest one. The state is never weakened: a pull never makes an earlier one
+    # weaker.
     return Halt(new.reason, stronger(old.state, new.state), old.flatten or new.flatten)

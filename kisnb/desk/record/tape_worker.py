@@ -21,17 +21,19 @@ from kisnb.history.tape.folder import make_room, sweep, tapes_in
 from kisnb.history.tape.writer import TapeBlock, TapeWriter, gap_block
 
 CHECK_BYTES = 16 * 1024 * 1024
-"""Growth of the tape after which the size of the folder is checked again."""
+"""After this growth of the tape, the size of the folder is checked again."""
 QUIET_SECONDS = 30.0
-"""Wall time after a desk's start at which the tapes of earlier days are closed. During the start
-the desk needs the machine itself."""
+"""Wall time after a desk's start at which the tapes of earlier days are closed.
+
+During its start the desk needs the machine itself.
+"""
 NO_RUN = "the desk did not run"
 
 log = logging.getLogger(__name__)
 
 
 class TapeLimits(NamedTuple):
-    """The most bytes and days that the tapes of a desk may take."""
+    """The most bytes and days of all tapes of a desk together."""
 
     most_bytes: int
     most_days: int
@@ -46,25 +48,27 @@ class NewBlock(NamedTuple):
 
 
 class AllWritten(NamedTuple):
-    """A request in the worker's queue: complete ``done`` when everything before it is on disk."""
+    """A request in the worker's queue: complete ``done`` once all earlier requests are on disk."""
 
     done: asyncio.Future[None]
 
 
 class DayOver(NamedTuple):
-    """A request in the worker's queue: bring a day's tape into its final form."""
+    """A request in the worker's queue: rewrite a day's tape in its final form."""
 
     path: Path
 
 
 CloseTapes: TypeAlias = Callable[[Sequence[Path], bool], object]
-"""Brings tapes into their final form in another process. If the second value is True, it returns
-only when that is done."""
+"""Rewrites tapes in their final form, in another process.
+
+If the second argument is True, it returns only when that is done.
+"""
 TapeWork: TypeAlias = NewBlock | AllWritten | DayOver | None
 
 
 class TapeWorker:
-    """Carries out the requests of its queue in a thread of its own."""
+    """Carries out the requests of its queue in its own thread."""
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class TapeWorker:
         self._checked = 0
         """Size of the tape at the last check of the folder's size."""
         self._missing: tuple[Ns, str] | None = None
-        """Since when nothing could be written, and why. None: the tape can be written."""
+        """Since when no event could be written, and why. None: the tape can be written."""
         self._seen: set[Path] = set()
         """The tapes that this desk has written to."""
         self._full: Path | None = None
@@ -107,7 +111,7 @@ class TapeWorker:
                 self._do(work)
             if is_waiting and time.monotonic() >= due:
                 is_waiting = False
-                # A desk that died, or whose machine was switched off, did not close its day.
+                # If the desk died or the machine was switched off, the day's tape was not closed.
                 self._close([path for path in tapes_in(today.parent) if path != today])
         self._end_writer()
 
@@ -169,7 +173,10 @@ class TapeWorker:
         return writer
 
     def _make_room(self, writer: TapeWriter) -> None:
-        """Remove the oldest tapes. End the tape when it alone is too large. Raises OSError."""
+        """Remove the oldest tapes. If the current tape alone is too large, end it.
+
+        Raises OSError.
+        """
         self._checked = writer.size
         make_room(writer.path.parent, writer.path, *self._limits)
         if writer.size > self._limits.most_bytes:
@@ -186,7 +193,7 @@ class TapeWorker:
         try:
             self._close_tapes(opened, wait)
         except OSError as e:
-            # They stay as they were written, which can be read too.
+            # The tapes stay in the form in which they were written, which can be read too.
             log.warning("tapes could not be closed: %s", e)
 
     def _end_writer(self) -> None:
@@ -199,7 +206,7 @@ class TapeWorker:
         self._tell(self._on_trouble, text)
 
     def _tell(self, call: Callable[..., None], *values: object) -> None:
-        # A loop that has ended has nobody left to tell.
+        # The loop has ended, so nobody can be told.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *values)
 

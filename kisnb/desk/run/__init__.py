@@ -1,1 +1,1 @@
-"""The desk's host, which runs the core's effects, and its clock, lockstep and safety checks."""
+"""The desk's host, which runs the core's effects, with its clock, lockstep and safety checks."""

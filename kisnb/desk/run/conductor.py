@@ -3,10 +3,10 @@
 At rest means three things:
 
 - no call to the broker is under way;
-- every frame that the simulator has sent is received;
+- every frame that the simulator has sent was received;
 - every session has handled every event.
 
-Frames are held back until all of a moment are here, so that a run can be repeated.
+Frames are held back until all frames of a moment have come, so that a run can be repeated.
 
     woken ─► calls under way? ─► wait ─► frames missing? ─► receive them
                                               │ no
@@ -32,8 +32,10 @@ from kisnb.events import ClockMoved, Depth, Event, Tick, Trouble
 from kisnb.events import LinkDown as LinkWasLost
 
 PATIENCE = 5.0
-"""The longest wall time for which a busy session may stop the clock, seconds. Then the clock
-moves on without it, and a trouble names it."""
+"""The longest wall time for which a busy session may stop the clock, seconds.
+
+After that the clock moves on without it, and a trouble names it.
+"""
 POLL = 0.02
 
 
@@ -71,7 +73,7 @@ class Conductor:
         self._publish = publish
         self._held: list[Sequence[Event]] = []
         self._due = asyncio.Event()
-        # What the simulator sent before is not counted yet.
+        # Frames that the simulator sent before are not counted yet.
         self._unsynced = True
         self._named: set[str] = set()
         self._moving = asyncio.Lock()
@@ -79,9 +81,9 @@ class Conductor:
         self.lockstep = False
 
     def receive(self, events: Sequence[Event]) -> None:
-        """Receive a frame.
+        """Receive the events of a frame.
 
-        In lockstep it is handled when all frames of its moment are here.
+        In lockstep they are handled once all frames of their moment have come.
         """
         if self.lockstep:
             self._held.append(events)
@@ -92,7 +94,7 @@ class Conductor:
     def wake(self, *, calls: bool = False) -> None:
         """Let ``run`` check again.
 
-        ``calls``: a call to the broker ended, so frames may be coming.
+        ``calls`` True: a call to the broker has ended, so frames may be coming.
         """
         self._unsynced = self._unsynced or calls
         self._due.set()
@@ -104,8 +106,8 @@ class Conductor:
             state = await self._control.state(self._host.broker.local_port)
             self.lockstep = self._host.serial = speed == 0
             self._unsynced = True
-            # Nobody releases frames any more when the clock runs free, so those that wait are
-            # handed over now.
+            # When the clock runs free, frames are no longer held back, so waiting frames are
+            # handled now.
             self._release()
             self._clock.set(state.now, speed)
             self._due.set()
@@ -151,7 +153,7 @@ class Conductor:
             return self._later(not self._host.broker.settled)
         if self._unsynced or self._held:
             return await self._sync()
-        # Time moves only for somebody who waits for it. Else a day would run away while a person
+        # Time moves only while a call waits for it. Otherwise the day would go on while a person
         # thinks about the next line.
         if not any(r.waiting for r in self._followed()) and not self._host.activity.at_rest:
             return False
@@ -161,16 +163,16 @@ class Conductor:
 
     def _later(self, poll: bool) -> bool:
         if poll:
-            # A call that ends wakes the conductor. A subscription that is confirmed does not, so it
-            # is polled for.
+            # The end of a call wakes the conductor. The confirmation of a subscription does not, so
+            # it is polled.
             asyncio.get_running_loop().call_later(POLL, self._due.set)
         return False
 
     async def _sync(self) -> bool:
-        """Receive what the simulator has sent, without moving its clock.
+        """Receive the frames that the simulator has sent, without moving its clock.
 
-        Return whether more may be done at once. If a call has begun meanwhile, the frames that it
-        caused are received after the call has ended, because its reply may still be missing.
+        Return whether more can be done at once. If a call has begun meanwhile, its frames are
+        received after the call has ended, because its reply may still be missing.
         """
         if not await self._all_here() or not self._host.quiet:
             self._unsynced = True
@@ -179,15 +181,17 @@ class Conductor:
         return True
 
     async def _all_here(self) -> bool:
-        """Wait for the frames that the simulator has sent. Return False when it has sent more."""
+        """Wait for all frames that the simulator has sent.
+
+        Return False when it has sent more since.
+        """
         broker, port = self._host.broker, self._host.broker.local_port
-        # Cleared before the question: a call that ends while the question is under way sets it
+        # This is cleared before the question, because a call that ends during the question sets it
         # again.
         self._unsynced = False
         state = await self._control.state(port)
         await self._receive(port, state.frames)
-        # A new connection counts its frames from zero, so its number says nothing about the old
-        # one.
+        # A new connection counts its frames from zero, so the two numbers cannot be compared.
         more = port is not None and broker.frames != state.frames
         return not (self._unsynced or more or broker.local_port != port)
 
@@ -199,15 +203,15 @@ class Conductor:
         if target is None:
             return False
         before, port = broker.frames, broker.local_port
-        # A moment that is past is due now, because time does not go back. The simulator does not
-        # move while it has frames on their way, which ``before`` tells it.
+        # A past moment is due now, because time does not go back. The simulator does not move while
+        # frames are on their way; ``before`` tells it that.
         stepped = await self._control.step(max(target, self._clock.now()), port, before)
         await self._receive(port, stepped.frames)
         if stepped.moved:
             self._clock.set(stepped.now)
             await _settle()
-        # Events carry the time with them. After a step without any, sessions learn the time from
-        # this event.
+        # Events contain the time. After a step without events, sessions learn the time from this
+        # event.
         if not self._release() and stepped.moved:
             self._publish(ClockMoved(stepped.now))
         return True
@@ -231,7 +235,7 @@ class Conductor:
     async def _seen(self, seconds: float) -> None:
         """Wait for a change, at most for ``seconds`` of wall time."""
         with suppress(TimeoutError):
-            # wait_for of Python 3.11 loses a cancel that comes together with the change.
+            # wait_for of Python 3.11 loses a cancellation that comes together with the change.
             async with asyncio.timeout(seconds):
                 await self._due.wait()
 
@@ -243,7 +247,7 @@ class Conductor:
         return bool(held)
 
     def _followed(self) -> list[Rider]:
-        """Return the sessions whose last report says what they wait for now.
+        """Return the sessions whose last report still says what they wait for.
 
         A session whose own loop is blocked is left out. It has sent no report since it was woken,
         so its last report names a wait that is over.
@@ -278,20 +282,20 @@ class Conductor:
                 break
             self._due.clear()
             await self._seen(left)
-            # A session has ordered meanwhile. The call goes first, and then everything is looked at
+            # A session has ordered meanwhile. The call comes first, and then everything is checked
             # again.
             if not self._host.quiet:
                 return True
         return True
 
     def caught_up(self, name: str) -> None:
-        """Wait for this session again from now on, because it has reported."""
+        """Note that this session has reported, so that the clock waits for it again."""
         self._named.discard(name)
 
 
 async def _settle() -> None:
-    """Let tasks that were woken at this moment run up to their next wait."""
-    # The first turn wakes the tasks, and the others let them go on.
+    """Let the tasks that were woken at this moment run until they wait again."""
+    # The first round of the loop wakes the tasks, the others let them run.
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -299,7 +303,7 @@ async def _settle() -> None:
 def _received_at(now: Ns, event: Event) -> Event:
     """Return the event with ``now`` as its time of receipt.
 
-    The frame arrived earlier, while the clock still stood at the previous moment.
+    The frame arrived earlier, while the clock was still at the previous moment.
     """
     return (
         msgspec.structs.replace(event, received=now) if isinstance(event, Tick | Depth) else event

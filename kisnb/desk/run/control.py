@@ -1,4 +1,4 @@
-"""The client of the simulator's control URL, for desk and session."""
+"""The client of the simulator's control URL, used by desk and session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SimState(msgspec.Struct, frozen=True):
 
 
 class Stepped(msgspec.Struct, frozen=True):
-    """The result of a step: True if the clock moved, its time, and the number of frames sent."""
+    """The result of a step: whether the clock moved, its time, and the number of frames sent."""
 
     moved: bool
     now: Ns
@@ -72,7 +72,7 @@ class ControlClient:
             await self._http.close()
 
     async def ask(self, verb: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """POST ``body``, or GET when there is no body, and return the reply.
+        """POST ``body``, or GET without a body. Return the reply.
 
         Raises BadInput with the simulator's words when it refuses.
         """
@@ -93,8 +93,8 @@ class ControlClient:
         self, method: str, verb: str, body: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
         if self._http is None:
-            # Made at the first call, because it needs a running loop. A step may play hours of the
-            # market, so the time for a reply is long.
+            # It is made at the first call, because it needs a running loop. A step may play hours
+            # of the market, so the time limit for a reply is long.
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         try:
             async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:

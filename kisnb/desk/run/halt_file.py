@@ -48,7 +48,7 @@ class HaltFile:
         self._unseen = ""
         """Why the file could not be checked. Empty: the last check succeeded."""
         self._is_kept = False
-        """True if the desk cannot write its journal and keeps the halt already."""
+        """True if the desk cannot write its journal and has kept the halt in a file already."""
 
     def start(self) -> None:
         """Check now, and then four times a second."""
@@ -78,8 +78,8 @@ class HaltFile:
             try:
                 self._check()
             except Exception as e:
-                # Whatever it is, the next check may succeed. A watch that ends would overlook the
-                # file.
+                # Whatever the error is, the next check may succeed. If the watch ended, the file
+                # would be overlooked.
                 log.exception("the HALT file")
                 self._report_unseen(repr(e))
 
@@ -92,7 +92,7 @@ class HaltFile:
         if self._unseen:
             self._unseen = ""
             self._report("the HALT file can be checked again")
-        # A desk that can write keeps nothing: its state alone says whether it is halted.
+        # A desk that can write needs no kept halt: its state says whether it is halted.
         if self._host.broken is None:
             self._is_kept = False
         if exists and not self._is_halted():
@@ -102,22 +102,22 @@ class HaltFile:
     def _exists(self) -> bool:
         """Return whether the file exists. Raises OSError when that cannot be checked."""
         try:
-            # A link that points nowhere counts too: the person who made it means a halt.
+            # A symbolic link to nothing counts too, because the person who made it wants a halt.
             self._file.lstat()
         except FileNotFoundError:
             return False
         return True
 
     def _is_halted(self) -> bool:
-        # A pull whose steps are still under way counts. Else the file would pull again at each
-        # check.
+        # A pull whose steps are still under way counts as halted. Otherwise the file would pull
+        # again at each check.
         return self._is_kept or self._host.core.state.coming_halt == "halted"
 
     def _reason(self) -> str:
         try:
             text = self._file.read_text("utf-8", errors="replace").strip()
         except OSError:
-            # A file that exists and cannot be read halts all the same. Only its reason is missing.
+            # A file that cannot be read halts all the same. Only the reason is missing.
             text = ""
         return text[:MOST_CHARACTERS] or f"the file {HALT_FILE} exists in the state folder"
 

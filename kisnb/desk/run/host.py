@@ -31,7 +31,7 @@ class DeskHost:
     """Core, journal and broker of one account, on one event loop.
 
     With ``serial`` (lockstep) the calls to the broker run one after another, in the order in which
-    they were begun, so that a run can be repeated. Else they run side by side.
+    they began, so that a run can be repeated. Otherwise they run at the same time.
     """
 
     def __init__(
@@ -50,20 +50,24 @@ class DeskHost:
         self.serial = False
         self.pending = 0
         """Number of calls that have begun and not ended."""
-        # The broker asks just before the first byte of an order goes out, which may be long after
-        # the order was routed: it waits behind the rate limit.
+        # The broker asks right before the first byte of an order goes out. That may be long after
+        # the order was routed, because it waits in the rate limiter.
         broker.may_send = self._may_send
         self.on_call_ended: Callable[[], None] = lambda: None
         """Called when a call has ended."""
         self.before_call: Callable[[], Awaitable[None]] = _at_once
-        """With ``serial``: awaited before a call begins, so that all consequences of the last call
-        are handled first."""
+        """With ``serial``: awaited before a call begins.
+
+        All effects of the last call come first.
+        """
         self.journal = journal
         self.dropped: set[str] = set()
         """Keys of orders that were dropped because the journal could not be written."""
         self.broken: JournalLost | None = None
-        """Why the journal could not be written; None when it can. If set, nothing is sent any more,
-        and submitted messages are dropped."""
+        """Why the journal could not be written. None: it can be written.
+
+        If it is set, nothing is sent any more, and submitted messages are dropped.
+        """
         self.kept_halt = KeptHalt(journal.path.parent)
         self._publish = publish
         self.kis = KisCalls(broker, core.rules, clock, self.submit, publish)
@@ -73,7 +77,7 @@ class DeskHost:
 
     @property
     def quiet(self) -> bool:
-        """True when no call is under way that could change something before the clock moves."""
+        """True when no call is under way whose result could come before the clock moves."""
         return self.activity.quiet and (not self.pending or self.activity.at_rest > 0)
 
     def start(self) -> None:
@@ -81,13 +85,13 @@ class DeskHost:
         self._run(self.core.start(self.clock.now()))
         if (wish := self.kept_halt.read()) is not None:
             self.submit(wish)
-            # A kept halt is forgotten only when its row is written. Else the next life finds it
-            # again.
+            # A kept halt is forgotten only when its row is written. Otherwise the next desk finds
+            # it again.
             if self.broken is None:
                 self.kept_halt.forget()
 
     def submit(self, message: CoreMessage) -> None:
-        """Hand a message to the core and run its effects.
+        """Submit a message to the core and run its effects.
 
         Drop it if the journal cannot be written.
         """
@@ -129,7 +133,8 @@ class DeskHost:
         for task in list(self._tasks):
             task.cancel("the desk closes")
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # The stream ends before the journal: a notice that still comes must find it open.
+        # The stream ends before the journal, because the row of a last notice must still be
+        # written.
         await self.broker.close()
         self.journal.close()
 
@@ -144,7 +149,7 @@ class DeskHost:
             await work
 
     async def wait_until_quiet(self) -> None:
-        """Wait until no call is under way, so that a session that attaches finds a settled state.
+        """Wait until no call is under way, so that an attaching session finds a clear state.
 
         After SETTLE_SECONDS of wall time the wait ends all the same. Then the session attaches to a
         busy desk.
@@ -163,7 +168,7 @@ class DeskHost:
                 case Publish(event=event):
                     self._publish(event)
                 case Persist(rows=rows):
-                    # The effects behind these rows would leave without them.
+                    # The effects after these rows must not run without them.
                     if not self._persist(rows):
                         return
                 case WakeAt(t=t):
@@ -174,7 +179,7 @@ class DeskHost:
     def _persist(self, rows: Sequence[Row]) -> bool:
         """Write and sync rows to the disk. Return whether that worked.
 
-        When it failed, the core knows more than its journal and must not be used any more.
+        If it failed, the core has applied more than its journal has, and must not be used any more.
         """
         try:
             self.journal.append(rows)
@@ -198,12 +203,12 @@ class DeskHost:
     def _drop(self, message: object, why: JournalLost) -> None:
         now = self.clock.now()
         match message:
-            # Prices are shown on, because a person may have to decide at KIS.
+            # Prices go on, because a person may have to act in KIS's app.
             case Tick() | Depth():
                 self._publish(message)
             case Submit(intent=intent) | ReviseOrder(intent=intent):
-                # The journal has this order from before it broke. The order lives on, so it is not
-                # reported as dropped.
+                # The journal had this order before it broke. The order may be in the market, so it
+                # is not reported as dropped.
                 if intent.key not in self.core.state.books.orders:
                     self._drop_order(intent.key, why)
             case CancelOrder(key=key):
@@ -236,7 +241,7 @@ class DeskHost:
             self._publish(step)
 
     def _wake_at(self, t: Ns) -> None:
-        # The core asks again for the same moment in many turns. One task for each moment is enough.
+        # The core asks for the same moment in many turns. One task for each moment is enough.
         if t in self._wakes:
             return
         self._wakes.add(t)

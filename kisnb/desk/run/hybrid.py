@@ -1,7 +1,7 @@
 """A hybrid desk: orders and account are paper, prices and market channels come from a live desk.
 
-KIS takes one WebSocket session per appkey. So this desk asks the desk that owns the live appkey,
-and never KIS. The live desk is started when it does not run, and started again when it is gone.
+KIS allows one WebSocket session per appkey. So for prices this desk asks the desk that owns the
+live appkey, and never KIS. It starts the live desk when that does not run, also later.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MARKET = (Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, GapFound)
 
 
 class QuotesDesk:
-    """The client of a desk of another mode that gives the quotes. It attaches as a session does."""
+    """The client of the desk of another mode that gives the prices. It attaches like a session."""
 
     def __init__(self, mode: Mode, clock: Clock, find: Callable[[Mode], Desk]) -> None:
         """Prepare the client. ``find`` starts or finds the desk of a mode; it runs in a thread."""
@@ -69,8 +69,8 @@ class QuotesDesk:
         """
         client = await asyncio.to_thread(self._find, self.mode)
         loop = asyncio.get_running_loop()
-        # Before ``attach``: the first events may come right behind the snapshot. The client wakes
-        # us from its own thread.
+        # This comes before ``attach``, because the first events may come right after the snapshot.
+        # The client calls it in its own thread.
         client.on_ready(lambda: loop.call_soon_threadsafe(self._pump))
         try:
             await client.attach()
@@ -79,7 +79,7 @@ class QuotesDesk:
             raise
         self._client = client
         self.want(self._wants)
-        # Until now there was no client to drain, so what came meanwhile still waits.
+        # Until now no client was there to drain, so earlier events still wait.
         self._pump()
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class QuotesDesk:
         return reply.blocks, reply.complete
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a market channel that is wanted as ``records``."""
+        """Return the newest records of a market channel that was wanted as ``records``."""
         return (await self._asked(RecordsOf(tr_id, key))).rows
 
     async def _asked(self, query: Query[R]) -> R:
@@ -148,8 +148,8 @@ class QuotesDesk:
 
     def _handed_on(self, event: Event) -> Event | None:
         match event:
-            # The notices of that desk are of another account, and its lost connection is not ours.
-            # As a LinkDown agents would take it for the loss of their own orders' stream.
+            # The notices of that desk belong to another account, and its lost connection is not
+            # ours. With LinkDown agents would think that the stream of their own orders is lost.
             case SubscriptionChanged(channel=channel):
                 return event if channel != "notices" else None
             case LinkDown(t=t, text=text):
@@ -164,8 +164,8 @@ class QuotesDesk:
         while True:
             try:
                 await self.start()
-            # Whatever it is, it may pass. To give up would leave the prices standing without a
-            # word.
+            # Whatever the error is, it may pass. If the desk gave up, prices would stop without a
+            # message.
             except Exception as e:
                 if not isinstance(e, KisnbError):
                     log.exception("the quotes desk")
@@ -224,8 +224,8 @@ class HybridBroker(KisBroker):
 
     async def start(self) -> None:
         """Attach to the quotes desk, then start this desk's own connection to KIS."""
-        # The prices come first: a desk that was asked for with live quotes and cannot have them
-        # does not start.
+        # The prices come first: if a desk should have live quotes and cannot get them, it does not
+        # start.
         await self._quotes.start()
         try:
             await super().start()
@@ -239,7 +239,7 @@ class HybridBroker(KisBroker):
         await super().close()
 
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """Subscribe to notices at the own connection, and to everything else at the quotes desk."""
+        """Subscribe to notices at the own connection, and to the rest at the quotes desk."""
         # The notices of paper orders come over the paper host alone (H0STCNI9). That host lacks
         # most market channels, so all of these come from the other desk. Source: KIS's workbook.
         super().want([want for want in subscriptions if want.channel == "notices"])
@@ -252,8 +252,7 @@ class HybridBroker(KisBroker):
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:  # noqa: ARG002
         """Ask the quotes desk for the facts of a stock today.
 
-        ``is_described`` is not used, because the quotes desk looks into a list of stocks of its
-        own.
+        ``is_described`` is not used, because the quotes desk has its own list of stocks.
         """
         return await self._quotes.stock_day(code)
 
@@ -269,8 +268,8 @@ class HybridBroker(KisBroker):
         Any other call goes to the quotes desk.
         """
         api = APIS.get(name)
-        # The account is this desk's own. Most calls about the market do not exist at the paper host
-        # and end in EGW02006 (KIS's workbook: not offered in 모의투자).
+        # The account is this desk's own. Most calls about the market do not exist at the paper
+        # server and end with EGW02006 (KIS's workbook: not offered in 모의투자).
         if api is None or of_account(api):
             return await super().call(name, params)
         return await self._quotes.call(name, params)

@@ -1,4 +1,4 @@
-"""Makes the calls to KIS for the core's effects. Each ends with a message to the core."""
+"""Makes the calls to KIS for the core's effects. Each call ends with a message to the core."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOG = "see the desk's log for the details"
 class KisCalls:
     """Makes calls over one broker. When a call ends, ``submit`` gets a message with its result.
 
-    A call that fails gives a message too, because orders wait for it.
+    A failed call makes a message too, because orders wait for it.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class KisCalls:
                 reply = await self._broker.revise(
                     intent.key, send.ref, intent.qty, intent.price or 0
                 )
-        # Raised before the first byte of the order: nothing was sent.
+        # This is raised before the first byte of the order, so nothing was sent.
         except OrderDenied as e:
             reply = SendReply(intent.key, "kept", text=str(e))
-        # Raised before the POST as well: without a token nothing was sent.
+        # This is raised before the POST too: without a token nothing was sent.
         except (TokenError, ConfigError) as e:
             reply = SendReply(intent.key, "rejected", text=str(e))
         except Exception as e:
@@ -125,7 +125,7 @@ class KisCalls:
         except Exception as e:
             lacks.append(said(e))
             self._report("the orders of the day", e)
-        # A list that broke off proves nothing: an order that it lacks may be on its next page.
+        # An incomplete list proves nothing: a missing order may be on its next page.
         whole = page if page is not None and page.complete else None
         part = page if whole is None else None
         self._submit(OrdersRead(ask.query, whole, account, part, tuple(lacks)))
@@ -190,12 +190,12 @@ class KisCalls:
 
 
 def _missing(what: str, stated: OrderPage | Account) -> list[str]:
-    """Return a sentence for each thing that KIS's statement lacks; empty when it is complete."""
+    """Return a sentence for each missing part of KIS's statement. Empty when it is complete."""
     if stated.complete:
         return []
     return list(stated.bad) or [f"KIS did not give all pages of the {what}"]
 
 
 def said(error: BaseException) -> str:
-    """Return the text of an error for a person; its class when the error has no text."""
+    """Return the text of an error for a person. If the error has no text: its class."""
     return str(error) or type(error).__name__

@@ -1,6 +1,6 @@
-"""A person's decisions about a desk besides orders: lift a halt, arm it, accept a difference.
+"""Checks a person's decisions about a desk: lift a halt, arm it, accept a difference.
 
-Each reply is made after the journal was written. While the journal cannot be written nothing is
+Each reply comes after the journal was written. While the journal cannot be written nothing is
 lifted or armed, and the reply says so.
 """
 
@@ -27,12 +27,12 @@ from kisnb.trading.ports.queries import AcceptDifference, ArmDesk, LiftHalt, Tas
 from kisnb.trading.ports.replies import Failed, TextReply
 
 MOST_HOURS = 12
-"""The most hours of an arming: no longer than a trading day."""
+"""The most hours for which a desk can be armed: the length of a trading day."""
 TAIL_DIGITS = 4
 FREE_TRIES = 5
-"""Number of wrong entries after which arming pauses. A program must not try all 10,000."""
+"""After this number of wrong entries arming pauses, so that a program cannot try all 10,000."""
 PAUSES = Backoff.doubling(60.0, 3600.0)
-"""Pauses of arming, seconds of wall time. Each further wrong tail doubles the pause."""
+"""Pauses of arming: a minute, doubled by each further wrong entry, at most an hour. Wall time."""
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ log = logging.getLogger(__name__)
 class Tries:
     """Counts wrong entries of the account's last digits, and pauses arming after too many.
 
-    The pauses are wall time, because simulated time may jump.
+    Pauses are in wall time, because simulated time may jump.
     """
 
     def __init__(self) -> None:
         self._wrong = 0
         self._closed_until = 0.0
-        """End of the pause, monotonic."""
+        """End of the pause, on the monotonic clock."""
 
     def check_open(self) -> None:
         """Raise BadInput during a pause."""
@@ -72,8 +72,8 @@ class Tries:
 class Safety:
     """Checks a person's decision and submits it to the core.
 
-    ``is_tail`` returns True for the last digits of the account. It is None for a desk that needs
-    no arming.
+    ``is_tail`` returns whether a text is the last digits of the account. None: this desk needs no
+    arming.
     """
 
     def __init__(
@@ -108,7 +108,8 @@ class Safety:
 
         Raises DeskError when it could not be journaled. Then it has no effect.
         """
-        # Before and after: a journal that breaks while it writes this row has not written it.
+        # The journal is checked before and after: if it breaks while it writes this row, the row is
+        # not written.
         self._check_writable()
         self._host.submit(checked)
         self._check_writable()
@@ -125,13 +126,13 @@ class Safety:
             cure = "give a reason to lift the halt: %kis halt off the feed is back"
             raise BadInput("no reason was given", cure)
         self._check_writable()
-        # A flatten is ended first, and the halt stays. So one call never both stops the sells and
-        # lets buys pass.
+        # A flatten is ended first, and the halt stays. So one call cannot both stop the sells and
+        # let buys pass.
         if state.flatten_reason is not None:
             return self._end_flatten(query)
-        # A file that still exists would halt the desk again at its next check.
+        # A HALT file that still exists would halt the desk again at the next check.
         self._file.check_absent()
-        # The last steps of the kill switch set the state. They would undo a lift that comes now.
+        # The last steps of the kill switch set the state, and would undo a lift that comes now.
         if state.halting:
             raise BadInput(
                 "the kill switch is still running", "wait until its last step (notify) is shown"
@@ -182,7 +183,7 @@ class Safety:
         self._check_size(minutes, budget)
         self._check_tail(values.text(query.tail, "the tail of the account"))
         until = self._host.clock.now() + minutes * 60 * SECOND
-        # The core needs no tail, and what it does not get it cannot show.
+        # The core does not need the digits, and cannot reveal what it does not have.
         self._submit(ArmDesk("", minutes, budget, until))
         return f"{self._mode} is armed until {clock_text(until)} KST for buys of {budget:,} won"
 
@@ -206,7 +207,8 @@ class Safety:
         During a pause, raise BadInput for the right digits too.
         """
         assert self._is_tail is not None
-        # It is asked before the digits are compared, so that a right tail does not end a pause.
+        # This is checked before the digits are compared, so that the right digits do not end a
+        # pause.
         self._tries.check_open()
         if len(tail) != TAIL_DIGITS or not self._is_tail(tail):
             self._tries.wrong()

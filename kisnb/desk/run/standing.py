@@ -1,4 +1,4 @@
-"""The state of a desk in sentences: which orders pass, are held or unknown, and who is attached."""
+"""The state of a desk in sentences: which orders pass, wait or are unknown, and who is attached."""
 
 from __future__ import annotations
 

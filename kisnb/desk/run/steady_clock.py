@@ -1,8 +1,9 @@
-"""The desk's clock at a real host: the machine's time, made monotonic within a Korean day.
+"""The desk's clock at paper and live: the machine's time, which never goes back within a day.
 
-A person or a time server may set the machine's clock back, and it stops while the machine sleeps.
-Time must not go back for the orders, bars and budgets of a day. So the desk's clock goes on from
-its last time. At the next Korean midnight it takes the machine's time again. Jumps are reported.
+A person or a time server may set the machine's clock back, and the clock stops while the machine
+sleeps. For the orders, bars and budgets of a day time must not go back. So the desk's clock
+continues from its last time. At the next Korean midnight it uses the machine's time again. Jumps
+are reported.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from collections.abc import Callable
 from kisnb.clock import SECOND, Ns, kst_day
 
 BACK: Ns = SECOND // 2
-"""The largest step back that counts as a time server's correction. Then this clock stops for a
-moment, and nothing is reported."""
+"""The largest step back that counts as a time server's correction.
+
+Then this clock stops for a moment, and nothing is reported.
+"""
 AHEAD: Ns = 5 * SECOND
-"""If the wall clock gains more than this on the processor's clock, the machine slept or its clock
-was set."""
+"""If the wall clock gains more than this on the processor's clock, there was a jump.
+
+The machine slept, or its clock was set.
+"""
 NAP = 1.0
-"""The longest single sleep, seconds. A timer stops while the machine sleeps, so the wall clock is
-read again after each."""
+"""The longest single sleep, seconds.
+
+A timer stops while the machine sleeps, so the wall clock is read again after each sleep.
+"""
 
 
 class SteadyClock:
-    """A Clock over the machine's time.
+    """A Clock made from the machine's time.
 
     ``take_jumps`` returns sentences about jumps of the machine's clock since the last call.
     """
@@ -44,7 +51,7 @@ class SteadyClock:
     def now(self) -> Ns:
         """Return the time, UTC nanoseconds. It never goes back within a Korean day."""
         wall, ticking = self._wall(), self._ticking()
-        # Both clocks advance alike. Where they do not, the wall clock was set or the machine slept,
+        # Both clocks advance equally. If they do not, the wall clock was set or the machine slept,
         # and the difference is the jump.
         jumped = (wall - self._seen[0]) - (ticking - self._seen[1])
         before, self._seen = self._seen[0], (wall, ticking)
@@ -54,15 +61,15 @@ class SteadyClock:
                 f"the machine's clock was set back by {-jumped / SECOND:,.1f} s; the desk's goes on"
             )
         elif jumped > AHEAD:
-            # A clock that is set right again takes back the lead that this one got when it was set
-            # wrong.
+            # When the machine's clock is corrected, the lead that this clock got from the wrong
+            # time is removed.
             taken = min(self._ahead, jumped)
             self._ahead -= taken
             self._jumps.append(
                 f"the machine slept, or its clock was set forward, for {jumped / SECOND:,.1f} s: "
                 "what happened meanwhile was not seen"
             )
-        # At midnight nothing of the day is left that could see time go back.
+        # At midnight nothing of the old day is left for which time could go back.
         if self._ahead and kst_day(wall) > kst_day(before):
             self._ahead = 0
         self._last = max(self._last, wall + self._ahead)

@@ -1,12 +1,12 @@
 """The kernel's end of the desk's socket: a thread reads, and wakes the notebook's loop.
 
-No socket lives on the notebook's loop, so a cell that blocks delays no byte. ``ask_blocking`` needs
-nothing of that loop.
+The socket is not on the notebook's loop, so a cell that blocks the loop delays no byte.
+``ask_blocking`` does not need that loop either.
 
-An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in here. So cells and
-threads meet in C alone, at a Lock and at SimpleQueues: with those no interrupt leaves a lock
-behind. A Condition, an Event or a Future of ``concurrent.futures`` is Python inside. An interrupt
-could leave it locked, and then the threads would wait for ever.
+An interrupt can raise KeyboardInterrupt between any two steps of a cell, also in this module. So
+cells and threads share only objects that are written in C: a Lock and SimpleQueues. With these no
+interrupt leaves a lock behind. A Condition, an Event or a Future of ``concurrent.futures`` is
+written in Python. An interrupt could leave it locked, and then the threads would wait for ever.
 """
 
 from __future__ import annotations
@@ -55,13 +55,15 @@ from kisnb.trading.ports.queries import AnyQuery, Query, R
 from kisnb.trading.ports.replies import Failed, Reply
 
 ATTACH_SECONDS = 10.0
-"""Wall time after which a desk that took the connection and sends nothing counts as hung."""
+"""A desk that accepted the connection and sends nothing for this wall time counts as hung."""
 CLOSE_SECONDS = 0.5
 """The longest wall time for which ``close`` waits until the last messages are sent."""
 NEW = Back()
 _Receiver: TypeAlias = Callable[[Reply | DeskLost], object]
-"""A callback for the reply to a query, or for the loss of the desk. The thread that reads calls
-it. It must not raise."""
+"""Called with the reply to a query, or when the desk is lost. The reading thread calls it.
+
+It must not raise.
+"""
 CURE = "open the desk again with %kis open; what was journaled is safe"
 NO_SOCKET = "try again in a few seconds: a running desk makes a new one"
 
@@ -113,7 +115,7 @@ class DeskClient:
 
     @property
     def silence(self) -> float | None:
-        """Seconds of wall time for which the desk has not replied; None while it replies."""
+        """Seconds of wall time for which the desk has not replied. None while it replies."""
         return None if self.lost or self._closed else self._pulse.silence
 
     async def attach(self) -> Snapshot:
@@ -121,8 +123,8 @@ class DeskClient:
         self._connect()
         try:
             async with asyncio.timeout(ATTACH_SECONDS):
-                # A wait that is cancelled must not cancel the future, which the reading thread
-                # still sets.
+                # If the wait is cancelled, the future must not be, because the reading thread still
+                # sets it.
                 snapshot = await asyncio.shield(asyncio.wrap_future(self._snapshot))
         except TimeoutError:
             raise self._hung() from None
@@ -133,7 +135,7 @@ class DeskClient:
         """Connect, and return the desk's state, without a loop. Raises DeskLost or DeskError."""
         self._connect()
         try:
-            # The caller waits in its own thread: it has no loop, or its loop must not be needed.
+            # The caller waits in its own thread, because it has no loop, or must not need its loop.
             snapshot = self._snapshot.result(timeout)
         except concurrent.futures.TimeoutError:
             raise self._hung() from None
@@ -176,11 +178,11 @@ class DeskClient:
 
         def receive(reply: Reply | DeskLost) -> None:
             """Pass the reply from the thread that reads to the loop that waits for it."""
-            # In a loop that is closed nobody waits any more.
+            # In a closed loop nobody waits any more.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set_reply, received, reply)
 
-        # The receiver is noted before the query leaves, because the reply may be read before this
+        # The receiver is stored before the query is sent, because the reply may be read before this
         # thread goes on.
         self._ask(query, receive, blocking=False)
         return _checked(query, await received)
@@ -210,8 +212,8 @@ class DeskClient:
             self._closed = True
             self._out.put(None)
             writer = self._writer
-        # What was sent just before must still go out: it may be the cancel in the last line of a
-        # notebook. A thread cannot wait for its own end.
+        # Messages that were sent just before must still go out, for example a cancel in the last
+        # line of a notebook. A thread cannot wait for its own end.
         deadline = time.monotonic() + CLOSE_SECONDS
         if writer is not None and writer is not threading.current_thread():
             writer.join(CLOSE_SECONDS)
@@ -219,9 +221,10 @@ class DeskClient:
         self._hang_up()
 
     def _await_end(self, deadline: float) -> None:
-        """Say that nothing more comes, and wait until the desk has read all and hung up.
+        """Say that no more messages come, and wait until the desk has read all and closed its end.
 
-        A desk that writes to a session which has hung up loses what it has not read of it.
+        If the session closed its own end first, a desk that is writing to it would lose the
+        messages that it has not read yet.
         """
         reader = self._reader
         if self._socket is None or reader is None or reader is threading.current_thread():
@@ -268,7 +271,7 @@ class DeskClient:
             if self._closed:
                 self._hang_up()
                 raise DeskLost("this session is closed", CURE)
-            # The lock keeps a ``close`` in another thread from coming between the check and the
+            # The lock prevents a ``close`` in another thread between the check and the start of a
             # thread that would then run for ever.
             self._out.put(pack(hello))
             self._writer = threading.Thread(
@@ -292,8 +295,8 @@ class DeskClient:
 
     def _post(self, message: FromSession) -> None:
         data = pack(message)
-        # Under the lock the order of the calls is the order in the queue. A link that is lost takes
-        # nothing more.
+        # Under the lock the order of the calls is the order in the queue. A lost link accepts no
+        # more messages.
         with self._lock:
             if self._lost is not None:
                 raise self._lost
@@ -311,8 +314,8 @@ class DeskClient:
             try:
                 self._socket.sendall(data)
             except OSError:
-                # What the desk sent before it hung up is still to be read. The reader comes to the
-                # end of it.
+                # The messages that the desk sent before it closed its end must still be read. The
+                # reader reads them to the end.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 return
@@ -321,7 +324,7 @@ class DeskClient:
         """Wait for messages. Return all of them in one piece, and whether it is the last piece."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
-            # What has piled up goes out in one call of the system.
+            # All waiting messages are written in one system call.
             parts.append(part)
             if self._out.empty():
                 return b"".join(parts), False
@@ -368,8 +371,8 @@ class DeskClient:
                 text = "this session is closed"
             self._lost = self._lost or DeskLost(text, cure)
             self._out.put(None)
-            # They are taken out under the lock and called outside it: a receiver may ask again, and
-            # would wait for the lock that we hold.
+            # The receivers are taken out under the lock and called outside it. A receiver may ask
+            # again, and would wait for the lock that we hold.
             waiting, self._receivers = list(self._receivers.values()), {}
         if not self._snapshot.done():
             self._snapshot.set_exception(self._lost)
@@ -381,7 +384,7 @@ class DeskClient:
         try:
             self._ready()
         except RuntimeError:
-            # The notebook's loop is closed: the kernel is going down.
+            # The notebook's loop is closed, because the kernel is ending.
             return
 
 
@@ -404,7 +407,7 @@ def _set_reply(received: asyncio.Future[Reply | DeskLost], reply: Reply | DeskLo
 
 
 def _checked(query: Query[R], reply: Reply | DeskLost) -> R:
-    """Return the reply, checked against the type that the query names.
+    """Return the reply, checked against the type that the query declares.
 
     Raises the error that came instead of a reply.
     """

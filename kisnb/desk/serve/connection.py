@@ -11,8 +11,10 @@ from kisnb.orders import Want
 from kisnb.trading.ports.replies import Reply
 
 MOST_UNREAD = 64 * 1024 * 1024
-"""The most bytes that a session may leave unread. Above it the session is cut off. Later it can
-attach again and get what it missed."""
+"""The most bytes that a session may leave unread. Above it the session is cut off.
+
+Later it can attach again and gets the messages that it missed.
+"""
 
 
 class Connection:
@@ -29,10 +31,12 @@ class Connection:
         self.wants: tuple[Want, ...] = ()
         self.hurry = False
         self.outcomes: dict[int, str] = {}
-        """Open queries about the outcome of an order: the order's key by the query's number."""
+        """Open queries about the outcome of an order: by the query's number, the order's key."""
         self.blocking: set[int] = set()
-        """Numbers of queries for whose reply the session's own loop waits. Meanwhile the session
-        counts as idle."""
+        """Numbers of queries for which the session's own loop waits.
+
+        Meanwhile the session counts as idle.
+        """
         self.received_at = asyncio.get_running_loop().time()
         """When the newest message was received, seconds on the loop's clock."""
         self.ended = asyncio.Event()
@@ -57,7 +61,7 @@ class Connection:
         """Send a packed message. Cut the session off when it leaves too much unread."""
         if self._writer.is_closing():
             return
-        # A frozen kernel reads nothing, and the desk must not fill its memory for it.
+        # A frozen kernel reads nothing, and must not fill the desk's memory.
         if self._writer.transport.get_write_buffer_size() > MOST_UNREAD:
             self.cut()
             return
@@ -69,7 +73,7 @@ class Connection:
         self.send(pack(QueryReplied(number, reply)))
 
     def dismiss(self, text: str, cure: str) -> None:
-        """Send the session the reason, then end the link."""
+        """Send the session the reason why it is dismissed, then end the link."""
         self.send(pack(Dismissed(text, cure)))
         self.close()
 

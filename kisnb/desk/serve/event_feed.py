@@ -1,6 +1,6 @@
 """Sends every event to every session, numbered, in order, in batches.
 
-A batch is all that was published in one turn of the desk's loop.
+A batch has all events that were published in one round of the desk's event loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kisnb.trading.order_books.order_book import UNDECIDED
 from kisnb.trading.ports.replies import OutcomeReply
 
 MOST_UNHEARD = 50
-"""The most troubles that are kept for the next session; the newest ones."""
+"""The most troubles that are kept for the next session. Older ones are dropped."""
 
 
 class EventFeed:
@@ -31,23 +31,23 @@ class EventFeed:
         self.connections: list[Connection] = []
         """The attached sessions."""
         self.conductor: Conductor | None = None
-        """Moves the simulated clock; None at a real host."""
+        """Moves the simulated clock. None at paper and live."""
         self.tape: DeskTape | None = None
         """The tape, which gets all published events. None: no tape is written."""
         self._host = host
         self._batch: list[Event] = []
-        """Events that were published in this turn of the loop and not sent yet."""
+        """Events that were published in this round of the loop and not sent yet."""
         self._unheard: deque[Event] = deque(maxlen=MOST_UNHEARD)
         """Troubles that were published while no session was attached."""
 
     def publish(self, event: Event) -> None:
-        """Give an event its number, and send it at the end of this turn of the loop.
+        """Give an event its number, and send it at the end of this round of the loop.
 
-        All events that are published in one turn are sent together.
+        All events that are published in one round are sent together.
         """
         if not self._batch:
-            # A frame of KIS may bring many events in one turn of the loop. All sessions get them in
-            # one message, right after the turn.
+            # A frame of KIS may bring many events in one round of the loop. All sessions get them
+            # in one message, right after the round.
             asyncio.get_running_loop().call_soon(self.flush)
         self.seq += 1
         self._batch.append(event)
@@ -62,24 +62,24 @@ class EventFeed:
             self.tape.add(self._host.clock.now(), events)
         if not self.connections:
             self._unheard += [event for event in events if isinstance(event, Trouble)]
-        # One message for all: it is packed once, and every session gets the same numbers.
+        # All sessions get the same message: it is packed once, and has the same numbers for all.
         for connection in self.connections:
             connection.send(message)
             self.reply_outcomes(connection)
         self.wake_conductor()
 
     def publish_to(self, connection: Connection, events: tuple[Event, ...]) -> None:
-        """Send events to one session.
+        """Send events to one session only.
 
-        They take no new numbers, because the other sessions would miss these numbers. The last
-        event has the number of the newest event, so that an Idle of this session still says how far
-        the session has followed.
+        They get no new numbers, because the other sessions would miss these numbers. The last of
+        them has the number of the newest event, so that an Idle of this session still says how far
+        it has followed.
         """
         self.flush()
         connection.send(self._packed(self.seq - len(events) + 1, events))
 
     def publish_unheard(self, connection: Connection) -> None:
-        """Send a session the troubles that no session was attached to receive."""
+        """Send a session the troubles that were published while no session was attached."""
         if self._unheard:
             self.publish_to(connection, tuple(self._unheard))
             self._unheard.clear()
@@ -90,7 +90,7 @@ class EventFeed:
         A query whose order is not decided yet gets its reply later.
         """
         orders = self._host.core.state.books.orders
-        # A copy, because queries that are replied to are taken out within the loop.
+        # A copy, because answered queries are removed within the loop.
         for number, key in list(connection.outcomes.items()):
             order = orders.get(key)
             # A dropped order is in no order book. Without this its query would wait
@@ -105,7 +105,10 @@ class EventFeed:
             connection.reply(number, outcome)
 
     def wake_conductor(self, *, calls: bool = False) -> None:
-        """Let the conductor check again. ``calls``: a call to the broker has begun or ended."""
+        """Let the conductor check again.
+
+        ``calls`` True: a call to the broker has begun or ended.
+        """
         if self.conductor is not None:
             self.conductor.wake(calls=calls)
 

@@ -1,7 +1,7 @@
 """Leases: an agent runs in one session at a time (row A02).
 
 A lease ends with its session. A session is lost when its socket closes or its process is gone. A
-session that is merely silent keeps its agents, for they may decide again at any moment.
+session that is only silent keeps its agents, because they may act again at any moment.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Owner(Protocol):
 
 
 class Leases:
-    """The sessions that have the lease of an agent, by agent."""
+    """The leases: by agent, the session that may run it."""
 
     def __init__(self) -> None:
         self._owners: dict[str, Owner] = {}
 
     def owner(self, agent: str) -> Owner | None:
-        """Return the session that runs an agent; None when no session runs it."""
+        """Return the session that runs an agent. None when no session runs it."""
         return self._owners.get(agent)
 
     def acquire(self, agent: str, owner: Owner) -> bool:
@@ -42,8 +42,8 @@ class Leases:
         holder = self._owners.get(agent)
         if holder is owner:
             return False
-        # The socket of a dead kernel may stay open a while, but its agents decide nothing any more.
-        # So the process counts.
+        # The socket of a dead kernel may stay open for a while, but its agents no longer act. So
+        # the process counts.
         if holder is not None and holder.alive:
             raise DeskBusy(
                 f"agent {agent} runs in {holder.where}", f"stop it there: %kis agents stop {agent}"

@@ -17,21 +17,22 @@ class Pacing:
         self._host = host
         self._feed = feed
         self._speed = speed
-        """The desk's own speed. 0 is lockstep, and then the speed is never switched."""
+        """The desk's own speed. If it is 0 (lockstep), the speed is never switched."""
         self._switching = asyncio.Lock()
 
     def update(self) -> None:
-        """Begin to switch the speed, if it is not the speed that the sessions want now.
+        """Begin to switch the speed, if the sessions need another one now.
 
-        While a session fast-forwards, that is lockstep. Otherwise it is the desk's own speed.
+        While a session fast-forwards they need lockstep. Otherwise it is the desk's own speed.
         """
         if self._feed.conductor is not None and self._speed:
-            # As a call of the host, so that the desk counts it as under way and ends it when it
-            # closes.
+            # This is a call of the host, so that the desk counts it as under way and cancels it
+            # when it closes.
             self._host.call(self._switch(self._feed.conductor))
 
     async def _switch(self, conductor: Conductor) -> None:
-        # One switch at a time: each looks at what the sessions want when its turn comes.
+        # Only one switch runs at a time. Each uses the sessions' wishes at the moment when it
+        # begins.
         async with self._switching:
             speed = 0.0 if any(c.hurry for c in self._feed.connections) else self._speed
             if conductor.lockstep != (speed == 0):

@@ -15,8 +15,9 @@ from kisnb.trading.ports.queries import AnyQuery
 from kisnb.trading.ports.replies import Reply
 
 VERSION = 10
-# The limits keep a wrong length from taking the memory. A snapshot may hold all rows of a day, and
-# a session sends commands. Before its Hello is read, anybody of this machine's user may write.
+# With these limits a wrong length cannot use up the memory. A snapshot may have all rows of a day;
+# a session sends commands. Before the Hello is read, any program of this machine's user may be
+# writing.
 MAX_FROM_DESK = 256 * 1024 * 1024
 MAX_FROM_SESSION = 4 * 1024 * 1024
 MAX_HELLO = 64 * 1024
@@ -26,7 +27,7 @@ PREFIX = 4
 class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The first message of a session. The desk replies with a Snapshot.
 
-    Other versions may add fields at the end. The first four fields stay as they are, so that each
+    Other versions may add fields at the end. The first four fields never change, so that each
     version can name the other one.
     """
 
@@ -40,7 +41,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
     published: int = 0
     """Number of the newest row that a returning session has.
 
-    It wants the later rows of this run.
+    It needs the later rows of this run.
     """
     agents: tuple[str, ...] = ()
     """Agents that run in the session."""
@@ -53,7 +54,7 @@ class Commands(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A query. ``blocking`` says that the session's loop waits for the reply."""
+    """A query. ``blocking`` says that the session's own loop waits for the reply."""
 
     number: int
     query: AnyQuery
@@ -61,10 +62,10 @@ class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Asks the desk for a Pong. It also shows that the session is there."""
+    """Asks the desk for a Pong. It also shows the desk that the session answers."""
 
 
-# On the wire it keeps its former name, so that a session of an older version can read why it is
+# In the protocol it keeps its former name, so that a session of an older version can read why it is
 # refused.
 class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
     """Says why the desk ends the link to this session."""
@@ -74,7 +75,7 @@ class Dismissed(msgspec.Struct, frozen=True, tag="Refused", array_like=True):
 
 
 class Events(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Events with the numbers ``first``, ``first + 1``, …, sent when the desk's clock was ``now``.
+    """Events with the numbers ``first``, ``first + 1``, … ``now`` is the desk's clock when sent.
 
     Events for one session alone repeat the numbers of the newest events.
     """

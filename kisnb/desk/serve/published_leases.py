@@ -1,4 +1,4 @@
-"""Leases of the attached sessions, with the events that show which session runs an agent."""
+"""Leases of the attached sessions, with the events that tell sessions who runs an agent."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PublishedLeases:
         if not self._leases.acquire(agent, connection):
             return
         now = self._host.clock.now()
-        # The former session died without a word. Others show its agent as running until they are
-        # told.
+        # The former session died without a message. The others show its agent as running until this
+        # event comes.
         if former is not None:
             self._feed.publish(AgentReleased(now, agent, former.name, lost=True))
         self._feed.publish(AgentLeased(now, agent, connection.name, connection.where))

@@ -1,7 +1,7 @@
 """Notices when a desk falls silent: a thread asks it again and again for a reply.
 
-A busy cell does not disturb this. A desk that is busy, or whose clock waits in lockstep, still
-replies.
+A cell that computes does not disturb this. A desk that is busy, or whose clock waits in lockstep,
+still replies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 5.0
-"""Wall time without a reply after which a desk counts as silent."""
+"""A desk counts as silent after this wall time without a reply."""
 
 
 # A beat each second, and what it does:
@@ -51,7 +51,7 @@ class Pulse:
         threading.Thread(target=self._watch, name="kisnb-pulse", daemon=True).start()
 
     def stop(self) -> None:
-        """End the thread within a second. It calls nothing any more."""
+        """End the thread within a second. It then calls nothing more."""
         self._ended.set()
 
     def on_received(self) -> None:
@@ -67,7 +67,8 @@ class Pulse:
         woke_at = time.monotonic()
         while not self._ended.wait(BEAT_SECONDS):
             now = time.monotonic()
-            # This process stood still itself. What the desk sent meanwhile is still to be read.
+            # This process itself stood still. Messages that the desk sent meanwhile are not read
+            # yet.
             stood, woke_at = now - woke_at > SILENT_SECONDS, now
             with self._lock:
                 is_answered = self._asked is None

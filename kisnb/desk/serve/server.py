@@ -64,7 +64,7 @@ from kisnb.events import (
 from kisnb.trading.ports.replies import Failed
 
 HELLO_SECONDS = 5.0
-"""The longest wall time for which the desk waits for a connection's Hello."""
+"""The longest wall time for which the desk waits for the Hello of a connection."""
 STRANGER = Dismissed("the desk does not know this session", "open the desk again with %kis open")
 
 _CHANGE_WANTS: frozenset[type] = frozenset(
@@ -86,10 +86,12 @@ class DeskServer:
         self.closing = asyncio.Event()
         """Set when the desk must end."""
         self.farewell: tuple[str, str] | None = None
-        """The sentence for sessions when the desk ends for good, with the cure. Without it sessions
-        wait for the next desk."""
+        """The sentence for sessions when the desk ends for good, with the cure.
+
+        Without it, sessions wait for the next desk.
+        """
         self.left_alone_at = asyncio.get_running_loop().time()
-        """When the last session to leave has left, seconds on the loop's clock."""
+        """When the last attached session left, seconds on the loop's clock."""
         self._host = host
         self._name = name
         self._secret = secret
@@ -110,7 +112,8 @@ class DeskServer:
         Raises OSError.
         """
         if self._server is not None:
-            # First, because newer versions of asyncio remove the path of a server that they close.
+            # This comes first, because newer versions of asyncio remove the path of a server that
+            # they close.
             self._server.close()
         self._server = await asyncio.start_unix_server(self._serve, sock=_bound(path))
 
@@ -125,16 +128,15 @@ class DeskServer:
             else:
                 connection.close()
         if self._serving:
-            # What was written must go out, and a session that reads nothing must not keep the desk
-            # from its end.
+            # Written messages must go out, but a session that reads nothing must not stop the desk
+            # from ending.
             await asyncio.wait(self._serving, timeout=1)
 
     def publish(self, event: Event) -> None:
         """Publish an event to all sessions, and update the subscriptions if it changes holdings."""
         self.feed.publish(event)
-        # The first two change what the account holds, the third may name a venue of a holding, the
-        # others begin or end the watch of a price. A desk that closes subscribes to nothing any
-        # more.
+        # The first two change the holdings, the third may name a venue of a holding, the others
+        # begin or end the watch of a price. A desk that closes makes no more subscriptions.
         if type(event) in _CHANGE_WANTS and not self.closing.is_set():
             self.subscriptions.follow()
 
@@ -186,7 +188,7 @@ class DeskServer:
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> Hello | None:
-        """Wait for the Hello of a session and return it; None when the session is refused.
+        """Wait for the Hello of a session and return it. None when the session is refused.
 
         If the session attached before, end its former link first.
         """
@@ -197,15 +199,15 @@ class DeskServer:
             writer.write(pack(refused or STRANGER))
             return None
         await self._end_former(hello.session)
-        # In lockstep the snapshot is taken when nothing is under way, so that a run that is
-        # repeated begins with the same one.
+        # In lockstep the snapshot is made when nothing is under way, so that a repeated run begins
+        # with the same one.
         if self._host.serial:
             await self._host.wait_until_quiet()
         return hello
 
     def _refusal(self, hello: object) -> Dismissed | None:
-        # The secret comes first: a stranger learns nothing, not even the version. The comparison
-        # takes the same time for every wrong secret.
+        # The secret is checked first, so that a stranger learns nothing, not even the version. The
+        # comparison takes the same time for every wrong secret.
         if not isinstance(hello, Hello) or not hmac.compare_digest(
             hello.secret.encode(), self._secret.encode()
         ):
@@ -237,10 +239,12 @@ class DeskServer:
     def _welcome(self, connection: Connection, hello: Hello) -> None:
         """Send the snapshot, and register the session for all later events."""
         for agent in hello.agents:
-            # An agent that another session has leased meanwhile stays there. The snapshot says so.
+            # If another session has leased an agent meanwhile, the agent stays there. The snapshot
+            # says so.
             with suppress(DeskBusy):
                 self._published_leases.acquire(connection, agent)
-        # What is published and not sent is part of the snapshot: it must not be sent once more.
+        # Events that were published but not sent are part of the snapshot, so they must not be sent
+        # again.
         self.feed.flush()
         leases = self.leases.all()
         connection.send(pack(snapshot(self._host, self._name, leases, self.feed.seq, hello)))
@@ -251,7 +255,7 @@ class DeskServer:
 
     def _on_gone(self, connection: Connection) -> None:
         """Remove a session that has left or was lost, and end its leases. Its orders stay."""
-        # It is not there when its welcome failed.
+        # The session is not in the list when its welcome failed.
         if connection in self.feed.connections:
             self.feed.connections.remove(connection)
         connection.ended.set()
@@ -276,7 +280,7 @@ class DeskServer:
             return
         match message:
             case Ping():
-                # A Pong says that all that came before has been sent.
+                # A Pong says that all earlier messages have been sent.
                 self.feed.flush()
                 connection.send(pack(Pong(self._host.clock.now())))
             case Commands(commands=commands):
@@ -290,7 +294,7 @@ class DeskServer:
     def _receive_in_parts(self, connection: Connection, body: bytes, error: Exception) -> None:
         """Carry out the readable parts of a message.
 
-        Report the unreadable parts to the sender alone.
+        The unreadable parts are reported only to the sender.
         """
         match parts_of(body):
             case RawCommands() as raw:
@@ -307,7 +311,7 @@ def _bound(path: Path) -> socket.socket:
     """Bind and return a Unix socket at ``path``, mode 0600. An old file there is removed."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # The mode must be right from the first moment: between a bind and a chmod others could connect.
+    # The mode must be right from the beginning: between a bind and a chmod others could connect.
     mask = os.umask(0o177)
     try:
         bound.bind(str(path))

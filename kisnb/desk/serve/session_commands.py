@@ -45,15 +45,16 @@ class SessionCommands:
     def execute(self, connection: Connection, command: Command) -> None:
         """Carry out one command of a session."""
         match command:
-            # The sells of a flatten pass a halt, an exit cancels all orders but its own, and a
-            # requote counts its orders. Their keys mark them. So no session may give such a key.
+            # Some orders are known by their keys: the sells of a flatten pass a halt, an exit
+            # cancels all orders except its own, and a requote counts its orders. So no session may
+            # use such a key.
             case Submit(intent=intent) | ReviseOrder(intent=intent) if is_of_desk(intent):
                 why = "the key of an order may not begin with 'flatten:', 'exit:' or 'requote:'"
                 self.refuse(connection, Unreadable(type(command).__name__, why, intent.key))
             case WatchCodes(wants=wants):
                 connection.wants = wants
                 self._subscriptions.update()
-                # The key of a record may be no stock: an index, a future.
+                # The key of a record may be something other than a stock: an index, a future.
                 codes = dict.fromkeys(want.code for want in wants if want.code and not want.tr_id)
                 self._host.submit(StocksWanted(tuple(codes)))
             case Idle():
@@ -63,12 +64,12 @@ class SessionCommands:
                 self._pacing.update()
             case ReleaseAgent(agent=agent):
                 self._leases.release(connection, agent)
-            # Orders, agents' notes and exits are the core's.
+            # Commands about orders, agents and exits go to the core.
             case _:
                 self._host.submit(command)
 
     def execute_readable(self, connection: Connection, raw: RawCommands) -> None:
-        """Carry out each readable command. Report unreadable commands to their sender alone."""
+        """Carry out each readable command. Unreadable ones are reported only to their sender."""
         for piece in pieces(raw):
             if isinstance(piece, Unreadable):
                 self.refuse(connection, piece)
@@ -76,10 +77,10 @@ class SessionCommands:
                 self.execute(connection, piece)
 
     def refuse(self, connection: Connection, refused: Unreadable) -> None:
-        """Report to one session that its command was not carried out and its order is dropped."""
+        """Report to one session that its command was not carried out. Its order is dropped."""
         now, known = self._host.clock.now(), self._host.core.state.books.orders
         events: list[Event] = [Trouble(now, f"{refused.text}; it was not carried out")]
-        # An order that the desk has lives on, whatever was sent again under its key.
+        # If the desk has an order with this key, that order stays as it is.
         if refused.key and (refused.cancels or refused.key not in known):
             events.append(CommandDropped(now, refused.key, refused.text, CHECK))
         self._feed.publish_to(connection, tuple(events))
@@ -89,8 +90,8 @@ class SessionCommands:
         connection.waiting = idle.waiting
         conductor = self._feed.conductor
         if conductor is not None:
-            # -1 comes from a session with a handler that awaits something foreign. It lives, and
-            # has not caught up.
+            # -1 comes from a session with a handler that awaits something from outside. The session
+            # runs, but has not caught up.
             if idle.seq >= 0:
                 conductor.caught_up(connection.name)
             conductor.wake()

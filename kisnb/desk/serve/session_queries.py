@@ -75,19 +75,19 @@ class SessionQueries:
         self._asking: set[asyncio.Task[None]] = set()
 
     def receive(self, connection: Connection, number: int, query: AnyQuery) -> None:
-        """Reply to a query now, or begin the call to KIS that brings its reply."""
+        """Reply to a query now, or begin the call to KIS whose result is the reply."""
         match query:
             case OutcomeOf(key=key):
                 connection.outcomes[number] = key
                 # The desk publishes an order's facts before it replies with their outcome.
                 self._feed.flush()
                 self._feed.reply_outcomes(connection)
-            # These reach the core only by here, after their checks.
+            # These queries reach the core only here, after their checks.
             case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
                 connection.reply(number, self.safety.reply(query))
             case AcceptDifference() if self.safety is not None:
                 accepted = self.safety.reply(query)
-                # The desk publishes what it has booked before it replies.
+                # The desk publishes all booked facts before it replies.
                 self._feed.flush()
                 connection.reply(number, accepted)
             case StatusNow():
@@ -95,7 +95,7 @@ class SessionQueries:
                 connection.reply(number, standing(self._host, others))
             case PlaceOrders(requests=requests):
                 placed = self._typed.place(requests)
-                # The desk publishes the rows of an order before it replies to who asked for it.
+                # The desk publishes the rows of an order before it replies.
                 self._feed.flush()
                 connection.reply(number, placed)
             case AdoptHolding():
@@ -107,17 +107,16 @@ class SessionQueries:
             case JournalOf():
                 connection.reply(number, JournalReply(str(self._host.journal.path)))
             case TapeOf():
-                # Beside the loop, because a slow disk must keep no other query waiting.
+                # This runs in a thread, because a slow disk must not delay other queries.
                 asking = asyncio.create_task(self._ask_tape(connection, number), name="tape")
                 self._asking.add(asking)
                 asking.add_done_callback(self._asking.discard)
             case CloseDesk():
-                # The reply goes out before the desk begins to close its connections.
+                # The reply is sent before the desk begins to close its connections.
                 connection.reply(number, Done())
                 self._closing.set()
             case _:
-                # All other queries need KIS. They wait for it beside the loop, and end with the
-                # host.
+                # All other queries need KIS. They wait in tasks of the host, and end with the host.
                 self._host.call(self._ask(connection, number, query))
 
     async def _ask_tape(self, connection: Connection, number: int) -> None:
@@ -152,7 +151,7 @@ class SessionQueries:
             self._feed.publish(Trouble(self._host.clock.now(), text))
         self._feed.flush()
         if isinstance(reply, Quote | Depth) and self._feed.tape is not None:
-            # A price that a person asked for is published to nobody else.
+            # A price that a person asked for is not published to other sessions.
             self._feed.tape.add(self._host.clock.now(), (reply,))
         connection.reply(number, reply)
 
@@ -183,9 +182,9 @@ class SessionQueries:
                 raise DeskError(f"the desk does not know the question {type(query).__name__}")
 
     def _price_venue(self, code: str, named: Venue | None) -> Venue:
-        """Return the venue whose price is to be read from KIS.
+        """Return the venue whose price is read from KIS.
 
-        ``named`` is the venue that the session gave. None: take a venue to which this desk sends
+        ``named`` is the venue that the session gave. None: choose a venue to which this desk sends
         orders, so that an order goes to the market whose price was shown. Raises BadInput if the
         named venue does not list the stock.
         """
@@ -196,7 +195,7 @@ class SessionQueries:
             now = self._host.clock.now()
             return Venue.KRX if item is None else price_venue(now, item, venues)
         if named is Venue.NXT and item is not None and not item.nxt:
-            # KIS answers such a question with a price of 0.
+            # For such a question KIS replies with a price of 0.
             raise BadInput(f"NXT does not list {item.name} ({code})", "leave the venue out")
         return named
 

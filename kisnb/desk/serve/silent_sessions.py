@@ -1,7 +1,6 @@
 """Reports attached sessions that send nothing. A frozen kernel keeps its leases and orders.
 
-A cell that blocks its kernel is not silent, because the thread that asks whether the desk is there
-needs no loop.
+A kernel that a cell blocks is not silent, because the thread that pings the desk needs no loop.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Protocol
 
 # A session counts a desk as silent after 5 seconds. The desk waits a little longer.
 SILENT_SECONDS = 6.0
-"""Wall time after which a session that asks each second counts as silent."""
+"""A session counts as silent when it sends nothing for this wall time. It pings each second."""
 
 
 class AttachedSession(Protocol):
@@ -38,7 +37,7 @@ class SilentSessions:
 
         Called every few seconds.
         """
-        # A desk that stood still itself has not read what they sent meanwhile.
+        # If the desk itself stood still, it has not read the messages that sessions sent meanwhile.
         stood = self._checked_at is not None and now - self._checked_at > SILENT_SECONDS
         self._checked_at = now
         sentences = []

@@ -23,12 +23,12 @@ class DeskName(NamedTuple):
 def snapshot(
     host: DeskHost, name: DeskName, leases: tuple[Lease, ...], seq: int, hello: Hello
 ) -> Snapshot:
-    """Return the desk's state as of event ``seq`` with all rows.
+    """Return the desk's state after event ``seq`` with all rows.
 
     A session that was attached to the same run gets only the rows that it has not received.
     """
     now, clock = host.clock.now(), host.clock
-    # The numbers of rows belong to a run. A session of another one has none of ours, so it gets
+    # The numbers of rows belong to a run. A session of another run has none of ours, so it gets
     # all.
     first, rows = host.journal.published_after(hello.published if hello.run == name.run else 0)
     return Snapshot(

@@ -41,8 +41,8 @@ class TypedRequests:
         state = self._host.core.state
         answers = place(self._host.clock.now(), state, self._run, requests)
         for command in commands(state, requests, answers):
-            # The journal may break at any of them. The orders that follow are not submitted, and
-            # their answers say so.
+            # The journal may break at any order. Later orders are then not submitted, and their
+            # answers say so.
             if self._host.broken is None:
                 self._host.submit(command)
         return OrdersPlaced(tuple(self._checked(answer) for answer in answers))

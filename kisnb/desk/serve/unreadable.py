@@ -1,7 +1,7 @@
 """Reads a session's message piece by piece when it cannot be read as a whole.
 
-One wrong value must not disconnect a session. The readable commands of its message are carried
-out, and only the others are refused.
+One wrong value must not disconnect a session. The readable commands of its message are carried out,
+and only the others are refused.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from kisnb.trading.ports.commands import Command
 
 
 class RawCommands(msgspec.Struct, frozen=True, tag="Commands", array_like=True):
-    """Commands that have not been decoded."""
+    """Commands in encoded form."""
 
     commands: tuple[msgspec.Raw, ...]
 
 
 class RawQuery(msgspec.Struct, frozen=True, tag="QueryAsked", array_like=True):
-    """A query that has not been decoded."""
+    """A query in encoded form."""
 
     number: int
     query: msgspec.Raw
@@ -30,16 +30,19 @@ class Unreadable(NamedTuple):
     """A command or a query that cannot be read."""
 
     name: str
-    """The class name as the session wrote it. Empty when even that cannot be read."""
+    """The class name that the session sent. Empty when even that cannot be read."""
     why: str
     key: str = ""
-    """Key of the order that the command would place, revise or cancel. Empty: no such command."""
+    """Key of the order that the command would place, revise or cancel.
+
+    Empty: it is no such command.
+    """
     cancels: bool = False
-    """True if the command would cancel the order. The order lives on."""
+    """True if the command would cancel the order. Then the order stays in the market."""
 
     @property
     def text(self) -> str:
-        """A sentence for people that says what was wrong."""
+        """A sentence for people: which value was wrong."""
         return f"the desk could not read {self.name or 'a message'}: {self.why}"
 
 
@@ -50,7 +53,7 @@ _command = msgspec.msgpack.Decoder(Command)
 
 
 def parts_of(body: bytes) -> RawCommands | RawQuery | None:
-    """Decode the outer message only, and return it; None when it is not a message."""
+    """Decode only the outer message, and return it. None when it is not a message."""
     try:
         message: RawCommands | RawQuery = _parts.decode(body)
     except Exception:
@@ -75,7 +78,7 @@ def unreadable(raw: msgspec.Raw, error: Exception) -> Unreadable:
         case ["CancelOrder" as name, str(key), *_]:
             return Unreadable(name, str(error), key, cancels=True)
         case [str(name), *_]:
-            # The name comes from outside and goes into a sentence for people.
+            # The name comes from outside, and is shown in a sentence for people.
             return Unreadable(name[:40], str(error))
     return Unreadable("", str(error))
 

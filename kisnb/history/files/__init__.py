@@ -1,1 +1,1 @@
-"""Import and export of rows: parquet and CSV files of and for other programs."""
+"""Import and export of rows: parquet and CSV files of other programs."""

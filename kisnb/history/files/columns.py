@@ -1,7 +1,7 @@
 """Finds the columns of a series in a file, and reads their values.
 
-A file's names may be English or Korean, in upper or lower case. Of the names in one line of
-``NAMES``, the first that the file has is used. All other columns are left out.
+Column names may be English or Korean, in upper or lower case. Each line of ``NAMES`` has the names
+for one column; the first name that the file has is used. Other columns of the file are left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "side": ("side", "매수매도", "체결구분"),
 }
 MAY_LACK = {"value", "side"}
-"""Columns that a file may lack. Then they are null."""
+"""Columns that a file need not have. Without them their values are null."""
 PANDAS_INDEX = ("", "unnamed: 0", "__index_level_0__", "index", "level_0")
 """Column names under which pandas writes its index to a file."""
 
@@ -41,10 +41,10 @@ PANDAS_INDEX = ("", "unnamed: 0", "__index_level_0__", "index", "level_0")
 def named(
     path: Path, series: Series, frame: pl.DataFrame, given: Mapping[str, str], fixed: set[str]
 ) -> pl.DataFrame:
-    """Return the columns of a series, renamed to our names, and the column ``ROW``.
+    """Return the columns of a series under our names, and the column ``ROW``.
 
-    ``given`` has the file's name of a column for each of our names that the caller gives.
-    ``fixed``: columns whose value the caller gives. Raises BadInput for a missing column.
+    ``given`` has the file's column name for each of our names that the caller states. ``fixed`` are
+    columns whose value the caller states. Raises BadInput for a missing column.
     """
     lower = {name.lower(): name for name in frame.columns if name != ROW}
     found: dict[str, str] = {}
@@ -63,7 +63,7 @@ def named(
         if theirs is not None:
             found[ours] = theirs
     if series.time not in found:
-        # The index of pandas is a column without a name of its own. Often it holds the dates.
+        # The index of a pandas table has no name of its own. Often it has the dates.
         index = next((lower[name] for name in PANDAS_INDEX if name in lower), None)
         if index is not None and index not in found.values() and _are_times(frame[index]):
             found[series.time] = index
@@ -83,7 +83,7 @@ def named(
 
 def _may_lack(series: Series, name: str) -> bool:
     if series.kind is SeriesKind.TICK:
-        # The day's shares can be added up.
+        # This column can be computed by adding up the shares of the day.
         return name in {"side", "volume"}
     return name in MAY_LACK or (series.kind is SeriesKind.DEPTH and name not in ("code", "t"))
 
@@ -94,7 +94,7 @@ def _instead(lacking: list[str]) -> str:
 
 
 def _are_times(column: pl.Series) -> bool:
-    """Return whether a column holds dates or times. Otherwise it may hold row numbers."""
+    """Return whether a column has dates or times. If not, it may have row numbers."""
     import polars as pl
 
     if column.dtype.is_temporal():
@@ -107,8 +107,8 @@ def _are_times(column: pl.Series) -> bool:
 def codes(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows with normal codes: six characters, or Q and six digits. Raises BadInput.
 
-    A code that became a number gets its zeros back: 5930 is 005930. ``A005930`` and ``005930.KS``,
-    as other programs write it, are 005930.
+    A code that another program saved as a number gets its zeros back: 5930 becomes 005930.
+    ``A005930`` and ``005930.KS`` become 005930.
     """
     import polars as pl
 
@@ -135,7 +135,7 @@ def whole_numbers(
 ) -> tuple[pl.DataFrame, int]:
     """Return rows with the columns ``names`` as whole numbers, and the count of rounded values.
 
-    Raises BadInput for a value that is no number, and for a fraction unless ``may_round``.
+    Raises BadInput for a value that is not a number, and for a fraction unless ``may_round``.
     """
     import polars as pl
 
@@ -156,7 +156,10 @@ def whole_numbers(
 
 
 def decimals(path: Path, rows: pl.DataFrame, name: str) -> pl.Series:
-    """Return a column as numbers. NaN, as pandas writes a missing one, is null. Raises BadInput."""
+    """Return a column as numbers. NaN, which pandas writes for a missing value, becomes null.
+
+    Raises BadInput.
+    """
     import polars as pl
 
     column = rows[name]

@@ -33,5 +33,5 @@ def write_file(rows: pl.DataFrame, path: Path) -> None:
             "make room on the disk, or choose another folder",
         ) from e
     finally:
-        # It is there only when the write broke off.
+        # The temporary file is still there only when the write failed.
         fresh.unlink(missing_ok=True)

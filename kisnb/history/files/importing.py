@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """The options of an import. An option that is not given is found in the file."""
+    """The options of an import. A value without an option is looked for in the file."""
 
     columns: Mapping[str, str] = {}
-    """The file's column names by our names."""
+    """By our column name: the file's column name."""
     code: str | None = None
-    """The code of all rows, for a file without a column of codes."""
+    """The code of all rows, for a file without a column for codes."""
     day: date | None = None
-    """The day of all rows, for a file of one day without a column of dates."""
+    """The day of all rows, for a file of one day without a column for dates."""
     time_zone: str | None = None
     """The zone of times that state no zone. None: Korea."""
     leave_out: bool = False
@@ -65,8 +65,8 @@ def read_rows(
 ) -> Imported:
     """Read and check the rows of a file. Raises BadInput for the first wrong row.
 
-    ``newest`` is the newest day that may be stored. ``item`` returns the issue of a code, None when
-    it is not known. Its kind decides the tick size.
+    ``newest`` is the newest day that may be stored. ``item`` returns the issue of a code; None when
+    it is not known. The kind of the issue decides the tick size.
     """
     import polars as pl
 
@@ -135,15 +135,15 @@ def _index_names(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows with typed numbers, and notes. Optional columns that are missing become null.
+    """Return rows with typed numbers, and notes. A missing optional column becomes null.
 
-    One is computed instead: the ``volume`` of trades becomes the sum of the day's shares so far.
+    One column is computed instead: the ``volume`` of trades is the sum of the day's shares so far.
     """
     import polars as pl
 
     schema = series.schema()
     there = [name for name in rows.columns if name not in ("code", series.time, "side", ROW)]
-    # The won of a file with decimals are sums of theirs; they are rounded without a word.
+    # Won with decimals are sums that another program computed. They are rounded without a note.
     loose = [name for name in there if name in ("value", *(f"{group}_value" for group in GROUPS))]
     decimal = [name for name in there if schema[name] == pl.Float64]
     strict = [name for name in there if name not in loose and name not in decimal]
@@ -160,7 +160,8 @@ def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFra
     missing = [name for name in schema if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None, schema[name]).alias(name) for name in missing)
     if series.kind is SeriesKind.MINUTE:
-        # The store keeps the won of the whole day up to a minute, as KIS states them.
+        # The store has for each minute the won traded since the begin of the day, as KIS states
+        # them.
         rows = rows.sort("code", "t", ROW)
         of_day = pl.col("value").cum_sum().over("code", day_of(series))
         rows = rows.with_columns(value=pl.when(pl.col("value").is_not_null()).then(of_day))
@@ -171,7 +172,7 @@ def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFra
 
 
 def _halted(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows, and a note. A row without a trade gets its close as all four prices."""
+    """Return rows, and a note. In a row without a trade, all four prices become the close."""
     import polars as pl
 
     others = [name for name in PRICES if name != "close"]
@@ -208,7 +209,7 @@ def _without_contradictions(
 def _once(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return rows sorted by key, each key once, and a note.
 
-    Raises BadInput for two rows of one key that differ in another column.
+    Raises BadInput for two rows with one key that differ in another column.
     """
     import polars as pl
 
@@ -243,7 +244,7 @@ def _off_grid(
     for (code,), of_code in rows.partition_by("code", as_dict=True).items():
         known = item(str(code))
         if known is None:
-            # Whether it is a fund, with other ticks, is not known.
+            # It is not known whether the stock is a fund, which has other ticks.
             continue
         prices = of_code.select(ROW, *names, day=day)
         for name in names:

@@ -1,6 +1,6 @@
 """Reads a parquet or CSV file without conversion. Errors name the file, the row and the cure.
 
-Row numbers begin with 1, without the header.
+Row numbers begin with 1. The header is not counted.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ def _csv(path: Path) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _decoded(path: Path) -> tuple[str, list[str]]:
-    """Read a file. Return its text without byte order mark, and no notes. Raises BadInput."""
+    """Return the text of a file without its byte order mark, and no notes. Raises BadInput."""
     try:
         content = path.read_bytes()
     except OSError as e:
         raise BadInput(f"{path} cannot be read: {e.strerror}", "see that it is yours") from e
-    # Excel writes a byte order mark. Korean programs also write the older encoding.
+    # Excel writes a byte order mark. Some Korean programs still write the older encoding.
     for encoding in ("utf-8-sig", "cp949"):
         try:
             return content.decode(encoding), []

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 KOREA = "Asia/Seoul"
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M%S", "%Y-%m-%d")
 OLDEST = date(1975, 1, 4)
-"""The oldest day that is accepted. Earlier days count as a mistake in the file. KOSPI begins in
-1980, and older daily prices are not known to be offered anywhere."""
+"""The oldest day that is accepted. An earlier day counts as a mistake in the file.
+
+KOSPI begins in 1980, and no source of older daily prices is known.
+"""
 _ZONES = "write time_zone='UTC' when they are UTC, or time_zone='Asia/Seoul' when they are Korean"
 
 
@@ -50,7 +52,12 @@ def days(path: Path, rows: pl.DataFrame, time_zone: str | None) -> pl.DataFrame:
         # A day has no time. Midnight in UTC is 09:00 in Korea, and midnight in Korea is 15:00 UTC.
         timed = (column != column.dt.truncate("1d")).fill_null(value=False)
         for n in timed.arg_true()[:1]:
-            raise failure(path, rows[ROW][n], f"has the time {column[n]}, without a zone", _ZONES)
+            codes = [rows["code"]] if "code" in rows.columns else []
+            a_row_a_day = pl.DataFrame([column.dt.date(), *codes]).is_unique().all()
+            raise failure(
+                path, rows[ROW][n], f"has the time {column[n]}, without a zone",
+                _ZONES if a_row_a_day else "a day has many rows: import minutes with '1m'",
+            )  # fmt: skip
         read = column.dt.date()
     else:
         read = _in_korea(path, column, time_zone).dt.date()
@@ -107,13 +114,13 @@ def check_market_days(path: Path, rows: pl.DataFrame, day: pl.Expr, newest: date
 
 
 def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
-    """Raise BadInput for a time at which the venue is closed, or that is no start of a minute."""
+    """Raise BadInput for a time when the venue is closed, or that is not the start of a minute."""
 
     t = rows["t"].to_physical()
     if series.kind is SeriesKind.MINUTE:
         for n in (t % MINUTE != 0).arg_true()[:1]:
             raise failure(
-                path, rows[ROW][n], f"begins at {_korean(rows['t'][n])}, within a minute",
+                path, rows[ROW][n], f"begins at {korean_text(rows['t'][n])}, within a minute",
                 "store the start of each minute",
             )  # fmt: skip
     korean = rows["t"].dt.convert_time_zone(KOREA).dt.date()
@@ -124,9 +131,13 @@ def check_hours(path: Path, series: Series, rows: pl.DataFrame) -> None:
         last = max((row.end for row in spans), default=0)
         outside = ((t < first) | (t > last)) & (korean == day)
         for n in outside.arg_true()[:1]:
+            in_korea = rows["t"].dt.convert_time_zone(KOREA)
+            has_no_times = (in_korea == in_korea.dt.truncate("1d")).all()
             raise failure(
                 path, rows[ROW][n],
-                f"is of {_korean(rows['t'][n])} KST, when {series.venue} is closed", _ZONES,
+                f"is of {korean_text(rows['t'][n])} KST, when {series.venue} is closed",
+                "the file has days and no times: import days with '1d'"
+                if has_no_times else _ZONES,
             )  # fmt: skip
 
 
@@ -172,6 +183,7 @@ def _without_null(path: Path, rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows
 
 
-def _korean(t: object) -> str:
+def korean_text(t: object) -> str:
+    """Return a moment as its time in Korea: ``2026-11-20 09:01:00``."""
     assert isinstance(t, datetime)
     return f"{t.astimezone(ZoneInfo(KOREA)):%Y-%m-%d %H:%M:%S}"

@@ -1,16 +1,17 @@
 """The file format of a tape: a head, then blocks that are only appended.
 
-    kisnb tape 1\n
+    kisnb tape 1
+
     head of a block   kind, length, CRC-32, first and last moment, number of events
     payload           zlib over MessagePack
     head of a block …
 
-A tape grows by one block every half second of a busy day. What stands before a block never changes,
-so a process that dies leaves whole blocks and at most one torn one, which the next writer cuts off.
+A tape grows by one block every half second of a busy day. Earlier blocks never change. So a process
+that dies leaves complete blocks and at most one incomplete one, which the next writer cuts off.
 
-Three kinds of blocks: ``M`` says what the tape is (``TapeLabel``). ``R`` holds batches as rows, as
-they are written during the day. ``C`` holds the same batches with the trades in columns
-(``columns.py``), a third of the size. A tape that is closed has only ``C`` blocks.
+There are three kinds of blocks. ``M`` says what the tape is (``TapeLabel``). ``R`` has batches as
+rows, as they are written during the day. ``C`` has the same batches with the trades in columns
+(``columns.py``), in a third of the size. A closed tape has only ``C`` blocks after its ``M``.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ from kisnb.events import (
 try:
     import fcntl
 except ImportError:
-    # Windows has none. The simulator runs there, and writes its tape alone.
+    # Windows has no fcntl. Only the simulator runs there, and no other process writes its tape.
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -81,13 +82,13 @@ HEAD = MAGIC + b"%d\n" % VERSION
 _BLOCK = struct.Struct("<cIIqqI")
 _SEALED = struct.Struct("<cIqqI")
 MOST_BYTES = 256 * 1024 * 1024
-"""The most bytes of a block. A longer length in a head is damage."""
+"""The most bytes of a block. A head with a larger length is damaged."""
 LABEL, ROWS, COLUMNS = b"M", b"R", b"C"
 
 TapeEvent: TypeAlias = (
     MarketFact | OrderFact | LinkDown | LinkUp | GapFound | PhaseChanged | HaltSet
 )
-"""All events that a tape holds: of the market, of orders, and of gaps."""
+"""All types of events on a tape: of the market, of orders, and of gaps."""
 _ON_TAPE: frozenset[type] = frozenset(
     {
         *(Tick, Depth, ExpectedMatch, MarketOperation, ProgramTrades, Quote, StockDay),
@@ -97,9 +98,9 @@ _ON_TAPE: frozenset[type] = frozenset(
         *(Revised, Expired, Reopened),
     }
 )
-"""The types of ``TapeEvent``. Other events of a desk are not taped."""
+"""The types in ``TapeEvent``. A tape leaves out a desk's other events."""
 Batch: TypeAlias = tuple[Ns, list[TapeEvent]]
-"""Events that were received together, in order, after their moment (UTC nanoseconds)."""
+"""A moment (UTC nanoseconds), and the events that were received together at it, in order."""
 
 
 class TapeLabel(msgspec.Struct, frozen=True, array_like=True):
@@ -124,14 +125,14 @@ class BlockHead(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The blocks of a file, and the position at which the last whole block ends."""
+    """The blocks of a file, and the position at which the last complete block ends."""
 
     label: TapeLabel
     heads: list[BlockHead]
     """The blocks with events, in order."""
     end: int
     torn: int
-    """Number of bytes after the last whole block. A process died while it wrote them."""
+    """Number of bytes after the last complete block. A process died while it wrote them."""
 
 
 def block(kind: bytes, raw: bytes, first: Ns, last: Ns, events: int, level: int) -> bytes:
@@ -156,7 +157,10 @@ def locked(descriptor: int, *, wait: bool) -> Iterator[None]:
 
 
 def lock(descriptor: int, *, wait: bool) -> None:
-    """Take the lock of ``locked``. It ends with the descriptor, or with ``unlock``."""
+    """Take the lock that ``locked`` describes.
+
+    ``unlock``, or closing the descriptor, releases it.
+    """
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
@@ -173,7 +177,7 @@ def is_taped(event: Event) -> TypeIs[TapeEvent]:
 
 
 def is_tape(path: Path) -> bool:
-    """Return whether a file begins like a tape, of any version. False for an unreadable file."""
+    """Return whether a file begins like a tape of any version. False for an unreadable file."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -184,8 +188,8 @@ def is_tape(path: Path) -> bool:
 def scan(path: Path, file: BinaryIO) -> Scan:
     """Read the heads of all blocks. Raises BadInput for a file that is not a tape we can read.
 
-    Only the payload of the last block is checked. An earlier block is whole, because a later one
-    follows it.
+    Only the payload of the last block is checked. Earlier blocks must be complete, because a later
+    one follows them.
     """
     head = file.read(len(HEAD))
     if head != HEAD:
@@ -195,7 +199,7 @@ def scan(path: Path, file: BinaryIO) -> Scan:
     while (found := _head(file, at, size)) is not None:
         heads.append(found)
         at = found.at + found.length
-    # A crash of the machine can leave a block of the right length with the wrong bytes.
+    # A crash of the machine can leave a block with the right length and wrong bytes.
     while heads and _payload(file, heads[-1]) is None:
         at = heads.pop().at - _BLOCK.size
     if not heads or heads[0].kind != LABEL:

@@ -1,7 +1,7 @@
-"""Closes tapes: brings them into their final form. As a program it closes the tapes that it names.
+"""Closes tapes: rewrites them in their final form.
 
-A desk runs it in another process, because packing a large tape takes many seconds. In a thread it
-would slow the desk's loop.
+Run as a program, it closes the tapes it is given. A desk runs it as another process, because
+packing a large tape takes many seconds. A thread would slow the desk's event loop.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from kisnb.history.tape import blocks, columns
 from kisnb.history.tape.blocks import Batch, locked
 from kisnb.history.tape.reader import TapeFile
 
-# Measured on a simulated day: level 6 saves a third of level 1 and costs three times its time, and
-# level 9 saves nothing more.
+# Measured on a simulated day: level 6 makes the file a third smaller than level 1 and takes three
+# times as long. Level 9 makes it no smaller.
 LEVEL = 6
 CLOSED_EVENTS = 20_000
-"""Number of events in a block of a closed tape. Larger blocks save little, and are slower to read.
+"""Number of events in a block of a closed tape.
 
+Larger blocks save little and are slower to read.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Close the tapes at these paths. Return 1 when one of them could not be closed, else 0."""
+    """Close the tapes at these paths. Return 0, or 1 when one of them could not be closed."""
     status = 0
     for path in arguments:
         try:
@@ -42,16 +43,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def close_tape(path: Path) -> None:
-    """Bring a tape into its final form: large blocks, the trades in columns, packed harder.
+    """Rewrite a tape in its final form: large blocks, trades in columns, better compressed.
 
-    The new file replaces the old one in one step. A tape in this form is not changed. Raises
+    The new file replaces the old one in one step. A tape that has this form is not changed. Raises
     BadInput for a file that is not a tape. Raises OSError when the disk refuses, and while another
     process writes the tape. Then the tape is unchanged.
     """
     if not _needs_closing(TapeFile(path)):
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    # A writer that opens the tape meanwhile waits for the lock, and then finds the new file.
+    # A writer that opens the tape meanwhile waits for the lock, and then gets the new file.
     with path.open("rb") as old, locked(old.fileno(), wait=False):
         try:
             _write_closed(TapeFile(path), fresh)
@@ -99,7 +100,8 @@ def _regrouped(tape: TapeFile) -> Iterator[tuple[Ns, Ns, int, list[Batch]]]:
 
 
 if __name__ == "__main__":
-    # Trading on this machine comes first. Windows has no such call.
+    # This process gets a low priority, because trading on this machine comes first. Windows has no
+    # such call.
     with contextlib.suppress(AttributeError, OSError):
         os.nice(10)
     sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
 """Encodes batches of a tape as bytes: as rows, or with the trades in columns.
 
-Columns are the form of a closed tape. Price, volume and value of a trade are stored as differences
-from the previous trade of the same stock and venue. These are small numbers, often zero, and a
-column of them packs to a third of the rows.
+A closed tape has columns. Price, volume and value of a trade are stored as differences from the
+previous trade of the same stock and venue. These are small numbers, often zero, so a column of them
+takes a third of the space of rows.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ class Columns(msgspec.Struct, frozen=True, array_like=True):
     """Batches of events, with the trades in columns and all other events as rows."""
 
     moments: list[Ns]
-    """Nanoseconds of each batch since the batch before."""
+    """For each batch: nanoseconds since the batch before."""
     counts: list[int]
-    """Number of events in each batch."""
+    """For each batch: its number of events."""
     ticks_at: list[int]
-    """Index of each trade among all events, as the distance from the trade before."""
+    """For each trade: its index among all events, as the distance from the trade before."""
     stocks: list[tuple[str, int]]
-    """Code and venue (index in ``Venue``) of each stock that traded."""
+    """Each stock that traded: its code, and its venue as an index in ``Venue``."""
     stock: list[int]
-    """Index of each trade's stock in ``stocks``."""
+    """For each trade: the index of its stock in ``stocks``."""
     t: list[int]
     received: list[int]
     price: list[int]
     qty: list[int]
     side: list[int]
     volume: list[int]
-    """Increase of the day's volume beyond the shares of the trade itself."""
+    """For each trade: the increase of the day's volume, less the shares of the trade itself."""
     value: list[int]
-    """Increase of the day's value beyond the won of the trade itself."""
+    """For each trade: the increase of the day's value, less the won of the trade itself."""
     ask: list[int]
     """Ask minus price, won. A missing ask is stored as minus the price, so it decodes to 0."""
     bid: list[int]
@@ -68,7 +68,8 @@ _decode_columns = msgspec.msgpack.Decoder(Columns).decode
 
 def rows_of(encoded: Iterable[bytes], count: int) -> bytes:
     """Return encoded batches as the bytes of one array. ``count`` is their number."""
-    # The longest head of a MessagePack array, because one form is enough.
+    # This is the longest form of a MessagePack array's head. It fits every number, so no other form
+    # is needed.
     return b"\xdd" + count.to_bytes(4, "big") + b"".join(encoded)
 
 
@@ -83,9 +84,9 @@ def decode_rows(raw: bytes) -> list[Batch]:
 
 
 def decode_ticks(raw: bytes, codes: Collection[str] | None) -> list[Batch]:
-    """Return the trades in encoded rows, of these codes; None: all. Raises MsgspecError."""
-    # Nearly all events of a day are depth, or of other stocks. Their bytes tell so, and they are
-    # not decoded.
+    """Return the trades in encoded rows, of these codes. None: of all. Raises MsgspecError."""
+    # Nearly all events of a day are depth, or belong to other stocks. Their first bytes show that,
+    # so they are not decoded.
     wanted = None if codes is None else [_encode(code) for code in codes]
     batches: list[Batch] = []
     for at, events in _decode_raw(raw):
@@ -113,7 +114,7 @@ def encode_columns(batches: Sequence[Batch]) -> bytes:
         rest = val - before[2] - p * q
         steps.append((number, p - before[0], vol - before[1] - q, rest, a - p, b - p))
         last[number] = p, vol, val
-    # Without a trade there is nothing to turn into columns.
+    # Without trades there are no columns.
     stock, price, volume, value, ask, bid = (
         map(list, zip(*steps, strict=True)) if steps else [[]] * 6
     )
@@ -145,7 +146,7 @@ def decode_columns(
 ) -> list[Batch]:
     """Return the batches that ``encode_columns`` has encoded. Raises msgspec.MsgspecError.
 
-    With ``trades_only`` only trades are decoded, of the stocks ``codes``; None: of all stocks.
+    With ``trades_only`` only trades are decoded: those of the stocks ``codes``, or all for None.
     """
     columns = _decode_columns(raw)
     total = sum(columns.counts)
@@ -180,7 +181,7 @@ def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
         *(c.volume, c.value, c.ask, c.bid, c.ask_qty, c.bid_qty),
         strict=True,
     ):
-        # The differences are those of one stock, so the others can be passed over.
+        # A difference refers to the same stock, so trades of other stocks can be skipped.
         if not wanted[number]:
             continue
         p, vol, val = last[number]
@@ -195,7 +196,7 @@ def _ticks(c: Columns, codes: Collection[str] | None) -> list[tuple[int, Tick]]:
 
 
 def _steps(numbers: Collection[int]) -> list[int]:
-    """Return the distance of each number from the previous one; the first from 0."""
+    """Return each number's distance from the previous one. The first number's is from 0."""
     steps, before = [], 0
     for number in numbers:
         steps.append(number - before)

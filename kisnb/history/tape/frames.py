@@ -22,7 +22,7 @@ def tick_frame(
     first: Ns | None = None,
     last: Ns | None = None,
 ) -> pl.DataFrame:
-    """Return the trades of a tape as a DataFrame, in the order of receipt, each once.
+    """Return the trades of a tape as a DataFrame, in the order of receipt, each trade once.
 
     ``first`` and ``last`` are moments of receipt (UTC nanoseconds, inclusive). Columns: t (KST, the
     exchange's time), received (KST), code, venue, price (won), qty (shares), side (buy, sell, null
@@ -37,7 +37,7 @@ def tick_frame(
         for tick in events:
             if not isinstance(tick, Tick) or (venue is not None and tick.venue is not venue):
                 continue
-            # Two desks may bring one trade twice. The day's volume tells the copies apart.
+            # Two desks may tape one trade twice. Both copies have the same volume of the day.
             key = tick.code, tick.venue
             if tick.volume <= volumes.get(key, 0):
                 continue

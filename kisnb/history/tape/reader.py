@@ -1,7 +1,7 @@
 """Reads the events of a tape in the order of time, all or some of them.
 
-A tape may be read while a desk writes it. The reader sees the blocks that were whole when it was
-opened.
+A tape may be read while a desk writes it. The reader sees the blocks that were complete when it
+opened the tape.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TapeFile:
         self.heads = found.heads
         """The heads of the blocks with events."""
         self.torn = found.torn
-        """Number of bytes after the last whole block. They are not read."""
+        """Number of bytes after the last complete block. They are not read."""
 
     @property
     def day(self) -> date:
@@ -88,8 +88,8 @@ class TapeFile:
     ) -> Iterator[Batch]:
         """Yield batches (moment, events that were received together), in the order of time.
 
-        ``codes`` keeps the events of these stocks, and those that belong to no stock. None keeps
-        all. ``first`` and ``last`` are inclusive. ``orders`` adds the events of orders.
+        ``codes`` selects the events of these stocks, and those that belong to no stock. None
+        selects all. ``first`` and ``last`` are inclusive. ``orders`` adds the events of orders.
         ``trades_only`` yields only ticks, and is faster.
         """
         keep = _Filter(codes, orders=orders, trades_only=trades_only)
@@ -138,14 +138,14 @@ class TapeFile:
 
 
 class _Filter:
-    """Keeps the events of a batch that a reader wants."""
+    """Selects the events of a batch that a reader wants."""
 
     def __init__(self, codes: Collection[str] | None, *, orders: bool, trades_only: bool) -> None:
         self._codes = None if codes is None else frozenset(codes)
         self._orders = orders
         self._trades_only = trades_only
         self._keys: set[str] = set()
-        """Keys of orders of the wanted stocks. A fact names its order only by the key."""
+        """Keys of the orders of the wanted stocks. A fact names its order only by the key."""
 
     def of(self, events: list[TapeEvent]) -> list[TapeEvent]:
         """Return the events that the reader wants, in order."""
@@ -184,8 +184,8 @@ def read_tape(
     """Yield the market's events of a tape, in the order in which they were received.
 
     They are ticks, depth, expected matches, operations, program trades, quotes, facts of stocks,
-    phases and gaps. Events of the desk's own orders are left out. ``codes`` keeps the events of
-    these stocks, and those that belong to no stock; None keeps all. ``first`` and ``last`` are
+    phases and gaps. Events of the desk's own orders are left out. ``codes`` selects the events of
+    these stocks, and those that belong to no stock; None selects all. ``first`` and ``last`` are
     moments of receipt (UTC nanoseconds, inclusive). ``trades_only`` yields only ticks, and is much
     faster. Raises BadInput for a file that is not a tape.
     """

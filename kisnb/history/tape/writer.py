@@ -1,6 +1,6 @@
-"""Writes a tape: ``Collector`` collects events in memory, ``TapeWriter`` writes whole blocks.
+"""Writes a tape: ``Collector`` collects events in memory, ``TapeWriter`` writes complete blocks.
 
-They are two classes, because a desk collects in its loop and writes in another thread.
+They are two classes, because a desk collects in its event loop and writes in another thread.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from kisnb.history.tape import blocks, columns
 from kisnb.history.tape.blocks import TapeEvent, TapeLabel, is_taped
 
 LIVE_LEVEL = 1
-"""zlib's level while a tape grows. A closed tape is packed harder."""
+"""zlib's level while a tape grows. A closed tape is compressed better."""
 
 _PRICES: frozenset[type] = frozenset({Tick, Depth, ExpectedMatch, ProgramTrades})
-"""Types of events that hold no text except the code of a stock."""
+"""Types of events that have no text except the code of a stock."""
 
 
 class TapeBlock(NamedTuple):
@@ -45,7 +45,7 @@ class TapeBlock(NamedTuple):
 
 
 class Collector:
-    """Collects events in memory until they are taken to be written.
+    """Collects events in memory until ``take`` returns them for writing.
 
     ``hide`` returns a text without secrets, such as the account number.
     """
@@ -61,17 +61,19 @@ class Collector:
 
     def add(self, at: Ns, events: Sequence[Event]) -> None:
         """Collect events that were received at ``at``. Events that are not taped are left out."""
-        # Moments never go back, so that a tape can be read by time. A clock may be set back.
+        # Moments on a tape never go back, so that it can be read by time. But a clock may be set
+        # back.
         at = max(at, self._last)
         for event in events:
-            # Nearly all that a desk publishes are prices. They hold no text that could be a secret.
+            # Nearly all events that a desk publishes are prices. They have no text that could be a
+            # secret.
             if type(event) not in _PRICES:
                 self._add_checked(at, events)
                 return
         self._add_encoded(at, columns.encode_batch(at, events), len(events))
 
     def take(self) -> TapeBlock | None:
-        """Remove and return the collected events; None when there are none."""
+        """Remove and return the collected events. None when there are none."""
         if not self._batches:
             return None
         batches, self._batches = self._batches, []
@@ -106,9 +108,9 @@ class Collector:
 class TapeWriter:
     """Appends blocks to one tape. It creates the file, or continues an existing one.
 
-    ``cut`` is a sentence about a torn end that was cut off; empty when the tape was whole.
-    Raises BadInput for a file that is not a tape, and OSError when the disk refuses. After an
-    OSError the file ends with its last whole block, and the writer may be used again.
+    ``cut`` is a sentence about an incomplete end that was cut off; empty when the tape was
+    complete. Raises BadInput for a file that is not a tape, and OSError when the disk refuses.
+    After an OSError the file ends with its last complete block, and the writer may be used again.
     """
 
     def __init__(self, path: Path, label: TapeLabel) -> None:
@@ -139,9 +141,9 @@ class TapeWriter:
         self._file.close()
 
     def _begin(self, label: TapeLabel) -> int:
-        """Begin a new tape or check an existing one. Return the position of the next block."""
+        """Begin a new tape or check an existing one. Return the position for the next block."""
         size = os.fstat(self._file.fileno()).st_size
-        # A process that died in the first moment leaves a file without its first block.
+        # A process that died at the very beginning leaves a file without its first block.
         if size > len(blocks.HEAD):
             found = blocks.scan(self.path, self._file)
             self._end = found.end
@@ -164,13 +166,14 @@ class TapeWriter:
     def _append(self, data: bytes) -> None:
         try:
             self._file.seek(self._end)
-            # A disk that is nearly full takes a part and says so by the number.
+            # A disk that is nearly full writes a part, and the returned number shows it.
             written = self._file.write(data)
             while written is not None and written < len(data):
                 data = data[written:]
                 written = self._file.write(data)
         except OSError:
-            # What follows the last whole block is cut off, so that the next block begins there.
+            # The bytes after the last complete block are cut off, so that the next block begins
+            # there.
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)
             raise
@@ -178,7 +181,10 @@ class TapeWriter:
 
 
 def _open(path: Path) -> FileIO:
-    """Open the file and lock it for this writer. Waits for another holder. Raises OSError."""
+    """Open the file and lock it for this writer. Waits while another process holds the lock.
+
+    Raises OSError.
+    """
     while True:
         file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         try:
@@ -188,19 +194,19 @@ def _open(path: Path) -> FileIO:
         except BaseException:
             file.close()
             raise
-        # It was closed meanwhile, which puts a new file in its place.
+        # The tape was closed meanwhile: a new file has replaced it.
         file.close()
 
 
 def gap_block(since: Ns, until: Ns, why: str) -> TapeBlock:
-    """Return a block that marks a gap of the tape: nothing was written after ``since``."""
+    """Return a block that marks a gap of the tape, because nothing was written after ``since``."""
     batch = columns.encode_batch(until, [LinkDown(since, why), LinkUp(until)])
     return TapeBlock(columns.rows_of([batch], 1), until, until, 2)
 
 
 def _public(event: TapeEvent) -> TapeEvent:
-    """Return an event without its naming, which holds a person's notebook and code."""
-    # The naming of an order holds the path of a notebook and the text of a cell.
+    """Return an event without its naming, which contains a person's notebook and code."""
+    # The naming of an order contains the path of a notebook and the text of a cell.
     if type(event) is IntentTaken and event.naming is not None:
         return IntentTaken(event.t, event.intent)
     return event

@@ -1,4 +1,4 @@
-"""Calls by name: those that may be called, their parameters, and verbs for the others."""
+"""Calls by name: those that read, their parameters, and the command in place of the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ParamValue: TypeAlias = str | int | date
 """A text as KIS takes it, a whole number, or a day (sent as YYYYMMDD)."""
 
 _ACCOUNT = ("CANO", "ACNT_PRDT_CD")
-# The one call with this parameter wants it blank (workbook: 공란).
+# In the one call with this parameter it must be blank (workbook: 공란).
 _BLANK = ("ACNT_PWD",)
 
 _CANCEL = "use %kis cancel ID, or session.cancel"
@@ -43,8 +43,8 @@ def reading_calls() -> Iterator[Api]:
 def call_named(name: str, also: Iterable[str] = ()) -> Api:
     """Return the reading call with this name. ``also``: more names that an error may suggest.
 
-    Raises UnknownCall for a name that KIS's calls do not have. Raises BadInput, with the verb to
-    use, for a call that places, revises or cancels orders, or that issues keys.
+    Raises UnknownCall for a name that KIS's calls do not have. Raises BadInput, which names the
+    command to use, for a call that places, revises or cancels orders, or that issues keys.
     """
     api = APIS.get(name)
     if api is None:
@@ -73,10 +73,10 @@ def open_params(api: Api) -> tuple[Param, ...]:
 
 
 def call_params(api: Api, given: Mapping[str, ParamValue]) -> dict[str, str]:
-    """Return the parameters of a call as the desk takes them.
+    """Return the parameters of a call in the form that the desk expects.
 
     Names may be in upper or lower case. Raises BadInput for an unknown or a missing parameter, and
-    for a value that is no text, whole number or day.
+    for a value that is not a text, a whole number or a day.
     """
     params = {param.name.lower(): param for param in open_params(api)}
     values = {name.lower(): value for name, value in given.items()}
@@ -109,7 +109,7 @@ def _text(name: str, value: ParamValue) -> str:
         return value.strip()
     if isinstance(value, date):
         return f"{value:%Y%m%d}"
-    # A code that is written as a number has lost the zeros at its front: 005930 is not 5930.
+    # A code that is written as a number has lost its leading zeros: 005930 is not 5930.
     if isinstance(value, int) and not isinstance(value, bool) and not _is_code(name):
         return str(value)
     if _is_code(name):

@@ -1,13 +1,13 @@
 """The channels of KIS's WebSocket by name, and their records as polars DataFrames.
 
-A channel is named by its TR id in lower case, such as ``h0stcnt0``. ``channels.json`` holds what
-KIS documents, one channel a line. Its source is the workbook of KIS's developer portal of
+A channel's name is its TR id in lower case, such as ``h0stcnt0``. ``channels.json`` has KIS's
+documentation, one channel a line. Its source is the workbook of KIS's developer portal of
 2026-02-21, with the columns that KIS has announced since.
 
-The type of a column is that of the fields of the same name in the calls, when all of them agree.
-For the channels of Korean stocks, only the calls about Korean stocks are asked. Where no call has
-the name, the label decides: 지수, 율, 강도, 가, 가격, 대비 are decimals, and 수, 량, 대금 are whole
-numbers. Whatever is not certain is a String.
+The type of a column is that of the fields with the same name in the calls, if all of
+them agree. For the channels of Korean stocks, only the calls about Korean stocks count.
+If no call has the name, the label decides: 지수, 율, 강도, 가, 가격, 대비 are decimals, and 수, 량,
+대금 are whole numbers. A column whose type is not certain is a String.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _ACCOUNTS = ("CUST_ID", "USER_ID")
-"""A channel whose records begin with a person's id brings notices of that account."""
+"""A channel brings notices of an account when its records begin with one of these columns."""
 _DECIMAL_LABEL = re.compile(r"(?:지수|율|률|강도|가|가격|대비)\d*$")
 _WHOLE_LABEL = re.compile(r"(?:수|량|대금)\d*$")
 
@@ -76,13 +76,13 @@ class StreamChannel(msgspec.Struct, frozen=True, dict=True):
         return f"{Mode.LIVE}, {Mode.PAPER}" if self.paper else str(Mode.LIVE)
 
     def want(self, key: str) -> Want:
-        """Return the subscription that keeps the channel's records of a ``tr_key``."""
+        """Return the subscription for the channel's records of a ``tr_key``."""
         venue = VENUE_OF_TR.get(self.tr_id, Venue.KRX)
         return Want("records", key, venue, priority=3, tr_id=self.tr_id)
 
     @cached_property
     def types(self) -> dict[str, ColumnType]:
-        """The columns that records have today, and their types; in lower case, in KIS's order."""
+        """The columns of records today with their types, in lower case, in KIS's order."""
         labels = {column.name: column.label for column in self.columns}
         # The desk has seen frames of some channels that differ from the workbook.
         names = COLUMNS.get(self.tr_id) or _distinct([c.name for c in self.columns])
@@ -162,8 +162,8 @@ def _names(channel: StreamChannel, width: int) -> Sequence[str]:
     """Return one name for each column of a record, in lower case."""
     if channel.tr_id in COLUMNS:
         return [name.lower() for name in names_of(channel.tr_id, width)]
-    # KIS appends columns. A record that has fewer than the workbook has another layout, and a
-    # guess could put a price under the name of a quantity.
+    # KIS appends columns. A record with fewer columns than the workbook has another layout, and a
+    # guess could show a price under the name of a quantity.
     known = list(channel.types) if width >= len(channel.types) else []
     return [*known, *(f"column_{i}" for i in range(len(known), width))]
 

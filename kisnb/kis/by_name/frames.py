@@ -1,6 +1,6 @@
-"""The reply to any call as polars DataFrames. The type of each column follows from a rule.
+"""The reply to any call as polars DataFrames. A rule decides the type of each column.
 
-The rule, in this order. ``kind`` is what the catalogue says of a field: text, whole or decimal.
+The rule, in this order. ``kind`` is the catalogue's kind of a field: text, whole or decimal.
 
 1. A text is a Date when its name says so (``..._dt``, ``..._date``, ``xymd``) and its label ends in
    일자 or 일. Two fields hold a span of days instead (``SPANS``). Every other text is a String:
@@ -12,7 +12,7 @@ The rule, in this order. ``kind`` is what the catalogue says of a field: text, w
    량, 순위 or 순번. All others there are Float64.
 4. A decimal number is Float64.
 
-An empty text is null in every column. No unit is changed: a number is what KIS sent.
+An empty text is null in every column. No unit is changed: numbers are as KIS sent them.
 """
 
 from __future__ import annotations
@@ -51,11 +51,14 @@ NOT_NUMBERS = frozenset(
         "name2",
     }
 )
-"""Fields that the catalogue takes for numbers. Their names or examples say something else."""
+"""Fields that are numbers in the catalogue, but not by their names or examples."""
 WITH_DECIMALS = frozenset({("daily_loan_trans", "stck_prpr"), ("daily_loan_trans", "prdy_vrss")})
-"""Call and field of numbers whose documented example has decimals: this call gives an index too."""
+"""(call, field) of numbers whose documented example has decimals: the call also gives an index."""
 SPANS = frozenset({("ksdinfo_forfeit", "subscr_dt"), ("ksdinfo_mand_deposit", "depo_date")})
-"""(call, field) of texts whose name says a day, and which hold two: ``2024/03/14 ~ 2024/03/15``."""
+"""(call, field) of texts that have two days, although the name says one.
+
+The form is ``2024/03/14 ~ 2024/03/15``.
+"""
 
 IN_WON = ("/uapi/domestic-stock/", "/uapi/etfetn/", "/uapi/elw/")
 """Paths of the calls about Korean stocks, ETFs and ELWs begin with one of these."""
@@ -95,11 +98,11 @@ def column_types(api: Api, block: Block) -> dict[str, ColumnType]:
 def api_frames(
     api: Api, blocks: Mapping[str, Sequence[dict[str, str]]], *, typed: bool = True
 ) -> pl.DataFrame | dict[str, pl.DataFrame]:
-    """Return the reply to a call: one DataFrame, or one by block name when KIS sends several.
+    """Return the reply to a call: one DataFrame, or several by block name.
 
-    A block is a DataFrame also when KIS sends one row. Documented columns are always there.
-    Undocumented columns that KIS sends follow as String. With ``typed=False`` every column is a
-    String. Raises FrameError when a value does not fit the type of its column.
+    A block with one row is a DataFrame too. Documented columns are always there. Undocumented
+    columns that KIS sends follow as String. With ``typed=False`` every column is a String. Raises
+    FrameError when a value does not fit the type of its column.
     """
     frames = {
         b.name: frame_of(api.name, column_types(api, b), blocks.get(b.name, ()), typed=typed)

@@ -130,7 +130,7 @@ def search_calls(text: str = "") -> pl.DataFrame:
 
 
 _Row: TypeAlias = tuple[str, str, str, str, list[str], str, str]
-"""The columns of the search, then the texts in which it looks: the head, and all labels."""
+"""The columns of the search, then the texts that are searched: the head, and all labels."""
 
 
 def _call_row(api: Api) -> tuple[str, str, str, str, list[str]]:

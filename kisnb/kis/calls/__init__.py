@@ -1,1 +1,1 @@
-"""Requests and replies of KIS's calls: typed messages, and DataFrames of them."""
+"""Requests and replies of KIS's calls: typed messages, and DataFrames of replies."""

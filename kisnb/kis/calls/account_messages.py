@@ -1,4 +1,4 @@
-"""The account on the wire: inquire-balance and inquire-psbl-order, both ways. Won and shares."""
+"""The account in KIS's calls: inquire-balance and inquire-psbl-order, both ways. Won and shares."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def orderable_row(cash: int, price: int = 0) -> dict[str, object]:
     }
 
 
-# KIS lists a stock that was sold out with quantity 0 for two more days. Of such a row nothing else
-# is read.
+# KIS lists a sold-out stock with quantity 0 for two more days. The other fields of such a row are
+# not read.
 _HOLDING = Message(
     "inquire_balance",
     stated=frozenset({"pdno", "hldg_qty", "ord_psbl_qty", "pchs_amt", "prpr"}),
@@ -151,7 +151,8 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
     rows = (row for page in pages for row in page.rows("output1"))
     read, bad = _HOLDING.read_each(rows, read_holding)
     held = [holding for holding in read if holding is not None]
-    # INQR_DVSN 02 gives one row an issue. Two that differ leave open which of them is right.
+    # INQR_DVSN 02 gives one row an issue. If two rows of an issue differ, it is not known which is
+    # right.
     twice = sorted(code for code, n in Counter(h.code for h in held).items() if n > 1)
     bad += tuple(f"inquire_balance lists {code} twice, with other figures" for code in twice)
     return Account(

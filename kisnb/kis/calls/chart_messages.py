@@ -1,7 +1,7 @@
 """Bars over REST as DataFrames, oldest first: daily windows, minutes, and trades of this day.
 
-Won and shares. KIS answers with the newest rows of a query and no next page: a caller who wants
-more asks again for what is older.
+Won and shares. KIS replies with the newest rows of a query and has no next page. For older rows the
+caller asks again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WINDOW_DAYS = 140
-"""Calendar days of a window: 100 trading days, the most of one reply, without a holiday."""
+"""Calendar days of a window: 100 trading days if there is no holiday, the most of one reply."""
 DAILY, TODAY, PAST, TRADES = (
     "inquire_daily_itemchartprice",
     "inquire_time_itemchartprice",
@@ -31,7 +31,8 @@ DAILY, TODAY, PAST, TRADES = (
     "inquire_time_itemconclusion",
 )
 """Names of the calls: daily bars, minutes of this day and of past days, trades of this day."""
-# KIS states every number of a bar (workbook). A bar that lacks one is an error and no bar of 0 won.
+# KIS states every number of a bar (workbook). A missing number is an error, and is not read as 0
+# won.
 _DAY_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_clpr", "acml_vol", "acml_tr_pbmn")
 _DAY_BAR = Message(DAILY, stated=frozenset({"stck_bsop_date", *_DAY_NUMBERS}))
 _MINUTE_NUMBERS = ("stck_oprc", "stck_hgpr", "stck_lwpr", "stck_prpr", "cntg_vol")
@@ -45,15 +46,15 @@ _TRADE = Message(TRADES, stated=frozenset({"stck_cntg_hour", "cnqn", "acml_vol"}
 
 
 def daily_windows(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """Yield windows that together hold every day from ``first`` to ``last``, newest first.
+    """Yield windows that together cover every day from ``first`` to ``last``, newest first.
 
     Raises BadInput when ``first`` comes after ``last``.
     """
     if first > last:
         raise BadInput(f"{first} comes after {last}", "give the first day first")
     while first <= last:
-        # KIS cuts a longer window to its newest 100 rows without a word, so the days before would
-        # be missing (clients' observation).
+        # KIS cuts a longer window to its newest 100 rows without an error, so earlier days would be
+        # missing (clients' observation).
         begin = max(first, last - timedelta(days=WINDOW_DAYS - 1))
         yield begin, last
         last = begin - timedelta(days=1)
@@ -94,7 +95,7 @@ def day_rows(rows: Iterable[Mapping[str, str]]) -> dict[date, tuple[int, ...]]:
 
     Raises FrameError.
     """
-    # Two replies may hold the same day. By day it counts once.
+    # Two replies may have the same day. In a dict by day it counts once.
     days: dict[date, tuple[int, ...]] = {}
     for row in rows:
         # KIS fills up with rows that have no date.
@@ -118,7 +119,7 @@ def minute_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api,
         FID_INPUT_HOUR_1=hhmmss(until),
         # N leaves out the days before this one (workbook).
         FID_PW_DATA_INCU_YN="N",
-        # Must be present although it is empty (workbook).
+        # This must be present although it is empty (workbook).
         FID_ETC_CLS_CODE="",
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WINDOW_DAYS = 42
-"""Calendar days of a window: 30 trading days, those of one reply, without a holiday."""
+"""Calendar days of a window: 30 trading days if there is no holiday, those of one reply."""
 MILLION = 1_000_000
 """KIS states values in million won (workbook)."""
 GROUPS = {"individual": "prsn", "foreign": "frgn", "institution": "orgn"}

@@ -17,7 +17,7 @@ IndexBar: TypeAlias = tuple[float, float, float, float, int, int]
 CODES = {"KOSPI": "0001", "KOSDAQ": "1001", "KOSPI200": "2001"}
 """KIS's sector code (업종코드) of an index by its name."""
 WINDOW_DAYS = 70
-"""Calendar days of a window: 50 trading days, the most of one reply, without a holiday."""
+"""Calendar days of a window: 50 trading days if there is no holiday, the most of one reply."""
 MILLION = 1_000_000
 """KIS states the value of an index in million won."""
 _POINTS = ("bstp_nmix_oprc", "bstp_nmix_hgpr", "bstp_nmix_lwpr", "bstp_nmix_prpr")

@@ -1,8 +1,8 @@
 """Requests and replies of the REST APIs, both ways, from the tables of ``catalogue``.
 
-On the wire every scalar is a string. ``rt_cd`` alone says whether a call went well; neither the
-HTTP status nor ``msg_cd`` does. Bodies of errors have the same shape, without ``output``. Source:
-KIS's workbook, and replies that clients have received.
+In KIS's messages every value is a string. ``rt_cd`` alone says whether a call was successful;
+neither the HTTP status nor ``msg_cd`` does. Bodies of errors have the same shape, without
+``output``. Source: KIS's workbook, and replies that clients have received.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALWAYS_SENT = "EXCG_ID_DVSN_CD"
 
 
 class ApiReply(msgspec.Struct, frozen=True):
-    """A reply to a call that went well; keys are in lower case, values as on the wire."""
+    """A successful reply to a call. Keys are in lower case, values as KIS sent them."""
 
     api: str
     """Name of the call."""
@@ -83,15 +83,15 @@ def encode_params(api: Api, **values: str | int) -> dict[str, str]:
             f"the call {api.name} {' and '.join(what)}",
             f"its parameters are {', '.join(api.params)}",
         )
-    # The names go out as the table has them: KIS prints those of most rankings in lower case
-    # (workbook), and nobody has shown that the case does not matter.
+    # The names are sent as in the table: KIS prints those of most rankings in lower case
+    # (workbook), and it is not known whether the case matters.
     return {p: given[upper] for upper, p in spelled.items() if upper in given}
 
 
 @cache
 def _by_upper(params: tuple[str, ...]) -> dict[str, str]:
     """Return the names of a call's parameters by their form in upper case."""
-    # There are as many tuples as calls in the catalogue.
+    # The cache is limited: there are as many tuples as calls in the catalogue.
     return {name.upper(): name for name in params}
 
 
@@ -157,9 +157,9 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
     """Read the body of a reply, and return the reply. Raises ApiError when ``rt_cd`` is not 0.
 
     Raises FrameError for a body that is not a reply of KIS, and for an empty ``rt_cd``. Raises
-    FrameError also when the reply to an order contradicts itself: ``rt_cd`` says that KIS took the
-    order, but the code or the HTTP status says that KIS refused it. Or ``rt_cd`` says that KIS
-    refused it, but the code or an order number says that KIS took it.
+    FrameError also when the reply to an order contradicts itself. Either ``rt_cd`` says that KIS
+    accepted the order, but the code or the HTTP status says that KIS refused it. Or ``rt_cd`` says
+    that KIS refused it, but the code or an order number says that KIS accepted it.
     """
     reply = decode_object(body, api.name, status)
     # Every reply of KIS's calls has it. A proxy, or another server at that address, sends JSON
@@ -198,8 +198,8 @@ def _check_signs(api: Api, reply: Mapping[str, Any], status: int) -> None:
         )
     if not api.is_order:
         return
-    # An order must not count as refused while anything in the reply says that KIS took it, nor the
-    # other way round. The list of orders then decides.
+    # An order must not count as refused while a part of the reply says that KIS accepted it, nor
+    # the other way round. Then the list of orders decides.
     numbered = any(row.get("odno") for row in _decode_rows(api, api.blocks[0], reply.get("output")))
     if rt_cd == "0":
         disagrees = status >= 400 or (msg_cd in CODES and msg_cd not in DONE)
@@ -219,7 +219,7 @@ def decode_object(body: bytes | str, what: str, status: int = 200) -> dict[str, 
     KIS's documentation and its wire differ in the case of some keys.
     """
     try:
-        # A body of thousands of brackets raises RecursionError. It must not end the desk.
+        # A body of thousands of brackets raises RecursionError, which must not end the desk.
         entries = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise FrameError(
@@ -255,7 +255,7 @@ def _encode(value: object) -> str:
 def _decode_rows(api: Api, block: Block, output: object) -> list[dict[str, str]]:
     """Return the rows of a block. Raises FrameError.
 
-    An empty result may be absent, ``[]`` or ``{}``. A single row may come bare or in a list,
+    An empty result may be absent, ``[]`` or ``{}``. A single row may come alone or in a list,
     whatever the documentation says (workbook against its own examples).
     """
     found: list[dict[str, str]] = []

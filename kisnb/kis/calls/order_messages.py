@@ -1,6 +1,6 @@
 """Requests to order, revise and cancel, and the order list of a day, both ways. Won and shares.
 
-Every body carries EXCG_ID_DVSN_CD: ``messages.encode_params`` builds none without it.
+Every body has EXCG_ID_DVSN_CD: ``messages.encode_params`` builds no body without it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def read_ref(reply: ApiReply, venue: Venue, now: Ns) -> OrderRef:
 
 
 RECENT = timedelta(days=89)
-"""Age up to which the order list has a TR id of its own: three months (workbook).
+"""The order list of a day within this age has its own TR id: three months (workbook).
 
 It is the shortest three months less a day, to be safe.
 """

@@ -1,4 +1,4 @@
-"""Prices on the wire: inquire-price and ``Quote``, inquire-asking-price-exp-ccn and ``Depth``.
+"""Prices in KIS's calls: inquire-price and ``Quote``, inquire-asking-price-exp-ccn and ``Depth``.
 
 Won and shares.
 """
@@ -46,8 +46,8 @@ _LEVEL_FIELDS = {
     for side in ("ask", "bid")
 }
 """Price and shares of each level, best first."""
-# KIS sends all ten levels, and writes an empty one as 0 (workbook). A level that is left out is not
-# an empty one.
+# KIS sends all ten levels, and writes an empty one as 0 (workbook). A missing level is not an empty
+# one.
 _DEPTH_MESSAGE = Message(
     "inquire_asking_price_exp_ccn",
     present=frozenset(f for levels in _LEVEL_FIELDS.values() for level in levels for f in level),

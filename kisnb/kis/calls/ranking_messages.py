@@ -51,9 +51,9 @@ _ASKED: dict[RankingKind, tuple[str, dict[str, str]]] = {
         },
     ),
 }
-"""The call and the parameters of each ranking; every stock, no filter.
+"""The call and the parameters of each ranking, for every stock, without a filter.
 
-By traded value, and by the rise against the previous close.
+One ranks by traded value, the other by the rise against the previous close.
 """
 _COLUMNS: tuple[tuple[str, FieldKind, tuple[str, ...]], ...] = (
     ("rank", "n", ("data_rank",)),

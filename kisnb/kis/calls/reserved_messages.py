@@ -1,4 +1,4 @@
-"""Reserved orders (예약주문) on the wire: order-resv, its cancel, and order-resv-ccnl.
+"""Reserved orders (예약주문) in KIS's calls: order-resv, its cancel, and order-resv-ccnl.
 
 Won and shares.
 """

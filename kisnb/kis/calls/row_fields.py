@@ -1,9 +1,9 @@
-"""Reads one row of a reply: a field that must be there and is not is an error, and never 0.
+"""Reads one row of a reply. A required field that is missing is an error, and is never read as 0.
 
-KIS writes every value as a text, and an empty text means that there is none (workbook). For some
-fields "none" is a reply: an order that revises no other has no original order. For others it is
-not: an order without its leaves is not an order with 0 leaves. So each message declares its fields
-once, beside its reader:
+KIS writes every value as a text, and an empty text means that there is no value (workbook). For
+some fields that is a proper reply: an order that revises no other has no original order. For others
+it is not: an order without its leaves is not an order with 0 leaves. So each message declares its
+fields once, beside its reader:
 
 | the field is                | ``stated`` | ``present`` | neither |
 |-----------------------------|------------|-------------|---------|
@@ -26,11 +26,11 @@ T = TypeVar("T")
 SHOWN = 20
 """Letters of a value that an error shows."""
 PLAIN = 18
-"""Digits of a number that surely counts in 64 bits."""
+"""A number of at most this many digits always fits into 64 bits."""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message of KIS, and which of its fields must be there."""
+    """One message of KIS, with its required fields."""
 
     call: str
     """Name of the call, for people: ``inquire_price``."""
@@ -48,8 +48,8 @@ class Message(msgspec.Struct, frozen=True):
     ) -> tuple[tuple[T, ...], tuple[str, ...]]:
         """Read all rows. Return the values, and a sentence about each row that cannot be read.
 
-        A row whose fields are all empty is padding, and a row that is equal to an earlier one is a
-        repetition. Both are left out. ``read`` makes a value of a row, and raises FieldError.
+        Two kinds of rows are left out: a row whose fields are all empty, which is padding, and a
+        row that is equal to an earlier one. ``read`` makes a value of a row, and raises FieldError.
         """
         good, bad = [], []
         seen: set[frozenset[tuple[str, str]]] = set()

@@ -1,4 +1,4 @@
-"""The facts of a stock on one day: inquire-price, and search-stock-info for one that no list has.
+"""The facts of a stock on one day: inquire-price, and search-stock-info for an unlisted code.
 
 Won and shares.
 """
@@ -53,13 +53,13 @@ def read_stock_day(quote: ApiReply, info: StockFacts | None, code: str, now: Ns)
 
 
 def _board_of(row: RowFields) -> Board | None:
-    """Return the board that inquire-price names, such as ``KOSPI200``; None for another text."""
+    """Return the board that inquire-price states, such as ``KOSPI200``. None for another text."""
     text = row.text("rprs_mrkt_kor_name").upper()
     return next((board for board in Board if text.startswith(board)), None)
 
 
 def _kind_of(row: RowFields, code: str, now: Ns) -> Kind | None:
-    """Return ETN or ETF when the reply proves it, else None."""
+    """Return ETN or ETF when the reply proves it. Otherwise None."""
     # inquire-price has no field for it. Codes of ETNs begin with Q (KIS's master files), and the
     # tick of an ETF stays at 5 won where that of a share grows.
     if code.startswith("Q"):

@@ -1,4 +1,4 @@
-"""Facts of stocks and of the calendar on the wire.
+"""Facts of stocks and of the calendar in KIS's calls.
 
 Stock info, thirty quotes in one call, holidays, and interruptions (VI).
 """

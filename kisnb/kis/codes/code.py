@@ -13,13 +13,13 @@ class Code(msgspec.Struct, frozen=True):
     korean: str
     english: str
     cure: str = ""
-    """The step for a person; empty when there is nothing to do."""
+    """The step for a person. Empty when no step is needed."""
     order: Literal["not placed", "maybe placed"] = "not placed"
     """The outcome of an order that got this code."""
 
 
-# For codes of a server that may have passed the order on before it failed. The desk then asks KIS's
-# list instead of ordering again.
+# This is for codes of a server that may have passed the order on before it failed. The desk then
+# reads KIS's list instead of ordering again.
 MAYBE: Literal["maybe placed"] = "maybe placed"
 KEYS = "check the appkey and appsecret in your configuration"
 WAIT = "wait a moment and ask again"

@@ -21,8 +21,8 @@ LIVE_ORDERS: dict[str, Code] = {
         "use a price on the grid between the lower and the upper limit",
     ),
     "APBK0656": Code("해당 종목 정보가 없습니다.", "unknown stock", "check the code"),
-    # Clients have received it for other causes, too. KIS's own text decides, and it comes first
-    # of the code.
+    # Clients have received this code for other causes too. KIS's own text decides, and is shown
+    # first.
     "APBK0918": Code(
         "장운영시간이 아닙니다.", "the market is closed", "order while its session is open"
     ),

@@ -7,10 +7,10 @@ from kisnb.kis.codes.code import KEYS, REPORT, WAIT, Code
 STREAM: dict[str, Code] = {
     "OPSP0000": Code("SUBSCRIBE SUCCESS", "subscribed"),
     "OPSP0001": Code("UNSUBSCRIBE SUCCESS", "released"),
-    # These two come with rt_cd 1 although everything is as asked.
+    # These two come with rt_cd 1 although the request was fulfilled.
     "OPSP0002": Code("ALREADY IN SUBSCRIBE", "subscribed already"),
     "OPSP0003": Code("UNSUBSCRIBE ERROR(not found!)", "was not subscribed"),
-    # Nobody knows its cause (uncertain), so it is taken for one that passes.
+    # Its cause is not known (uncertain), so it is treated as one that may pass.
     "OPSP0007": Code("SUBSCRIBE INTERNAL ERROR", "internal error", WAIT),
     "OPSP0008": Code("MAX SUBSCRIBE OVER", "more than 41 subscriptions", "watch fewer stocks"),
     "OPSP0009": Code("SUBSCRIBE ERROR : mci send failed", "send error inside KIS", WAIT),

@@ -1,8 +1,9 @@
 """Columns of the stream's channels, by name and day.
 
-KIS appends columns. So a record's width is found by division and never relied on; this table names
-what is known. All layouts of a channel begin alike, and the desk reads facts from that part alone.
-Sources: KIS's workbook, its notice of 2026-09-09, and frames that clients recorded.
+KIS appends columns. So the width of a record is computed by division, and never assumed; this table
+has the known names. All layouts of a channel begin with the same columns, and the desk reads facts
+only from these. Sources: KIS's workbook, its notice of 2026-09-09, and frames that clients
+recorded.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kisnb.terms import Venue
 
 Columns: TypeAlias = tuple[str, ...]
 Dated: TypeAlias = tuple[tuple[date, Columns], ...]
-"""The columns of one channel, each with the first day on which they hold; oldest first."""
+"""The columns of one channel, each list with the first day on which it is valid, oldest first."""
 MIDDLES_FROM = date(2026, 6, 29)
 """Day on which a client recorded the middle price in KRX's depths. The first day is not known."""
 NEW_COLUMNS_FROM = date(2026, 9, 14)
@@ -131,7 +132,7 @@ TEXTS = frozenset(
         " ISCD_STAT_CLS_CODE VI_CLS_CODE OVTM_VI_CLS_CODE EXCH_CLS_CODE"
     )
 )
-"""Columns in which no value is an empty text, and not 0."""
+"""Columns that are empty when they have no value. Other columns are then 0."""
 
 
 def columns(tr_id: str, day: date, layouts: dict[str, Dated] = LAYOUTS) -> Columns:
@@ -150,7 +151,7 @@ def _are_one(names: Sequence[str]) -> bool:
 def names_of(tr_id: str, width: int) -> Columns:
     """Return one name for each column of a record with ``width`` columns.
 
-    Every known layout of a channel has a number of columns of its own, so the number tells the
+    Every known layout of a channel has a different number of columns, so the number identifies the
     layout. A column without a known name is ``COLUMN_<index>``.
     """
     known = _KNOWN.get(tr_id, ((),))

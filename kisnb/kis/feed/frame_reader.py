@@ -1,4 +1,4 @@
-"""Turns data frames into facts, by channel; keeps the keys that decrypt execution notices."""
+"""Turns data frames into facts, by channel. Stores the keys that decrypt execution notices."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kisnb.kis.feed.market_frames import CHANNELS
 from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, decode_notice
 
 _TR_ID = slice(2, 10)
-"""The place of the TR id in a data frame: behind the flag and a bar, and eight letters long."""
+"""The place of the TR id in a data frame: eight letters after the flag and a bar."""
 MOST_FRAMES = 1_000
-"""Frames of one TR id that are kept for those who ask for its records: the newest ones."""
+"""Number of newest frames of one TR id that are kept for callers that ask for its records."""
 
 
 class FrameReader:
@@ -31,7 +31,7 @@ class FrameReader:
         self._ever_kept: set[str] = set()
 
     def learn_key(self, ack: Ack) -> None:
-        """Keep the key that a reply to a subscription brought. Raises FrameError."""
+        """Store the key in a reply to a subscription. Raises FrameError."""
         # KIS sends a key with every confirmation, also for channels whose frames are plain
         # (workbook).
         if ack.tr_id in NOTICE_TRS:
@@ -79,11 +79,11 @@ class FrameReader:
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)
         if frame.tr_id in self._kept and not frame.encrypted:
-            # Read once here, so that a frame that cannot be split is reported when it comes.
+            # The frame is split here once, so that an unreadable frame is reported when it comes.
             records(frame)
             self._kept[frame.tr_id].append(text)
             return []
-        # KIS goes on to send until it has released the channel.
+        # KIS continues to send until it has released the channel.
         if frame.tr_id in self._ever_kept:
             return []
         if frame.tr_id not in NOTICE_TRS:

@@ -1,8 +1,8 @@
 """Encodes and decodes the text of KIS's data frames: ``flag|TR|count|payload``.
 
-``market_frames`` makes facts of them. The payload holds count × columns fields, all joined by
-``^``. Columns per record = fields / count, because KIS appends columns. Times are KST, to the
-second; depth channels carry no date. Source: KIS's workbook.
+``market_frames`` makes facts of them. The payload has count × columns fields, all joined by ``^``.
+Columns per record = fields / count, because KIS appends columns. Times are KST, to the second;
+depth channels have no date. Source: KIS's workbook.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def unparse(frame: Frame) -> str:
     return f"{int(frame.encrypted)}|{frame.tr_id}|{frame.count:03d}|{frame.payload}"
 
 
+@lru_cache(maxsize=64)
 def read_count(text: str) -> int:
     """Return the number of records that a frame states. Raises FrameError."""
     # KIS writes three digits. The bound on the length keeps ``int`` from a text of a million

@@ -1,8 +1,8 @@
 """Finds lost trades: a jump of the accumulated volume shows the number of missing shares.
 
-Every trade carries the volume of its venue's day, its own shares included (ACML_VOL, workbook). KIS
-signals no gap itself. Nothing is known of the time before the first trade, and nothing is made up
-for what is missing.
+Every trade states the volume of its venue's day, its own shares included (ACML_VOL, workbook). KIS
+itself reports no gaps. The time before the first trade is not checked, and missing trades are never
+made up.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Followed: TypeAlias = tuple[Venue, str]
 
 
 class VolumeWatch:
-    """Finds gaps: it remembers the last trade of each stock and channel, also over reconnects."""
+    """Finds gaps. It remembers the last trade of each stock and channel, also after a reconnect."""
 
     def __init__(self) -> None:
         self._last: dict[Venue, dict[str, Tick]] = {venue: {} for venue in Venue}
 
     def keep(self, followed: Collection[Followed]) -> None:
-        """Forget all channels except ``followed``. No gap is reported on a channel nobody wants."""
+        """Forget all channels except ``followed``. No gap is reported on an unwanted channel."""
         for venue, last in self._last.items():
             for code in [code for code in last if (venue, code) not in followed]:
                 del last[code]
@@ -47,7 +47,8 @@ class VolumeWatch:
                 missing = tick.volume - tick.qty - before.volume
                 if missing and _same_day(before, tick):
                     if missing < 0:
-                        # It came late or twice: the newest trade stays the measure.
+                        # The trade came late or twice. The next one is compared with the newest
+                        # trade.
                         continue
                     gaps.append((i, GapFound(tick.t, code, before.t, missing, tick.venue)))
             last[code] = tick
@@ -62,7 +63,7 @@ def _same_day(one: Tick, other: Tick) -> bool:
 def _merged(events: Sequence[Event], gaps: Sequence[tuple[int, GapFound]]) -> list[Event]:
     """Return the events with each gap before the event of its index."""
     merged = list(events)
-    # From the back, so that the indices of the earlier gaps stay right.
+    # Gaps are inserted from the back, so that the indices of earlier gaps stay right.
     for i, gap in reversed(gaps):
         merged.insert(i, gap)
     return merged

@@ -1,6 +1,6 @@
 """One WebSocket connection: reads its frames, runs its tasks, and ends it when it is dead.
 
-Its times are wall time: they belong to the network, and a simulated clock may stand.
+Its times are wall time, because a simulated clock may stand still.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from kisnb.errors import LinkLost
 from kisnb.kis.http.transport import WebSocket
 
 SILENCE_CHECKS = 12
-"""Checks for new frames within ``silence``."""
+"""Number of checks for new frames within ``silence``."""
 
 log = logging.getLogger(__name__)
 
 
 class Dropped(Exception):
-    """KIS wants this connection to end; the text says why."""
+    """Raised to end this connection, for the reason in its text."""
 
 
 class KisConnection:
@@ -41,10 +41,10 @@ class KisConnection:
         receive: Callable[[WebSocket, bytes], Awaitable[None]],
         work: Callable[[WebSocket], Coroutine[None, None, None]],
     ) -> str:
-        """Hand each frame to ``receive`` until the connection ends; return why it ended.
+        """Pass each frame to ``receive`` until the connection ends. Return why it ended.
 
-        ``work`` runs beside it and is cancelled at the end. Any error, also one of ``receive`` or
-        ``work``, ends the connection and is its reason: the owner connects again.
+        ``work`` runs at the same time and is cancelled at the end. Any error, also one of
+        ``receive`` or ``work``, ends the connection and is its reason: the owner connects again.
         """
         tasks = [self._start(work(self._socket), "kis subscriptions")]
         if self._silence:
@@ -65,8 +65,8 @@ class KisConnection:
         finally:
             for task in tasks:
                 task.cancel("the connection ended")
-            # They are waited for, so that no task of this connection takes requests that belong to
-            # the next.
+            # The tasks are awaited, so that none of them sends requests that belong to the next
+            # connection.
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
@@ -76,7 +76,7 @@ class KisConnection:
             try:
                 await work
             except LinkLost:
-                # The reader of the frames meets the same end.
+                # The reader of the frames sees the same end.
                 pass
             except Exception as e:
                 log.exception("%s failed", name)
@@ -90,8 +90,8 @@ class KisConnection:
     async def _watch_silence(self) -> None:
         """Close the connection when no frame has come for ``silence`` seconds.
 
-        KIS sends a PINGPONG at least (KIS's samples answer it). A connection whose other end is
-        gone brings nothing, and no close frame either.
+        KIS sends at least PINGPONG (KIS's samples answer it). If the other end of a connection is
+        gone, nothing comes, not even a close frame.
         """
         loop = asyncio.get_running_loop()
         seen, since = self.frames, loop.time()

@@ -1,6 +1,6 @@
-"""Data frames of the market become facts: trades, depths, expected matches, operation, programs.
+"""Makes facts of the market's data frames: trades, depths, expected matches, operation, programs.
 
-``record_reader.py`` says where the fields lie. Won and shares; times are KST, to the second.
+``record_reader.py`` finds the fields. Won and shares; times are KST, to the second.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Trades(Channel[Tick]):
 
     def decode(self, text: str, received: Ns) -> list[Tick]:
         """Return the trades of a frame in order. Raises FrameError, and then no trade counts."""
-        # All records at once and in one function: a call for each costs a fifth of the time.
+        # All records are read in one function, because a call for each would take a fifth of the
+        # time.
         fields = text.split("^")
         layout = self._layout(fields)
         venue, side_of = self.venue, SIDES.get
@@ -75,8 +76,8 @@ class Trades(Channel[Tick]):
             # Both iterators serve several targets: a record takes four texts and eight numbers.
             records = zip(t, t, t, t, n, n, n, n, n, n, n, n)  # noqa: B905 - as many each
             for code, day, at, taker, price, qty, volume, value, ask, bid, asks, bids in records:
-                # Most trades are of the second of the one before. To compare is cheaper than to
-                # look up.
+                # Most trades are of the same second as the trade before. A comparison is faster
+                # than a look-up.
                 if at != last_at or day != last_day:
                     when = moment(day, at)
                     last_day, last_at = day, at
@@ -112,13 +113,13 @@ class Trades(Channel[Tick]):
 
 
 Levels: TypeAlias = tuple[tuple[int, int], ...]
-"""(price, shares) of one side, best first."""
+"""(price, shares) of the levels of one side, best first."""
 read_levels: Callable[[str], tuple[int, ...]] = msgspec.json.Decoder(
     GenericAlias(tuple, (int,) * (4 * LEVELS))
 ).decode
-"""The 40 whole numbers of a depth, from a JSON list of exactly as many. Raises MsgspecError."""
+"""The 40 whole numbers of a depth, from a JSON list of exactly 40. Raises MsgspecError."""
 _LEVELS_END = 3 + 4 * LEVELS
-"""The first column behind the levels."""
+"""The first column after the levels."""
 
 
 class Depths(Channel[Depth]):
@@ -136,19 +137,19 @@ class Depths(Channel[Depth]):
 
     def decode(self, text: str, received: Ns) -> list[Depth]:
         """Return the depths of a frame in order. Raises FrameError, and then no depth counts."""
-        # Nearly every frame is one record of plain numbers, as wide as the one before it. Then only
-        # the ends are split off, and JSON reads at once what lies between them.
+        # Nearly every frame is one record of plain numbers, as wide as the record before it. Then
+        # only the ends are split off, and JSON reads all fields between them at once.
         try:
             start, at, _, rest = text.split("^", 3)
             code, fields, layout = self._heads[start]
             levels = rest.rsplit("^", fields - _LEVELS_END)[0]
-            # A comma of KIS's would be taken for one of ours, and move the columns.
+            # A comma in KIS's text would look like one of ours, and shift the columns.
             if len(layout) == 1 and "," not in levels:
                 asks, bids = _sides(read_levels(f"[{levels.replace('^', ',')}]"))
                 return [Depth(on_day_of(received, at), code, self.venue, asks, bids, received)]
         except (KeyError, ValueError, FrameError):
-            # A new head, another width, a padded number, or no depth at all. The way below tells
-            # them apart. MsgspecError is a ValueError.
+            # The frame has a new head, another width, a padded number, or is no depth at all. The
+            # code below finds out which. MsgspecError is a ValueError.
             pass
         return super().decode(text, received)
 
@@ -177,7 +178,7 @@ def _sides(n: Sequence[int]) -> tuple[Levels, Levels]:
         (b1, s1), (b2, s2), (b3, s3), (b4, s4), (b5, s5),
         (b6, s6), (b7, s7), (b8, s8), (b9, s9), (b10, s10),
     )  # fmt: skip
-    # Most depths are full. One search for a 0 is cheaper than a look at each level.
+    # Most depths are full. One search for a 0 is faster than a check of each level.
     return (asks, bids) if all(n) else (_filled(asks), _filled(bids))
 
 
@@ -195,7 +196,8 @@ class ExpectedMatches(Channel[ExpectedMatch]):
     def read(self, texts: Sequence[str], numbers: Sequence[str], received: Ns) -> ExpectedMatch:
         """Return one record as a fact. Raises FrameError, ValueError."""
         code, day, at = texts
-        # A side of the depth may be empty. An expected match without its price or shares is none.
+        # A side of the depth may be empty. An expected match without its price or shares is not
+        # valid.
         price, qty, ask, bid = read_each(numbers, (True, True, False, False))
         return ExpectedMatch(moment(day, at), code, self.venue, price, qty, ask, bid, received)
 

@@ -1,13 +1,13 @@
 """Execution notices (체결통보) both ways: the encrypted record of 26 or 23 columns, and ``Notice``.
 
-KIS documents 26 columns, and its example and several clients show 23. Columns 0 to 17 are the same
-in both layouts. The wide one then has stop price, exchange, popup flag and filler in columns of
-their own. The narrow one has exchange and popup flag together in [18]. In both, the name is the
-last but one and a price the last (workbook; clients' recordings).
+KIS documents 26 columns, but its example and several clients show 23. Columns 0 to 17 are the same
+in both layouts. The wide one then has separate columns for stop price, exchange, popup flag and
+filler. The narrow one has exchange and popup flag together in [18]. In both, the last column but
+one is the name, and the last is a price (workbook; clients' recordings).
 
-Two traps. An order notice (CNTG_YN 1) holds the order's quantity and price in [9] and [10], and a
-fill (CNTG_YN 2) those of this fill, with the order's price in the last column (KIS's legacy
-sample). A confirmed cancel or revise comes under its own new number, with the order that it changed
+Two difficulties. An order notice (CNTG_YN 1) has the order's quantity and price in [9] and [10]. A
+fill (CNTG_YN 2) has those of this fill there, and the order's price in the last column (KIS's
+legacy sample). A confirmed cancel or revise has its own new number, and the order that it changed
 in [3].
 """
 
@@ -52,7 +52,7 @@ _FLAGS: dict[NoticeKind, tuple[str, str, str, str]] = {
 _BLOCK = 16
 """Bytes of a block of AES."""
 _PADDINGS = tuple(bytes([n]) * n for n in range(_BLOCK + 1))
-"""The bytes that PKCS7 appends, by their number. A text of whole blocks gets one block more."""
+"""The bytes that PKCS7 appends, by their number. A text of whole blocks gets one more block."""
 _PERSONAL = frozenset({0, 1, 17})
 """Columns of CUST_ID, ACNT_NO and ACNT_NAME."""
 
@@ -120,7 +120,8 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
         raise FrameError(
             f"an execution notice has {len(fields)} fields", "the feed goes on without it"
         )
-    # The account is compared first: a notice of another account is not read, even if it is broken.
+    # The account is compared first, so that a notice of another account is not read, even if it is
+    # broken.
     if fields[1].strip() != account:
         return None
     kind = _kind(fields)
@@ -137,8 +138,8 @@ def decode_notice(fields: Sequence[str], account: str, now: Ns) -> Notice | None
     # A notice states a time and no day. KIS sends it on the day of the order.
     t = moment_today(now, fields[11])
     side, code = read_side(fields[4]), fields[8].strip()
-    # An original number and a price may be empty: a new order changes no other, and a market order
-    # names no price. A fill without its shares or its price is no fill of 0.
+    # An original number and a price may be empty: a new order changes no other order, and a market
+    # order has no price. But a fill without its shares or its price is an error.
     is_whole = number > 0 and qty > 0 and code and (price > 0 or kind != "filled")
     if not is_whole and kind != "refused":
         raise FrameError(
@@ -176,7 +177,8 @@ def _kind(fields: Sequence[str]) -> NoticeKind | None:
     #   1, 2       0         1         1         KIS took a revise or cancel: nothing changes yet
     #   1, 2       0         1         2         the exchange confirmed the revise or cancel
     change, refused, filled, accepted = fields[5], fields[12], fields[13], fields[14]
-    # A flag that KIS does not document says nothing. Read as a revise it would move shares.
+    # A flag that KIS does not document is not interpreted. If it were read as a revise, it would
+    # move shares.
     if (
         change not in (NORMAL, REVISE, CANCEL)
         or refused not in ("0", "1")
@@ -227,9 +229,9 @@ class Cipher:
             )
         aes = algorithms.AES256(key.encode())
         self._aes = Aes(aes, modes.CBC(self._iv))
-        # Every notice begins anew with the same iv, and a CBC decryptor serves one text only. To
-        # make one takes longer than all the rest. So ``decrypt`` does CBC's part itself, and one
-        # decryptor of single blocks serves all notices.
+        # Every notice begins with the same iv, and a CBC decryptor can be used for one text only.
+        # Making one takes longer than everything else. So ``decrypt`` does CBC's part itself, with
+        # one decryptor of single blocks for all notices.
         self._blocks = Aes(aes, modes.ECB()).decryptor()  # noqa: S305 - a part of CBC
 
     def encrypt(self, text: str) -> str:
@@ -244,7 +246,7 @@ class Cipher:
         try:
             secret = binascii.a2b_base64(payload, strict_mode=True)
             size = len(secret)
-            # Half a block would stay in the decryptor, and spoil the next notice.
+            # An incomplete block would stay in the decryptor, and damage the next notice.
             if not size or size % _BLOCK:
                 raise ValueError
             # CBC: each block was combined (XOR) with the encrypted block before it, the first one

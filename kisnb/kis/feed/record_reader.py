@@ -1,7 +1,8 @@
-"""Reads one record of a market channel: where its fields lie, and its numbers and times.
+"""Reads one record of a market channel: the places of its fields, its numbers and its times.
 
-Trades and depths are the hot path. A frame is split once. Where its fields lie is remembered by its
-number of fields and of records, and each record's numbers are read in one go.
+Trades and depths are by far the most frequent. So each frame is split once. The places of its
+fields are remembered by its number of fields and of records, and each record's numbers are read
+together.
 """
 
 from __future__ import annotations
@@ -28,20 +29,23 @@ Layout: TypeAlias = tuple[tuple[Pick, Pick], ...]
 """Pairs of functions that pick the texts and the numbers: a pair for each record, or for all."""
 
 Head: TypeAlias = tuple[str, int, Layout]
-"""(first field, number of fields, layout) of the newest frame with one head.
+"""(first field, number of fields, layout) of the newest frame with this head.
 
-The head is the part of a frame before its first caret. It holds flag, TR id, number of records, and
+The head is the part of a frame before its first caret. It has flag, TR id, number of records, and
 the first field.
 """
 KEPT = 256
-"""Layouts and times that are remembered before all are forgotten; a quiet day needs a handful."""
+"""Number of layouts and times that are remembered. Above it, all are forgotten.
+
+A quiet day needs only a few.
+"""
 KEPT_HEADS = 4096
-"""Heads that each channel remembers before it forgets all of them.
+"""Number of heads that each channel remembers. Above it, all are forgotten.
 
 A stock has one head for each number of records.
 """
 LONGEST_HEAD = 40
-"""Letters; a longer head belongs to no stock, and is not remembered."""
+"""Letters of the longest head that is remembered. No stock's head is longer."""
 
 read_list = msgspec.json.Decoder(list[int]).decode
 """Whole numbers from a JSON list. Raises MsgspecError."""
@@ -50,9 +54,9 @@ _moments: dict[tuple[str, str], Ns] = {}
 
 
 class Channel(Generic[F]):
-    """Base class of the decoders; an object decodes the frames of one TR id into facts.
+    """Base class of the decoders. An object decodes the frames of one TR id into facts.
 
-    A subclass says which columns it reads, and makes a fact of each record in ``read``.
+    A subclass lists the columns that it reads, and makes a fact of each record in ``read``.
     """
 
     texts: tuple[str, ...]
@@ -100,8 +104,8 @@ class Channel(Generic[F]):
 
         The first of ``fields`` holds the frame's head. It becomes the first field of the payload.
         """
-        # A busy stock sends the same head thousands of times a day. One look-up then replaces the
-        # splitting and the checks of it.
+        # A busy stock sends the same head thousands of times a day. One look-up then replaces its
+        # splitting and its checks.
         start = fields[0]
         fields[0], width, layout = self._heads.get(start) or self._learn_head(start, len(fields))
         # KIS appends columns (KIS notice of 2026-09-09).
@@ -120,7 +124,7 @@ class Channel(Generic[F]):
         head = first, fields, layout
         if len(self._heads) >= KEPT_HEADS:
             self._heads.clear()
-        # A frame of noise may have a head of any length. Those must not fill the memory.
+        # A meaningless frame may have a head of any length, and must not fill the memory.
         if len(start) <= LONGEST_HEAD:
             self._heads[start] = head
         return head
@@ -144,8 +148,8 @@ def _picking(indices: Sequence[int], start: int) -> Pick:
         # ``itemgetter`` needs an argument. An empty slice picks nothing.
         return itemgetter(slice(0))
     first, last = indices[0] + start, indices[-1] + start
-    # A single field comes this way, too. ``itemgetter`` with one index would give its text instead
-    # of a list of one.
+    # This is used for a single field too, because ``itemgetter`` with one index would return its
+    # text instead of a list.
     if last - first == len(indices) - 1:
         return itemgetter(slice(first, last + 1))
     return itemgetter(*(start + i for i in indices))

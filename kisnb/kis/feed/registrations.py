@@ -1,8 +1,8 @@
-"""The registrations of one connection to KIS: one table, one stage each, one place that moves them.
+"""The registrations of one connection to KIS: a table in which each has one stage.
 
-A registration is one TR id with one key: the trades of a stock at KRX, say, or the notices of
-an HTS id. A followed stock changes its channel with the market session. Its old registration then
-stays until the new one is confirmed, so that no trade is missed.
+A registration is one TR id with one key: for example the trades of a stock at KRX, or the notices
+of an HTS id. A followed stock changes its channel with the market session. Its old registration
+then stays until the new one is confirmed, so that no trade is missed.
 
     (none) ─ wanted ─► DUE ─ KIS is asked ─► SENT ─ KIS confirms ─► CONFIRMED
                        ▲ ▲                   │ │
@@ -78,7 +78,7 @@ _S = Stage
 WANTED: Final = frozenset({_S.DUE, _S.SENT, _S.CONFIRMED, _S.REFUSED})
 """Stages of registrations in the desired set."""
 ASKED: Final = frozenset({_S.SENT, _S.CONFIRMED})
-"""Stages of registrations that have to be released when they are not wanted any more."""
+"""Stages of registrations that must be released when they are no longer wanted."""
 ENDING: Final = frozenset({_S.RELEASE_DUE, _S.RELEASING})
 """Stages of registrations that KIS is asked to release.
 
@@ -94,7 +94,7 @@ MOVES: Final[Mapping[Stage, frozenset[Stage]]] = {
     _S.RELEASE_DUE: frozenset({_S.SENT, _S.CONFIRMED, _S.RELEASING}),
     _S.RELEASING: frozenset({_S.DUE}),
 }
-"""The arrows of the drawing, those of late replies included. Each stage may also end in (none)."""
+"""The arrows of the drawing, with those of late replies. Each stage may also end in (none)."""
 
 
 class Registration:
@@ -107,9 +107,9 @@ class Registration:
         self.attempts = 0
         """Requests in a row without a reply."""
         self.refusals = 0
-        """Refusals in a row; a KIS that is silent for ATTEMPTS requests counts as one."""
+        """Refusals in a row. ATTEMPTS requests in a row without a reply count as one refusal."""
         self.retry: Ns | None = None
-        """The moment at which KIS is asked again after a refusal; None: it is not asked again."""
+        """When KIS is asked again after a refusal. None: it is not asked again."""
         self.successor: Key | None = None
         """The registration that a REPLACED one waits for."""
         self.stage_before = Stage.DUE
@@ -122,7 +122,10 @@ class Registration:
 
 
 class Registrations:
-    """The table of registrations: wanted ones by priority, then ending ones by their end."""
+    """The table of registrations: first the wanted ones by priority, then the ending ones.
+
+    Those that began to end last come last.
+    """
 
     def __init__(self) -> None:
         self._table: dict[Key, Registration] = {}
@@ -149,7 +152,7 @@ class Registrations:
 
         Trades that still come over them would count twice.
         """
-        # Every frame asks for it, and the table seldom moves.
+        # It is read for every frame, and the table rarely changes.
         if self._superseded is None:
             on_air = self._of(Stage.CONFIRMED)
             self._superseded = frozenset(
@@ -159,25 +162,25 @@ class Registrations:
             )
         return self._superseded
 
-    # what moves them
+    # changes of stage
 
     def place(self, places: Mapping[Key, Want]) -> None:
-        """Set the desired registrations, by priority; begin new ones, and end those left out."""
+        """Set the desired registrations, by priority. Begin new ones, and end those left out."""
         old = self._table
         # The table is rebuilt, because its order is the order of priority.
         self._table = {key: self._placed(key, want) for key, want in places.items()}
         self._superseded = None
         gone = [r for key, r in old.items() if key not in places]
-        # Those that end already keep their order. KIS holds nothing of a DUE or REFUSED one.
+        # Registrations that end already keep their order. KIS has nothing of a DUE or REFUSED one.
         self._table |= {r.key: r for r in gone if r.stage not in WANTED}
         alone = [r for r in gone if r.stage is Stage.REPLACED and r.successor not in places]
         for registration in [*(r for r in gone if r.stage in ASKED), *alone]:
             self._end(registration)
 
     def take_due(self, now: Ns) -> tuple[list[Registration], list[Registration]]:
-        """Return the registrations to release now, and those to subscribe; mark all as sent."""
-        # Room is made before anything is asked for: KIS counts a registration until it has released
-        # it.
+        """Return the registrations to release now, and those to subscribe. Mark all as sent."""
+        # Releases come before subscriptions, because KIS counts a registration until it has
+        # released it.
         self._make_room()
         releases = self._of(Stage.RELEASE_DUE)
         for registration in releases:
@@ -192,7 +195,7 @@ class Registrations:
         return releases, requests
 
     def on_confirmed(self, registration: Registration) -> None:
-        """Mark a wanted registration as confirmed; its predecessor is to be released."""
+        """Mark a wanted registration as confirmed. Its predecessor must then be released."""
         self._move(registration, Stage.CONFIRMED)
         registration.retry, registration.refusals = None, 0
         # Only now does the stock's old channel end. Until here it brought the trades.
@@ -220,7 +223,7 @@ class Registrations:
     def on_silence(self, now: Ns) -> list[Registration]:
         """Return the registrations that got no reply. They are now DUE again, or REFUSED.
 
-        Releases are not repeated: what KIS may still hold ends with the connection.
+        Releases are not repeated: registrations that KIS may still have end with the connection.
         """
         self._drop(self._of(*ENDING))
         unanswered = self._of(Stage.SENT)
@@ -272,12 +275,12 @@ class Registrations:
         return registration
 
     def _end(self, registration: Registration) -> None:
-        """End a registration that is not wanted: now, or when its successor is confirmed."""
+        """End an unwanted registration: now, or when its successor is confirmed."""
         successor = next((r for r in self.wanted if _is_same_stock(registration.key, r.key)), None)
         if (
             successor is None
             or successor.stage is Stage.CONFIRMED
-            # One old channel is enough to bridge the change. A second one would only take up room.
+            # One old channel is enough during the change. A second one would only use room.
             or self._predecessor(successor.key) is not None
         ):
             self._move(registration, Stage.RELEASE_DUE)
@@ -289,7 +292,8 @@ class Registrations:
         """Release predecessors, the newest first, until all wanted registrations have room."""
         replaced = self._of(Stage.REPLACED)
         asked = len(self._of(Stage.DUE, Stage.SENT, Stage.CONFIRMED))
-        # KIS refuses the 42nd registration. What is wanted goes before what is only still held.
+        # KIS refuses the 42nd registration. Wanted registrations come before those that only stay
+        # for a while.
         excess = max(0, asked + len(replaced) - cf.MAX_SUBSCRIPTIONS)
         for registration in replaced[::-1][:excess]:
             self._move(registration, Stage.RELEASE_DUE)

@@ -1,7 +1,7 @@
 """The stream of one account: one WebSocket for all channels, kept alive, its frames as facts.
 
-Timeouts of the connection and of KIS's replies go by wall time. The pause before a reconnect goes
-by the injected clock.
+Timeouts of the connection and of KIS's replies are in wall time. The pause before a reconnect is on
+the injected clock.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ RECONNECT_PAUSES = Backoff.doubling(SECOND, MINUTE)
 KIS blocks addresses that connect in a loop (KIS notices of 2026-02-24 and 2026-05-18).
 """
 HEALTHY: Ns = MINUTE
-"""After a connection that lived this long, the next pause is short again."""
+"""After a connection that lasted this long, the next pause is short again."""
 DEAD_LETTERS = 100
-"""Unreadable frames that are kept for people: the newest ones."""
+"""Number of newest unreadable frames that are kept for people."""
 LETTER_LENGTH = 200
-"""Letters of an unreadable frame that are kept."""
+"""Number of letters of an unreadable frame that are kept."""
 # The path decides nothing: the subscribe message names the TR. KIS's newer samples connect here.
 PATH = "/tryitout"
 
@@ -50,10 +50,10 @@ log = logging.getLogger(__name__)
 
 
 class Stream:
-    """Keeps one connection to KIS and its subscriptions; hands facts to ``on_events``.
+    """Keeps one connection to KIS and its subscriptions. Passes facts to ``on_events``.
 
-    Set ``on_events`` before ``start``. It is called once for each frame with facts in it, and for
-    changes of the connection and of subscriptions.
+    Set ``on_events`` before ``start``. It is called once for each frame with facts, and for changes
+    of the connection and of subscriptions.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Stream:
         self._reader = FrameReader(credentials.full_account)
         self._volumes = VolumeWatch()
         self._changed = asyncio.Event()
-        """Set when a request may have come due."""
+        """Set when a request may have become due."""
         self._approval: str | None = None
         self._socket: WebSocket | None = None
         self._connection: KisConnection | None = None
@@ -97,9 +97,9 @@ class Stream:
         self._task: asyncio.Task[None] | None = None
         self._is_pausing = False
         self._failures = 0
-        """Connections in a row that did not come about or did not live long."""
+        """Number of connections in a row that failed or did not last long."""
         self.dead_letters: deque[str] = deque(maxlen=DEAD_LETTERS)
-        """Frames that could not be read, newest last, cut and without secrets."""
+        """Frames that could not be read, newest last, shortened and without secrets."""
 
     @property
     def frames(self) -> int:
@@ -113,7 +113,7 @@ class Stream:
 
     @property
     def settled(self) -> bool:
-        """True when only the clock can change anything.
+        """True when nothing but the clock can change the state.
 
         Every subscription is answered, or the stream waits for its next attempt to connect.
         """
@@ -121,7 +121,7 @@ class Stream:
 
     @property
     def desired(self) -> frozenset[Want]:
-        """Subscriptions that have a place on the connection."""
+        """Subscriptions that fit on the connection."""
         return self._subscriptions.desired
 
     @property
@@ -161,7 +161,7 @@ class Stream:
         await self._disconnect()
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Hand events to the listener. An error of the listener is logged, and goes no further."""
+        """Pass events to the listener. An error of the listener is only logged."""
         if not events:
             return
         try:
@@ -190,7 +190,7 @@ class Stream:
             await self._pause()
             try:
                 connection = await self._connect()
-            # Any cause may pass. A stream that gave up would stay silent without a word.
+            # Any cause may pass. If the stream gave up, it would be silent without a message.
             except Exception as e:
                 log.warning("no stream: %s", e, exc_info=not isinstance(e, KisError))
                 connection = None
@@ -201,7 +201,7 @@ class Stream:
                 self._approval = await self._rest.approval_key()
             socket = await self._rest.transport.connect(self._endpoint.ws.rstrip("/") + PATH)
         self._socket, self._connection = socket, KisConnection(socket, self._endpoint.silence)
-        # KIS knows nothing on a new socket, so everything is due, whatever happened before it.
+        # On a new socket KIS has no registrations, so all are due, whatever happened before.
         self._subscriptions.on_lost()
         self._changed.set()
         self.publish([LinkUp(self._clock.now())])
@@ -250,8 +250,8 @@ class Stream:
         except FrameError as e:
             self._bury(text, e)
             return
-        # The events of an ending channel are dropped first. The volumes would remember its last
-        # trade, and report a gap when the channel is wanted again.
+        # The events of an ending channel are dropped first. Otherwise the volumes would remember
+        # its last trade, and report a gap when the channel is wanted again.
         self.publish(self._volumes.check(self._subscriptions.without_superseded(events)))
 
     async def _receive_control(self, socket: WebSocket, text: str, now: Ns) -> None:
@@ -265,7 +265,7 @@ class Stream:
             self._bury(text, e)
             return
         if isinstance(control, cf.PingPong):
-            # The same text goes back, as in KIS's samples: that keeps the session alive.
+            # The same text is sent back, as in KIS's samples. That keeps the session alive.
             await socket.send(text)
             return
         if control.msg_cd == cf.BAD_APPROVAL:
@@ -274,24 +274,25 @@ class Stream:
             self._rest.drop_approval()
             raise Dropped("KIS does not know the approval key; a new one is fetched")
         if control.msg_cd == cf.APPKEY_IN_USE:
-            # OPSP8996: KIS takes one session an appkey, and an old one may linger after a crash.
-            # A new approval key would not help, so the stream pauses with the one it has.
+            # OPSP8996: KIS accepts one session for an appkey, and an old one may stay for a while
+            # after a crash. A new approval key would not help, so the stream pauses and keeps its
+            # key.
             raise Dropped("another connection uses this appkey")
         events = self._subscriptions.on_ack(now, control)
         self._changed.set()
         self.publish(events)
 
     def _bury(self, text: str, error: FrameError) -> None:
-        """Keep an unreadable frame in ``dead_letters``, where people can look at it."""
+        """Keep an unreadable frame in ``dead_letters``, where people can read it."""
         self.dead_letters.append(self._mask.text(text)[:LETTER_LENGTH])
         log.warning("a frame cannot be read: %s", self._mask.text(error.text))
 
     # requests
 
     async def _send_requests(self, socket: WebSocket) -> None:
-        """Send what is due whenever something changes, and act on replies that do not come."""
+        """Send due requests whenever something changes, and react when replies do not come."""
         while True:
-            # Cleared before the look. A change that comes while requests go out then starts another
+            # This is cleared before the check, so that a change during the sending starts another
             # round.
             self._changed.clear()
             self._publish_placed(self._subscriptions.refresh(self._clock.now()))
@@ -312,7 +313,7 @@ class Stream:
                 self.publish(self._subscriptions.on_silence(self._clock.now()))
 
     async def _wait_for_due(self) -> None:
-        """Wait until something changes, or the next moment at which a request comes due."""
+        """Wait until something changes, or until the next request becomes due."""
         waits: list[asyncio.Task[object]] = [asyncio.create_task(self._changed.wait())]
         if (t := self._subscriptions.next_wake) is not None:
             waits.append(asyncio.create_task(self._clock.sleep_until(t)))

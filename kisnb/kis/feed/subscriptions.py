@@ -1,7 +1,8 @@
-"""Subscriptions of one connection: what is desired, which requests are due, what KIS answered.
+"""Subscriptions of one connection: the desired ones, the due requests, and KIS's replies.
 
-The desired set is cut to what KIS takes, by priority. What does not fit is refused here, in words.
-The states of each registration, and KIS's rules behind them, are drawn in ``registrations.py``.
+Only as many of the desired ones as KIS accepts are used, by priority. The others are refused here,
+with a reason. The states of each registration, and KIS's rules behind them, are drawn in
+``registrations.py``.
 """
 
 from __future__ import annotations
@@ -72,14 +73,14 @@ class Subscriptions:
         self._hts_id = hts_id
         self._registrations = Registrations()
         self._desired: tuple[Want, ...] = ()
-        """Every want of the last call of ``want``, with or without a place on the connection."""
+        """Every want of the last call of ``want``, also those that do not fit on the connection."""
         self._next_change: Ns | None = None
         """The moment of the next change of a followed channel; None when none is followed."""
         self._left_out: dict[Key, str] = {}
-        """Desired registrations that have no place, with the reason that was published."""
+        """Desired registrations that do not fit, each with the reason that was published."""
 
     def want(self, now: Ns, wants: Sequence[Want]) -> list[SubscriptionChanged]:
-        """Set the desired subscriptions; return a change for each that has no place.
+        """Set the desired subscriptions. Return a change for each that does not fit.
 
         A change that was published before is left out.
         """
@@ -127,7 +128,7 @@ class Subscriptions:
 
     @property
     def next_wake(self) -> Ns | None:
-        """The next moment at which a request comes due by time alone; None when none does.
+        """The next moment at which a request becomes due by time alone. None when there is none.
 
         A refused registration is asked for again, or a followed stock changes its channel.
         """
@@ -142,12 +143,12 @@ class Subscriptions:
     def on_ack(self, now: Ns, ack: cf.Ack) -> list[SubscriptionChanged]:
         """Handle KIS's reply to a request, and return the changes of subscriptions."""
         key = (ack.tr_id, ack.tr_key)
-        # OPSP0003 says that there was nothing to release, which is what was wanted.
+        # OPSP0003 says that there was nothing to release, which is the wanted state.
         if ack.msg_cd in (cf.RELEASED, cf.NOT_FOUND):
             self._registrations.on_released(key)
             return []
         registration = self._registrations.get(key)
-        # A late reply, to a request that another one has overtaken, changes nothing.
+        # A late reply to a request that was replaced by another one changes nothing.
         if registration is None or not registration.is_awaited:
             return []
         if ack.ok:
@@ -158,7 +159,7 @@ class Subscriptions:
         return [_refused(now, registration, explain(ack.msg_cd), passing=passing)]
 
     def on_silence(self, now: Ns) -> list[SubscriptionChanged | Trouble]:
-        """Handle missing replies: ask again, or give up for a while. Return events about it."""
+        """Handle missing replies: ask again, or pause for a while. Return events about it."""
         return [
             _refused(now, registration, "KIS does not answer.", passing=True)
             if registration.stage is Stage.REFUSED
@@ -176,12 +177,12 @@ class Subscriptions:
 
     @property
     def settled(self) -> bool:
-        """True when every desired registration is confirmed or refused, every release answered."""
+        """True when KIS has answered every subscription and every release."""
         return self._registrations.settled
 
     @property
     def desired(self) -> frozenset[Want]:
-        """Wants that have a place on the connection."""
+        """Wants that fit on the connection."""
         return frozenset(r.want for r in self._registrations.wanted)
 
     @property
@@ -205,7 +206,7 @@ class Subscriptions:
         return TRS_OF_CHANNEL[want.channel][want.venue], want.code
 
     def _why_not(self, want: Want, *, is_full: bool) -> str:
-        """Return the reason why a want gets no place, for people; empty when it gets one."""
+        """Return the reason why a want does not fit, for people. Empty when it fits."""
         venues = self._rules.stream_venues
         if want.channel != "notices" and want.venue not in venues:
             return f"{self._rules.mode} streams {' and '.join(venues)} only; watch the stock there"
@@ -231,7 +232,7 @@ def _refused(
 
 
 def _key_of(event: Event) -> Key | None:
-    """Return the key of the registration that brought an event; None for no event of the market."""
+    """Return the key of the registration that brought an event. None for other events."""
     if not isinstance(event, Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades):
         return None
     return TRS_OF_CHANNEL[_CHANNEL_OF[type(event)]][event.venue], event.code

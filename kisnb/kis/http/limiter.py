@@ -1,9 +1,9 @@
-"""The rate limit of a host: a sliding window, with lanes in which orders overtake reads.
+"""The rate limit of a server: a sliding window, with lanes in which orders pass reads.
 
 KIS counts all REST calls of an appkey in any second (KIS notice of 2026-04-20 on rate limits). It
-does not say how many it takes from this one: a new customer has 3 a second for three days (KIS
-notice of 2026-03-20), and a server may take less than the notice says. So the rate is learned from
-the calls that KIS refuses for their speed.
+does not say how many calls it accepts from this appkey: a new customer has 3 a second for three
+days (KIS notice of 2026-03-20), and a server may accept fewer than the notice says. So the rate is
+learned from the calls that KIS refuses for their speed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from enum import IntEnum
 from kisnb.clock import SECOND, Activity, Clock, Ns, clock_text
 
 PAUSE: Ns = SECOND // 8
-"""Time after a refusal in which no call goes out.
+"""Time after a refusal in which no call is sent.
 
 KIS advises 100 to 150 ms (KIS notice of 2026-04-20).
 """
 NEAR = 4
 """Calls a second. At this rate or below, a refusal lowers the rate by one call a second."""
 RECOVERS: Ns = 20 * SECOND
-"""Time without a refusal after which one more call a second is tried."""
+"""After this time without a refusal, one more call a second is tried."""
 
 
 class Lane(IntEnum):
-    """The queue of a call: the lower number goes first; within a lane, the earlier call does."""
+    """The queue of a call.
+
+    The lane with the lower number comes first, in a lane the earlier call.
+    """
 
     CANCEL = 0
     ORDER = 1
@@ -35,17 +38,18 @@ class Lane(IntEnum):
 
 
 class SlidingWindow:
-    """At most ``limit`` calls in any ``span``; the caller gives the times."""
+    """At most ``limit`` calls in any ``span``. The caller states the times."""
 
     def __init__(self, limit: int, span: Ns = SECOND) -> None:
         self.limit = limit
         """Most calls in a span. The caller may lower it, and raise it up to its first value."""
         self.span = span
-        # Of the last ``limit`` calls the oldest decides: a second after it, one more call fits.
+        # The oldest of the last ``limit`` calls decides: a second after it, one more call may be
+        # sent.
         self._calls: deque[Ns] = deque(maxlen=limit)
 
     def earliest(self, now: Ns) -> Ns:
-        """Return the moment at which the next call may go out; ``now`` when at once."""
+        """Return the moment at which the next call may be sent; ``now`` when at once."""
         calls = self._calls
         return max(now, calls[-self.limit] + self.span) if len(calls) >= self.limit else now
 
@@ -55,13 +59,13 @@ class SlidingWindow:
 
 
 class LearnedRate:
-    """Calls a second that the host takes from this appkey, as its refusals show.
+    """Calls a second that KIS accepts from this appkey, learned from its refusals.
 
         most ──refused──► half of it, or one less ──refused──► … ──► 1
                  ▲               │
                  └── one more ◄──┘ after each 20 s without a refusal
 
-    The rate is kept in memory alone, so the next desk begins with ``most`` again.
+    The rate is kept only in memory, so the next desk begins with ``most`` again.
     """
 
     def __init__(self, most: int) -> None:
@@ -82,10 +86,10 @@ class LearnedRate:
         return self._limit
 
     def on_refused(self, left: Ns, now: Ns) -> bool:
-        """Note that KIS refused a call that left at ``left``. Return True when the rate is lower.
+        """Note that KIS refused a call that was sent at ``left``.
 
-        The refusals of one burst lower it once: only a call that left after the last change shows
-        that the new rate is too high.
+        Return True when the rate is lower. The refusals of one burst lower the rate once: only a
+        call that was sent after the last change shows that the new rate is too high.
         """
         self.refusals, self.newest = self.refusals + 1, now
         if self._since is not None and left <= self._since:
@@ -109,10 +113,13 @@ class LearnedRate:
 
 
 class Limiter:
-    """Makes callers wait until they may call. A waiting caller counts as waiting for the clock."""
+    """Makes callers wait until they may call.
+
+    The desk counts a waiting caller as waiting for the clock.
+    """
 
     def __init__(self, most: int, clock: Clock, activity: Activity) -> None:
-        """``most`` is the number of calls a second before KIS has refused any."""
+        """Begin with ``most`` calls a second, the rate before KIS has refused any call."""
         self.rate = LearnedRate(most)
         self._window = SlidingWindow(most)
         self._not_before: Ns = 0
@@ -129,7 +136,7 @@ class Limiter:
         ticket = (lane, self._count)
         insort(self._queue, ticket)
         try:
-            # A cancel may have come in front while this call waited, so each call looks again.
+            # A cancel may have come to the front while this call waited, so each call checks again.
             while not self._my_turn(ticket):
                 with self._activity.resting():
                     await self._wait(ticket)
@@ -137,16 +144,16 @@ class Limiter:
             self._window.record_call(left)
             return left
         finally:
-            # A caller that was cancelled comes here, too. Its ticket would block all others.
+            # A cancelled caller gets here too. Its ticket would block all others.
             self._queue.remove(ticket)
-            # Wakes all who wait now. Those who come later wait for the next change.
+            # This wakes all callers that wait now. Later callers wait for the next change.
             self._moved.set()
             self._moved = asyncio.Event()
 
     def on_refused(self, left: Ns) -> bool:
-        """Note that KIS refused a call that left at ``left`` for its speed.
+        """Note that KIS refused a call that was sent at ``left`` for its speed.
 
-        Return True when fewer calls go out from now on.
+        Return True when fewer calls are sent from now on.
         """
         now = self._clock.now()
         self._not_before = now + PAUSE

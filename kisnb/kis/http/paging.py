@@ -1,7 +1,7 @@
 """A walk through the pages of a reply, as a plain object: the next request, and the pages so far.
 
-KIS pages by position. A row that is entered while pages are read pushes the others along. Then one
-of them comes twice, or KIS refuses the next page (SYDB0050), and the walk starts again.
+KIS pages by position. A row that is added while pages are read shifts the others. Then one of them
+comes twice, or KIS refuses the next page (SYDB0050), and the walk begins again.
 
 A last page that is just full says that more pages follow, and its ctx keys are blank. KIS refuses
 the page after it with SYDB0050, each time (seen by a client with exactly 50 holdings). So this
@@ -26,7 +26,7 @@ NEXT = "N"
 class Paging:
     """The state of a walk through the pages of one call.
 
-    Until ``done``, send ``params`` and ``tr_cont``, and hand the reply to ``receive``.
+    Until ``done``, send ``params`` and ``tr_cont``, and pass the reply to ``receive``.
     """
 
     params: dict[str, str]
@@ -45,7 +45,7 @@ class Paging:
         self._begin()
 
     def receive(self, reply: ApiReply) -> None:
-        """Take the reply to the last request: set the next request, or end the walk."""
+        """Process the reply to the last request: set the next request, or end the walk."""
         rows = {self._key(row) for row in reply.rows(self._api.row_block)}
         # A row that came before shows that the pages have moved.
         if rows & self._seen:
@@ -56,7 +56,7 @@ class Paging:
         keys = dict(zip(self._api.ctx, reply.ctx, strict=True))
         if not reply.has_more:
             self.done = self.complete = True
-        # Keys that do not move would ask for the same page for ever. Blank ones are asked once.
+        # With unchanged keys the same page would be read for ever. Blank keys are tried once.
         elif len(self.pages) == MOST_PAGES or self._asked_before(keys):
             self.done = True
         else:
@@ -75,7 +75,7 @@ class Paging:
             self._restart()
 
     def break_off(self) -> None:
-        """End the walk, incomplete: the next page did not come."""
+        """End the walk as incomplete, because the next page did not come."""
         self.done = True
 
     def _asked_before(self, keys: Mapping[str, str]) -> bool:

@@ -3,9 +3,9 @@
 Nothing here repeats an order, not even one that KIS turned away for its speed: a row of the journal
 allows each POST (`trading/orders/order_path.py`).
 
-The rate limit, the minute between two tokens and the pause after a refusal for speed go by the
-injected clock. Timeouts and the pause after a lost connection go by wall time, because a simulated
-clock may stand.
+The rate limit, the minute between two tokens and the pause after a refusal for speed are on the
+injected clock. Timeouts and the pause after a lost connection are in wall time, because a simulated
+clock may stand still.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ READ_PAUSES = Backoff.doubling(SECOND // 8, SECOND)
 KIS advises 100 to 150 ms between calls (KIS notice of 2026-04-20 on rate limits).
 """
 APPROVAL_TRIES = 5
-"""Requests for an approval key while KIS says that calls come too fast."""
+"""Number of requests for an approval key while KIS says that calls come too fast."""
 TOO_FAST = "EGW00201"
 """KIS's code for more calls in a second than the appkey may make."""
 
@@ -51,7 +51,7 @@ def always_may_send() -> Permission:
 
 
 class Rest:
-    """Calls of one account at one host. Nothing that it raises or logs shows a secret."""
+    """Calls of one account at one server. No error or log of it shows a secret."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Rest:
         self._clock = clock
         self._activity = activity
         self.on_events: Callable[[Sequence[Event]], None] = nobody_listens
-        """Called with a trouble while a token is waited for, and when KIS takes fewer calls."""
+        """Called with a trouble while a token is waited for, and when KIS accepts fewer calls."""
         self._approval = ApprovalFile(cache, endpoint, credentials)
         self._limiter = Limiter(endpoint.calls_per_second, clock, activity)
         self._tokens = TokenSource(
@@ -98,7 +98,7 @@ class Rest:
     # calls
 
     async def read(self, api: Api, params: Mapping[str, str], *, tr_cont: str = "") -> ApiReply:
-        """Send a query and return the reply; retry when the connection is lost or KIS asks for it.
+        """Send a query and return the reply. Retry when the connection is lost or KIS asks for it.
 
         Raises NotOffered, ApiError, LinkLost, FrameError, TokenError.
         """
@@ -156,7 +156,7 @@ class Rest:
         return walk.pages, walk.complete
 
     async def approval_key(self) -> str:
-        """Return the stored approval key while it is valid; else get a new one, and store it.
+        """Return the stored approval key while it is valid. Otherwise get a new one, and store it.
 
         Raises TokenError, LinkLost, FrameError.
         """
@@ -182,7 +182,7 @@ class Rest:
     async def _request_approval(self) -> dict[str, object]:
         api, keys = APIS["approval"], self._credentials
         with self._activity.working():
-            # No order can be followed without the stream, so its key goes before the reads.
+            # Without the stream no order can be followed, so its key comes before the reads.
             await self._limiter.enter(Lane.ORDER)
             body = encode_params(
                 api,
@@ -206,10 +206,12 @@ class Rest:
         may_send: Callable[[], Permission] = always_may_send,
     ) -> ApiReply:
         self._endpoint.rules.check_api(api)
-        # The token comes first: a call must not hold its turn while a token is waited for.
+        # The token comes first, because a call must not use its turn in the limiter while it waits
+        # for a token.
         token = await self._tokens.token()
         left = await self._limiter.enter(lane)
-        # The permission comes last: what changed while the call waited for its turn counts.
+        # The permission comes last, so that it considers changes while the call waited for its
+        # turn.
         if not (permission := may_send()):
             raise OrderDenied(permission.reason, permission.cure)
         reply = await self._exchange(api, self._headers(api, token, tr_cont), params)
@@ -220,13 +222,13 @@ class Rest:
                 self._tokens.refuse(token)
             if e.msg_cd in RATE_LIMITED:
                 self._slow_down(left, e.msg_cd)
-            # KIS may repeat what was sent in its text.
+            # KIS's text may repeat a part of the request.
             raise ApiError(
                 self.mask.text(e.text), e.cure, msg_cd=e.msg_cd, status=e.status
             ) from None
 
     def _slow_down(self, left: Ns, msg_cd: str) -> None:
-        """Let fewer calls out after a refusal for speed, and say so once."""
+        """Send fewer calls after a refusal for speed, and report that once."""
         rate, now = self._limiter.rate, self._clock.now()
         was_full = rate.limit(now) == rate.most
         if self._limiter.on_refused(left) and was_full:
@@ -241,7 +243,7 @@ class Rest:
         return self._limiter.rate.text(self._clock.now())
 
     async def _wait_before_retry(self, error: ApiError | LinkLost, pause: Ns) -> None:
-        """Wait before the next attempt; raise ``error`` when another attempt is in vain."""
+        """Wait before the next attempt. Raise ``error`` when another attempt cannot help."""
         if isinstance(error, LinkLost):
             # The network does not wait for a simulated clock.
             await asyncio.sleep(pause / SECOND)

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 ISSUE_INTERVAL: Ns = 60 * SECOND
 """KIS issues one token in this time."""
 MARGIN: Ns = 5 * MINUTE
-"""Time before a token's end from which on the token is not used any more."""
+"""A token is not used in this time before its end."""
 LOCK_POLL = 0.05
 """Wall seconds between two attempts to take the lock."""
 LOCK_PATIENCE = 120.0
-"""Wall seconds that another process may hold the lock: it may wait for KIS's next minute."""
+"""Wall seconds for which another process may hold the lock: it may wait for KIS's next minute."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -82,11 +82,11 @@ class TokenLife(msgspec.Struct):
         return now if self.asked is None else max(now, self.asked + ISSUE_INTERVAL)
 
     def record_request(self, now: Ns) -> None:
-        """Note that KIS is asked: a minute must pass now, whatever the reply is."""
+        """Note that KIS is asked. A minute must pass after it, whatever the reply is."""
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
-        """Take KIS's reply; return the token, or None when one was asked for within the minute.
+        """Process KIS's reply. Return the token, or None when one was asked for within the minute.
 
         Raises TokenError when KIS refuses, FrameError when the reply cannot be read.
         """
@@ -112,7 +112,7 @@ class TokenLife(msgspec.Struct):
 
 
 def _end(reply: dict[str, object], now: Ns) -> Ns:
-    """Return the end of a token that KIS printed (KST), else ``now`` plus ``expires_in``."""
+    """Return the end of a token as KIS printed it (KST), else ``now`` plus ``expires_in``."""
     # The printed end has no zone; it is Korean time (workbook).
     printed = str(reply.get("access_token_token_expired", ""))
     try:
@@ -126,16 +126,16 @@ def _end(reply: dict[str, object], now: Ns) -> Ns:
 
 
 def _owner(endpoint: Endpoint, credentials: Credentials) -> str:
-    """Return the part of a file's name that identifies host, appkey and account."""
+    """Return the part of a file's name that identifies server, appkey and account."""
     # Hashed, because a file's name is the wrong place for an appkey or an account number.
     owner = "\0".join((endpoint.rest, credentials.appkey.reveal(), credentials.full_account))
     return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 class ApprovalFile:
-    """The WebSocket's approval key on disk, mode 0600: a restarted desk connects with the same key.
+    """The WebSocket's approval key on disk, mode 0600, so that a restarted desk uses the same key.
 
-    KIS limits how often a key is asked for; a key lives a day (workbook: Approval).
+    KIS limits how often a key is asked for; a key lasts a day (workbook: Approval).
     """
 
     def __init__(self, folder: Path, endpoint: Endpoint, credentials: Credentials) -> None:

@@ -1,4 +1,4 @@
-"""Gives calls their access token: from memory, from the file of all processes, or from KIS."""
+"""Returns the access token for calls: from memory, from the file of all processes, or from KIS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNT_EVERY: Ns = 10 * SECOND
 
 
 class TokenSource:
-    """Gives the token of one appkey; all callers of this process share one request for a token.
+    """Keeps the token of one appkey. All callers of this process share one request for a token.
 
     ``request`` asks KIS once. ``publish`` gets the troubles that report a wait.
     """
@@ -42,7 +42,7 @@ class TokenSource:
         self._publish = publish
         self._life = TokenLife()
         self._refused = ""
-        """The last token that KIS refused. The file may still hold it."""
+        """The last token that KIS refused. The file may still contain it."""
         self._fetching = asyncio.Lock()
 
     async def token(self) -> Token:
@@ -103,7 +103,7 @@ class TokenSource:
         )
 
     async def _count_down(self, t: Ns) -> None:
-        """Wait until a token may be asked for; publish meanwhile how long that is."""
+        """Wait until a token may be asked for, and publish meanwhile how long that is."""
         while (now := self._clock.now()) < t:
             seconds = -(-(t - now) // SECOND)
             self._publish(
@@ -113,11 +113,12 @@ class TokenSource:
                 await self._clock.sleep_until(min(t, now + COUNT_EVERY))
 
     async def _ask_kis(self, life: TokenLife) -> Token | None:
-        """Ask KIS once for a token and return it; None when one was asked for within the minute."""
+        """Ask KIS once for a token and return it. None: one was asked for within the minute."""
         before = life.asked
-        # Every call needs the token, an order as well, so it goes before the reads.
+        # Every call needs the token, also an order, so it comes before the reads.
         await self._limiter.enter(Lane.ORDER)
-        # Written before the request: after a crash the next process keeps the minute, too.
+        # This is written before the request, so that after a crash the next process waits for the
+        # minute too.
         life.record_request(self._clock.now())
         self._file.write(life)
         try:

@@ -1,6 +1,6 @@
-"""The way that requests and frames travel: the network by default, or a recording of it.
+"""Carries requests and frames: over the network by default, or from a recording.
 
-Nothing here knows what a request means. Errors never show an address, because it may hold the
+This module does not interpret requests. Errors never show an address, because it may contain the
 account number.
 """
 
@@ -16,13 +16,13 @@ import msgspec
 from kisnb.errors import LinkLost, Unreachable
 
 CONNECT_SECONDS = 5.0
-"""Wall seconds within which a connection must come about."""
+"""Wall seconds in which a connection must be made."""
 CLOSE_SECONDS = 1.0
 """Wall seconds that a WebSocket waits for the other end's close."""
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 _Ws: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""A socket that gives texts as bytes: a text that is not UTF-8 must not end the connection."""
+"""A socket that returns texts as bytes, so that a text that is not UTF-8 does not end it."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class WebSocket(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the connection; nothing happens when it is closed already."""
+        """Close the connection. Do nothing when it is closed already."""
         ...
 
 

@@ -1,1 +1,1 @@
-"""Recorded days of the wire: writes them, and plays them back."""
+"""Recorded days of KIS's messages: writes them, and plays them back."""

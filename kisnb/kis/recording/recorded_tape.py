@@ -35,7 +35,7 @@ class RecordedLine(msgspec.Struct, frozen=True):
 
 
 class OrderCame(msgspec.Struct, frozen=True):
-    """An order reached the server: what follows in the recording is its effect."""
+    """An order reached the server. The following lines of the recording show its effect."""
 
     is_new: bool
     """False for a revise and a cancel."""

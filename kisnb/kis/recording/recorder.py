@@ -21,8 +21,8 @@ from kisnb.kis.feed.notices import NOTICE_TRS, Cipher, masked_notice
 from kisnb.kis.http.transport import HttpRequest, HttpResponse, Transport, WebSocket
 from kisnb.kis.masking import HIDDEN, Mask
 
-# ``t`` is the first entry of each line, so these bytes tell a recording from a file that would be
-# lost by writing over it.
+# ``t`` is the first entry of each line. So these bytes show that a file is a recording, and that it
+# may be overwritten.
 _BEGIN = b'{"t":'
 """Every line begins with these bytes."""
 WS = "WS"
@@ -123,8 +123,8 @@ def open_recording(
 ) -> Callable[[bytes], object]:
     """Open a file of mode 0600, and return a function that writes bytes to it at once.
 
-    The file is new unless ``append``. Raises ConfigError when it cannot be written, or holds
-    something else than a recording. ``named`` is the option that names it, for the cure.
+    The file is new unless ``append``. Raises ConfigError when it cannot be written, or contains
+    something else than a recording. ``named`` is the option with the file's name, for the cure.
     """
     begin = os.O_APPEND if append else os.O_TRUNC
     try:
@@ -150,9 +150,9 @@ def _is_recording(path: Path) -> bool:
 
 
 class Recording:
-    """A transport that records what goes through another one.
+    """A transport that records the requests and frames of another transport.
 
-    ``mask`` knows the customer's secrets. It learns tokens and approval keys as they pass, before
+    ``mask`` knows the customer's secrets. It learns tokens and approval keys from replies, before
     anything of them is written.
     """
 
@@ -161,7 +161,7 @@ class Recording:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        # Two desks may write to one file, and a later one may append: their numbers must not meet.
+        # Two desks may write to one file, and a later desk may append. Their numbers must differ.
         self._recorder = Recorder(write, mask, last=os.getpid() << 32)
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
@@ -179,7 +179,7 @@ class Recording:
         )
         try:
             reply = await self._transport.exchange(request)
-        # A replay has to lose the same reply, so the loss gets a line of its own.
+        # A replay must lose the same reply, so the loss gets its own line.
         except LinkLost as e:
             recorder.lost(self._clock.now(), n, e.text)
             raise
@@ -217,8 +217,8 @@ class _RecordingSocket:
     async def frames(self) -> AsyncIterator[bytes]:
         try:
             async for data in self._socket.frames():
-                # The line is written before the client sees the frame: what the client does next
-                # comes after it in the file.
+                # The line is written before the client gets the frame, so that the client's
+                # reaction comes after it in the file.
                 tr_id, text = self._readable(data.decode(errors="replace"))
                 self._recorder.frame(self._clock.now(), tr_id, text)
                 yield data
@@ -262,9 +262,9 @@ class _RecordingSocket:
 
 
 def _as_json(body: bytes) -> object:
-    """Return a body as JSON; for another body, a text that shows nothing of it."""
+    """Return a body as JSON. For another body: a text that shows nothing of it."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        # Half a reply may hold a whole token.
+        # A part of a reply may contain a whole token.
         return f"{len(body)} bytes that are not JSON"

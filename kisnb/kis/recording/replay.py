@@ -1,8 +1,8 @@
 """Plays a recording as a transport: the same requests get the same replies and frames.
 
-For tests, and to look at a day again. A recording holds no secrets. So those of the given customer
-are put where the reader needs them: new keys in the replies to subscriptions, the account in the
-execution notices.
+It is for tests, and for looking at a day again. A recording has no secrets. So the secrets of the
+given customer are put where the reader needs them: new keys in the replies to subscriptions, the
+account in the execution notices.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kisnb.kis.http.transport import HttpRequest, HttpResponse, WebSocket
 from kisnb.kis.masking import HIDDEN
 from kisnb.kis.recording.recorder import WS
 
-# Any key does, as long as it has the lengths of AES-256-CBC. The real ones were not recorded.
+# Any key with the lengths of AES-256-CBC will do. The real ones were not recorded.
 _KEY, _IV = "k" * 32, "i" * 16
 _Call: TypeAlias = tuple[str, str, str]
 """Method, path and TR id. Parameters do not count: they may name the account, which is masked."""
@@ -96,10 +96,9 @@ class Replay:
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Return the next recorded reply to this call.
 
-        Raises LinkLost when that day no reply came, and when the recording has no further reply.
+        Raises LinkLost when no reply was recorded for it, and when there are no more replies.
         """
-        # Each call has a queue of its own: a client may ask in another order than it did on that
-        # day.
+        # Each call has its own queue, because a client may ask in another order than on that day.
         replies = self._answers[request.method, request.path, request.headers.get("tr_id", "")]
         if not replies:
             raise LinkLost(
@@ -139,7 +138,7 @@ class _ReplayedSocket:
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the recorded frames.
 
-        A frame that came after a subscription waits until that subscription is asked for again.
+        A frame that came after a subscription waits until the client makes that subscription again.
         """
         while not self._closed:
             if not self._lines:
@@ -150,7 +149,8 @@ class _ReplayedSocket:
             if line.kind == "closed":
                 return
             if line.kind != "frame":
-                # Else the frames of a stock would come before its reader has asked for the stock.
+                # Otherwise the frames of a stock would come before its reader has asked for the
+                # stock.
                 await self._wait_for_request()
                 continue
             # Time never goes back: a frame may be older than the last reply.

@@ -73,7 +73,7 @@ class RecursiveMean:
         self._mean: float | None = None
 
     def add(self, number: float) -> float | None:
-        """Take the next number and return the mean; None for the first ``length - 1`` numbers."""
+        """Add a number and return the mean; None for the first ``length - 1`` numbers."""
         if self._mean is not None:
             self._mean += self._weight * (number - self._mean)
             return self._mean
@@ -148,7 +148,7 @@ class Vwap(Indicator[float]):
         self._won = self._shares = 0.0
 
     def update(self, price: float | None, volume: float | None) -> float | None:
-        """Take a price in won and the shares that traded at it, and return the new value.
+        """Add a price in won and the shares that traded at it, and return the new value.
 
         None while no share has traded. An input of which one part is missing (None, NaN, infinite)
         gives None and changes nothing else. Raises BadInput for a value that is no number.

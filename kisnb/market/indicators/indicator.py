@@ -31,7 +31,7 @@ class Bands(NamedTuple, Generic[L]):
 
 
 class Indicator(ABC, Generic[V]):
-    """Base class of all indicators. ``update`` takes the next input and returns the new value."""
+    """Base class of all indicators. ``update`` adds an input and returns the new value."""
 
     value: V | None
     """The value that the newest ``update`` returned; None before the first ``update``."""
@@ -52,7 +52,7 @@ class PriceIndicator(Indicator[V]):
     """Base class of the indicators whose input is one number, such as a price in won."""
 
     def update(self, price: float | None) -> V | None:
-        """Take the next price and return the new value; None while it warms up.
+        """Add the next price and return the new value; None while the indicator warms up.
 
         A missing price (None, NaN, infinite) gives None and changes nothing else. Raises BadInput
         for a value that is no number.
@@ -63,7 +63,7 @@ class PriceIndicator(Indicator[V]):
 
     @abstractmethod
     def _next(self, price: float) -> V | None:
-        """Take a price that is there, and return the new value."""
+        """Add a price that is not missing, and return the new value."""
 
 
 def finite(value: float | None) -> float | None:
@@ -96,11 +96,12 @@ def length_of(length: object, least: int = 1, what: str = "the length") -> int:
 
 
 class KnownRows:
-    """The rows in which no column is missing, and what is computed from them, step by step.
+    """The rows in which no column is missing, with the fields that are computed from them.
 
-    This is the rule of ``update`` for columns: a missing input is skipped, and the next one goes on
-    as if it had not been there. Each step adds fields. Its expressions read the fields of the steps
-    before it as ``pl.field("name")``: the columns as Float64, and ``row``, which counts from 0.
+    This is the rule of ``update`` for columns: a missing input is skipped, and the next one counts
+    as if the missing one had not been there. Each step adds fields. Its expressions read the fields
+    of earlier steps as ``pl.field("name")``: the columns as Float64, and ``row``, which counts from
+    0.
     """
 
     def __init__(self, **columns: Column) -> None:

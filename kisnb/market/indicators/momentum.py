@@ -20,8 +20,8 @@ NO_MOVE = 1e-14
 class Rsi(PriceIndicator[float]):
     """Relative strength index: mean rise ÷ (mean rise + mean fall) × 100, from 0 to 100.
 
-    Rises and falls are those from one price to the next; a fall counts as 0 in the mean rise, and
-    the other way round. Each mean begins with the mean of the first ``length`` changes, then
+    Rises and falls are those from one price to the next. A fall counts as 0 in the mean rise, and a
+    rise as 0 in the mean fall. Each mean begins with the mean of the first ``length`` changes, then
     ``mean += (newest - mean) / length``. The first value comes with price number ``length + 1``. It
     is None while the price has not moved at all. Source: Wilder, New Concepts in Technical Trading
     Systems (1978).

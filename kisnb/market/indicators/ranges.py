@@ -36,7 +36,7 @@ class Atr(Indicator[float]):
         self._mean = RecursiveMean(self.length, 1 / self.length)
 
     def update(self, high: float | None, low: float | None, close: float | None) -> float | None:
-        """Take the next bar and return the new value; None while it warms up.
+        """Add the next bar and return the new value; None while the indicator warms up.
 
         A bar of which one part is missing (None, NaN, infinite) gives None and changes nothing
         else: the next bar is compared with the close before it. Raises BadInput for a value that is
@@ -84,7 +84,7 @@ class Donchian(Indicator[Bands[float]]):
         self._lows = deque[float](maxlen=self.length)
 
     def update(self, high: float | None, low: float | None) -> Bands[float] | None:
-        """Take the next bar and return the new value; None while it warms up.
+        """Add the next bar and return the new value; None while the indicator warms up.
 
         A bar of which one part is missing (None, NaN, infinite) gives None and changes nothing
         else. Raises BadInput for a value that is no number.

@@ -1,1 +1,1 @@
-"""The venue of an order: the router, its evidence, what each venue would cost, and the sentence."""
+"""Chooses the venue of an order, with its evidence, the expected costs, and a sentence."""

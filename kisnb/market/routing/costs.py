@@ -1,4 +1,4 @@
-"""The expected cost of an order on each venue, and the worth of the choice after the fill. Won.
+"""The expected cost of an order on each venue, and what the choice saved after the fill. Won.
 
 Slippage is measured from the midpoint of the best bid and the best ask of all venues. Shares that
 do not match at once count without slippage: they wait. Those of a market order count at the worst
@@ -41,11 +41,11 @@ class WhatIf(msgspec.Struct, frozen=True, gc=False):
 
     venue: Venue
     kind: OrderKind
-    """The kind that the venue would take."""
+    """The kind under which the venue would accept the order."""
     phase: Phase
     """The venue's phase at the moment of the decision."""
     why_not: str = ""
-    """The reason for which the venue does not take the order. Empty when it does."""
+    """Why the venue does not accept the order. Empty when the venue accepts it."""
     at_once: int | None = 0
     """Shares that match on arrival. None when the depth has a price and no size."""
     waiting: int | None = 0
@@ -154,7 +154,8 @@ def score(
         for venue, row in rows.items()
         if row.cost is not None
     }
-    # A venue on which fewer shares match at once seems cheaper than it is: the others only wait.
+    # A venue on which fewer shares match at once seems cheaper than it is, because its other shares
+    # only wait.
     least = (rows[chosen].at_once or 0) if chosen in rows else filled
     others = {
         v: cost for v, cost in scaled.items() if v is not chosen and (rows[v].at_once or 0) >= least
@@ -191,7 +192,7 @@ def _line(
     # ``None`` means that a size is not known, an empty list that nothing matches.
     taken = found or []
     at_once = sum(level.qty for level in taken)
-    # Of shares whose fate is not known the fee counts in full.
+    # When it is not known which shares match, the fee counts on all of them.
     rest = 0 if kind.immediate and found is not None else intent.qty - at_once
     # A market order goes on beyond the levels that the depth shows. The worst of them is the best
     # guess for its other shares.
@@ -261,7 +262,7 @@ def _reached(kind: OrderKind, intent: Intent, levels: list[_Level]) -> list[_Lev
 
 
 def _taken(kind: OrderKind, qty: int, levels: list[_Level]) -> list[_Level] | None:
-    """Return the part of each level that the order takes; None when a level's size is not known."""
+    """Return the shares of each level that the order takes; None when a size is not known."""
     taken: list[_Level] = []
     for level in levels:
         if not qty:

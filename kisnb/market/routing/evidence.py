@@ -52,7 +52,7 @@ class DepthSeen(msgspec.Struct, frozen=True, gc=False):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """All that the router saw when it decided, and its decision."""
+    """The facts that the router saw when it decided, and its decision."""
 
     t: Ns
     intent: Intent
@@ -76,7 +76,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """The decision as a sentence: what decided, the cost there, the cost at the other venue.
+        """The decision as a sentence: its reason, the cost there, the cost at the other venue.
 
         For a refused order it is the reason of the refusal.
         """
@@ -121,7 +121,7 @@ class Evidence(msgspec.Struct, frozen=True):
             f"{depth.age / SECOND:.1f} s" if depth else "",
         )
         costs = tuple(_figure(n) for n in (row.at_once, row.slippage, row.fee, row.tax, row.cost))
-        # The reason of a refusal takes the place of the costs, over all of their columns.
+        # For a refusal, its reason is shown instead of the costs, across all of their columns.
         cells = seen if row.why_not else (*seen, *costs)
         note = escape(row.why_not or "chosen" * chosen)
         cells_html = [
@@ -142,7 +142,7 @@ class EvidenceLog:
         self._kept: deque[Evidence] = deque(maxlen=kept)
 
     def add(self, evidence: Evidence) -> None:
-        """Add a decision. When more than ``kept`` are there, the oldest is dropped."""
+        """Add a decision. When there are more than ``kept``, the oldest is dropped."""
         self._kept.append(evidence)
 
     def of(self, key: str) -> list[Evidence]:

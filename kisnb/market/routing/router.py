@@ -1,8 +1,8 @@
 """Chooses the venue of an order, KRX or Nextrade, and gives the reason.
 
 ``resolve_for_ranking`` and ``resolve_for_order`` answer from labels and numbers. The desk uses
-``route``: it asks the table of order rules first, so it never chooses a venue that would not take
-the order.
+``route``: it asks the table of order rules first, so it never chooses a venue that would refuse the
+order.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _RESOLUTIONS = {
 
 
 class RouterView(Protocol):
-    """The facts about one issue that the router decides by."""
+    """The facts of one issue from which the router decides."""
 
     @property
     def now(self) -> Ns:
@@ -99,7 +99,7 @@ class RouterView(Protocol):
 
 
 class MarketSnapshot(msgspec.Struct, frozen=True):
-    """A router view that does not change: one issue and its depth on each venue."""
+    """A ``RouterView`` that does not change: one issue and its depth on each venue."""
 
     now: Ns
     instrument: Instrument
@@ -117,12 +117,12 @@ class Routed(Route, frozen=True):
 
     @property
     def plain(self) -> Route:
-        """The route without its evidence. The journal keeps the two apart."""
+        """The route without its evidence. The journal stores the two separately."""
         return Route(self.venue, self.kind, self.reason)
 
     @property
     def sentence(self) -> str:
-        """The sentence of the decision: what decided, and what the other venue would cost."""
+        """The decision as a sentence: its reason, and the cost at the other venue."""
         return self.evidence.sentence
 
     def __repr__(self) -> str:
@@ -133,7 +133,7 @@ class Routed(Route, frozen=True):
 
 
 class NotRouted(msgspec.Struct, frozen=True):
-    """The router's answer when no venue takes the order now."""
+    """The router's answer when no venue accepts the order now."""
 
     reason: str
     cure: str
@@ -151,8 +151,8 @@ class Router:
 
     The venue of an order is chosen by the first of these that decides:
 
-    1. The venue that the intent names. It is kept or refused, never replaced.
-    2. The only venue that takes the order now.
+    1. The venue that the intent names. When it refuses the order, no other venue is tried.
+    2. The only venue that accepts the order now.
     3. The session id's default venue, when a venue does not trade continuously now.
     4. With ``by_cost``: the lower whole cost (slippage, fee, tax), when both venues show fresh
        depth and match the same number of shares at once.
@@ -179,7 +179,7 @@ class Router:
         self.kinds = kinds
         """Kinds that can be sent over the connection; None: all. A cure names no others."""
         self.by_cost = by_cost
-        """True: the lower whole cost goes before spread and shares (setting ``routing``)."""
+        """True: the whole cost is compared before spread and shares (setting ``routing``)."""
         self.stale_after = stale_after
         """Nanoseconds. An older depth counts as missing and decides nothing."""
         self.decisions = EvidenceLog(kept)
@@ -221,8 +221,8 @@ class Router:
         if not is_dual_listed:
             return _RESOLUTIONS[default, "session_default"]
         venue, reason = _compared(default, spread_krx, spread_nxt, liquidity_krx, liquidity_nxt)
-        # In the other sessions a comparison may confirm the default venue, and its reason is then
-        # kept. It never replaces the venue.
+        # In the other sessions a comparison may confirm the default venue, and then gives the
+        # reason. It never replaces the venue.
         if session_id != "KRX_REG" and venue is not default:
             return _RESOLUTIONS[default, "session_default"]
         return _RESOLUTIONS[venue, reason]
@@ -236,16 +236,17 @@ class Router:
         return what_if(view.now, intent, view.instrument, depths, self.costs, self.assumed)
 
     def route(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
-        """Return the venue and kind with which ``intent`` is sent now, or why no venue takes it.
+        """Return the venue and kind with which ``intent`` is sent now, or why no venue accepts it.
 
-        The evidence is kept and logged. Raises BadInput when the view is of another issue.
+        The evidence is added to ``decisions`` and logged. Raises BadInput when the view is of
+        another issue.
         """
         decided = self.preview(intent, view)
         self._keep(decided.evidence)
         return decided
 
     def preview(self, intent: Intent, view: RouterView) -> Routed | NotRouted:
-        """Return the answer that ``route`` would give. Nothing is kept and nothing is logged."""
+        """Return the answer that ``route`` would give, without a record and without a log line."""
         now, item = view.now, view.instrument
         if item.code != intent.code:
             raise BadInput(
@@ -279,7 +280,7 @@ class Router:
     def depths_needed(self, intent: Intent, view: RouterView) -> tuple[Venue, ...]:
         """Return the venues whose depth would decide the route, but is missing or old.
 
-        The desk asks KIS for these depths before it routes. Empty when depth decides nothing.
+        The desk asks KIS for these depths before it routes. Empty when no depth would decide it.
         """
         if intent.venue is not None or not view.instrument.nxt:
             return ()
@@ -289,8 +290,8 @@ class Router:
             for v in self.venues
             if taken_as(now, v, intent.kind, item, self.assumed, self.kinds)[1]
         ]
-        # With one taker there is nothing to choose. In an auction bids and asks cross, so a depth
-        # would say nothing.
+        # When one venue accepts the order, there is nothing to choose. In an auction bids and asks
+        # cross, so a depth would decide nothing.
         if len(takers) < 2 or any(
             sessions.phase(v, now, self.assumed) is not Phase.CONTINUOUS for v in takers
         ):

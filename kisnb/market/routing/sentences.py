@@ -1,4 +1,4 @@
-"""A routing decision as one sentence: what decided, and what the other venue would cost. Won."""
+"""Writes a routing decision as one sentence: its reason, and the cost at the other venue. Won."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Candles: as data, as SVG and as a plotly figure."""
+"""Candle charts: their data, their SVG and their plotly figure."""

@@ -20,7 +20,10 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
 class Chart:
-    """Bars of one stock, and the fills of orders in it. A cell displays it as its last value."""
+    """The bars of one stock with marks of order fills.
+
+    A cell shows it when it is the last value.
+    """
 
     def __init__(self, bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> None:
         self.title = title
@@ -33,7 +36,7 @@ class Chart:
         return candle_figure(self.title, self._candles, self._marks, default_palette())
 
     def svg(self) -> str:
-        """Return the chart as SVG, which needs no script."""
+        """Return the chart as SVG, which needs no JavaScript."""
         return candle_svg(self.title, self._candles, self._marks, self._why_none)
 
     def __repr__(self) -> str:
@@ -44,20 +47,20 @@ class Chart:
         if self._candles:
             html = f'{in_notebook()}<div class="kisnb">{html}</div>'
         static = {"text/plain": repr(self), "text/html": html}
-        # A terminal cannot draw it, and plotly would be imported for nothing.
+        # A terminal cannot draw a chart, so plotly is not imported there.
         if not self._candles or not _in_kernel():
             return static
-        # JupyterLab's plotly extension draws this. A FigureWidget would send its 5 MB of code with
-        # each chart, and would be drawn empty when its data came before the code was read.
-        # The static forms go along. nbconvert, GitHub and a viewer without plotly show those.
+        # JupyterLab's plotly extension draws this form. A FigureWidget would send 5 MB of code with
+        # each chart, and would stay empty when its data came before its code was ready. The static
+        # forms are for nbconvert, GitHub and viewers without plotly.
         return {PLOTLY_MIME: self.figure().to_plotly_json(), **static}
 
 
 def chart(bars: pl.DataFrame, orders: Iterable[Order] = (), title: str = "") -> Chart:
-    """Return a candle chart of a DataFrame of bars.
+    """Return a candle chart of a DataFrame of bars, with marks at the fills of ``orders``.
 
-    Its columns are t (KST), open, high, low, close (won), volume (shares). The fills of ``orders``
-    are marked. Pass the orders of this stock only.
+    The columns of ``bars`` are t (KST), open, high, low, close (won), volume (shares). ``orders``
+    must be orders of this stock only.
     """
     return Chart(bars, orders, title)
 

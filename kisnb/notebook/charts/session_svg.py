@@ -1,4 +1,4 @@
-"""The hours of a day as a drawing: the session id of each moment and the spans of KRX and Nextrade.
+"""Draws the market hours of a day: each moment's session id, and the spans of KRX and Nextrade.
 
 Times are KST.
 """
@@ -73,7 +73,7 @@ class DayHours:
 
 
 _Lane = list[tuple[str, str, Ns, Ns]]
-"""Bars side by side: text, fill, start, end."""
+"""Bars in one row of the drawing: text, fill, start, end."""
 
 
 def _labels(day: date) -> _Lane:
@@ -82,7 +82,7 @@ def _labels(day: date) -> _Lane:
     named = [(sessions.session_id(t), t, end) for t, end in pairwise(moments)]
     joined: _Lane = []
     for label, start, end in named:
-        # A boundary of one venue cuts the label of the whole day. The pieces are joined again.
+        # Each boundary of a venue cuts a label in two. Pieces with one id are joined again.
         if joined and joined[-1][0] == label and joined[-1][3] == start:
             joined[-1] = (*joined[-1][:3], end)
         elif label is not SessionId.KR_OFF:
@@ -91,11 +91,11 @@ def _labels(day: date) -> _Lane:
 
 
 def _lanes(rows: list[Hours]) -> list[_Lane]:
-    """Return the spans of a venue in lanes. Spans that overlap stand in different lanes."""
+    """Return a venue's spans in rows of bars. Spans that overlap are in different rows."""
     lanes: list[_Lane] = [[]]
     for row in rows:
         bar = (row.span.name, _fill(row.span), row.start, row.end)
-        # KRX has spans that overlap: an off-hours session takes orders while another span runs.
+        # KRX has spans that overlap: an off-hours session accepts orders while another span runs.
         lane = next((lane for lane in lanes if not lane or lane[-1][3] <= row.start), None)
         if lane is None:
             lanes.append([bar])
@@ -123,8 +123,8 @@ def _grid(bottom: int) -> list[str]:
 
 def _bar(text: str, fill: str, start: Ns, end: Ns, y: int) -> str:
     left, right = _x(kst_seconds(start)), _x(kst_seconds(end))
-    # A name that is wider than its bar is left out. The pointer shows it.
-    # 7 units is about the width of a letter at 11 px.
+    # A name that is wider than its bar is left out, and only the tooltip shows it. A letter at 11
+    # px is about 7 units wide.
     shown = text if right - left > 7 * len(text) else ""
     return Markup(
         '<g><title>{}</title><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" fill="{}" '

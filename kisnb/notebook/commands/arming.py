@@ -1,7 +1,7 @@
 """``%kis arm``: lets buys pass at live.
 
-Only a person at the keyboard can do that. A notebook that runs unattended cannot, because somebody
-has to type the last digits of the account.
+Only a person at the keyboard can do that. The command asks for the last digits of the account, so a
+notebook that runs unattended cannot arm the desk.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ async def arm(
     Without ``minutes`` and ``budget`` nothing changes, and the line says whether the desk is armed.
     Raises BadInput.
     """
-    # No error: the same notebook runs at sim and at live, and a refusal would stop Run All.
+    # This is no error, because the same notebook may run at sim and at live, and an error would
+    # stop Run All.
     if session.mode is not Mode.LIVE:
         return f"a {session.mode} desk trades without being armed"
     if off:
@@ -46,7 +47,7 @@ async def arm(
 def standing(session: Session) -> str:
     """Return a line that says whether the desk is armed, and how to arm it."""
     armed = session.status.armed
-    # The end of an arming is a moment and no message, so it is compared with the desk's clock.
+    # The desk sends no message when an arming ends, so its end is compared with the desk's clock.
     if armed is None or session.now >= armed.until:
         passes = "buys are blocked; sells and cancels are allowed"
         return f"live is not armed: {passes}; arm it with {USAGE}"
@@ -58,9 +59,8 @@ def typed_tail(shell: InteractiveShell) -> str:
 
     Raises BadInput when the front end cannot ask for input.
     """
-    # A terminal's shell has no kernel.
-    # The kernel's own getpass asks in the front end, below the cell. Python's would wait for a
-    # terminal that a kernel does not have.
+    # The kernel's getpass asks in the front end, below the cell. Python's getpass would wait for a
+    # terminal, which a kernel does not have. A shell in a terminal has no kernel.
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         from getpass import getpass as ask

@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
 _COMMAND = re.compile(r"^\s*(?:[\w.]+\s*=\s*)?%kis(?:\s+(?P<line>.*))?$")
 _SHOWN = 40
-"""The most completions in one list."""
+"""The largest number of completions in one list."""
 
 
 class KisMatcher:
-    """Answers IPython's completer. The extension adds ``match`` to its ``custom_matchers``."""
+    """Gives completions to IPython. The extension adds ``match`` to its ``custom_matchers``."""
 
     def __init__(self, current: CurrentSession, shell: InteractiveShell) -> None:
         self._current = current
         self._shell = shell
         self._packaged: Universe | None = None
-        """The packaged stocks, for a notebook that has no session open."""
+        """The packaged list of stocks, for a notebook without an open session."""
 
     @context_matcher(identifier="kisnb")  # type: ignore[untyped-decorator]
     def match(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Return the completions at the cursor, as IPython's matcher API version 2 wants them."""
+        """Return the completions at the cursor, in the form of IPython's matcher API version 2."""
         words = _words_before(context)
         if words is None:
             return {"completions": []}
         # The text ends at the cursor. After a blank the fragment is empty, and everything that may
         # follow is offered.
         *before, fragment = re.split(r"\s+", words)
-        # A list of thousands of stocks would take longer to draw than to type the name.
+        # Drawing a list of thousands of stocks would take longer than typing the name.
         found = list(self._complete(before, fragment))[:_SHOWN]
         if not found:
             return {"completions": []}
         return {
             "completions": found,
             "matched_fragment": fragment,
-            # Names of files and variables mean nothing behind %kis.
+            # Names of files and variables have no meaning after %kis.
             "suppress": True,
             "ordered": True,
         }
@@ -67,8 +67,8 @@ class KisMatcher:
         verb = VERBS.get(before[0])
         if verb is None:
             return
-        # An option that takes a value decides what follows it. So it is asked before the words of
-        # the verb.
+        # If the word before the cursor is an option with a value, that option decides the
+        # completions. So options are checked before the words of the verb.
         last = verb.usage.options.get(before[-1])
         if last is not None:
             known = (*last.choices, *CHOICES.get(last.kind or "", ()))
@@ -85,7 +85,7 @@ class KisMatcher:
         from kisnb.notebook.commands.grammar import Word
         from kisnb.notebook.commands.verbs.table import VERBS
 
-        # Options may stand between words, so a word's place is counted without them.
+        # Options may be typed between words, so they do not count for a word's place.
         at = len(list(_plain(verb, words)))
         word = verb.usage.words[at] if at < len(verb.usage.words) else Word("", required=False)
         yield from _starting(word.choices, fragment, "word")
@@ -97,7 +97,7 @@ class KisMatcher:
             yield from _starting(self._ids(verb, words), fragment, verb.name)
 
     def _codes(self, fragment: str) -> Iterator[SimpleCompletion]:
-        # Without a letter every stock would fit.
+        # Without a typed letter every stock would match.
         for instrument in self._universe().search(fragment) if fragment else ():
             yield SimpleCompletion(instrument.code, type=instrument.name)
 
@@ -131,19 +131,19 @@ class KisMatcher:
 
 
 def _words_before(context: CompletionContext) -> str | None:
-    """Return the text between ``%kis`` and the cursor; None when the cursor is in no command."""
+    """Return the text between ``%kis`` and the cursor. None when the cursor is not in a command."""
     line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
     command = _COMMAND.match(line)
     if command is not None:
         return command["line"]
-    # Below %%kis a line is a command without the magic.
+    # Below %%kis each line is a command without ``%kis``.
     if context.cursor_line and re.match(r"\s*%%kis\b", context.full_text):
         return line.lstrip()
     return None
 
 
 def _plain(verb: Verb, words: list[str]) -> Iterator[str]:
-    """Yield those of ``words`` that are neither options nor their values."""
+    """Yield the words that are neither options nor values of options."""
     following = iter(words)
     for word in following:
         if not word.startswith("-"):

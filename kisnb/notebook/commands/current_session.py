@@ -1,8 +1,8 @@
-"""Knows which session a notebook has open: opens it, adopts it, and leaves it.
+"""Keeps a notebook's open session: opens it, adopts it, and leaves it.
 
-nothing open ──► open()      ``%kis open`` opens a session, or takes the one of this kernel
+nothing open ──► open()      ``%kis open`` opens a session, or uses the open one of this kernel
              ──► adopt()     the notebook opened one itself with ``kisnb.connect``
-open         ──► open()      another mode: the old session is closed after the new one is there
+open         ──► open()      another mode: the old session is closed once the new one is open
              ──► close()     ``%kis close``
              ──► detach()    the extension is unloaded
 """
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class CurrentSession:
-    """The session that is open in one shell, and the event loop that it lives in."""
+    """The open session of one shell, and the event loop in which the session runs."""
 
     def __init__(self, shell: InteractiveShell, guard: InterruptGuard) -> None:
         """Begin without a session. ``guard`` makes the error that people see after an interrupt."""
         self.session: Session | None = None
-        """The open session."""
+        """The open session. None when none is open."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop of the session that was opened last."""
         self.last_mode: Mode | None = None
@@ -44,14 +44,15 @@ class CurrentSession:
 
     def require(self) -> Session:
         """Return the open session. Raises NotOpen."""
-        # A cell may call `kisnb.connect` and a command after it. No cell has begun in between.
+        # A cell may call `kisnb.connect` and then use a command. The hook of a new cell has not run
+        # in between.
         self.adopt()
         if self.session is None or self.session.closed:
             raise NotOpen("No desk is open in this notebook", "Open one with %kis open sim")
         return self.session
 
     def adopt(self, _info: object = None) -> None:
-        """Take over the session that the notebook opened with ``kisnb.connect``."""
+        """Use the session that the notebook opened with ``kisnb.connect``, if none is open here."""
         if self.session is None or self.session.closed:
             session = _newest_session(self._shell)
             if session is not None:
@@ -76,7 +77,7 @@ class CurrentSession:
         session = await connect(mode, quotes=quotes, seed=seed, date=date, start=start, fresh=fresh)
         before = self.session
         if session is not before:
-            # The old session is closed last. So a new one that cannot be opened takes nothing away.
+            # The old session is closed last, so it stays when the new one cannot be opened.
             if before is not None:
                 await before.close()
             self._take(session)
@@ -84,9 +85,9 @@ class CurrentSession:
         return session
 
     async def close(self) -> None:
-        """Leave the desk, when one is open."""
+        """Leave the desk, if a session is open."""
         self._stop_lag_watch()
-        # First of all: a command that comes while the session closes must find none.
+        # This comes first: a command that comes while the session closes must find no session.
         session, self.session = self.session, None
         if session is not None:
             await session.close()
@@ -98,7 +99,7 @@ class CurrentSession:
         if session is None:
             return
         session.leave()
-        # A variable of the person's own stays.
+        # A variable of this name that a person set stays.
         if self._shell.user_ns.get("session") is session:
             del self._shell.user_ns["session"]
 
@@ -106,7 +107,7 @@ class CurrentSession:
         self.session, self.last_mode = session, session.mode
         # The session's own waits, such as `await session.until(...)`, raise it too.
         session.hooks.on_interrupt(self._guard.error_for_people)
-        # A script may adopt a session where no loop runs. Nothing can block it there.
+        # A script may adopt a session where no loop runs. Then no cell can block a loop.
         with suppress(RuntimeError):
             self.loop = asyncio.get_running_loop()
             self._stop_lag_watch()
@@ -116,7 +117,7 @@ class CurrentSession:
         from kisnb.session.session import Session
 
         known = self._shell.user_ns.get("session")
-        # Only a session is replaced. Any other value of this name may be somebody's work.
+        # Only a session is replaced. Another value of this name may be a person's work.
         if known is None or isinstance(known, Session):
             self._shell.user_ns["session"] = session
         else:
@@ -128,23 +129,23 @@ class CurrentSession:
     def _start_lag_watch(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         def on_blocked(where: str) -> None:
             session.hooks.blocked_by = where
-            # This runs in the watch's thread, while the loop stands. The very import of the panel
-            # may be what blocks, so the module is only looked up.
+            # This runs in the watch's thread while the loop is blocked. The import of the panel's
+            # module may itself be the cause, so the module is only looked up.
             if (tell := getattr(sys.modules.get(DESK_PANEL), "tell_blocked", None)) is not None:
                 tell(session, where)
 
         def on_over(where: str, seconds: float) -> None:
             session.hooks.blocked_by = ""
-            # A line in the troubles, and no print: nothing says which cell would show it.
+            # The line goes to the troubles and is not printed, because it is not known below which
+            # cell a print would appear.
             session.troubles.append(
                 f"{session.status.clock_text()} the notebook's loop was blocked for "
                 f"{seconds:.1f} s by {where}; agents of this notebook stood still, the desk went on"
             )
             session.hooks.changed()
 
-        # IPython's table of the files that stand for cells.
-        # With it, a line of a library is told from a line of a cell: only the person's own line
-        # helps him.
+        # IPython's table of the files that stand for cells. It separates lines of cells from lines
+        # of libraries, because only a line of a cell helps the person.
         files: Mapping[str, object] = getattr(self._shell.compile, "_filename_map", {})
         self._lag = LoopLagWatch(loop, files.__contains__, on_blocked, on_over)
         self._lag.start()
@@ -156,12 +157,12 @@ class CurrentSession:
 
 
 def _newest_session(shell: InteractiveShell) -> Session | None:
-    """Return the session that this kernel opened last; None when it opened none.
+    """Return the session that this kernel opened last. None when it has opened none.
 
     A kernel that opens none does not import the session's code.
     """
-    # Looked up by its text. An import here would make `%load_ext kisnb` slow for a notebook that
-    # never opens a desk.
+    # The module is looked up by name. An import here would make `%load_ext kisnb` slow for a
+    # notebook that never opens a desk.
     loaded = sys.modules.get("kisnb.session.kernel")
     session: Session | None = loaded.KernelSessions.of(shell).newest() if loaded else None
     return session

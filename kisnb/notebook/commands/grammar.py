@@ -1,4 +1,6 @@
-"""The grammar of ``%kis``. A command is parsed by the very usage line that help shows.
+"""The grammar of ``%kis``.
+
+The usage line that help shows is also the rule by which a command is read.
 
     CODE                 a word
     a|b                  a choice
@@ -9,8 +11,8 @@
     --name [X]           an option whose value may be left out
     [--NAME VALUE ...]   options of any name
 
-A paste brings full-width digits, and a dash where two hyphens were typed. They are read here and in
-``words``. Reasons, keys and files keep their words.
+Pasted text may have full-width digits, or one dash in place of two hyphens. This module and
+``words`` read them as if typed on a keyboard. Reasons, keys and file names are not changed.
 """
 
 from __future__ import annotations
@@ -34,10 +36,13 @@ class Word:
     """One word of a usage line, such as ``CODE`` or ``TIME|close``."""
 
     name: str
-    """``CODE``, ``TIME|close``: lower-case alternatives are literal, the upper-case one is read."""
+    """The word as in the usage line: ``CODE``, ``TIME|close``.
+
+    Lower-case alternatives are typed literally. The upper-case one names the kind of value.
+    """
     required: bool
     rest: bool = False
-    """True when it takes all words that follow."""
+    """True when it stands for all words that follow."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -55,30 +60,36 @@ class Word:
 
 @dataclass(frozen=True)
 class Usage:
-    """One verb's grammar."""
+    """The grammar of one verb."""
 
     text: str
     words: tuple[Word, ...]
     options: Mapping[str, Word | None]
-    """The options, each with the word of its value. None: the option is a switch."""
+    """The options, each with the word for its value. None: the option is a switch."""
     any_option: bool
 
 
 @dataclass(frozen=True)
 class Typed:
-    """The words and options that were typed behind a verb, each of them read."""
+    """The values of the words and options that were typed after a verb."""
 
     words: tuple[object, ...]
     """One value for each word of the usage line. None: the word was left out."""
     options: Mapping[str, object]
-    """The values by the option's name, without hyphens. True: a switch, or no value was typed."""
+    """The values by option name, without hyphens.
+
+    True for a switch, and when no value was typed.
+    """
     call: str
-    """The command as it is written in the cell, before ``{}`` expansion."""
+    """The command as it stands in the cell, before ``{}`` is expanded."""
     silent: bool = False
-    """True when a semicolon ends it, before a comment."""
+    """True when a semicolon ends the command. A comment may follow it."""
 
     def number(self, at: int) -> int:
-        """Return word ``at``, which is required and was read as a number."""
+        """Return word ``at`` as a number.
+
+        The word is required, and the grammar has read it as one.
+        """
         value = self.words[at]
         assert isinstance(value, int)
         return value
@@ -88,13 +99,13 @@ class Typed:
         return str(self.words[at])
 
     def word(self, at: int, kind: type[_Value]) -> _Value | None:
-        """Return word ``at``, which was read as ``kind``; None when it was left out."""
+        """Return word ``at``, which the grammar has read as ``kind``. None when it was left out."""
         value = self.words[at]
         assert value is None or isinstance(value, kind)
         return value
 
     def option(self, name: str, kind: type[_Value]) -> _Value | None:
-        """Return the value of an option that was read as ``kind``; None without the option."""
+        """Return the value of an option that the grammar has read as ``kind``. None without it."""
         value = self.options.get(name)
         assert value is None or isinstance(value, kind)
         return value
@@ -105,7 +116,7 @@ def usage(text: str) -> Usage:
     words: list[Word] = []
     options: dict[str, Word | None] = {}
     any_option = False
-    # Brackets inside brackets occur once: an option whose value may be left out, as in [--again
+    # Brackets inside brackets have one meaning: the option's value may be left out, as in [--again
     # [N]].
     for group in re.findall(r"\[(?:[^\[\]]|\[[^\]]*\])*\]|[^\s\[\]]+", text):
         optional = group.startswith("[")
@@ -127,23 +138,23 @@ def usage(text: str) -> Usage:
 
 
 def _value_of(name: str) -> Word:
-    """Return the word that is an option's value. In brackets it may be left out."""
+    """Return the word for an option's value. In brackets: the value may be left out."""
     return Word(name.strip("[]"), required=not name.startswith("["))
 
 
 def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
-    """Return the words and options that ``tokens`` mean. Raises BadInput with the usage line.
+    """Return the values of ``tokens`` by a grammar. Raises BadInput with the usage line.
 
-    ``call`` is the command as it is written in the cell.
+    ``call`` is the command as it stands in the cell.
     """
     cure = f"Write %kis {verb} {grammar.text}".rstrip()
-    # Comment and semicolon go first. Otherwise they would be words too many, or a part of the last
-    # one.
+    # Comment and semicolon are removed first. Otherwise they would count as words, or as part of
+    # the last word.
     tokens, silent = _before_comment(grammar, tokens)
     plain: list[str] = []
     options: dict[str, object] = {}
     priced = any(w.kind == "PRICE" for w in grammar.words)
-    # People write the price with an at sign, also apart from its digits.
+    # People write the price with an at sign, also with a blank after it.
     queue = _Queue([t for t in tokens if not (priced and t in ("@", "＠"))])
     while (token := queue.take()) is not None:
         option = _as_option(grammar, token)
@@ -156,21 +167,22 @@ def parse(verb: str, grammar: Usage, tokens: list[str], call: str) -> Typed:
 
 
 def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]:
-    """Return the words before a comment, and whether a semicolon ends them.
+    """Return the words before a comment, and True if a semicolon ends them.
 
-    Raises BadInput when the last word is a backslash that nothing follows.
+    Raises BadInput when the last word is a backslash and nothing follows it.
     """
     ends = any(word.rest for word in grammar.words)
-    # Only the last word can be a comment, because it takes in everything behind its hash.
+    # Only the last word can be a comment, because a comment contains everything after its hash.
     if tokens and isinstance(tokens[-1], Comment):
         *tokens, comment = tokens
         if ends and not re.match(r"#\s|#$", comment):
-            # A reason keeps its words: there a hash that is glued to a word begins no comment.
+            # A reason keeps its words: in a reason, a hash without a blank after it begins no
+            # comment.
             return [*tokens, *comment.split()], False
     if not tokens or isinstance(tokens[-1], Quoted):
         return tokens, False
     *kept, last = tokens
-    # A person meant to go on in the next line. The command as it stands may lack its price.
+    # The person wanted to continue in the next line. The command without it may lack its price.
     if last.endswith("\\") and not ends:
         raise BadInput(
             "The command ends with a backslash, and nothing follows it",
@@ -183,49 +195,49 @@ def _before_comment(grammar: Usage, tokens: list[str]) -> tuple[list[str], bool]
 
 
 def _as_option(grammar: Usage, token: str) -> str:
-    """Return the option that a word writes, with its proper hyphens; empty for any other word."""
+    """Return the option in a word, with the right hyphens. Empty when the word is no option."""
     found = None if isinstance(token, Quoted) else _OPTION.fullmatch(token)
     if found is None:
         spelt, equals, value = token.partition("=")
         wide = not token.isascii() and not isinstance(token, Quoted) and narrow(spelt) != spelt
         return _as_option(grammar, f"{narrow(spelt)}{equals}{value}") if wide else ""
-    # Typed as it should be. Whether the verb knows it is decided later, with a hint to the nearest
-    # name.
+    # This has the right hyphens. Later code checks whether the verb knows it, and suggests the
+    # nearest name.
     if found["dashes"] in ("-", "--"):
         return token
     name, equals, value = found["name"].partition("=")
     known = [f"{hyphens}{name}" for hyphens in ("--", "-") if f"{hyphens}{name}" in grammar.options]
     if grammar.any_option:
         known.append(f"--{name}")
-    # Any other dash is a word's own.
+    # Any other dash belongs to a word.
     return f"{known[0]}{equals}{value}" if known else ""
 
 
 class _Queue:
-    """The words of a command that are still to be read."""
+    """The words of a command that were not read yet."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
 
     def take(self) -> str | None:
-        """Take the next word out, and return it; None at the end."""
+        """Remove and return the next word. None at the end."""
         if self._at == len(self._tokens):
             return None
         self._at += 1
         return self._tokens[self._at - 1]
 
     def take_short_number(self) -> str | None:
-        """Take the next word out when it is a number of at most three digits, and return it.
+        """Remove and return the next word if it is a number of at most three digits.
 
-        A code of six digits stays in the queue: behind ``--again`` it is the stock, not the number.
+        A code of six digits stays: after ``--again`` it is the stock, and not the number.
         """
         following = self._tokens[self._at] if self._at < len(self._tokens) else ""
         return self.take() if re.fullmatch(r"[0-9]{1,3}", narrow(following)) else None
 
 
 def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> tuple[str, object]:
-    """Return the name of an option and what its value means. Raises BadInput with ``cure``."""
+    """Return the name of an option and its value. Raises BadInput with ``cure``."""
     name, _, attached = token.partition("=")
     name = narrow(name)
     if name in grammar.options:
@@ -239,7 +251,7 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
     key = name.lstrip("-").replace("-", "_")
     if word is None:
         return key, True
-    # `--again 005930 10`: a word that may be left out must not swallow the stock.
+    # In `--again 005930 10` the value was left out, and 005930 is the stock.
     if not word.required and not attached:
         number = queue.take_short_number()
         return key, True if number is None else _read(word, number, cure)
@@ -250,16 +262,16 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
 
 
 def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[object]:
-    """Yield the value typed for each word of the grammar. Raises BadInput with ``cure``."""
+    """Yield the typed value for each word of the grammar. Raises BadInput with ``cure``."""
     for at, word in enumerate(grammar.words):
         if word.rest:
-            # A reason may have any number of words, so there are never too many of them.
+            # A reason may have any number of words, so there can be no word too many.
             yield " ".join(plain[at:])
             return
         if at < len(plain):
             yield _read(word, plain[at], cure)
-        # A word behind optional ones is required only when those were typed: `agents` alone lists
-        # them.
+        # A word after optional words is required only when those were typed: `agents` alone lists
+        # the agents.
         elif word.required and not (
             at and grammar.words[at - 1].required is False and at - 1 >= len(plain)
         ):
@@ -271,10 +283,11 @@ def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[o
 
 
 def _read(word: Word, typed: str, cure: str) -> object:
-    """Return what ``typed`` means at the place of ``word``. Raises BadInput with ``cure``."""
-    # str() makes a plain text of a Quoted one: behind the grammar nobody asks for the marks.
+    """Return the value of the text ``typed`` for ``word``. Raises BadInput with ``cure``."""
+    # str() turns a Quoted text into a plain one, because later code does not need the quotation
+    # marks.
     text = str(typed) if word.kind in FREE else narrow(str(typed))
-    # Literals go before the reader: `close` in TIME|close is not a time of day.
+    # Literal words are checked before the reader: `close` in TIME|close is not a time of day.
     if narrow(text) in word.choices:
         return narrow(text)
     if word.kind is None:
@@ -288,8 +301,8 @@ def _read(word: Word, typed: str, cure: str) -> object:
 
 
 def did_you_mean(text: str, known: Iterable[str], near_enough: float = 0.5) -> str:
-    """Return ``". Did you mean quote?"``; empty when no known word is near."""
+    """Return a hint such as ``". Did you mean quote?"``. Empty when no known word is similar."""
     near = near_names(text.lower(), known, 3, near_enough)
-    # Two letters in the wrong order are the commonest slip.
+    # Two letters in the wrong order are the most frequent mistake.
     swapped = [word for word in near if sorted(word) == sorted(text.lower())]
     return f". Did you mean {(swapped or near)[0]}?" if near else ""

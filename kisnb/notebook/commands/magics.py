@@ -1,11 +1,11 @@
-"""The face of ``%kis`` and ``%%kis`` towards IPython.
+"""Connects ``%kis`` and ``%%kis`` to IPython.
 
-Its parts, each without knowledge of this face:
+Its parts, none of which knows this module:
 
-    CurrentSession    which session is open, and in which loop it lives
-    Console           what commands show
-    reading           the text of a command becomes a verb and its words
-    CommandRunner     a command is awaited, or run to its end
+    CurrentSession    the open session, and its event loop
+    Console           shows the results of commands
+    reading           turns the text of a command into a verb and its words
+    CommandRunner     awaits a command, or runs it to its end
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @magics_class
 class KisMagics(Magics):
-    """The desk's commands in one shell. Magics that are awaited call ``line`` and ``cell``."""
+    """The desk's commands in one shell. Awaited magics call ``line`` and ``cell``."""
 
     shell: InteractiveShell
     every = Unicode("1m", help="Length of bars in %kis bars and %kis chart without --every.").tag(
@@ -46,11 +46,11 @@ class KisMagics(Magics):
         try:
             return span(proposal["value"])
         except BadInput as error:
-            # %config shows this error in one line, and any other one as a traceback.
+            # %config shows an error of this type in one line, and any other as a traceback.
             raise TraitError(str(error)) from None
 
     def __init__(self, shell: InteractiveShell) -> None:
-        # The parts below read `every`, which traitlets sets up here.
+        # The parts below read `every`, so traitlets must set it up first.
         super().__init__(shell)
         self.guard = InterruptGuard(shell)
         self.current = CurrentSession(shell, self.guard)
@@ -66,12 +66,12 @@ class KisMagics(Magics):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that the session lives in."""
+        """The event loop in which the session runs."""
         return self.current.loop
 
     @line_magic("kis")  # type: ignore[arg-type]
-    # IPython would expand `{}` and `$` itself and leave unknown names as they are. `reading` does
-    # it, with an error that names the command.
+    # IPython would expand `{}` and `$` itself, and leave unknown names as they are. `reading`
+    # expands them instead, and its error names the command.
     @no_var_expand
     def line_magic(self, text: str) -> object:
         """Place orders, show data and control agents; ``%kis help`` lists the verbs."""

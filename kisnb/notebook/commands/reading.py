@@ -1,4 +1,4 @@
-"""Reads the text behind ``%kis``: expands it, finds its verb, fits its words into the grammar."""
+"""Reads the text after ``%kis``: expands it, finds its verb, and reads its words by the grammar."""
 
 from __future__ import annotations
 
@@ -23,45 +23,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that has been read: its verb, its words, and whether its result is shown."""
+    """A command that has been read: its verb and the values of its words."""
 
     verb: Verb
     typed: Typed
     silent: bool
-    """True when a semicolon ends it: then its result is not shown."""
+    """True when a semicolon ends it, so that its result is not shown."""
 
 
 def read_command(text: str, shell: InteractiveShell) -> Command:
-    """Return the command that a text means. An empty text means ``help``. Raises BadInput."""
-    # The first command imports the verbs: loading the extension stays fast.
+    """Return the command in a text. An empty text means ``help``. Raises BadInput."""
+    # Only the first command imports the verbs, so that loading the extension stays fast.
     from kisnb.notebook.commands.grammar import parse
     from kisnb.notebook.commands.verbs.table import find
 
-    # The text is kept as it stands in the cell, because it is a part of the order's place. A price
-    # in `{price}` may change between two runs of one cell.
+    # The text is kept as it stands in the cell, because it is part of the order's place. The price
+    # in `{price}` may differ in two runs of one cell.
     call = text.strip()
     silent = call.endswith((";", "；"))
     call = call.rstrip("; ；")
     name, *words = split(_expanded(call, shell)) or ["help"]
-    # The first word is read in small letters and in plain width: a paste may have capitals, or a
-    # full-width word.
+    # The first word may be pasted in capitals or in full-width letters, so both are changed.
     verb = find("help" if isinstance(name, Comment) else narrow(name).lower())
     typed = parse(verb.name, verb.usage, words, call)
     return Command(verb, typed, silent or typed.silent)
 
 
 def commands_of_cell(line: str, body: str) -> list[str]:
-    """Return the commands of ``%%kis``: its own line, and the lines below.
+    """Return the commands of ``%%kis``: the one in its own line, and those in the lines below.
 
-    Blank lines and comments are left out. A line that ends with a backslash goes on in the next
-    line, as in Python. A comment never goes on in the next line.
+    Blank lines and comments are left out. A line that ends with a backslash continues in the next
+    line, as in Python. A comment never continues.
     """
     commands: list[str] = []
     continued = False
     for text in [line, *body.splitlines()]:
         if continued:
             commands[-1] += f"\n{text}"
-        # The hash may stand behind a blank that only looks like one.
+        # The hash may follow an unusual blank character.
         elif text.strip() and not tidy(text).lstrip().startswith("#"):
             commands.append(text)
         continued = goes_on(text)
@@ -69,7 +68,7 @@ def commands_of_cell(line: str, body: str) -> list[str]:
 
 
 def with_lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command]]:
-    """Yield each command with its ``MagicLine``, which names the orders of its calls.
+    """Yield each command with its ``MagicLine``, which order calls read for their naming.
 
     The magic shows the results of all commands but the last one. IPython shows the last result.
     """
@@ -78,14 +77,14 @@ def with_lines(commands: Sequence[Command]) -> Iterator[tuple[MagicLine, Command
 
 
 def _expanded(call: str, shell: InteractiveShell) -> str:
-    """Return a command with its ``{}`` and ``$`` filled in. Raises BadInput."""
+    """Return a command in which ``{}`` and ``$`` are replaced by values. Raises BadInput."""
     if "{" not in call and "$" not in call:
         return call
-    # Locals go over globals, as Python looks names up.
+    # Local variables come before global ones, as in Python.
     names = {**shell.user_ns, **locals_of_user(shell.user_ns)}
     try:
         expanded: str = DollarFormatter().vformat(call, [], names)
         return expanded
     except Exception as error:
-        # The expression is the person's own code, so that anything may come out of it.
+        # The expression is a person's own code, so it may raise anything.
         raise BadInput(f"%kis {call}: {error}", "Braces may contain notebook variables") from None

@@ -1,8 +1,8 @@
-"""Runs commands that have been read: awaited in the cell's loop, or to their end.
+"""Runs commands that have been read: awaited in the cell's loop, or at once to their end.
 
-the cell awaits     run()        each command is awaited
-nobody can await    run_now()    a verb with a blocking side uses it; any other is run in the
-                                 session's loop, when nothing else turns that loop now
+the cell can await      run()        each command is awaited
+the code cannot await   run_now()    a verb that can block does so; another verb runs in the
+                                     session's loop, if that loop is not running now
 """
 
 from __future__ import annotations
@@ -42,31 +42,31 @@ class CommandRunner:
         guard: InterruptGuard,
         every: Callable[[], str],
     ) -> None:
-        """``every`` gives the length of bars that a person has set."""
+        """Prepare the runner. ``every`` returns the length of bars that a person has set."""
         self._shell = shell
         self._current = current
         self._console = console
         self._guard = guard
         self._every = every
         self._is_loading = True
-        """True while the cell that loads the extension runs, compiled before kisnb saw it."""
+        """True until the end of the cell that loads the extension: its commands are not awaited."""
 
     def end_loading(self, _result: object = None) -> None:
         """Note that the cell that loads the extension has ended."""
         self._is_loading = False
 
     async def run(self, commands: Sequence[Command]) -> object:
-        """Run commands for code that awaits them; return the value of the last one."""
+        """Run commands for code that awaits them. Return the value of the last one."""
         value: object = None
         for line, command in with_lines(commands):
-            # Only the last value is returned to IPython, which shows it. Each one before it is
-            # shown here.
+            # IPython shows the last value, which is returned to it. The values before it are shown
+            # here.
             self._console.show(value)
             value = await self._run(line, command)
         return value
 
     def run_now(self, commands: Sequence[Command]) -> object:
-        """Run commands for code that cannot await; return the value of the last one.
+        """Run commands for code that cannot await. Return the value of the last one.
 
         Raises BadInput.
         """
@@ -79,8 +79,8 @@ class CommandRunner:
     async def _run(self, line: MagicLine, command: Command) -> object:
         try:
             with running(line):
-                # `running(line)` also covers the await. An order that is sent after a wait still
-                # knows its line.
+                # `running(line)` lasts until the await ends, so that an order that is sent after a
+                # wait still knows its line.
                 value = command.verb.run(self._context(command.verb), command.typed)
                 if inspect.isawaitable(value):
                     value = await value
@@ -89,7 +89,7 @@ class CommandRunner:
         return self._result(command, value)
 
     def _run_now(self, line: MagicLine, command: Command) -> object:
-        # Most verbs have a blocking side, which needs no loop at all.
+        # Most verbs can block, and then need no event loop.
         if not command.verb.blocking:
             return self._run_to_end(command.verb, self._run(line, command))
         context = self._context(command.verb, is_blocking=True)
@@ -98,26 +98,26 @@ class CommandRunner:
         return self._result(command, value)
 
     def _context(self, verb: Verb, *, is_blocking: bool = False) -> Context:
-        """Return the context of a verb. Raises NotOpen when the verb needs an open session."""
+        """Return the context for a verb. Raises NotOpen when the verb needs an open session."""
         from kisnb.notebook.commands.verbs.context import Context
 
         if verb.needs_session:
             session = self._current.require()
-            # A silent desk is named before the verb begins to wait for it.
+            # If the desk does not answer, a line says so before the verb begins to wait.
             if session.status.silence:
                 self._console.alert(session.status.silence)
         return Context(self._current, self._console, self._shell, self._every(), is_blocking)
 
     def _result(self, command: Command, value: object) -> object:
-        # A silent result may be shown later, as a variable.
+        # A result that is not shown now may be shown later, as a variable.
         self._console.keep_frame(value)
         return None if command.silent else value
 
     def _run_to_end(self, verb: Verb, work: Coroutine[object, None, object]) -> object:
-        """Run ``work`` in the session's loop. Raises BadInput when that loop is running already."""
+        """Run ``work`` in the session's loop. Raises BadInput when that loop is already running."""
         loop = self._resting_loop()
         if loop is None:
-            # A coroutine that was never awaited prints a warning of Python's.
+            # The coroutine is closed, because Python warns of one that was never awaited.
             work.close()
             raise BadInput(
                 f"%kis {verb.name} has to be awaited, and here it cannot be", self._how_to_await()
@@ -131,19 +131,18 @@ class CommandRunner:
                 raise
             raise interrupted() from None
         except KeyboardInterrupt:
-            # The task would stay half done, and go on with the next command.
+            # Without this the task would stay half done, and go on during the next command.
             task.cancel()
             with suppress(BaseException):
                 loop.run_until_complete(task)
             raise interrupted() from None
 
     def _resting_loop(self) -> asyncio.AbstractEventLoop | None:
-        """Return the session's loop if it is not running now, else None.
+        """Return the session's loop, or None while it is running.
 
         In a terminal and in a script, the loop does not run between two commands.
         """
-        # A loop belongs to one thread. Another thread that ran it would break what is scheduled in
-        # it.
+        # A loop belongs to one thread. If another thread ran it, the tasks in it would break.
         if threading.current_thread() is not threading.main_thread() or not _is_outside_loops():
             return None
         session, loop = self._current.session, self._current.loop
@@ -152,7 +151,7 @@ class CommandRunner:
         return None if loop.is_running() or loop.is_closed() else loop
 
     def _how_to_await(self) -> str:
-        """Return advice for a person: how to write the command so that it is awaited."""
+        """Return advice on how to write the command so that the cell awaits it."""
         if self._is_loading:
             return (
                 "This cell loads kisnb: run it once more, or give %load_ext kisnb a cell of its own"

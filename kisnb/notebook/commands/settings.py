@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 HEAD = ("setting", "value", "default", "source", "what it is")
 _SWITCHES = frozenset({"on", "off", "yes", "no", "true", "false", "1", "0"})
-"""Words such as ``on``: a person who types one takes a file setting for a switch."""
+"""Words such as ``on``.
+
+A person who types one for a file's setting takes the setting for a switch.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Settings:
 
 
 def settings() -> Settings:
-    """Return the settings as they are now. Raises ConfigError."""
+    """Return the current settings. Raises ConfigError."""
     config, usual, source = load_config(), Config(), sources()
     return Settings(
         tuple((n, shown(n, config), shown(n, usual), source[n], _meaning(n)) for n in NAMES)
@@ -74,10 +77,10 @@ def _meaning(name: str) -> str:
 
 
 def change(name: str, value: str, *, default: bool) -> None:
-    """Print a setting. Before that, set it to ``value``, or with ``default`` to its default.
+    """Change a setting to ``value``, or with ``default`` to its default. Then print it.
 
-    Without both, nothing changes. A value may be typed with its unit: ``3%``, ``50,000,000 won``,
-    ``2 s``. Raises BadInput, ConfigError.
+    Without both, it is only printed. A value may be typed with its unit: ``3%``, ``50,000,000
+    won``, ``2 s``. Raises BadInput, ConfigError.
     """
     if name not in NAMES:
         raise BadInput(
@@ -85,7 +88,8 @@ def change(name: str, value: str, *, default: bool) -> None:
             f"There are {', '.join(NAMES)}",
         )
     changed = bool(value) or default
-    # The value is checked now: the desk reads it when it starts, and nobody watches then.
+    # The value is checked now, because the desk reads it only when it starts, and then no person
+    # may be watching.
     if not default:
         value = _checked(name, value)
     config = set_config(name, None if default else value) if changed else load_config()
@@ -98,10 +102,13 @@ def change(name: str, value: str, *, default: bool) -> None:
 
 
 def _checked(name: str, value: str) -> str:
-    """Return the value as the file keeps it. Raises ConfigError if no desk could start with it."""
-    # The only setting whose unit in the file differs from the one that people use.
+    """Return the value in the form of the file.
+
+    Raises ConfigError if no desk could start with it.
+    """
+    # This is the only setting whose unit in the file differs from the unit that people use.
     if name == HUNDREDTHS and value.strip().isdecimal():
-        # 3 is three percent for a person, and 0.03 % in the file.
+        # A person means 3 % by 3. In the file, 3 means 0.03 %.
         raise ConfigError(
             f"{name} {value} has no unit", f"write it in percent: %kis config {name} 3%"
         )
@@ -110,9 +117,9 @@ def _checked(name: str, value: str) -> str:
     elif name == "fees":
         read_fees(value)
     elif name == "credentials" and value:
-        # KIS's own file holds keys for live, for paper, or for both.
+        # KIS's own file has keys for live, for paper, or for both.
         path = Path(value).expanduser()
-        # Paper's keys are asked for first, then those of live. One of the two is enough.
+        # Paper's keys are tried first, then those of live. One of the two is enough.
         try:
             Credentials.from_yaml(path, paper=True)
         except ConfigError:

@@ -1,8 +1,8 @@
 """Reads one word of a command by its kind in the usage line.
 
-Each value is read by one function of ``kisnb.values``, as it is for a call in Python. The messages
-differ: here the usage line is the cure. The readers raise ValueError, and the grammar adds the
-cure. Those of a whole rule (``KEY``, ``EVERY``) raise BadInput with a cure of their own.
+Each value is read by the function of ``kisnb.values`` that also reads it for a call in Python. Only
+the messages differ, because here the usage line is the cure. The readers raise ValueError, and the
+grammar adds the cure. The readers of ``KEY`` and ``EVERY`` raise BadInput with a cure of their own.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from kisnb.terms import OrderKind, Venue
 from kisnb.values import SHARES, WON, choice, order_name, time_of_day, whole_text
 
 FREE = frozenset({"REASON", "KEY", "FILE", "VALUE"})
-"""Kinds of a person's own words: they keep their width, their quotation marks and their hashes."""
+"""Kinds of words whose text is not changed: width, quotation marks and hashes stay."""
 
 
 def span(text: str) -> str:
-    """Return the length of a bar as it was typed. Raises BadInput when it is not a length."""
-    # The market's rules are imported only by a command that names a length.
+    """Return the length of a bar as typed. Raises BadInput when the text is not a length."""
+    # The import is here, so that only a command with a length loads the market's rules.
     from kisnb.market.bars import span_of
 
     span_of(text)
@@ -29,13 +29,16 @@ def span(text: str) -> str:
 
 
 def _every(text: str) -> str:
-    """Return the length of a bar: ``1d``, ``1w``, or what ``span`` takes. Raises BadInput."""
+    """Return the length of a bar: ``1d``, ``1w``, or a text that ``span`` accepts.
+
+    Raises BadInput.
+    """
     return text if text in ("1d", "1w") else span(text)
 
 
 def _whole(text: str, what: str, unit: str = "") -> int:
     """Return ``text`` as a whole number of at least 0. Raises ValueError."""
-    # `%kis buy 005930 @70000`: the quantity was forgotten, and 70,000 shares were not meant.
+    # In `%kis buy 005930 @70000` the quantity is missing: 70,000 is not a number of shares.
     if text.startswith("@"):
         raise ValueError(f"{what} is missing before the price {text}")
     number = whole_text(text, unit)
@@ -54,7 +57,7 @@ def _quantity(text: str) -> int:
 
 
 def _price(text: str) -> int:
-    # The at sign marks a price. Where a quantity stands, it shows that the quantity is missing.
+    # The at sign marks a price. In the place of the quantity it shows that the quantity is missing.
     price = _whole(text.removeprefix("@"), "the price in won", WON)
     if price < 1:
         raise ValueError("The price must be at least 1 won; leave it out for a market order")
@@ -62,7 +65,7 @@ def _price(text: str) -> int:
 
 
 def _day(text: str) -> str:
-    """Return a date as ISO writes it. Raises ValueError."""
+    """Return a date in the ISO form. Raises ValueError."""
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
@@ -70,9 +73,10 @@ def _day(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    """Return a time of day as it was typed: ``session.until`` takes a text. Raises ValueError."""
+    """Return a time of day as typed, because ``session.until`` takes a text. Raises ValueError."""
     try:
-        # Read only to refuse a wrong one now. The session reads the text again and knows its day.
+        # This only refuses a wrong text. The session reads the text again, because it knows the
+        # day.
         time_of_day(text, "")
     except BadInput:
         raise ValueError(f"{text!r} is not a time of day; write it as HH:MM") from None
@@ -80,7 +84,7 @@ def _time(text: str) -> str:
 
 
 def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
-    """Return a reader that gives the member of ``kinds`` that a text names."""
+    """Return a reader that returns the member of ``kinds`` for a text."""
 
     def read(text: str) -> StrEnum:
         member = choice(text, tuple(kinds))
@@ -92,7 +96,7 @@ def _one_of(kinds: type[StrEnum], what: str) -> Callable[[str], StrEnum]:
 
 
 CHOICES: dict[str, tuple[str, ...]] = {"V": tuple(Venue), "K": tuple(OrderKind)}
-"""The values of the kinds that take one of a fixed set. Tab offers them."""
+"""The values of the kinds that have a fixed set of values. Tab offers them."""
 READERS: dict[str, Callable[[str], object]] = {
     "QTY": _quantity,
     "PRICE": _price,
@@ -105,4 +109,4 @@ READERS: dict[str, Callable[[str], object]] = {
     "K": _one_of(OrderKind, "kind of order"),
     "KEY": order_name,
 }
-"""The reader of each kind. A word of any other kind stays a text."""
+"""The reader of each kind. A word of another kind stays a text."""

@@ -1,7 +1,7 @@
-"""Splits a command into its words: quoted, plain, or a comment.
+"""Splits a command into its words: quoted words, plain words, and a comment.
 
 Pasted text may contain unusual blanks, invisible characters and curly quotation marks. They are
-read as if they had been typed on a keyboard.
+read as the ordinary characters of a keyboard.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONTINUED = re.compile(r"\\[^\S\n]*\n")
 
 
 class Quoted(str):
-    """A word that was typed in quotation marks. It is not an option, and it begins no comment."""
+    """A word that was typed in quotation marks. It is never an option, and it begins no comment."""
 
     __slots__ = ()
 
@@ -37,11 +37,11 @@ class Comment(str):
 
 
 def split(text: str) -> list[str]:
-    """Return the words of a command, each ``Quoted`` or plain; a ``Comment`` may be the last.
+    """Return the words of a command, each ``Quoted`` or plain. The last may be a ``Comment``.
 
-    Quotation marks keep blanks together. An apostrophe inside a word is a letter of it. A line
-    that ends with a backslash goes on in the next one. Raises BadInput for a quotation mark that
-    is not closed.
+    Text in quotation marks is one word. An apostrophe inside a word is a letter. A line that ends
+    with a backslash continues in the next line. Raises BadInput for a quotation mark that is not
+    closed.
     """
     words: list[str] = []
     for found in _WORD.finditer(_CONTINUED.sub(" ", tidy(text))):
@@ -53,7 +53,7 @@ def split(text: str) -> list[str]:
             words.append(Comment(found["comment"]))
         elif found["curly"]:
             inside = found["double"] or found["single"] or ""
-            # --key=“monthly” is an option whose value is quoted.
+            # --key=“monthly” is an option with a quoted value.
             words.append(f"{found['option']}{inside}" if found["option"] else Quoted(inside))
         else:
             word = re.sub(
@@ -61,21 +61,21 @@ def split(text: str) -> list[str]:
             )
             words.append(Quoted(word) if found["plain"][0] in "\"'" else word)
     if words and re.fullmatch("%{1,2}kis", narrow(words[0])):
-        # A whole line of another cell was pasted behind the magic.
+        # A person pasted a whole line of another cell after the magic.
         del words[0]
     return words
 
 
 def goes_on(text: str) -> bool:
-    """Return whether a line goes on in the next one.
+    """Return whether a line continues in the next one.
 
-    It does when it ends with a backslash outside a comment.
+    It does so when it ends with a backslash outside a comment.
     """
     if not text.rstrip().endswith("\\"):
         return False
     try:
         words = split(text)
     except BadInput:
-        # The command is refused later, with the cure.
+        # Later code refuses the command, with the cure.
         return False
     return not isinstance(words[-1], Comment)

@@ -1,4 +1,4 @@
-"""The call stack of the notebook: finds the user's code that is running."""
+"""The call stack of the notebook: finds the person's code that is running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 def callers() -> Iterator[FrameType]:
     """Yield the stack frames that called the calling function, innermost first."""
     frame = inspect.currentframe()
-    # This generator's own frame and that of the one that asks are left out.
+    # The frames of this generator and of the calling function are left out.
     for _ in range(2):
         frame = frame.f_back if frame else None
     while frame is not None:
@@ -20,10 +20,10 @@ def callers() -> Iterator[FrameType]:
 
 
 def locals_of_user(namespace: dict[str, Any]) -> Mapping[str, Any]:
-    """Return the local variables of the innermost function of the notebook on the stack.
+    """Return the local variables of the innermost function on the stack that the notebook defines.
 
-    ``namespace`` is the one that its cells run in. Empty when no code of a cell is on the stack.
+    ``namespace`` is the one in which its cells run. Empty when no code of a cell is on the stack.
     """
-    # Code of a cell has the notebook's namespace as its globals, in a function of the cell as well.
-    # Code of a module has its own.
+    # Code of a cell, and of a function in a cell, has the notebook's namespace as its globals. Code
+    # of a module has other globals.
     return next((frame.f_locals for frame in callers() if frame.f_globals is namespace), {})

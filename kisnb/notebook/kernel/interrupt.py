@@ -1,7 +1,7 @@
-"""The interrupt button: it stops the cell at once. What runs beside the cell goes on.
+"""The interrupt button: it stops the cell at once, and nothing else.
 
-For a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". A cell
-that computes would run to its end and show no error. What the guard does:
+For a cell that awaits, ipykernel turns SIGINT into "cancel the cell when it next waits". So a cell
+that computes would run to its end and show no error. The guard changes this:
 
     the cell is                      an interrupt
     ───────────────────────────────  ──────────────────────────────────────────────
@@ -10,7 +10,7 @@ that computes would run to its end and show no error. What the guard does:
     computing                        raises KeyboardInterrupt
     a command that runs the loop     cancels the command's task; a second one raises
 
-Agents and the desk's link are not touched. It is not a kill switch: orders live on.
+Agents and the desk's link are not interrupted. It is not a kill switch: open orders stay open.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handl
 
 
 def interrupted() -> Interrupted:
-    """Return the error of a cell that a person has interrupted."""
+    """Return the error for a cell that a person has interrupted."""
     return Interrupted(
         "The cell was interrupted", "Orders that the desk has taken live on: see %kis orders"
     )
 
 
 class InterruptGuard:
-    """Handles SIGINT from the start of a cell to its end."""
+    """The handler of SIGINT from the start of a cell to its end."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -50,11 +50,14 @@ class InterruptGuard:
         self.asked = False
         """True when a person has interrupted the cell that runs now."""
         self._driven: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        """The loop that a command runs itself, and the command's task."""
+        """The loop that a command itself runs now, and the command's task.
+
+        None: no command does so.
+        """
 
     def pre_run_cell(self, _info: ExecutionInfo) -> None:
-        """Take SIGINT over for the cell that begins."""
-        # A cell may run another one. And only the main thread may set a signal's handler.
+        """Set the guard as the handler of SIGINT when a cell begins."""
+        # A cell may run another cell. Also, only the main thread may set the handler of a signal.
         if self._held or threading.current_thread() is not threading.main_thread():
             return
         self.asked = False
@@ -62,7 +65,7 @@ class InterruptGuard:
             self._task = asyncio.current_task()
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
-            # A cell without an await is run outside the loop.
+            # IPython runs a cell without an await outside the loop.
             self._task = self._loop = None
         self._previous = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, self._interrupt)
@@ -74,7 +77,7 @@ class InterruptGuard:
             self.release()
 
     def release(self) -> None:
-        """Restore the earlier handler of SIGINT, unless other code has set a handler meanwhile."""
+        """Restore the earlier handler of SIGINT, unless other code has set a handler since."""
         if not self._held:
             return
         self._held = False
@@ -84,11 +87,10 @@ class InterruptGuard:
 
     @contextmanager
     def driving(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> Iterator[None]:
-        """Let the first interrupt cancel ``task``, while a command runs ``loop`` itself.
+        """Let the first interrupt cancel ``task`` in this block, in which a command runs ``loop``.
 
         A KeyboardInterrupt in the loop could lose the step that the loop was about to run. The task
-        would then wait for that step for ever. A second interrupt raises KeyboardInterrupt all the
-        same.
+        would then wait for that step for ever. A second interrupt still raises KeyboardInterrupt.
         """
         self._driven = (loop, task)
         try:
@@ -97,18 +99,18 @@ class InterruptGuard:
             self._driven = None
 
     def error_for_people(self, error: asyncio.CancelledError) -> BaseException:
-        """Return the error to raise in place of ``error``: Interrupted, if a person interrupted."""
+        """Return Interrupted if a person interrupted the cell, else ``error``."""
         task = asyncio.current_task()
         if not self.asked or task is None:
             return error
         if task.cancelling():
-            # The cancellation has become an error. Without this a later await would fail, too.
+            # The cancellation becomes an error here. Without this a later await would fail too.
             task.uncancel()
         return interrupted()
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         is_first, self.asked = not self.asked, True
-        # A signal handler may only schedule: the loop itself has to cancel the task.
+        # A signal handler may only schedule. The loop itself must cancel the task.
         if self._driven is not None and is_first:
             loop, task = self._driven
             loop.call_soon_threadsafe(task.cancel)
@@ -120,7 +122,8 @@ class InterruptGuard:
             and self._task is not None
             and self._loop is not None
         ):
-            # Terminal IPython. An exception out of the loop would leave the cell's task half done.
+            # This is IPython in a terminal. An exception in the loop would leave the cell's task
+            # half done.
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif callable(self._previous):
             self._previous(signum, frame)
@@ -128,15 +131,16 @@ class InterruptGuard:
     def _cell_is_running(self, frame: FrameType | None) -> bool:
         """Return whether ``frame`` runs below code of the cell, and in the cell's own task.
 
-        IPython compiles and runs the statements of a cell one by one. Between two of them only
-        its own code runs. It counts as the cell: the next statement may compute for an hour.
+        IPython compiles and runs the statements of a cell one by one. Between two statements only
+        IPython's code runs. That counts as the cell too, because the next statement may compute for
+        an hour.
         """
         try:
             current = asyncio.current_task()
         except RuntimeError:
             current = None
         if current is not self._task:
-            # An agent's handler or a panel runs now. The interrupt is not meant for it.
+            # An agent's handler or a panel runs now. The interrupt is not for it.
             return False
         namespace, statements = self._shell.user_ns, type(self._shell).run_ast_nodes.__code__
         while frame is not None:

@@ -1,8 +1,8 @@
 """Notices a cell that blocks the notebook's loop, and names its line.
 
-Agents stand still while the loop is blocked. The desk goes on: protective exits, the kill switch
-and all orders live there. Nothing is interrupted. A thread compares the clock with a beat that the
-loop gives.
+Agents stand still while the loop is blocked. The desk goes on, with protective exits, the kill
+switch and all orders. The watch interrupts nothing: a thread compares the clock with the time of
+the last beat, a callback that the loop runs again and again.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from types import FrameType
 
 from kisnb.notebook.kernel.transform import as_typed
 
-# Shorter stalls are normal: an import, a garbage collection. Longer ones make prices too old to buy
-# on.
+# Shorter stalls are normal: an import, a garbage collection. After longer ones, prices are too old
+# for a buy.
 LAG_SECONDS = 0.4
-"""Seconds without a turn after which a loop is blocked."""
+"""After this number of seconds without a beat, the loop counts as blocked."""
 BEAT_SECONDS = 0.05
 """Seconds between two beats of the loop, and between two checks of the thread."""
 Blocked = Callable[[str], None]
@@ -29,8 +29,8 @@ Blocked = Callable[[str], None]
 class LoopLagWatch:
     """Watches one event loop, and reports when a cell blocks it.
 
-    Each time that a cell blocks the loop, it calls ``on_blocked`` once, from its own thread. When
-    the loop goes on, it calls ``on_over`` in the loop, with the seconds for which it was blocked.
+    When a cell blocks the loop, ``on_blocked`` is called once, in the watch's own thread. When the
+    loop goes on, ``on_over`` is called in the loop, with the seconds for which it was blocked.
     """
 
     def __init__(
@@ -65,8 +65,7 @@ class LoopLagWatch:
 
     def _beat(self) -> None:
         now, where = time.monotonic(), self._where
-        # The place is cleared in the same step in which it is read: the thread may name a new block
-        # at once.
+        # The line is read and cleared in one step, because the thread may set a new one at once.
         lag, self._beaten, self._where = now - self._beaten, now, ""
         if where:
             self._on_over(where, lag)
@@ -74,8 +73,8 @@ class LoopLagWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            # The kernel may rest between cells without turning this loop. Only a cell's frame is a
-            # block.
+            # Between cells the kernel may not run this loop at all. So the loop counts as blocked
+            # only when a cell's frame is on the stack.
             if self._where or time.monotonic() - self._beaten < LAG_SECONDS:
                 continue
             # Python has no other way to the frames of another thread.
@@ -89,7 +88,7 @@ class LoopLagWatch:
 def cell_line(frame: FrameType | None, is_cell: Callable[[str], bool]) -> str:
     """Return the innermost line of cell code on the stack of ``frame``: ``"line 2: f()"``.
 
-    It is empty when no code of a cell is there.
+    Empty when no code of a cell is on the stack.
     """
     while frame is not None:
         name = frame.f_code.co_filename

@@ -1,7 +1,8 @@
-"""A re-entrant event loop, for people whose other libraries call ``run_until_complete`` in a cell.
+"""``%kis nest``: lets other libraries call ``run_until_complete`` in a cell.
 
-kisnb never needs it, and applies it only when a person asks for it. With ``nest_asyncio`` on
-ipykernel 7 a queued cell was lost. With either library an interrupt (■) ended a busy agent.
+Such libraries need an event loop that may run inside itself. kisnb never needs that, and switches
+it on only when a person asks. With ``nest_asyncio`` on ipykernel 7 a queued cell was lost. With
+either library an interrupt (■) ended a busy agent.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from importlib.util import find_spec
 from kisnb.errors import BadInput
 
 LIBRARIES = ("nest_asyncio2", "nest_asyncio")
-"""The first one that is installed is used. ipykernel 7.3 and newer bring ``nest_asyncio2``."""
+"""The libraries that can do it. The first installed one is used.
+
+ipykernel 7.3 and newer install ``nest_asyncio2``.
+"""
 WARNING = (
     "Until the kernel restarts, a cell that waits in the queue may be lost, and ■ may end an agent."
 )
 
 
 def is_nested() -> bool:
-    """Return True when asyncio is patched to run a loop inside a running one, by any library."""
+    """Return whether any library has patched asyncio to run a loop inside a running one."""
     return hasattr(asyncio, "_nest_patched")
 
 
@@ -30,7 +34,7 @@ def nest(switch: str | None, running_agents: Collection[str] = ()) -> str:
 
     ``switch`` is ``"on"`` or ``"off"``. With None nothing changes, and the line says whether the
     loop is re-entrant. Raises BadInput for ``"off"`` while asyncio is patched, because neither
-    library takes its patch back. Raises it too for a loop that is not asyncio's own, such as
+    library can remove its patch. Raises BadInput too for a loop that is not asyncio's own, such as
     uvloop's.
     """
     if switch is None:

@@ -5,12 +5,12 @@
     IPython          get_ipython().run_line_magic('kis', 'buy 005930 1')
     AwaitMagics      (await get_ipython().kis.line('buy 005930 1'))
 
-IPython's call cannot wait for anything. It stays where Python allows no await: in ``def`` and class
-bodies, lambdas, comprehensions, and behind ``%time``. There the magic answers through the desk's
+IPython's call cannot await anything. It stays where Python allows no await: in ``def`` and class
+bodies, lambdas, comprehensions, and after ``%time``. There the command blocks and uses the desk's
 I/O thread.
 
-A paste from a chat or a web page brings blanks and percent signs of another kind. IPython would not
-see that such a line begins with ``%kis``.
+Text that is pasted from a chat or a web page may have other blanks and percent signs. IPython would
+not see that such a line begins with ``%kis``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _BEGINS = re.compile(
     rf"[\w.,\s{UNSEEN}]*(?:=[\s{UNSEEN}]*)?[%％]{{1,2}}kis(?=[\s{UNSEEN}]|$)[\s{UNSEEN}]*"
 )
-"""A line up to the first word of its ``%kis``."""
+"""Matches a line up to the first word after its ``%kis``."""
 
 _AWAITED = re.compile(
     r"""\(await get_ipython\(\)\.(\w+)\.line\(('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)\)"""
@@ -61,12 +61,12 @@ def _plain(line: str) -> str:
 
 
 def awaits(shell: InteractiveShell) -> bool:
-    """Return whether the shell runs a cell that awaits in an event loop of asyncio."""
+    """Return whether the shell runs awaiting cells in an asyncio event loop."""
     return bool(shell.autoawait) and str(shell.loop_runner) == "asyncio"
 
 
 def names_of(shell: InteractiveShell, name: str) -> dict[str, str]:
-    """Return the names under which ``%name`` can be typed, those of ``%alias_magic`` included.
+    """Return the names by which ``%name`` can be typed, with those of ``%alias_magic``.
 
     The value of each name is the text that the alias puts before the typed words.
     """
@@ -91,7 +91,10 @@ class AwaitMagics:
     """The input transformer of one shell. It turns calls of ``%kis`` into awaited calls."""
 
     has_side_effects = False
-    """False: IPython may call the transformer as often as it likes. It only changes text."""
+    """False, because the transformer only changes text.
+
+    So IPython may call it any number of times.
+    """
 
     def __init__(self, shell: InteractiveShell, name: str = "kis") -> None:
         self._shell = shell
@@ -100,7 +103,7 @@ class AwaitMagics:
     def __call__(self, lines: list[str]) -> list[str]:
         source, names = "".join(lines), names_of(self._shell, self._name)
         if (
-            # Most cells have no `%kis`. They cost a search for a word here, and no parse.
+            # Most cells have no `%kis`. For these a search for the word is enough, without a parse.
             not any(name in source for name in names)
             or not awaits(self._shell)
             or inside_magic(self._shell)
@@ -111,16 +114,16 @@ class AwaitMagics:
 
 def inside_magic(shell: InteractiveShell) -> bool:
     """Return whether the calling code runs inside a magic, such as ``%time`` or ``%%capture``."""
-    # The magic is found on the stack, because IPython keeps no record of those that run.
+    # The magic is found on the stack, because IPython keeps no record of running magics.
     codes = {getattr(type(shell), method).__code__ for method in _TWINS}
     return any(frame.f_code in codes for frame in callers())
 
 
 def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None = None) -> str:
-    """Return ``source`` in which the calls of magic ``name`` are awaited, where Python allows it.
+    """Return ``source`` with the calls of magic ``name`` awaited, where Python allows it.
 
-    Source that does not parse comes back unchanged. ``names`` are all names of the magic, as
-    ``names_of`` gives them.
+    Source that does not parse is returned unchanged. ``names`` are all names of the magic, as
+    ``names_of`` returns them.
     """
     try:
         with warnings.catch_warnings():
@@ -132,7 +135,7 @@ def await_magics(source: str, name: str = "kis", names: Mapping[str, str] | None
     data = source.encode()
     finder = _Finder(name, names or {name: ""}, data)
     finder.visit(tree)
-    # From the end, so that the places before a splice keep their numbers.
+    # The splices are applied from the end, so that earlier positions stay valid.
     for splice in sorted(finder.splices, key=lambda s: s.start, reverse=True):
         data = data[: splice.start] + splice.text + data[splice.end :]
     return data.decode()
@@ -183,11 +186,11 @@ class _Finder(ast.NodeVisitor):
             return False
         arguments = [ast.literal_eval(a) for a in node.args[1:] if isinstance(a, ast.Constant)]
         if len(arguments) != len(node.args) - 1:
-            # An argument is computed, so that IPython did not write this call.
+            # An argument is computed, so IPython did not write this call.
             return False
         if not shown:
-            # A closing semicolon asks for silence. A value that is assigned is not shown anyway,
-            # and the assignment wants it.
+            # A semicolon at the end means that the result is not shown. An assigned value is not
+            # shown anyway, and the variable must get it.
             arguments[-1] = arguments[-1].rstrip().rstrip(";")
         arguments[0] = self._names[called] + arguments[0]
         words = ", ".join(map(repr, arguments))
@@ -206,7 +209,7 @@ class _Finder(ast.NodeVisitor):
 def _magic_method(node: ast.Call) -> tuple[str, str]:
     """Return the name of the magic that a call runs, and the method that runs it.
 
-    Two empty texts: the call runs no magic.
+    Two empty texts when the call runs no magic.
     """
     match node:
         case ast.Call(

@@ -1,7 +1,7 @@
 """Live panels. Python decides what they show. JavaScript and CSS draw it.
 
-Nothing is built, and nothing is loaded from outside: the libraries that draw tables and candles
-come with kisnb.
+There is no build step, and nothing is loaded from the internet: the libraries that draw tables and
+candles come with kisnb.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ PANELS: dict[str, tuple[str, ...]] = {
     "ticket": ("ticket",),
     "chart": ("chart",),
 }  # fmt: skip
-"""The panels by name, with their parts."""
+"""The panels by name, each with the names of its parts."""
 WHOLE_HEAD = ("desk", "account")
-"""The panels that have the account line and HALT. The others have one line above their parts."""
+"""The panels with the account line and HALT. Other panels have one line above their parts."""
 OF_ONE_STOCK = ("depth", "tape", "chart", "ticket", "desk")
-"""The panels for which a stock may be named."""
+"""The panels that show one stock, which a person may name."""
 DESK_PANEL = f"{__name__}.desk_panel"
-"""The module of the panels. It is imported when the first one is opened."""
+"""The module with the panels. It is imported when the first panel is opened."""
 
 
 def open_panel(session: Session, name: str = "desk", code: str = "") -> DeskPanel:
-    """Return the session's panel of this name. Raises BadInput when there is none.
+    """Return the session's panel of this name. Raises BadInput when there is no such panel.
 
-    ``code`` names the stock that it shows. Without one it is the stock of the ticket, which a
-    person changes there.
+    ``code`` is the stock that the panel shows. Without ``code`` it is the stock of the ticket,
+    which a person may change in the ticket.
     """
     from kisnb.notebook.panels.desk_panel import desk_panel
 

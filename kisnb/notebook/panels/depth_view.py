@@ -1,7 +1,8 @@
 """The depth of one stock at KRX and Nextrade side by side (호가창), as texts for the page.
 
-Both venues share one column of prices, from high to low. A price is coloured against the base price
-of the day. Beside it stand the shares at each venue: asks above, bids below.
+Both venues share one column of prices, from high to low. The colour of a price shows whether it is
+above or below the base price of the day. Beside the price are the shares that wait at each venue:
+asks in the upper part, bids in the lower part.
 """
 
 from __future__ import annotations
@@ -21,32 +22,33 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 LEVELS = 10
-"""Prices on each side."""
+"""Number of prices that each part shows."""
 VENUES = (Venue.KRX, Venue.NXT)
 EXPECTED_AGE = MINUTE
-"""An expected match that was received longer ago is not shown."""
+"""Longest time for which an expected match is shown after its receipt."""
 
 
 class WaitingShares(NamedTuple):
-    """The shares at one price of one venue."""
+    """The shares that wait at one price of one venue."""
 
     side: Side
-    """The side that waits there: SELL for an ask."""
+    """SELL for an ask, BUY for a bid."""
     qty: int
 
 
 class Rung(NamedTuple):
-    """One price of the depth. Won."""
+    """One price of the depth, with the shares that wait there at each venue. Won."""
 
     price: int
     levels: tuple[WaitingShares | None, ...]
-    """One for each of ``VENUES``. None: nothing waits there."""
+    """The waiting shares at each of ``VENUES``, in that order. None: no shares wait there."""
 
 
 def rungs(depths: Mapping[Venue, Depth]) -> tuple[list[Rung], list[Rung]]:
-    """Return the prices above the best bid of all venues and the others, each from high to low.
+    """Merge the depths of the venues. Return the upper and the lower part, each from high to low.
 
-    At most ``LEVELS`` of each are returned, those nearest to the market.
+    The upper part has the prices above the best bid of any venue, the lower part that bid and the
+    prices below it. Each part has at most ``LEVELS`` prices: those nearest to the best bid.
     """
     at: dict[int, list[WaitingShares | None]] = {}
     for i, venue in enumerate(VENUES):
@@ -63,21 +65,22 @@ def rungs(depths: Mapping[Venue, Depth]) -> tuple[list[Rung], list[Rung]]:
 
 
 async def read_depths(session: Session, code: str) -> None:
-    """Ask KIS once for the depths of a stock that no channel has brought yet.
+    """Ask KIS once for those depths of a stock that no channel has brought yet.
 
-    A venue whose depth does not change sends none. Raises what ``session.depth`` raises.
+    A channel brings a depth only when the depth changes, so a quiet venue would stay empty. Raises
+    the errors of ``session.depth``.
     """
     known = session.data.depths_by_venue
     for venue in VENUES:
         is_open = sessions.phase(venue, session.now) is not Phase.CLOSED
         if is_open and venue in session.estimates.venues(code) and (code, venue) not in known:
             depth = await session.depth(code, venue)
-            # One that came over the channel meanwhile is newer.
+            # A depth that has come over the channel meanwhile is newer, so it stays.
             known.setdefault((code, venue), depth)
 
 
 def own_orders(orders: Sequence[Order], code: str) -> dict[int, str]:
-    """Return the open orders of a stock by their price, in words: ``"buy 10"``."""
+    """Return the open orders of a stock by price, as texts such as ``"buy 10"``."""
     sums: dict[int, dict[Side, int]] = {}
     for order in orders:
         if order.code == code and order.intent.price is not None:
@@ -90,7 +93,7 @@ def own_orders(orders: Sequence[Order], code: str) -> dict[int, str]:
 
 
 def depth_view(session: Session, code: str) -> dict[str, object]:
-    """Return the depth of a stock as the page draws it. ``r0`` to ``r19`` are the rows."""
+    """Return the depth of a stock as values for the page. ``r0`` to ``r19`` are its rows."""
     if not code:
         return {"code": "", "title": "No stock is chosen", "line": "Choose one in the ticket."}
     found = _depths(session, code)
@@ -111,7 +114,7 @@ def depth_view(session: Session, code: str) -> dict[str, object]:
 
 
 def base_and_last(session: Session, code: str) -> tuple[int | None, int | None]:
-    """Return base price and newest price of a stock, won; None for what is not known."""
+    """Return base price and newest price of a stock, won. None for a price that is not known."""
     day = session.stock_day(code)
     base = day.base if day is not None and day.base else None
     stated = day.price if day is not None and day.price else None
@@ -119,7 +122,7 @@ def base_and_last(session: Session, code: str) -> tuple[int | None, int | None]:
 
 
 def price_line(session: Session, code: str) -> list[str]:
-    """Return the newest price, its change from the base, and the tone of both."""
+    """Return the newest price, its change from the base price, and the tone of both."""
     base, last = base_and_last(session, code)
     change = _change(last, base)
     if last is None or change is None or not base:
@@ -156,7 +159,10 @@ def _depths(session: Session, code: str) -> dict[Venue, Depth]:
 def _row(
     rung: Rung | None, base: int | None, last: int | None, own: Mapping[int, str], most: int
 ) -> list[object]:
-    """Return price, tone, change in percent, whether it is the last price, own orders, levels."""
+    """Return the cells of one price.
+
+    They are: price, tone, change in percent, whether it is the last price, own orders, levels.
+    """
     if rung is None:
         return []
     change = _change(rung.price, base)
@@ -172,7 +178,7 @@ def _row(
 
 
 def _level(level: WaitingShares | None, most: int) -> list[object]:
-    """Return the shares, the side that waits, and the length of the bar in percent."""
+    """Return the waiting shares, their side, and the length of their bar in percent."""
     if level is None:
         return ["", "", 0]
     return [
@@ -183,14 +189,14 @@ def _level(level: WaitingShares | None, most: int) -> list[object]:
 
 
 def _totals(depth: Depth | None) -> list[str]:
-    """Return the shares of all asks and of all bids that the venue shows."""
+    """Return the sum of all asks and the sum of all bids that the venue shows, in shares."""
     if depth is None:
         return ["", ""]
     return [number(sum(q for _, q in side)) for side in (depth.asks, depth.bids)]
 
 
 def _venue_text(session: Session, code: str, venue: Venue, depth: Depth | None) -> list[str]:
-    """Return the heading of a venue's column, and what it means."""
+    """Return the heading of a venue's column, and the sentence that explains it."""
     if venue not in session.estimates.venues(code):
         return [str(venue), f"{venue} takes no orders for this stock from this desk"]
     phase = sessions.phase(venue, session.now)
@@ -202,7 +208,10 @@ def _venue_text(session: Session, code: str, venue: Venue, depth: Depth | None) 
 
 
 def _line(session: Session, code: str) -> str:
-    """Return the expected match of a call auction, and why nothing is traded; empty else."""
+    """Return the expected match of a call auction, or the reason why nothing trades.
+
+    Empty otherwise.
+    """
     operation = session.data.operations.get(code)
     if operation is not None and operation.halted:
         return f"halted: {operation.reason}"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def row_action(
     session: Session, table: str, action: str, key: str, typed: Mapping[str, Any]
 ) -> Coroutine[Any, Any, object] | None:
-    """Return what a button of a row does; None for a button that no table has.
+    """Return the action of a button in a row. None for a button that no table has.
 
-    ``key`` names the row, ``typed`` are the fields that a person filled in for it.
+    ``key`` identifies the row. ``typed`` are the fields that a person filled in for the button.
     """
     agents, exits = session.agents, session.exits
     match table, action:
@@ -45,12 +45,16 @@ async def _awaited(call: Any) -> object:
 
 
 async def _revise(session: Session, key: str, typed: Mapping[str, Any]) -> object:
-    """Move an order as it was typed in its row. Raises BadInput, and what ``revise`` raises."""
+    """Revise an order to the values that a person typed.
+
+    Raises BadInput and the errors of ``revise``.
+    """
     order = session.book.orders.get(key)
     if order is None:
         raise BadInput("the order of this row is not known any more", "look at %kis orders")
     price = won_of(typed.get("price"), "the new price")
     quantity = shares_of(typed.get("quantity"), "the quantity")
-    # All that is left is asked for as such: a part of it may be filled until KIS answers.
+    # When all leaves are meant, no number is sent, because a part of them may be filled before KIS
+    # answers.
     qty = None if quantity in (order.quantity, order.leaves) else quantity
     return await session.revise(key, price, qty)

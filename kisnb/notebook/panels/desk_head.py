@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kisnb.trading.order_books.account_figures import AccountFigures
 
 UNKNOWN = "–"
-"""The text of a figure that is not known. 0 would look like a known figure."""
+"""The text for a figure that is not known. A 0 would look like a known figure."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class Figure(msgspec.Struct, frozen=True):
 def header(session: Session, note: str = "") -> dict[str, object]:
     """Return the lines above the tables.
 
-    ``note`` says what became of the newest press of a button. The badge is HTML that kisnb made.
+    ``note`` says what became of the last button that a person pressed. The badge is HTML that kisnb
+    made.
     """
     clock = session.status.clock_text()
     link = "closed" if session.closed else session.status.link
@@ -54,7 +55,7 @@ def header(session: Session, note: str = "") -> dict[str, object]:
 
 
 def account_line(figures: AccountFigures) -> list[Figure]:
-    """Return equity, the result of the day and cash in words. Won."""
+    """Return equity, the result of the day, and cash, in words. Won."""
     without = ", ".join(sorted(figures.missing))
     no_price = f"Not known: no price of today for {without}."
     no_cash = "Not known: KIS has not stated the cash yet."

@@ -1,4 +1,4 @@
-"""A panel without a kernel: one line of text, and static tables for exported pages."""
+"""A panel where no kernel runs: one line of text, or static tables for exported pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def desk_text(session: Session) -> str:
-    """Return ``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, orders 3"``."""
+    """Return one line, such as ``"[SIM] desk: sim 2026-11-20 seed 1, 09:10:00, agents 1, …"``."""
     status = session.status
     parts = [
         f"{badge_text(session.mode)}desk: {session.label}",
@@ -45,9 +45,10 @@ def desk_html(
     parts: Collection[str] = (),
     code: str = "",
 ) -> str:
-    """Return header, tables, depth and chart as they stand. The page needs nothing else.
+    """Return header, tables, depth and chart as they are now.
 
-    ``parts`` are the parts of the panel, ``code`` the stock that it shows.
+    The page needs no script and no kernel. ``parts`` are the parts of the panel, ``code`` is the
+    stock that it shows.
     """
     clock = f"as of {session.status.clock_text()}"
     title = " · ".join(part for part in (session.label, clock, session.trading.text) if part)
@@ -59,10 +60,11 @@ def desk_html(
 
 
 def _of_one_stock(session: Session, parts: Collection[str], code: str) -> Markup:
-    """Return the chart or the depth of a stock as it stands; empty for a panel without them."""
+    """Return a stock's chart or depth as it is now. Empty for a panel without these parts."""
     if not code:
         return Markup()
-    # A panel with more parts would wait for the picture.
+    # The chart is drawn only for the panel ``chart``, because drawing it would delay a larger
+    # panel.
     if list(parts) == ["chart"]:
         from kisnb.notebook.charts.chart import chart
 
@@ -77,7 +79,7 @@ def _of_one_stock(session: Session, parts: Collection[str], code: str) -> Markup
 
 def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:
     """Return a titled table with a row for each subject, or a line that says there are none."""
-    # An empty table looks like one that has not loaded.
+    # An empty table would look as if it had not loaded.
     if not subjects:
         return Markup("<div><b>{}</b>: none</div>").format(title)
     table = html_table(heads_of(columns), cells_of(columns, subjects))

@@ -1,4 +1,4 @@
-"""The sentences of the desk panel: the trading state, what is wrong, what happened.
+"""The sentences of the desk panel: the trading state, what is wrong now, what happened before.
 
 Those above the tables are few. The list of notices has all of them, newest first.
 """
@@ -40,10 +40,10 @@ _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
 
 
 class PanelNotice(msgspec.Struct, frozen=True):
-    """One line for a person.
+    """One line for a person, with its kind.
 
-    Its kind: ``now`` is true as long as it is shown, ``past`` names the time at which it was true,
-    ``failed`` says that something failed and is drawn in a loud colour.
+    ``now``: true while it is shown. ``past``: the line names the time at which it was true.
+    ``failed``: something failed, and the line is drawn in a loud colour.
     """
 
     kind: Literal["now", "past", "failed"]
@@ -51,30 +51,30 @@ class PanelNotice(msgspec.Struct, frozen=True):
 
 
 def banner(session: Session) -> dict[str, str]:
-    """Return the trading state in a sentence, and the tone in which the panel draws it."""
+    """Return the trading state in a sentence, with the tone in which the panel draws it."""
     trading = session.trading
     return {"tone": _TONES[trading.name], "text": trading.text}
 
 
 def notices(session: Session, note: str = "") -> list[PanelNotice]:
-    """Return the lines that a person should read, most urgent first.
+    """Return the lines that a person should read, the most urgent first.
 
-    ``note`` says what became of the newest press of a button.
+    ``note`` says what became of the last button that a person pressed.
     """
     run = session.status.halt_run
     if session.trading.name == "flattening":
-        # The banner says what is not sold yet, so that its steps would say it twice.
+        # The banner already says what is not sold yet, so the flatten's steps are left out.
         run = [step for step in run if step.done or step.step != "flatten"]
     standing = (session.status.doubt, session.status.cash_gap)
     doubt = [PanelNotice("now", text) for text in standing if text]
     noted = [PanelNotice("failed", note)] if note else []
-    # The newest one first. The full list stays in `session.troubles`.
+    # The newest trouble comes first. `session.troubles` has all of them.
     newest = session.troubles[: -TROUBLES_SHOWN - 1 : -1]
     return [*doubt, *noted, *run_notices(run), *(PanelNotice("past", text) for text in newest)]
 
 
 def run_notices(steps: list[HaltStep]) -> list[PanelNotice]:
-    """Return a line for each failed step of a kill switch, and one line for all other steps."""
+    """Return a line for each failed step of a kill switch run, and one for all other steps."""
     failed = [
         PanelNotice("failed", f"kill switch, {step_text(step)}") for step in steps if not step.done
     ]

@@ -1,8 +1,8 @@
 """Panels of a session, live in the notebook: the whole desk, or one part of it.
 
-The session publishes a change up to a thousand times a second. The panel collects at most
-``PER_SECOND`` times, and sends only what differs. A page that opens, reopens or missed a message
-asks for a snapshot.
+The session may change a thousand times a second. A panel reads the session at most ``PER_SECOND``
+times a second, and sends only the differences to its pages. A page that opens, reopens or missed a
+message asks for a snapshot.
 """
 
 from __future__ import annotations
@@ -39,41 +39,45 @@ SCRIPTS = (
     "panel_keys.js", "elements.js", "library.js", "agent_box.js", "panel_table.js", "depth.js",
     "ticket.js", "live_chart.js", "kill_button.js", "desk_panel.js",
 )  # fmt: skip
-"""The scripts of a panel. Each uses only those before it."""
+"""The scripts of a panel. Each script uses only those before it."""
 STYLES = ("desk_panel.css", "panel_table.css", "parts.css")
 PER_SECOND = 10
 NOTE_SECONDS = 60.0
-"""Wall time for which the panel shows that one of its buttons was refused."""
+"""Wall time for which the panel shows that a button was refused."""
 BEAT = 1.0
-"""Seconds of wall time between signs of life.
+"""Seconds of wall time between the messages that show that the kernel runs.
 
-A view that misses a few shows that the kernel is blocked or dead.
+A page that misses a few of them shows that the kernel is blocked or dead.
 """
 _VIEWS = {"depth": depth_view, "tape": tape_view}
-"""The parts that show one stock, by what gives their values."""
+"""The functions that make the values of the parts that show one stock, by part."""
 
 
 class DeskPanel(AnyWidget):
-    """A live view of a session. It is made in the notebook's loop.
+    """A live view of a session. Make it in the notebook's loop.
 
-    Showing it twice shows the same panel twice.
+    Two cells that show the same panel show one object.
     """
 
-    # The ESM of a widget is one text, and cannot import another file of ours.
+    # A widget's JavaScript is one text and cannot import another file of ours. So the scripts are
+    # joined.
     _esm = "".join((_PAGE / name).read_text("utf-8") for name in SCRIPTS)
     _css = "".join((_PAGE / name).read_text("utf-8") for name in STYLES)
     kill = traitlets.Dict().tag(sync=True)
-    """The words and the mode that HALT needs while no message of the kernel arrives."""
+    """The texts and the mode that HALT needs while the kernel sends no message."""
     shown = traitlets.Dict().tag(sync=True)
     """The head, the layout, the parts in their order, and the files of the libraries."""
 
     def __init__(self, session: Session, name: str = "desk", code: str = "") -> None:
-        """``code`` is the one stock that it shows. Empty: the stock of the session's ticket."""
+        """Make the panel ``name`` of a session, and begin to follow the session.
+
+        ``code`` is the one stock that it shows. Empty: the stock of the session's ticket.
+        """
         every = panel_tables(session)
         self._tables = {part: every[part] for part in PANELS[name] if part in every}
         self._views = [part for part in PANELS[name] if part in _VIEWS or part == "ticket"]
-        # Traits and not messages: the front end has them before the first message, also when the
-        # kernel is busy at that moment.
+        # These are traits, not messages, so that the front end has them before the first message,
+        # even while the kernel is busy.
         super().__init__(
             kill={"mode": str(session.mode), "words": WORDS, "face": face(session)},
             shown={
@@ -96,11 +100,11 @@ class DeskPanel(AnyWidget):
         self._feed = PanelFeed(columns, self._views)
         self._pending: asyncio.TimerHandle | None = None
         self._note = ""
-        # asyncio keeps only a weak reference to a task. Without this set, the action of a button
-        # could vanish half done.
+        # asyncio keeps only a weak reference to a task. Without this set, Python could delete the
+        # task of a button before its end.
         self._work: set[asyncio.Task[None]] = set()
         self._read = ""
-        """The stock whose depths were asked for."""
+        """The stock for whose depths KIS was asked last."""
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         self._forget: asyncio.TimerHandle | None = None
         if code and "ticket" not in self._views:
@@ -111,7 +115,7 @@ class DeskPanel(AnyWidget):
 
     @property
     def stock(self) -> str:
-        """The code of the stock that it shows now; empty for none."""
+        """The code of the stock that it shows now. Empty for none."""
         return self._code or self._ticket.code
 
     # What the page gets, and when:
@@ -121,13 +125,13 @@ class DeskPanel(AnyWidget):
     #     a cell blocks the loop           "blocked", from the thread that watches the loop
     #     the chart's stock trades         the newest candles, with a number of their own
     def _changed(self) -> None:
-        # A timer that is set already will see this change too. So a thousand changes make one
+        # A timer that runs already will include this change. So a thousand changes make one
         # message.
         if self._pending is None:
             self._pending = self._loop.call_later(1 / PER_SECOND, self._refresh)
 
     def _refresh(self) -> None:
-        # First of all: a change that happens during the collection sets a new timer.
+        # This comes first, so that a change during the collection sets a new timer.
         self._pending = None
         tables = {part: table.rows() for part, table in self._tables.items()}
         views = {part: self._view(part) for part in self._views}
@@ -147,7 +151,7 @@ class DeskPanel(AnyWidget):
         return self._ticket.view() if part == "ticket" else _VIEWS[part](self._session, self.stock)
 
     def _stop_following(self) -> None:
-        """End the updates of a closed session. A page that opens later gets what was shown."""
+        """End the updates of a closed session. A page that opens later gets the last state."""
         _following.pop((self._session, self._name, self._code), None)
         _tickets.pop(self._session, None)
         self._unsubscribe()
@@ -159,17 +163,18 @@ class DeskPanel(AnyWidget):
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
-        # The page measures the time since the last message. Without beats a quiet market would look
-        # like a blocked kernel.
+        # The page measures the time since the last message. Without these messages a quiet market
+        # would look like a blocked kernel.
         self.send({"kind": "beat", "colours": price_colours()})
         self._refresh()
 
     def _from_front_end(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
-        # This may run in a thread of a subshell, beside another running loop, so it hands over.
+        # This may run in a thread of a subshell with another event loop, so the message goes to the
+        # panel's own loop.
         self._loop.call_soon_threadsafe(self._asked, content)
 
     def _asked(self, content: dict[str, Any]) -> None:
-        # The page is not trusted with more than this: a message of another form does nothing.
+        # Only these messages are accepted from a page. A message of another form does nothing.
         match content:
             case {"kind": "ready"}:
                 self.send(self._feed.snapshot())
@@ -185,8 +190,8 @@ class DeskPanel(AnyWidget):
             case {"kind": "ticket"}:
                 self._ticket.receive(content)
             case {"kind": "halt"}:
-                # The page's own HALT goes to Jupyter's server. It asks the kernel as well, for a
-                # server that runs without our route.
+                # The page's HALT goes to Jupyter's server. It also asks the kernel, in case the
+                # server lacks our route.
                 self._start(self._session.halt("the panel's button"))
             case {"kind": "press", "table": "stocks", "action": "show", "key": str(code)}:
                 self._ticket.choose(code)
@@ -214,7 +219,7 @@ class DeskPanel(AnyWidget):
         try:
             await action
             self._set_note("")
-        # No cell shows an error of a button, so the panel has to.
+        # An error of a button appears below no cell, so the panel shows it.
         except KisnbError as error:
             self._set_note(f"{self._session.status.clock_text()} {error}")
 
@@ -226,8 +231,8 @@ class DeskPanel(AnyWidget):
         self._changed()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        # The live view does not draw in exported pages, and a terminal shows text. The parts as
-        # they stand now go along for both.
+        # Exported pages do not run the live view, and a terminal shows text. So the output also has
+        # the parts as they are now, as HTML and as text.
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle or ({}, {})
         return data | {
@@ -239,16 +244,17 @@ class DeskPanel(AnyWidget):
 
 
 _following: dict[tuple[Session, str, str], DeskPanel] = {}
-"""The panels that follow an open session, by their session, name and stock."""
+"""The panels that follow an open session, by session, panel name and stock."""
 _tickets: dict[Session, OrderTicket] = {}
 """The ticket of each open session that has a panel."""
 
 
 def ticket_of(session: Session) -> OrderTicket:
-    """Return the ticket that all panels of a session show, made when first asked for."""
+    """Return the ticket that all panels of a session share. The first call makes it."""
     if session not in _tickets:
         ticket = _tickets[session] = OrderTicket(session, session.hooks.changed)
-        # The stock that a person last dealt with is the likeliest one.
+        # The ticket begins with the stock that the person most likely wants: the one of the newest
+        # order.
         orders = list(session.book.orders.values())
         codes = [orders[-1].code] if orders else session.watched[-1:]
         for code in codes:
@@ -257,11 +263,11 @@ def ticket_of(session: Session) -> OrderTicket:
 
 
 def tell_blocked(session: Session, where: str) -> None:
-    """Show in the session's panels, while the loop is blocked, which line blocks it.
+    """Show in the session's panels which line of a cell blocks the loop.
 
     It may be called from any thread.
     """
-    # This runs in the watch's thread, and only reads: a panel is made in the loop alone.
+    # This runs in the watch's thread, so it only reads. Panels are made in the loop alone.
     text = (
         f"the notebook is blocked by {where}; the desk goes on; "
         f"the figures are as of {session.status.clock_text()}"
@@ -272,9 +278,9 @@ def tell_blocked(session: Session, where: str) -> None:
 
 
 def desk_panel(session: Session, name: str = "desk", code: str = "") -> DeskPanel:
-    """Return a panel of a session, made when first asked for."""
+    """Return a panel of a session. The first call makes it."""
     if code and name in ("desk", "ticket"):
-        # Their stock is the ticket's, which a person may change there.
+        # These panels show the stock of the ticket, which a person may change there.
         ticket_of(session).choose(code)
         code = ""
     panel = _following.get((session, name, code))

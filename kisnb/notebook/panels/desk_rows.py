@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 ORDERS_SHOWN = 200
-"""The number of newest orders in the panel. Open orders stay in it however old they are."""
+"""The panel shows this number of newest orders, and all open orders, however old."""
 NameOf = Callable[[str], str]
-"""Gives the name of a stock by its code; the code itself when no name is known."""
+"""Returns the name of a stock by its code, or the code itself when the name is not known."""
 
 
 def panel_tables(session: Session) -> Mapping[str, PanelTable[Any]]:
@@ -52,9 +52,9 @@ def agent_table(
     agents: Callable[[], Iterable[AgentView]],
     curve: Callable[[AgentView], PanelCell] | None = None,
 ) -> PanelTable[AgentView]:
-    """Return the table of agents, those that ended with their session included.
+    """Return the table of agents, with those that ended with their session.
 
-    ``curve`` gives the curve of an agent's result.
+    ``curve`` returns the curve of an agent's result.
     """
     columns = {column.name: column for column in AGENT_COLUMNS}
     return PanelTable(
@@ -90,7 +90,7 @@ def agent_table(
 
 
 def agent_actions(agent: AgentView) -> str:
-    """Return what may be done with an agent now, separated by blanks."""
+    """Return the buttons that an agent's row has now, separated by blanks."""
     match agent.state:
         case AgentState.RUNNING:
             return "show pause stop flatten"
@@ -103,7 +103,7 @@ def agent_actions(agent: AgentView) -> str:
 
 
 def order_actions(order: Order, may_be_revised: Callable[[Order], bool]) -> str:
-    """Return what may be done with an order now, separated by blanks."""
+    """Return the buttons that an order's row has now, separated by blanks."""
     if not may_be_cancelled(order):
         return ""
     return "revise cancel" if may_be_revised(order) else "cancel"
@@ -114,7 +114,7 @@ def order_table(
     orders: Callable[[], Iterable[Order]],
     may_be_revised: Callable[[Order], bool] = lambda _: False,
 ) -> PanelTable[Order]:
-    """Return the table of orders, newest first. ``orders`` gives them oldest first."""
+    """Return the table of orders, newest first. ``orders`` returns them oldest first."""
     columns = {column.name: column for column in ORDER_COLUMNS}
     return PanelTable(
         title="Orders",
@@ -140,7 +140,7 @@ def order_table(
             "cancel": "Cancel what is left of this order",
         },
         widest="revise cancel",
-        # Of hundreds of orders a few change. The others keep their cells.
+        # Only a few of hundreds of orders change. The others keep their cells.
         version=lambda o: (
             len(o.facts),
             o.state,
@@ -183,7 +183,7 @@ def alert_table(
     last_of: Callable[[str], int | None],
     alerts: Callable[[], Iterable[PriceAlert]],
 ) -> PanelTable[PriceAlert]:
-    """Return the table of the price alerts. ``last_of`` gives the newest price of a code."""
+    """Return the table of the price alerts. ``last_of`` returns the newest price of a code."""
     columns = {column.name: column for column in ALERT_COLUMNS}
     last: Column[PriceAlert] = text_column("last", lambda a: number(last_of(a.code)), kind="number")
     tells = text_column("tells", _when_it_tells, kind="note")
@@ -207,7 +207,7 @@ def alert_table(
 
 
 def stock_column(code_of: Callable[[S], str], name_of: NameOf) -> Column[S]:
-    """Return the column of a stock: its code and its name."""
+    """Return the column that shows a stock's code and name."""
 
     def text(subject: S) -> str:
         code = code_of(subject)
@@ -218,9 +218,9 @@ def stock_column(code_of: Callable[[S], str], name_of: NameOf) -> Column[S]:
 
 
 def panel_orders(orders: Iterable[Order]) -> list[Order]:
-    """Return the orders that the panel shows, newest first. ``orders`` come oldest first."""
+    """Return the orders that the panel shows, newest first. ``orders`` are oldest first."""
     newest_first = list(orders)[::-1]
-    # An open order can be cancelled here, so it may not scroll away behind 200 newer ones.
+    # An open order can be cancelled here, so it stays even when 200 orders are newer.
     older_open = (o for o in islice(newest_first, ORDERS_SHOWN, None) if o.is_open)
     return [*islice(newest_first, ORDERS_SHOWN), *older_open]
 

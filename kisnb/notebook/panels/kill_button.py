@@ -1,4 +1,7 @@
-"""The words of the panel's HALT button. ``kill_button.js`` draws them and knows no others."""
+"""The texts of the panel's HALT button.
+
+``kill_button.js`` draws them and has no texts of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,7 @@ if TYPE_CHECKING:
 
 PATIENCE = "press again within 4 seconds"
 _PRESSED = "HALT was pressed at {time} by this browser's clock."
-# The words go to the page before anything is wrong. When they are needed, no kernel may answer any
-# more.
+# The page gets these texts when it opens, because the kernel may not answer when they are needed.
 WORDS = {
     "press_again": "Halt? Press again",
     "press_again_why": "HALT asks once while the page is new or has just moved. "
@@ -29,24 +31,27 @@ WORDS = {
     "kernel": "The kernel was asked to halt too; it cannot while a cell keeps it.",
     "else": "What else works: type kisnb halt in a terminal of the desk's machine.",
 }
-"""The texts of the button while no kernel can send them. The browser fills in ``{…}``."""
+"""The texts that the button shows while the kernel cannot send any.
+
+The browser fills in ``{…}``.
+"""
 
 
 class Face(msgspec.Struct, frozen=True):
-    """The button in one trading state."""
+    """The look of the button in one trading state."""
 
     label: str
     tip: str
     asks: str = ""
-    """The text after a first press, if only a second press halts. Empty: one press halts."""
+    """The question after a first press, when only a second press halts. Empty: one press halts."""
 
 
 _PULL = "Kill switch: no new order passes, and every open order is cancelled."
 _FACES: dict[Name, Face] = {
     "active": Face("HALT", _PULL),
     "reducing": Face("HALT", f"{_PULL} Sells that now pass will not."),
-    # In these three states a press repeats what runs already. The question keeps a second, nervous
-    # press from cancelling everything once more.
+    # In these three states a press would repeat a halt that is under way or done. The question
+    # keeps a second, nervous press from cancelling everything again.
     "halting": Face(
         "halting …",
         "The kill switch is at work.",
@@ -70,7 +75,7 @@ _FACES: dict[Name, Face] = {
 def face(session: Session) -> dict[str, str]:
     """Return the label and the texts of the button in the current trading state."""
     trading = session.trading
-    # While the desk is out of reach its state is not known, so that one press must halt.
+    # While the desk is out of reach, its state is not known. So one press must halt.
     return dict(msgspec.to_builtins(_FACES[trading.name if trading.known else "active"]))
 
 

@@ -1,7 +1,7 @@
-"""The libraries of other people that panels load in the browser.
+"""The libraries of other projects that panels load in the browser.
 
-The browser loads them from Jupyter's server, once: their names hold their versions, so that a
-browser may keep them for ever. Where the server has no route of ours, the kernel sends them.
+The browser loads each once from Jupyter's server. A file's name has its version, so a browser may
+keep the file for ever. If the server lacks our route, the kernel sends the files.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ VENDOR = Path(__file__).parents[1] / "vendor"
 TABLES, TABLES_CSS = "tabulator-6.5.3.min.mjs", "tabulator-6.5.3.min.css"
 CANDLES = "lightweight-charts-5.2.1.min.mjs"
 LIBRARIES = {"tables": TABLES, "tables_css": TABLES_CSS, "candles": CANDLES}
-"""The files by what the page calls them."""
+"""The files by the names that the page uses."""
 
 
 def library(file: str) -> bytes | None:
-    """Return the text of a library; None for any other name."""
+    """Return the text of a library's file. None for any other name."""
     return (VENDOR / file).read_bytes() if file in LIBRARIES.values() else None

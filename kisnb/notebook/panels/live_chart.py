@@ -1,8 +1,8 @@
 """A live candle chart of one stock: the numbers that the page draws, and their changes.
 
-The bars come once, from ``session.bars``. From then on the trades that the session receives are
-folded into the newest bar, so that an update costs no DataFrame. Prices in won, times are the start
-of a bar in seconds of UTC.
+The bars are read once from ``session.bars``. After that, the trades that the session receives
+change the newest bar, so an update needs no DataFrame. Prices in won. Times are the start of a bar
+in seconds of UTC.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 LENGTHS = ("1m", "5m", "1h", "1d", "1w")
 AVERAGES = (5, 20, 60)
-"""Bars of the moving averages, as Korean charts have them."""
+"""Lengths of the moving averages in bars, as Korean charts have them."""
 _KST = 9 * 3_600
 Row: TypeAlias = list[int | float | None]
-"""time, open, high, low, close, volume, the averages, VWAP, 1 outside KRX's regular session."""
+"""time, open, high, low, close, volume, the averages, VWAP, and 1 outside KRX's regular session."""
 
 
 class LiveBar(msgspec.Struct):
-    """One bar that may still run. Won and shares; ``t`` in seconds of UTC."""
+    """One bar, which may be unfinished. Won and shares; ``t`` in seconds of UTC."""
 
     t: int
     open: int
@@ -49,14 +49,14 @@ class LiveBar(msgspec.Struct):
     volume: int
 
     def add(self, price: int, qty: int) -> None:
-        """Take in a trade."""
+        """Add a trade to the bar."""
         self.high, self.low = max(self.high, price), min(self.low, price)
         self.close = price
         self.volume += qty
 
 
 class Lines:
-    """The averages and the VWAP along a chart. Bars come in the order of time."""
+    """Computes the averages and the VWAP of a chart. Bars are added in the order of time."""
 
     def __init__(self, *, intraday: bool) -> None:
         self._averages = [indicators.Sma(n) for n in AVERAGES]
@@ -64,7 +64,7 @@ class Lines:
         self._day = 0
 
     def add(self, bar: LiveBar) -> list[float | None]:
-        """Take in a bar that is closed, and return the values at it. Won."""
+        """Add a closed bar, and return the values at it. Won."""
         values = [average.update(bar.close) for average in self._averages]
         if self._vwap is None:
             return [*values, None]
@@ -76,15 +76,18 @@ class Lines:
         return [*values, vwap]
 
     def at(self, bar: LiveBar) -> list[float | None]:
-        """Return the values at a bar that still runs."""
+        """Return the values at a bar that is not closed, without adding it."""
         return copy.deepcopy(self).add(bar)
 
 
 class Candles:
-    """The bars of one chart with their lines."""
+    """The bars of one chart with their averages and VWAP."""
 
     def __init__(self, span: Ns, bars: Iterable[LiveBar]) -> None:
-        """``span`` is the length of a bar. Bars of days and weeks take all trades of the newest."""
+        """Begin with ``bars``, oldest first. ``span`` is the length of a bar in nanoseconds.
+
+        In a chart of days or weeks, all new trades belong to the newest bar.
+        """
         self._span = span
         self._intraday = span < DAY
         self._lines = Lines(intraday=self._intraday)
@@ -95,7 +98,7 @@ class Candles:
         self._finish()
 
     def add(self, trades: Iterable[RecentTrade]) -> int:
-        """Fold trades into the bars. Return the index of the first row that changed."""
+        """Add trades to the bars. Return the index of the first row that changed."""
         first = max(len(self.rows) - 1, 0)
         for trade in trades:
             t = self._start(trade.t)
@@ -104,7 +107,7 @@ class Candles:
                     LiveBar(t, trade.price, trade.price, trade.price, trade.price, trade.qty)
                 )
             else:
-                # A trade of a bar that is closed is rare: it counts to the newest one.
+                # A trade of an earlier bar is rare. It is added to the newest bar.
                 self._last.add(trade.price, trade.qty)
         self._finish()
         return first
@@ -144,10 +147,10 @@ class Candles:
 
 
 class LiveChart:
-    """The chart of one panel. It belongs to the notebook's loop."""
+    """The chart of one panel. Used in the notebook's loop only."""
 
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
-        """``send`` hands a message to the pages that show the panel."""
+        """Begin without a stock. ``send`` sends a message to the pages that show the panel."""
         self.every = "1m"
         self.code = ""
         self._session = session
@@ -162,7 +165,7 @@ class LiveChart:
         self._orders: list[list[object]] = []
 
     def show(self, code: str, every: str = "") -> None:
-        """Load the bars of a stock, unless they are shown already."""
+        """Load the bars of a stock, unless the chart shows them already."""
         every = every if every in LENGTHS else self.every
         if (code, every) == (self.code, self.every):
             return
@@ -191,7 +194,8 @@ class LiveChart:
                 frame = await session.bars(code, every)
                 self._why = why_missing(frame)
                 if every not in ("1d", "1w"):
-                    # The running bar, too. Nothing comes between this line and the counts below.
+                    # This adds the unfinished bar. No trade can come between this line and the
+                    # counts below.
                     frame = session.heard_bars(code, every, running=True)
                 bars = _live_bars(frame)
         except KisnbError as error:
@@ -205,17 +209,17 @@ class LiveChart:
         self.tell()
 
     def tell(self) -> None:
-        """Send the whole chart, to a page that has just opened."""
+        """Send the whole chart, for example to a page that has just opened."""
         self._marks, self._orders = self._own()
         self._number += 1
         self._send(self._message(list(self._candles.rows), reset=True))
 
     def refresh(self) -> None:
-        """Send what changed since the last message. Nothing when nothing did."""
+        """Send what has changed since the last message. Send nothing when nothing has changed."""
         if not self.code or (self._loading is not None and not self._loading.done()):
             return
         if self._gaps_filled() != self._filled:
-            # KIS's minutes have replaced ours, also earlier ones.
+            # Minutes from KIS have replaced ours, so earlier bars may have changed.
             self._reload()
             return
         trades = self._new_trades()
@@ -230,7 +234,7 @@ class LiveChart:
             self._send(self._message(rows, reset=False))
 
     def close(self) -> None:
-        """End a load that is under way."""
+        """Cancel a load of bars that still runs."""
         if self._loading is not None:
             self._loading.cancel()
 
@@ -262,7 +266,7 @@ class LiveChart:
         }
 
     def _own(self) -> tuple[list[list[object]], list[list[object]]]:
-        """Return the fills, one mark for each bar and side, and the prices of open orders."""
+        """Return our fills, one mark for each bar and side, and the prices of our open orders."""
         book, code = self._session.book, self.code
         mine = [order for order in book.orders.values() if order.code == code]
         times = [int(row[0] or 0) for row in self._candles.rows]
@@ -275,10 +279,11 @@ class LiveChart:
 
 
 def marks_of(orders: Iterable[Order], times: list[int]) -> list[list[object]]:
-    """Return bar time, side, shares and words of the fills, by time.
+    """Return the marks of fills, in the order of time: bar time, side, shares, text.
 
-    ``times`` are those of the bars. Fills of one side in one bar are one mark: ``"30"``,
-    ``"buy 30 in 3"``. Neighbours would cover one another with more than the shares.
+    ``times`` are the times of the bars. All fills of one side in one bar share a mark, with texts
+    such as ``"30"`` and ``"buy 30 in 3"``, because longer texts of neighbouring marks would
+    overlap.
     """
     sums: dict[tuple[int, Side], list[int]] = {}
     for order in orders:

@@ -13,43 +13,46 @@ from kisnb.notebook.panels.row_deltas import Cells, PanelCell, PanelColumn, Rows
 
 @dataclass(frozen=True)
 class Shown(Generic[S]):
-    """A column in a panel."""
+    """A column as a panel shows it."""
 
     column: Column[S]
     width: int = 0
-    """Letters that the column has room for. 0: it shares the room that the others leave."""
+    """Width of the column in letters. 0: it shares the width that other columns leave."""
     extra: int = 0
-    """0: it is always shown. 2: a narrow panel leaves it out. 1: only a very narrow one does."""
+    """0: always shown. 2: left out in a narrow panel. 1: left out only in a very narrow panel."""
 
 
 @dataclass(frozen=True)
 class PanelTable(Generic[S]):
-    """One table: its title, its columns, and how a subject becomes a row."""
+    """One table: its title, its columns, and how the cells of a row are made from a subject."""
 
     title: str
     empty: str
-    """The sentence in place of rows."""
+    """The sentence that is shown when there are no rows."""
     shown: Sequence[Shown[S]]
     key: Callable[[S], str]
     actions: Callable[[S], str]
-    """The labels of the row's buttons, which name what they do. Empty: no button."""
+    """Returns the labels of a row's buttons, separated by blanks. Empty: no button."""
     tips: Mapping[str, str]
-    """The text that people read when the pointer rests on a button, by its label."""
+    """By label of a button: the text that is shown when the pointer rests on it."""
     widest: str
-    """The labels that take the most room of all that a row has at once."""
+    """The widest set of button labels that one row can have at once."""
     subjects: Callable[[], Iterable[S]]
-    """The subjects of the rows, in their order."""
+    """Returns the subjects of the rows, in the order of the rows."""
     height: int = 10
-    """Rows that are in sight at most. The others are reached by scrolling."""
+    """Most rows in sight. The others are reached by scrolling."""
     curve: Callable[[S], PanelCell] | None = None
-    """The curve of a row's newest values. None: the table shows none."""
+    """Returns the curve of a row's newest values. None: the table has no curves."""
     version: Callable[[S], Hashable] | None = None
-    """Differs when a row has to be made anew. None: every row is made each time."""
+    """Returns a value that changes whenever the row's cells change.
+
+    None: every row is made each time.
+    """
     _made: dict[str, tuple[Hashable, Cells]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[Column[S]]:
-        """The columns without the button."""
+        """The columns without the curve and the buttons."""
         return [shown.column for shown in self.shown]
 
     @property
@@ -67,11 +70,11 @@ class PanelTable(Generic[S]):
 
     @property
     def _action_width(self) -> int:
-        """Letters that the buttons need beside one another."""
+        """Width of the widest set of buttons, in letters."""
         return ceil(sum(len(name) + BUTTON_ROOM for name in self.widest.split())) or ACTION_WIDTH
 
     def rows(self) -> Rows:
-        """Return one row per subject, by its key."""
+        """Return the cells of each row, by the key of its subject."""
         if self.version is None:
             return {self.key(subject): self._cells(subject) for subject in self.subjects()}
         made: dict[str, tuple[Hashable, Cells]] = {}
@@ -80,15 +83,15 @@ class PanelTable(Generic[S]):
             known = self._made.get(key)
             same = known is not None and known[0] == version
             made[key] = known if known is not None and same else (version, self._cells(subject))
-        # Rows that are not shown any more are forgotten.
+        # Rows that are no longer shown are dropped from the cache.
         self._made.clear()
         self._made.update(made)
         return {key: cells for key, (_, cells) in made.items()}
 
     def _cells(self, subject: S) -> Cells:
-        """Return the cells of a row. The last one names what its buttons do."""
+        """Return the cells of a row. The last cell has the labels of its buttons."""
         shown = ((s.column.text(subject), s.column.tone(subject)) for s in self.shown)
-        # Most cells have no tone, and travel as text alone.
+        # Most cells have no tone. They are sent as a text alone.
         return (
             *((text, tone) if tone else text for text, tone in shown),
             *([self.curve(subject)] if self.curve is not None else []),
@@ -98,6 +101,6 @@ class PanelTable(Generic[S]):
 
 ACTION_WIDTH = 3
 SPARK_WIDTH = 9
-"""Letters that a curve has room for."""
+"""Width of a curve in letters."""
 BUTTON_ROOM = 2.5
-"""Letters that the edges of a button take."""
+"""Width of a button's two edges together, in letters."""

@@ -1,4 +1,4 @@
-"""The words of a panel's parts that never change: titles, hints, what a button does."""
+"""The texts of a panel's parts that never change: titles, hints, and what a button does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASLEEP = (
     "Nothing was sent: the kernel does not answer, and it would do it later, at another price. "
     "Try again when it answers."
 )
-"""What the page says when something is pressed while no message of the kernel arrives."""
+"""The page shows this when a person presses something while the kernel does not answer."""
 ENDED = {
     "link": "kernel ended",
     "kernel": "The kernel of this panel has ended: its agents stand still, and what stands here is "
@@ -47,9 +47,9 @@ _WORDS: dict[str, dict[str, object]] = {
 def part_words(
     name: str, tables: Mapping[str, PanelTable[Any]], *, fixed: bool
 ) -> dict[str, object]:
-    """Return kind, name and words of a part.
+    """Return the kind, the name and the texts of a part.
 
-    ``fixed``: a table keeps its height when rows come and go, so that nothing below it moves.
+    ``fixed`` True: a table keeps its height when rows come and go, so that nothing below it moves.
     """
     if name not in tables:
         return {"kind": name, "name": name, **_WORDS[name]}

@@ -1,4 +1,4 @@
-"""The result of each agent over the newest minutes, as a small curve in its row."""
+"""A small curve in each agent's row: its result over the newest minutes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from kisnb.session.agents.agent_view import AgentView
 
 EVERY: Ns = 15 * SECOND
-"""The time between two points, on the session's clock."""
+"""The time between two points of a curve, on the session's clock."""
 POINTS = 40
 _LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class ResultCurves:
-    """Keeps the results of agents: realised after cost, and unrealised. Won."""
+    """Keeps the results of agents over time: realised profit after cost plus unrealised. Won."""
 
     def __init__(self, now: Callable[[], Ns]) -> None:
-        """``now`` gives the session's clock, UTC nanoseconds."""
+        """Begin without points. ``now`` returns the session's clock, UTC nanoseconds."""
         self._now = now
         self._points: dict[str, deque[int]] = {}
         self._due: dict[str, Ns] = {}
 
     def of(self, agent: AgentView) -> PanelCell:
-        """Return an agent's curve, and note its result when a point is due.
+        """Return an agent's curve. Add a point for its result when ``EVERY`` has passed.
 
-        While a held stock has no price, no point is noted.
+        No point is added while a held stock has no price.
         """
         points = self._points.setdefault(agent.id, deque(maxlen=POINTS))
         now = self._now()
@@ -44,7 +44,7 @@ class ResultCurves:
 
 
 def levels(values: Sequence[int]) -> str:
-    """Return values as letters from 0 (the lowest) to z (the highest). Equal ones: the middle."""
+    """Return values as letters from 0 (the lowest) to z (the highest). Equal values: the middle."""
     if not values:
         return ""
     low, high = min(values), max(values)

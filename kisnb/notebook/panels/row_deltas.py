@@ -1,9 +1,9 @@
 """The changes between two states of a panel, as small messages.
 
-A table is an ordered mapping from row key to cells. ``PanelFeed`` remembers what the front end
-shows and sends what to change: rows dropped, rows inserted at a place, single cells set. When rows
-change places among themselves, the whole table is sent. That is rare, because rows keep the order
-in which they came. Of the other parts, such as the depth, the values that changed are sent.
+A table is an ordered mapping from row key to cells. ``PanelFeed`` remembers the state that the
+pages have, and sends only the changes: removed rows, rows inserted at a place, single cells. When
+rows change their order, the whole table is sent. That is rare, because rows stay in the order in
+which they came. Of other parts, such as the depth, the changed values are sent.
 """
 
 from __future__ import annotations
@@ -16,33 +16,35 @@ import msgspec
 from kisnb.columns import Kind, Tone
 
 PanelCell: TypeAlias = str | tuple[str, Tone]
-"""A text, or a text and its tone."""
+"""A cell: a text, or a text and its tone."""
 Cells: TypeAlias = tuple[PanelCell, ...]
 Rows: TypeAlias = Mapping[str, Cells]
 View: TypeAlias = dict[str, object]
-"""The values of a part that is no table, by name."""
+"""The values of a part that is not a table, by name."""
 
 
 class PanelColumn(msgspec.Struct, frozen=True):
-    """A column's heading, and how the front end draws its cells."""
+    """A column's heading, with how the front end draws its cells."""
 
     name: str
     kind: Kind | Literal["action", "spark"] = "text"
-    """``action``: each cell names what its buttons do, separated by blanks. Empty: no button.
-    ``spark``: each cell is a curve, a letter of 0 to z for each of its values."""
+    """``action``: each cell has the labels of its buttons, separated by blanks. Empty: no button.
+
+    ``spark``: each cell is a curve, with one letter of 0 to z for each of its values.
+    """
     tips: Mapping[str, str] = {}
-    """What people read when the pointer rests on a button, by its name."""
+    """By label of a button: the text that is shown when the pointer rests on it."""
     width: int = 0
-    """Letters that the column has room for. 0: it shares the room that the others leave."""
+    """Width of the column in letters. 0: it shares the width that other columns leave."""
     extra: int = 0
-    """0: it is always shown. 2: a narrow panel leaves it out. 1: only a very narrow one does."""
+    """0: always shown. 2: left out in a narrow panel. 1: left out only in a very narrow panel."""
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     """The changes from one state of a table to the next. Apply them in the order of the fields."""
 
     rows: list[tuple[str, Cells]] | None = None
-    """The whole table, in place of what was there. None: the table stays."""
+    """The whole table, which replaces the old one. None: the table stays."""
     drop: list[str] = []
     add: list[tuple[int, str, Cells]] = []
     """The new rows: (index, key, cells), by rising index."""
@@ -52,8 +54,8 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def difference(before: Rows, after: Rows) -> Delta | None:
     """Return the changes that turn ``before`` into ``after``. None when nothing changed."""
-    # Insertions and removals do not change the order of the others. Only a true move does, and it
-    # has no step of its own.
+    # Inserting and removing rows does not change the order of the others. A move does, and
+    # ``Delta`` has no field for moves.
     kept = [key for key in after if key in before]
     if kept != [key for key in before if key in after]:
         return Delta(rows=list(after.items()))
@@ -75,16 +77,19 @@ def _changed_cells(before: Cells, after: Cells) -> dict[str, PanelCell]:
 
 
 class PanelFeed:
-    """Feeds the pages that show one panel: a snapshot for one that asks, then numbered changes.
+    """Makes the messages for the pages of one panel: a snapshot on request, then numbered changes.
 
-    Every message carries ``seq``. A page that misses a number asks for a snapshot. So it is right
-    again after a lost message.
+    Every message has a number ``seq``. A page that misses a number asks for a snapshot, so it is
+    correct again after a lost message.
     """
 
     def __init__(
         self, columns: Mapping[str, Sequence[PanelColumn]], views: Sequence[str] = ()
     ) -> None:
-        """``columns`` are those of each table, ``views`` the names of the other parts."""
+        """Begin with an empty panel of these tables and other parts.
+
+        ``columns`` are the columns of each table. ``views`` are the names of the other parts.
+        """
         self.columns = columns
         self._shown: dict[str, dict[str, Cells]] = {name: {} for name in columns}
         self._views: dict[str, View] = {name: {} for name in views}
@@ -92,11 +97,11 @@ class PanelFeed:
         self._seq = 0
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the whole state as of the last ``changes``, under its ``seq``."""
+        """Return the whole state after the last call of ``changes``, with its ``seq``."""
         return {
             "kind": "snapshot",
-            # The number of the last change, and not a new one: other pages with this panel see the
-            # snapshot as well, and must not believe that they missed a change.
+            # This is the number of the last change, not a new one. Other pages with this panel get
+            # the snapshot as well, and must not conclude that they missed a change.
             "seq": self._seq,
             "header": dict(self._header),
             "tables": {
@@ -115,7 +120,10 @@ class PanelFeed:
         tables: Mapping[str, Rows],
         views: Mapping[str, Mapping[str, object]] | None = None,
     ) -> dict[str, Any] | None:
-        """Return the message that brings every page to this state. None when nothing changed."""
+        """Return the message that brings every page to this state.
+
+        None when nothing has changed.
+        """
         changed_header = _new(self._header, header)
         deltas = {
             name: delta
@@ -129,7 +137,7 @@ class PanelFeed:
         }
         if not changed_header and not deltas and not changed_views:
             return None
-        # A message without a change has no number, so pages that compare numbers see no gap.
+        # The number grows only with a message, so that pages see no gap in the numbers.
         self._seq += 1
         self._header.update(changed_header)
         for name, new in changed_views.items():
@@ -147,5 +155,5 @@ class PanelFeed:
 
 
 def _new(before: Mapping[str, object], after: Mapping[str, object]) -> View:
-    """Return the values of ``after`` that ``before`` lacks or has otherwise."""
+    """Return those values of ``after`` that are new or differ from ``before``."""
     return {key: value for key, value in after.items() if key not in before or before[key] != value}

@@ -1,4 +1,4 @@
-"""The table of stocks: what is watched, what is held, and what each holding is worth. Won."""
+"""The table of stocks that are watched or held, with the value of each holding. Won."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 STOCK = 17
-"""Letters for a code and a Korean name; a syllable takes two of them."""
+"""Width of a code with a Korean name, in letters. A Korean syllable counts as two."""
 
 
 class StockView(msgspec.Struct, frozen=True):
@@ -33,36 +33,36 @@ class StockView(msgspec.Struct, frozen=True):
     code: str
     name: str
     last: int | None
-    """The newest price. None: not known today."""
+    """The newest price. None: no price of today is known."""
     base: int | None
     """The base price of the day. None: not known."""
     quantity: int
     """Shares that the account holds."""
     average: float | None
-    """What a held share cost. None: nothing is held."""
+    """The average cost of a held share. None: no share is held."""
     realised: int
     """Realised profit after cost."""
 
     @property
     def change(self) -> int | None:
-        """Change from the base price; None when it is not known."""
+        """Change of the price from the base price. None when one of them is not known."""
         return None if self.last is None or self.base is None else self.last - self.base
 
     @property
     def value(self) -> int | None:
-        """Value of the holding; None without one, or without a price."""
+        """Value of the holding. None without a holding, or without a price."""
         return self.last * self.quantity if self.quantity and self.last is not None else None
 
     @property
     def unrealised(self) -> int | None:
-        """Profit of the holding before cost; None without one, or without a price."""
+        """Profit of the holding before cost. None without a holding, or without a price."""
         if self.value is None or self.average is None:
             return None
         return self.value - round(self.average * self.quantity)
 
     @property
     def text(self) -> str:
-        """Code and name; the code alone when no name is known."""
+        """Code and name. Only the code when the name is not known."""
         return self.code if self.name == self.code else f"{self.code} {self.name}"
 
 
@@ -94,7 +94,7 @@ COLUMNS: tuple[Shown[StockView], ...] = (
 
 
 def stock_table(stocks: Callable[[], Iterable[StockView]]) -> PanelTable[StockView]:
-    """Return the table of the stocks that are held, traded or watched."""
+    """Return the table of stocks that are held, traded or watched."""
     return PanelTable(
         title="Stocks",
         empty="none yet: choose one in the ticket, or write %kis quote CODE",
@@ -109,7 +109,7 @@ def stock_table(stocks: Callable[[], Iterable[StockView]]) -> PanelTable[StockVi
 
 
 def stock_views(session: Session) -> list[StockView]:
-    """Return the stocks of a session: those of the account first, then those that are watched."""
+    """Return the stocks of a session: first those of the account, then those only watched."""
     positions = session.book.positions
     codes = dict.fromkeys((*positions, *session.watched))
     return [_view(session, code) for code in codes]

@@ -16,7 +16,7 @@ _SIDES: dict[int, Tone] = {1: "up", -1: "down"}
 
 
 def tape_view(session: Session, code: str) -> dict[str, object]:
-    """Return the newest trades, newest first: time, price, shares, venue, with their tones."""
+    """Return the newest trades, newest first: time, price, shares and venue, with their tones."""
     if not code:
         return {"trades": [], "title": "Trades"}
     data, (base, _) = session.data, base_and_last(session, code)

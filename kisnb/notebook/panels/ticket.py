@@ -1,15 +1,15 @@
-"""The order ticket of a session: its fields, what they mean, and the two steps to an order.
+"""The order ticket of a session: its fields, their meaning, and the two steps to an order.
 
-    fields ── every key ──► the order in words, its cost, where it would go, what speaks against it
+    fields ── every key ──► the order in words, its cost, its venue, and what forbids it
       │
       │  review
       ▼
     question, with an id ── confirm (this id, once) ──► the order is sent as the question says it
       │
-      └─ any change of a field, another review, or QUESTION_SECONDS take the question away
+      └─ any change of a field, another review, or QUESTION_SECONDS remove the question
 
-Each confirmed question is one order: a click that arrives twice finds its question gone. No cell
-waits meanwhile. All panels of a session show the same ticket.
+Each confirmed question is one order: a click that arrives twice finds no question the second time.
+No cell has to wait meanwhile. All panels of a session show the same ticket.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from kisnb.session.session import Session
 
 QUESTION_SECONDS = 30.0
-"""Wall time after which a question is taken away: the price may be another one by then."""
+"""Wall time after which a question is removed, because the price may have changed."""
 ASK_AFTER = 0.3
-"""Seconds of rest in the fields after which the desk is asked for the venues."""
+"""Seconds without a change of a field after which the desk is asked for the venues."""
 FOUND = 8
-"""Stocks that a search shows."""
+"""Number of stocks that a search shows."""
 _USUAL_KINDS = (OrderKind.LIMIT, OrderKind.MARKET)
 
 
@@ -59,20 +59,23 @@ class Question(NamedTuple):
     id: str
     order: TypedOrder
     exit: ExitOptions | None
-    """The exit that is set once the order is sent. None: none."""
+    """The exit to set once the order is sent. None: no exit."""
     text: str
 
 
 class OrderTicket:
-    """The ticket of one session. It belongs to the notebook's loop."""
+    """The ticket of one session. Used in the notebook's loop only."""
 
     def __init__(self, session: Session, changed: Callable[[], None]) -> None:
-        """``changed`` draws the panels that show it."""
+        """Begin with empty fields. ``changed`` redraws the panels that show the ticket."""
         self.fields = TicketFields()
         self._session = session
         self._changed = changed
         self._revision = 0
-        """Counts the changes of fields that did not come from a page: pages write those."""
+        """Number of changes of fields that did not come from a page.
+
+        Pages write these into their fields.
+        """
         self._question: Question | None = None
         self._result: list[str] = ["", ""]
         self._evidence: Evidence | None = None
@@ -83,13 +86,13 @@ class OrderTicket:
 
     @property
     def code(self) -> str:
-        """The code of the chosen stock; empty for none."""
+        """The code of the chosen stock. Empty: none is chosen."""
         return self.fields.code
 
     # what a page sends
 
     def receive(self, content: dict[str, Any]) -> None:
-        """Do what a page asked for. A message of another form does nothing."""
+        """Carry out a page's message. A message of another form does nothing."""
         match content:
             case {"set": dict(typed)}:
                 self._set(typed)
@@ -110,7 +113,7 @@ class OrderTicket:
         self._changed()
 
     def choose(self, code: str) -> None:
-        """Show a stock. Its price field starts at the newest price."""
+        """Choose a stock. The price field begins with the newest price."""
         spelt = chosen(self._session, code)
         if not spelt or spelt == self.code:
             if spelt:
@@ -123,7 +126,7 @@ class OrderTicket:
         )
 
     def take_price(self, code: str, price: str) -> None:
-        """Take a price that a person clicked in the depth."""
+        """Write the price that a person clicked in the depth into the price field."""
         self.choose(code)
         kind = self.fields.kind if OrderKind(self.fields.kind).priced else str(OrderKind.LIMIT)
         self._write(price=price, kind=kind)
@@ -143,12 +146,13 @@ class OrderTicket:
         self._change(msgspec.structs.replace(self.fields, **known))
 
     def _write(self, **texts: str) -> None:
-        """Change fields that pages have to write."""
+        """Change fields, and let the pages write the new texts too."""
         self._revision += 1
         self._change(msgspec.structs.replace(self.fields, **texts))
 
     def _change(self, fields: TicketFields) -> None:
-        # A question says what was typed when it was asked. Another text is another order.
+        # A question is about the fields as they were when it was asked. Changed fields mean another
+        # order.
         if fields != self.fields:
             self._drop_question()
         self.fields = fields
@@ -169,10 +173,13 @@ class OrderTicket:
         if most:
             self._write(quantity=number(most), unit="shares")
 
-    # what it means
+    # the meaning of the fields
 
     def _possible(self) -> int | None:
-        """Return the most shares that can be ordered at the price in the field."""
+        """Return the most shares that can be ordered at the price in the field.
+
+        None when this is not known.
+        """
         fields, estimates = self.fields, self._session.estimates
         if not fields.code:
             return None
@@ -193,7 +200,7 @@ class OrderTicket:
 
     async def _compare(self, order: TypedOrder) -> None:
         evidence = await self._session.preview(order)
-        # A slower reply to an older question would show another order's costs.
+        # A late reply about an earlier order would show the wrong costs, so it is dropped.
         if self._asked == order:
             self._evidence = evidence
 
@@ -238,13 +245,14 @@ class OrderTicket:
         )
 
     def _standing_exit(self, code: str) -> str:
-        """Return the conditions of the exit that stands for a stock; empty without one."""
+        """Return the conditions of the exit that is set for a stock. Empty when there is none."""
         views = self._session.exits.views()
         return next((v.conditions for v in views if v.code == code and not v.agent), "")
 
     def _confirm(self, identity: str) -> None:
         question = self._question
-        # Once: a second click, or the click of another browser, finds no question.
+        # The question is removed first, so that a second click, or a click in another browser,
+        # finds none.
         if question is None or question.id != identity:
             return
         self._drop_question()
@@ -262,7 +270,7 @@ class OrderTicket:
                 self._result = ["bad", f"The order is sent, but its exit is not set: {error}"]
 
     _watch: Order | None = None
-    """The order that was sent last: the ticket shows what becomes of it."""
+    """The order that was sent last. The ticket shows its outcome."""
 
     async def _arm(self, typed: dict[str, Any]) -> None:
         minutes = minutes_of(typed.get("minutes"), "minutes")
@@ -279,7 +287,7 @@ class OrderTicket:
     async def _carry_out(self, action: Any) -> None:
         try:
             await action
-        # No cell shows an error of a click, so the ticket has to.
+        # An error of a click appears below no cell, so the ticket shows it.
         except KisnbError as error:
             self._watch = None
             self._result = ["bad", f"{self._session.status.clock_text()} {error}"]
@@ -288,7 +296,7 @@ class OrderTicket:
     # what the pages draw
 
     def view(self) -> dict[str, object]:
-        """Return the ticket as the pages draw it."""
+        """Return the ticket as values for the pages."""
         session, fields = self._session, self.fields
         order, problem = self._order()
         question = self._question
@@ -316,7 +324,10 @@ class OrderTicket:
         }
 
     def _order(self) -> tuple[TypedOrder | None, str]:
-        """Return the order of the fields, or what is missing. An empty ticket has no problem."""
+        """Return the order that the fields mean, or what is missing.
+
+        An empty ticket has no problem.
+        """
         try:
             return read_ticket(self._session, self.fields), ""
         except BadInput as error:
@@ -331,7 +342,7 @@ class OrderTicket:
         return [[item.code, item.name, str(item.board)] for item in found]
 
     def _stock(self) -> list[str]:
-        """Return code and name, price with change, and the tone of the change."""
+        """Return code and name, the price with its change, and the tone of the change."""
         if not self.code:
             return ["", "", ""]
         last, change, tone = price_line(self._session, self.code)
@@ -409,7 +420,7 @@ class OrderTicket:
 
 
 def venue_sentence(row: WhatIf) -> str:
-    """Return what an order would cost at one venue, in words. Won and shares."""
+    """Return in words the cost of an order at one venue. Won and shares."""
     if row.why_not:
         return row.why_not
     if row.cost is None:

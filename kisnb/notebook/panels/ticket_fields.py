@@ -1,4 +1,4 @@
-"""The fields of the order ticket, and the order and the exit that their contents mean."""
+"""The fields of the order ticket, and the order and the exit that they mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class TicketFields(msgspec.Struct, frozen=True):
-    """The texts of the fields as a person typed them. The order is read from them each time."""
+    """The texts of the fields as a person typed them.
+
+    The order is read from them whenever it is needed.
+    """
 
     code: str = ""
     """The code of the chosen stock. Empty: none is chosen."""
@@ -25,24 +28,24 @@ class TicketFields(msgspec.Struct, frozen=True):
     side: str = "buy"
     quantity: str = ""
     unit: str = "shares"
-    """``shares``, or ``won``: the quantity is then as many shares as the won pay."""
+    """The unit of the quantity: ``shares``, or ``won`` for as many shares as the amount buys."""
     price: str = ""
     kind: str = "limit"
     venue: str = ""
-    """Empty: the router chooses."""
+    """The venue. Empty: the router chooses."""
     stop: str = ""
-    """Stop and take of the exit: a percentage, or a price in won. Empty: none."""
+    """``stop`` and ``take`` of the exit: a percentage, or a price in won. Empty: none."""
     take: str = ""
     trail: str = ""
 
     @property
     def has_exit(self) -> bool:
-        """True when an exit is to be set with the order."""
+        """True for a buy when one of the exit's fields has a text."""
         return bool(self.side == Side.BUY and (self.stop or self.take or self.trail))
 
 
 NAMES = frozenset(TicketFields.__struct_fields__) - {"code"}
-"""The fields that the page may set. A stock is chosen, and not typed."""
+"""The fields that a page may set. ``code`` is not among them: a stock is chosen, and not typed."""
 
 
 def read_ticket(session: Session, fields: TicketFields) -> TypedOrder:
@@ -82,13 +85,13 @@ def read_exit(fields: TicketFields) -> ExitOptions:
         text = str(getattr(fields, name)).strip()
         if text:
             options[name] = text if text.endswith("%") else won_of(text, f"the {name}")
-    # Read once here, so that a wrong condition is named before the order is sent.
+    # The conditions are checked here, so that a wrong one is named before the order is sent.
     read_protection("ticket", "", fields.code, options)
     return options
 
 
 def chosen(session: Session, code: str) -> str:
-    """Return a code as KIS spells it; empty for one that is not listed."""
+    """Return a code as KIS spells it. Empty for a code that is not listed."""
     try:
         return session.universe.spell(code)
     except UnknownInstrument:

@@ -1,4 +1,4 @@
-"""Reads what a person typed into a field of a panel. Each field that is wrong gets a sentence."""
+"""Reads the texts that a person types into a panel. Each wrong text gets an error sentence."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from kisnb.values import SHARES, WON, narrow, whole_text
 
 
 def won_of(text: object, what: str) -> int:
-    """Return the won that a text is: ``"71,000"``, ``"71000원"``. Raises BadInput."""
+    """Return an amount of won from a text: ``"71,000"``, ``"71000원"``. Raises BadInput."""
     return _whole(text, what, WON, "won", 1)
 
 
 def shares_of(text: object, what: str) -> int:
-    """Return the shares that a text is: ``"1,000"``, ``"10주"``. Raises BadInput."""
+    """Return a number of shares from a text such as ``"1,000"`` or ``"10주"``. Raises BadInput."""
     return _whole(text, what, SHARES, "shares", 1)
 
 

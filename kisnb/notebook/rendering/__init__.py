@@ -1,1 +1,1 @@
-"""Outputs of values in a notebook: text, HTML, tables, error groups."""
+"""Outputs of values in a notebook: text, HTML, tables, and groups of errors."""

@@ -1,7 +1,7 @@
 """The outputs of quotes, depth, orders, order books, accounts, agents and sessions in a notebook.
 
-Each look is a function without effect that returns text and HTML. ``Looks`` registers them with
-IPython's display formatter, and removes them.
+Each output is made by a *look*, a function without effect that returns text and HTML. ``Looks``
+registers them with IPython's display formatter, and removes them.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ if TYPE_CHECKING:
 Bundle: TypeAlias = dict[str, str]
 """An output by MIME type."""
 Look: TypeAlias = Callable[[Any, Mode | None], Bundle]
-"""Returns the output of a value under a mode. None: no session is open."""
+"""Returns the output of a value. Its second argument is the mode; None: no session is open."""
 
 
 def quote_text(q: Quote) -> str:
-    """Return two lines: price and change, then the day."""
+    """Return a quote as two lines: first price and change, then the figures of the day."""
     return f"{q.code} {q.name}  {_price_line(q)}\n{_day_line(q)}"
 
 
 def quote_html(q: Quote) -> Markup:
-    """Return the body of a quote's card."""
+    """Return the content of a quote's card."""
     return Markup('<b>{}</b>  {}<div style="opacity:.75">{}</div>').format(
         f"{q.code} {q.name}", coloured(_price_line(q), tone_of(q.change)), _day_line(q)
     )
 
 
 def _price_line(q: Quote) -> str:
-    # An arrow and a sign: colour alone says nothing to a person who does not see red, and nothing
-    # in a terminal.
+    # The change has an arrow and a sign, because some people do not see red, and a terminal has no
+    # colour.
     change = f"{_arrow(q.change)} {number(abs(q.change))} ({signed(q.change_pct, 2)} %)"
     return (
         f"{number(q.price)}  {change}  {q.venue} {clock_text(q.t)}{'  halted' if q.halted else ''}"
@@ -72,7 +72,7 @@ def _price_line(q: Quote) -> str:
 
 
 def _day_line(q: Quote) -> str:
-    # KIS writes 0 for a limit price that does not exist.
+    # KIS gives 0 for a limit price that does not exist.
     limits = f"limits {number(q.lower)} to {number(q.upper)}" if q.upper else "no limit prices"
     return (
         f"open {number(q.open)}  high {number(q.high)}  low {number(q.low)}"
@@ -128,7 +128,7 @@ def _look_book(book: OrderBook, mode: Mode | None) -> Bundle:
     title = f"{book.name}: {len(orders)} orders, {len(book.open_orders)} open"
     older = len(orders) - MOST_ORDERS
     if older > 0:
-        # An open order is shown however old it is: a person may want to cancel it.
+        # An open order is shown, however old it is, because a person may want to cancel it.
         kept = [o for i, o in enumerate(orders) if i >= older or o.is_open]
         hidden = len(orders) - len(kept)
         title += f"; {hidden} older ended ones are not shown, frame() has all"
@@ -154,15 +154,15 @@ def _look_account(account: Account, mode: Mode | None) -> Bundle:
         f"cash {number(account.cash)} (D+2 {number(account.cash_d2)})"
         f"  orderable {number(account.orderable)} won"
     )
-    # Holdings come in pages from KIS. A page that fails, or a row that cannot be read, makes a list
-    # that looks whole.
+    # Holdings come in pages from KIS. If a page fails, or a row cannot be read, the list would look
+    # complete. So a line says that it is not.
     missing = "; ".join(account.bad) or "KIS did not send all pages"
     partial = "" if account.complete else f"  incomplete: {missing}"
     return _table(mode, cash + partial, holding_columns.IN_OUTPUT, account.holdings)
 
 
 def _look_roster(agents: Roster, mode: Mode | None) -> Bundle:
-    # Those of other sessions and those that are lost are counted too: each has a row.
+    # Agents of other sessions and lost agents are counted too, because each has a row.
     views = list(agents)
     title = "; ".join(
         part for part in (f"{len(views)} agents", agents.unassigned, agents.trading.halted) if part
@@ -185,7 +185,7 @@ def _look_frame(frame: pl.DataFrame, mode: Mode | None) -> Bundle:
 
 
 def _look_moment(moment: Moment, mode: Mode | None) -> Bundle:
-    # The depth of one stock fits below. Of several it would be a wall of numbers.
+    # The depth is shown only for one stock. For several it would be too many numbers.
     code, title = moment.codes[0] if len(moment.codes) == 1 else None, moment.text
     try:
         depth = None if code is None else moment.depth(code)
@@ -234,7 +234,7 @@ def _arrow(change: int) -> str:
 
 
 MOST_ORDERS = 50
-"""Newest orders that the output of an order book shows. A back-test has thousands."""
+"""The output of an order book shows this number of newest orders. A back-test has thousands."""
 LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.events.market", "Quote"): _look_quote,
     ("kisnb.events.market", "Depth"): _look_depth,
@@ -251,16 +251,16 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("kisnb.session.session", "Session"): _look_session,
     ("polars.dataframe.frame", "DataFrame"): _look_frame,
 }
-"""The looks by module and class. The names are texts, so that nothing is imported for them."""
+"""The looks by module and class. The names are texts, so that no module is imported for them."""
 DATED = ("Quote", "Depth", "Fill", "Evidence", "Moment", "AgentSnapshot")
 """Classes whose values carry their own time.
 
-All other values are shown as they are known now, with a line above them while they are in doubt.
+Other values are shown as they are known now. A line above them says when they are in doubt.
 """
 
 
 class Looks:
-    """Registers looks, the functions that make outputs, with one shell.
+    """Registers the looks with one shell.
 
     Each output shows the mode of the open session. A line above it says when its values are in
     doubt. A value of a type that is not ours, such as a polars DataFrame, keeps its usual output
@@ -275,10 +275,11 @@ class Looks:
         is_ours: Callable[[object], bool],
         movable: Callable[[Order], bool],
     ) -> None:
-        """``mode`` gives the mode of the open session.
+        """Prepare the looks of one shell. ``mode`` returns the mode of the open session.
 
-        ``doubt`` gives the reason why values may not hold any more; empty without one. ``is_ours``
-        says whether a value came from the desk, ``movable`` whether an order could be revised now.
+        ``doubt`` returns the reason why values may be wrong now; empty without one. ``is_ours``
+        returns whether a value came from the desk, ``movable`` whether an order could be revised
+        now.
         """
         assert shell.display_formatter is not None
         self._formatter = shell.display_formatter.mimebundle_formatter
@@ -292,16 +293,16 @@ class Looks:
         """Register all looks with the shell."""
         for (module, name), look in LOOKS.items():
             self._formatter.for_type_by_name(module, name, self._shown(look))
-        # Registered once more, over the row of LOOKS: this look also knows whether the order can be
-        # revised now.
+        # This replaces the order's look in LOOKS: it also knows whether the order can be revised
+        # now.
         self._formatter.for_type_by_name("kisnb.orders", "Order", self._shown(self._look_order))
-        # IPython has its own printer for lists, which goes before our bundle.
+        # IPython has its own printer for lists, which comes before our bundle.
         self._plain.for_type_by_name("kisnb.orders", "Orders", self._print_orders)
 
     def remove(self) -> None:
         """Remove all looks from the shell."""
-        # IPython keeps a type under its name until the first value of it is shown. `pop` takes it
-        # away in both forms.
+        # IPython keeps a type by its name until its first value is shown, and then by the type.
+        # `pop` removes both forms.
         self._plain.pop("kisnb.orders.Orders", None)
         for module, name in LOOKS:
             self._formatter.pop(f"{module}.{name}", None)
@@ -316,20 +317,20 @@ class Looks:
         # IPython passes include and exclude by name to every function that makes a bundle.
         def show(value: object, **_: object) -> Bundle:
             ours = type(value).__module__.startswith("kisnb.") or self._is_ours(value)
-            # An empty bundle lets IPython go on with its usual look.
+            # An empty bundle lets IPython use its usual output.
             return self._look(look, value) if ours else {}
 
         return show
 
     def _look(self, look: Look, value: object) -> Bundle:
         bundle, mode = look(value, self._mode()), self._mode()
-        # A quote of 09:10 stays a quote of 09:10, whatever became of the link since.
+        # A quote of 09:10 stays correct for 09:10, whatever has happened to the link since.
         doubt = "" if type(value).__name__ in DATED else self._doubt()
         return doubted(bundle, mode, doubt) if doubt else bundle
 
 
 def doubted(known: Bundle, mode: Mode | None, doubt: str) -> Bundle:
-    """Return the output ``known`` with a line above it: the reason why it may not hold any more."""
+    """Return the output ``known`` with a line above it: the reason why it may be wrong now."""
     bar = Markup('<div style="{}">{}{}</div>').format(UNSURE, badge_html(mode), doubt)
     text = f"{badge_text(mode)}{doubt}\n{known['text/plain']}"
     return bundle(text, bar + trusted(known["text/html"]))

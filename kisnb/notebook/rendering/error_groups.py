@@ -1,8 +1,8 @@
-"""Errors of several tasks at once: one line each, and the orders of the cell that live on.
+"""Errors of several tasks at once: one line for each, and the cell's orders that are still open.
 
 ``asyncio.TaskGroup`` raises them as one group, which IPython shows as nested tracebacks. When every
-error of a group is kisnb's own, or renders itself, each becomes one line. Any other group keeps its
-traceback.
+error of a group is kisnb's own, or has its own output, each becomes one line. Any other group keeps
+its traceback.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ class ErrorGroups:
     """Shows groups of errors in one shell, unless another extension does so already."""
 
     def __init__(self, shell: InteractiveShell, live_orders: Callable[[], Sequence[Order]]) -> None:
-        """``live_orders`` gives the orders of the running cell that are open or have fills."""
+        """Prepare.
+
+        ``live_orders`` returns the running cell's orders that are open or have fills.
+        """
         self._shell: Any = shell
         self._live_orders = live_orders
         self._added = False
 
     def add(self) -> None:
         """Begin to show groups of errors."""
-        # IPython has one handler for custom exceptions. One that another extension has set stays.
+        # IPython has one handler for custom exceptions. If another extension has set it, it stays.
         if not self._shell.custom_exceptions:
             self._shell.set_custom_exc((BaseExceptionGroup,), self._show)
             self._added = True
@@ -46,8 +49,8 @@ class ErrorGroups:
         tb_offset: int | None = None,
     ) -> list[str]:  # fmt: skip
         lines = group_lines(group)
-        # One error with a bug of the person's own needs its traceback, and IPython shows a group
-        # only as a whole.
+        # An error in a person's own code needs its traceback, and IPython shows a group only as a
+        # whole.
         if lines is None:
             shell.showtraceback((kind, group, trace), tb_offset=tb_offset)
             return []
@@ -65,7 +68,7 @@ class ErrorGroups:
 def group_lines(group: BaseException) -> list[str] | None:
     """Return the lines of all errors of a group. None when one of them needs its traceback."""
     lines = []
-    # A group may hold groups: a TaskGroup inside a TaskGroup.
+    # A group may contain groups: a TaskGroup inside a TaskGroup.
     for error in _leaves(group):
         render = getattr(error, "_render_traceback_", None)
         if render is None:

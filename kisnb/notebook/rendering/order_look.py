@@ -30,8 +30,8 @@ _STYLES: dict[Tone, str] = {
 def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[str, str]:
     """Return an order as text and HTML: its state and time, the reason, and the next step.
 
-    The HTML unfolds into the order's whole story. ``movable`` says that the order could be revised
-    now.
+    The HTML can be opened to show everything that happened to the order. ``movable`` says whether
+    the order could be revised now.
     """
     what, stands = owned_order(o), standing(o)
     lines = [f"why   {reason}" for reason in [why(o)] if reason] + [
@@ -47,7 +47,8 @@ def order_look(o: Order, mode: Mode | None, *, movable: bool = False) -> dict[st
 def _stands_html(o: Order, stands: str) -> Markup:
     state = str(o.state)
     style = _STYLES.get(state_tone(o), "")
-    # `stands` begins with the state. It is cut off, so that the state is shown once, in its colour.
+    # `stands` begins with the state. That part is cut off, so that the state is shown once, in its
+    # colour.
     return Markup('<b style="{}">{}</b>{}').format(style, state, stands.removeprefix(state))
 
 

@@ -1,8 +1,9 @@
-"""The desk keeps a record of each agent, so that an agent that ended with its kernel can go on.
+"""Sends the desk a record of each agent, so that an agent can go on after its kernel ended.
 
-An agent whose session closed, crashed or was restarted has a record that says that it ran, and no
-lease. ``%kis agents`` shows it, and ``restore`` starts it again with its parameters and the values
-of its ``keep`` fields. Its shares were its own all the time, because its order book is the desk's.
+The record says that the agent ran. When its session closed, crashed or was restarted, the record is
+still there, and no session has the agent's lease. ``%kis agents`` shows such an agent, and
+``restore`` starts it again with its parameters and the values of its ``keep`` fields. The agent has
+kept its shares, because the desk has its order book.
 """
 
 from __future__ import annotations
@@ -26,61 +27,70 @@ from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 
 KEEPS_EVERY: Ns = 5 * SECOND
-"""A change of the ``keep`` fields alone is journaled at most this often."""
+"""Shortest time between two records of an agent that differ only in their ``keep`` fields."""
 _RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
 class AgentRecords:
-    """Keeps the desk's records of agents up to date, and makes agents from records."""
+    """Sends the records of agents to the desk when they change, and makes agents from records."""
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self._link = link
         self._state = state
         self._given: dict[str, AgentRecord] = {}
-        """The record of each agent that the desk got last."""
+        """The record of each agent that was sent to the desk last."""
         self._noted: dict[str, Ns] = {}
-        """When it got them."""
+        """The moment when the last record of each agent was sent."""
         self._late: dict[str, AgentRunner] = {}
-        """Agents whose newest record it has not got yet."""
+        """Agents whose newest ``keep`` fields were not sent yet: ``note_late`` sends them."""
 
     def note(self, runner: AgentRunner) -> None:
-        """Send the desk the record of an agent if the record has changed. Raises BadInput."""
+        """Send the record of an agent to the desk if the record has changed. Raises BadInput.
+
+        If only the ``keep`` fields have changed, at most one record in ``KEEPS_EVERY`` is sent. A
+        change that comes sooner waits for ``note_late``.
+        """
         if runner.state is AgentState.READY:
             return
         record, given = record_of(runner), self._given.get(runner.id)
         if given == record:
             return
         now = self._state.now
-        # An agent may change what it keeps at each trade, and each row syncs the disk.
+        # An agent may change its ``keep`` fields at each trade, and the desk syncs the disk for
+        # each row.
         is_new = now < self._noted.get(runner.id, 0) + KEEPS_EVERY
         if given is not None and is_new and replace(given, kept=record.kept) == record:
             self._late[runner.id] = runner
             return
         self._given[runner.id], self._noted[runner.id] = record, now
         self._late.pop(runner.id, None)
-        # The next desk has the record from the journal. A change meanwhile is given with the next.
+        # The next desk reads the record from the journal. A change that this desk did not get is
+        # sent with the agent's next record.
         with suppress(DeskLost):
             self._link.submit([NoteAgent(record)])
 
     def note_late(self, *, at_once: bool = False) -> None:
-        """Give the desk the records that were not given because the last one was too new."""
+        """Send the records that ``note`` kept back, once ``KEEPS_EVERY`` has passed.
+
+        ``at_once`` sends them without regard to the time, for a session that closes.
+        """
         if not self._late:
             return
         for runner in list(self._late.values()):
             if at_once:
                 self._noted.pop(runner.id, None)
-            # What cannot be kept was refused when it was noted first.
+            # ``note`` raised for a field that cannot be kept when it was called first.
             with suppress(BadInput):
                 self.note(runner)
 
     def begin_anew(self, runner: AgentRunner) -> None:
-        """Let the desk archive what it knows of an earlier life of an agent. Raises BadInput."""
+        """Let the desk archive an agent's old record and begin a new one. Raises BadInput."""
         if runner.id in self._state.desk.agents:
             with suppress(DeskLost):
                 self._link.submit([NoteAgent(record_of(runner), fresh=True)])
 
     def take_up(self, agent: Agent, agent_id: str) -> None:
-        """Set the ``keep`` fields of an agent to the values that the desk recorded for this id."""
+        """Set the ``keep`` fields of an agent to the values in the desk's record of this id."""
         noted = self._state.desk.agents.get(agent_id)
         if noted is None:
             return
@@ -89,7 +99,7 @@ class AgentRecords:
                 setattr(agent, name, value)
 
     def archived(self, agent_id: str) -> list[AgentArchived]:
-        """Return what an agent kept before each fresh start, oldest first."""
+        """Return the records of an agent that fresh starts have archived, oldest first."""
         return [row for row in self._state.desk.archived if row.record.agent == agent_id]
 
     @property
@@ -107,14 +117,18 @@ class AgentRecords:
         return "" if noted is None else noted.record.kind
 
     def schedule_of(self, agent_id: str) -> AgentSchedule | None:
-        """Return the schedule that the desk noted of an agent; None for none."""
+        """Return the schedule in the desk's record of an agent.
+
+        None without a schedule or a record.
+        """
         noted = self._state.desk.agents.get(agent_id)
         return None if noted is None else schedule_of(noted.record)
 
     def remade(self, agent_id: str, kind: type[Agent] | None) -> Agent:
-        """Return a new agent, made from the record of this id. Raises BadInput.
+        """Return a new agent, made from the desk's record of this id. Raises BadInput.
 
-        ``kind`` is its class. None: the class is imported from the module that the record names.
+        ``kind`` is the agent's class. None: the class is imported from the module that the record
+        names.
         """
         noted = self._state.desk.agents.get(agent_id)
         if noted is None:

@@ -1,8 +1,8 @@
 """One agent at a moment: state, parameters, order book, decisions, and why it does nothing.
 
-It is made of the rows of the desk's journal, so it is the same for an agent of this session, of
-another one, and of a past moment. What only a running agent knows is added for agents of this
-session.
+A snapshot is made of the journal's rows up to that moment. So it can show an agent of this session,
+of another session, or of a past moment. For an agent of this session the snapshot adds what only
+the running agent knows (``Running``).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from kisnb.trading.order_books.order_book import OrderBook
 from kisnb.trading.state import State
 
 NEWEST = 5
-"""Decisions and orders that a snapshot shows."""
+"""The number of decisions, and of orders, that a snapshot shows."""
 
 
 class Running(msgspec.Struct, frozen=True):
     """Facts of an agent that only its own session knows."""
 
     state: str
-    """The state now; the record's may be of another session."""
+    """The state now. The state in the desk's record may come from an earlier session."""
     note: str = ""
     seen: Ns = 0
-    """When the newest price of its stock that the agent has seen was received. 0: none."""
+    """The time of receipt of the newest price that the agent has seen of its stock. 0: none."""
     newest: DecisionMade | None = None
-    """Its newest decision, with the repetitions so far."""
+    """Its newest decision, with the count of its repetitions up to now."""
     slow: tuple[str, ...] = ()
     """Handlers that took long, in words."""
 
@@ -62,11 +62,11 @@ class AgentSnapshot(msgspec.Struct, frozen=True):
     slow: tuple[str, ...]
     """Handlers that took long, in words."""
     idle: tuple[str, ...]
-    """Why it does nothing, the strongest reason first."""
+    """The reasons why it does nothing, the strongest first."""
 
     @property
     def text(self) -> str:
-        """The snapshot in lines."""
+        """The snapshot as text of several lines."""
         named = f"{self.id} ({self.name})" if self.name and self.name != self.id else self.id
         state = self.state or "not known"
         held = ", ".join(f"{p.qty:,} {p.code}" for p in self.book.positions.values() if p.qty)
@@ -93,9 +93,10 @@ class AgentSnapshot(msgspec.Struct, frozen=True):
 def snapshot_at(
     t: Ns, state: State, agent_id: str, schedule: str = "", running: Running | None = None
 ) -> AgentSnapshot:
-    """Return the snapshot of an agent as the rows of a journal up to ``t`` tell it.
+    """Return the snapshot of an agent at ``t``, made of ``state``, which has the rows up to ``t``.
 
-    ``running`` is what the agent's own session knows. None: the agent runs elsewhere or ran then.
+    ``running`` is what only the agent's own session knows. It is None when the agent does not run
+    in this session, and for a past moment.
     """
     noted = state.agents.get(agent_id)
     record = None if noted is None else noted.record

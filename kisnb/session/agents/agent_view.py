@@ -55,7 +55,7 @@ class AgentView(msgspec.Struct, frozen=True):
 def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
     """Return the view of an agent of this session."""
     agent = runner.agent
-    # A person's agent may note any value. Panels and tables take text.
+    # An agent may set any value as its note. Panels and tables show text.
     note = agent.note if isinstance(agent.note, str) else shown(agent.note)
     if runner.error:
         note = (
@@ -68,7 +68,7 @@ def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
 
 
 def view_elsewhere(agent_id: str, state: SessionState) -> AgentView:
-    """Return the view of an agent that runs in another session of the desk."""
+    """Return the view of an agent that runs in another session of the same desk."""
     # Here only the id is known of it. An id that nobody chose is its class and its stock.
     name, _, code = agent_id.rpartition("-")
     codes = state.books.of(agent_id).positions or [code]

@@ -22,11 +22,11 @@ from kisnb.trading.ports.commands import Command, ReleaseAgent, ReviseOrder, Sub
 
 
 class AgentWork:
-    """Hands the commands of agents to the desk, and keeps the tasks that their handlers await."""
+    """Sends agents' commands to the desk, and keeps the tasks in which their handlers wait."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace, changes: Changes) -> None:
         self.drop: Callable[[CommandDropped], None]
-        """Applies and delivers the fact that a command was not handed to any desk."""
+        """Called with the fact that no desk got a command. It delivers that fact to the agent."""
         self._link = link
         self._state = state
         self._pace = pace
@@ -35,7 +35,7 @@ class AgentWork:
         self._started_in: dict[str, contextvars.Context] = {}
         """The context of each agent's start. Text printed in it appears below that cell."""
         self._announced: set[str] = set()
-        """Agents that do not run any more, and whose end was shown."""
+        """Agents that failed or were paused, and of which a person was told so."""
         self._tasks: dict[asyncio.Task[None], AgentRunner] = {}
 
     @property
@@ -44,21 +44,24 @@ class AgentWork:
         return bool(self._tasks)
 
     def begin(self, runner: AgentRunner) -> None:
-        """Remember the cell that starts an agent. Later texts about the agent appear below it."""
+        """Remember the cell that starts an agent.
+
+        Later messages about the agent appear below it.
+        """
         # ipykernel prints below the cell whose context is current. Later no cell, or another one,
         # runs.
         self._started_in[runner.id] = contextvars.copy_context()
         self._announced.discard(runner.id)
 
     def hand_over(self, runner: AgentRunner, commands: list[Command]) -> None:
-        """Give an agent's commands and its record to the desk. If the agent failed, show it.
+        """Send an agent's commands and its record to the desk. If the agent has failed, show that.
 
         If the desk could not read a command, only this agent stops.
         """
         if commands:
             self._send(runner, commands)
         elif not runner.has_acted:
-            # Most events are of stocks that most agents do not trade.
+            # The quick way out: most events concern stocks that this agent does not trade.
             return
         runner.has_acted = False
         try:
@@ -94,8 +97,8 @@ class AgentWork:
         runner = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             runner.failed(error)
-        # No event follows by itself: what the handler ordered at its end must not wait for the next
-        # tick.
+        # The handler may have ordered at its end. No event follows by itself, and these orders must
+        # not wait for the next tick.
         self.hand_over(runner, runner.take_commands())
         self._pace.reschedule()
         self._changes.publish()
@@ -106,7 +109,8 @@ class AgentWork:
                 # Nobody knows when a silent desk would send the order, so it is not handed over.
                 commands.remove(command)
                 self._drop_order(command, self._link.state.not_taken, WAIT)
-        # The link reports a lost desk to those who wait. The other events must be handled still.
+        # A lost desk raises no error here, because the other events must still be handled. The link
+        # reports the loss to the calls that wait.
         with suppress(DeskLost):
             try:
                 self._link.submit(commands)

@@ -12,7 +12,7 @@ from kisnb.orders import Order
 
 
 class Decided(NamedTuple):
-    """A decision, and the order that it led to. ``order`` is None when it led to none."""
+    """A decision, and the order that it led to. ``order`` is None when it led to no order."""
 
     made: DecisionMade
     order: Order | None

@@ -1,4 +1,4 @@
-"""Checks an agent that a person starts, names it, and compares it with the running one."""
+"""Checks an agent that a person starts, gives it an id, and compares it with a running agent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kisnb.trading.agents.agent import Agent
 
 
 def check_agent(agent: object, universe: Universe) -> None:
-    """Raise BadInput if ``agent`` is no agent, has no stock, or its stock is not listed."""
+    """Raise BadInput if ``agent`` is no agent, or has no stock, or one that is not listed."""
     if isinstance(agent, type):
         raise BadInput(
             f"{agent.__name__} is a class of agents", f"make one: {agent.__name__}(code='005930')"
@@ -34,15 +34,15 @@ def check_agent(agent: object, universe: Universe) -> None:
 
 
 def id_of(agent: Agent) -> str:
-    """Return the agent's own ``id``. If it is empty, return class and stock: ``"Dip-005930"``."""
+    """Return the agent's own ``id``, or its class and stock (``"Dip-005930"``) if that is empty."""
     return agent.id or f"{type(agent).__name__}-{agent.code}"
 
 
 def difference(running: Agent, given: Agent) -> str:
     """Return how ``given`` differs from the running agent, in words that end a sentence.
 
-    Empty when both would do the same. A person who changes a strategy and runs its start cell again
-    must learn that the old agent still runs.
+    Empty when both are equal. A person who changes a strategy and runs its start cell again must
+    learn that the old agent still runs.
     """
     if running is given:
         return ""
@@ -59,7 +59,7 @@ def difference(running: Agent, given: Agent) -> str:
 def _same_code(a: type, b: type) -> bool:
     """Return whether two classes have the same code.
 
-    A class whose cell was run again is another object with the same body.
+    When the cell of a class is run again, Python makes another class object with the same code.
     """
     if a is b:
         return True

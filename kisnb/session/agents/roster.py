@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """A start of an agent that waits for the desk's lease. ``stop`` and ``close`` remove it."""
+    """A start of an agent that waits for the desk's lease. ``stop`` and ``close`` withdraw it."""
 
     runner: AgentRunner
 
@@ -83,7 +84,7 @@ class Roster:
         )
         self._day_ends: Ns = kst(kst_day(state.now), 0) + DAY
         self._starting: dict[str, _Start] = {}
-        """The starts that wait for a lease, by the id of their agent."""
+        """The starts that wait for a lease, by the id of the agent."""
 
     def __iter__(self) -> Iterator[AgentView]:
         own = (view_of(r, self._state) for r in self._runners.values() if not self._elsewhere(r.id))
@@ -102,7 +103,7 @@ class Roster:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The ids of the agents that run or are paused here."""
+        """The ids of this session's agents that run, wait for their schedule, or are paused."""
         return tuple(r.id for r in self._runners.values() if r.state in LIVE)
 
     @property
@@ -117,17 +118,17 @@ class Roster:
 
     @property
     def busy(self) -> bool:
-        """True while a handler awaits something foreign, or a schedule starts or stops an agent."""
+        """True while a handler awaits something from outside, or a schedule acts on an agent."""
         return self.work.is_busy or self._timetable.is_busy
 
     @pending
     async def restore(self, agent_id: str, kind: type[Agent] | None = None) -> AgentView:
         """Start an agent again that ended with its session, and return its view.
 
-        Its parameters and its ``keep`` fields get their recorded values. It still owns its shares.
-        ``kind`` is its class; None: the class is imported from the recorded module. Raises
-        BadInput, also when the class cannot be found. Raises DeskBusy when the agent runs
-        somewhere.
+        Its parameters and its ``keep`` fields get the recorded values. It still owns its shares.
+        ``kind`` is its class. None: the class is imported from the recorded module. Raises
+        BadInput, also when the class is not found. Raises DeskBusy when the agent runs in some
+        session.
         """
         if agent_id in self._state.leases:
             where = self._state.leases[agent_id].where
@@ -140,16 +141,17 @@ class Roster:
         self, agent: Agent | str, *, fresh: bool = False, at: str = "", until: str = "",
         days: int | None = None,
     ) -> AgentView:  # fmt: skip
-        """Start an agent. An id starts an agent that was stopped or paused. Return its view.
+        """Start an agent, and return its view. An id starts an agent that was stopped or paused.
 
         If the same agent runs here already, it keeps running. The ``keep`` fields get the values
-        that the last agent with this id had; with ``fresh`` they do not, and those values are
-        archived.
+        that the last agent with this id had. ``fresh`` leaves them as the new agent has them, and
+        lets the desk archive the old values.
 
-        With ``at`` it runs on each trading day from that moment until ``until``, and waits in
-        between: ``at="KRX_REG"`` means KRX's regular session, ``at="09:10", until="close"`` the
-        time between these moments (KST). ``days`` ends it after this number of trading days; its
-        open orders are cancelled then. ``until`` alone starts it now and stops it at that moment.
+        ``at`` makes a schedule: the agent runs on each trading day from ``at`` until ``until``, and
+        waits in between. ``at="KRX_REG"`` means KRX's regular session. ``at="09:10",
+        until="close"`` means the time between these moments (KST). After ``days`` trading days the
+        agent stops, and its open orders are cancelled. ``until`` without ``at`` starts the agent
+        now and stops it at that moment.
 
         Raises BadInput. Raises DeskBusy when an agent with this id runs with other parameters, with
         another schedule, or in another session.
@@ -202,7 +204,7 @@ class Roster:
         return view_of(runner, self._state)
 
     def _launch(self, runner: AgentRunner, fresh: bool, plan: AgentSchedule | None) -> None:
-        """Start an agent that has its lease, or let it wait for its schedule."""
+        """Start an agent whose lease is granted. With a schedule, let it wait for its window."""
         if fresh:
             self.work.records.begin_anew(runner)
         elif runner.state is AgentState.READY:
@@ -228,7 +230,7 @@ class Roster:
         self._pace.task(later(), f"bars of {', '.join(runner.agent.stocks())}")
 
     def rebuild_bars(self, code: str) -> None:
-        """Make the bars of a stock anew in every agent, because missing minutes have come."""
+        """Make the bars of a stock again in every agent, because missing minutes have come."""
         for runner in self._runners.values():
             runner.rebuild_bars(code)
 
@@ -257,9 +259,9 @@ class Roster:
 
     @pending
     async def pause(self, agent_id: str) -> AgentView:
-        """Pause an agent until it is started again, and return its view. Raises BadInput.
+        """Pause an agent until a person starts it again, and return its view. Raises BadInput.
 
-        Its orders and its position stay. Its schedule does not start it meanwhile.
+        Its orders and its position stay. Its schedule does not start it while it is paused.
         """
         runner = self._runner(agent_id)
         if runner.state in (AgentState.RUNNING, AgentState.WAITING):
@@ -274,8 +276,8 @@ class Roster:
 
         Return its view. Raises BadInput.
         """
-        # First, or the agent could buy again while it is sold out, and its open sells would lock
-        # the shares.
+        # The agent stops first. Otherwise it could buy again during the sale, and its open sells
+        # would lock the shares.
         await self.stop(agent_id)
         runner = self._runner(agent_id)
         self.work.hand_over(runner, runner.flatten(self._state.now))
@@ -289,9 +291,9 @@ class Roster:
     ) -> AgentView:  # fmt: skip
         """Let an agent take over ``qty`` shares (None: all) that no agent holds, with their cost.
 
-        ``agent`` is an agent, or the id of a known agent. It need not run. Without ``code``, the
-        shares are those of the agent's own stock. No agent holds the shares that a person bought,
-        and the shares that the account had before the desk's journal began. The same call in the
+        No agent holds the shares that a person bought, and the shares that the account had before
+        the desk's journal began. ``agent`` is an agent, or the id of a known agent. It need not
+        run. Without ``code``, the shares are those of the agent's own stock. The same call in the
         same cell, or with the same ``key``, moves nothing a second time. Return the agent's view.
         Raises BadInput.
         """
@@ -320,7 +322,7 @@ class Roster:
     def snapshot(self, agent_id: str) -> AgentSnapshot:
         """Return one agent: state, parameters, order book, decisions, and why it does nothing.
 
-        Agents of other sessions, and those that ended with theirs, have one too. Raises BadInput.
+        It may be an agent of another session, or one that ended with its session. Raises BadInput.
         """
         runner, plan = self._runners.get(agent_id), self.work.records.schedule_of(agent_id)
         if runner is None and agent_id not in self._state.desk.agents:
@@ -344,8 +346,7 @@ class Roster:
     def decisions(self, agent_id: str) -> list[Decided]:
         """Return the newest decisions of an agent, oldest first. Raises BadInput if there are none.
 
-        If the agent runs in this session, the count of its newest decision includes the repetitions
-        up to now.
+        If the agent runs in this session, its newest decision counts the repetitions up to now.
         """
         made = {k: d for k, d in self._state.desk.decisions.items() if d.agent == agent_id}
         runner = self._runners.get(agent_id)
@@ -361,14 +362,17 @@ class Roster:
     def why(self, agent_id: str) -> pl.DataFrame:
         """Return the newest decisions of an agent, oldest first. Raises BadInput if there are none.
 
-        Equal decisions in a row are one row. Columns: time and last (KST, when it was decided first
-        and last), times (how often), session, venue, code, action, why, inputs (in words), order
-        (the order that it led to, and what became of that order).
+        Equal decisions that follow each other are one row. Columns: time and last (KST, its first
+        and last moment), times (how often it was made), session, venue, code, action, why, inputs
+        (in words), order (the order that it led to, and what became of that order).
         """
         return columns.frame(DECISION_COLUMNS, self.decisions(agent_id))
 
     def deliver(self, event: Event, now: Ns) -> None:
-        """Deliver one event to every agent. Their commands go to the desk at once, in order."""
+        """Deliver one event to every agent.
+
+        Each agent's commands go to the desk at once, in order.
+        """
         if now >= self._day_ends:
             self._roll_day(now)
         self._timetable.proceed(now)
@@ -376,20 +380,18 @@ class Roster:
         for runner in tuple(self._runners.values()):
             self.work.hand_over(runner, runner.deliver(event, now))
         self.work.records.note_late()
-        if isinstance(event, PhaseChanged) and not self._figures.are_of(kst_day(now)):
-            # An agent that runs over midnight decides on the days up to the newest one.
-            agents = [r.agent for r in self._runners.values() if r.state in LIVE]
-            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
+        if isinstance(event, PhaseChanged):
+            self._renew_days(kst_day(now))
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment that an agent, or a schedule, waits for. None without one."""
+        """Return the earliest moment for which an agent or a schedule waits. None: none waits."""
         wakes = (self._timetable.due, *(r.next_wake() for r in self._runners.values()))
         return min((w for w in wakes if w is not None), default=None)
 
-    # what schedules do
+    # called by schedules
 
     async def _begin_scheduled(self, runner: AgentRunner) -> None:
-        """Start an agent that waited, with the bars of its day."""
+        """Start an agent whose window has begun, with the bars of its day."""
         # A desk that is away has no bars. The agent starts all the same, and they come later.
         with suppress(DeskLost):
             await self._bring_bars(runner)
@@ -405,18 +407,38 @@ class Roster:
             await self.stop(runner.id)
 
     def _on_rest(self, runner: AgentRunner) -> None:
-        """Note that an agent waits for its schedule."""
+        """Send the record of an agent that now waits for its schedule, and redraw the panels."""
         self.work.records.note(runner)
         self._changes.publish()
 
     def _roll_day(self, now: Ns) -> None:
-        """Begin a new Korean day: the prices of yesterday do not count any more."""
+        """Begin a new Korean day. The prices of yesterday no longer count."""
         self._day_ends = kst(kst_day(now), 0) + DAY
         for runner in self._runners.values():
             runner.roll_day()
 
+    def _renew_days(self, day: date) -> None:
+        """Fetch anew what agents know of the days before ``day``, when it is of an earlier day.
+
+        An agent that runs over midnight decides on the days up to the newest one.
+        """
+        agents = [r.agent for r in self._runners.values() if r.state in LIVE]
+        if not self._figures.are_of(day):
+            self._pace.task(self._figures.bring_anew(agents), "figures of the days before this one")
+        if not self._bars.are_of(day):
+            self._pace.task(self._bring_days_anew(agents), "daily bars before this day")
+
+    async def _bring_days_anew(self, agents: Sequence[Agent]) -> None:
+        with suppress(DeskLost):
+            for code in await self._bars.bring_days_anew(agents):
+                self.rebuild_bars(code)
+
     def _keeps_going(self, runner: AgentRunner, plan: AgentSchedule | None) -> bool:
-        """Return whether a start finds its agent as it is to be. Raises DeskBusy."""
+        """Return whether the agent runs already as the start wants it.
+
+        Then the start changes nothing. Raises DeskBusy when the agent is being started, or runs
+        with another schedule than ``plan``.
+        """
         known = self._timetable.schedule_of(runner.id)
         if runner.id in self._starting:
             raise _started_already(runner.id)
@@ -440,7 +462,7 @@ class Roster:
             released = [ReleaseAgent(agent_id) for agent_id in self.leased]
             self._link.submit([*counted, *released])
         self._timetable.close()
-        # A start that the desk grants from now on finds itself taken back.
+        # A start to which the desk grants a lease later finds that it was withdrawn.
         self._starting.clear()
         for runner in self._runners.values():
             if runner.state in LIVE:
@@ -470,10 +492,10 @@ class Roster:
         return f"unassigned: {', '.join(f'{qty:,} {code}' for code, qty in free)}" if free else ""
 
     def settle_leases(self) -> None:
-        """Adjust the agents of this session to the leases of the next desk.
+        """Adjust the agents of this session to the leases that the next desk knows.
 
-        Stop each agent whose lease another session got in between. Release the leases of agents
-        that ended here while there was no desk.
+        Stop each agent whose lease another session got while the desk was away. Release the leases
+        of agents that ended here during that time.
         """
         for agent_id in self.running:
             if self._elsewhere(agent_id):
@@ -491,9 +513,10 @@ class Roster:
         return lease is not None and lease.session != self._link.name
 
     def _new(self, agent: Agent) -> AgentRunner:
-        """Return a new runner for an agent, or the runner in which it runs unchanged.
+        """Return a new runner for an agent. If the same agent runs already, return its runner.
 
-        Raises BadInput, and DeskBusy when it runs with other parameters.
+        Raises BadInput. Raises DeskBusy when the agent is being started, or runs with other
+        parameters.
         """
         check_agent(agent, self._rules.universe)
         agent_id = id_of(agent)
@@ -528,7 +551,7 @@ class Roster:
         )
 
     def _taken_back(self, runner: AgentRunner) -> Exception:
-        """Return the error for a start that ``stop`` or ``close`` has withdrawn."""
+        """Return the error that a start raises when ``stop`` or ``close`` has withdrawn it."""
         if self._link.state.closed:
             return NotOpen("the session was closed", "open it again with %kis open")
         cure = f"start it again with %kis agents start {runner.id}"
@@ -562,7 +585,7 @@ def _running(runner: AgentRunner) -> Running:
 
 
 def _counted(runner: AgentRunner) -> list[NoteDecision]:
-    """Return commands with those repetitions of the newest decision that were not sent yet."""
+    """Return the commands that report a decision's repetitions that the desk does not know yet."""
     return [NoteDecision(made) for made in runner.decisions.counted()]
 
 

@@ -2,7 +2,7 @@
 
 A moment is the name of a market session, ``close``, or a time of day (KST). The begin and the end
 of a market session follow the calendar: on the day of the college entrance exam ``KRX_REG`` is from
-10:00 to 16:30. A day on which the market session does not exist is passed over.
+10:00 to 16:30. On a day without that market session the agent does not run.
 
 | at, until | the agent runs |
 |---|---|
@@ -10,7 +10,7 @@ of a market session follow the calendar: on the day of the college entrance exam
 | ``KRX_REG``, ``15:00`` | from the begin of KRX's regular session until 15:00, each trading day |
 | ``NXT_PRE``, ``close`` | from the begin of Nextrade's pre-market until KRX's official close |
 | ``09:10`` | from 09:10 until the end of the last market session, each trading day |
-| none, ``close`` | from now until the close of this day, and then never again |
+| none, ``close`` | once, from now until the close of this day |
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ _LABELS = tuple(label for label in SessionId if label is not SessionId.KR_OFF)
 CLOSE = "close"
 FORM = f"write {', '.join(_LABELS)}, close, or a time such as 09:10"
 _SEARCHED = 30
-"""Days that are searched for the next window. The longest row of days without trading is shorter.
-"""
+"""Days in which the next window is searched. No row of days without trading is as long."""
 
 
 class Window(NamedTuple):
@@ -47,11 +46,15 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
     """The moments at which an agent starts and ends, and on how many trading days."""
 
     at: str = ""
-    """Empty: now."""
+    """The moment at which a run begins. Empty: now."""
     until: str = ""
-    """Empty: the end of the market session of ``at``, else of the day's last one."""
+    """The moment at which a run ends.
+
+    Empty: the end of the market session that ``at`` names. If ``at`` is a time: the end of the
+    day's last market session.
+    """
     days: int | None = None
-    """Trading days on which it runs. None: until a person stops it."""
+    """Number of trading days on which it runs. None: until a person stops it."""
 
     @property
     def text(self) -> str:
@@ -68,7 +71,7 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
         return f"{begin}{end}, {often}"
 
     def window_on(self, day: date) -> Window | None:
-        """Return the window of a day; None when the day has none."""
+        """Return the window of a day. None when the agent does not run on that day."""
         if not is_trading_day(day):
             return None
         start = _moment(self.at, day, is_end=False)
@@ -76,7 +79,7 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
         return None if start is None or end is None or end <= start else Window(start, end)
 
     def next_window(self, now: Ns) -> Window | None:
-        """Return the window that is open at ``now``, else the next one; None when none is known."""
+        """Return the window that is open at ``now``, or else the next one. None: none is known."""
         today = kst_day(now)
         for day in (today + timedelta(days=n) for n in range(_SEARCHED)):
             try:
@@ -90,7 +93,7 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_schedule(at: object, until: object, days: object, now: Ns) -> AgentSchedule | None:
-    """Return the schedule that a person gave; None when none was given. Raises BadInput."""
+    """Return the schedule that a person gave. None when none was given. Raises BadInput."""
     begin, end = _read(at, "the begin"), _read(until, "the end")
     if not begin and not end:
         if days is not None:
@@ -107,18 +110,18 @@ def read_schedule(at: object, until: object, days: object, now: Ns) -> AgentSche
 
 
 def schedule_of(record: AgentRecord) -> AgentSchedule | None:
-    """Return the schedule that the desk noted of an agent; None for none."""
+    """Return the schedule in an agent's record. None when it has no schedule."""
     return msgspec.json.decode(record.schedule, type=AgentSchedule) if record.schedule else None
 
 
 def when_text(t: Ns, now: Ns) -> str:
-    """Return a moment in words: ``"09:00:00"`` of today, else with its date."""
+    """Return a moment in words: today ``"09:00:00"``, on another day with its date."""
     day = kst_day(t)
     return clock_text(t) if day == kst_day(now) else f"{day} {clock_text(t)}"
 
 
 def _check(schedule: AgentSchedule, now: Ns) -> None:
-    """Raise BadInput for a schedule by which the agent would never run."""
+    """Raise BadInput for a schedule with which the agent would never run."""
     if not schedule.at:
         end = _moment(schedule.until, kst_day(now), is_end=True)
         if not is_trading_day(kst_day(now)) or end is None:
@@ -141,7 +144,7 @@ def _check(schedule: AgentSchedule, now: Ns) -> None:
 
 
 def _read(value: object, what: str) -> str:
-    """Return a moment as it is kept. Raises BadInput."""
+    """Return a typed moment in the form that a schedule keeps. Raises BadInput."""
     if value is None or value == "":
         return ""
     said = narrow(text(value, what)).strip()

@@ -1,10 +1,10 @@
-"""The agents that have a schedule: started, put to wait and stopped at its moments.
+"""Starts the agents that have a schedule, lets them wait, and stops them at the schedule's moments.
 
     waiting ──begin of a window──► running ──end of a window──► waiting
                                                 └─ of the last one ──► stopped
 
-Only these two states follow the schedule. An agent that a person paused, or that failed, is left
-alone until the last window ends.
+The schedule changes only these two states. It does not start or stop an agent that a person paused,
+or that failed, until the last window ends.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class _Planned:
         self.runner = runner
         self.schedule = schedule
         self.window = window
-        """The window that is open, else the next one."""
+        """The window that is open, or else the next one."""
         self.begun = False
-        """The begin of the window has come."""
+        """True once the begin of ``window`` has come."""
         self.windows = 0
-        """Windows that have begun."""
+        """Number of windows that have begun."""
 
     @property
     def due(self) -> Ns:
@@ -52,9 +52,10 @@ class Timetable:
         on_rest: Callable[[AgentRunner], None],
         task: Callable[[Work, str], object],
     ) -> None:
-        """``begin`` and ``end`` start and stop an agent, and ``on_rest`` is called when it waits.
+        """Prepare an empty timetable.
 
-        ``task`` runs a coroutine as a task of the session, with a name.
+        ``begin`` starts an agent and ``end`` stops it. ``on_rest`` is called when an agent begins
+        to wait. ``task`` runs a coroutine as a task of the session, under a name.
         """
         self._begin = begin
         self._end = end
@@ -63,7 +64,7 @@ class Timetable:
         self._planned: dict[str, _Planned] = {}
         self._working = 0
         self.due: Ns | None = None
-        """The earliest moment of all schedules; None without one."""
+        """The earliest begin or end of a window among all schedules. None without a schedule."""
 
     @property
     def is_busy(self) -> bool:
@@ -81,7 +82,7 @@ class Timetable:
         return None if planned is None else planned.window
 
     def add(self, runner: AgentRunner, schedule: AgentSchedule, now: Ns) -> bool:
-        """Take an agent in, and return whether it is to run now. Else it waits."""
+        """Add an agent with its schedule. Return True if it runs now, False if it must wait."""
         window = schedule.next_window(now)
         if window is None:
             return True
@@ -95,30 +96,34 @@ class Timetable:
         return planned.begun
 
     def remove(self, runner: AgentRunner) -> None:
-        """Forget the schedule of an agent."""
+        """Remove an agent, so that its schedule no longer starts or stops it."""
         runner.schedule = ""
         if self._planned.pop(runner.id, None) is not None:
             self._set_due()
 
     def close(self) -> None:
-        """Forget all schedules."""
+        """Remove all agents. Schedules no longer start or stop any of them."""
         self._planned.clear()
         self._set_due()
 
     def proceed(self, now: Ns) -> None:
-        """Do what is due at ``now``."""
+        """Start, stop or let wait every agent whose window has begun or ended by ``now``."""
         if self.due is None or now < self.due:
             return
         for planned in list(self._planned.values()):
             if planned.runner.state in _GONE:
                 self._planned.pop(planned.runner.id, None)
-            # A machine that slept may have missed several moments.
+            # A machine that was asleep may have missed several begins and ends.
             while planned.runner.id in self._planned and planned.due <= now:
                 self._pass(planned, now)
         self._set_due()
 
     def _pass(self, planned: _Planned, now: Ns) -> None:
-        """Pass one moment of a schedule."""
+        """Carry out one begin or end of an agent's window.
+
+        At a begin, a waiting agent starts. At an end, a running agent waits for the next window. If
+        there is no next window, it stops.
+        """
         runner, schedule = planned.runner, planned.schedule
         if not planned.begun:
             planned.begun, planned.windows = True, planned.windows + 1
@@ -148,7 +153,7 @@ class Timetable:
             finally:
                 self._working -= 1
 
-        # Simulated time must not run on while the agent is on its way.
+        # Simulated time must wait until the agent has started or stopped.
         self._working += 1
         self._task(counted(), what)
 

@@ -1,1 +1,1 @@
-"""The bars that a session shows: minutes of this day from trades and from KIS, and daily bars."""
+"""The bars of a session: minutes of this day from trades and from KIS, and daily bars."""

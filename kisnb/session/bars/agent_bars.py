@@ -1,12 +1,13 @@
-"""The bars that agents read: of the whole day, also from before an agent started.
+"""The bars that agents read. They cover the whole day, also the time before an agent started.
 
-An agent gets trades one after another, and a batch may hold trades that it has not got yet. Its
-bars never hold those trades: the bars end with the event that its handler has.
+Agents get the events of a batch one after another. While a handler runs, the session may already
+have later trades of the same batch. The agent's bars leave these trades out: they end with the
+event that the handler got.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from types import FunctionType
 from typing import TYPE_CHECKING
@@ -54,7 +55,9 @@ class AgentBars:
         self._backfill = backfill
         self._past = past
         self._days: dict[str, list[Bar]] = {}
-        """The daily bars before this day, of stocks whose agents look at days."""
+        """The daily bars before ``_today``, of stocks whose agents look at days."""
+        self._today: date | None = None
+        """The day on which daily bars were fetched last. None: never."""
 
     async def bring(self, agent: Agent) -> None:
         """Fetch the bars up to now for an agent that reads bars. Raises DeskLost."""
@@ -69,9 +72,21 @@ class AgentBars:
             if looks_at_days(agent):
                 await self._bring_days(code)
 
+    def are_of(self, day: date) -> bool:
+        """Return whether the daily bars are those before ``day``, or there are none."""
+        return self._today is None or self._today == day
+
+    async def bring_days_anew(self, agents: Iterable[Agent]) -> list[str]:
+        """Fetch daily bars on a new day, with the day before. Return the codes of the stocks."""
+        self._today = kst_day(self._state.now)
+        codes = dict.fromkeys(c for a in agents if looks_at_days(a) for c in a.stocks())
+        for code in codes:
+            await self._bring_days(code)
+        return list(codes)
+
     async def _bring_days(self, code: str) -> None:
         """Fetch the daily bars of the two years before this day. Note a trouble when that fails."""
-        today = kst_day(self._state.now)
+        today = self._today = kst_day(self._state.now)
         series = Series(SeriesKind.DAY, Venue.KRX, Basis.ADJUSTED)
         try:
             found = await self._past.days(series, code, today - DAYS_BACK, today, self._link)
@@ -81,22 +96,23 @@ class AgentBars:
         self._days[code] = bars_of_days(code, found.rows, today)
 
     def _mend(self, code: str, now: Ns) -> None:
-        """Plan a fetch of the running minute if its first trades were not received."""
+        """Plan a fetch of the current minute if its first trades were not received."""
         minute, data = now - now % MINUTE, self._state.data
         for venue in self._day.venues_at(code, minute):
             heard = [
                 data.first_heard(code, want.venue or Venue.KRX, minute - MINUTE)
                 for want in self._rules.trade_channels(code)
             ]
-            # A trade of the minute before shows that this one was heard from its beginning.
+            # If a trade of the minute before was received, this minute's first trades were received
+            # too.
             if not any(t is not None and t < minute for t in heard):
                 self._backfill.mend(code, venue, now)
 
     def earlier(self, code: str, span: Ns) -> tuple[list[Bar], Bar | None]:
         """Return the closed bars up to the agent's event, and the bar that may still change.
 
-        ``span`` is in nanoseconds. Daily bars go two years back. Other bars begin this morning. The
-        second value is None when no bar may change any more.
+        ``span`` is the length of a bar in nanoseconds. Daily bars go two years back. Other bars
+        begin this morning. The second value is None when the newest bar is closed.
         """
         until = self._state.data.without_newest(code, self.undelivered(code))
         day = kst_day(self._state.now)
@@ -110,7 +126,7 @@ class AgentBars:
             Bar(t, code, span, opened, high, low, close, volume, None)
             for t, opened, high, low, close, volume in rows.iter_rows()
         ]
-        # The newest one is closed when its time is over and KIS has all trades of it.
+        # The newest bar is closed when its time is over and KIS has all its trades.
         if bars and bars[-1].end + SETTLE > self._state.now:
             return bars[:-1], bars[-1]
         return bars, None
@@ -118,8 +134,10 @@ class AgentBars:
     def _so_far(self, code: str, day: date, until: Until) -> Bar | None:
         """Return KRX's daily bar of this day so far. None before the first trade of the day."""
         minutes = self._day.followed(code, Venue.KRX, day, None, until)
-        # KRX's after-market is not in its daily bar. The closing auction trades at the close.
-        rows = minutes.filter(minutes["start"] <= sessions.regular_close(day))
+        # KRX's after-hours sessions are not in its daily bar. The closing auction trades at the
+        # close.
+        regular = sessions.regular_open(day), sessions.regular_close(day)
+        rows = minutes.filter(minutes["start"].is_between(*regular))
         begin = kst(day, 0)
         for row in longer(rows.with_columns(start=rows["start"] * 0), DAY).iter_rows():
             _, opened, high, low, close, volume = row
@@ -138,17 +156,17 @@ def bars_of_days(code: str, rows: pl.DataFrame, today: date) -> list[Bar]:
 
 
 def looks_at_days(agent: Agent) -> bool:
-    """Return whether an agent has daily bars, or a method of it names ``"1d"``."""
+    """Return whether an agent has daily bars, or one of its methods contains the text ``"1d"``."""
     return agent.every == "1d" or any("1d" in m.__code__.co_consts for m in _methods(agent))
 
 
 def looks_at_bars(agent: Agent) -> bool:
-    """Return whether an agent has bars of its own, or a method of it reads ``self.bars``."""
+    """Return whether an agent has bars of its own, or one of its methods reads ``self.bars``."""
     return bool(agent.every) or calls(agent, "bars")
 
 
 def calls(agent: Agent, name: str) -> bool:
-    """Return whether a method of an agent's class reads an attribute of this name."""
+    """Return whether one of an agent's methods reads an attribute of this name."""
     return any(name in m.__code__.co_names for m in _methods(agent))
 
 

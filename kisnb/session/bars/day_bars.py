@@ -1,4 +1,4 @@
-"""The bars of this day as a session shows them. They do not depend on when it attached."""
+"""The bars of this day, from its beginning, whenever the session attached to the desk."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class DayBars:
         """Fetch what is missing of this day, and return the bars that are closed now.
 
         ``every`` is a length such as 20s, 1m or 1h. Columns: t (start, KST), open, high, low,
-        close, volume. Times without a trade have no bar. ``why_missing`` of the frame says why it
-        is empty, or lacks minutes. Raises BadInput, DeskLost.
+        close, volume. A time without a trade has no bar. When the DataFrame is empty or lacks
+        minutes, ``kisnb.why_missing(frame)`` says why. Raises BadInput, DeskLost.
         """
         now = self._state.now
-        # KIS has no bars of seconds. They are made of the trades that were heard.
+        # KIS has no bars of seconds. They are made of the trades that were received.
         is_minutes = span_of(every) % MINUTE == 0
         trouble = await self.bring(desk, code, venue, now) if is_minutes else ""
         shown = self.here(code, every, venue, now)
@@ -58,7 +58,7 @@ class DayBars:
         *,
         running: bool = False,
     ) -> pl.DataFrame:
-        """Return the closed bars of this day that this session already has. Nothing is fetched.
+        """Return the closed bars of this day, made only of what this session already has.
 
         ``running`` adds the bar that is not closed yet.
         """
@@ -72,7 +72,7 @@ class DayBars:
     def followed(
         self, code: str, venue: Venue | None, day: date, span: Ns | None = None, until: Until = None
     ) -> pl.DataFrame:
-        """Return the bars of a day that this session has, the unfinished one included.
+        """Return the bars of a day from what this session has, the unfinished bar included.
 
         Without ``span`` they are minute bars. With ``span`` (ns) they have that length, and are
         made only of trades that were received. ``until`` leaves out the newest trades of a venue.
@@ -94,7 +94,10 @@ class DayBars:
         return pl.concat(parts).sort("start")
 
     async def bring(self, desk: Asking, code: str, venue: Venue | None, now: Ns) -> str:
-        """Fetch this day's missing minutes. Return why some stay missing; empty when none does."""
+        """Fetch this day's missing minutes.
+
+        Return why some stay missing; empty when all have come.
+        """
         troubles = [
             await self.minutes.bring(desk, code, where, now, regular=regular)
             for where, regular in self._parts(code, venue)
@@ -102,7 +105,10 @@ class DayBars:
         return " ".join(filter(None, troubles))
 
     def venues_at(self, code: str, minute: Ns) -> list[Venue]:
-        """Return the venue whose price kisnb follows in this minute, in a list. Empty: no venue."""
+        """Return a list with the venue whose price kisnb follows in a minute.
+
+        Empty when there is none.
+        """
         day = kst_day(minute)
         return [
             where
@@ -123,7 +129,7 @@ class DayBars:
         return [(Venue.SOR, False), (Venue.KRX, True)]
 
     def _why_empty(self, code: str, every: str, venue: Venue | None, now: Ns) -> str:
-        """Return why there is no bar, as a sentence with what to do."""
+        """Return a sentence that says why there is no bar, and what to do."""
         day, item = kst_day(now), self._rules.instrument(code)
         name = "the market" if venue in (None, Venue.SOR) else str(venue)
         possible = [

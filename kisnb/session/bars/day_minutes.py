@@ -1,10 +1,10 @@
 """Fetches this day's minutes whose trades a session did not receive, from the tape or KIS.
 
-    trades that this session heard ──► minutes that it heard whole: nothing is asked for
-    the other minutes of the day   ──► each source in turn: the desk's tape, then KIS
+    minutes whose trades were all received ──► nothing is fetched
+    the other minutes of the day           ──► each source in turn: the desk's tape, then KIS
 
-A minute that is fetched replaces what was heard of it. So the minute in which a session attached
-is neither missing nor double, and the same holds at both ends of an outage.
+A fetched minute replaces what was received of it. So the minute in which a session attached is
+neither missing nor counted twice. The same holds for the first and the last minute of an outage.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from kisnb.session.feed.state import SessionState
 from kisnb.terms import Phase, Venue
 
 JOINED = 20
-"""Minutes. Missing ranges no further apart are fetched as one, because a page holds both."""
+"""In minutes.
+
+Missing ranges that are at most this far apart are fetched as one, because one page of KIS covers
+both.
+"""
 
 
 class MinuteRange(NamedTuple):
@@ -49,7 +53,10 @@ class MinuteSource(Protocol):
 
 
 class DayMinutes:
-    """Knows which minutes of this day the session has, by stock and venue. Fetches missing ones."""
+    """Knows by stock and venue which minutes of this day the session has.
+
+    Fetches the missing ones.
+    """
 
     def __init__(
         self, state: SessionState, backfill: Backfill, sources: Sequence[MinuteSource] = ()
@@ -61,16 +68,16 @@ class DayMinutes:
         self._pages = MinutePages()
         self._day: date | None = None
         self._fetched: dict[tuple[str, Venue], set[Ns]] = {}
-        """The minutes of ``_day`` that are final, with or without a trade."""
+        """The minutes of ``_day`` that need no further fetch, with or without a trade."""
 
     async def bring(
         self, desk: Asking, code: str, venue: Venue, now: Ns, *, regular: bool | None = None
     ) -> str:
         """Fetch a venue's missing minutes up to ``now``. Return why some stay missing, else empty.
 
-        ``regular`` True: only those of KRX's regular session. False: only those before and after
-        it. None: all. Raises DeskLost. When KIS refuses a call, its refusal is returned as a
-        sentence, and the minutes that are there stay.
+        ``regular`` True: only the minutes of KRX's regular session. False: only those before and
+        after it. None: all. Raises DeskLost. When KIS refuses a call, its refusal is returned as a
+        sentence, and the minutes that have come stay.
         """
         if self._day != kst_day(now):
             self._day, self._fetched = kst_day(now), {}
@@ -100,7 +107,8 @@ class DayMinutes:
         for part in left:
             found = await self._pages.fetch(desk, code, venue, part.first, part.last)
             self._state.data.add_minutes(code, venue, found)
-            # Right after a minute KIS's list may lack its last trades. It is asked for again.
+            # Right after a minute, KIS's list may lack the minute's last trades. So the minute is
+            # fetched again later.
             done |= {
                 t for t in range(part.first, part.last + 1, MINUTE) if t + MINUTE + SETTLE <= now
             }
@@ -127,14 +135,17 @@ class DayMinutes:
         return [t for t in ended if t not in done and not is_whole(t)]
 
     def _heard_since(self, code: str, venue: Venue, now: Ns) -> Ns | None:
-        """Return the start of the first minute of which every trade was received, or None."""
-        # The trades of two venues carry whole seconds, so that their order within a second is not
-        # known. The unified minutes are KIS's own.
+        """Return the start of the first minute of which every trade was received.
+
+        None: no such minute.
+        """
+        # Trades state whole seconds, so the order of two venues' trades within a second is not
+        # known. Minutes of both venues together are therefore always KIS's.
         if venue is Venue.SOR:
             return None
         begun = minutes_of_day(venue, kst_day(now))
         first = self._state.data.first_heard(code, venue, begun[0]) if begun else None
-        # The minute of the first trade was heard from its middle on.
+        # The minute of the first trade was received from its middle on.
         return None if first is None else first - first % MINUTE + MINUTE
 
 
@@ -149,7 +160,8 @@ def minutes_of_day(venue: Venue, day: date, regular: bool | None = None) -> list
     for where in venues:
         for row in sessions.hours(where, day):
             if row.span.phase in (Phase.CONTINUOUS, Phase.AUCTION):
-                # The trade of an auction is printed at its end, and belongs to the minute then.
+                # An auction's trade is reported at the end of the auction, and belongs to that
+                # minute.
                 end = row.end + 1 if row.span.phase is Phase.AUCTION else row.end
                 minutes |= set(range(row.start - row.start % MINUTE, end, MINUTE))
     if regular is None or not minutes:
@@ -158,14 +170,14 @@ def minutes_of_day(venue: Venue, day: date, regular: bool | None = None) -> list
 
 
 def is_regular(minute: Ns, day: date) -> bool:
-    """Return whether a minute belongs to KRX's regular session, both auctions' trades included."""
+    """Return whether a minute belongs to KRX's regular session, both auctions included."""
     return sessions.regular_open(day) <= minute <= sessions.regular_close(day)
 
 
 def _ranges(minutes: Iterable[Ns]) -> list[MinuteRange]:
     """Return ranges that cover these minutes, oldest first.
 
-    Two minutes that are at most ``JOINED`` minutes apart stand in one range.
+    Two minutes that are at most ``JOINED`` minutes apart are in one range.
     """
     ranges: list[MinuteRange] = []
     for t in minutes:

@@ -26,7 +26,7 @@ class MinutePages:
 
     def __init__(self) -> None:
         self._has_large_pages = True
-        """False once the host has said that it does not offer inquire-time-dailychartprice."""
+        """False once the server has said that it does not offer inquire-time-dailychartprice."""
 
     async def fetch(self, desk: Asking, code: str, venue: Venue, first: Ns, last: Ns) -> Minutes:
         """Fetch and return the minute bars from ``first`` to ``last``.
@@ -41,12 +41,12 @@ class MinutePages:
             rows = await self._page(desk, code, venue, until, large=large)
             today = {t: bar for t, bar in rows.items() if kst_day(t) == kst_day(first)}
             if large and not today:
-                # A host whose large pages end with yesterday still has small ones of today.
+                # A server whose large pages end with yesterday still has small pages of today.
                 large = False
                 continue
             found |= {t: bar for t, bar in today.items() if first <= t <= last and bar[-1]}
             oldest = min(today, default=first)
-            # The second test ends the walk when a reply holds nothing older than the last one.
+            # The second test ends the loop when a reply has nothing older than the reply before.
             if oldest <= first or oldest > until:
                 return found
             until = oldest - 1

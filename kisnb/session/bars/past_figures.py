@@ -1,4 +1,4 @@
-"""Figures of the days before this one, for agents and exits: flows, and average true ranges."""
+"""Figures of earlier days for agents and exits: investor flows, and average true ranges."""
 
 from __future__ import annotations
 
@@ -22,27 +22,36 @@ if TYPE_CHECKING:
     import polars as pl
 
 FLOWS_BACK = timedelta(days=41)
-"""How far back agents see flows: the days of one reply of KIS."""
+"""How far back agents see flows: the days that one reply of KIS covers."""
 RANGES_BACK = timedelta(days=42)
-"""How far back the average true range looks: fifteen trading days, over the longest holidays."""
+"""Days that are read for an average true range.
+
+They hold 15 trading days, over the longest holidays.
+"""
 
 
 class PastFigures:
-    """Brings figures of past days from the store, or from KIS. Each is asked for once a day."""
+    """Gets figures of past days from the store, or from KIS. Each figure is fetched once a day."""
 
     def __init__(self, past: PastDays, state: SessionState) -> None:
         self.flows = FlowTable()
-        """The flows that were brought so far."""
+        """The flows that were fetched so far."""
         self._past = past
         self._state = state
         self._atr: dict[str, float | None] = {}
         self._with_flows: set[str] = set()
-        """Stocks whose flows were asked for on ``_day``."""
+        """Stocks whose flows were fetched on ``_day``."""
         self._day: date | None = None
-        """The day before which all figures are."""
+        """The day on which the figures were fetched. All figures are of earlier days.
+
+        None: none was fetched.
+        """
 
     def are_of(self, day: date) -> bool:
-        """Return whether the figures are those of the days before ``day``, or there are none."""
+        """Return whether the figures were fetched for ``day``.
+
+        True also when none was fetched yet.
+        """
         return self._day is None or self._day == day
 
     def atr(self, code: str) -> float | None:
@@ -50,9 +59,9 @@ class PastFigures:
         return self._atr.get(code) if self._day == kst_day(self._state.now) else None
 
     async def bring(self, agent: Agent) -> None:
-        """Bring what the methods of an agent read: ``self.flows`` and the range of an exit.
+        """Fetch the figures that an agent's methods read: its flows, and the range for its exits.
 
-        A trouble says why something is missing. Raises DeskLost.
+        A trouble says why a figure is missing. Raises DeskLost.
         """
         for code in agent.stocks():
             if calls(agent, "flows"):
@@ -61,7 +70,7 @@ class PastFigures:
                 await self.bring_atr(code)
 
     async def bring_anew(self, agents: Iterable[Agent]) -> None:
-        """Bring the figures of agents on a new day. A desk that is lost brings none."""
+        """Fetch the figures of agents on a new day. Without a desk, nothing is fetched."""
         with suppress(DeskLost):
             for agent in agents:
                 await self.bring(agent)
@@ -69,7 +78,7 @@ class PastFigures:
     async def bring_atr(self, code: str) -> float | None:
         """Return the average true range of KRX's 14 days before this one, won.
 
-        None when it is not known; a trouble says why. Raises DeskLost.
+        None when it cannot be computed; a trouble says why. Raises DeskLost.
         """
         today = self._begin_day()
         if code not in self._atr:
@@ -98,7 +107,7 @@ class PastFigures:
     async def _rows(
         self, series: Series, code: str, first: date, last: date, lacking: str
     ) -> pl.DataFrame | None:
-        """Return rows of past days; None, and a trouble, when KIS does not give them."""
+        """Return rows of past days. When KIS does not give them, add a trouble and return None."""
         try:
             found = await self._past.days(series, code, first, last)
         except DeskLost:
@@ -109,7 +118,7 @@ class PastFigures:
         return found.rows
 
     def _begin_day(self) -> date:
-        """Return this day. On a new one all figures are asked for anew."""
+        """Return this day. On a new day, forget the figures, so that they are fetched again."""
         today = kst_day(self._state.now)
         if today != self._day:
             self._day = today

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 REACH = {"1d": timedelta(days=3 * 365), "1w": timedelta(days=5 * 365)}
-"""How far back bars of days and of weeks go. A year costs three calls, once."""
+"""How far back bars of days and of weeks go. KIS needs three calls for a year, once."""
 LENGTHS = "20s, 1m, 5m, 1h, 1d or 1w"
 
 
 class ShownBars:
-    """Answers ``session.bars``, ``%kis bars`` and ``%kis chart``."""
+    """Returns the bars for ``session.bars``, ``%kis bars`` and ``%kis chart``."""
 
     def __init__(
         self, state: SessionState, day: DayBars, past: PastDays, universe: Universe
@@ -41,7 +41,7 @@ class ShownBars:
     async def frame(
         self, desk: Asking, code: str, every: str = "1m", venue: Venue | str | None = None
     ) -> pl.DataFrame:
-        """Fetch what is missing, and return bars. Raises BadInput, KisError.
+        """Fetch the bars that are missing, and return all of them. Raises BadInput, KisError.
 
         Columns: t (start, KST), open, high, low, close (won), volume (shares).
         """
@@ -56,26 +56,26 @@ class ShownBars:
         return await self._day.frame(desk, code, every, where)
 
     def say_missing(self, code: str, frame: pl.DataFrame) -> None:
-        """Print why a DataFrame is empty or lacks bars. Print nothing when it is whole."""
+        """Print why a DataFrame is empty or lacks bars. Print nothing when no bar is missing."""
         if why := why_missing(frame):
             print(f"{self._state.mode.badge}{code}: {why}")
 
     async def _days(self, desk: Asking, code: str, every: str, venue: Venue | None) -> pl.DataFrame:
         import polars as pl
 
-        # Days are KRX's, which makes the official close, unless another venue is named.
+        # Daily bars are KRX's unless a venue is named, because KRX's close is the official one.
         series = Series(SeriesKind.DAY, venue or Venue.KRX, Basis.ADJUSTED)
         today = kst_day(self._state.now)
         first = today - REACH[every]
         if every == "1w":
-            # A week is never cut in its middle.
+            # The first week shown is a whole one.
             first -= timedelta(days=first.weekday())
         found = await self._past.days(series, code, first, today, desk)
         days = as_shown(series, found.rows)
         if every == "1w":
             days = longer_days(days, "1w").with_columns(pl.col("date").dt.truncate("1w"))
         bars = days.select(
-            # Midnight in Korea has one offset all year.
+            # Korea has no summer time, so midnight has the same UTC offset all year.
             pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("Asia/Seoul").alias("t"),
             *("open", "high", "low", "close", "volume"),
         )

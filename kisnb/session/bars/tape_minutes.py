@@ -1,8 +1,9 @@
 """Reads the minutes of this day from the desk's tape, which costs no call of KIS.
 
-A tape has the trades of a stock from when somebody watched it. A trade states the venue's shares of
-the day, its own included. So it is known where trades are missing: when this figure less the
-trade's own shares is not the figure of the trade before it.
+A tape has the trades of a stock since a session watched it. It may lack some of them. Each trade
+states the shares that the venue has traded on this day, up to and including this trade. So a
+missing trade shows: this figure minus the trade's own shares must be the figure of the trade
+before.
 
     trades of the tape   09:10:20 ─ 09:11:05 ─ 09:12:40   hole   09:20:10 ─ 09:22:30
     minutes it has whole           09:11                                 09:21
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 AROUND: Ns = 60 * MINUTE
-"""Time before and after a part of the day that is read with it. A trade in it shows that the first
-and the last minute of the part are whole."""
+"""Time that is read before and after the wanted part of the day.
+
+A trade in it shows that the first and the last minute of the part are complete.
+"""
 
 
 class TapeMinutes:
-    """Gives this day's minutes from the desk's tape; implements ``day_minutes.MinuteSource``."""
+    """Reads this day's minutes from the desk's tape. Implements ``day_minutes.MinuteSource``."""
 
     def __init__(self, past: PastDays) -> None:
         self._past = past
@@ -44,8 +47,8 @@ class TapeMinutes:
 
         Both are empty when the desk writes no tape. Raises DeskLost.
         """
-        # The trades of two venues carry whole seconds, so that their order within a second is not
-        # known. The unified minutes are KIS's own.
+        # Trades state whole seconds, so the order of two venues' trades within a second is not
+        # known. Minutes of both venues together are therefore always KIS's.
         if venue is Venue.SOR:
             return {}, ()
         day = kst_day(part.first)
@@ -54,7 +57,7 @@ class TapeMinutes:
         try:
             trades = await beside(desk)(recorded, tapes, trades_of(venue), code, since, until)
         except BadInput:
-            # A tape that cannot be read must not keep KIS's minutes away.
+            # If the tape cannot be read, KIS is still asked.
             return {}, ()
         whole = whole_minutes(trades, part)
         kept = {t for known in whole for t in range(known.first, known.last + 1, MINUTE)}
@@ -63,7 +66,7 @@ class TapeMinutes:
 
 
 def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
-    """Return the ranges in ``part`` of which no trade is missing, oldest first.
+    """Return the ranges in ``part`` of which the tape has every trade, oldest first.
 
     ``trades`` are those of one venue's day. A minute is in a range when the tape has a trade before
     it and a trade after it, and lacks no trade between these two. A minute that begins before the
@@ -77,7 +80,7 @@ def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
     shares = -1
 
     def end_run() -> None:
-        """Keep the whole minutes between the first and the newest trade of a run."""
+        """Add the complete minutes between the first and the newest trade of a run to ``found``."""
         last = min(newest - newest % MINUTE - MINUTE, part.last)
         if first <= last:
             found.append(MinuteRange(first, last))
@@ -86,7 +89,7 @@ def whole_minutes(trades: pl.DataFrame, part: MinuteRange) -> list[MinuteRange]:
     for t, qty, volume in rows.iter_rows():
         if volume - qty != shares:
             end_run()
-            # The minute of a run's first trade was heard from its middle on.
+            # The minute of a run's first trade was received from its middle on.
             begun = part.first if volume == qty else t - t % MINUTE + MINUTE
             first = max(begun, part.first)
         newest, shares = max(newest, t), volume

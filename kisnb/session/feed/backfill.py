@@ -1,7 +1,7 @@
 """Fills gaps in the stream: asks KIS for the minutes in which trades were not received.
 
-A gap begins with the last trade before it. It ends with the first trade after it, or with the
-connection's return. Minutes that KIS does not give stay missing, because no price is made up.
+A gap begins with the last trade before it. It ends with the first trade after it, or when the
+connection returns. Minutes that KIS does not give stay missing: no price is made up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kisnb.trading.ports.queries import CallApi
 
 # A reply holds 30 minutes of today, or 120 of an earlier day (KIS's workbook).
 MOST_CALLS = 40
-"""The most calls of KIS for one gap. Their replies hold more than a day of minutes."""
+"""The most calls of KIS for one gap. Their replies cover more than a day of minutes."""
 
 
 class Backfill:
@@ -50,26 +50,27 @@ class Backfill:
 
     def mend(self, code: str, venue: Venue, t: Ns) -> None:
         """Plan a fetch of the minute of ``t``, because its first trades were not received."""
-        # It is no gap: nobody had asked for its trades.
+        # This is no gap, because the stock was not watched yet.
         self._due.append(Gap(code, venue, t, t, 0))
         self._pace.reschedule()
 
     def on_link_lost(self, t: Ns) -> None:
-        """Note that the stream broke. From here on trades are missed."""
+        """Note that the stream broke at ``t``. From then on, trades are not received."""
         self._lost = t if self._lost is None else self._lost
 
     def on_link_up(self, t: Ns, followed: set[tuple[str, Venue]]) -> None:
         """Note that the stream is connected again. Add a gap for each followed stock and venue."""
-        # Also a stock that trades no more today has a gap, which no later trade would show.
+        # A stock that trades no more today has a gap too, and no later trade would show it.
         since, self._lost = self._lost, None
         if since is not None:
             for code, venue in sorted(followed):
                 self._add(Gap(code, venue, since, t, 0))
 
     def down_since(self, died: Ns) -> Ns:
-        """Return the moment since which trades are missing, after a desk that died at ``died``.
+        """Return the moment from which trades are missing, for a desk that died at ``died``.
 
-        Forget that the stream broke, because the next desk has a stream of its own.
+        It is earlier than ``died`` when the stream had broken before. That break is then forgotten,
+        because the next desk has a stream of its own.
         """
         since, self._lost = self._lost, None
         return died if since is None else min(since, died)
@@ -85,15 +86,15 @@ class Backfill:
 
     async def fill(self, gap: Gap) -> None:
         """Ask KIS for the minutes of a gap that is over, and add them. Raises KisnbError."""
-        # KIS gives whole minutes. The one in which the gap begins is incomplete here, so it is
-        # asked for too.
+        # KIS gives whole minutes. The minute in which the gap begins is incomplete here, so it is
+        # fetched too.
         first, until = gap.since - gap.since % MINUTE, gap.until
         minutes: dict[Ns, tuple[int, ...]] = {}
         for _ in range(MOST_CALLS):
             rows = await self._minutes(gap, until)
             minutes |= {t: bar for t, bar in rows.items() if first <= t <= gap.until and bar[-1]}
             oldest = min(rows, default=first)
-            # The second test ends the walk when a reply holds nothing older than the last one.
+            # The second test ends the loop when a reply has nothing older than the reply before.
             if oldest <= first or oldest >= until:
                 break
             until = oldest - 1
@@ -116,7 +117,7 @@ class Backfill:
                 if not gap.filled:
                     await self._fetch(gap)
         finally:
-            # A gap that was noted during this walk is due now, and ``next_wake`` gave none
+            # A gap that was noted during this loop is due now, and ``next_wake`` returned None
             # meanwhile.
             self._walk = None
             self._pace.reschedule()

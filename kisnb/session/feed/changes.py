@@ -1,4 +1,4 @@
-"""The callbacks of panels, which are called after each batch of events."""
+"""Calls the panels back after each batch of events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from kisnb.session.feed.state import SessionState
 
 
 class Changes:
-    """Calls the panels back when the session has changed. Belongs to the notebook's loop."""
+    """The callbacks of panels, called when the session has changed.
+
+    Used in the notebook's loop only.
+    """
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
@@ -21,11 +24,11 @@ class Changes:
 
     def publish(self) -> None:
         """Call every callback. A callback that raises is removed, and a trouble names it."""
-        # A copy, because a panel that is closed by a callback takes itself out of the list.
+        # A copy, because a callback may close a panel, which then leaves the list.
         for listener in tuple(self._listeners):
             try:
                 listener()
             except Exception as e:
-                # A broken panel must not keep events from agents and waits.
+                # A broken panel must not stop agents and waits.
                 self._listeners.remove(listener)
                 self._state.troubles.append(f"a panel stopped: {e!r}")

@@ -1,4 +1,4 @@
-"""Waits for a time of day, for which a simulated day runs ahead."""
+"""Waits for a time of day. On a simulated day, time runs ahead meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kisnb.trading.ports.commands import Command, FastForward
 
 
 class FastForwards:
-    """Waits for a moment. Asks the simulator to run there as fast as all sessions can follow."""
+    """Waits for a moment, and lets simulated time run there as fast as all sessions can follow."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace) -> None:
         self._link = link
@@ -27,7 +27,7 @@ class FastForwards:
         if self._state.mode is not Mode.SIM or self._state.now >= t:
             await self._pace.until_time(t)
             return
-        # At paper and live time cannot run ahead, so only a simulated day comes to here.
+        # Only a simulated day gets here, because time cannot run ahead at paper and live.
         await self._link.wait_for_return()
         self._waiting += 1
         try:
@@ -35,13 +35,12 @@ class FastForwards:
             await self._pace.until_time(t)
         finally:
             self._waiting -= 1
-            # The desk keeps one switch for each session. While another wait of this session still
-            # runs, the day goes on ahead. A desk that is gone runs ahead for nobody, and the next
-            # one is asked by ``commands`` alone.
+            # The desk keeps one switch for each session, so the last wait turns it off. A lost desk
+            # needs no command, and the next desk gets only what ``commands`` returns.
             if not self._waiting:
                 with suppress(DeskLost):
                     self._link.submit([FastForward(on=False)])
 
     def commands(self) -> list[Command]:
-        """Return the command that repeats the request to the next desk. Empty when no wait runs."""
+        """Return the command that asks the next desk to run ahead too. Empty when nothing waits."""
         return [FastForward(on=True)] if self._waiting else []

@@ -8,7 +8,7 @@
      ▼
     given up                             no next desk comes, or the desk dismissed this session
 
-While the link is not up, everything shown is marked with the moment of the desk's last message.
+While the link is not up, everything on the screen shows when the desk's last message came.
 """
 
 from __future__ import annotations
@@ -37,21 +37,24 @@ log = logging.getLogger(__name__)
 
 
 class Link:
-    """The connection to the current desk. It belongs to the loop in which it was made."""
+    """The connection to the current desk. It belongs to the event loop in which it was made."""
 
     def __init__(self, desk: Desk, find: Find | None) -> None:
-        """``find`` gives the next desk when this one has died. None: no next desk comes."""
+        """Connect to ``desk``.
+
+        ``find`` returns the next desk after a death; None: no next desk comes.
+        """
         self.alert: Callable[[str], object] = log.warning
         """Shows a person at once, from any thread, that the desk is silent or answers again."""
         self.error_for_people: Callable[[asyncio.CancelledError], BaseException] = lambda error: (
             error
         )
-        """Gives the error that a wait raises in place of a cancellation.
+        """Makes the error that a cancelled wait raises instead.
 
         A notebook's says that a person interrupted it.
         """
         self.back: Callable[[], Back]
-        """Returns what the next desk must know: the session's name, run, newest row and leases."""
+        """Returns what the next desk needs to know: the session's name, run, newest row, leases."""
         self.on_ready: Callable[[], object]
         """Called in the loop when there is a batch to drain, or the desk was lost."""
         self.on_death: Callable[[], object]
@@ -66,7 +69,7 @@ class Link:
         self.state = LinkState(desk)
         self._find = find
 
-    # the desk of the moment
+    # the current desk
 
     @property
     def name(self) -> str:
@@ -75,12 +78,12 @@ class Link:
 
     @property
     def seq(self) -> int:
-        """The number of the newest event drained."""
+        """The number of the newest event that was drained."""
         return self.state.desk.seq
 
     @property
     def last_received(self) -> Ns:
-        """The desk's clock at its last message."""
+        """The desk's clock in its last message."""
         return self.state.desk.last_received
 
     @property
@@ -91,13 +94,13 @@ class Link:
     # commands and queries
 
     def submit(self, commands: Sequence[Command]) -> None:
-        """Hand commands to the desk, from any thread.
+        """Send commands to the desk. May be called from any thread.
 
         Raises DeskLost. Raises BadInput for a command that the desk could not read.
         """
         self.home.check_process()
-        # It is checked here, because the desk could only drop such a command, and its sender would
-        # wait for an outcome.
+        # The command is checked here, because the desk could only drop it, and the caller would
+        # wait for an outcome for ever.
         for command in commands:
             _check_command(command)
         self.state.desk.send(commands)
@@ -112,8 +115,9 @@ class Link:
             try:
                 return await self.state.desk.ask(query)
             except DeskLost:
-                # The desk died while it was asked, and nobody knows how far it came. What is asked
-                # by this method may be asked twice. Without a next desk the loss itself is raised.
+                # The desk died before it replied, and it is not known what it did before. Queries
+                # that come through this method may be asked twice. If no next desk comes, DeskLost
+                # is raised.
                 self._notice_death()
                 if self.state.returning is None:
                     raise
@@ -130,14 +134,14 @@ class Link:
         with self.errors_for_people():
             try:
                 return await self.state.desk.ask(query)
-            # An order is not asked for twice: the dead desk may have sent it. By the end of this
-            # wait the next desk's journal is applied here and says so.
+            # An order is not asked for twice, because the dead desk may have sent it. After this
+            # wait, the next desk's journal is applied here, and it says whether the order exists.
             except DeskLost:
                 await self.wait_for_return()
                 raise
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """Ask the desk and return its reply, from any thread and without the loop.
+        """Ask the desk and return its reply, without the event loop. May be called from any thread.
 
         ``timeout`` is in seconds of wall time. Raises TimeoutError.
         """
@@ -145,13 +149,13 @@ class Link:
         return self.state.desk.ask_blocking(query, timeout)
 
     def drain(self) -> Batch | None:
-        """Take out and return the oldest batch of events. None when there is none."""
+        """Remove and return the oldest batch of events. None when there is none."""
         return self.state.desk.drain()
 
     def check(self) -> None:
         """Raise DeskLost when the desk is gone and no next desk is awaited.
 
-        A death that is noticed here begins the return to the next desk.
+        If this call is the first to see the death, it begins the return to the next desk.
         """
         self._notice_death()
         if self.state.returning is None:
@@ -160,7 +164,7 @@ class Link:
     # silence, death and return
 
     def listen(self) -> None:
-        """Call ``on_ready`` now for what has arrived, and later whenever something arrives."""
+        """Call ``on_ready`` for the batches that have come, and each time another one comes."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
         # Batches may have come before the callback was set.
@@ -183,7 +187,7 @@ class Link:
 
     @contextmanager
     def errors_for_people(self) -> Iterator[None]:
-        """Within the block, raise the error of ``error_for_people`` in place of CancelledError."""
+        """Within the block, replace a CancelledError by the error of ``error_for_people``."""
         try:
             yield
         except asyncio.CancelledError as error:
@@ -206,18 +210,18 @@ class Link:
             self.on_ready()
 
     def _notice_death(self) -> None:
-        """Begin to return when the desk is lost.
+        """Begin the return to the next desk when the current desk is lost.
 
-        The I/O thread sees the end before this loop does. A call of a cell in between must already
-        wait for the next desk.
+        The I/O thread sees a desk's end before the event loop does. A cell may make a call in
+        between, and that call must already wait for the next desk.
         """
         if not self.state.desk.lost or self.state.is_over or self.state.is_returning:
             return
-        # What came before the end is handled first: the next desk publishes no old prices again,
-        # because prices are not journaled.
+        # Events that came before the death are handled first. The next desk cannot publish old
+        # prices again, because prices are not journaled.
         self.on_ready()
         if self._find is not None and not self.state.desk.dismissed:
-            # It ends the threads of the dead desk. Its last batches have been drained.
+            # This ends the threads that served the dead desk. Its last batches have been drained.
             self.state.desk.close()
             self._begin_return(self._find)
             self.on_death()
@@ -236,7 +240,7 @@ class Link:
     def _return_ended(self, task: asyncio.Task[None], find: Find) -> None:
         """Begin the return to the next desk again if its task was cancelled.
 
-        A cell that cancels all tasks of the loop cancels this one too.
+        A cell that cancels all tasks of the loop cancels this task too.
         """
         if task.cancelled() and not self.state.closed:
             self._begin_return(find)
@@ -246,8 +250,8 @@ class Link:
         back = self.back()
         try:
             self.state.desk, snapshot = await find(back)
-            # The rows must go on where ours end. In another run, or behind a row that we have not
-            # got, positions would be wrong without a word.
+            # The next desk's rows must continue where ours end. If it has another day, or a row is
+            # missing in between, positions would be wrong without a message.
             if (snapshot.run, snapshot.first) != (back.run, back.published):
                 self.state.desk.close()
                 raise DeskLost(
@@ -257,7 +261,8 @@ class Link:
             self.state.returning = self._find = None
             self._give_up(e)
             return
-        # First, because ``on_return`` submits commands, and calls of cells wait while this is set.
+        # This is cleared first, because ``on_return`` submits commands, and calls of cells wait
+        # while it is set.
         self.state.returning = None
         self.state.returns += 1
         self.state.stream_lost = None
@@ -269,7 +274,7 @@ class Link:
         self.on_end(why)
 
     def _silence_changed(self) -> None:
-        """Show a person that silence began or ended."""
+        """Tell a person that the desk fell silent, or that it answers again."""
         # This runs in the I/O thread, because a cell may block the loop.
         text = self.state.silence or "The desk answers again."
         self.alert(text)
@@ -280,7 +285,7 @@ class Link:
 
 def _check_command(command: Command) -> None:
     """Raise BadInput for a command with a value of a type that no desk can read."""
-    # Idle is made by this package alone and comes with every batch, so it is not read twice.
+    # Only this package makes Idle, and it is sent after every batch, so it needs no check.
     if isinstance(command, Idle):
         return
     try:

@@ -1,4 +1,4 @@
-"""The state of a session's link to its desk: the facts, and the sentences about them."""
+"""The state of a session's link to its desk, and the sentences that describe it to people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kisnb.trading.ports.desk_port import Desk
 
 
 class LinkState:
-    """The state of one link. ``Link`` changes it, except ``stream_lost``, which the pump sets."""
+    """The state of one link. ``Link`` changes it; only ``stream_lost`` is set by the pump."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -19,9 +19,9 @@ class LinkState:
         self.stream_lost: Ns | None = None
         """The moment since which the desk receives nothing from KIS. None while it receives."""
         self.returning: asyncio.Task[None] | None = None
-        """The task that waits for the next desk. None while none is awaited."""
+        """The task that waits for the next desk. None when no next desk is awaited."""
         self.returns = 0
-        """Number of times that the session went on with a next desk."""
+        """Number of times that the session attached to a next desk."""
         self.given_up: DeskLost | None = None
         """The reason why no next desk comes. None while one may come."""
         self.closed = False
@@ -29,7 +29,7 @@ class LinkState:
 
     @property
     def is_silent(self) -> bool:
-        """True while the desk is there and does not answer."""
+        """True while the desk runs but does not answer."""
         return self.desk.silence is not None
 
     @property
@@ -39,14 +39,15 @@ class LinkState:
 
     @property
     def is_over(self) -> bool:
-        """True when the session was closed, or no next desk comes."""
+        """True when the session was closed, or when no next desk comes."""
         return self.closed or self.given_up is not None
 
     @property
     def text(self) -> str:
-        """``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"`` or ``"desk lost"``.
+        """The state in words:
 
-        Down: the desk receives nothing from KIS.
+        ``"up"``, ``"down"``, ``"desk silent"``, ``"desk restarting"``, ``"desk lost"``. Down means:
+        the desk receives nothing from KIS.
         """
         # The worst state comes first: a dead desk is silent as well.
         if self.given_up is not None:
@@ -59,7 +60,7 @@ class LinkState:
 
     @property
     def silence(self) -> str:
-        """A sentence for people: the desk does not answer, since when, and what to do.
+        """A sentence for people: since when the desk does not answer, and what to do.
 
         Empty while it answers.
         """
@@ -76,9 +77,9 @@ class LinkState:
 
     @property
     def doubt(self) -> str:
-        """The reason why orders and positions may differ from what is shown, and since when.
+        """The reason why orders and positions may differ from those shown, and since when.
 
-        Empty without such a reason.
+        Empty when there is no such reason.
         """
         since = self.desk.last_received
         if self.closed:
@@ -105,7 +106,10 @@ class LinkState:
         )
 
     def confirmed(self, known: Trading) -> Trading:
-        """Return ``known``. While the desk is out of reach, it is marked as the last one known."""
+        """Return the text ``known``.
+
+        While the desk is out of reach, say that it is the last known state.
+        """
         if not (self.is_over or self.is_returning or self.is_silent):
             return known
         return known.last_known(clock_text(self.desk.last_received))

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 _SIDES = {Side.BUY: 1, Side.SELL: -1, None: 0}
 ALL = 1 << 60
-"""A number of trades that stands for all of them."""
+"""A number larger than that of any trades: it means all of them."""
 SETTLE: Ns = 2 * SECOND
-"""Time from the end of a minute until KIS's list has all trades of it."""
+"""Time after the end of a minute until KIS's list has all its trades."""
 Until: TypeAlias = Mapping[Venue, int] | None
-"""The number of trades of each venue that count, the oldest first. None, or a venue that is not
-named: all of them.
+"""By venue, the number of oldest trades that count.
+
+All trades of a venue that is not named count; None: all.
 """
 _BAR = ("open", "high", "low", "close", "volume")
 
@@ -39,11 +40,11 @@ class Gap(msgspec.Struct):
     missing: int
     """Shares. 0 when the number is not known."""
     filled: bool = False
-    """True once the bars of those minutes are KIS's own."""
+    """True once the bars of those minutes come from KIS."""
 
     @property
     def over(self) -> Ns:
-        """The moment from which KIS can be asked for the last minute of the gap."""
+        """The moment from which KIS's list has the last minute of the gap."""
         return self.until - self.until % MINUTE + MINUTE + SETTLE
 
 
@@ -55,17 +56,17 @@ class RecentTrade(NamedTuple):
     price: int
     qty: int
     side: int
-    """1 when the buyer took, -1 when the seller did, 0 in an auction."""
+    """1 when the buyer hit an ask, -1 when the seller hit a bid, 0 in a call auction."""
 
 
 class RecentTrades:
-    """The received trades of one stock on one venue, in columns."""
+    """The received trades of one stock on one venue, stored in columns."""
 
     __slots__ = ("price", "qty", "side", "t", "volume")
 
     def __init__(self) -> None:
-        # Columns of plain numbers: a busy stock brings many thousand trades a day, and an object
-        # for each would cost several times the memory.
+        # A busy stock has many thousand trades a day. Columns of plain numbers need several times
+        # less memory than an object for each trade.
         self.t = array("q")
         self.price = array("q")
         self.qty = array("q")
@@ -73,7 +74,7 @@ class RecentTrades:
         self.volume = array("q")
 
     def add(self, tick: Tick) -> None:
-        """Add a trade, as the last one."""
+        """Append a trade."""
         self.t.append(tick.t)
         self.price.append(tick.price)
         self.qty.append(tick.qty)
@@ -82,9 +83,9 @@ class RecentTrades:
 
 
 class MarketData:
-    """Ticks, depth and further channels, by stock. Venues are kept apart.
+    """Ticks, depth and further channels of each stock. Each venue's data are kept apart.
 
-    ``SessionState`` adds the events. DataFrames are made when asked for.
+    ``SessionState`` adds the events. DataFrames are made when they are asked for.
     """
 
     def __init__(self) -> None:
@@ -101,9 +102,9 @@ class MarketData:
         self.expected: dict[str, ExpectedMatch] = {}
         """The newest expected match of a call auction per code."""
         self.operations: dict[str, MarketOperation] = {}
-        """The newest message of the market's operation per code: a step of the day, a halt, VI."""
+        """The newest market message per code: a step of the day, a halt, a VI."""
         self.programs: dict[str, ProgramTrades] = {}
-        """The program trades of the day per code."""
+        """The newest figures of the day's program trades per code."""
         self.gaps: list[Gap] = []
         """The times in which trades were not received, oldest first."""
         self._tapes: dict[tuple[str, Venue], RecentTrades] = {}
@@ -111,7 +112,10 @@ class MarketData:
         """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
     def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
-        """Add an event of a market channel. A trade is appended; any other replaces the last."""
+        """Add an event of a market channel.
+
+        A trade is appended; another event replaces the last one.
+        """
         match event:
             case Tick():
                 self._trade(event)
@@ -154,7 +158,7 @@ class MarketData:
         ).with_columns(in_kst("t"))
 
     def trades_since(self, code: str, venue: Venue, at: int) -> list[RecentTrade]:
-        """Return the received trades of a venue from the ``at``-th on, oldest first."""
+        """Return a venue's received trades without the oldest ``at``, oldest first."""
         tape = self._tapes.get((code, venue))
         if tape is None:
             return []
@@ -167,7 +171,7 @@ class MarketData:
         return len(tape.t) if tape is not None else 0
 
     def first_heard(self, code: str, venue: Venue, since: Ns) -> Ns | None:
-        """Return the time of the first received trade that happened on a venue since ``since``.
+        """Return the time of a venue's first received trade that was made at or after ``since``.
 
         None: there is no such trade.
         """
@@ -176,10 +180,10 @@ class MarketData:
         return tape.t[at] if tape and at < len(tape.t) else None
 
     def without_newest(self, code: str, newest: Sequence[Tick]) -> Until:
-        """Return the ``Until`` that leaves out the trades of ``newest``.
+        """Return the counts of trades that remain without those in ``newest``.
 
         ``newest`` are the last trades that agents get. Agents get only trades whose price counts
-        (``gives_price``); the trades between these are left out as well.
+        (``gives_price``). Other trades that came between these are left out as well.
         """
         taken: dict[Venue, int] = {}
         for venue in {tick.venue for tick in newest}:
@@ -193,10 +197,10 @@ class MarketData:
         return taken
 
     def minutes(self, code: str, venue: Venue, until: Until = None) -> pl.DataFrame:
-        """Return the minute bars of a venue: KIS's where fetched, else made of received trades.
+        """Return a venue's minute bars:
 
-        The newest bar may be unfinished. Columns: start (UTC ns), open, high, low, close (won),
-        volume (shares).
+        KIS's where they were fetched, else made of received trades. The newest bar may be
+        unfinished. Columns: start (UTC ns), open, high, low, close (won), volume (shares).
         """
         received = self.received(code, venue, MINUTE, until)
         return _replaced(received, self._fetched.get((code, venue), {}))
@@ -250,9 +254,9 @@ class MarketData:
 
 
 def bars_of(trades: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return bars of ``span`` ns made of trades. Columns: those of ``MarketData.minutes``.
+    """Return bars of ``span`` nanoseconds, made of trades.
 
-    ``trades`` are in the order of time.
+    Columns: those of ``MarketData.minutes``. ``trades`` are in the order of time.
     """
     import polars as pl
 
@@ -267,7 +271,7 @@ def bars_of(trades: pl.DataFrame, span: Ns) -> pl.DataFrame:
 
 
 def closed_bars(bars: pl.DataFrame, span: Ns, now: Ns) -> pl.DataFrame:
-    """Return the bars that are closed at ``now``, as people see them.
+    """Return the bars that are closed at ``now``, with columns for people.
 
     Columns: t (start, KST), open, high, low, close (won), volume (shares).
     """
@@ -278,18 +282,18 @@ def closed_bars(bars: pl.DataFrame, span: Ns, now: Ns) -> pl.DataFrame:
 
 
 def _replaced(bars: pl.DataFrame, fetched: Mapping[Ns, tuple[int, ...]]) -> pl.DataFrame:
-    """Return one-minute bars in which KIS's minutes replace our own."""
+    """Return one-minute bars in which KIS's fetched minutes replace our own."""
     import polars as pl
 
     kinds = dict.fromkeys(("start", *_BAR), pl.Int64)
     given = pl.DataFrame([(t, *bar) for t, bar in fetched.items()], kinds, orient="row")
-    # A minute of KIS's own replaces ours as a whole, because ours may lack trades in its middle.
+    # A minute from KIS replaces our whole minute, because ours may lack trades in its middle.
     kept = bars.filter(~pl.col("start").is_in(list(fetched)))
     return pl.concat([kept, given]).sort("start")
 
 
 def longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
-    """Return bars of ``span`` ns made of one-minute bars, which are in the order of time."""
+    """Return bars of ``span`` nanoseconds, made of one-minute bars in the order of time."""
     import polars as pl
 
     return minutes.group_by(
@@ -304,7 +308,7 @@ def longer(minutes: pl.DataFrame, span: Ns) -> pl.DataFrame:
 
 
 def in_kst(column: str) -> pl.Expr:
-    """Return a column of UTC nanoseconds as Korean time."""
+    """Return a column of UTC nanoseconds as a column of Korean time."""
     import polars as pl
 
     return (

@@ -1,8 +1,8 @@
 """The session's time: waits of cells, alarms, and the report that lets simulated time move on.
 
 In lockstep the desk moves its clock only when every session rests. A session rests when it has
-handled all events. It reports that with ``Idle``: the newest event that it handled, the moment that
-it waits for, and whether a cell awaits something.
+handled all events. It then sends the desk an ``Idle`` with the newest event that it handled, the
+next moment for which it waits, and whether a cell awaits something.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from kisnb.trading.ports.commands import Command, Idle
 
 
 class Pace:
-    """Runs the waits and alarms of one session. Reports to the desk when the session rests."""
+    """Runs the waits and alarms of one session. Reports to the desk that the session rests."""
 
     def __init__(self, link: Link, state: SessionState) -> None:
         self.next_wake: Callable[[], Ns | None] = lambda: None
-        """Gives the earliest moment that agents, or gaps to be filled, wait for."""
+        """Returns the earliest moment for which agents, or gaps to be filled, wait."""
         self.is_busy: Callable[[], bool] = lambda: False
-        """True while events wait for delivery, or a handler awaits something foreign."""
+        """Returns True while events wait for delivery, or a handler awaits something outside."""
         self.on_alarm: Callable[[], object] = lambda: None
-        """Called when the moment ``next_wake`` has come on a clock that runs free."""
+        """Called when the moment of ``next_wake`` has come on a free-running clock."""
         self._link = link
         self._state = state
         self._waits = Waits()
@@ -58,7 +58,7 @@ class Pace:
             alarm = self.task(self._ring(t), f"wait until {clock_text(t)}")
             alarm.add_done_callback(lambda _: self._waits.end_over())
             try:
-                # A cell that cancels all tasks cancels the alarm too. Then it is set again.
+                # A cell that cancels all tasks cancels the alarm too. Then the alarm is set again.
                 await self.until(lambda: self._state.now >= t or alarm.cancelled(), t)  # noqa: B023
             finally:
                 alarm.cancel("what it was set for is over")
@@ -68,15 +68,15 @@ class Pace:
     async def carry_out(
         self, commands: Callable[[], Sequence[Command]], over: Callable[[], bool]
     ) -> None:
-        """Hand the commands to the desk, and wait until ``over()`` is true.
+        """Send the commands to the desk, and wait until ``over()`` is true.
 
         If the desk dies meanwhile, the next desk gets the commands again. So a command must do no
-        harm when it is given twice.
+        harm when it arrives twice.
         """
         while not over():
             await self._link.wait_for_return()
-            # A return while we wait says that the desk that got the commands is dead, and may not
-            # have carried them out.
+            # If the link returned while we waited, the desk that got the commands is dead, and may
+            # not have carried them out.
             returns = self._link.state.returns
             self._link.submit(commands())
             # The lambda is awaited within this round of the loop.
@@ -91,25 +91,25 @@ class Pace:
         self._waits.fail(error)
 
     async def _ring(self, t: Ns) -> None:
-        """Sleep until ``t`` on a clock that runs free, then end the waits that are over."""
+        """Sleep until ``t`` on a free-running clock, then end the waits that are over."""
         await self._state.clock.sleep_until(t)
         self._waits.end_over()
 
     # tasks and alarms
 
     def task(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
-        """Start and return a task that ends with this session. ``what`` says what it does."""
+        """Start and return a task that ends with this session. ``what`` describes its work."""
         task = self._loop.create_task(work, name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def task_names(self) -> list[str]:
-        """Return what each running task of this session does."""
+        """Return the description of each running task of this session."""
         return [task.get_name() for task in self._tasks if not task.done()]
 
     def reschedule(self) -> None:
-        """Set the alarm to the moment that agents and gaps wait for now, and report to the desk."""
+        """Set the alarm to the next moment that agents and gaps wait for. Report to the desk."""
         # In lockstep the desk moves the clock to the moment that ``Idle`` names, so no alarm is
         # needed.
         wake = self.next_wake() if self._state.runs_free and not self._link.state.closed else None
@@ -124,20 +124,24 @@ class Pace:
         self._report_soon()
 
     def _alarm_ended(self, task: asyncio.Task[None]) -> None:
-        """Set the alarm again when a cell cancelled it, so that no agent sleeps for ever."""
+        """Set the alarm again if a cell cancelled it.
+
+        Otherwise a sleeping agent would never wake.
+        """
         if task is self._alarm and task.cancelled():
             self._wake = self._alarm = None
             self.reschedule()
 
     async def _wake_agents(self, t: Ns) -> None:
         await self._state.clock.sleep_until(t)
-        # Before the agents are woken: what they sleep for next sets the next alarm.
+        # The alarm is cleared before the agents are woken, because their next sleep sets the next
+        # alarm.
         self._wake = self._alarm = None
         self.on_alarm()
 
     def close(self) -> None:
         """Cancel every task of this session."""
-        # The link is closed by now, so this cancels the alarm and sets none.
+        # The link is closed by now, so this cancels the alarm and sets no new one.
         self.reschedule()
         for task in self._tasks:
             task.cancel("the session was closed")
@@ -149,20 +153,21 @@ class Pace:
         self._reported = None
 
     def _report_soon(self) -> None:
-        """Report that the session rests, after the cells and agents just woken had their turn."""
+        """Report that the session rests, once the cells and agents just woken have run."""
         if self._state.mode is Mode.SIM and not self._reporting and not self._link.state.closed:
             self._reporting = True
-            # Three turns of the loop: the first wakes the tasks, the others let them go on.
+            # Three rounds of the event loop: the first wakes the tasks, the others let them run.
             self._loop.call_soon(self._loop.call_soon, self._loop.call_soon, self._report)
 
     def _report(self) -> None:
         self._reporting = False
         wakes = [t for t in (self._waits.next_wake(), self.next_wake()) if t is not None]
-        # A session with a handler that awaits something foreign does not rest: -1 stands for a
+        # A session with a handler that awaits something from outside does not rest. -1 reports a
         # session that has handled nothing.
         seq = -1 if self.is_busy() else self._link.seq
         idle = Idle(seq, min(wakes, default=None), bool(self._waits))
-        # The same report again would tell the desk nothing, and wake its conductor for each batch.
+        # A repeated report has no news for the desk, and would wake the desk's conductor at each
+        # batch.
         if idle != self._reported and not self._link.state.closed and not self._link.lost:
             self._reported = idle
             self._link.submit([idle])

@@ -1,11 +1,11 @@
-"""The pump: applies batches of events to the session's state, and delivers them.
+"""The pump: applies batches of events to the session's state, and delivers them to the agents.
 
     link ──► apply a whole batch ──► deliver each event ──► end the waits that are over
              to the state            to the agents          and draw the panels
 
-Applying is never interrupted and calls no handler. So the order books are those of the desk,
-whatever a handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only
-applying goes on (``catch_up``).
+Applying is never interrupted and calls no handler. So the order books equal the desk's, whatever a
+handler does. Delivering calls the agents' handlers. While a cell blocks the loop, only applying
+goes on (``catch_up``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from kisnb.trading.ports.desk_port import Snapshot
 
 
 class Audience(Protocol):
-    """The agents, as the pump calls them."""
+    """The interface of the agents to the pump."""
 
     @property
     def busy(self) -> bool:
@@ -48,14 +48,14 @@ class Audience(Protocol):
         ...
 
     def settle_leases(self) -> None:
-        """Adjust the agents of this session to the leases of the next desk."""
+        """Adjust the agents of this session to the leases that the next desk knows."""
         ...
 
 
 class Pump:
-    """Drains the link in the notebook's loop.
+    """Takes batches of events from the link, applies them, and delivers their events.
 
-    One batch is applied whole before any of it is delivered.
+    It runs in the notebook's loop. One batch is applied whole before any of it is delivered.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Pump:
         self._changes = changes
         self._home = threading.get_ident()
         self._undelivered: deque[tuple[Event, Ns]] = deque()
-        """Events that are applied, and that agents get when the loop turns."""
+        """Events that were applied and that agents have not got yet, each with its moment."""
         self._running = False
         self._shield = Uninterrupted()
         self._died: Ns = 0
@@ -84,9 +84,8 @@ class Pump:
     # from the link
 
     def run(self) -> None:
-        """Apply and deliver all that came, in order. Then end the waits that are over."""
-        # A handler may call back into the session and come here again. The outer call goes on with
-        # what is left.
+        """Apply and deliver all that has come, in order. Then end the waits that are over."""
+        # A handler may call the session, which comes here again. Then the outer call does the rest.
         if self._running or self._link.state.closed:
             return
         self._running = True
@@ -94,7 +93,7 @@ class Pump:
             self._run()
         finally:
             self._running = False
-        # A lost desk can be asked for nothing, and has no clock that could wait for us.
+        # Nothing can be asked of a lost desk, and it has no clock that could wait for us.
         if not self._link.lost:
             self._backfill.start_due(self._state.now)
             self._pace.reschedule()
@@ -114,19 +113,19 @@ class Pump:
         self._changes.publish()
 
     def desk_returned(self, snapshot: Snapshot) -> None:
-        """Go on with the next desk where the last one died."""
+        """Continue with the next desk where the dead one ended."""
         # An order that the dead desk had not journaled was never sent.
         untaken = [order for order in self._state.books.live.values() if not order.facts]
         with self._shield:
             applied = self._state.apply_rows(snapshot)
             self._undelivered += [(event, snapshot.now) for event in applied]
-        # The next desk has heard nothing of this session: neither how far it has followed nor what
-        # it watches. The leases come from its snapshot.
+        # The next desk does not know how far this session has followed, nor which stocks it
+        # watches. It knows the leases: they are in its snapshot.
         self._pace.forget_report()
         self._agents.settle_leases()
         cure = "order it again if it is still wanted"
-        # An order of ours without a fact in the next journal was never synced, so no bytes of it
-        # left: the desk syncs the row before it sends.
+        # If the next journal has no fact of our order, its row was never synced. So it was never
+        # sent, because the desk syncs the row before it sends.
         for order in [order for order in untaken if not order.facts]:
             self.inject(
                 CommandDropped(snapshot.now, order.key, "the desk died before it took it", cure)
@@ -139,16 +138,16 @@ class Pump:
         self.run()
 
     def undelivered(self, code: str) -> list[Tick]:
-        """Return the trades of a stock that are applied, and that no agent has got yet."""
+        """Return the trades of a stock that are applied but that no agent has got yet."""
         return [e for e, _ in self._undelivered if isinstance(e, Tick) and e.code == code]
 
     def inject(self, event: Event) -> None:
-        """Apply an event of this session's own, and deliver it in the next turn of the pump."""
+        """Apply an event that this session made itself. The pump delivers it in its next run."""
         with self._shield:
             self._undelivered += [(fact, event.t) for fact in self._state.apply(event)]
 
     def drop(self, dropped: CommandDropped) -> None:
-        """Apply and deliver the fact that a command was not handed to any desk."""
+        """Apply and deliver the fact that no desk got a command."""
         self.inject(dropped)
         self.run()
 
@@ -169,13 +168,13 @@ class Pump:
             batch = self._link.drain()
             if batch is None:
                 return False
-            # The time of the batch goes with each event: a handler that is called later still sees
-            # the moment of its event.
+            # Each event keeps the time of its batch, so that a handler that is called later still
+            # sees the moment of its event.
             self._undelivered += [(event, batch.now) for event in self._state.apply_batch(batch)]
         return True
 
     def _deliver(self) -> None:
-        """Deliver what was applied to agents and backfill. Then end waits and draw the panels."""
+        """Deliver the applied events to agents and backfill. Then end waits and draw the panels."""
         with interruptible():
             while self._undelivered and not self._link.state.closed:
                 event, now = self._undelivered.popleft()
@@ -185,7 +184,7 @@ class Pump:
         self._changes.publish()
 
     def _note_link(self, event: Event) -> None:
-        """Note for the backfill when trades were no longer received, and when they came again."""
+        """Tell the backfill when trades were no longer received, and when they came again."""
         match event:
             case GapFound():
                 self._backfill.on_gap(event)
@@ -207,8 +206,8 @@ class Pump:
             self.inject(GapFound(now, code, since, 0, venue))
 
     def _alarm(self) -> None:
-        # An agent that wakes decides on the newest prices, so that what has come meanwhile is
-        # delivered before.
+        # An agent that wakes must decide on the newest prices. So events that have come meanwhile
+        # are delivered first.
         self.run()
         self._undelivered.append((ClockMoved(self._state.now), self._state.now))
         self.run()

@@ -1,6 +1,6 @@
-"""The state of a session: the fold of the desk's rows, and the market data it has received.
+"""The state of a session: the fold of the desk's rows, and the market data that it has received.
 
-Applying an event calls no handler. Handlers of agents, panels and waits come after the whole batch.
+Applying an event calls no handler. Agents, panels and waits are called after the whole batch.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 class SessionState:
-    """Order books, market data and the desk's state as of the newest event. Shares and won."""
+    """Order books, market data and the desk's state, up to the newest event. Shares and won."""
 
     def __init__(self, snapshot: Snapshot, stocks: StockDays) -> None:
         self.mode = snapshot.mode
@@ -121,7 +121,7 @@ class SessionState:
 
     @property
     def runs_free(self) -> bool:
-        """True when the clock moves without the desk.
+        """True when the clock runs with real time, and False in lockstep.
 
         In lockstep every move of the clock comes as an event.
         """
@@ -154,9 +154,9 @@ class SessionState:
             self.clock.set(snapshot.now, snapshot.speed)
         self.lease(snapshot.leases)
         self._learn(snapshot)
-        # The next desk counts its own readings.
+        # The next desk counts its own failed readings.
         self.readings_failed = None
-        # DESK_ONLY rows are not in a snapshot, so that every row is an event as well.
+        # A snapshot has no DESK_ONLY rows, so every row in it is also an event.
         applied = [
             fact
             for row in snapshot.rows()
@@ -188,7 +188,7 @@ class SessionState:
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)
         if isinstance(event, StockDay):
-            # For people and for the desk. Agents follow prices.
+            # These events are for people and for the desk, not for agents.
             self.stocks.learn(event)
             return ()
         if is_published(event):
@@ -226,7 +226,7 @@ class SessionState:
 
     def _keep_run(self, row: Row) -> None:
         match row:
-            # ``block`` is the first step of each pull, so it clears the list.
+            # ``block`` is the first step of each pull of the kill switch, so it clears the list.
             case HaltStep(step="block"):
                 self.halt_run = [row]
             case HaltStep(step="flatten"):
@@ -243,15 +243,16 @@ class SessionState:
         self.halt_run = [*(s for s in self.halt_run if s.step != "flatten"), step]
 
     def _apply_dropped(self, dropped: CommandDropped) -> tuple[Event, ...]:
-        """Apply the fact that no desk took a command, and return it for the agents."""
-        # No row says so, because no desk knows of it: other sessions never learn of the order.
+        """Apply the fact that no desk got a command, and return that fact for the agents."""
+        # The journal has no such row, because no desk knows of the order. So other sessions never
+        # learn of it.
         order = self.books.orders.get(dropped.key)
         if order is None or order.is_ended:
             return ()
         fact: OrderFact
         if order.state is OrderState.NEW:
-            # An order that no desk has was not sent. For one that a desk has, only the cancel or
-            # the revise failed.
+            # If no desk has the order, it was not sent. If a desk has it, only the cancel or the
+            # revise was dropped.
             fact = Denied(dropped.t, dropped.key, dropped.reason, dropped.cure)
         else:
             fact = CancelRefused(dropped.t, dropped.key, "", f"{dropped.reason}; {dropped.cure}")
@@ -260,6 +261,6 @@ class SessionState:
 
 
 def _dated(t: Ns, text: str) -> str:
-    """Return the text with its time of day in front, so that an old text does not look new."""
+    """Return a text with its time of day in front, so that an old text does not look new."""
     time = clock_text(t)
     return text if text.startswith(time) else f"{time} {text}"

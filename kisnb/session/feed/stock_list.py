@@ -1,4 +1,4 @@
-"""The list of stocks of a paper or live session in words: its source, its day, its cure."""
+"""Sentences about the list of stocks at paper and live: its source, its day, and its cure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CURE = "Get KIS's list with: kisnb master download; then kisnb desk restart and 
 
 
 def list_text(universe: Universe) -> str:
-    """Return where the list of stocks comes from, and how many it has."""
+    """Return a sentence about the source of the list of stocks, and the number of stocks in it."""
     return f"List of stocks: {universe.source}, {len(universe):,} stocks."
 
 
 def list_trouble(universe: Universe, today: date) -> str:
-    """Return a sentence when the list of stocks is old, or not KIS's, or lacks NXT's stocks.
+    """Return a sentence when the list of stocks is old, is not KIS's, or lacks NXT's stocks.
 
-    Empty otherwise. At sim the list is the host's own, so there is nothing to say.
+    Empty otherwise. At sim the list comes from the simulator itself, so there is nothing to report.
     """
     if universe.is_complete:
         return ""

@@ -1,6 +1,6 @@
-"""A block that an interrupt cannot leave. The session applies events in it.
+"""A block of code that an interrupt (SIGINT) cannot end early. The session applies events in it.
 
-An interrupt in the middle of a batch would leave the order books with a part of its events.
+An interrupt in the middle of a batch would leave the order books with only a part of its events.
 """
 
 from __future__ import annotations

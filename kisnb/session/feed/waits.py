@@ -37,7 +37,7 @@ class Waits:
         try:
             await future
         finally:
-            # A wait that a cell was interrupted in must not keep the clock of a simulated day.
+            # When a cell is interrupted, its wait must no longer stop the clock of a simulated day.
             self._open.pop(future, None)
             changed()
 

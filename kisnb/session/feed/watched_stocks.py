@@ -1,4 +1,4 @@
-"""The stocks whose trades and depth a session wants, and further channels of them."""
+"""The stocks whose trades and depth a session watches, and further channels of these stocks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from kisnb.trading.ports.commands import Command, WatchCodes
 
 
 class WatchedStocks:
-    """The subscriptions of one session. Its desk subscribes at KIS for all sessions together."""
+    """The subscriptions of one session.
+
+    The desk subscribes at KIS for all its sessions together.
+    """
 
     def __init__(self, link: Link, rules: Rules) -> None:
         self._link = link
         self._rules = rules
         self._wants: dict[Want, None] = {}
-        """The wants of the session: a set in the order in which they were asked for."""
+        """The wants of the session, in the order in which they were asked for.
+
+        Used as an ordered set.
+        """
         self._looks: dict[object, tuple[Want, ...]] = {}
-        """What each panel that shows one stock wants of it beside its trades."""
+        """The further wants of each panel that shows one stock closely, by the panel."""
 
     def follow(self, *codes: str) -> None:
         """Subscribe to the trades and the depth of these stocks. Raises UnknownInstrument.
@@ -33,18 +39,19 @@ class WatchedStocks:
         self.want([want for code in codes for want in self._of_stock(code)])
 
     def want(self, wants: Sequence[Want]) -> None:
-        """Subscribe to more channels. The desk gets a command only when one of them is new."""
-        # Each command makes the desk compare its subscriptions, and agents follow their stock at
-        # each start. KIS blocks clients that subscribe and release in a loop (KIS's notices of
-        # 2026-02-24 and 2026-05-18).
+        """Subscribe to more channels. A command goes to the desk only when one of them is new."""
+        # Agents call this at each start, and each command makes the desk compare its subscriptions.
+        # KIS blocks clients that subscribe and release in a loop (KIS's notices of 2026-02-24 and
+        # 2026-05-18).
         if self._add(wants):
             self._link.submit(self.commands())
 
     def look_at(self, owner: object, code: str) -> None:
-        """Follow one stock more closely: the depths of both venues, and KRX's call auctions.
+        """Watch one stock more closely: the depths of both venues, and KRX's call auctions.
 
-        Each takes one of the 41 subscriptions of an appkey, so ``owner`` has one such stock.
-        Another code takes its place; the empty one ends it. Raises UnknownInstrument.
+        Each of these takes one of the 41 subscriptions of an appkey. So each ``owner`` can have
+        only one such stock: another code replaces it, and an empty code ends it. Raises
+        UnknownInstrument.
         """
         wants: tuple[Want, ...] = ()
         is_new = False
@@ -58,7 +65,8 @@ class WatchedStocks:
         if not is_new and self._looks.get(owner, ()) == wants:
             return
         self._looks[owner] = wants
-        # A lost desk subscribes to nothing. The next one gets all that is watched.
+        # A lost desk cannot subscribe. The next desk gets all wants when the session attaches to
+        # it.
         with suppress(DeskLost):
             self._link.submit([WatchCodes(self._all())])
 
@@ -67,7 +75,7 @@ class WatchedStocks:
         return [*self._rules.trade_channels(code), Want("depth", code, None)]
 
     def _add(self, wants: Sequence[Want]) -> bool:
-        """Note what is wanted from now on. Return True if any of it is new."""
+        """Add wants to the list. Return True if any of them is new."""
         is_new = any(want not in self._wants for want in wants)
         self._wants.update(dict.fromkeys(wants))
         return is_new
@@ -82,8 +90,8 @@ class WatchedStocks:
         return tuple(dict.fromkeys((*self._wants, *looks)))
 
     def commands(self) -> list[Command]:
-        """Return the one command that subscribes to all wants. Empty when there are none."""
-        # All of them, because the desk replaces what it knows of this session.
+        """Return the one command that subscribes to all wants. Empty without wants."""
+        # All wants are sent, because the desk replaces its list of this session's wants.
         return [WatchCodes(self._all())] if self._wants else []
 
     def trades(self) -> list[tuple[str, Venue]]:

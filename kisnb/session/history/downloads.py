@@ -1,4 +1,4 @@
-"""The calls of ``session.history`` that bring past days into the store, and say what it lacks."""
+"""The calls of ``session.history`` that download past days, and that list missing days."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOWNLOADED = (SeriesKind.DAY, SeriesKind.MINUTE, SeriesKind.FLOW, SeriesKind.IND
 
 
 class HistoryDownloads(HistoryFiles):
-    """Brings past days from KIS into the store. A base of ``History``."""
+    """Downloads past days from KIS into the store. A base class of ``History``."""
 
     @pending
     async def download(
@@ -38,23 +38,24 @@ class HistoryDownloads(HistoryFiles):
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> pl.DataFrame:
-        """Bring rows of several stocks into the store, and return how many rows it has of each.
+        """Download rows of several stocks into the store, and return how many rows it has of each.
 
         ``codes`` are codes, or one text with blanks or commas between them. ``every`` is ``"1d"``,
-        ``"1m"``, ``"flow"`` or ``"index"``; minutes are those of past days. What is stored already
-        is not asked for again. If the download of one stock fails, the other stocks are downloaded
-        all the same.
+        ``"1m"``, ``"flow"`` or ``"index"``; minutes are those of past days. Rows that the store has
+        already are not downloaded again. If the download of one stock fails, the other stocks are
+        downloaded all the same.
 
         Columns: code; bars (rows in the store); missing (trading days without a row); reason (for
-        the first missing day; null when none is missing). Raises what ``daily`` and ``minutes``
-        raise.
+        the first missing day; null when none is missing). Raises the errors of ``daily`` and
+        ``minutes``.
         """
         series = self._series(every, venue, adjusted=adjusted)
         first, last = read_days(self._now, start, end)
         names = codes.replace(",", " ").split() if isinstance(codes, str) else list(codes)
         if not names:
             raise BadInput("no stock is named", "write their codes: 005930 000660")
-        # All are read before anything is downloaded, so that a wrong one leaves nothing behind.
+        # All arguments are checked before anything is downloaded, so that a wrong one has no
+        # effect.
         read = index_name if series.kind is SeriesKind.INDEX else self._universe.spell
         wanted = list(dict.fromkeys(read(name) for name in names))
         failed: dict[str, str] = {}
@@ -81,10 +82,10 @@ class HistoryDownloads(HistoryFiles):
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> pl.DataFrame:
-        """Return the trading days that lack rows in the store, with the reason.
+        """Return the trading days of which the store has no row, with the reason.
 
-        Nothing is downloaded. ``every`` takes what ``download`` takes. Columns: code, venue, day,
-        reason. Raises BadInput.
+        Nothing is downloaded. ``every`` takes the values that ``download`` takes. Columns: code,
+        venue, day, reason. Raises BadInput.
         """
         import polars as pl
 
@@ -100,7 +101,7 @@ class HistoryDownloads(HistoryFiles):
     ) -> Series:
         """Return the series of past days that a call names. Raises BadInput."""
         kind = one_of(every, DOWNLOADED, "kind of past days")
-        # KIS does not say that minutes are adjusted, so they count as they came.
+        # KIS does not say whether minutes are adjusted, so they are stored as raw ones.
         is_adjusted = adjusted and kind is SeriesKind.DAY
         return Series(kind, self._venue(venue), Basis.ADJUSTED if is_adjusted else Basis.RAW)
 
@@ -108,7 +109,10 @@ class HistoryDownloads(HistoryFiles):
         self, series: Series, code: str, first: date, last: date,
         show: Progress = lambda _done, _all: None,
     ) -> bool:  # fmt: skip
-        """Bring rows into the store. Return True when all adjusted prices were downloaded again."""
+        """Download rows into the store.
+
+        Return True when all adjusted prices were downloaded again.
+        """
         if series.is_by_day:
             return await self._past.download.days(series, code, first, last, show)
         await self._past.download.minutes(code, series.venue, first, last, show)
@@ -117,7 +121,7 @@ class HistoryDownloads(HistoryFiles):
     async def _counted(
         self, series: Series, codes: list[str], first: date, last: date, failed: dict[str, str]
     ) -> pl.DataFrame:
-        """Return how many rows the store has of each stock, with the columns of ``download``."""
+        """Return the DataFrame of ``download``: how many rows the store has of each stock."""
         import polars as pl
 
         rows = []

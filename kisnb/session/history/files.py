@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from kisnb.errors import BadInput, UnknownInstrument
 from kisnb.history.download import trading_days
 from kisnb.history.files.export import write_file
 from kisnb.history.files.importing import Imported, Reading, read_rows
+from kisnb.history.files.times import korean_text
 from kisnb.history.frames import as_shown
 from kisnb.history.series import Basis, Series, SeriesKind
 from kisnb.history.store import Asked, day_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class HistoryFiles:
-    """Brings files into the store and out of it. The base of ``History``."""
+    """Imports files into the store, and exports rows to files. A base class of ``History``."""
 
     def __init__(self, past: PastDays, state: SessionState, universe: Universe) -> None:
         self._past = past
@@ -58,7 +59,7 @@ class HistoryFiles:
         leave_out: bool = False,
         replace: bool = False,
     ) -> pl.DataFrame:
-        """Check a parquet or CSV file of past days, and bring all of it into the store, or nothing.
+        """Check a parquet or CSV file of past days, and store all of its rows, or none.
 
         ``every`` says what its rows are: ``"1d"``, ``"1m"``, ``"tick"``, ``"depth"``, ``"flow"`` or
         ``"index"``. ``adjusted`` applies to daily bars only. Columns are found by their usual
@@ -67,12 +68,12 @@ class HistoryFiles:
         applies to times that state no zone.
 
         A row that contradicts itself ends the import; with ``leave_out`` such rows are left out. A
-        row for which the store has other numbers ends it too; with ``replace`` the file's numbers
-        replace them.
+        row for which the store has other numbers also ends the import; with ``replace`` the file's
+        numbers replace the store's.
 
-        Columns: code, rows, first, last (days), zero_volume (rows without a trade), missing
-        (trading days between first and last without a row). Lines say what was changed. Raises
-        BadInput with file, row and cure.
+        Columns of the result: code, rows, first, last (days), zero_volume (rows without a trade),
+        missing (trading days between first and last without a row). Printed lines say what was
+        changed. Raises BadInput with file, row and cure.
         """
         kind = one_of(every, tuple(SeriesKind), "kind of rows")
         basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW
@@ -106,11 +107,11 @@ class HistoryFiles:
     ) -> Path:
         """Write rows of the store into a parquet or CSV file, and return its path.
 
-        Nothing is downloaded. ``every`` takes what ``import_file`` takes, and ``import_file`` can
-        read the file again. ``codes`` are codes, or one text of them; without ``codes`` all stocks
-        of the store are written. Without ``start`` the last year is written. Columns: those that
-        ``session.history`` returns; ``value`` counts the trades of that minute only. Raises
-        BadInput.
+        Nothing is downloaded. ``every`` takes the values that ``import_file`` takes, and
+        ``import_file`` can read the file again. ``codes`` are codes, or one text of them; without
+        ``codes`` all stocks of the store are written. Without ``start`` the last year is written.
+        The columns are those that ``session.history`` returns; ``value`` is the value of that
+        minute's trades only. Raises BadInput.
         """
         kind = one_of(every, tuple(SeriesKind), "kind of rows")
         basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW
@@ -136,9 +137,9 @@ class HistoryFiles:
         self, path: Path, series: Series, found: Imported,
         explained: Mapping[str, Mapping[date, str]], *, replace: bool,
     ) -> int:  # fmt: skip
-        """Store checked rows, and return what ``Store.upsert`` returns.
+        """Store checked rows, and return the result of ``Store.upsert``.
 
-        Raises BadInput when the store has other numbers for them, unless ``replace``.
+        Raises BadInput when the store has other numbers for them and ``replace`` is False.
         """
         import polars as pl
 
@@ -155,9 +156,11 @@ class HistoryFiles:
             )
             other = both.filter(differs)
             for row in other.head(1).iter_rows(named=True):
+                at = row[series.time]
+                when = f"{korean_text(at)} KST" if isinstance(at, datetime) else at
                 raise BadInput(
                     f"{path.name} and the store differ in {len(other):,} rows, the first of"
-                    f" {row['code']} at {row[series.time]}",
+                    f" {row['code']} at {when}",
                     "the file's count with replace=True; otherwise remove them from it",
                 )
         asked = [
@@ -165,15 +168,14 @@ class HistoryFiles:
             for code, begin, end in found.codes.select("code", "first", "last").iter_rows()
         ]
         changed = store.upsert(series, found.rows, asked if series.is_by_day else [], explained)
-        # Nobody can download these rows again, so they survive a power cut from here on.
+        # These rows cannot be downloaded again, so they are synced to the disk.
         store.settle()
         return changed
 
     def _of_one_adjustment(self, series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the adjusted rows that are not out of date.
+        """Return the adjusted rows without those that are out of date.
 
-        After a split, the rows that were stored before it are out of date until they are downloaded
-        again.
+        Rows that were stored before a split are out of date until they are downloaded again.
         """
         import polars as pl
 
@@ -208,7 +210,7 @@ def _absolute(path: Path | str) -> Path:
 def _gaps(
     series: Series, found: Imported, file: str
 ) -> tuple[pl.Series, dict[str, dict[date, str]]]:
-    """Return the trading days without a row by code: their number, and the reason of each."""
+    """Return by code how many trading days have no row, with the reason of each day."""
     import polars as pl
 
     have = found.rows.select("code", day=day_of(series)).unique()
@@ -226,7 +228,10 @@ def _gaps(
 
 
 def _exported(series: Series, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows as people see them. A minute's ``value`` counts that minute's trades only."""
+    """Return rows with the columns of people.
+
+    A minute's ``value`` becomes that of its own trades.
+    """
     import polars as pl
 
     if series.kind is SeriesKind.MINUTE:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 DAYS = ("1d", "1w", "1mo")
-"""The spans of bars that are made of days."""
+"""The lengths of bars that are made of daily bars."""
 SESSION = "session"
-"""The ``every`` of one bar for each span of the day, such as the opening auction."""
+"""The value of ``every`` for one bar per span of the day, such as the opening auction."""
 
 
 class History(HistoryDownloads):
@@ -38,10 +38,10 @@ class History(HistoryDownloads):
 
     ``await session.history("005930")`` returns daily bars; ``"1m"``, ``"5m"`` or ``"tick"`` as the
     second argument returns minutes or trades. ``daily``, ``minutes``, ``ticks``, ``depths``,
-    ``flows`` and ``index`` are the kinds by name. Each first downloads what the store lacks, then
-    reads the store. It prints a line that says what is missing, and why;
-    ``kisnb.why_missing(frame)`` returns that text. ``import_file`` and ``export`` bring files in
-    and out.
+    ``flows`` and ``index`` are separate calls for each kind. Each call first downloads the rows
+    that the store lacks, then reads the store. It prints a line that says which rows are missing,
+    and why; ``kisnb.why_missing(frame)`` returns that text. ``import_file`` and ``export`` move
+    rows between files and the store.
 
     ``start`` and ``end`` are Korean dates, and both are included. A day is over at 20:00.
     """
@@ -56,11 +56,11 @@ class History(HistoryDownloads):
         venue: Venue | str = Venue.KRX,
         adjusted: bool = True,
     ) -> Pending[pl.DataFrame]:
-        """Return bars, or trades, of a stock: what ``daily``, ``minutes`` or ``ticks`` returns.
+        """Return bars or trades of a stock, as ``daily``, ``minutes`` or ``ticks`` returns them.
 
-        ``every`` is ``"1d"``, ``"1w"``, ``"1mo"``; ``"1m"``, ``"5m"`` or another number of minutes
-        or hours, or ``"session"``; or ``"tick"``. ``adjusted`` applies to bars of days, weeks and
-        months.
+        ``every`` chooses. Days: ``"1d"``, ``"1w"``, ``"1mo"``. Minutes: ``"1m"``, ``"5m"`` or
+        another number of minutes or hours, or ``"session"``. Trades: ``"tick"``. ``adjusted``
+        applies to bars of days, weeks and months.
         """
         if every == SeriesKind.TICK:
             return self.ticks(code, start, end, venue=venue)
@@ -127,7 +127,8 @@ class History(HistoryDownloads):
         (won). Raises BadInput, NotOffered (paper has no minutes of past days), ConfigError,
         KisError.
         """
-        # A bar ends with its span of the day, so bars of a day are those of the spans.
+        # A bar ends at the latest with its span of the day. So bars with the length of a day are
+        # one for each span.
         code, span = self._universe.spell(code), DAY if every == SESSION else span_of(every)
         if span % MINUTE:
             raise BadInput(f"there are no past bars of {every!r}", "ask for 1d, 1m, 5m or 1h")
@@ -143,8 +144,8 @@ class History(HistoryDownloads):
 
         ``start`` and ``end`` are times of today (``"09:30"``), days, or both (``"2026-11-20
         09:30"``). KIS gives only the trades of today, thirty a call: ten minutes of a busy stock
-        may take a hundred calls. KIS is not asked for trades that this session received, that the
-        desk taped, or that the store has.
+        may take a hundred calls. Trades that this session received, that the desk taped, or that
+        the store has are not fetched from KIS.
 
         Columns: t (KST, whole seconds), code, venue, price (won), qty (shares), side (buy, sell;
         null: not known), volume (shares of the day so far, this trade included). Raises BadInput,
@@ -162,10 +163,10 @@ class History(HistoryDownloads):
     async def depths(
         self, code: str, start: Moment = None, end: Moment = None, *, venue: Venue | str = Venue.KRX
     ) -> pl.DataFrame:
-        """Return the bids and asks of the past that the desk taped, or that were imported.
+        """Return past bids and asks that the desk taped, or that were imported.
 
         KIS gives no past bids and asks. ``t`` is the time of receipt. ``start`` and ``end`` take
-        what ``ticks`` takes.
+        the values that ``ticks`` takes.
 
         Columns: t (KST), code, venue, ask1, ask_qty1, bid1, bid_qty1, and so on to 10 (won, shares;
         null: no such level). Raises BadInput.
@@ -189,7 +190,7 @@ class History(HistoryDownloads):
         *,
         venue: Venue | str = Venue.KRX,
     ) -> pl.DataFrame:
-        """Return what groups of investors bought net by day, by default in the last year.
+        """Return the net purchases of investor groups by day, by default of the last year.
 
         Columns: date, code, venue, volume (shares); individual, foreign, institution (net purchase,
         shares) and individual_value, foreign_value, institution_value (won; KIS gives whole
@@ -225,7 +226,7 @@ class History(HistoryDownloads):
         return self._explained(code, as_shown(series, found.rows), found.why_missing)
 
     def _say_odd_days(self, series: Series, code: str, rows: pl.DataFrame) -> None:
-        """Print the days without a trade, and the days on which a split changed the price."""
+        """Print the days without a trade, and the days with prices beyond the daily limit."""
         import polars as pl
 
         if untraded := rows.filter(pl.col("volume") == 0)["date"].to_list():
@@ -262,12 +263,13 @@ class History(HistoryDownloads):
         return self._explained(code, bars_of_minutes(rows, series.venue, span, self._now), why)
 
     async def _kept(self, series: Series, code: str, since: Ns, until: Ns) -> pl.DataFrame:
-        """Return the rows of a span from three sources: this session, the tapes, and the store."""
+        """Return a span's rows from the three sources on this machine: session, tapes and store."""
         import polars as pl
 
         first, last = kst_day(since), kst_day(until)
         tapes = await self._past.tapes(first, last)
-        # What the session received changes within the loop; a tape is a file, and may be long.
+        # The session's trades may change in the event loop, so they are read here. A tape is a file
+        # and may be long, so a thread reads it.
         received = trades.recorded(self._past.records, series, code, since, until)
         taped = await asyncio.to_thread(trades.recorded, tapes, series, code, since, until)
         stored = await self._past.download.read(series, first, last, [code])
@@ -277,7 +279,7 @@ class History(HistoryDownloads):
     async def _with_trades_of_today(
         self, series: Series, code: str, since: Ns, until: Ns, found: pl.DataFrame
     ) -> pl.DataFrame:
-        """Ask KIS for trades of today that ``found`` lacks, and return all of them."""
+        """Ask KIS for today's trades that ``found`` lacks, and return the trades of both."""
         import polars as pl
 
         morning = kst(kst_day(until), 0)
@@ -302,7 +304,7 @@ class History(HistoryDownloads):
 
 
 def _missing_trades(series: Series, found: pl.DataFrame) -> str:
-    """Return sentences that say how many shares' trades are missing in ``found``.
+    """Return sentences that say the trades of how many shares are missing in ``found``.
 
     Empty when no trade is missing.
     """

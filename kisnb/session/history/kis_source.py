@@ -25,7 +25,7 @@ WINDOWS = {
     SeriesKind.FLOW: flow_messages.WINDOW_DAYS,
     SeriesKind.INDEX: index_messages.WINDOW_DAYS,
 }
-"""Calendar days of a page, by kind."""
+"""Calendar days that one page covers, by kind of series."""
 
 
 class KisSource:
@@ -38,7 +38,7 @@ class KisSource:
         self._desk = desk
 
     def window_days(self, kind: SeriesKind) -> int:
-        """Return the calendar days that one page of a series by day holds for certain."""
+        """Return the number of calendar days that one page of a daily series always covers."""
         return WINDOWS[kind]
 
     async def days(self, series: Series, code: str, first: date, last: date) -> pl.DataFrame:
@@ -49,7 +49,8 @@ class KisSource:
         match series.kind:
             case SeriesKind.FLOW:
                 rows = await self._rows(*flow_messages.flow_params(code, last, series.venue))
-                # The close is left out: KIS adjusts it later, and the store would not notice.
+                # The column close is left out: KIS adjusts it later, and the store would not
+                # notice.
                 flows = flow_messages.flow_rows(rows)
                 return _frame(series, code, {day: flow[1:] for day, flow in flows.items()})
             case SeriesKind.INDEX:
@@ -65,7 +66,7 @@ class KisSource:
                 return _frame(series, code, {day: _traded(bar) for day, bar in bars.items()})
 
     async def minutes(self, code: str, venue: Venue, until: Ns) -> pl.DataFrame:
-        """Return at most 120 minutes up to ``until``, also of the days before (KIS's workbook)."""
+        """Return at most 120 minutes up to ``until``, also from earlier days (KIS's workbook)."""
         api, params = chart_messages.past_minute_params(code, until, venue)
         try:
             rows = await self._rows(api, params)
@@ -113,9 +114,9 @@ def _typed(series: Series, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
 
 
 def _traded(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a bar without missing prices. If nothing traded, all its prices are the close.
+    """Return a bar without missing prices. On a day without a trade, all its prices are the close.
 
-    A stock that is halted all day has a close and no other price at KIS.
+    For a stock that is halted all day, KIS gives a close and no other price.
     """
     opened, high, low, close, volume, value = numbers
     if not volume and not opened:

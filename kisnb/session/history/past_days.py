@@ -1,4 +1,4 @@
-"""The past days of a session: the store of its market, the download, and what was received."""
+"""The past days of a session: its store, its downloads, and the trades that it received."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ FOLDER = "history"
 """Name of the folder in the state folder."""
 
 BAR_SECONDS = 3.0
-"""Wall time before a download shows its progress."""
+"""Wall time after which a download shows its progress."""
 
 
 class PastRows(NamedTuple):
-    """The daily rows that were read of one series, and what to say about them."""
+    """The daily rows of one series that were read, and sentences about them."""
 
     rows: pl.DataFrame
     """The rows, with the columns of ``Series.schema``; days add ``whole`` (False: not over)."""
     was_adjusted: bool
-    """True when KIS gives other adjusted prices than before, and all were brought anew."""
+    """True when KIS's adjusted prices have changed, so that all of them were downloaded again."""
     why_missing: str
     """The reason why days have no row, as sentences. Empty when no day is missing."""
 
@@ -61,7 +61,10 @@ class PastDays:
         self._link = link
         self.source = KisSource(link)
         self.records: list[StreamRecord] = [ReceivedStream(state.data)]
-        """Records of what was received. Where two have the same row, the earlier record counts."""
+        """The sources of received rows.
+
+        If two sources have the same row, the earlier source counts.
+        """
 
     async def tapes(
         self, first: date, last: date, desk: Asking | None = None
@@ -71,7 +74,7 @@ class PastDays:
         today = Path((await desk.ask(TapeOf())).path)
         if today == Path():
             return []
-        # Tapes of other simulated days have another end of the name.
+        # The names of other simulated days' tapes end differently.
         end = today.name[len("2026-11-20") :]
         return [
             TapeRecord(path)
@@ -87,7 +90,7 @@ class PastDays:
 
     @cached_property
     def download(self) -> Download:
-        """The download into the store."""
+        """The download into this market's store."""
         return self._download_over(self._link)
 
     def _download_over(self, desk: Asking) -> Download:
@@ -103,9 +106,9 @@ class PastDays:
     async def days(
         self, series: Series, code: str, first: date, last: date, desk: Asking | None = None
     ) -> PastRows:
-        """Download the rows by day that the store lacks, and return all rows of the range.
+        """Download the daily rows that the store lacks, and return all rows of the range.
 
-        The daily bar of today is the part of the day that is over. Raises KisnbError.
+        Today's daily bar covers the day so far. Raises KisnbError.
         """
         import polars as pl
 
@@ -132,16 +135,16 @@ class PastDays:
         return PastRows(rows, was_adjusted, why)
 
     def close(self) -> None:
-        """Close the store, when it was used."""
+        """Close the store if it was opened."""
         if "store" in self.__dict__:
             self.store.close()
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of this market's bars.
+        """The folder of this market's past days.
 
-        Paper and live show one market, so they share it. A simulated market has its own, by date,
-        seed and prices.
+        Paper and live show the same market, so they share a folder. Each simulated market has its
+        own folder, named by date, seed and prices.
         """
         if self._state.mode is not Mode.SIM:
             return state_dir() / FOLDER / "kis"
@@ -182,7 +185,8 @@ class TapeRecord:
         """Return the trades of a span. Columns: those of the store. Raises BadInput."""
         import polars as pl
 
-        # The tape is read by the time of receipt, which is a little later than that of the trade.
+        # A tape is sorted by the time of receipt, which is a little later than the time of the
+        # trade.
         frame = tick_frame(self.path, [code], venue, since, until + MINUTE)
         trades = frame.with_columns(pl.col("t").dt.convert_time_zone("UTC"))
         return _cut(trades_of(venue), trades, since, until)
@@ -228,11 +232,11 @@ class ProgressBar:
         self._bar: tqdm[None] | None = None
 
     def show(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are there."""
+        """Show that ``done`` of ``total`` parts have come."""
         if self._bar is None and done < total:
             from tqdm import tqdm
 
-            # Most questions are over soon. A bar for them would only flicker.
+            # Most downloads end soon. A progress bar would only flicker.
             self._bar = tqdm(
                 total=total, unit=self._unit, desc=self._what, leave=False, delay=BAR_SECONDS
             )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SHOWN = 3
-"""Days that a sentence names. The others are counted."""
+"""Number of days that a sentence names. Further days are only counted."""
 
 
 def days_text(days: Sequence[date]) -> str:
@@ -30,7 +30,7 @@ def missing_text(
 ) -> str:
     """Return sentences that say which days lack rows, and why. Empty when no day lacks rows.
 
-    ``refused``: why KIS was not asked for them.
+    ``refused`` is the reason why KIS was not asked for them.
     """
     if not missing:
         return ""
@@ -43,7 +43,7 @@ def missing_text(
 
 
 def no_day_text(series: Series, first: date, last: date, today: date) -> str:
-    """Return why a range of days has no row, although the store lacks no day that is over."""
+    """Return why a range of days has no row, when no day that is over is missing."""
     if days := _no_day_yet(first, last, today):
         return days
     if series.kind is SeriesKind.DAY:
@@ -52,7 +52,7 @@ def no_day_text(series: Series, first: date, last: date, today: date) -> str:
 
 
 def no_minute_text(venue: Venue, first: date, last: date, today: date) -> str:
-    """Return why a range of days has no minute, although the store lacks no day that is over."""
+    """Return why a range of days has no minute, when no day that is over is missing."""
     return _no_day_yet(first, last, today) or f"{venue} has no minute of today that has ended."
 
 
@@ -64,11 +64,11 @@ def _no_day_yet(first: date, last: date, today: date) -> str:
 
 
 def jumps(bars: pl.DataFrame, multiple: float = 1.0) -> list[date]:
-    """Return the days on which prices as traded moved further than the daily limit allows.
+    """Return the days on which raw prices moved further than the daily limit allows.
 
     On such a day KRX had set a new base price: after a split or a rights issue, or at a listing.
-    ``bars`` are those of one stock by day. ``multiple`` is the leverage of an ETF or ETN, by which
-    its limit is wider.
+    ``bars`` are daily bars of one stock. ``multiple`` is the leverage of an ETF or ETN: its limit
+    is wider by this factor.
     """
     import polars as pl
 
@@ -76,7 +76,7 @@ def jumps(bars: pl.DataFrame, multiple: float = 1.0) -> list[date]:
     for band in LIMITS[1:]:
         percent = pl.when(pl.col("date") >= band.since).then(band.percent).otherwise(percent)
     moved = (pl.col("close") / pl.col("close").shift() - 1).abs() * 100
-    # The limits are rounded to the tick grid, so a price on them is never beyond.
+    # The limits are rounded to the tick grid, so a price at the limit never counts as beyond it.
     return bars.filter(moved > percent * multiple)["date"].to_list()
 
 

@@ -1,4 +1,4 @@
-"""Reads the span of days, or of time, that a call about the past names."""
+"""Reads the span of days, or of time, that a call for past rows names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from kisnb.clock import DAY, KST, MINUTE, SECOND, Ns, clock_text, kst, kst_day, 
 from kisnb.errors import BadInput
 
 YEAR = timedelta(days=365)
-"""The span of a question about days that names no start."""
+"""The span of a call for days that names no start."""
 LAST_TRADES: Ns = 10 * MINUTE
-"""The span of a question about trades that names no start. KIS gives thirty trades a call."""
+"""The span of a call for trades that names no start. It is short:
+
+KIS gives thirty trades a call.
+"""
 Moment: TypeAlias = "datetime | date | time | str | None"
 """A moment in Korea: ``"09:30"`` (today), ``"2026-11-20"``, ``"2026-11-20 09:30"``."""
 
@@ -21,7 +24,8 @@ def read_days(
 ) -> tuple[date, date]:
     """Return the first and the last day that a call names. Raises BadInput.
 
-    Without ``end`` the last day is today, and without ``start`` the first one is ``back`` earlier.
+    Without ``end`` the last day is today. Without ``start`` the first day is ``back`` before the
+    last.
     """
     last = kst_day(now) if end is None else _day(end, "end")
     first = last - back if start is None else _day(start, "start")
@@ -33,7 +37,7 @@ def read_days(
 def read_moments(now: Ns, start: Moment, end: Moment, back: Ns = LAST_TRADES) -> tuple[Ns, Ns]:
     """Return the first and the last moment that a call names, none later than ``now``.
 
-    A day alone means all of it. Raises BadInput.
+    A day without a time means the whole day. Raises BadInput.
     """
     until = now if end is None else min(now, _moment(now, end, "end", is_end=True))
     since = until - back if start is None else _moment(now, start, "start", is_end=False)
@@ -56,7 +60,7 @@ def _day(value: date | str, what: str) -> date:
 def _moment(now: Ns, value: datetime | date | time | str, what: str, *, is_end: bool) -> Ns:
     read = _read(value)
     if isinstance(read, datetime):
-        # A time without a zone is Korea's.
+        # A time without a zone is Korean time.
         there = read if read.tzinfo is not None else read.replace(tzinfo=KST)
         return int(there.timestamp()) * SECOND
     if isinstance(read, date):

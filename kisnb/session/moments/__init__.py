@@ -1,1 +1,1 @@
-"""A session's look back: quote, depth and order books as of a moment of a taped day."""
+"""A look back: quote, depth and order books as of a moment of a taped day."""

@@ -1,4 +1,4 @@
-"""Finds the tape and the journal of a moment, and reads both up to it."""
+"""Finds the tape and the journal that contain a moment, and reads both up to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORM = "write 09:31:05, or 2026-11-20 09:31"
 
 
 class LookingBack:
-    """Reads moments of today, and of past days whose tapes exist."""
+    """Reads moments of today, and of past days that have a tape."""
 
     def __init__(self, link: Link, state: SessionState, universe: Universe) -> None:
         self._link = link
@@ -90,7 +90,8 @@ class LookingBack:
         if view.gap is None and self._is_behind_end(tape, t):
             view = view._replace(gap=TapeGap(tape.last or t, None, "the tape ends there"))
         for code in {code for code, _ in view.quotes} - view.stocks.keys():
-            # What the desk has stated of a stock, or the list of a simulated day.
+            # The name comes from the desk's facts about a stock, or from the list of a simulated
+            # day.
             if kst_day(t) == kst_day(self._state.now) and journal is not None:
                 stated = self._state.stocks.of(self._state.now, code)
                 if stated is not None:
@@ -101,7 +102,7 @@ class LookingBack:
         return moment
 
     def _is_behind_end(self, tape: TapeFile, t: Ns) -> bool:
-        """Return whether a past tape ends before ``t`` although the market was still open."""
+        """Return whether a past tape ends before ``t``, at a time when the market was open."""
         last, day = tape.last, kst_day(t)
         if last is None or t <= last or day == kst_day(self._state.now):
             return False
@@ -128,19 +129,20 @@ def read_moment(when: str | datetime, today: date) -> Ns:
 
 
 def _of(path: Path, today: str) -> bool:
-    """Return whether a tape has the same desk, or simulated day, as today's tape ``today``."""
+    """Return whether a tape is of the same desk, or the same simulated day, as today's tape."""
     return path.name[len("2026-11-20") :] == Path(today).name[len("2026-11-20") :]
 
 
 def _state_at(journal: Path, t: Ns) -> State:
-    """Return the desk's state at ``t``, folded from the journal of that day."""
+    """Return the desk's state at ``t``, folded from that day's journal."""
     rows = (row for _, row in read_journal(_journal_of(journal, kst_day(t))))
     return State.fold(itertools.takewhile(lambda row: row.t <= t, rows))
 
 
 def _journal_of(journal: Path, day: date) -> Path:
-    """Return the file with the rows of a day: an archived one, or the one that is being written."""
-    # An archived file is named by the day of its newest row, and has the rows of the days before.
+    """Return the file with the rows of a day: an archived journal, or the current one."""
+    # An archived file has the day of its newest row in its name. It may also have rows of earlier
+    # days.
     for path in sorted((journal.parent / ARCHIVE).glob("*.sqlite")):
         try:
             if date.fromisoformat(path.name[: len("2026-11-20")]) >= day:

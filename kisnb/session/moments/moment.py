@@ -1,4 +1,4 @@
-"""One moment of a taped day: what a session knew then of the market and of its orders."""
+"""One moment of a taped day: the market and the order books as a session knew them then."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NAMED = 3
-"""The most stocks that a text names."""
+"""The largest number of stocks that a text names."""
 
 
 class TapeView(NamedTuple):
@@ -64,13 +64,16 @@ class Moment:
         self.source = source
         """The desk or simulated day of the tape."""
         self.gap = view.gap
-        """The gap of the tape at that moment, and its reason. None: the desk saw the market."""
+        """The gap of the tape at the moment, with its reason.
+
+        None: the desk received the market.
+        """
         self.phase = view.phase
-        """The phase of KRX that began last. None: none began since the tape begins."""
+        """KRX's phase at the moment. None: no phase has begun since the tape began."""
         self.data = view.data
         """Ticks, bars, expected matches and operations up to then."""
         self.state: State | None = None
-        """The desk's state then. None for a tape without a journal."""
+        """The desk's state at the moment. None for a tape without a journal."""
         self._view = view
         self._universe = universe
 
@@ -82,10 +85,9 @@ class Moment:
         return sorted({code for code, _ in (*self._view.quotes, *self._view.depths)})
 
     def quote(self, code: str, venue: Venue | str | None = None) -> PastQuote:
-        """Return the quote at the moment. Without ``venue`` it is that of the venue that was open.
+        """Return the quote at the moment. Without ``venue``: the quote of the venue that was open.
 
-        Raises BadInput when the tape has no price of the stock until then. Raises
-        UnknownInstrument.
+        Raises BadInput when the tape has no price of the stock by then. Raises UnknownInstrument.
         """
         code, where = self._named(code, venue, self._view.quotes)
         fold = self._view.quotes.get((code, where))
@@ -97,10 +99,9 @@ class Moment:
         return quote
 
     def depth(self, code: str, venue: Venue | str | None = None) -> Depth:
-        """Return the depth at the moment. Without ``venue`` it is that of the venue that was open.
+        """Return the depth at the moment. Without ``venue``: the depth of the venue that was open.
 
-        Raises BadInput when the tape has no depth of the stock until then. Raises
-        UnknownInstrument.
+        Raises BadInput when the tape has no depth of the stock by then. Raises UnknownInstrument.
         """
         code, where = self._named(code, venue, self._view.depths)
         depth = self._view.depths.get((code, where))
@@ -109,11 +110,14 @@ class Moment:
         return depth
 
     def ticks(self, code: str, venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Return the trades up to then; ``Session.ticks`` lists the columns. Raises BadInput."""
+        """Return the trades up to the moment. ``Session.ticks`` lists the columns.
+
+        Raises BadInput.
+        """
         return self.data.ticks(self._universe.spell(code), one_of(venue, tuple(Venue), "venue"))
 
     def bars(self, code: str, every: str = "1m", venue: Venue | str = Venue.KRX) -> pl.DataFrame:
-        """Return the bars that were closed then, made of the trades of the tape.
+        """Return the bars that were closed at the moment, made of the tape's trades.
 
         ``Session.bars`` lists the columns. Raises BadInput.
         """
@@ -138,11 +142,11 @@ class Moment:
 
     @property
     def agents(self) -> dict[str, OrderBook]:
-        """The order book of each agent, by its id; ``agent(id)`` has the rest of it."""
+        """The order book of each agent, by its id. ``agent(id)`` returns all about one agent."""
         return {} if self.state is None else self.state.books.agents
 
     def agent(self, agent_id: str) -> AgentSnapshot:
-        """Return an agent as of then: state, parameters, order book, decisions, why it was idle.
+        """Return an agent at the moment: state, parameters, order book, decisions, why it was idle.
 
         Raises BadInput for an agent that the desk did not know then, and without a journal.
         """
@@ -159,7 +163,7 @@ class Moment:
 
     @property
     def cash(self) -> int | None:
-        """Cash (D+2) as the desk had it, won. None before KIS had stated it."""
+        """The cash (D+2) in the desk's order books, won. None before KIS had stated it."""
         return None if self.state is None else self.state.cash
 
     @property
@@ -203,7 +207,7 @@ class Moment:
     def _named(
         self, code: str, venue: Venue | str | None, seen: Collection[tuple[str, Venue]]
     ) -> tuple[str, Venue]:
-        """Return the code in full, and the venue: the one that is named, else the one then open."""
+        """Return the full code and the venue. Without ``venue``: the venue that was open then."""
         code = self._universe.spell(code)
         if venue is not None:
             return code, one_of(venue, tuple(Venue), "venue")
@@ -222,7 +226,7 @@ class Moment:
 
 
 def view_of(tape: TapeFile, t: Ns, codes: Collection[str] | None) -> TapeView:
-    """Read a tape up to ``t``, and return the market then. ``codes`` None: all stocks."""
+    """Read a tape up to ``t``, and return the market at ``t``. ``codes`` None: all stocks."""
     data, phase = MarketData(), None
     quotes: dict[tuple[str, Venue], QuoteFold] = {}
     depths: dict[tuple[str, Venue], Depth] = {}

@@ -1,4 +1,4 @@
-"""A stock's quote as of a moment of a tape: folded from trades, and from quotes that were asked."""
+"""A stock's quote at a moment of a tape, made of the tape's trades and of quotes from KIS."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kisnb.terms import Venue
 
 
 class PastQuote(msgspec.Struct, frozen=True):
-    """The price of a stock at a venue as of a moment. Won and shares.
+    """The quote of a stock at a venue at a moment. Won and shares.
 
-    Its fields are those of ``Quote``. None: the tape does not have the figure.
+    Its fields are those of ``Quote``. A field is None when the tape does not have the figure.
     """
 
     t: Ns
-    """The exchange's time of the newest trade, or when the quote was asked."""
+    """The exchange's time of the newest trade, or the time when KIS gave the quote."""
     code: str
     name: str
     venue: Venue
@@ -52,7 +52,7 @@ class PastQuote(msgspec.Struct, frozen=True):
 
 
 class QuoteFold:
-    """Folds what a tape says of one stock at one venue into its quote."""
+    """Computes the quote of one stock at one venue from the tape's events, one after another."""
 
     def __init__(self, code: str, venue: Venue) -> None:
         self.code = code
@@ -60,17 +60,17 @@ class QuoteFold:
         self._asked: Quote | None = None
         self._tick: Tick | None = None
         self._price: int | None = None
-        """Price of the newest trade that moves the price."""
+        """Price of the newest trade that counts as a price of the day."""
         self._open: int | None = None
         self._high: int | None = None
         self._low: int | None = None
         self._volume = 0
         self._whole = True
-        """False: trades are missing, so that high and low are not known."""
+        """False when trades are missing, so that high and low are not known."""
         self._day_open: Ns = 0
 
     def add_quote(self, quote: Quote) -> None:
-        """Apply a quote of KIS. It replaces what was folded before."""
+        """Apply a quote from KIS. It replaces all figures so far."""
         self._asked, self._tick = quote, None
         self._price = quote.price
         self._volume = quote.volume
@@ -82,20 +82,21 @@ class QuoteFold:
         self._whole = True
 
     def add_tick(self, tick: Tick) -> None:
-        """Apply a trade, unless it is counted already."""
-        # A trade that a quote contains already, or that came twice.
+        """Apply a trade, unless the quote contains it already."""
+        # The trade is in the quote from KIS already, or it came twice.
         if tick.volume <= self._volume:
             return
         is_open = self._is_opening_print(tick)
         if is_open:
-            # Nothing before it counts for open, high and low.
+            # No earlier trade counts for open, high and low.
             self._whole = True
         elif tick.volume != self._volume + tick.qty:
-            # Trades are missing. They may have been the highest or the lowest ones.
+            # Trades are missing, and one of them may have been the highest or the lowest.
             self._whole, self._high, self._low = False, None, None
         self._volume, self._tick = tick.volume, tick
         if self._is_before_open(tick):
-            # The trades at the last close count as volume, and not as prices of the day.
+            # KRX's trades before the opening are at the last close. They count as volume, and not
+            # as prices of the day.
             return
         self._price = tick.price
         if is_open or (self._open is None and self._whole):
@@ -142,7 +143,7 @@ class QuoteFold:
         return tick.venue is Venue.KRX and tick.t < self._opens(tick)
 
     def _is_opening_print(self, tick: Tick) -> bool:
-        """Return whether this is the print of KRX's opening auction."""
+        """Return whether this trade is the result of KRX's opening auction."""
         if tick.side is not None or tick.venue is not Venue.KRX or self._open is not None:
             return False
         return 0 <= tick.t - self._opens(tick) < MINUTE

@@ -1,1 +1,1 @@
-"""Orders that a person types: read, named by cell and call, handed over once. (Rows O10, O11)"""
+"""Orders that a person types: read, named by their cell and call, and sent once. (Rows O10, O11)"""

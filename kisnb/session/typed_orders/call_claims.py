@@ -1,4 +1,4 @@
-"""Reserves each call's wish for its cell run, and notes what became of the call. (Row O11)"""
+"""Claims each call's wish for its cell run, and records what became of the call. (Row O11)"""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kisnb.trading.typed_orders.placing import is_dead, naming_rule, refusal
 
 
 class CallClaims:
-    """The claims of one session's calls. A call without a naming has no claim."""
+    """Makes and changes the claims of one session's calls. A call without a naming has no claim."""
 
     def __init__(self, runs: RunCalls, state: SessionState) -> None:
-        """``runs`` are shared by all sessions of a kernel on one account."""
+        """Keep ``runs``, the claims that all sessions of a kernel on one account share."""
         self._runs = runs
         self._state = state
 
@@ -31,14 +31,14 @@ class CallClaims:
     ) -> list[Claim | None]:
         """Claim each call's wish for its cell run, and return the claims, one for each call.
 
-        ``has_left()`` is True once the caller went away. A call without a naming gets None.
-        Raises OrderDenied when a loop repeats a call. Then nothing is claimed.
+        ``has_left()`` returns True once the caller no longer waits. A call without a naming gets
+        None. Raises OrderDenied when a loop repeats a call. Then nothing is claimed.
         """
         claims: list[Claim | None] = []
         for call in calls:
             try:
-                # Claimed before the desk is asked: two equal calls of tasks or threads would
-                # otherwise both find the wish new, and both would be sent.
+                # The wish is claimed before the desk is asked. Otherwise two equal calls of tasks
+                # or threads would both find it new, and both would be sent.
                 claim = self._claim(call, has_left)
             except OrderDenied:
                 # A batch is sent as a whole or not at all.
@@ -62,11 +62,11 @@ class CallClaims:
         return tuple(requests)
 
     def answered_keys(self, call: Call) -> tuple[str, ...]:
-        """Return the keys of the orders that the run of this call has already got as answers."""
+        """Return the keys of the orders that the desk returned to this call's run so far."""
         return () if call.naming is None else self._runs.answered(call.naming.place.run)
 
     def keys_of_run(self, run: int) -> list[str]:
-        """Return the keys of the orders that a run asked for, in the order of their wishes."""
+        """Return the keys of the orders for which a run asked, in the order of their wishes."""
         names = self._state.desk.names
         keys = [
             claim.key or names.answered_with(claim.token) or "" for claim in self._runs.of_run(run)
@@ -74,24 +74,27 @@ class CallClaims:
         return list(dict.fromkeys(keys))
 
     def answer(self, claim: Claim | None, key: str) -> None:
-        """Note the key of the order with which the desk answered a call."""
+        """Record the key of the order that the desk returned for a call."""
         if claim is not None:
             self._runs.answer(claim, key)
 
     def lose(self, claims: Sequence[Claim | None]) -> None:
-        """Note that outcomes never reached their callers. The next equal call returns the order."""
+        """Record that callers left before they had the outcomes.
+
+        The next equal call returns the order.
+        """
         for claim in claims:
             if claim is not None:
                 self._runs.lose(claim)
 
     def reach(self, claims: Sequence[Claim | None]) -> None:
-        """Note that outcomes have reached their callers."""
+        """Record that outcomes have reached their callers."""
         for claim in claims:
             if claim is not None:
                 self._runs.reach(claim)
 
     def forget(self, claims: Sequence[Claim | None]) -> None:
-        """Drop the claims of calls that were refused. Nothing was sent, so they do not count."""
+        """Remove the claims of refused calls. Nothing was sent, so these calls do not count."""
         for claim in claims:
             if claim is not None:
                 self._runs.drop(claim)
@@ -118,10 +121,13 @@ class CallClaims:
 
 
 def departure_check() -> Callable[[], bool]:
-    """Return a function that says whether the current task has since been cancelled or ended."""
+    """Return a function that returns True once the current task was cancelled or has ended.
+
+    A cancellation before this call does not count.
+    """
     task = asyncio.current_task()
     if task is None:
         return stays
-    # A task that was cancelled before may have gone on. Only a new cancellation counts.
+    # The task may have survived an earlier cancellation. Only a new one counts.
     before = task.cancelling()
     return lambda: task.done() or task.cancelling() > before

@@ -1,7 +1,7 @@
 """Names a typed order by the place where its call is written. (Row O11)
 
-What names a call is taken while the call is being made, in the calling cell's own turn. Later,
-when the order is handed over, another cell may run.
+The naming is made while the call is made, when the calling cell runs. Later, when the order is sent
+to the desk, another cell may run.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from kisnb.session.typed_orders.magic_line import MagicLine, current_line
 from kisnb.trading.agents.agent_runner import acting_agent
 
 MOST_LINES = 10_000
-"""A number larger than the lines of any batch."""
+"""A number larger than that of the lines in any batch."""
 PROCESS = uuid.uuid4().hex
 """The name of this process, used in place of a kernel's name outside IPython."""
 OWN = "write self.buy(...) or self.sell(...) in a handler; or name the order: key='NAME'"
 
 
 class Call(NamedTuple):
-    """One typed order as it was written."""
+    """One typed order, with its naming and the place of its call."""
 
     intent: Intent
     naming: Naming | None
     """None: the key of the intent names the order, and each call is a new order."""
     position: Hashable = None
-    """The chain of code positions that leads to the call."""
+    """The code positions that lead to the call, from the outermost to the call itself."""
     displayed: bool = False
-    """True when the cell shows the order as its value, or is to be silent."""
+    """True when kisnb prints no line for the order: the cell shows it, or ends with a semicolon."""
     asked: str = ""
     """The order in words, for the text of a refusal. Empty without a naming."""
 
@@ -43,23 +43,23 @@ class Call(NamedTuple):
 
 
 def ticket() -> str:
-    """Return a key that no other intent has."""
+    """Return a new key that no other intent has."""
     return f"ticket:{uuid.uuid4()}"
 
 
 def named_call(
     cells: Cells | None, intent: Intent, wish: Wish, name: str, ordinal: int, index: int = 0
 ) -> Call:
-    """Return the call that is being made now, with what names it.
+    """Return the call that is being made now, with its naming.
 
-    ``cells`` is None outside IPython. ``index`` is the line of a batch. Raises BadInput when
-    nobody can say where the call is typed.
+    ``cells`` is None outside IPython. ``index`` is the line of a batch. Raises BadInput when the
+    place of the call cannot be found.
     """
     if cells is None:
         # Outside IPython a call has no cell. Without a name each call is another order.
         return Call(intent, Naming(wish, Place(PROCESS), ordinal, name) if name else None)
     if (agent := acting_agent()) and not name:
-        # It would be the order of the cell that happens to run, or of none.
+        # The order would be counted to the cell that happens to run, or to no cell.
         raise BadInput(
             f"a handler of agent {agent} ordered through the session; nothing was sent", OWN
         )
@@ -69,7 +69,7 @@ def named_call(
     except BadInput:
         if not name:
             raise
-        # A name needs no cell.
+        # An order with a name needs no cell.
         naming = Naming(wish, cells.kernel_place(), ordinal, name)
         return Call(intent, naming, asked=intent.text)
     if isinstance(origin, Ticket):

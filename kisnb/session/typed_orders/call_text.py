@@ -1,4 +1,4 @@
-"""Finds the text of an order call as it is written, without its ordinal and its name. (Row O11)
+"""Finds the text of an order call as typed, without its ordinal and its name. (Row O11)
 
 Python calls are read from the syntax tree of their cell, ``%kis`` commands from their words.
 """
@@ -54,24 +54,24 @@ def cell_digest(text: str) -> str:
 
     Blanks at the ends of lines and blank lines at the end of the cell do not count.
     """
-    # A change of invisible blanks must not make it another cell.
+    # A change of invisible blanks must not make the text another cell's.
     return digest("\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n"))
 
 
 @dataclass(frozen=True)
 class Written:
-    """The expression that a stack frame executes, as it is written."""
+    """The expression that a stack frame executes, as it is written in the source."""
 
     text: str
-    """Normalised; a comprehension or lambda counts as the code around it."""
+    """The normalised source. For code in a comprehension or lambda: the code around it."""
     magic: str | None = None
-    """Name of the magic that it runs; None for other Python code."""
+    """The name of the magic that the expression runs. None for other Python code."""
     argument: str = ""
-    """The text that was typed behind that magic."""
+    """The text that was typed after the magic's name."""
     shown: bool = False
-    """True when the cell displays its value as the result."""
+    """True when the cell displays the expression's value as its result."""
     silent: bool = False
-    """True when its line ends with a semicolon."""
+    """True when the line of the expression ends with a semicolon."""
 
 
 def written_at(frame: FrameType, interactivity: str) -> Written:
@@ -87,9 +87,9 @@ def written_at(frame: FrameType, interactivity: str) -> Written:
 
 
 def written_in_module(frame: FrameType) -> Written:
-    """Return the expression that ``frame``, a stack frame of a module, executes, as written.
+    """Return the expression that ``frame``, a stack frame of a module, executes, as it is written.
 
-    Only the expression is parsed: a module may be long, and an event loop waits for us.
+    Only this expression is parsed, because a module may be long and the event loop waits meanwhile.
     """
     text = _segment(frame, span_of(frame))
     try:
@@ -100,7 +100,7 @@ def written_in_module(frame: FrameType) -> Written:
 
 
 def command_text(words: str) -> str:
-    """Return a ``%kis`` command without ordinal and name, its words joined by one blank."""
+    """Return a ``%kis`` command without ordinal and name. One blank joins its words."""
     kept: list[str] = []
     all_words = _WORD.findall(_plain(words).rstrip().rstrip(";"))
     position = 0
@@ -117,20 +117,20 @@ def command_text(words: str) -> str:
 
 
 def is_typed_in(words: str, argument: str) -> bool:
-    """Return whether ``words`` are part of what was typed behind a magic, before expansion."""
+    """Return whether ``words`` are part of the text after a magic, before braces are expanded."""
     return " ".join(_plain(words).split()) in " ".join(_plain(argument).split())
 
 
 def _plain(words: str) -> str:
-    """Return words in their plain spelling, so that two spellings of one command compare equal.
+    """Return words in one standard spelling, so that two spellings of a command compare equal.
 
-    Blanks are tidy, continued lines are joined, and ``again`` and ``key`` have two hyphens.
+    Blanks are single, continued lines are joined, and ``again`` and ``key`` have two hyphens.
     """
     return _DASHED.sub("--", tidy(_CONTINUED.sub(" ", words)))
 
 
 class _Cell:
-    """A cell's syntax tree, which says what is written at a position of its code."""
+    """The syntax tree of a cell. It finds the code at a position."""
 
     def __init__(self, text: str, tree: ast.Module) -> None:
         self._lines = list(map(_bytes, text.split("\n")))
@@ -138,7 +138,7 @@ class _Cell:
         self._known: dict[tuple[Span, str], Written | None] = {}
 
     def written(self, span: Span, interactivity: str) -> Written | None:
-        """Return what is written at ``span``; None without an expression or simple statement."""
+        """Return the code at ``span``. None when there is no expression or simple statement."""
         key = span, interactivity
         if key not in self._known:
             self._known[key] = self._read(span, interactivity)
@@ -180,7 +180,7 @@ class _Cell:
         line = statement.end_lineno or 0
         if b";" not in self._lines[line - 1][statement.end_col_offset :]:
             return False
-        # One line may hold several statements: the last of them decides.
+        # One line may have several statements. The last of them decides.
         ends = [
             node.end_col_offset or 0
             for node in ast.walk(self._tree)
@@ -191,12 +191,15 @@ class _Cell:
 
 
 _cells: OrderedDict[str, _Cell | None] = OrderedDict()
-"""Parsed cells by text, the most recently used last. A file may hold another text later."""
+"""Parsed cells by their text, the most recently used last.
+
+The key is the text and not the file name, because a file may later have another text.
+"""
 _lock = threading.Lock()
 
 
 def _cell_of(filename: str) -> _Cell | None:
-    """Return the cell that IPython keeps under ``filename``; None when it cannot be parsed."""
+    """Return the parsed cell that IPython keeps as file ``filename``. None: it cannot be parsed."""
     text = "".join(linecache.getlines(filename))
     if not text:
         return None
@@ -247,7 +250,7 @@ def _contains(node: ast.AST, span: Span) -> bool:
 
 
 def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
-    """Return the expression that a path ends with, else its simple statement."""
+    """Return the last expression of a path, or else its last simple statement."""
     for node in reversed(path):
         if isinstance(node, ast.Expr):
             return node.value
@@ -262,10 +265,10 @@ def _executed(path: list[ast.AST]) -> ast.expr | ast.stmt | None:
 
 
 def _around(path: list[ast.AST], node: ast.expr | ast.stmt) -> ast.AST:
-    """Return ``node``. If a comprehension or lambda holds it, return the call around that instead.
+    """Return ``node``, or the call around it when ``node`` is inside a comprehension or lambda.
 
-    Without such a call, return the outermost comprehension or lambda. So the answer is the same on
-    Python 3.11, where comprehensions have frames of their own, and on later versions.
+    Without a call around it, return the outermost comprehension or lambda. Python 3.11 runs
+    comprehensions in frames of their own, later versions do not. So the result is the same on all.
     """
     scopes = [at for at, n in enumerate(path) if isinstance(n, ast.stmt)]
     expressions = path[scopes[-1] + 1 :] if scopes else path
@@ -285,7 +288,7 @@ def _without_await(node: ast.expr | ast.stmt) -> ast.expr | ast.stmt:
 
 
 class _Unnamed(ast.NodeTransformer):
-    """Takes the keywords ``again`` and ``key`` away."""
+    """Removes the keyword arguments ``again`` and ``key`` from calls."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         node.keywords = [k for k in node.keywords if k.arg not in _NAMING]
@@ -293,17 +296,18 @@ class _Unnamed(ast.NodeTransformer):
 
 
 def _normalised(node: ast.AST) -> str:
-    """Return code without ordinals and names, in Python's own layout."""
-    # A copy, because the transformer changes the tree, which is kept for the next call of the cell.
+    """Return the source of ``node`` without ordinals and names, in Python's standard layout."""
+    # A copy, because the transformer changes the tree, and the tree is kept for the cell's next
+    # call.
     text = ast.unparse(_Unnamed().visit(copy.deepcopy(node)))
     # Code that is run from a string, as by ``%time`` and ``exec``, is in no syntax tree.
     return _NAMED_IN_STRING.sub("", text)
 
 
 def _magic(node: ast.AST) -> tuple[str | None, str]:
-    """Return the name and the argument of the magic that ``node`` runs; None for other code.
+    """Return the name and the argument of the magic that ``node`` runs. None for other code.
 
-    IPython's own call of a magic counts, and the awaited call of ``%kis``.
+    A magic is found in two forms: IPython's own call of a magic, and the awaited call of ``%kis``.
     """
     match node:
         case ast.Call(

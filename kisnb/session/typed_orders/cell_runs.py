@@ -5,9 +5,9 @@ IPython and the comm package fire these events:
     pre_execute ──► pre_run_cell ──► the code of a cell ──► post_execute ──► post_run_cell
     pre_execute ──► the callback of a comm message ──► post_execute
 
-A run of a cell, or a click, is held in a context variable. So tasks and ``to_thread`` keep theirs,
-also when they outlive the cell. Threads have no context: they belong to the cell that runs now.
-(Row O11)
+A context variable has the current run of a cell, or the current click. So tasks and ``to_thread``
+keep theirs, also when they outlive the cell. Other threads have no context: their code belongs to
+the cell that runs now. (Row O11)
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ from kisnb.session.typed_orders.code_places import CallStack
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-# A console's session has a name that is not a file.
+# The session of a console has a name that is not a file.
 _FILE = re.compile(r"\.[^\W\d]\w*$")
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One execution of a typed cell."""
+    """One execution of a cell that was typed."""
 
     kernel: str
     number: int
-    """Counted from 1 in each kernel."""
+    """The number of the run, from 1 in each kernel."""
     notebook: str
-    """The notebook's file. Empty: not known."""
+    """The notebook's file. Empty when it is not known."""
     cell: str
-    """The front end's id of the cell. Empty: it sent none."""
+    """The front end's id of the cell. Empty when the front end sent none."""
     where: str
-    """For people: ``cell [3] of 04_orders.ipynb (process 4711)``."""
+    """The cell in words: ``cell [3] of 04_orders.ipynb (process 4711)``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """The context of a cell's code."""
+    """The context of a cell's code: its run and its texts."""
 
     run: Run
     texts: tuple[str, ...]
-    """Digests of the typed cell, and of the cells that are run from inside it now."""
+    """Digests of the typed cell, and of the cells that it runs now."""
 
 
 @dataclass(frozen=True, eq=False)
 class Click:
-    """The context of a comm message's callback."""
+    """The context of the code that handles a comm message, such as a click on a widget."""
 
     message: str
     """The id of the message."""
@@ -75,11 +75,11 @@ _current: ContextVar[Context] = ContextVar("kisnb_cell", default=None)
 
 @dataclass(frozen=True, eq=False)
 class _Started:
-    """A cell that has begun and not ended. It was typed, or it is run from inside another."""
+    """A cell that has begun and not ended. A person typed it, or another cell runs it."""
 
     info: ExecutionInfo
     here: Here | None
-    """None for a cell that a click on a widget runs."""
+    """The context of the cell. None for a cell that a click on a widget runs."""
     outer: Context
     thread: int
 
@@ -88,9 +88,10 @@ class CellRuns:
     """Follows the runs of one shell's cells, from ``acquire`` to ``release``."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        # This is a weak reference, so that a table of all shells does not keep them alive.
+        # The reference is weak, so that a table of all shells does not keep the shells alive.
         self._shell = ref(shell)
-        # A kernel that is restarted counts its runs from 1 again, so the number alone names none.
+        # A restarted kernel counts its runs from 1 again, so a number alone does not identify a
+        # run.
         self._kernel = uuid.uuid4().hex
         self._count = 0
         self._holders = 0
@@ -102,14 +103,14 @@ class CellRuns:
 
     @property
     def shell(self) -> InteractiveShell:
-        """The shell whose cells are followed; raises ReferenceError when it is gone."""
+        """The shell whose cells are followed. Raises ReferenceError when the shell is gone."""
         shell = self._shell()
         if shell is None:
             raise ReferenceError("The shell of these cells is gone")
         return shell
 
     def acquire(self) -> None:
-        """Follow the cells from now on, including one that runs already."""
+        """Begin to follow the shell's cells, the current one included."""
         with self._lock:
             self._holders += 1
             if self._holders == 1:
@@ -118,7 +119,7 @@ class CellRuns:
                 self._join()
 
     def release(self) -> None:
-        """Undo one ``acquire``. The last one takes the hooks out of IPython."""
+        """Undo one ``acquire``. The last ``release`` removes the hooks from IPython."""
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
@@ -129,19 +130,25 @@ class CellRuns:
                 _current.set(None)
 
     def context(self) -> Context:
-        """Return the context of the calling code: its cell run or its click. None without one."""
+        """Return the context of the calling code: its cell run or its click. None: it has none."""
         current = _current.get()
         if isinstance(current, Here) and current.run.kernel != self._kernel:
             return None
         return current
 
     def running_now(self) -> Here | None:
-        """Return the context of the cell that runs now, in any thread; of several the newest."""
+        """Return the context of the cell that runs now, in any thread.
+
+        Of several cells: the newest.
+        """
         with self._lock:
             return next((s.here for s in reversed(self._started) if s.here), None)
 
     def is_running(self, run: Run, thread: int | None = None) -> bool:
-        """Return whether ``run`` goes on. With ``thread``: whether it goes on in that thread."""
+        """Return whether ``run`` has not ended.
+
+        With ``thread``: whether it still runs in that thread.
+        """
         with self._lock:
             here = [s for s in self._started if s.here is not None and s.here.run is run]
             return any(thread in (None, started.thread) for started in here)
@@ -166,7 +173,7 @@ class CellRuns:
             stale = isinstance(current, Click) and current.message != message
             _current.set(Click(message, None if stale else current))
         elif isinstance(current, Click):
-            # The callback of an earlier message raised, so that comm fired no event at its end.
+            # The callback of an earlier message raised, so comm fired no event at its end.
             _current.set(None)
 
     def post_execute(self) -> None:
@@ -176,12 +183,15 @@ class CellRuns:
             _current.set(current.outer)
 
     def pre_run_cell(self, info: ExecutionInfo) -> None:
-        """Begin the run of a typed cell. If a running cell runs it, add its text to that run."""
+        """Begin the run of a typed cell.
+
+        A cell that another cell runs adds its text to that run.
+        """
         cells = executing(CallStack.of_caller())
         self._start(info, next((count for cell, count in cells if cell is info), None))
 
     def post_run_cell(self, result: ExecutionResult | None) -> None:
-        """End what ``pre_run_cell`` began."""
+        """End the run or the text that ``pre_run_cell`` began."""
         ended = self._end(result.info if result is not None else None)
         current = _current.get()
         # A cell that awaits had its context in a task of its own; then there is nothing to undo.
@@ -208,7 +218,7 @@ class CellRuns:
             _current.set(started.here)
 
     def _end(self, info: ExecutionInfo | None) -> list[_Started]:
-        """Remove and return the cell of ``info``, and the cells that began in its thread after it.
+        """Remove and return the cell of ``info``, and all cells of its thread that began after it.
 
         The oldest comes first.
         """
@@ -226,11 +236,12 @@ class CellRuns:
         newest_first = list(reversed(self._started))
         mine = [started for started in newest_first if started.thread == thread]
         if info is None:
-            # Cancelled, and IPython does not say which one. It is the newest of this thread.
+            # The cell was cancelled, and IPython does not say which cell it was. It is the newest
+            # of this thread.
             found = mine
         else:
-            # After an error out of the event loop, IPython gives a new info with the same text.
-            # A blank cell ends without having begun.
+            # After an error of the event loop, IPython gives a new info with the same text. A blank
+            # cell has an end without a begin.
             same = [started for started in newest_first if started.info is info]
             found = same or [s for s in mine if s.info.raw_cell == info.raw_cell]
         return found[0] if found else None
@@ -252,21 +263,24 @@ class CellRuns:
         return Here(run, (cell_digest(text),))
 
     def kernel_place(self) -> Place:
-        """Return the place of a call without a cell. Only its kernel and notebook are set.
+        """Return the place of a call that has no cell. Only its kernel and notebook are set.
 
-        A thread, a timer and a click on a button order in this way.
+        Calls from a thread, a timer or a click on a button have no cell.
         """
         return Place(kernel=self._kernel, notebook=self._notebook())
 
     def _notebook(self) -> str:
-        """Return the notebook's file as VS Code names it, else as Jupyter names the session."""
+        """Return the notebook's file.
+
+        VS Code gives it in a variable, Jupyter as the session's name.
+        """
         names = self.shell.user_ns.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME")
         return next((n for n in names if isinstance(n, str) and _FILE.search(n)), "")
 
     # ── from the middle of a cell ───────────────────────────────────────────────────────────
 
     def _join(self) -> None:
-        """Register the cell or click that runs now. It began before the hooks were there."""
+        """Register the cell or click that runs now, because it began before the hooks were set."""
         _current.set(None)
         if message := self._comm_message():
             _current.set(Click(message))
@@ -274,7 +288,7 @@ class CellRuns:
         cells = list(executing(CallStack.of_caller()))
         for info, count in cells:
             if self._last is not None and self._last.info is info:
-                # This run was known before the hooks were taken away.
+                # This run was known before the hooks were removed.
                 self._enter(self._last)
             else:
                 self._start(info, count)
@@ -282,7 +296,7 @@ class CellRuns:
             self._join_from_aside()
 
     def _join_from_aside(self) -> None:
-        """Register the cell whose task or thread calls now. The cell itself is not on the stack."""
+        """Register the cell whose task or thread makes this call. The cell is not on the stack."""
         result = self.shell.displayhook.exec_result
         request = self._parent()
         if result is not None and result.info is not None:
@@ -291,12 +305,12 @@ class CellRuns:
             main = threading.main_thread().ident or 0
             self._enter(_Started(info, here, None, main))
         elif "code" in request.get("content", {}):
-            # That cell has ended. What it left behind asks.
+            # That cell has ended. A task or thread that it started makes this call.
             cell_id = request.get("metadata", {}).get("cellId")
             _current.set(self._begin(request["content"]["code"], cell_id, None))
 
     def _parent(self) -> dict[str, Any]:
-        """Return the message that the kernel answers now; empty outside a kernel."""
+        """Return the message that the kernel handles now. Empty outside a kernel."""
         get_parent = getattr(self.shell, "get_parent", None)
         message = get_parent() if get_parent is not None else None
         return message if isinstance(message, dict) else {}
@@ -308,10 +322,10 @@ class CellRuns:
 
 
 def executing(stack: CallStack) -> Iterator[tuple[ExecutionInfo, int | None]]:
-    """Yield the cells on a stack with the execution counts that people see, outermost first.
+    """Yield the cells on a stack, outermost first, each with the number in its ``[3]``.
 
-    IPython 9 raises its counter before ``pre_run_cell``, IPython 8 after the cell. So the counter
-    does not tell the count that people see, and the stack does.
+    IPython 9 raises its counter before ``pre_run_cell``, IPython 8 after the cell. So the number
+    that people see is read from the stack, and not from the counter.
     """
     for frame in reversed(stack.frames):
         module = frame.f_globals.get("__name__")

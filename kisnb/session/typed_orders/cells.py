@@ -1,6 +1,6 @@
-"""Finds where an order call is typed: the run of its cell, the call as written, its position.
+"""Finds the place where an order call is typed: its cell run, its text, its position in the code.
 
-Row O11 decides by these how a repetition of an order is answered. What counts:
+Row O11 uses the place to decide how a repeated order is answered:
 
     code that orders                    its run                its call and position begin at
     ──────────────────────────────────  ─────────────────────  ──────────────────────────────────
@@ -54,12 +54,12 @@ _CURE = "Name the order: key='NAME' in Python, --key NAME with %kis"
 
 @dataclass(frozen=True)
 class Origin:
-    """The place where one order call is typed."""
+    """The place of one order call, and whether its cell shows the result."""
 
     place: Place
     """The kernel, run, cell, texts and call."""
     position: Hashable
-    """The place in the code, equal for two rounds of a loop. Compare it within one run only."""
+    """The position in the code, equal in each round of a loop. Compare it within one run only."""
     shown: bool = False
     """True when the cell displays exactly the value of this call as its result."""
     silent: bool = False
@@ -68,16 +68,19 @@ class Origin:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A click on a person's own widget that makes an order call. Each click is one order."""
+    """The place of an order call that a click on a person's own widget makes.
+
+    Each click is one order.
+    """
 
     where: str
     """For people: ``a click (process 4711)``."""
 
 
 def running_shell() -> InteractiveShell | None:
-    """Return the IPython shell of this process; None in plain Python.
+    """Return the IPython shell of this process. None in plain Python.
 
-    Plain Python does not import IPython.
+    IPython is not imported for this.
     """
     ipython = sys.modules.get("IPython")
     shell: InteractiveShell | None = ipython.get_ipython() if ipython is not None else None
@@ -88,7 +91,7 @@ _shells: WeakKeyDictionary[InteractiveShell, Cells] = WeakKeyDictionary()
 
 
 class Cells:
-    """Finds where order calls of one shell are typed."""
+    """Finds the places of order calls in one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._runs = CellRuns(shell)
@@ -104,14 +107,18 @@ class Cells:
 
     @classmethod
     def here(cls) -> Cells | None:
-        """Return the cells of this process's shell; None outside IPython, which is not imported."""
+        """Return the cells of this process's shell. None outside IPython.
+
+        IPython is not imported for this.
+        """
         shell = running_shell()
         return None if shell is None else cls.of(shell)
 
     def acquire(self) -> None:
-        """Follow the shell's cells from now on, including one that runs already.
+        """Begin to follow the shell's cells, the current one included.
 
-        Each holder calls ``release`` when it is done; the last one takes the hooks out of IPython.
+        Each caller calls ``release`` at its end. The last ``release`` removes the hooks from
+        IPython.
         """
         self._runs.acquire()
 
@@ -123,16 +130,17 @@ class Cells:
         """Return the claims of this shell's cell runs in ``scope``.
 
         ``scope`` is an account or a simulated day. All its sessions share the claims, because one
-        run of a cell may open several sessions one after another, as a loop that tries again does.
+        run of a cell may open several sessions one after another, for example a loop that tries
+        again.
         """
         return self._calls.setdefault(scope, RunCalls())
 
     def kernel_place(self) -> Place:
-        """Return the place of a call whose cell does not count: its kernel and notebook."""
+        """Return the place of a call that has no cell. Only its kernel and notebook are set."""
         return self._runs.kernel_place()
 
     def run_now(self) -> int | None:
-        """Return the number of the run of the cell that runs now; None when no cell runs."""
+        """Return the number of the run of the current cell. None when no cell runs."""
         context = self._runs.context()
         here = context if isinstance(context, Here) else self._runs.running_now()
         return None if here is None else here.run.number
@@ -141,8 +149,8 @@ class Cells:
         """Return the place where the current order call is typed. Call it inside that call.
 
         ``words`` are the ``%kis`` command as typed, before ``{}`` is expanded; empty for Python.
-        ``index`` is the line of a batch or of a ``%%kis`` body. Raises BadInput when nobody can
-        say where the call is typed, and under ``%timeit``.
+        ``index`` is the line of a batch or of a ``%%kis`` body. Raises BadInput when the place
+        cannot be found, and under ``%timeit``.
         """
         stack = CallStack.of_caller()
         if stack.is_timed:
@@ -164,7 +172,8 @@ class Cells:
         shell, run = self._runs.shell, here.run
         is_cell_thread = self._runs.is_cell_thread()
         if is_cell_thread and not self._runs.is_running(run, threading.get_ident()):
-            # The code above the event loop is of another cell, which only lets this task go on.
+            # The code above the event loop belongs to another cell. That cell only lets this task
+            # continue.
             stack = stack.in_task()
         in_cell = stack.up_to_cell(shell.user_ns)
         if in_cell is not None:
@@ -198,25 +207,26 @@ class Cells:
 
 
 def _texts(here: Here, stack: CallStack) -> tuple[str, ...]:
-    """Return the texts of ``here``, and of cells that ``%run`` runs.
+    """Return the texts of ``here``, and of the cells that ``%run`` runs.
 
-    IPython fires no event for cells of ``%run``.
+    IPython fires no event for cells that ``%run`` runs.
     """
     silent = [cell_digest(str(cell.raw_cell)) for cell, _ in executing(stack) if cell.silent]
     return tuple(dict.fromkeys([*here.texts, *silent]))
 
 
 def _call(written: Written, words: str) -> str:
-    """Return the call as written; a magic that runs ``%kis`` commands counts as the command."""
-    # A magic that expands braces itself hands values on, and those are not as typed.
+    """Return the text of the call. For a magic that runs ``%kis`` commands: the command."""
+    # A magic that expands braces itself gives values to its command, and these are not the typed
+    # text.
     if words and (written.magic == "kis" or is_typed_in(words, written.argument)):
         return command_text(words)
     return written.text
 
 
 def _is_direct(stack: CallStack) -> bool:
-    """Return whether top-level code of a cell calls kisnb, directly or through the magic."""
-    # Functions have optimised code, modules have not.
+    """Return whether top-level code of a cell calls kisnb, with no function in between."""
+    # Code of functions has the flag CO_OPTIMIZED, code at top level does not.
     if stack.outermost.f_code.co_flags & inspect.CO_OPTIMIZED:
         return False
     return all(map(_is_of_kisnb, stack.frames[:-1]))

@@ -1,6 +1,7 @@
 """The ``%kis`` command that runs now.
 
-The calls that a command makes ask for it: the words of the command, not its code, name an order.
+The order calls that a command makes read it here, because its words, and not its code, name an
+order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ class MagicLine(NamedTuple):
     """One command of ``%kis`` or of a ``%%kis`` cell."""
 
     words: str
-    """As typed, before ``{}`` expansion."""
+    """The words as typed, before ``{}`` is expanded."""
     before: int = 0
     """The number of commands before it in its cell."""
     shown: bool = False
@@ -28,13 +29,13 @@ _current: ContextVar[MagicLine | None] = ContextVar("kisnb_magic_line", default=
 
 
 def current_line() -> MagicLine | None:
-    """Return the command that runs now; None for a call in Python."""
+    """Return the command that runs now. None when the call comes from Python code."""
     return _current.get()
 
 
 @contextmanager
 def running(line: MagicLine) -> Iterator[None]:
-    """Make ``line`` the command that runs, within the block."""
+    """Make ``line`` the current command within the block."""
     token = _current.set(line)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Finds the orders that a person names, and says whether one of them can be revised."""
+"""Finds the orders that a person names, and checks whether one of them can be revised."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kisnb.trading.typed_orders.order_names import has_name
 
 
 def names_all(what: object) -> bool:
-    """Return whether ``what`` is the word that means all open orders."""
+    """Return whether ``what`` is the word for all open orders."""
     return isinstance(what, str) and values.narrow(what).strip().lower() == "all"
 
 
 def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
-    """Return the orders that a number, a key, a name or ``"all"`` (the open ones) names.
+    """Return the orders that ``what`` names: by number, key or name, or ``"all"`` open orders.
 
-    A name that was given with ``key=`` means its newest order. Raises BadInput when there is
-    no such order.
+    A name that was given with ``key=`` means its newest order. Raises BadInput when there is no
+    such order.
     """
     if isinstance(what, Order):
         return Orders([what])
@@ -29,11 +29,11 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
         return Orders(books.live.values())
     if (reserved := _reserved_number(what)) is not None:
         of_number = [o for o in books.orders.values() if o.reserved_as == reserved]
-        # KIS's numbers of reserved orders may begin anew: the newest order is meant.
+        # KIS may use a number of a reserved order again. The newest order is meant.
         found = Orders(of_number[-1:])
     else:
         found = _by_number_or_key(books, what)
-    # The same name may be given again on another day: the newest order is meant.
+    # A name may be used again on another day. The newest order is meant.
     if not found and isinstance(what, str):
         found = Orders([o for o in books.orders.values() if has_name(o.key, what)][-1:])
     if not found:
@@ -47,7 +47,7 @@ def orders_named(books: OrderBooks, what: Order | int | str) -> Orders:
 def orders_to_cancel(state: SessionState, what: Order | int | str) -> Orders:
     """Return the orders that ``what`` names, as ``orders_named``.
 
-    Print a line for each of them that had ended before.
+    Print a line for each of them that has ended already.
     """
     orders = orders_named(state.books, what)
     for order in orders:
@@ -58,7 +58,10 @@ def orders_to_cancel(state: SessionState, what: Order | int | str) -> Orders:
 
 
 def _reserved_number(what: int | str) -> int | None:
-    """Return the number of a reserved order, which is written ``R3``; None for anything else."""
+    """Return the number of a reserved order, which a person writes as ``R3``.
+
+    None for another text.
+    """
     text = values.narrow(what).strip() if isinstance(what, str) else ""
     return int(text[1:]) if text[:1] in ("R", "r") and text[1:].isdecimal() else None
 
@@ -76,7 +79,7 @@ def _by_number_or_key(books: OrderBooks, what: int | str) -> Orders:
 
 
 def check_leaves(order: Order) -> None:
-    """Raise BadInput when an order has no leaves that could be moved."""
+    """Raise BadInput when an order has no leaves, so that a revise has nothing to move."""
     if not order.leaves:
         raise BadInput(
             f"{named_order(order)} is {order.state}: nothing of it is left to revise",
@@ -85,11 +88,11 @@ def check_leaves(order: Order) -> None:
 
 
 def check_movable(order: Order) -> None:
-    """Raise BadInput when an order is of a kind that has no price to move."""
+    """Raise BadInput when an order's kind has no price that a revise could change."""
     kind = order.intent.kind
     if kind.priced and kind is not OrderKind.STOP_LIMIT:
         return
-    # Only an open order can be cancelled, so that only then the cure says so.
+    # Only an open order can be cancelled, so the cure says so only then.
     cure = (
         f"cancel it with %kis cancel {order.number}, and place a new order"
         if order.is_open

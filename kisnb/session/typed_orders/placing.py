@@ -1,13 +1,13 @@
-"""Hands the orders that a person types to the desk, each once, and waits for their outcome.
+"""Sends the orders that a person types to the desk, each once, and waits for their outcome.
 
     a typed order ──► named          by the place of its call          ``call_naming.py``
-                  ──► claimed        by this kernel's own runs         ``call_claims.py``
-                  ──► handed over    the desk looks with its journal   ``PlaceOrders``
-                  ──► decided        or its caller goes without it
+                  ──► claimed        in this kernel's table of runs    ``call_claims.py``
+                  ──► handed over    the desk compares its journal     ``PlaceOrders``
+                  ──► decided        or its caller leaves before
 
-The kernel's own runs may refuse a call, or take it over (letters f and g of row O11). Then the desk
-looks with the whole journal, and its answer counts. While the desk does not answer, an order that
-stands already is shown all the same. (Rows O10, O11)
+A claim of the kernel's own runs may refuse a call, or take it over (letters f and g of row O11).
+Otherwise the desk compares the call with its whole journal, and the desk's answer counts. While the
+desk does not answer, a call whose order exists already is still shown that order. (Rows O10, O11)
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ ANEW = "order it again if it is still wanted"
 
 
 class Placing:
-    """Hands the typed orders of one session to the desk, and waits for their outcomes."""
+    """Sends the typed orders of one session to the desk, and waits for their outcomes."""
 
     def __init__(self, link: Link, state: SessionState, pace: Pace, cells: Cells | None) -> None:
-        """``cells`` says where a call is typed. It is None outside IPython."""
+        """Prepare the calls. ``cells`` finds the place of a call; it is None outside IPython."""
         self.follow: Callable[..., None]
-        """Subscribe to the stocks of these codes."""
+        """Subscribes to the stocks of these codes."""
         self.catch_up: Callable[[], None]
-        """Apply what has come while a cell blocks the loop."""
+        """Applies the events that have come while a cell blocks the loop."""
         self.say: Callable[[str], object] | None = None
-        """Print a line for a person below the cell that ordered; None when no person reads it."""
+        """Prints a line below the cell that ordered. None when no person reads it."""
         self._link = link
         self._state = state
         self._pace = pace
@@ -60,15 +60,18 @@ class Placing:
         runs = RunCalls() if cells is None else cells.calls(state.run)
         self._claims = CallClaims(runs, state)
         self.on_the_way = 0
-        """Calls that were handed over and not answered yet. No order book here has their orders."""
+        """Calls that were handed over and have no answer yet.
+
+        This session does not know their orders.
+        """
 
     # naming a call
 
     def call(self, typed: TypedOrder | TypedRevise, index: int = 0) -> Call:
-        """Return the call of an order or a revise, named by the place where it is typed.
+        """Return the call of a typed order or revise, named by the place where it is typed.
 
-        Call it in the calling cell's own turn. ``index`` is the line of a batch. Raises BadInput,
-        also when an order cannot be revised.
+        Call it while the calling cell runs. ``index`` is the line of a batch. Raises BadInput, also
+        when an order cannot be revised.
         """
         if isinstance(typed, TypedRevise):
             return self._revise(typed)
@@ -76,14 +79,14 @@ class Placing:
         return named_call(self._cells, intent, typed.wish, typed.name, typed.ordinal, index)
 
     def batch(self, orders: Sequence[TypedOrder]) -> list[Call]:
-        """Return the calls of a batch, each named by its line. Raises BadInput."""
+        """Return the calls of a batch. Each gets a naming with its line. Raises BadInput."""
         return [self.call(order, index) for index, order in enumerate(orders)]
 
     def _revise(self, typed: TypedRevise) -> Call:
         old = orders_named(self._state.books, typed.what)[-1]
         check_movable(old)
         kind, agent = old.intent.kind, old.intent.agent
-        # An order without leaves is refused below. Until then any quantity will do.
+        # An order without leaves is refused below. Until then the quantity does not matter.
         qty = (old.leaves or old.quantity) if typed.qty is None else typed.qty
         intent = Intent(
             ticket(), agent, old.code, old.side, qty, kind, typed.price, supersedes=old.key
@@ -91,7 +94,8 @@ class Placing:
         wish = Wish(old.code, old.side, typed.qty, kind, typed.price, revises=old.key)
         call = named_call(self._cells, intent, wish, typed.name, typed.ordinal)
         if not old.leaves:
-            # A cell that is run again is shown the revise that it made. A new one is refused.
+            # If the cell is run again, the call returns the revise that it made before. A new
+            # revise is refused.
             request = OrderRequest(intent, call.naming, self._claims.answered_keys(call))
             if self._place_locally([request])[0].outcome == "sent":
                 check_leaves(old)
@@ -100,21 +104,21 @@ class Placing:
     # handing over
 
     async def submit(self, call: Call) -> Order:
-        """Hand an order over, once, and return it when it is decided.
+        """Send an order to the desk, once. Return it when its outcome is known.
 
         Raises OrderDenied, OrderRejected, OrderUnknown.
         """
-        # Two waits: the desk says first whether the call is an order, and then the exchange whether
-        # it stands. The claim ends with the second.
+        # There are two waits. First the desk says whether the call is a new order. Then KIS says
+        # whether it accepts the order. The claim ends with the second wait.
         (order,), claims = await self._place([call])
         await self._wait_decided([order], claims)
         check_outcome(order, order.state, order.text, order.msg_cd)
-        # An error says itself what became of the order. So only an order that exists is announced.
+        # An error says itself what became of the order, so only an order that exists is printed.
         self._announce([call], [order])
         return order
 
     async def submit_batch(self, calls: Sequence[Call]) -> OrderBook:
-        """Hand several orders over at once; return them in one order book when each is decided."""
+        """Send several orders at once. Return one order book of them when each outcome is known."""
         book = OrderBook("batch")
         if not calls:
             return book
@@ -129,20 +133,21 @@ class Placing:
         return book
 
     def submit_blocking(self, call: Call) -> Order:
-        """Hand an order over and return it when it is decided, as ``submit``, without the loop."""
+        """Do what ``submit`` does, without the event loop."""
         self._link.home.check_process()
         claims = self._claims.claim([call])
         try:
             requests = self._claims.requests([call], claims)
             (order,) = self._orders_of(claims, self._ask_blocking(requests))
             decided = self._link.ask_blocking(OutcomeOf(order.key), BLOCKING_SECONDS)
-        # Three ends: a refusal counts for nothing, an outcome that nobody has seen belongs to the
-        # next equal call, and one that was seen makes the next equal call of its run a loop.
+        # There are three ends. A refused call leaves no claim. If the caller did not get the
+        # outcome, the next equal call gets it. If the caller got it, the next equal call of the run
+        # is a loop.
         except OrderDenied:
             self._claims.forget(claims)
             raise
         except (TimeoutError, DeskLost) as e:
-            # It was handed over: whether the desk took it shows when the desk answers again.
+            # The order was sent to the desk. The desk's next answer shows whether the desk has it.
             self._claims.lose(claims)
             key = "" if claims[0] is None else claims[0].key
             unknown = self._state.books.orders.get(key) or Order(call.intent, self._state.now)
@@ -154,21 +159,21 @@ class Placing:
         self.catch_up()
         check_outcome(order, decided.state, decided.text, decided.msg_cd)
         if self.say is not None and not call.displayed:
-            # The order books belong to the home thread. In another thread only the desk's reply
-            # is sure to be fresh.
+            # Only the home thread may apply events to the order books. In another thread only the
+            # desk's reply is sure to be current.
             stale = order.state in UNDECIDED
             self.say(f"{order.intent.text}: {decided.state}" if stale else order_line(order))
         return order
 
     async def adopt(self, wish: Wish, key: str | None, again: object) -> str:
-        """Let an agent take shares over, once; return what was done, for people.
+        """Let an agent take over shares, once. Return a sentence about it.
 
         ``key`` and ``again`` are read here. Raises BadInput, OrderDenied.
         """
         if wish.qty is not None:
             wish = msgspec.structs.replace(wish, qty=whole(wish.qty, "the quantity"))
         n = ordinal(again)
-        # An adoption sends no order. Its call is named and claimed like one.
+        # An adoption sends no order, but its call is named and claimed like an order.
         nothing = Intent("", wish.agent, wish.code, Side.BUY, 0, OrderKind.MARKET)
         call = named_call(self._cells, nothing, wish, read_name(key), n)
         asked = adoption_asked(AdoptHolding("", wish.agent, wish.code, wish.qty))
@@ -189,7 +194,7 @@ class Placing:
         return reply.text
 
     def orders_of_cell(self) -> list[Order]:
-        """Return the orders of the cell that runs now that are open or have fills, oldest first."""
+        """Return the orders of the current cell that are open or have fills, oldest first."""
         run = None if self._cells is None else self._cells.run_now()
         if run is None:
             return []
@@ -200,11 +205,12 @@ class Placing:
     # inside
 
     async def _place(self, calls: Sequence[Call]) -> tuple[list[Order], list[Claim | None]]:
-        """Hand calls to the desk; return the orders that are sent or shown.
+        """Send calls to the desk. Return the orders that were sent or shown.
 
         Raises OrderDenied. Then nothing is sent.
         """
-        # Before anything is claimed: an await in another loop would never end.
+        # This is checked before anything is claimed, because an await in another loop would never
+        # end.
         self._link.home.check_loop()
         claims = self._claims.claim(calls, departure_check())
         self.on_the_way += 1
@@ -226,8 +232,8 @@ class Placing:
     def _ask_blocking(self, requests: tuple[OrderRequest, ...]) -> Sequence[PlaceAnswer]:
         if self._link.state.is_silent:
             return self._answered_here(requests)
-        # The stock is watched before it is traded, so that ticks of the fill's moment are not
-        # missed.
+        # The stock is watched before it is traded, so that no tick is missed when the order is
+        # filled.
         self.follow(*(request.intent.code for request in requests))
         return self._link.ask_blocking(PlaceOrders(requests), BLOCKING_SECONDS).answers
 
@@ -240,15 +246,15 @@ class Placing:
         except DeskLost:
             if self._link.state.is_over:
                 raise
-        # The journal of the dead desk says whether it took them, and what had been sent before.
+        # The journal of the dead desk says whether it had these orders.
         known = self._place_locally(requests)
         return [self._found(*pair) for pair in zip(requests, known, strict=True)]
 
     def _found(self, request: OrderRequest, known: PlaceAnswer) -> PlaceAnswer:
-        """Return how the desk that died answered a request, by what its journal holds.
+        """Return the answer that the dead desk gave to a request, as its journal shows it.
 
-        ``known`` is how the next desk would answer. If the next desk would send the order, the
-        request is refused instead: a person decides whether the order is still wanted.
+        ``known`` is the next desk's answer to the same request. If that answer is to send the
+        order, the request is refused instead: a person decides whether the order is still wanted.
         """
         naming, books = request.naming, self._state.books
         key = (
@@ -263,13 +269,13 @@ class Placing:
         return PlaceAnswer("refused", request.intent, NEVER_TAKEN, ANEW)
 
     def _answered_here(self, requests: Sequence[OrderRequest]) -> Sequence[PlaceAnswer]:
-        """Return the answers that a silent desk would give to repeated calls.
+        """Return the answers to repeated calls that a silent desk would give.
 
         Raises OrderDenied when one of the calls is new, so that the desk would send its order.
         """
         answers = self._place_locally(requests)
         if any(answer.outcome == "sent" for answer in answers):
-            # Nobody knows when a silent desk would send it.
+            # It is not known when a silent desk would send the order.
             raise OrderDenied(self._link.state.not_taken, WAIT)
         return answers
 
@@ -285,8 +291,8 @@ class Placing:
                 raise OrderDenied(answer.text, answer.cure, key=answer.intent.key)
         orders = []
         for answer, claim in zip(answers, claims, strict=True):
-            # The reply may come before the facts of the order are applied here. The order is made
-            # now and the facts find it by its key.
+            # The reply may come before the order's facts are applied here. The order is made now,
+            # and its facts find it later by its key.
             order = self._state.books.add_pending(answer.intent, self._state.now)
             if answer.outcome == "shown":
                 order.repeated = answer.text
@@ -303,9 +309,9 @@ class Placing:
         self._claims.reach(claims)
 
     def _is_decided(self, order: Order) -> bool:
-        """Return whether a call need not wait for this order any longer."""
-        # KIS has taken the order. When it can neither be read nor has sent a notice, no wait would
-        # tell more: ``session.status.readings`` says so, and the order stays current.
+        """Return whether a call need wait no longer for the outcome of this order."""
+        # KIS has accepted the order. If KIS's lists cannot be read and no notice has come, waiting
+        # does not help. ``session.status.readings`` says so, and later facts still reach the order.
         if order.state is OrderState.SENT and self._state.readings_failed is not None:
             return True
         return order.state not in UNDECIDED
@@ -320,9 +326,9 @@ class Placing:
 
 
 def check_outcome(order: Order, state: OrderState, text: str, msg_cd: str) -> Order:
-    """Return the order, or raise the error that belongs to ``state``.
+    """Return the order, or raise the error for an order in this ``state``.
 
-    Such an error is OrderDenied, OrderRejected or OrderUnknown.
+    The error is OrderDenied, OrderRejected or OrderUnknown.
     """
     if state is OrderState.DENIED:
         raise OrderDenied(text, key=order.key)

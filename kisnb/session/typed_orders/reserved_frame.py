@@ -21,7 +21,7 @@ async def reserved_frame(link: Link, now: Ns) -> pl.DataFrame:
     """Return the reserved orders from today on, in KIS's order.
 
     Columns: number, day (YYYYMMDD), side, code, quantity (shares), price (won), order, result.
-    Raises KisError, and BadInput where the host has no such call.
+    Raises KisError, and BadInput where KIS's server has no such call.
     """
     import polars as pl
 

@@ -1,12 +1,12 @@
-"""Remembers what each run of a cell in this kernel has asked for. (Row O11, letters f and g)
+"""Remembers the calls of each run of a cell in this kernel. (Row O11, letters f and g)
 
-    waits ──► reached    its caller has the order
-      └─────► lost       its caller went without it: cancelled, timed out, interrupted
-                └──► reached    the next equal call has taken it over (f)
+    waits ──► reached    the caller has the order
+      └─────► lost       the caller left before: cancelled, timed out, interrupted
+                └──► reached    the next equal call has taken the claim over (f)
 
-A caller whose task is being cancelled counts as gone, although the task has not run again yet.
+A caller whose task is being cancelled counts as gone, even before the task runs again.
 
-Threads and tasks may call at the same time, so that every method is safe to call from any thread.
+Threads and tasks may call at the same time. So every method may be called from any thread.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from kisnb.trading.typed_orders.naming_rule import Refuse
 from kisnb.trading.typed_orders.order_names import same_cell
 
 NEWEST_RUNS = 64
-"""Number of the newest runs. None of their claims is forgotten."""
+"""The claims of this number of newest runs are never dropped."""
 MOST_CLAIMS = 10_000
-"""Number of claims above which claims of older runs are dropped."""
+"""With more claims than this, claims of older runs are dropped."""
 
 _Equal: TypeAlias = tuple[Wish, int, str]
-"""Wish, ordinal and name of a call. Calls with equal ones are equal."""
+"""Wish, ordinal and name of a call. Two calls are equal when these are equal."""
 
 
 def stays() -> bool:
-    """Return False: the caller of a claim stays until its outcome has come."""
+    """Return False, because the caller of a claim waits until the outcome comes."""
     return False
 
 
 class Claim:
-    """One call of one run: what it asked for, and whether its caller has the outcome."""
+    """The record of one call of one run: its order, and whether its caller has the outcome."""
 
     __slots__ = ("day", "has_left", "key", "naming", "position", "state", "token")
 
@@ -52,22 +52,22 @@ class Claim:
     ) -> None:
         self.naming = naming
         self.position = position
-        """The code position of the call; equal for the calls of a loop."""
+        """The code position of the call. It is equal in each round of a loop."""
         self.token = token
-        """The token of the command. A command with the same token stays one order."""
+        """The token of the command. A command that is sent twice with one token is one order."""
         self.key = key
         """The key of the order; empty until the desk has answered."""
         self.day = day
         self.state: Literal["waits", "lost", "reached"] = "waits"
         self.has_left: Callable[[], bool] = stays
-        """True when the caller is about to go without the outcome. Called while the claim waits."""
+        """Returns True once the caller no longer waits for the outcome."""
 
     def __repr__(self) -> str:
         return f"<Claim {self.key or self.token}: {self.state}>"
 
 
 class _Run:
-    """The claims of one run, by what they asked for."""
+    """The claims of one run, by the wish, ordinal and name of their calls."""
 
     def __init__(self) -> None:
         self.equal: defaultdict[_Equal, list[Claim]] = defaultdict(list)
@@ -75,16 +75,16 @@ class _Run:
 
 
 class RunCalls:
-    """The claims of a kernel.
+    """All claims of a kernel.
 
     Before its order goes to the desk, a call looks for an equal call and makes a claim. ``begin``
-    does both under one lock, so that no other thread comes between.
+    does both under one lock, so that no other thread can act in between.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._runs: dict[int, _Run] = {}
-        """The runs by their number. The run that was used last comes last."""
+        """The runs by their number. The most recently used run comes last."""
         self._lost: dict[int, Claim] = {}
         """The lost claims by ``id()`` of the claim, oldest first."""
         self._count = 0
@@ -98,11 +98,12 @@ class RunCalls:
         day: date | None = None,
         first_free: Callable[[Naming], int] = lambda _: 1,
     ) -> Claim | Refuse | None:
-        """Return the lost claim of an equal call, the refusal of a call in a loop, or None.
+        """Find an equal earlier call. This is the decision of letters f and g of row O11.
 
-        These are letters f and g of row O11. None means that the call is new. Nothing is changed.
-        ``day`` is the trading day: claims of another day are not returned. ``first_free`` gives the
-        first ordinal of a wish that the journal does not have.
+        Returns the claim of an equal call whose caller never got the outcome (f), a refusal when
+        the call repeats one of its own run (g), or None for a new call. Nothing is changed. ``day``
+        is the trading day: claims of another day are not returned. ``first_free`` returns the first
+        ordinal of a wish that the journal does not have.
         """
         with self._lock:
             lost = self._lost_claim(naming, day)
@@ -111,7 +112,7 @@ class RunCalls:
             run = self._runs.get(naming.place.run)
             claims = run.equal.get(_equal(naming), ()) if run is not None else ()
             for claim in claims:
-                # One ordinal twice in a run, or one line twice, is a loop.
+                # The same ordinal twice in a run, or the same code position twice, is a loop.
                 looped = bool(naming.ordinal) or claim.position == position
                 if looped and not (claim.key and is_dead(claim.key)):
                     return Refuse("g", claim.key, self._free(naming, first_free(naming)))
@@ -126,12 +127,12 @@ class RunCalls:
         *,
         day: date | None = None,
     ) -> Claim:
-        """Record a call of its run, and return its claim. Its caller waits for the outcome."""
+        """Record a call, and return its claim. The claim waits for the outcome."""
         with self._lock:
             named = msgspec.structs.replace(naming, token=token)
             claim = Claim(named, position, token, key, day)
             number = naming.place.run
-            # It is put in again as the newest run.
+            # The run is removed and added again, so that it is the newest.
             run = self._runs.pop(number, None) or _Run()
             self._runs[number] = run
             run.equal[_equal(naming)].append(claim)
@@ -153,8 +154,8 @@ class RunCalls:
     ) -> Claim | Refuse:
         """Look for an equal call, then claim. Return the claim, or the refusal of a loop.
 
-        A lost claim is taken over with its token and its key. ``has_left()`` is True once the
-        caller of the new claim goes without its outcome.
+        If a lost claim of an equal call exists, the new claim takes its token and its key.
+        ``has_left()`` returns True once the caller of the new claim no longer waits.
         """
         with self._lock:
             found = self.find_claim(naming, position, is_dead, day=day, first_free=first_free)
@@ -168,13 +169,13 @@ class RunCalls:
             return claim
 
     def take_over(self, lost: Claim, naming: Naming, position: Hashable) -> Claim:
-        """Return a claim of this call on the order of a lost claim (letter f of row O11)."""
+        """Return a new claim of this call on the order of a lost claim (letter f of row O11)."""
         with self._lock:
             self.reach(lost)
             return self.claim(naming, position, lost.token, lost.key, day=lost.day)
 
     def answer(self, claim: Claim, key: str) -> None:
-        """Record the key of the order with which the desk answered."""
+        """Record the key of the order that the desk returned for the call."""
         with self._lock:
             claim.key = key
 
@@ -187,13 +188,13 @@ class RunCalls:
     def lose(self, claim: Claim) -> None:
         """Record that the caller left before the outcome. The next equal call returns the order."""
         with self._lock:
-            # An outcome that has reached its caller stays reached, whatever fails afterwards.
+            # A claim whose caller has the outcome stays reached, whatever fails afterwards.
             if claim.state == "waits":
                 claim.state, claim.has_left = "lost", stays
                 self._lost[id(claim)] = claim
 
     def drop(self, claim: Claim) -> None:
-        """Forget the claim of a call that was refused, as if it had never been made."""
+        """Remove the claim of a refused call, as if the call had never been made."""
         with self._lock:
             self._lost.pop(id(claim), None)
             run = self._runs.get(claim.naming.place.run)
@@ -211,34 +212,35 @@ class RunCalls:
             return [c for some in known.equal.values() for c in some] if known else []
 
     def answered(self, run: int) -> tuple[str, ...]:
-        """Return the keys of the orders that this run has got as answers."""
+        """Return the keys of the orders that the desk returned to this run."""
         with self._lock:
             return tuple({claim.key: None for claim in self.of_run(run) if claim.key})
 
     def _lost_claim(self, naming: Naming, day: date | None) -> Claim | None:
         place, equal = naming.place, _equal(naming)
         lost = [c for c in self._lost.values() if c.day == day and _equal(c.naming) == equal]
-        # A claim of this run goes before those of other runs of the cell, because a retry is in it.
+        # A claim of this run comes before claims of other runs of the cell, because a retry is in
+        # the same run.
         own = [c for c in lost if c.naming.place.run == place.run]
         near = own or self._claims_of_leavers(naming, day)
         near = near or [c for c in lost if same_cell(c.naming.place, place)]
         return next(iter(near), None)
 
     def _claims_of_leavers(self, naming: Naming, day: date | None) -> list[Claim]:
-        """Return the claims of equal calls of the same run whose callers are about to go."""
+        """Return the claims of equal calls of the same run whose callers no longer wait."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.get(_equal(naming), ()) if run is not None else ()
         return [c for c in claims if c.state == "waits" and c.day == day and c.has_left()]
 
     def _free(self, naming: Naming, first: int) -> int:
-        """Return the first ordinal of this wish, from ``first`` on, that this run has not used."""
+        """Return the first ordinal from ``first`` on that this run has not used for this wish."""
         run = self._runs.get(naming.place.run)
         claims = run.equal.items() if run is not None else ()
         used = {n for (wish, n, _), some in claims if wish == naming.wish and some}
         return next(n for n in range(first, first + len(used) + 1) if n not in used)
 
     def _forget(self) -> None:
-        """Drop the claims of old runs that have reached their callers, when there are many."""
+        """Drop reached claims of old runs when there are too many claims."""
         if self._count <= MOST_CLAIMS:
             return
         for number in list(self._runs)[:-NEWEST_RUNS]:

@@ -1,9 +1,9 @@
-"""The rest of the market in one stock on one venue.
+"""All other traders in one stock on one venue.
 
-It keeps ten levels a side around the fair price and trades the day's schedule. Its orders stand in
-the same limit book as everybody's. So an own order waits behind those that came earlier, and is
-filled when the market trades at or through its price. What the background would trade during a call
-auction joins the auction. What it would trade during a halt is lost.
+The background keeps ten levels a side around the fair price, and makes the trades of the day's
+schedule. Its orders are in the same limit book as all others. So an own order waits behind earlier
+ones, and fills when the market trades at or through its price. Trades of the schedule that fall
+into a call auction join the auction. Trades that fall into a halt are left out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from kisnb.terms import Phase, Side, Venue
 LEVELS = 10
 """Levels a side, as many as KIS's depth channels show."""
 AUCTION_LEAD: Ns = 1_000_000
-"""Time before an auction's match at which its background orders come in."""
+"""The background's orders for an auction come this long before its match."""
 REHEARSALS = 15
-"""Number of parts of an auction's time. With each part, more background orders come in."""
+"""Number of parts into which an auction's time is cut. In each part more background orders come."""
 NXT_SIZE = 6
-"""Divisor: a level on Nextrade has the shares of a level on KRX, divided by this."""
+"""A level on Nextrade has the shares of a level on KRX divided by this."""
 
 
 class Background:
@@ -53,20 +53,20 @@ class Background:
         self._stood: tuple[Segment, Phase] | None = None
         self._rehearsals: list[Ns] = []
         """Moments at which orders come in before the next auction, the latest first."""
-        # A stock can become active in the middle of its day. Its listing then takes over what was
-        # traded.
+        # A stock can become active in the middle of its day. Its listing then begins with the
+        # trades so far.
         last = self._trades[self._next - 1].t if self._next else 0
         opening, close = (schedule.auction_price(now, closing=closing) for closing in (False, True))
         listing.resume(schedule.tally(self._next), last, opening, close)
 
     @property
     def due(self) -> Ns | None:
-        """The next moment at which the background acts; None when the schedule is done."""
+        """The next moment at which the background acts. None when the schedule is done."""
         if self._next >= len(self._trades):
             return None
         trade = self._trades[self._next]
-        # The exchange matches an auction at its own moment, so the orders must stand a little
-        # before it.
+        # The exchange matches an auction at a fixed moment, so the orders must be there a little
+        # before.
         due = trade.t if trade.side else trade.t - AUCTION_LEAD
         return self._rehearsals[-1] if self._rehearsals and self._rehearsals[-1] < due else due
 
@@ -76,7 +76,7 @@ class Background:
         return self._touch
 
     def begin_phase(self, now: Ns, around: int = 0) -> None:
-        """Place orders around the last price, or withdraw them, as the venue's phase asks.
+        """Place orders around the last price, or withdraw them, depending on the venue's phase.
 
         Before the first trade, ``around`` is used in place of the last price. If ``around`` is 0,
         the base price is used.
@@ -87,7 +87,7 @@ class Background:
             return
         self._stood = segment, phase
         stands = phase in (Phase.AUCTION, Phase.CONTINUOUS) and not segment.fixed
-        # Each segment has a limit book of its own. Orders of the old one would stay in it for ever.
+        # Each segment has its own limit book. Orders in the old one would stay there for ever.
         if not stands or segment.book is not self._book:
             self._withdraw()
         self._book = segment.book
@@ -97,9 +97,9 @@ class Background:
         self._plan_rehearsals(now)
 
     def act(self, now: Ns) -> None:
-        """Place the orders that make the next trade of the schedule happen.
+        """Place the orders that cause the next trade of the schedule.
 
-        Before an auction's match, place orders that show to which price the auction heads.
+        Before an auction's match, place orders that show the price to which the auction moves.
         """
         trade = self._trades[self._next]
         if self._rehearsals and now == self._rehearsals[-1]:
@@ -124,8 +124,8 @@ class Background:
     def follow(self, now: Ns, bid: int, ask: int) -> bool:
         """Quote around another venue's bid and ask while both venues trade continuously.
 
-        Sometimes one side is quoted one tick further out. Return whether the depth changed. Filling
-        levels again that other orders had used up counts as a change.
+        Sometimes one side is quoted one tick further out. Return whether the depth changed. It also
+        counts as a change when levels are filled again that other orders had used up.
         """
         before = self._changes
         if self._listing.phase is Phase.CONTINUOUS and not self._listing.current.fixed:
@@ -145,13 +145,12 @@ class Background:
             self._lay(now, self._step(price, -spread), price)
         else:
             self._lay(now, price, self._step(price, spread))
-        # First the side that is hit gets enough shares, so that the trade has the size of the
-        # schedule.
+        # First the other side gets enough shares, so that the trade has the size of the schedule.
         self._provide(now, side.opposite, price, trade.qty)
         taker = next(self._ids)
         self._listing.provide(now, taker, side, price, trade.qty)
         if self._listing.phase is Phase.CONTINUOUS:
-            # What is left of the taker does not stay in the limit book.
+            # The leaves of the taker do not stay in the limit book.
             self._book.cancel(taker)
         else:
             self._standing[side].setdefault(price, []).append(taker)
@@ -162,8 +161,8 @@ class Background:
         if leaves >= qty:
             return
         if leaves == self._book.total_at(side, price):
-            # Only the background queues here. One new order in place of its old ones makes the
-            # trade a single print.
+            # Only the background has orders here. One new order in place of its old ones makes one
+            # single trade.
             for order_id in self._standing[side].pop(price, ()):
                 self._book.cancel(order_id)
             leaves = 0
@@ -174,7 +173,7 @@ class Background:
         self._rehearsals.clear()
         ahead = (trade for trade in self._trades[self._next :] if trade.side is None)
         auction = next(ahead, None) if self._listing.phase is Phase.AUCTION else None
-        # A VI's auction comes unplanned, so no orders lead up to it.
+        # A VI's auction is not planned, so no orders come before it.
         if auction is not None and self._listing.state == "open":
             step = (auction.t - now) // REHEARSALS
             self._rehearsals += [now + n * step for n in range(REHEARSALS - 1, 0, -1)]
@@ -182,7 +181,7 @@ class Background:
     def _rehearse(self, now: Ns) -> None:
         """Place orders for a part of the auction's shares.
 
-        Their price lies on the way from the last price to the auction's.
+        Their price is between the last price and the auction's price.
         """
         trade = next(trade for trade in self._trades[self._next :] if trade.side is None)
         done = REHEARSALS - len(self._rehearsals) - 1
@@ -203,30 +202,29 @@ class Background:
     def _trade_at_one_price(
         self, now: Ns, segment: Segment, price: int, trade: PlannedTrade
     ) -> None:
-        """Trade against the orders that wait: sell when buyers wait, else buy."""
-        # Orders that wait are filled first.
+        """Trade against the orders that wait: sell when buyers wait, otherwise buy."""
+        # Waiting orders are filled first.
         taker_side = Side.BUY if segment.book.best_bid is None else Side.SELL
         for side in (taker_side.opposite, taker_side):
             order_id = next(self._ids)
             self._listing.provide(now, order_id, side, price, trade.qty, at=segment)
-        # What is left of the two orders goes. Otherwise an own order would later be filled without
-        # a trade of the schedule.
+        # The leaves of the two orders are cancelled. Otherwise an own order could fill later
+        # without a trade of the schedule.
         segment.clear()
 
     def _lay(self, now: Ns, bid: int, ask: int) -> None:
         before, self._touch = self._touch, (bid, ask)
-        # Both sides make room before either is filled up. Else the new orders could match the old
-        # ones.
+        # Old orders of both sides are cancelled before either side is filled up. Otherwise new
+        # orders could match old ones.
         self._clear_away(Side.BUY, before[0] != bid)
         self._clear_away(Side.SELL, before[1] != ask)
         self._fill_up(now, Side.BUY, before[0] != bid)
         self._fill_up(now, Side.SELL, before[1] != ask)
 
     def _lay_anew(self, now: Ns, bid: int, ask: int) -> None:
-        """Place new orders around a bid and an ask, behind everybody else's orders.
+        """Place new orders around a bid and an ask, behind all other orders.
 
-        An order of the background stays if it is alone at its price and has the size that a new
-        order would have.
+        An order of the background stays if it is alone at its price and has the size of a new one.
         """
         self._touch = bid, ask
         ladders = {Side.BUY: self._ladder(Side.BUY, bid), Side.SELL: self._ladder(Side.SELL, ask)}
@@ -241,7 +239,7 @@ class Background:
                     self._place(now, side, price, self._size(price))
 
     def _is_as_new(self, side: Side, price: int) -> bool:
-        """Return whether only one order rests at a price, ours, of the size of a new one."""
+        """Return whether the only order at a price is ours and has the size of a new one."""
         orders, size = self._standing[side][price], self._size(price)
         return (
             len(orders) == 1

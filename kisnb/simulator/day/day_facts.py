@@ -55,13 +55,13 @@ class MinuteTrades(msgspec.Struct, frozen=True, gc=False):
 class DayFacts:
     """Facts of one day and of the days before it.
 
-    Times are moments of the day. A fact as of ``now`` contains nothing that happens later. Methods
+    Times are moments of the day. A fact at ``now`` contains nothing from later moments. Methods
     raise UnknownInstrument for codes outside the universe.
     """
 
     def __init__(self, plan: DayPlan) -> None:
         self._plan = plan
-        # The caches belong to the object, so that they end with the day.
+        # The caches are in the object, so that they end with the day.
         self._running = lru_cache(maxsize=512)(self._all_running)
         self._flows = lru_cache(maxsize=512)(self._flows_until)
         self._minutes = lru_cache(maxsize=512)(self._all_minutes)
@@ -148,7 +148,7 @@ class DayFacts:
         return program_of(self.flows(code, now))
 
     def foreign_held(self, code: str, now: Ns) -> int:
-        """Return the shares that foreigners hold: those of the morning, and net purchases since."""
+        """Return the shares that foreigners hold: those of the morning plus net purchases."""
         return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
 
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
@@ -166,7 +166,8 @@ class DayFacts:
         balances: list[CreditBalance] = []
         for then in reversed(self.history(code, n)):
             balances.append(credit_of(item, then.day, self._plan.seed, standing, then.bar.volume))
-            # Back from the evening before this day: each day's balance follows from the next day's.
+            # This goes back from the evening before this day: each day's balance follows from the
+            # next day's.
             standing = balances[-1].before
         return tuple(reversed(balances))
 
@@ -230,7 +231,7 @@ class DayFacts:
 def _minute_bars(trades: Iterable[PlannedTrade]) -> tuple[MinuteTrades, ...]:
     """Return the minute bars of trades in the order of time.
 
-    The closing auction's print is a separate minute, as at KIS.
+    The closing auction's trade is a separate minute, as at KIS.
     """
     bars: list[MinuteTrades] = []
     minute: list[PlannedTrade] = []

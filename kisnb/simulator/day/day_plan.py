@@ -72,7 +72,7 @@ class DayPlan:
         self._schedules: dict[str, Schedule] = {}
         self._regulars: dict[str, Schedule] = {}
         self.given = frozenset(self._scripts)
-        """Codes whose trades are given and not made up."""
+        """Codes whose trades are given, and not made up."""
         self._bars: dict[str, DailyBar] = {}
         if data is not None:
             self._bars = bars_of(data, day)
@@ -99,7 +99,7 @@ class DayPlan:
     def path(self, code: str) -> MinutePath | None:
         """Return the stock's fair price by minute.
 
-        None means that the stock does not trade, or that its trades are not made up but given.
+        None: the stock does not trade, or its trades are given and not made up.
         """
         if code not in self._paths:
             bar = None if code in self.given else self.bar(code)
@@ -225,7 +225,7 @@ class DayPlan:
         raise BadInput(f"{code} did not trade on {day}", f"take a trading day before {self.day}")
 
     def index_base(self, name: IndexName) -> float | None:
-        """Return the last real level of an index before this day; None when no file has it."""
+        """Return the last real level of an index before this day. None when no file has it."""
         known = self._real.index(name) if self._real else []
         return known[-1].close if known else None
 
@@ -285,8 +285,8 @@ def schedule_day(
 ) -> Schedule:
     """Return every trade of a day whose regular session on KRX is ``bar``.
 
-    The opening auction prints the open, and the closing auction prints the close. Trades are many
-    early and late, and few at noon. A volume of 0 gives no trades.
+    The opening auction trades at the open, and the closing auction at the close. There are many
+    trades early and late, and few at noon. A volume of 0 gives no trades.
     """
     # A halted stock has a bar without volume.
     if not bar.volume:
@@ -331,7 +331,7 @@ def _as_bars(
 
 
 def _together(krx: DailyBar, nextrade: DailyBar | None) -> tuple[DailyBar, int]:
-    """Return the bar of both venues together, and the won that it traded.
+    """Return the bar of both venues together, and the won traded in it.
 
     Nextrade begins before KRX and ends after it.
     """

@@ -1,8 +1,8 @@
 """The trades by group: individuals, foreigners, institutions, programs, shorts, credit. Made up.
 
-Every share that one group buys another sells. So the groups' purchases add up to the volume, and so
-do their sales. Foreigners and institutions lean with the day's return; individuals take the other
-side.
+Every share that one group buys, another group sells. So the groups' purchases add up to the volume,
+and so do their sales. Foreigners and institutions buy more when the day's return is positive, and
+sell more when it is negative. Individuals do the opposite.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
 _MOST = 0.3
 """Largest fraction of a group. It leaves individuals on both sides of the market."""
 _LEAN = 0.35
-"""Net purchase of a group, as a fraction of its turnover, when the day moves two percent."""
+"""Net purchase of a group when the day moves two percent, as a fraction of the group's turnover."""
 _PROGRAM = (0.55, 0.45)
 """Fractions of foreigners' and of institutions' turnover that programs trade."""
 _ARBITRAGE = 0.06
@@ -98,10 +98,10 @@ class CreditBalance(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Temper(NamedTuple):
-    """A group's fraction of a stock's turnover on a day, and how much it leans to buying.
+    """A group's fraction of a stock's turnover on a day, and how much more it buys than sells.
 
-    ``share`` is the fraction. ``mood`` is the lean of the whole day. ``early`` is added to it
-    during the day, and is gone at the close.
+    ``share`` is the fraction. ``mood`` is the surplus of purchases over the whole day. ``early`` is
+    added to it during the day, and is zero at the close.
     """
 
     share: float

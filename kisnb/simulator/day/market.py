@@ -66,11 +66,11 @@ class Market:
         self.plan = DayPlan(universe, day, seed, scripts, data)
         self.facts = DayFacts(self.plan)
         self.interruptions: list[TradingInterrupted] = []
-        """Every VI and halt of the active stocks so far, oldest first."""
+        """All VI and halts of the active stocks so far, oldest first."""
         self._tapes = Tapes(universe, day, self.plan, self.exchange)
         self._active: dict[tuple[str, Venue], Background] = {}
         self._due: list[tuple[Ns, str, Venue]] = []
-        # Negative, so that they never meet the numbers of own orders.
+        # The ids are negative, so that they never equal the numbers of own orders.
         self._background_ids = count(-1, -1)
 
     def venues(self, code: str) -> tuple[Venue, ...]:
@@ -97,9 +97,9 @@ class Market:
                 self._wait_for(code, venue)
 
     def next_event(self) -> Ns | None:
-        """Return when something happens next; None after the day's last event.
+        """Return the moment of the next event. None after the day's last event.
 
-        That is an active stock's event or a change of phase.
+        It is an active stock's event or a change of phase.
         """
         boundary = self.exchange.next_boundary
         if not self._due:
@@ -121,7 +121,7 @@ class Market:
             # A phase that begins at a moment comes before the trades of that moment: a trade of
             # 09:00:00 belongs to the phase that begins then.
             happened += self._pass_boundary(t) if t == self.exchange.next_boundary else self._act(t)
-        # Also when nothing happened: quotes and depths carry this moment.
+        # This is set also when nothing happened, because quotes and depths state this moment.
         self.now = until
         return happened
 
@@ -153,7 +153,7 @@ class Market:
         venue: Venue,
         stop: int | None,
     ) -> Refusal | None:
-        """Return why the exchange would refuse an order now; None when it would take it."""
+        """Return why the exchange would refuse an order now. None when it would accept it."""
         if code in self.universe:
             self.activate(code)
         return self.exchange.why_not(self.now, code, side, kind, qty, price, venue, stop)
@@ -180,11 +180,11 @@ class Market:
         return self._follow_exchange(self.exchange.resume_trading(self.now, code))
 
     def break_circuit(self, board: Board, level: Level) -> list[Happening]:
-        """Set off a level of a board's circuit breaker on both venues. Return what happened."""
+        """Trigger a level of a board's circuit breaker on both venues. Return what happened."""
         return self._follow_exchange(self.exchange.break_circuit(self.now, board, level))
 
     def stretch(self, venue: Venue) -> str:
-        """Return the name of the span of the day that a venue is in; empty when it is closed."""
+        """Return the name of the span of the day in which a venue is. Empty when it is closed."""
         active = sessions.active(venue, self.now)
         return active[0].span.name if active else ""
 
@@ -257,7 +257,7 @@ class Market:
         return self._follow_exchange(self.exchange.advance(t))
 
     def _follow_exchange(self, happened: list[Happening]) -> list[Happening]:
-        """Let the background adapt to what the exchange did at a boundary.
+        """Let the background react to the exchange's actions at a boundary.
 
         Return all that happened. Changes of depth come last.
         """

@@ -1,4 +1,4 @@
-"""One stock's day before anybody trades against it: every trade on both venues, or a script."""
+"""One stock's day before any client trades in it: every trade on both venues, or a script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kisnb.terms import Phase, Side, Venue
 
 
 class PlannedTrade(NamedTuple):
-    """One trade of the schedule. ``side`` is the taker's, None for an auction's print."""
+    """One trade of the schedule. ``side`` is the taker's, None for a call auction's trade."""
 
     t: Ns
     price: int
@@ -32,7 +32,7 @@ class Schedule(NamedTuple):
     trades: tuple[PlannedTrade, ...]
     times: tuple[Ns, ...]
     level_sizes: tuple[int, ...] = (1,)
-    """Sizes that background levels take on, in shares."""
+    """Sizes of the background's levels, in shares."""
     level_gap: int = 1
     """Ticks between two background levels."""
 
@@ -64,7 +64,7 @@ class Schedule(NamedTuple):
         )
 
     def passed(self, now: Ns) -> int:
-        """Return how many trades lie at or before ``now``."""
+        """Return the number of trades up to and including ``now``."""
         return bisect_right(self.times, now)
 
     def tally(self, count: int) -> Tally:
@@ -78,9 +78,9 @@ class Schedule(NamedTuple):
 class ScriptedDay(NamedTuple):
     """A stock's day written by hand: (time, price, shares), and the venue if it is not KRX.
 
-    Times are in KST and rise. A trade on KRX at the opening or closing time of the day is the print
+    Times are in KST and rise. A trade on KRX at the opening or closing time of the day is the trade
     of that auction. The depth around each trade has levels of ``size`` shares, ``gap`` ticks apart.
-    The taker sells if the price is below that of the venue's last trade, else buys.
+    The taker sells if the price is below that of the venue's last trade. Otherwise the taker buys.
     """
 
     trades: Sequence[tuple[time, int, int] | tuple[time, int, int, Venue]]
@@ -90,7 +90,7 @@ class ScriptedDay(NamedTuple):
     def schedule(self, day: date) -> Schedule:
         """Return the script as a schedule of ``day``.
 
-        Raises BadInput for times that fall, and for times at which nothing can trade.
+        Raises BadInput for times that do not rise, and for times at which the stock cannot trade.
         """
         auctions = (sessions.regular_open(day), sessions.regular_close(day))
         trades: list[PlannedTrade] = []

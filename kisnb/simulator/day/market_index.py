@@ -21,11 +21,13 @@ from kisnb.terms import Board, Kind
 _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI200": 360.0}
 """Levels before the day when no file has them. They are made up, and round."""
 _MEMBERS = 200
-"""Largest companies that make an index. It is so for KOSDAQ and KOSPI too, where the rest weighs
-little."""
+"""Number of largest companies in an index.
+
+KOSPI and KOSDAQ use it too: the others have little weight.
+"""
 
 _PAST_MEMBERS = 20
-"""Largest companies whose daily bars move the days before."""
+"""Number of largest companies whose daily bars move the days before."""
 
 
 class IndexPoint(msgspec.Struct, frozen=True, gc=False):
@@ -73,13 +75,13 @@ class MarketIndex:
         """The days that are made, the newest first."""
         self._members_of_past = self.members[:_PAST_MEMBERS]
         self._level = self.base
-        """The level at which the next older day is measured."""
+        """The index level at the close of the next older day that will be made."""
         self._closes = {item.code: item.base for item in self._members_of_past}
         """The close of each member on the newest day after the next older one."""
         self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
         """Market value in won of the board's smaller companies at the close of that newest day."""
         self._rest_return = (0.0, 0.0)
-        """Returns of the smaller companies on that newest day: to the open, and from there on."""
+        """Returns of the smaller companies on that newest day: to the open, and after it."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 
@@ -96,7 +98,8 @@ class MarketIndex:
             standing = self._plan.standing(item.code, now)
             volume += standing.volume
             value += standing.value
-            # The place is 1 for rising, 0 for steady and -1, the last one, for falling.
+            # The index into the list is 1 for rising, 0 for steady, and -1, the last one, for
+            # falling.
             signs[(standing.price > item.base) - (standing.price < item.base)] += 1
         level = past[-1]
         return IndexPoint(
@@ -146,9 +149,9 @@ class MarketIndex:
     def past(self) -> Iterator[IndexDay]:
         """Return the days before this one, the newest first. The newest closes at the base.
 
-        A day moves as its members' daily bars do, weighted by market value. Years of days are read
+        A day moves like its members' daily bars, weighted by market value. Years of days are read
         at once, so only the ``_PAST_MEMBERS`` largest have bars here. All smaller members together
-        move as their board does, because their own movements cancel out among so many.
+        move like their board, because their own movements cancel out among so many.
         """
         done = 0
         while True:
@@ -166,7 +169,7 @@ class MarketIndex:
         if day.year <= FIRST_YEAR:
             return
         bars = [(item, bar) for item in self._members_of_past if (bar := self._bar(item.code, day))]
-        # The level at the day's close is that of the day after, less what its members rose.
+        # The level at the day's close is the level of the day after, less the rise of its members.
         after = self._rest + sum(item.shares * self._closes[item.code] for item, _ in bars)
         gap, daytime = self._rest_return
         rest = self._rest / ((1 + gap) * (1 + daytime))
@@ -197,12 +200,12 @@ class MarketIndex:
         """Return the bar of a past day; None when the issue has none. Ask newer days first."""
         days = self._days.get(code)
         if days is None:
-            # Made once: real bars are read and snapped to the tick grid for it.
+            # It is made once, because real bars are read and snapped to the tick grid for it.
             days = self._days[code] = self._plan.past(code)
         then = self._next.get(code) or next(days, None)
         if then is None:
             return None
-        # A day that is older than the one asked for is kept for its own turn.
+        # A day older than the requested one is kept until it is requested.
         self._next[code] = None if then.day >= day else then
         return then if then.day == day else None
 

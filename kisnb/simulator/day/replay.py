@@ -1,6 +1,6 @@
 """Stored trades as the day of the simulated market.
 
-All of them are checked before the day begins.
+All trades are checked before the day begins.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ReplayedDay:
         schedules: dict[str, Schedule] = {}
         for (code, *_), trades in self._trades.group_by("code", maintain_order=True):
             if str(code) not in universe:
-                # Excel drops the zeros at the front of a code.
+                # Excel removes the zeros at the front of a code.
                 full = str(code).zfill(6)
                 cure = (
                     f"write {full}"
@@ -150,7 +150,7 @@ class ReplayedDay:
                 self._refuse(row, f"{at} after {before} for {item.code}", "sort the rows by time")
             side: Side | None = None
             if not auctions.use_print(venue, t, side_name):
-                # Such a trade cannot have happened, so the times of the file are wrong.
+                # Such a trade cannot have happened, so the times in the file are wrong.
                 if sessions.phase(venue, t) is not Phase.CONTINUOUS and not (
                     price == item.base and _is_before_open_at_close(venue, t)
                 ):
@@ -172,12 +172,12 @@ class ReplayedDay:
 
 def _is_before_open_at_close(venue: Venue, t: Ns) -> bool:
     """Return whether a session at the last day's close runs, as on KRX from 08:30 to 08:40."""
-    # The opening auction collects its orders at the same time, so the phase does not tell.
+    # The opening auction collects its orders at the same time, so the phase does not show it.
     return any(hours.span.name == "pre-open closing price" for hours in sessions.active(venue, t))
 
 
 class _Auctions:
-    """The moments of one stock's auctions on KRX, each of which has one print."""
+    """The moments of one stock's auctions on KRX. Each auction has one trade."""
 
     def __init__(self, day: date) -> None:
         self._open: set[Ns] = {sessions.regular_open(day), sessions.regular_close(day)}
@@ -187,9 +187,9 @@ class _Auctions:
                 self._open.update(range(hours.start + _CALL, hours.end + 1, _CALL))
 
     def use_print(self, venue: Venue, t: Ns, side: str | None) -> bool:
-        """Return whether a trade is an auction's print, and use up this auction.
+        """Return whether a trade is that of an auction, and mark this auction as used.
 
-        Each auction has one print.
+        Each auction has one trade.
         """
         if venue is not Venue.KRX or t not in self._open or side is not None:
             return False

@@ -35,7 +35,7 @@ _CURE = (
 _NUMBERS = ("price", "qty", "open", "high", "low", "close", "volume")
 _VENUES = (TRADE_TRS[Venue.KRX], TRADE_TRS[Venue.NXT])
 _MINUTE_PARTS = (0, 20_000_000_000, 40_000_000_000, 59_000_000_000)
-"""Moments within the minute, in ns, to which the trades of a minute bar are put."""
+"""The moments within a minute, in ns, at which the trades of a minute bar are placed."""
 
 
 def read_trades(path: Path) -> pl.DataFrame:
@@ -59,8 +59,8 @@ def read_trades(path: Path) -> pl.DataFrame:
 
 def _is_recording(path: Path) -> bool:
     with path.open("rb") as file:
-        # A recording of ours and a file of ticks can have the same ending. Only the lines of a
-        # recording have a kind.
+        # A recording and a file of ticks can have the same ending. Only the lines of a recording
+        # have a kind.
         return b'"kind"' in file.readline(4_096)
 
 
@@ -209,7 +209,7 @@ def _refuse(path: Path, wrong: pl.DataFrame, what: str, cure: str) -> None:
 def _from_bars(path: Path, bars: pl.DataFrame) -> pl.DataFrame:
     """Return up to four trades for each bar: at its open, high, low and close.
 
-    Of high and low, the one nearer to the open comes first. The bar's volume is cut into four
+    Of high and low, the one nearer to the open comes first. The bar's volume is divided into four
     parts. A bar of one price is one trade. A bar of fewer than four shares has as many trades as
     shares.
     """
@@ -231,7 +231,7 @@ def _of_bar(bar: dict[str, object]) -> Iterator[tuple[object, ...]]:
     o, h, lo, c, volume = (
         int(str(bar[name])) for name in ("open", "high", "low", "close", "volume")
     )
-    # A bar does not tell which came first, high or low. The nearer to the open is taken.
+    # A bar does not show whether high or low came first. The one nearer to the open is used first.
     prices = [o, h, lo, c] if h - o <= o - lo else [o, lo, h, c]
     if volume < 4 or h == lo:
         prices = [c] if h == lo else prices[:: -(-4 // max(volume, 1))][: max(volume, 1)]
@@ -254,7 +254,7 @@ def _taped(path: Path) -> Iterator[tuple[Ns, Sequence[Tick]]]:
         for at, events in TapeFile(path).batches(trades_only=True):
             for event in events:
                 if isinstance(event, Tick) and event.venue is not Venue.SOR:
-                    # The print of a call auction belongs to the exchange's whole second, however
+                    # The trade of a call auction belongs to the exchange's whole second, however
                     # late it came.
                     yield event.t if event.side is None else at, (event,)
     except BadInput as e:
@@ -273,8 +273,8 @@ def _from_frames(path: Path, frames: Iterable[tuple[Ns, Sequence[Tick]]]) -> pl.
     for t, ticks in frames:
         for tick in ticks:
             key = tick.code, tick.venue
-            # A recording can hold a frame twice. The day's volume of a trade tells the copies
-            # apart.
+            # A recording can have a frame twice. Both copies of a trade have the same volume of the
+            # day.
             if tick.volume > volumes.get(key, 0):
                 volumes[key] = tick.volume
                 side = tick.side.value if tick.side is not None else None

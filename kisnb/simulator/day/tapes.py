@@ -23,7 +23,7 @@ from kisnb.simulator.day.venue_day import VenueDay
 from kisnb.terms import Side, Venue
 
 TAPE_LENGTH = 100
-"""Trades that are remembered per stock with all that a frame shows of them."""
+"""Number of trades per stock that are kept with all the figures that a frame shows."""
 
 
 def venues_of(item: Instrument) -> tuple[Venue, ...]:
@@ -139,14 +139,14 @@ class Tapes:
         item, day = self._universe.get(code), self.venue_day(code, venue)
         passed = day.passed(now)
         first = max(0, passed - n)
-        # Each print shows the day's volume as of itself, so the trades before the first one are
+        # Each trade shows the day's volume including itself, so the trades before the first one are
         # counted too.
         tally = day.tally(first)
         tape: list[Traded] = []
         for trade in day.trades[first:passed]:
             segment = day.segment(trade)
             tally.add(trade.t, trade.price, trade.qty, segment)
-            # No limit book stood behind a planned trade: the other side is a tick away.
+            # A planned trade had no limit book, so the other side is assumed one tick away.
             ask = (
                 trade.price
                 if trade.side is Side.BUY

@@ -24,13 +24,13 @@ class VenueDay:
             trade for trade in schedule.trades if trade.venue is venue
         )
         self._counted = 0, Tally()
-        """The trades that the running tally holds, and that tally."""
+        """The number of trades in the running tally, and that tally."""
         self._times = [trade.t for trade in self.trades]
         self._open, self._close = sessions.regular_open(day), sessions.regular_close(day)
         self._hours = sessions.hours(venue, day)
 
     def passed(self, now: Ns) -> int:
-        """Return how many trades lie at or before ``now``."""
+        """Return the number of trades up to and including ``now``."""
         return bisect_right(self._times, now)
 
     def tally(self, count: int) -> Tally:
@@ -47,7 +47,7 @@ class VenueDay:
     def segment(self, trade: PlannedTrade) -> str:
         """Return the segment to which a trade belongs.
 
-        An auction's print belongs to the auction that ends with it.
+        An auction's trade belongs to the auction that ends with it.
         """
         # Nextrade has one limit book all day. KRX's after-hours sessions have books of their own.
         if self.venue is Venue.NXT or self._open <= trade.t < self._close:
@@ -65,9 +65,9 @@ class VenueDay:
         return MAIN
 
     def auction_price(self, now: Ns, *, closing: bool) -> int:
-        """Return the price of the opening auction in won. ``closing`` takes the closing auction.
+        """Return the price of the opening auction in won. With ``closing``: of the closing auction.
 
-        It is 0 before the auction, and when the auction printed nothing.
+        It is 0 before the auction, and when the auction had no trade.
         """
         t = self._close if closing else self._open
         if now < t:

@@ -22,7 +22,7 @@ TOKEN_LIFE: Ns = DAY
 """Life of a token. KIS gives personal customers 24 hours (workbook: tokenP)."""
 APPROVAL_LIFE: Ns = DAY
 REISSUE: Ns = 6 * 60 * MINUTE
-"""Within this time of an issue KIS gives the same token again (workbook: tokenP)."""
+"""Within this time after an issue KIS gives the same token again (workbook: tokenP)."""
 ISSUE_PAUSE: Ns = MINUTE
 """Time between two issues of a token. KIS documents one a second; its samples and public clients
 see one a minute."""
@@ -64,7 +64,7 @@ class Access:
         self._newest: tuple[str, Ns] | None = None
         """The last token and when it was made; None before the first."""
         self._issued: Ns | None = None
-        """Moment of the last reply to tokenP that gave out a token, a new one or the same again."""
+        """Moment of the last reply to tokenP with a token, a new one or the same again."""
         self._approvals: dict[str, Ns] = {}
         """The end of each approval key."""
 
@@ -90,7 +90,7 @@ class Access:
         return {
             "access_token": token,
             "token_type": "Bearer",
-            # The same token, given again, has less of its life left.
+            # The same token, given again, has a shorter remaining life.
             "expires_in": (expires - now) // SECOND,
             "access_token_token_expired": (
                 f"{kst_datetime(expires + self.wall_ahead):%Y-%m-%d %H:%M:%S}"
@@ -120,7 +120,7 @@ class Access:
         return count
 
     def _current_token(self, now: Ns) -> tuple[str, Ns]:
-        """Return the token to give out now, and when it was made. Make one when none is valid."""
+        """Return the token to give out now, and when it was made. If none is valid, make one."""
         if self._newest is not None:
             token, made = self._newest
             if now < self._tokens.get(token, 0) and now - made < REISSUE:
@@ -140,7 +140,7 @@ class Access:
         Raises GatewayRefusal.
         """
         self._check_application(headers, "appsecret", 500, oauth=False)
-        # Any digest does: no call compares it.
+        # Any digest will do, because no call compares it.
         digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
         return {"BODY": body, "HASH": digest}
 
@@ -149,9 +149,9 @@ class Access:
     def issue_approval(
         self, now: Ns, params: Mapping[str, str], *, paced: bool = True
     ) -> dict[str, object]:
-        """Issue an approval key, and return the reply. ``paced``: the host's rate limit applies.
+        """Issue an approval key, and return the reply.
 
-        Raises GatewayRefusal.
+        ``paced`` True: the host's rate limit applies. Raises GatewayRefusal.
         """
         self._check_application(params, "secretkey", 403, oauth=True)
         if paced and self._approving.earliest(now) > now:
@@ -208,7 +208,7 @@ class Access:
         self, given: Mapping[str, str], secret_name: str, status: int, *, oauth: bool
     ) -> None:
         appkey, appsecret = given.get("appkey", ""), given.get(secret_name, "")
-        # A made-up appkey shows its host. Only by that can this host know the keys of the other
+        # A made-up appkey shows its host. Only so can this host recognise the keys of the other
         # one.
         other = next(
             start for mode, start in APPKEY_START.items() if mode is not self._persona.mode

@@ -1,4 +1,4 @@
-"""The acts of a person at a simulated host beside the API: trade, interrupt, cut connections."""
+"""A person's actions at a simulated host beside the API: trade, halt, cut connections."""
 
 from __future__ import annotations
 

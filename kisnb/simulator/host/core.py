@@ -1,6 +1,6 @@
-"""The simulated KIS host without I/O: the process hands in requests, socket texts and time, and
-sends the replies and frames that come out.
+"""The simulated KIS host without input or output: requests and time in, replies and frames out.
 
+The server process calls it with requests, socket texts and time, and sends the replies and frames.
 Everything is deterministic except the made-up keys and tokens, which no recording shows. The same
 seed and the same requests at the same simulated times give the same recording, byte for byte.
 """
@@ -33,11 +33,11 @@ from kisnb.simulator.replies.master_archives import master_archive
 PING_EVERY: Ns = 10 * SECOND
 """Simulated time between two PINGPONGs. KIS does not document its own interval."""
 INSTEAD = frozenset({"refuse", "error", "cut"})
-"""Faults that take the place of a reply."""
+"""Faults that replace a reply."""
 JSON = "application/json; charset=utf-8"
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 STOCK_FIELDS = ("PDNO", "FID_INPUT_ISCD")
-"""Parameters in which a call names its stock."""
+"""Parameters in which calls name their stock."""
 
 
 class ServedReply(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class ServedReply(msgspec.Struct, frozen=True):
     lost: bool = False
     """True when the connection ends before the reply. The call may have been carried out."""
     delay: Ns = 0
-    """Wall time for which the process holds the reply back. The frames go ahead."""
+    """Wall time by which the process delays the reply. The frames are sent before."""
 
 
 class Core:
@@ -77,7 +77,7 @@ class Core:
         """
         self._market = market
         self._recorder = recorder or DayRecorder()
-        # No recording shows a secret, wherever it turns up.
+        # A recording shows no secret, in whatever text it appears.
         for secret in (keys.appkey, keys.appsecret, keys.account, keys.hts_id):
             self._recorder.mask.keep(secret.reveal())
         self.faults = faults or Faults(market.day)
@@ -89,7 +89,7 @@ class Core:
             market, keys, persona, self._access, self._brokerage, self._streams, self._recorder
         )
         self.by_hand = ByHand(market, self._brokerage, self._access, self._streams, self._publisher)
-        """The acts of a person beside the API."""
+        """A person's actions beside the API."""
         self._next_ping = market.now + PING_EVERY
 
     # time
@@ -101,7 +101,7 @@ class Core:
 
     @property
     def closed(self) -> bool:
-        """True when nothing trades any more on this day."""
+        """True when trading on this day is over."""
         return self._market.next_event() is None
 
     def next_event(self) -> Ns | None:
@@ -109,7 +109,7 @@ class Core:
         # Without a socket a PINGPONG would only wake the process.
         ping = self._next_ping if self.free_running and self._streams.sockets.open else None
         first = self._market.next_event()
-        # Asked for before and after every event, so without a list of the others.
+        # This is called before and after every event, so no list of the other moments is made.
         for due in (
             self._gateway.reservations.due(),
             ping,
@@ -121,9 +121,9 @@ class Core:
         return first
 
     def advance(self, until: Ns) -> list[Outgoing]:
-        """Run everything up to ``until`` and return the frames.
+        """Run all events up to ``until`` and return the frames.
 
-        If ``until`` has passed already, nothing changes.
+        If ``until`` is in the past, nothing changes.
         """
         while (t := self.next_event()) is not None and t <= until:
             self._run(t)
@@ -149,17 +149,17 @@ class Core:
             for order in self._gateway.reservations.send():
                 self._publisher.publish(order.happenings)
         self._streams.release(t)
-        # Frames of the moment go ahead of a fault that ends the socket in it.
+        # Frames of a moment are sent before a fault of the same moment ends the socket.
         for fault in self.faults.timed(t):
             self._strike(t, fault)
         if self.free_running and t >= self._next_ping:
             self._streams.requests.ping(t)
-        # PINGPONGs keep to whole tens of seconds, so that their times do not depend on the
+        # PINGPONGs come at whole tens of seconds, so that their times do not depend on the
         # requests.
         self._next_ping = max(self._next_ping, t // PING_EVERY * PING_EVERY + PING_EVERY)
 
     def _strike(self, now: Ns, fault: Fault) -> None:
-        """Record a fault, and do what it does to the tokens or to all sockets."""
+        """Record a fault, and apply it to the tokens or to all sockets."""
         self._recorder.fault(now, fault)
         match fault.what:
             case "expire":
@@ -205,10 +205,10 @@ class Core:
         return self._access.tokens
 
     def print_tokens_ahead(self, wall: Ns) -> None:
-        """If the wall clock is ahead of simulated time, print tokens' ends later by that much.
+        """Print later ends of tokens if the wall clock is ahead of simulated time.
 
         ``wall`` is the wall clock's moment. Clients compare a token's printed end with the wall
-        clock.
+        clock, so the end is moved by the difference.
         """
         self._access.wall_ahead = max(0, wall - self.now)
 
@@ -237,8 +237,8 @@ class Core:
             # A fault on the tokens or sockets takes effect before the call is carried out.
             self._strike(self.now, fault)
         self._brokerage.exchange_refuses = what == "reject"
-        # With ``done`` the call is carried out and only the reply is replaced. Then an order lives
-        # that its client does not know of.
+        # With ``done`` the call is carried out and only the reply is replaced. Then there is an
+        # order that the client does not know.
         if fault is None or fault.done or what not in INSTEAD:
             reply = self._gateway.reply(call, placed, paced=self.free_running)
         if fault is not None and what in INSTEAD:
@@ -248,8 +248,8 @@ class Core:
         # A reply that never arrives is not recorded, because no client has received it.
         if what != "cut":
             self._recorder.reply(self.now, number, reply.status, reply.tr_cont, reply.body)
-        # The recording has the reply of a call before its notices. So has the wire, unless a fault
-        # slows the reply.
+        # The recording has the reply of a call before its notices. It is so on the network too,
+        # unless a fault delays the reply.
         for order in placed:
             self._publisher.publish(order.happenings)
         # Capitals as KIS sends them: its own samples make an attribute of every header in lower
@@ -276,12 +276,15 @@ class Core:
         return master_archive(self._market.universe, path)
 
     def unreadable(self, now: Ns) -> ServedReply:
-        """Answer a request that is too large, broken off, or cannot be decompressed."""
+        """Answer a request that is too large, is incomplete, or cannot be decompressed."""
         out = self.advance(now)
         return self._refused(GatewayRefusal("EGW00101", 400), out)
 
     def failed(self) -> ServedReply:
-        """Answer a call in which the host itself has failed. The call's order may live even so."""
+        """Answer a call in which the host itself has failed.
+
+        The call's order may exist all the same.
+        """
         return self._refused(GatewayRefusal("IGW00009"), [])
 
     def _refused(self, refusal: GatewayRefusal, out: list[Outgoing]) -> ServedReply:

@@ -99,7 +99,7 @@ DEEDS: dict[Point, frozenset[str]] = {
 """The deeds that are possible at each point."""
 _NEED_SECONDS = frozenset({"slow", "delay"})
 SOCKET_CODES = "OPSP"
-"""Start of the codes of the WebSocket. All other codes belong to REST."""
+"""The first letters of the WebSocket's codes. All other codes belong to REST."""
 _Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 _Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
@@ -172,7 +172,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError(wrong)
 
     def _wrong(self) -> str:
-        """Return what is impossible about the fault, in one sentence; empty when nothing is."""
+        """Return a sentence about an impossible combination in the fault.
+
+        Empty when there is none.
+        """
         if self.what not in DEEDS[self.on]:
             return f"{self.on} cannot {self.what}; it can {', '.join(sorted(DEEDS[self.on]))}"
         if self.what == "refuse":
@@ -204,7 +207,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Struck(NamedTuple):
-    """A fault that has struck: when, which, and on which TR and stock."""
+    """A fault that has struck: when, which one, and on which TR and stock."""
 
     t: Ns
     fault: Fault
@@ -237,7 +240,7 @@ class _Armed:
         )
 
     def draw_strike(self) -> bool:
-        """Count a matching call or frame, and return whether it is struck."""
+        """Count a matching call or frame, and return whether the fault strikes it."""
         self.seen += 1
         probability = self.fault.probability
         return self.seen >= self.fault.nth and (
@@ -259,7 +262,7 @@ class _Armed:
 
 
 class Faults:
-    """The faults of one day. Each part of the host asks here whether it is to fail.
+    """The faults of one day. Each part of the host asks here whether it must fail.
 
     The same script, seed and requests give the same faults.
     """
@@ -282,7 +285,7 @@ class Faults:
     def add(self, fault: Fault) -> None:
         """Add a fault. It can strike from now on."""
         self._added += 1
-        # A fault draws from numbers of its own, so that another fault does not move its chances.
+        # Each fault has its own random numbers, so that another fault does not change its chances.
         self._armed.append(_Armed(fault, self._day, f"{self._seed}/{self._added}"))
 
     def clear(self) -> int:

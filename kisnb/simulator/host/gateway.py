@@ -103,7 +103,7 @@ class Gateway:
         return ("call", "order" if api is not None and api.is_order else "read")
 
     def failed(self, fault: Fault, *, oauth: bool) -> JsonReply:
-        """Return the reply to a call that a fault has struck down.
+        """Return the reply to a call that a fault has struck.
 
         The body is empty when the reply never arrives or is not JSON.
         """
@@ -139,7 +139,7 @@ class Gateway:
         return JsonReply(self._persona.word(reply.body), reply.status, reply.tr_cont)
 
     def _carry_out(self, call: RestCall, placed: list[PlacedNumber], *, paced: bool) -> JsonReply:
-        """Do what a call asks, and return the reply.
+        """Carry out a call, and return the reply.
 
         Raises GatewayRefusal, AccountRejected or ApiError.
         """
@@ -228,7 +228,7 @@ class Gateway:
         raise GatewayRefusal("OPSQ0002")
 
     def _page(self, api: Api, params: Params, tr_cont: str) -> JsonReply:
-        """Return the first page, or with ``tr_cont`` N the one that the ctx keys point to."""
+        """Return the first page. With ``tr_cont`` N: the page to which the ctx keys point."""
         # KIS fills the ctx keys with blanks. Clients send them back trimmed or as they are.
         given = params[api.ctx[1]].strip()
         first = int(given) if tr_cont == "N" and given.isascii() and given.isdecimal() else 0

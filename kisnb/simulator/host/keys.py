@@ -1,4 +1,4 @@
-"""Made-up keys of a simulator's one customer, and the configuration file that holds them."""
+"""Made-up keys of a simulator's customer, and the configuration file with these keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE_NAME = "kis_devlp.yaml"
 """Name of the configuration file of KIS's official samples."""
 CURE = "name another folder for --write-config"
 APPKEY_START = {Mode.LIVE: "PSSIMULATED", Mode.PAPER: "PSPAPERSIMULATED"}
-"""Start of the made-up appkeys of each host. By it a host recognises the other's keys."""
+"""Start of the made-up appkeys of each host. With it a host recognises the other host's keys."""
 
 
 def made_up(mode: Mode = Mode.LIVE) -> Credentials:
@@ -36,7 +36,7 @@ def made_up(mode: Mode = Mode.LIVE) -> Credentials:
 
 
 FIRST_LINE = "# Made up by kisnb's simulator: worth nothing anywhere else."
-"""First line of the file. By it the simulator knows a file of its own."""
+"""First line of the file. By it the simulator recognises its own file."""
 
 
 def check_ours(folder: Path) -> None:
@@ -73,8 +73,8 @@ def write_configuration(folder: Path, keys: Credentials, rest: str, ws: str) -> 
     entries = {
         "my_app": appkey,
         "my_sec": appsecret,
-        # KIS's samples read one pair of keys for each host. Both name this simulator, whatever it
-        # plays.
+        # KIS's samples read one pair of keys for each host. Both pairs are for this simulator,
+        # whichever host it plays.
         "paper_app": appkey,
         "paper_sec": appsecret,
         "my_htsid": keys.hts_id.reveal(),

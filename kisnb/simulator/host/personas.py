@@ -1,6 +1,6 @@
 """The behaviour of a KIS host: TR ids, page sizes, rate limits, hours, and reply codes.
 
-Where reports about KIS differ, the persona has a field, and ``quirks`` names the other variant.
+Where reports about KIS differ, the persona has a field, and ``quirks`` has the other variant.
 """
 
 from __future__ import annotations
@@ -88,12 +88,16 @@ class Persona(msgspec.Struct, frozen=True):
     done: Mapping[str, str] = {}
     """Code of success by the name of an API, where it differs from the catalogue's.
 
-    ``name/02`` is the code of a cancel, ``name+`` that of a page which more pages follow.
+    ``name/02`` is the code of a cancel. ``name+`` is the code of a page after which more pages
+    follow.
     """
     rules: HostRules | None = None
-    """Venues, kinds and prices that this host takes. None takes what the exchange takes."""
+    """Venues, kinds and prices that this host accepts.
+
+    None: it accepts all that the exchange accepts.
+    """
     hours: tuple[time, time] | None = None
-    """Times of day, KST, between which orders are taken. None leaves it to the exchange."""
+    """Times of day, KST, between which orders are accepted. None: the exchange decides."""
     channels: frozenset[str] | None = None
     """TR ids of the quote channels that this host has. None means all."""
 
@@ -117,9 +121,9 @@ class Persona(msgspec.Struct, frozen=True):
     registrations: int = MAX_SUBSCRIPTIONS
     """Subscriptions that one connection may have, execution notices included."""
     lingers: int = 0
-    """Seconds for which a lost connection still holds the appkey."""
+    """Seconds for which a lost connection still blocks the appkey."""
     in_use_rt_cd: str = RT_CD_IN_USE
-    """``rt_cd`` of the reply to a client whose appkey another connection holds."""
+    """``rt_cd`` of the reply to a client whose appkey is used by another connection."""
     answer_ping_within: int | None = None
     """Seconds after which the host cuts a connection that does not answer PINGPONG. None waits for
     ever."""
@@ -130,7 +134,7 @@ class Persona(msgspec.Struct, frozen=True):
     notice_limit_always: bool = False
     """True when ODER_KIND of a fill reads 00 whatever the order's kind."""
     columns_of: date | None = None
-    """Day whose columns the channels have. None takes the simulated day."""
+    """The day whose columns the channels have. None: the simulated day."""
     workbook_columns: bool = False
     """True when depths have the columns of KIS's workbook, not those that clients recorded."""
     pads_msg1: bool = True
@@ -154,7 +158,7 @@ class Persona(msgspec.Struct, frozen=True):
         return self.channels is None or tr_id in self.channels
 
     def refuses(self, venue: Venue, kind: OrderKind, price: int, now: Ns) -> Reason | None:
-        """Return why this host refuses an order that the exchange might take, or None.
+        """Return why this host refuses an order that the exchange might accept. None: it does not.
 
         ``price`` is the order's price in won. For a kind without a price, it is the stock's price.
         """
@@ -202,7 +206,7 @@ class Persona(msgspec.Struct, frozen=True):
         return shaped
 
     def word(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        """Return a body with ``msg1`` as this host pads it."""
+        """Return a body whose ``msg1`` is padded as this host pads it."""
         return (
             body
             if self.pads_msg1 or "msg1" not in body
@@ -210,7 +214,7 @@ class Persona(msgspec.Struct, frozen=True):
         )
 
 
-# KIS gives APBK0918 for several causes; msg1 tells them apart.
+# KIS gives APBK0918 for several causes; msg1 distinguishes them.
 _CLOSED = Refusal("APBK0918", "장운영시간이 아닙니다.")
 LIVE = Persona(
     mode=Mode.LIVE,

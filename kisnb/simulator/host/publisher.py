@@ -1,4 +1,4 @@
-"""The order in which the happenings of one moment are booked and their frames sent."""
+"""The order in which the events of one moment are booked and their frames are sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kisnb.terms import Venue
 
 
 class Publisher:
-    """Applies happenings to the account and sends their frames, in a fixed order."""
+    """Applies the exchange's events to the account and sends their frames, in a fixed order."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class Publisher:
         self._tape = tape
 
     def publish(self, happenings: list[Happening]) -> None:
-        """Book and send the happenings of one moment.
+        """Book the events of one moment and send their frames.
 
-        Notices of own orders go first, then trades, then the market's operation, then depth.
+        Notices of own orders come first, then trades, then the market's operation, then depth.
         """
         now = self._market.now
         traded: dict[str, list[Traded]] = {}

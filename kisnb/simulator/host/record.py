@@ -14,7 +14,7 @@ class DayRecorder(recorder.Recorder):
     """A ``Recorder`` that also records changes of orders, faults and unserved calls."""
 
     def unserved(self, t: Ns, name: str, title: str) -> None:
-        """Record a call that KIS knows and that no fact of the simulated market answers."""
+        """Record a call that KIS has and for which the simulated market has no facts."""
         self._line({"t": t, "kind": "unserved", "n": self._requests, "api": name, "title": title})
 
     def order(self, t: Ns, order: AccountOrder) -> None:

@@ -40,7 +40,7 @@ def repliers(
     reservations: Reservations,
     persona: Persona,
 ) -> tuple[dict[str, Answer], dict[str, Pages]]:
-    """Return the calls that are answered at once, and those answered page by page, by name."""
+    """Return two tables by name: the calls answered at once, and those answered page by page."""
     info, flows = StockInfo(view), FlowDays(view)
     queries = AccountQueries(view, brokerage, persona)
     answers = (

@@ -1,7 +1,7 @@
-"""Faults that change fields of a reply, add blank rows to it, or take rows out of it.
+"""Faults that change fields of a reply, add blank rows to it, or remove rows from it.
 
-KIS's replies have been seen with fields missing, empty or shifted, and its lists with rows that
-hold nothing (clients' reports). The call itself is carried out.
+KIS's replies have been seen with missing, empty or shifted fields, and its lists with empty rows
+(clients' reports). The call itself is carried out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kisnb.simulator.host.faults import Fault
 
 
 def rewritten(fault: Fault, body: Mapping[str, object]) -> dict[str, object]:
-    """Return the body of a reply as the fault changes it."""
+    """Return the body of a reply after the fault has changed it."""
     if fault.what == "pad":
         return {name: _padded(block) for name, block in body.items()}
     if fault.what in _LISTS:
@@ -38,9 +38,9 @@ def _in_rows(fault: Fault, block: object) -> object:
 
 
 def _changed(fault: Fault, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row in which the fault's field is left out, or has the fault's value.
+    """Return a row in which the fault's field is removed, or has the fault's value.
 
-    A row that lacks the field comes back unchanged.
+    A row without that field is returned unchanged.
     """
     if fault.value is None:
         return {name: value for name, value in row.items() if name != fault.field}

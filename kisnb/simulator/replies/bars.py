@@ -1,4 +1,4 @@
-"""Summaries of trades: minutes, days, extremes, and shares by the side that took.
+"""Summaries of trades: minutes, days, extremes, and shares by the taker's side.
 
 Won and shares.
 """
@@ -57,8 +57,8 @@ class DayBar(NamedTuple):
 
 PERIODS: dict[str, Callable[[date], object]] = {
     "D": lambda day: day,
-    # The year of ISO goes with the week: the last days of December may belong to the first week of
-    # the next year.
+    # The ISO year is used with the ISO week, because the last days of December may belong to the
+    # first week of the next year.
     "W": lambda day: day.isocalendar()[:2],
     "M": lambda day: (day.year, day.month),
     "Y": lambda day: day.year,
@@ -71,7 +71,7 @@ def joined(days: Sequence[_Bar], period: str) -> list[_Bar]:
     """Return days, newest first, as bars of a period. Each has the date of its newest day."""
     if period == "D":
         return list(days)
-    # The days are in order, so those of one week or month stand together.
+    # The days are in order, so the days of one week or month are neighbours.
     groups = [list(group) for _, group in groupby(days, key=lambda bar: PERIODS[period](bar.day))]
     return [
         type(group[0])(

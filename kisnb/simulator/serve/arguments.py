@@ -18,7 +18,7 @@ COLUMNS = "code,name,board,kind,shares,base,volume"
 
 
 def read_date(text: str | None) -> date:
-    """Return the day to simulate; None as ``text`` takes the last trading day.
+    """Return the day to simulate. None as ``text`` means the last trading day.
 
     Raises BadInput for a day without trading, and for a day before our table of costs begins.
     """
@@ -147,7 +147,7 @@ def _issue(cells: dict[str, str], where: str) -> Instrument:
 
 
 def _wrong(item: Instrument) -> str:
-    """Return what is impossible about an issue; empty when nothing is."""
+    """Return a sentence about an impossible fact of an issue. Empty when there is none."""
     from kisnb.market.instruments import is_code
 
     if not is_code(item.code):

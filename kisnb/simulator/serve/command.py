@@ -56,8 +56,8 @@ def main(argv: Sequence[str]) -> int:
     0 means stopped. 2 means wrong arguments, a taken port, or unreadable data.
     """
     options = _parser(argv).parse_args(argv)
-    # Modules and universe stay for the whole run. While they load, a garbage collection would walk
-    # them and find nothing; ``_run`` starts the collector.
+    # Modules and universe stay for the whole run. While they load, a garbage collection would scan
+    # them without result. ``_run`` starts the collector.
     gc.disable()
     try:
         if options.log:
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _begin_log(path: Path) -> None:
-    """Write errors, and what a crashing interpreter prints, to a bounded file.
+    """Write errors, and the messages of a crashing interpreter, to a file of limited size.
 
     Raises ConfigError.
     """
@@ -221,7 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
         tape.close()
         print(json.dumps({"tape": str(tape.path), "bytes": tape.path.stat().st_size}))
         return 0
-    # In lockstep a client compares times with the simulated clock, not with the wall.
+    # In lockstep a client compares times with the simulated clock, not with the wall clock.
     if speed:
         core.print_tokens_ahead(WallClock().now())
     import asyncio
@@ -284,7 +284,7 @@ def build_core(
 def open_tape(options: argparse.Namespace, day: date) -> DayTape | None:
     """Return the tape that ``--record`` names.
 
-    None without ``--record``, and when it names a recording of the wire (``WIRE``).
+    None without ``--record``, and when it names a recording of KIS's messages (``WIRE``).
     """
     from kisnb.simulator.serve.day_tape import WIRE, DayTape
 
@@ -317,13 +317,14 @@ async def _run(
     from kisnb.simulator.host.keys import write_configuration
     from kisnb.simulator.serve.server import Server
 
-    # A day that is taped goes on without a client. Its end is the market's, and a day is enough.
+    # A day that is taped goes on without a client. It ends with the market's day, so a day of
+    # patience is enough.
     alone = {} if tape is None else {"alone_seconds": TAPED_SECONDS}
     server = Server(core, day, speed, **alone)
     try:
         addresses = await server.start(options.port, options.ws_port)
-        # The loaded modules and the universe stay for the whole run. Frozen, no garbage collection
-        # walks them, neither during the day nor at the end of the process.
+        # The loaded modules and the universe stay for the whole run. After ``freeze`` no garbage
+        # collection scans them, neither during the day nor at the end of the process.
         gc.freeze()
         gc.enable()
         if options.write_config:

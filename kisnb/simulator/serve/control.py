@@ -57,7 +57,7 @@ from kisnb.simulator.serve.control_bodies import (
 FASTEST = 100_000.0
 """Highest speed of the clock, in simulated seconds per second."""
 FAULT_VERBS = ("fault", "calm", "cut", "expire", "revoke")
-"""Verbs that make something go wrong, or stop it."""
+"""Verbs that cause or stop faults."""
 
 
 class ControlRefused(Exception):
@@ -153,7 +153,8 @@ class SimulatorControl:
     def _step(self, step: StepWanted) -> dict[str, Any]:
         if self._clock.speed:
             raise ControlRefused('the clock runs free; POST speed {"speed": "step"} first.', 409)
-        # The client has not read all frames yet. Moving on would let it act on an old state.
+        # The client has not read all frames yet. If the clock moved on, the client would act on an
+        # old state.
         if step.port is not None and step.frames != self._frames(step.port):
             return {"moved": False, "now": self._core.now, "frames": self._frames(step.port)}
         self._send(self._core.step(step.until))
@@ -177,8 +178,8 @@ class SimulatorControl:
     def _trade(self, wanted: TradeWanted) -> dict[str, Any]:
         self._send(self._core.advance(self._clock.now()))
         try:
-            # The market has caught up with the clock before the order, so it meets the depth of
-            # this moment.
+            # The market is at the clock's time before the order comes, so the order meets the depth
+            # of this moment.
             number, frames = self._core.by_hand.trade(
                 wanted.code, wanted.side, wanted.qty, wanted.price, wanted.venue
             )

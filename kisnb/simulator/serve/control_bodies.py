@@ -18,8 +18,10 @@ class StepWanted(msgspec.Struct, frozen=True):
     port: int | None = None
     """TCP port of the client's end of a socket. None skips the check of ``frames``."""
     frames: int = 0
-    """Frames that the client has received on that socket. The clock stays while more are on the
-    way."""
+    """Number of frames that the client has received on that socket.
+
+    If more were sent, the clock waits.
+    """
 
 
 class SpeedWanted(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ class SpeedWanted(msgspec.Struct, frozen=True):
 
 
 class TradeWanted(msgspec.Struct, frozen=True):
-    """Body of ``trade``: shares, and a price in won; None as ``price`` makes it a market order."""
+    """Body of ``trade``: shares, and a price in won. None as ``price``: a market order."""
 
     code: str
     side: Side
@@ -52,7 +54,7 @@ class Break(msgspec.Struct, frozen=True):
 
 
 class CancelWanted(msgspec.Struct, frozen=True):
-    """Body of ``cancel``: the order's number and shares; None as ``qty`` takes all leaves."""
+    """Body of ``cancel``: the order's number and shares. None as ``qty``: all leaves."""
 
     number: int
     qty: int | None = None

@@ -15,9 +15,9 @@ from kisnb.history.tape.closing import close_tape
 from kisnb.history.tape.writer import Collector, TapeWriter, gap_block
 
 BLOCK_BYTES = 256 * 1024
-"""Bytes that are collected before they are written as one block."""
+"""When this number of bytes was collected, they are written as one block."""
 WIRE = (".jsonl", ".ndjson")
-"""Endings of a recording of the wire. A file with another ending gets a tape."""
+"""Endings of files that record KIS's messages. A file with another ending becomes a tape."""
 
 
 class DayTape:
@@ -30,7 +30,7 @@ class DayTape:
         self.path = path
         self._collector = Collector()
         self._missing: Ns = 0
-        """The moment since which the disk takes nothing. 0: it takes all."""
+        """The moment since which the disk refuses writes. 0: it refuses none."""
         self._why = ""
         self._label = TapeLabel(source, day.isoformat())
         self._writer: TapeWriter | None = None
@@ -40,7 +40,7 @@ class DayTape:
             )
 
     def begin(self) -> None:
-        """Make the file, in place of an older tape. Raises ConfigError when that cannot be."""
+        """Make the file, which replaces an older tape. Raises ConfigError when that fails."""
         try:
             self.path.unlink(missing_ok=True)
             self._writer = TapeWriter(self.path, self._label)
@@ -56,7 +56,7 @@ class DayTape:
             self._write(self._writer)
 
     def close(self) -> None:
-        """Write what is left, and bring the tape into its final form."""
+        """Write the last events, and rewrite the tape in its final form."""
         if self._writer is None:
             return
         self._write(self._writer)
@@ -64,7 +64,7 @@ class DayTape:
         try:
             close_tape(self.path)
         except (OSError, BadInput) as e:
-            # It stays as it was written, which can be read too.
+            # The tape stays in the form in which it was written, which can be read too.
             print(f"the tape {self.path} could not be packed: {e}", file=sys.stderr)
 
     def _write(self, writer: TapeWriter) -> None:
@@ -77,7 +77,7 @@ class DayTape:
                 self._missing = 0
             writer.write(block)
         except OSError as e:
-            # The market goes on. Its clients need it more than its tape.
+            # The market goes on, because its clients are more important than its tape.
             if not self._missing:
                 self._missing, self._why = block.first, f"the tape could not be written: {e}"
                 print(

@@ -46,7 +46,7 @@ def read_faults(path: Path, day: date) -> Faults:
 
 
 def _line(text: str, where: str) -> str:
-    """Return ``", line 7"`` for ``$.fault[1].what``: the field's line, or that of its table."""
+    """Return the line of ``$.fault[1].what``, or of its table, as ``", line 7"``."""
     # msgspec names the place of an error as a path; people need a line.
     found = re.match(r"`\$\.fault\[(\d+)\](?:\.(\w+))?", where)
     if found is None:

@@ -1,6 +1,6 @@
-"""The aiohttp shell of the simulated host: REST, WebSocket, control, and the pace of its clock.
+"""The aiohttp part of the simulated host: REST, WebSocket, control, and the speed of its clock.
 
-It listens on loopback only.
+It listens only on loopback.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ ALONE_SECONDS = 600.0
 MOST_WAITING = 100_000
 """Frames that may wait for a slow client before its connection is cut."""
 READ_SECONDS = 30.0
-"""Wall time in which a request must have arrived whole."""
+"""Wall time in which a whole request must arrive."""
 SLICE: Ns = MINUTE
-"""Simulated time that a free-running clock catches up with at once. Clients are served in between.
+"""A free-running clock that is late catches up by this simulated time at once.
+
+Clients are served in between.
 """
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -63,14 +65,14 @@ class Server:
         self._runners: list[web.ServerRunner] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due: Ns | None = None
-        """The event that the timer waits for."""
+        """The event for which the timer waits."""
         self._stopping = asyncio.Event()
         self._last_used = 0.0
 
     async def start(self, port: int = 0, ws_port: int = 0) -> Addresses:
         """Listen, and return the addresses.
 
-        Port 0 picks a free one. Raises ConfigError for a taken port.
+        Port 0 chooses a free one. Raises ConfigError for a port in use.
         """
         loop = asyncio.get_running_loop()
         self._last_used = loop.time()
@@ -121,7 +123,7 @@ class Server:
         return max(self.clock.now(), self.core.now)
 
     def _send(self, frames: Sequence[Outgoing]) -> None:
-        """Hand frames to their sockets, in order, and wait for the next event."""
+        """Give frames to their sockets, in order, and wait for the next event."""
         for sid, text in frames:
             # A frame for a socket that has just closed is lost, as on a real network.
             if sid in self._lines:
@@ -173,13 +175,13 @@ class Server:
             archive = self.core.master_archive(request.path)
             return web.Response(status=404) if archive is None else web.Response(body=archive)
         reply = await self._reply_to(request)
-        # Sockets write at the next turn of the loop, the reply in this one. So a reply goes ahead
-        # of its notices.
+        # Sockets write in the next round of the loop, the reply in this one. So a reply comes
+        # before its notices.
         if reply.frames or self.core.next_event() != self._due:
             self._send(reply.frames)
         if reply.delay:
             await asyncio.sleep(reply.delay / SECOND)
-        # The client sees a connection that ends, as after a cut network.
+        # For the client the connection ends, as after a network failure.
         if reply.lost and request.transport is not None:
             request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
@@ -187,7 +189,7 @@ class Server:
     async def _reply_to(self, request: web.BaseRequest) -> ServedReply:
         """Return the core's reply.
 
-        A client gets a reply of KIS's whatever it sends, and the day goes on.
+        Whatever a client sends, it gets a reply as from KIS, and the day goes on.
         """
         body = await _body(request)
         if body is None:
@@ -207,7 +209,7 @@ class Server:
         self._last_used = asyncio.get_running_loop().time()
         body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
-        # The token keeps other programs on this machine from moving the clock and the money.
+        # Without the token other programs on this machine cannot move the clock and the money.
         if not secrets.compare_digest(token.encode(), self._token.encode()):
             return web.Response(status=404)
         if body is None:
@@ -225,7 +227,7 @@ class Server:
         asyncio.get_running_loop().call_later(0.05, self.stop)
 
     async def _socket(self, request: web.BaseRequest) -> web.StreamResponse:
-        # PINGPONG may come back as a protocol pong, which aiohttp would keep to itself.
+        # PINGPONG may come back as a protocol pong, which aiohttp would otherwise not pass on.
         ws = web.WebSocketResponse(compress=False, max_msg_size=1 << 16, autoping=False)
         if not ws.can_prepare(request):
             return web.Response(status=426, text="This is the WebSocket port.")
@@ -250,7 +252,8 @@ class Server:
                     await ws.pong(message.data)
         finally:
             sender.cancel()
-            # Before the core hears of it: frames that the close brings must not go to this socket.
+            # This comes before the core is told, because frames that the close causes must not go
+            # to this socket.
             del self._lines[sid]
             self._last_used = asyncio.get_running_loop().time()
             self._send(self.core.socket_closed(self._now(), sid))
@@ -258,11 +261,11 @@ class Server:
 
 
 async def _body(request: web.BaseRequest) -> bytes | None:
-    """Return the body; None when it is too large, broken off, or cannot be decompressed."""
+    """Return the body. None when it is too large, incomplete, or cannot be decompressed."""
     if not request.body_exists:
         return b""
     try:
-        # A client that never ends its body must not hold the server.
+        # A client that never ends its body must not block the server.
         async with asyncio.timeout(READ_SECONDS):
             return await request.read()
     except (web.HTTPException, web.RequestPayloadError, TimeoutError):

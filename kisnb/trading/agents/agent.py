@@ -16,9 +16,10 @@ import msgspec
 from kisnb import values
 from kisnb.clock import SECOND, Ns
 from kisnb.errors import BadInput
-from kisnb.events import Bar, Event
+from kisnb.events import Event
 from kisnb.exits import ExitOptions, Protection, needs_atr, read_protection
 from kisnb.guards import Guards
+from kisnb.market.bars import Bars
 from kisnb.market.flows import DayFlow
 from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
@@ -32,14 +33,17 @@ from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOr
 
 
 class Wait(msgspec.Struct):
-    """A wait until an order has ended, or until a moment. A back-test can await nothing else."""
+    """A wait until an order has ended, or until a moment.
+
+    In a back-test a handler can await only this.
+    """
 
     order: Order | None = None
     until: Ns | None = None
 
     def __await__(self) -> Generator[Wait, Event, Event]:
-        # The runner drives a handler by ``send``, so this object itself comes out there. No event
-        # loop takes part, and the back-tester needs none.
+        # The runner drives a handler by ``send``, and gets this object as the result. So no event
+        # loop is needed, in the back-tester either.
         return (yield self)
 
     def over(self, now: Ns) -> bool:
@@ -53,7 +57,7 @@ class Host(Protocol):
     """The interface through which an agent reads and orders, in a session and in a back-test."""
 
     figures: AgentFigures
-    """Flows, ranges and listed shares, as of the event in hand."""
+    """Flows, ranges and listed shares, as of the event that the agent handles."""
 
     @property
     def now(self) -> Ns:
@@ -63,7 +67,7 @@ class Host(Protocol):
     def seen(self, code: str) -> Ns:
         """Return when the newest price of ``code`` that the agent has seen was received.
 
-        0 for none.
+        0: the agent has seen none.
         """
         ...
 
@@ -73,7 +77,7 @@ class Host(Protocol):
         ...
 
     def emit(self, command: Command) -> Order | None:
-        """Keep a command, to submit it after the handler returns. Return the order that it makes.
+        """Keep a command until the handler returns, then submit it. Return the order that it makes.
 
         None: the command makes no order.
         """
@@ -89,8 +93,8 @@ class Host(Protocol):
         """Return a new idempotency key of this agent and this run."""
         ...
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
-        """Return the newest ``n`` closed bars of ``code`` as of the current event, oldest first."""
+    def bars(self, code: str, every: str, n: int) -> Bars:
+        """Return the newest ``n`` closed bars of ``code`` up to the current event, oldest first."""
         ...
 
     def break_even(self, code: str) -> int | None:
@@ -101,14 +105,17 @@ class Host(Protocol):
         ...
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Place and return the order that brings the position to ``wanted``.
+        """Place and return the order that changes the position to ``wanted``.
 
-        Return None if no order is needed.
+        None: no order is needed.
         """
         ...
 
     def equity(self) -> int | None:
-        """The account's cash and holdings, won; None when a part of it is not known."""
+        """The value of the account's cash and holdings, won.
+
+        None when a part of it is not known.
+        """
         ...
 
 
@@ -133,24 +140,29 @@ class Agent(Handlers):
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
     when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
-    """What the desk does when the agent's session is lost: its kernel died or its machine slept for
-    good. ``hold``: nothing. ``cancel``: it cancels the agent's orders. ``flatten``: it also sells
-    all that the agent holds."""
+    """The desk's action when the agent's session is lost, for example when its kernel died.
+
+    ``hold``: nothing. ``cancel``: it cancels the agent's orders. ``flatten``: it also sells all
+    that the agent holds.
+    """
     guards: ClassVar[Guards | None] = None
-    """What the desk checks of each buy: ``guards = kisnb.Guards()`` takes the usual values."""
+    """The desk's checks of each buy. ``guards = kisnb.Guards()`` uses the usual values."""
     requote: ClassVar[Requote | None] = None
-    """What the desk does with a limit order that nobody fills: ``requote = kisnb.Requote()``. A buy
-    goes to the best ask once, and is then cancelled; a sell goes to the best bid once, and then to
-    the market. None: the order stays."""
-    # Set by the runner. Without it every action says how to start the agent.
+    """The desk's action for a limit order that does not fill: ``requote = kisnb.Requote()``.
+
+    A buy moves to the best ask once, and is then cancelled. A sell moves to the best bid once, and
+    is then sent as a market order. None: the order stays.
+    """
+    # The runner sets this. Without it every action raises an error that says how to start the
+    # agent.
     host: Host
     id: str = ""
     note: str = ""
-    """Newest thought of the agent, shown in panels."""
+    """The agent's newest note to a person. Panels show it."""
 
     def __init__(self, **parameters: object) -> None:
-        # A subclass may name itself. Ids that the order books keep for owners that are not agents
-        # are refused here.
+        # A subclass may set its own id. Ids that the order books reserve for owners that are not
+        # agents are refused.
         if self.id:
             checked_id(self.id)
         known = self.parameters()
@@ -169,7 +181,7 @@ class Agent(Handlers):
     def parameters(cls) -> dict[str, type]:
         """Names and types of the parameters: annotated public class attributes with a value."""
         hints = _hints_of(cls)
-        # ``code`` is not among them: it is a parameter, the most usual one.
+        # ``code`` is not in this set, because it is a parameter, the most usual one.
         own = {"host", "id", "note", "every", "keep", "guards", "when_lost", "requote"}
         return {
             n: t
@@ -178,12 +190,12 @@ class Agent(Handlers):
         }
 
     def __getstate__(self) -> object:
-        """Return what ``copy`` and ``pickle`` take over: all but the host.
+        """Return the values that ``copy`` and ``pickle`` copy: all but the host.
 
-        So a copy is not started.
+        So a copy is an agent that was not started.
         """
         state = super().__getstate__()
-        # With ``__slots__`` in a subclass it is a pair: the dictionary, then the slots.
+        # With ``__slots__`` in a subclass the state is a pair: the dictionary, then the slots.
         own, *slots = state if isinstance(state, tuple) else (state,)
         if own:
             own = {name: value for name, value in own.items() if name != "host"}
@@ -198,7 +210,7 @@ class Agent(Handlers):
 
     @property
     def book(self) -> OrderBook:
-        """The agent's orders, fills and positions as of the event that it handles."""
+        """The agent's orders, fills and positions up to the event that it handles."""
         return self._started.book
 
     def held(self, code: str = "") -> int:
@@ -222,12 +234,12 @@ class Agent(Handlers):
         """Buy ``qty`` shares at ``price`` won (None: at the market). Return the order, still NEW.
 
         ``stop`` makes it a stop-limit order. Without ``kind`` and ``stop`` it is a limit order if
-        it has a price, else a market order. ``requote`` says what the desk does with a limit order
-        that nobody fills. None takes the setting of the agent's class, True takes
-        ``Requote()``, and with False the desk does nothing.
+        it has a price, else a market order. ``requote`` is the desk's action when a limit order
+        does not fill: None uses the setting of the agent's class, True uses ``Requote()``, and
+        False does nothing.
 
-        The order is sent after the handler returns. The desk denies a buy when two things hold: the
-        desk has a newer price than the agent has seen, and the price that the agent has seen is
+        The order is sent after the handler returns. The desk denies a buy when two things are true:
+        the desk has a newer price than the agent has seen, and the price that the agent has seen is
         older than ``max_quote_age``. ``3.0`` and whole numbers of numpy are accepted. Raises
         BadInput for other values, and outside the agent's handlers.
         """
@@ -254,28 +266,28 @@ class Agent(Handlers):
     def buy_value(self, won: int, *, code: str = "") -> Order | None:
         """Buy at the market as many whole shares as ``won`` pays for, fee included.
 
-        Return the order, None when no share can be bought. It is sized at the newest price that
-        the agent has seen. KIS reserves a market buy at the day's upper limit price, so at most
-        about 77 % of the free cash can be spent. Raises BadInput, also while no price or no cash is
-        known.
+        Return the order; None when not even one share can be bought. The number of shares is
+        computed from the newest price that the agent has seen. KIS reserves a market buy at the
+        day's upper limit price, so at most about 77 % of the free cash can be spent. Raises
+        BadInput, also while no price or no cash is known.
         """
         return self._started.place(Wanted(self._stock(code), won=values.price(won, "the amount")))
 
     def target(self, weight: float, *, code: str = "") -> Order | None:
         """Buy or sell at the market, so that the stock is ``weight`` of the account's equity.
 
-        Return the order, None when no share is to be ordered. 0 sells all that this agent holds.
-        With 0.5 the holding is worth half of the equity. Open orders of this agent count as
-        filled. The order is sized at the same prices as in ``buy_value``. Raises BadInput, also
-        for NaN, and while no price or no cash is known.
+        Return the order; None when no share needs to be ordered. 0 sells all that this agent holds.
+        With 0.5 the holding is worth half of the equity. Open orders of this agent count as filled.
+        The number of shares is computed from the same prices as in ``buy_value``. Raises BadInput,
+        also for NaN, and while no price or no cash is known.
         """
         return self._started.place(Wanted(self._stock(code), weight=weight_of(weight)))
 
     def revise(self, order: Order, price: int, qty: int | None = None) -> Order:
         """Move ``qty`` shares (None: all its leaves) of an open order to ``price``, won.
 
-        Return the new order for these shares. With another price it goes to the end of the queue.
-        Raises BadInput.
+        Return the new order for these shares. With another price it is last in the exchange's
+        queue. Raises BadInput.
         """
         host, old = self._started, _known(order)
         moved = old.leaves if qty is None else values.shares(qty)
@@ -287,7 +299,7 @@ class Agent(Handlers):
             price=values.price(price),
             supersedes=old.key,
             seen=host.seen(old.code),
-            # Whoever moves an order takes it over from the desk.
+            # An agent that moves an order takes it over from the desk's requote.
             requote=None,
         )
         revised = host.emit(ReviseOrder(intent))
@@ -299,21 +311,21 @@ class Agent(Handlers):
 
         Raises BadInput.
         """
-        # Read here, so that a mistake is raised in the handler, with the line of the agent's own
-        # code. The desk could only report it to everybody.
+        # The values are checked here, so that an error is raised in the handler, at the line of the
+        # agent's code. The desk could only report it to every session.
         part = None if qty is None else values.shares(qty)
         self._started.emit(CancelOrder(_known(order).key, part))
 
     def protect(self, *, code: str = "", **options: Unpack[ExitOptions]) -> Protection:
         """Let the desk sell all that this agent holds of a stock when a condition is met.
 
-        The exit works while the notebook's cell blocks, and over restarts. ``stop`` and ``take``
+        The exit works while a cell blocks the notebook, and after restarts. ``stop`` and ``take``
         are a percentage of the entry price (``"3%"``) or a price in won. ``trail`` is a percentage
         below the highest price since the exit was set. ``Session.protect`` explains all options.
-        Order first: the desk refuses an exit of a stock that is neither held nor on order, and says
-        so in the session's troubles. A new exit takes the place of the agent's earlier exit of the
-        stock. Without ``atr`` the ATR of the days before today is taken; when that is not known,
-        there is none. Raises BadInput.
+        Order first: if the stock is neither held nor on order, the desk refuses the exit, and says
+        so in the session's troubles. A new exit replaces the agent's earlier exit of the stock.
+        Without ``atr`` the average true range of the days before today is used; when that is not
+        known, the exit has none. Raises BadInput.
 
         ::
 
@@ -358,10 +370,11 @@ class Agent(Handlers):
         code: str = "",
         **inputs: object,
     ) -> None:
-        """Note what this agent decided, why, and by which numbers. ``%kis agents why ID`` shows it.
+        """Note a decision of this agent, its reason and its numbers.
 
-        Equal decisions in a row are one row with a count. ``order`` is the order that it led to.
-        A missing number is None, and NaN counts as missing. Raises BadInput.
+        ``%kis agents why ID`` shows it. Equal decisions that follow each other are one row with a
+        count. ``order`` is the order that the decision led to. A missing number is None, and NaN
+        counts as missing. Raises BadInput.
 
         ::
 
@@ -378,10 +391,10 @@ class Agent(Handlers):
         )
 
     def working(self, code: str = "") -> int:
-        """Return by how many shares ``held(code)`` changes when all open orders have filled.
+        """Return by how many shares ``held(code)`` would change if all open orders filled.
 
-        Buys count as positive, sells as negative. So ``held() + working()`` is what the agent then
-        holds. ``code`` left out is the agent's own stock.
+        Buys count as positive, sells as negative. So ``held() + working()`` is the holding after
+        that. Without ``code`` it is the agent's own stock.
         """
         stock = self._stock(code)
         return sum(
@@ -395,47 +408,48 @@ class Agent(Handlers):
         return Wait(order=_known(order))
 
     def sleep(self, seconds: float) -> Wait:
-        """Return a wait of some seconds of the session's clock: ``await self.sleep(20)``.
+        """Return a wait of ``seconds`` on the session's clock: ``await self.sleep(20)``.
 
         Raises BadInput.
         """
         return Wait(until=self._started.now + int(values.seconds(seconds, "sleep") * SECOND))
 
-    def bars(self, every: str, n: int, code: str = "") -> Sequence[Bar]:
-        """Return the newest ``n`` closed bars of a stock, oldest first.
+    def bars(self, every: str, n: int, code: str = "") -> Bars:
+        """Return the newest ``n`` closed bars of a stock, oldest first; fewer when there are fewer.
 
-        ``every`` is their length, such as ``"20s"``, ``"1m"`` or ``"1h"``. ``code`` left out is the
-        agent's own stock. Raises BadInput.
+        ``every`` is their length, such as ``"20s"``, ``"1m"``, ``"1h"`` or ``"1d"``. In a session
+        they are there from the start: this day's from 08:00 on, daily bars of two years. ``code``
+        left out is the agent's own stock. ``.close`` and the other columns are lists of numbers.
+        Raises BadInput.
         """
         length, newest = values.text(every, "the bar length"), values.whole(n, "the number of bars")
         return self._started.bars(self._stock(code), length, newest)
 
     def flows(self, n: int, code: str = "") -> Sequence[DayFlow | None]:
-        """Return what groups of investors bought net on the newest ``n`` days, oldest first.
+        """Return the net purchases of investor groups on the newest ``n`` days, oldest first.
 
         These are trading days that are over: up to the day before this one. In a back-test over
-        bars, the handler of a day's last bar gets that day's flow too, because its order trades on
-        the next day.
-        None stands for a day whose flow is not known. KIS has no flows at paper, and a session
-        looks six weeks back. A back-test gets them by ``kisnb.backtest(..., flows=frame)``. Raises
-        BadInput.
+        bars, the handler of a day's last bar also gets that day's flow, because its order trades on
+        the next day. None in the list is a day whose flow is not known. KIS has no flows at paper.
+        A session has the flows of the last six weeks. A back-test gets flows by
+        ``kisnb.backtest(..., flows=frame)``. Raises BadInput.
         """
         return self._started.figures.flows(self._stock(code), values.whole(n, "the number of days"))
 
     def equity(self) -> int | None:
-        """Return the account's cash and holdings at the newest prices, won.
+        """Return the value of the account's cash and holdings at the newest prices, won.
 
         None while the cash, or the price of a holding, is not known.
         """
         return self._started.equity()
 
     def listed_shares(self, code: str = "") -> int | None:
-        """Return the listed shares of a stock as of today; None when they are not known."""
+        """Return the number of a stock's listed shares today. None when it is not known."""
         return self._started.figures.listed_shares(self._stock(code))
 
     @property
     def _started(self) -> Host:
-        """The agent's host. Raises BadInput while the agent has not been started."""
+        """The agent's host. Raises BadInput if the agent has not been started."""
         host: Host | None = getattr(self, "host", None)
         if host is None:
             cure = "start it: await session.agents.start(agent)"
@@ -468,10 +482,7 @@ class Agent(Handlers):
             named = OrderKind.STOP_LIMIT
         else:
             named = OrderKind.MARKET if won is None else OrderKind.LIMIT
-        budget = read_requote(requote, self.requote if named is OrderKind.LIMIT else None)
-        if budget is not None and named is not OrderKind.LIMIT:
-            cure = "give a price, or leave requote out"
-            raise BadInput(f"a {named} order is not requoted: it does not wait at a price", cure)
+        budget = read_requote(requote, named, self.requote)
         intent = Intent(
             host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
             seen=host.seen(stock), requote=budget,
@@ -481,7 +492,7 @@ class Agent(Handlers):
         return order
 
     def _stock(self, code: object) -> str:
-        """Return the code that a handler gave, else the code of the agent's own stock.
+        """Return ``code``, or the code of the agent's own stock if it is empty.
 
         Raises BadInput if both are empty.
         """
@@ -502,7 +513,7 @@ _HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 def _hints_of(kind: type) -> dict[str, Any]:
     """Return the type hints of a class.
 
-    They are kept, because reading them takes 200 µs, too long for each event.
+    They are cached, because reading them takes 200 µs, too long for each event.
     """
     hints = _HINTS.get(kind)
     if hints is None:
@@ -513,7 +524,7 @@ def _hints_of(kind: type) -> dict[str, Any]:
 def checked_id(agent_id: object) -> str:
     """Return ``agent_id`` as a text. Raises BadInput for an id that the order books reserve."""
     name = values.text(agent_id, "the agent's id")
-    # An agent of such a name would share an order book with a person, or with orders from the
+    # An agent with such an id would share an order book with a person, or with orders from the
     # phone.
     if name.strip().lower() in NOBODY:
         raise BadInput(
@@ -531,7 +542,7 @@ def _known(order: object) -> Order:
 
 
 def _as(kind: type, name: str, value: object) -> object:
-    """Return a parameter's value. A text, as magics give it, is converted to the declared type."""
+    """Return a parameter's value. A text, as magics pass it, is converted to the declared type."""
     if isinstance(value, str) and kind in (int, float, bool):
         try:
             return (
@@ -543,10 +554,10 @@ def _as(kind: type, name: str, value: object) -> object:
             raise BadInput(
                 f"{name}={value!r} is not of type {kind.__name__}", f"give {name} as a number"
             ) from e
-    # A list of codes from a DataFrame may have numbers.
+    # Codes from a DataFrame may be numbers.
     if name == "code" and (numbered := values.numbered_code(value)) is not None:
         return numbered
-    # ``3`` is a good value for a ``float`` parameter, although Python does not call it one.
+    # ``3`` is a good value for a ``float`` parameter, although its Python type is int.
     if kind is float and isinstance(value, int):
         return float(value)
     if isinstance(kind, type) and not isinstance(value, kind):

@@ -1,4 +1,4 @@
-"""Figures beside prices and orders that an agent may ask for: flows, ranges, listed shares."""
+"""Figures that an agent may ask for, besides prices and orders: flows, ranges, listed shares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def day_before(now: Ns) -> date:
 
 
 class AgentFigures:
-    """The figures of one agent, as of the event that it handles."""
+    """The figures of one agent up to the event that it handles."""
 
     def __init__(
         self,
@@ -25,9 +25,12 @@ class AgentFigures:
         flows: FlowTable | None = None,
         atr: Callable[[str], float | None] = lambda _code: None,
     ) -> None:
-        """``now`` returns the moment of the event. ``flows`` and ``atr`` are of earlier days."""
+        """Keep the sources. ``now`` returns the moment of the event.
+
+        ``flows`` and ``atr`` have the figures of earlier days.
+        """
         self.newest_flow_day: Callable[[Ns], date] = day_before
-        """Gives the newest day whose flows may be known at a moment."""
+        """Returns the newest day whose flows may be known at a moment."""
         self._rules = rules
         self._now = now
         self._flows = flows or FlowTable()
@@ -38,13 +41,13 @@ class AgentFigures:
         return self._flows.newest(code, self.newest_flow_day(self._now()), n)
 
     def atr(self, code: str) -> float | None:
-        """Return the average true range of the days before this one, won; None: not known."""
+        """Return the average true range of the days before this one, won. None: not known."""
         return self._atr(code)
 
     def listed_shares(self, code: str) -> int | None:
-        """Return the listed shares of a stock; None when they are not known.
+        """Return the number of a stock's listed shares. None when it is not known.
 
-        KIS's own number of today counts before that of the list of stocks.
+        A number that KIS has stated today comes before that of the list of stocks.
         """
         today, item = self._rules.stock_day(self._now(), code), self._rules.instrument(code)
         stated = 0 if today is None else today.shares

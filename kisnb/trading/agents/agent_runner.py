@@ -1,9 +1,9 @@
-"""Drives one agent in place: no loop, no task, no queue.
+"""Drives one agent without an event loop, a task or a queue.
 
-A handler's coroutine is driven by ``send`` until it yields a Wait and is parked there. Whatever a
-handler raises stays here, SystemExit and CancelledError too: it stops this agent alone, and its
-traceback is kept. A KeyboardInterrupt, which a person sends, pauses the agent. So does a handler
-that took more than two seconds.
+The runner drives a handler's coroutine by ``send`` until it yields a Wait. The coroutine is then
+*parked*: kept until the wait is over. An error that a handler raises stops only this agent, even
+SystemExit and CancelledError, and its traceback is kept. A KeyboardInterrupt, which a person
+causes, pauses the agent. So does a handler that took more than two seconds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from kisnb.clock import Ns
+from kisnb.clock import DAY, Ns
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Depth, Event, Filled, GapFound, PhaseChanged, Tick
-from kisnb.market.bars import BarSeries, length_of
+from kisnb.market.bars import Bars, BarSeries, is_of_day, length_of
 from kisnb.market.flows import FlowTable
 from kisnb.orders import Order
 from kisnb.terms import Side, Venue
@@ -43,7 +43,7 @@ class AgentState(StrEnum):
 
     READY = "ready"
     WAITING = "waiting"
-    """Its schedule starts it at a moment. Until then no handler is called."""
+    """Its schedule will start it. Until then no handler is called."""
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"
@@ -57,23 +57,23 @@ class AgentState(StrEnum):
 _Value = TypeVar("_Value")
 _ENDED = (AgentState.STOPPED, AgentState.FAILED)
 _STANDING = (AgentState.PAUSED, AgentState.WAITING)
-"""States in which no handler is called, and from which the agent goes on."""
+"""States in which no handler is called, and after which the agent may go on."""
 _acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs", default=None)
-"""Set while a handler runs. Tasks and ``asyncio.to_thread`` threads that it starts inherit it."""
+"""Set while a handler runs. Tasks and ``asyncio.to_thread`` threads of the handler inherit it."""
 
 Part: TypeAlias = Coroutine[Any, Any, None]
-"""The coroutine of a handler that has begun and has not ended."""
+"""The coroutine of a handler that has begun and not ended."""
 Foreign = Callable[[Part, "AgentRunner"], None]
 
 
 Earlier = Callable[[str, Ns], tuple[Sequence[Bar], Bar | None]]
-"""Returns the closed bars of a stock and bar length as of the current event, and the open bar."""
+"""Returns the closed bars of a stock and length up to the current event, and the unfinished bar."""
 
 
 def nothing_earlier(_code: str, _span: Ns) -> tuple[Sequence[Bar], Bar | None]:
     """Return no earlier bars, for a back-test over a tape.
 
-    Its bars are made of the tape's own trades, so there is none before the first trade.
+    Its bars are made of the tape's trades, so there is no bar before the first trade.
     """
     return (), None
 
@@ -88,16 +88,16 @@ def refuse_foreign(coroutine: Part, runner: AgentRunner) -> None:
 
 
 def acting_agent() -> str:
-    """Return the id of the agent whose handler runs here; empty outside handlers.
+    """Return the id of the agent whose handler runs here. Empty outside handlers.
 
-    A handler's tasks and threads count as the handler.
+    Tasks and threads of a handler count as the handler.
     """
     runner = _acting.get()
     return "" if runner is None else runner.id
 
 
 def agent_saw(code: str, received: Ns) -> None:
-    """Note that the agent whose handler runs has seen a price, received at ``received``.
+    """Note that the running handler's agent has seen a price of ``code``, received at ``received``.
 
     Outside a handler nothing happens.
     """
@@ -106,7 +106,10 @@ def agent_saw(code: str, received: Ns) -> None:
 
 
 class AgentRunner:
-    """Runs one agent and is its Host. Keeps its bars, its waiting handlers and its outbox."""
+    """Runs one agent and is its Host.
+
+    Has its bars, its parked handlers, and its unsent commands.
+    """
 
     def __init__(
         self,
@@ -129,11 +132,11 @@ class AgentRunner:
         be called. ``cash`` returns the account's cash in won, None while it is not known.
         ``earlier`` returns the bars of the day up to the current event. ``flows`` and ``atr`` are
         figures of earlier days. ``last`` returns the newest price of a stock of which the agent has
-        seen none. ``times`` measures handlers. None: they may take as long as they like, as in a
+        seen no price. ``times`` measures the time of handlers. None: it is not limited, as in a
         back-test.
         """
-        # The handler's name of an earlier version. It would never be called, and nobody would
-        # notice.
+        # A handler with its name of an earlier version would never be called, and the person would
+        # not notice.
         if hasattr(agent, "on_session"):
             raise BadInput(
                 f"{type(agent).__name__}.on_session is never called", "rename it to on_phase"
@@ -144,29 +147,35 @@ class AgentRunner:
         self.error = ""
         """Traceback of the exception that stopped the agent."""
         self.failed_line = ""
-        """The line of the agent's code that stopped it, and why: ``Dip.on_tick, line 3: …``."""
+        """The line of the agent's code that stopped it, and the error:
+
+        ``Dip.on_tick, line 3: …``.
+        """
         self.schedule = ""
-        """When its session starts and stops it, as JSON. Empty: a person does."""
+        """The agent's schedule as JSON. Empty: a person starts and stops it."""
         self.waits_for = ""
-        """What a waiting agent waits for, in words."""
+        """The moment that a waiting agent waits for, in words."""
         self._has_begun = False
         """True once ``on_start`` was called in this life of the agent."""
         self.now: Ns = 0
         self._seen: dict[str, Ns] = {}
-        """When the newest price that the agent has seen was received, by stock."""
+        """By stock: when the newest price that the agent has seen was received."""
         self._run = run
         self.decisions = Decisions(self.id, run)
         """The agent's decisions, with their reasons."""
         self._count = itertools.count(1)
         self._flattening = False
         self.interrupted = ""
-        """The note that a person's interrupt, or a handler that took too long, left."""
+        """The note that a person's interrupt, or a slow handler, left.
+
+        Empty: the agent was not paused so.
+        """
         self.has_acted = False
-        """Code of the agent has run since its session last looked at it."""
+        """True if code of the agent has run since its session last checked."""
         self.times = times
-        """Which handlers are slow; None when nothing is measured."""
+        """Measures slow handlers. None when nothing is measured."""
         self._is_timed = times is None
-        """True while a part of the agent's code is measured, and when nothing is."""
+        """True while code of the agent is being measured, and always when nothing is measured."""
         self._books = books
         self._rules = rules
         self._foreign = foreign
@@ -177,14 +186,18 @@ class AgentRunner:
         self.figures = AgentFigures(rules, lambda: self.now, flows, atr)
         self._last = last
         self._stocks: tuple[str, ...] = ()
-        """The stocks whose events its handlers get, as of its start."""
+        """The stocks whose events its handlers get. They are read once, at its start."""
         self._series: dict[tuple[str, str], BarSeries] = {}
+        self._missed: list[Bar] = []
+        """Daily bars that closed while the agent waited for its schedule, or that KIS has given.
+        ``on_bar`` gets them with the first trade of KRX's next regular session, when it can trade.
+        """
         self._parked: list[tuple[Wait, Part]] = []
         self._outbox: list[Command] = []
         agent.id = agent_id
         agent.host = self
 
-    # the agent's door
+    # the calls of the agent's code
 
     @property
     def book(self) -> OrderBook:
@@ -200,8 +213,9 @@ class AgentRunner:
             self._outbox.append(command)
             return None
         self._check_may_order()
-        # After the check and before the order book: an interrupt between the two leaves an order
-        # that is sent and shown later, never one that is shown and not sent.
+        # The command is kept before the order book gets the order. If an interrupt comes in
+        # between, the order is sent and shown later. In the other sequence it could be shown and
+        # never sent.
         self._outbox.append(command)
         return self._books.add_pending(command.intent, self.now)
 
@@ -209,7 +223,8 @@ class AgentRunner:
         if _acting.get() is not self:
             cure = "order by hand with session.buy or %kis buy CODE QTY"
             raise BadInput("an agent orders in its handlers", cure)
-        # What nobody takes out of the outbox any more would wait for ever.
+        # Nobody takes commands out of this agent's outbox any more, so this one would wait for
+        # ever.
         if self.state in _ENDED and not self._flattening:
             cure = f"start it again with %kis agents start {self.id}"
             raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
@@ -223,10 +238,11 @@ class AgentRunner:
 
     def mint(self) -> str:
         """Return a new idempotency key for an order of this agent."""
-        # Threads of one handler may order at once: the counter gives no number twice.
+        # Threads of one handler may order at the same time. The counter never returns a number
+        # twice.
         return f"agent:{self.id}:{self._run}:{next(self._count)}"
 
-    def bars(self, code: str, every: str, n: int) -> Sequence[Bar]:
+    def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of length ``every``, oldest first."""
         return self._series_of(code, every).newest(n)
 
@@ -236,7 +252,10 @@ class AgentRunner:
         return self._rules.break_even(self.now, code, position) if position.lots else None
 
     def equity(self) -> int | None:
-        """Return the account's cash and holdings at the newest prices, won; None: not known."""
+        """Return the value of the account's cash and holdings at the newest prices, won.
+
+        None: a part of it is not known.
+        """
         cash = self._cash()
         if cash is None:
             return None
@@ -246,9 +265,9 @@ class AgentRunner:
             return None
 
     def place(self, wanted: Wanted) -> Order | None:
-        """Place and return the order that brings the position to ``wanted``.
+        """Place and return the order that changes the position to ``wanted``.
 
-        Return None if no order is needed.
+        None: no order is needed.
         """
         code = wanted.code
         item = self._rules.instrument(code)
@@ -262,16 +281,16 @@ class AgentRunner:
         )
 
     def _means(self, wanted: Wanted) -> Means:
-        """Return the figures that size ``wanted`` now.
+        """Return the figures from which the shares of ``wanted`` are computed now.
 
-        Raises BadInput if one of them is unknown.
+        Raises BadInput if one of them is not known.
         """
         code, price = wanted.code, self.price(wanted.code)
         cash = self._cash()
         if cash is None:
             raise BadInput("the cash of the account is not known yet", "order in shares: self.buy")
         today = self._rules.stock_day(self.now, code)
-        # Without limit prices (정리매매) nothing bounds a market buy, and the gate refuses it.
+        # Without limit prices (정리매매) a market buy has no highest cost, so the gate denies it.
         highest = today.limits[1] if today is not None and today.limits is not None else price
         mine = [
             o for o in self._books.live.values() if o.code == code and o.intent.agent == self.id
@@ -295,10 +314,11 @@ class AgentRunner:
         return sum(qty * self._value_price(code) for code, qty in held)
 
     def _value_price(self, code: str) -> int:
-        """Return the price at which a holding of the account counts, won. Raises BadInput.
+        """Return the price at which a holding of the account is valued, won. Raises BadInput.
 
-        The account may hold stocks that this agent does not follow. Then the newest price that the
-        session has counts, else the one that KIS stated today, else the day's base price.
+        The account may hold stocks that this agent does not follow. For these the newest price that
+        the session has counts, or else the price that KIS stated today, or else the day's base
+        price.
         """
         try:
             return self.price(code)
@@ -319,9 +339,9 @@ class AgentRunner:
         return reserved
 
     def _worth(self, order: Order) -> int:
-        """Return the most that an open buy may cost with its fee, won.
+        """Return the largest amount that an open buy may cost with its fee, won.
 
-        Without a price it counts at the upper limit price, else at the newest price.
+        A buy without a price counts at the upper limit price, or else at the newest price.
         """
         price, item = order.intent.price, self._rules.instrument(order.code)
         if price is None:
@@ -338,7 +358,7 @@ class AgentRunner:
     def seen(self, code: str) -> Ns:
         """Return when the newest price of ``code`` that the agent has seen was received.
 
-        0 for none.
+        0: the agent has seen none.
         """
         return self._seen.get(code, 0)
 
@@ -355,26 +375,52 @@ class AgentRunner:
         return series
 
     def rebuild_bars(self, code: str) -> None:
-        """Build the bars of a stock again, because minutes that were missing have arrived."""
-        for (known, _), series in self._series.items():
-            if known == code:
-                closed, running = self._earlier(code, series.span)
-                # ``on_bar`` has not got the bar that was being built, so it stays open until the
-                # next trade.
-                was = series.current
-                if running is None and was is not None and closed and closed[-1].t == was.t:
-                    closed, running = closed[:-1], closed[-1]
-                series.begin(closed, running)
+        """Build the bars of a stock again, because bars that were missing have arrived."""
+        for (known, every), series in self._series.items():
+            if known != code:
+                continue
+            closed, running = self._earlier(code, series.span)
+            if series.span == DAY:
+                self._rebuild_days(series, every, closed, running)
+                continue
+            # ``on_bar`` has not got the bar that was being built, so it stays open until the
+            # next trade.
+            was = series.current
+            if running is None and was is not None and closed and closed[-1].t == was.t:
+                closed, running = closed[:-1], closed[-1]
+            series.begin(closed, running)
+
+    def _rebuild_days(
+        self, series: BarSeries, every: str, given: Sequence[Bar], running: Bar | None
+    ) -> None:
+        """Replace daily bars by ``given``; newer ones that were built here stay.
+
+        A day that is over and that ``on_bar`` has not got is kept for it.
+        """
+        end, was = given[-1].t if given else 0, series.current
+        closed = [*given, *(bar for bar in series.bars if bar.t > end)]
+        if was is not None and (running is None or was.t < running.t):
+            if was.t > end and running is None:
+                # Nobody has said that this day is over.
+                running = was
+            else:
+                closed += [was] if was.t > end else []
+                if every == self.agent.every:
+                    self._missed += [bar for bar in closed if bar.t == was.t]
+        series.begin(closed, running)
 
     # driving
 
     def start(self, now: Ns) -> list[Command]:
-        """Start the agent, or continue it after a pause or a wait of its schedule.
+        """Start the agent, or let it go on after a pause or a wait of its schedule.
 
-        When it continues, the parked waits stay parked, and ``on_start`` is not called again.
+        When it goes on, parked handlers stay parked, and ``on_start`` is not called again.
         """
         self.now = now
         goes_on = self.state in _STANDING and self._has_begun
+        if self.state is AgentState.PAUSED:
+            # What closes while an agent is paused is not for its handlers.
+            self._missed.clear()
         self.state, self._has_begun = AgentState.RUNNING, True
         self.error = self.failed_line = ""
         if self.interrupted and self.agent.note == self.interrupted:
@@ -382,8 +428,9 @@ class AgentRunner:
         if not goes_on:
             if self.times is not None:
                 self.times.forget()
-            # An agent that is started again has missed trades, and its series begin anew.
+            # An agent that is started again has missed trades, so its bars are made again.
             self._series.clear()
+            self._missed.clear()
             try:
                 self._stocks = tuple(self.agent.stocks())
             except BaseException as e:
@@ -401,8 +448,8 @@ class AgentRunner:
         Errors of the agent's code are not raised here. They stop or pause the agent.
         """
         if self.state is not AgentState.RUNNING:
-            # A paused agent misses the handlers and not the trades: otherwise its next bar would be
-            # made of half of them.
+            # Handlers of a paused agent are not called, but its bars get the trades. Otherwise its
+            # next bar would be made of half of the trades.
             self._keep_bars(event)
             return []
         self.now = now
@@ -415,12 +462,13 @@ class AgentRunner:
         try:
             self._dispatch(event)
         except BaseException as e:
-            # Not of a handler: the agent's ``code`` raises, or an interrupt came between handlers.
+            # This error is not from a handler: the agent's ``code`` raised, or an interrupt came
+            # between handlers.
             self.failed(e)
         return self._take_outbox()
 
     def _dispatch(self, event: Event) -> None:
-        # Handlers that wait go first: they began before this event.
+        # Parked handlers go on first, because they began before this event.
         if self._parked:
             self._resume(event)
         match event:
@@ -438,7 +486,7 @@ class AgentRunner:
                 self._own_order(event)
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment that a parked handler waits for.
+        """Return the earliest moment for which a parked handler waits.
 
         None when no handler waits for a moment, and while the agent does not run.
         """
@@ -447,36 +495,38 @@ class AgentRunner:
         return min((w.until for w, _ in self._parked if w.until is not None), default=None)
 
     def park(self, wait: Wait, coroutine: Part) -> None:
-        """Keep a handler that waits, to resume it when ``wait`` is over."""
+        """Keep a handler until ``wait`` is over, and then let it go on."""
         self._parked.append((wait, coroutine))
 
     def rest(self, waits_for: str) -> None:
-        """Call no handler until ``start``. ``waits_for`` says in words when that will be."""
+        """Call no handler until ``start`` is called.
+
+        ``waits_for`` says in words when that will be.
+        """
         self.state, self.waits_for = AgentState.WAITING, waits_for
 
     def roll_day(self) -> None:
-        """Forget the prices of the day that has ended. They must size no order of the new day."""
+        """Forget the prices of the day that is over. No order of the new day may use them."""
         self._prices.clear()
 
     def stop(self, state: AgentState = AgentState.STOPPED) -> None:
         """End the agent: close its parked handlers, and call no handler any more.
 
-        Open orders stay in the market.
-
-        If a handler cannot be closed, the agent has failed. An agent that failed stays so until it
-        is started again, because a stop must not hide the failure.
+        Open orders stay in the market. If a handler cannot be closed, the agent has failed. An
+        agent that failed stays so until it is started again, because a stop must not hide the
+        failure.
         """
         if self.state is not AgentState.FAILED:
             self.state = state
         self._has_begun = False
-        # Taken out first: a handler's ``finally`` may stop the agent again, and no handler is
-        # closed twice.
+        # The handlers are taken out first. A handler's ``finally`` may stop the agent again, and no
+        # handler may be closed twice.
         parked, self._parked = self._parked, []
         for _, coroutine in parked:
             self.close(coroutine)
 
     def close(self, coroutine: Part) -> None:
-        """Close a handler that waits. An error of its ``finally`` counts as the agent's failure."""
+        """Close a parked handler. An error in its ``finally`` counts as the agent's failure."""
         try:
             self.act(coroutine.close)
         except BaseException as e:
@@ -485,7 +535,7 @@ class AgentRunner:
     def flatten(self, now: Ns) -> list[Command]:
         """Sell at the market all shares that the agent holds and that no open order sells yet.
 
-        Return the commands.
+        Return the commands of these sells.
         """
         self.now = now
         self._flattening = True
@@ -502,11 +552,11 @@ class AgentRunner:
                 self.agent.sell(qty, code=code)
 
     def act(self, part: Callable[..., _Value], *args: object) -> _Value:
-        """Run some of the agent's own code and return its result.
+        """Run a part of the agent's code and return its result.
 
         While it runs the agent may order, and the interrupt button can stop it.
         """
-        # A part within another counts once, as a part of the outer one.
+        # Code that runs inside measured code counts once, with the outer code.
         times = self.times if not self._is_timed else None
         self._is_timed = self.has_acted = True
         began = times.clock() if times is not None else 0.0
@@ -521,7 +571,7 @@ class AgentRunner:
                 self._pause(times.note(part, args, took))
 
     def _pause(self, why: str) -> None:
-        """Pause the agent because its handler held up all other agents.
+        """Pause the agent, because its handler kept all other agents waiting.
 
         Do nothing if ``why`` is empty.
         """
@@ -531,12 +581,14 @@ class AgentRunner:
 
     def _note_interrupt(self, note: str) -> None:
         self.interrupted = note
-        # ``note`` may be a property of the person's class, and that may raise.
+        # ``note`` may be a property of the person's class, and the property may raise.
         with suppress(Exception):
             self.agent.note = note
 
     def _tick(self, tick: Tick) -> None:
         own = tick.code in self._stocks
+        if own and self._missed and is_of_day(tick):
+            self._deliver_missed()
         # A copy: ``on_bar`` may ask for bars of another length, and they hold this trade already.
         for (code, every), series in tuple(self._series.items()):
             if code == tick.code:
@@ -546,8 +598,16 @@ class AgentRunner:
         if own:
             self._call(self.agent.on_tick, tick)
 
+    def _deliver_missed(self) -> None:
+        missed, self._missed = self._missed, []
+        for bar in missed:
+            self._call(self.agent.on_bar, bar)
+
     def _bar(self, bar: Bar) -> None:
-        """Add a closed bar to the series of its length. ``on_bar`` gets it if that is ``every``."""
+        """Add a closed bar to the bars of its length.
+
+        ``on_bar`` gets it if that length is ``every``.
+        """
         agent = self.agent
         for (code, every), series in self._series.items():
             if code == bar.code and series.span == bar.span:
@@ -558,10 +618,13 @@ class AgentRunner:
     def _keep_bars(self, event: Event) -> None:
         if self.state not in _STANDING:
             return
-        for (code, _), series in self._series.items():
+        waits, own_every = self.state is AgentState.WAITING, self.agent.every
+        for (code, every), series in self._series.items():
             match event:
                 case Tick() if event.code == code:
-                    series.add(event)
+                    closed = series.add(event)
+                    if closed and waits and series.span == DAY and every == own_every:
+                        self._missed += closed
                 case Bar() if event.code == code and event.span == series.span:
                     series.append(event)
 
@@ -586,8 +649,8 @@ class AgentRunner:
             self._drive(handled, None)
 
     def _resume(self, event: Event) -> None:
-        # A copy, and each one is looked up again: a handler that goes on may stop the agent or park
-        # anew.
+        # A copy, and each handler is looked up again, because a handler that goes on may stop the
+        # agent or park again.
         ready = [p for p in self._parked if p[0].over(self.now)]
         for parked in ready:
             if self.state is AgentState.RUNNING and parked in self._parked:
@@ -605,8 +668,15 @@ class AgentRunner:
         """Run a handler until it ends or waits for something that has not happened yet."""
         try:
             waits = coroutine.send(value)
-            # A wait that is over already, such as ``sleep(0)``, goes on at once. Parked, it would
-            # wait for the next event.
+        except StopIteration:
+            return
+        self._wait(coroutine, waits, value)
+
+    def _wait(self, coroutine: Part, waits: object, value: Event | None) -> None:
+        """Park a handler that waits, or let it go on when its wait is over already."""
+        try:
+            # A wait that is over already, such as ``sleep(0)``, goes on at once. If it were parked,
+            # it would wait for the next event.
             while isinstance(waits, Wait) and waits.over(self.now):
                 waits = coroutine.send(value)
         except StopIteration:
@@ -617,11 +687,11 @@ class AgentRunner:
             self._foreign(_continued(self, coroutine, waits), self)
 
     def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """Pause or stop the agent, because its code ended with ``error``.
+        """Pause or stop the agent, because its code raised ``error``.
 
-        ``coroutine`` is the handler that ended so, when it was a coroutine. A person's interrupt
-        pauses the agent, and parked handlers stay parked. Any other error stops the agent, and
-        closes its parked handlers.
+        ``coroutine`` is the handler that raised, if it is a coroutine. A person's interrupt pauses
+        the agent, and parked handlers stay parked. Any other error stops the agent, and closes its
+        parked handlers.
         """
         self.has_acted = True
         if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
@@ -634,7 +704,10 @@ class AgentRunner:
         self.stop(AgentState.FAILED)
 
     def _note_failure(self, error: BaseException, coroutine: Part | None = None) -> None:
-        """Mark the agent as failed and keep the first error. Errors of its clean-up are dropped."""
+        """Mark the agent as failed and keep the first error.
+
+        Later errors, from closing, are dropped.
+        """
         self.state = AgentState.FAILED
         if not self.error:
             where = own_line(error, self.agent, coroutine)
@@ -651,16 +724,19 @@ class AgentRunner:
 
 
 async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
-    """Run the rest of a handler that awaits something of the loop, as the body of a task."""
+    """Run the rest of a handler that awaits something of the event loop.
+
+    It is the body of a task.
+    """
     await _forwarded(runner, coroutine, first)
 
 
 @types.coroutine
 def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
-    """Yield to the event loop what a handler awaits, until it ends, fails, or awaits a Wait.
+    """Pass a handler's awaitables to the event loop, until it ends, fails, or awaits a Wait.
 
     Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
-    SystemExit and KeyboardInterrupt out of the loop, and with them end the process.
+    SystemExit and KeyboardInterrupt out of the loop, and so end the process.
     """
     waits = first
     while not isinstance(waits, Wait):
@@ -676,7 +752,8 @@ def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator
                 runner.close(coroutine)
                 return
             if runner.state in _STANDING:
-                # It decides nothing: what it awaited is over, it goes on when it is started again.
+                # The agent must not act now. The awaited thing is over, so the handler goes on when
+                # the agent is started again.
                 step = partial(Wait, until=runner.now)
         try:
             with interruptible():

@@ -1,7 +1,7 @@
 """Counts equal decisions of an agent, so that a repeated HOLD is one row.
 
-A decision is handed over when it is made. When it was repeated, it is handed over once more with
-its count, as soon as another decision follows or the agent stops.
+A decision is sent to the desk when it is made. If it is repeated, it is sent once more with its
+count: when another decision follows, or when the agent stops.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ class Decisions:
         self._run = run
         self._number = 0
         self.newest: DecisionMade | None = None
-        """The newest decision with its repetitions; None before the first."""
+        """The newest decision with the count of its repetitions. None before the first decision."""
         self._given = 0
-        """How often the newest decision had been made when it was last handed over."""
+        """The count of the newest decision when it was last sent."""
 
     def note(
         self, now: Ns, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
     ) -> list[DecisionMade]:
-        """Note a decision. Return the facts to journal now: none for a repeated decision.
+        """Note a decision.
 
-        Raises BadInput for an input that is neither a number nor a text.
+        Return the facts to journal now; none when the decision repeats the last one. Raises
+        BadInput for an input that is neither a number nor a text.
         """
         read = tuple((name, _input(name, value)) for name, value in inputs.items())
         last = self.newest
@@ -67,9 +68,9 @@ class Decisions:
         return [*counted, self.newest]
 
     def counted(self) -> list[DecisionMade]:
-        """Return the newest decision if it was repeated since it was handed over; else nothing.
+        """Return the newest decision if it was repeated since it was last sent.
 
-        From now on its repetitions so far count as handed over.
+        Otherwise return nothing. Its repetitions so far then count as sent.
         """
         if self.newest is None or self.newest.times == self._given:
             return []
@@ -78,7 +79,7 @@ class Decisions:
 
 
 def _venue(now: Ns) -> str:
-    """Return the venue whose prices agents get; empty when no venue is open."""
+    """Return the venue whose prices agents get. Empty when no venue is open."""
     for venue in (Venue.KRX, Venue.NXT):
         is_open = sessions.phase(venue, now) is not Phase.CLOSED
         if is_open and gives_price(venue, now):
@@ -87,7 +88,7 @@ def _venue(now: Ns) -> str:
 
 
 def _input(name: str, value: object) -> Input:
-    # ``True`` and numpy's numbers come this way too.
+    # ``True`` and numpy's numbers get here too.
     if value is None or isinstance(value, bool | int | str):
         return value
     try:
@@ -95,5 +96,5 @@ def _input(name: str, value: object) -> Input:
     except (TypeError, ValueError):
         why = f"the input {name}={shown(value)} is not a number or a text"
         raise BadInput(why, "give the number that decided") from None
-    # Not a number is missing. 0 would be a lie.
+    # NaN counts as missing. A 0 would be wrong.
     return number if math.isfinite(number) else None

@@ -1,11 +1,11 @@
-"""Finds the line of a person's own code that an error, or an interrupt, came from."""
+"""Finds the line of a person's own code in which an error, or an interrupt, occurred."""
 
 from __future__ import annotations
 
 import linecache
 import sysconfig
 import traceback
-from types import CodeType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
 MOST = 100
@@ -15,14 +15,14 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in _FOLDERS})
 
 
 def own_line(error: BaseException, agent: object, coroutine: object = None) -> str:
-    """Return the line of a person's code that raised ``error``; empty when there is no such line.
+    """Return the line of a person's code that raised ``error``. Empty when there is no such line.
 
-    Such as ``"Dip.on_tick, line 3: if tick.prise > 0"``. It is the innermost line of the agent's
-    module, else of code that belongs neither to kisnb nor to a library. An error between two steps
-    of ``coroutine`` belongs to the line at which the coroutine waits.
+    The form is ``"Dip.on_tick, line 3: if tick.prise > 0"``. It is the innermost line of the
+    agent's module, or else of code that belongs neither to kisnb nor to a library. If the error
+    came between two steps of ``coroutine``, it is the line at which the coroutine waits.
     """
-    # A StopIteration of a coroutine comes as the cause of a RuntimeError, which has no line of
-    # its own.
+    # Python wraps a coroutine's StopIteration in a RuntimeError that has no line of the person's
+    # code. The cause has the line.
     chain = [error] if error.__cause__ is None else [error.__cause__, error]
     steps = [step for link in chain for step in traceback.walk_tb(link.__traceback__)]
     modules = {kind.__module__ for kind in type(agent).__mro__[:-1]} - {
@@ -32,8 +32,20 @@ def own_line(error: BaseException, agent: object, coroutine: object = None) -> s
         for frame, line in reversed(steps):
             if owns(frame):
                 return _described(frame.f_code, line, frame.f_globals)
-    standing: FrameType | None = getattr(coroutine, "cr_frame", None)
-    return _described(standing.f_code, standing.f_lineno, standing.f_globals) if standing else ""
+    return _standing_line(coroutine, modules)
+
+
+def _standing_line(coroutine: object, modules: set[str]) -> str:
+    """Return the line at which a handler waits; empty when there is no such line."""
+    own = standing = coroutine
+    # A back-test drives many calls of a handler by one coroutine, which awaits the handler's.
+    while isinstance(standing, CoroutineType) and standing.cr_frame is not None:
+        if _is_a_persons(standing.cr_frame) or standing.cr_frame.f_globals["__name__"] in modules:
+            own = standing
+            break
+        standing = standing.cr_await
+    frame = getattr(own, "cr_frame", None)
+    return _described(frame.f_code, frame.f_lineno, frame.f_globals) if frame else ""
 
 
 def last_line(error: BaseException) -> str:
@@ -45,11 +57,11 @@ def last_line(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback as Python prints it, or the error's name when it cannot be printed."""
+    """Return the traceback as Python prints it. If it cannot be printed: the error's name."""
     try:
         return "".join(traceback.format_exception(error))
     except BaseException:
-        # The exception class of a stranger may break what prints it; the agent is stopped still.
+        # Printing a library's exception may itself raise. The agent must be stopped all the same.
         return type(error).__name__
 
 
@@ -63,7 +75,7 @@ def _described(code: CodeType, line: int, namespace: dict[str, Any]) -> str:
     try:
         source = linecache.getline(code.co_filename, line, namespace).strip().removesuffix(":")
     except BaseException:
-        # It asks the module's own loader, which may raise anything.
+        # This calls the module's own loader, which may raise anything.
         source = ""
-    # A source that is kept nowhere, such as that of exec, is left out.
+    # Code without a stored source, such as that of exec, is shown without its text.
     return f"{where}: {source}"[:MOST] if source else where

@@ -1,11 +1,11 @@
-"""How long the handlers of an agent take, because all agents of a session wait for each of them.
+"""Measures how long the handlers of an agent take. All agents of a session wait for each handler.
 
     up to 0.05 s    nothing
     longer          the handler is named, once for each start of its agent
     above 2 s       its agent is paused when the handler returns (``on_start`` excepted)
 
-Only the time in which a handler runs counts. What an ``async`` handler waits for does not.
-A handler that never returns is stopped by a person's interrupt: ``handler_watch``.
+Only the time in which a handler computes counts. The time in which an ``async`` handler waits does
+not. A handler that never returns can be stopped by a person's interrupt (``handler_watch``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from functools import partial
 from typing import NamedTuple
 
 SLOW_SECONDS = 0.05
-"""Wall time of one call from which on a handler is named."""
+"""A handler is named when one call takes longer than this wall time."""
 PAUSE_SECONDS = 2.0
-"""Wall time of one call above which its agent is paused."""
+"""An agent is paused when one call of its handler takes longer than this wall time."""
 CURE = "make it shorter, or write it as async and await asyncio.to_thread(...)"
 
 
@@ -27,7 +27,7 @@ class Slow(NamedTuple):
 
     times: int
     longest: float
-    """Seconds."""
+    """The longest of them, seconds."""
 
     @property
     def text(self) -> str:
@@ -43,13 +43,16 @@ class HandlerTimes:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        """Gives seconds; only differences count."""
+        """Returns seconds. Only differences count."""
         self.slow: dict[str, Slow] = {}
         """Handlers that were slow, by name."""
         self._news: list[str] = []
 
     def note(self, part: Callable[..., object], args: tuple[object, ...], seconds: float) -> str:
-        """Note a slow call. Return why the agent must pause now; empty when it may go on."""
+        """Note a slow call.
+
+        Return the reason why the agent must pause now; empty when it may go on.
+        """
         name = _name_of(part, args)
         before = self.slow.get(name, Slow(0, 0.0))
         self.slow[name] = Slow(before.times + 1, max(before.longest, seconds))
@@ -60,12 +63,13 @@ class HandlerTimes:
         )
         if not before.times:
             self._news.append(f"{took}, and all agents waited for it; {CURE}")
-        # A person starts the agent and waits for ``on_start``, which may load a model.
+        # ``on_start`` may take longer: the person who starts the agent waits for it, and it may
+        # load a model.
         is_start = name.rpartition(".")[2] == "on_start"
         return "" if seconds <= PAUSE_SECONDS or is_start else f"{took}, so it was paused; {CURE}"
 
     def take_news(self) -> list[str]:
-        """Return the sentences about handlers that were slow for the first time."""
+        """Return the sentences about newly slow handlers. Each handler is named once."""
         news, self._news = self._news, []
         return news
 
@@ -76,7 +80,7 @@ class HandlerTimes:
 
 def _name_of(part: Callable[..., object], args: tuple[object, ...]) -> str:
     """Return the name of the handler that a call ran: ``"Dip.on_tick"``."""
-    # A coroutine goes on as an argument of the runner's own method, or as the owner of ``send``.
+    # A coroutine is an argument of the runner's own method, or the owner of ``send``.
     inside = part.func if isinstance(part, partial) else part
     owner = getattr(inside, "__self__", None)
     for candidate in (*args, owner, inside):

@@ -1,7 +1,7 @@
 """Lets the interrupt button stop a handler that does not return, and nothing else.
 
 Between cells ipykernel ignores SIGINT, so ``while True: pass`` in a handler could not be stopped.
-While a session delivers events it therefore holds SIGINT itself:
+So while a session delivers events, it handles SIGINT itself:
 
     a handler has run for more than 0.3 s   KeyboardInterrupt is raised in it, then 0.3 s of grace
     else, the previous handler is callable  it is called: the cell that waits is interrupted
@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 STUCK_SECONDS = 0.3
-"""Wall time after which a handler counts as stuck. A cell that waits is interrupted before that."""
+"""A handler counts as stuck after this wall time. Before that, an interrupt goes to the cell."""
 ELSEWHERE = -1.0
 """The value that ``HandlerWatch.begin`` returns outside the main thread."""
 SIGINT = int(signal.SIGINT)
@@ -27,32 +27,37 @@ _MAIN = threading.main_thread().ident
 
 Previous: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 Held: TypeAlias = tuple[Previous, Previous]
-"""The handler that was installed, and the one that an outer delivery had found."""
+"""Our installed handler of SIGINT, and the handler that was set before."""
 
-# The functions of ``signal`` turn each handler into an enum and back: a delivery costs 19 µs
-# instead of 2. The C module under it, where there is one, takes and gives the same handlers.
+# The functions of ``signal`` turn each handler into an enum and back, so a delivery takes 19 µs.
+# With the C module under it, where there is one, it takes 2 µs.
 _c: Any = sys.modules.get("_signal", signal)
 get_handler: Callable[[int], Previous] = _c.getsignal
 set_handler: Callable[[int, Previous], Previous] = _c.signal
 
 
 class HandlerWatch:
-    """Holds SIGINT while events are delivered, and knows since when a handler runs.
+    """Handles SIGINT while events are delivered, and knows since when a handler runs.
 
-    There is one in a process, because a process has one SIGINT. It works in the main thread alone:
-    Python delivers signals there, and handlers that run in other threads cannot be interrupted.
+    There is one in a process, because a process has one SIGINT. It works only in the main thread:
+    Python delivers signals there, and handlers in other threads cannot be interrupted.
     """
 
     def __init__(self) -> None:
         self._since = 0.0
-        """Start of the outermost handler of the main thread, monotonic; 0 while none runs."""
+        """Start of the main thread's outermost handler, monotonic clock. 0 while none runs."""
         self._previous: Previous = None
         self._handler = self._interrupt
-        """The bound method, made once: each access would make a new one, and they are compared by
-        identity."""
+        """Our handler of SIGINT, a bound method that is made once.
+
+        Each access would make a new one, and handlers are compared by identity.
+        """
 
     def begin(self) -> float:
-        """Note that a handler begins, unless another one runs. Return what ``end`` needs."""
+        """Note that a handler begins, unless one runs already.
+
+        Return the value that ``end`` needs.
+        """
         if threading.get_ident() != _MAIN:
             return ELSEWHERE
         before = self._since
@@ -61,30 +66,31 @@ class HandlerWatch:
         return before
 
     def end(self, before: float) -> None:
-        """Note that the handler of ``begin`` has ended."""
+        """Note that the handler has ended. ``before`` is the value that ``begin`` returned."""
         if before != ELSEWHERE:
             self._since = before
 
     def install(self) -> Held | None:
-        """Install our handler of SIGINT. Return what ``restore`` needs.
+        """Install our handler of SIGINT. Return the value that ``restore`` needs.
 
-        None when nothing was installed.
+        None: nothing was installed.
         """
         if threading.get_ident() != _MAIN:
             return None
         previous = get_handler(SIGINT)
-        # None is a handler that was not installed from Python: it could not be given back.
+        # None means a handler that was not installed from Python. It could not be restored.
         if previous is None or previous is self._handler:
             return None
         held = previous, self._previous
-        # An interrupt at the very end of a handler may have kept ``end`` from being noted.
+        # An interrupt at the very end of a handler may have prevented the call of ``end``.
         self._since, self._previous = 0.0, previous
         set_handler(SIGINT, self._handler)
         return held
 
     def restore(self, held: Held | None) -> None:
-        """Install the previous handler of SIGINT again, unless other code has installed its own."""
-        # Whoever took it over may give it back to us later: then we still call ``_previous``.
+        """Install the previous handler of SIGINT again, unless other code has set its own."""
+        # Other code has set its own handler, and may restore ours later. Then ours still calls
+        # ``_previous``.
         if held is not None and get_handler(SIGINT) is self._handler:
             set_handler(SIGINT, held[0])
             self._previous = held[1]
@@ -92,7 +98,8 @@ class HandlerWatch:
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._since and now - self._since > STUCK_SECONDS:
-            # It gets time to end: another press must not strike its clean-up, nor what comes after.
+            # The handler gets time to end. Another press must not interrupt its clean-up or later
+            # code.
             self._since = now
             raise KeyboardInterrupt
         if callable(self._previous):
@@ -100,7 +107,7 @@ class HandlerWatch:
 
 
 watch = HandlerWatch()
-"""The only HandlerWatch of this process."""
+"""The HandlerWatch of this process."""
 
 
 class interruptible:  # noqa: N801 - reads as a word in a with statement

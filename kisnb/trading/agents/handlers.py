@@ -12,7 +12,7 @@ Handled: TypeAlias = Coroutine[Any, Any, None] | None
 
 
 class Handlers:
-    """The stocks that an agent follows, and what it does at each event."""
+    """The stocks that an agent follows, and its action at each event."""
 
     code: str = ""
     """The agent's own stock."""
@@ -20,9 +20,9 @@ class Handlers:
     def stocks(self) -> tuple[str, ...]:
         """Return the codes of the stocks that this agent follows, its own first.
 
-        Override it to follow several. Then ``on_tick``, ``on_bar``, ``on_depth`` and ``on_gap`` get
-        the events of all of them: ``tick.code`` says of which stock. ``self.buy(1, code=...)``
-        orders one of them. It is read once, when the agent starts.
+        Override it to follow several stocks. Then ``on_tick``, ``on_bar``, ``on_depth`` and
+        ``on_gap`` get the events of all of them: ``tick.code`` is the stock of a tick.
+        ``self.buy(1, code=...)`` orders one of them. It is called once, when the agent starts.
 
         ::
 
@@ -41,7 +41,10 @@ class Handlers:
         """
 
     def on_depth(self, depth: Depth) -> Handled:
-        """Called when the depth of the agent's stock changed. Only the newest one is delivered."""
+        """Called when the depth of the agent's stock has changed.
+
+        Only the newest depth is delivered.
+        """
 
     def on_bar(self, bar: Bar) -> Handled:
         """Called when a bar of ``every`` has closed."""
@@ -56,4 +59,4 @@ class Handlers:
         """Called when the phase of a venue changed."""
 
     def on_gap(self, gap: GapFound) -> Handled:
-        """Called when trades were not received. Bars and indicators may lack them."""
+        """Called when trades were missed. Bars and indicators may lack these trades."""

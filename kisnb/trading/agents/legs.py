@@ -1,4 +1,4 @@
-"""Orders that belong together: all of them fill, or what filled is undone."""
+"""Orders that belong together: either all of them fill, or their fills are traded back."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kisnb.trading.agents.agent import Agent, Wait
 
 
 async def fill_or_undo(agent: Agent, *legs: Order, within: float | None = None) -> bool:
-    """Wait until all legs have filled whole. When one has not, undo all and return False.
+    """Wait until all legs have filled whole. If one has not, undo all and return False.
 
-    A leg that is still open ``within`` seconds from now is cancelled. With None it waits until each
-    leg ends by itself, at the latest at the end of the day. To undo is to trade the shares that did
-    fill back at the market, which costs fee and tax. Returns True when all have filled. Use it in
-    an async handler. Raises BadInput.
+    A *leg* is one of the orders. A leg that is still open after ``within`` seconds is cancelled.
+    With None the call waits until each leg ends by itself, at the latest at the end of the day. To
+    undo means to trade the filled shares back at the market, which costs fee and tax. Returns True
+    when all have filled. Use it in an async handler. Raises BadInput.
 
     ::
 
@@ -31,7 +31,7 @@ async def fill_or_undo(agent: Agent, *legs: Order, within: float | None = None) 
         await _ended(agent, leg, until)
     if all(leg.filled == leg.quantity for leg in legs):
         return True
-    # The bought shares are sold first: their cash may pay for what must be bought back.
+    # Bought shares are sold first, because their cash may be needed to buy sold shares back.
     filled = sorted((leg for leg in legs if leg.filled), key=lambda leg: leg.side is Side.SELL)
     for leg in filled:
         trade_back = agent.sell if leg.side is Side.BUY else agent.buy
@@ -40,7 +40,7 @@ async def fill_or_undo(agent: Agent, *legs: Order, within: float | None = None) 
 
 
 async def _ended(agent: Agent, leg: Order, until: Ns | None) -> None:
-    """Wait until a leg has ended. At ``until`` it is cancelled."""
+    """Wait until a leg has ended. Cancel it at ``until``."""
     if until is not None:
         await Wait(order=leg, until=until)
         if not leg.is_ended:

@@ -1,7 +1,7 @@
-"""Computes the number of shares for an amount in won or a weight. Pure functions.
+"""Computes the number of shares for an amount in won or for a weight. Pure functions.
 
-``Agent.buy_value`` and ``Agent.target`` use it when they decide; a back-test with ``sizing="fill"``
-uses it once more at the price of the fill.
+``Agent.buy_value`` and ``Agent.target`` use it at the decision. A back-test with ``sizing="fill"``
+uses it again at the price of the fill.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     code: str
     won: int | None = None
-    """The amount to buy for, won, fee included. None: ``weight`` counts."""
+    """The amount to spend, won, fee included. None: ``weight`` counts."""
     weight: float | None = None
     """The part of the equity to hold: 0 nothing, 1 all of it. None: ``won`` counts."""
 
@@ -30,19 +30,19 @@ class Means(msgspec.Struct, frozen=True):
     """The figures from which the shares of a ``Wanted`` are computed. Won and shares."""
 
     price: int
-    """The price that values the shares: the newest one, or that of the fill."""
+    """The price at which shares are valued: the newest price, or the price of the fill."""
     highest: int
-    """The price at which a buy reserves its cash: the upper limit price, or that of the fill."""
+    """The price at which a buy reserves cash: the upper limit price, or the price of the fill."""
     cash: int
     """Cash that no open order has reserved."""
     equity: int
-    """Cash plus the value of all holdings. The cash alone when ``Wanted.won`` counts."""
+    """Cash plus the value of all holdings. Only the cash when ``Wanted.won`` counts."""
     held: int
-    """Shares that the agent holds, with its open buys and without its open sells."""
+    """Shares that the agent holds, plus its open buys, minus its open sells."""
 
 
 def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
-    """Return the shares to buy, negative for those to sell; 0 when there is nothing to do."""
+    """Return the shares to buy. Negative: shares to sell. 0: nothing to do."""
     most = costs.most_shares(means.cash, means.highest, Venue.KRX, kind)
     if wanted.weight is None:
         won = costs.most_shares(wanted.won or 0, means.price, Venue.KRX, kind)
@@ -54,7 +54,7 @@ def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
 def weight_of(value: object) -> float:
     """Return ``value`` as a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
     weight = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    # numpy's floats are floats; its whole numbers are not, and have ``__float__`` all the same.
+    # numpy's floats are Python floats. Its whole numbers are not, but they have ``__float__`` too.
     if weight != weight and hasattr(value, "__float__") and not isinstance(value, bool | str):
         weight = float(value)
     if not 0 <= weight <= 1:

@@ -1,1 +1,1 @@
-"""Exits in the desk: the rules, the watch over holdings, and the sale."""
+"""The desk's exits: their rules, the watch over holdings, and the sale."""

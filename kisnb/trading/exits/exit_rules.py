@@ -1,7 +1,7 @@
 """The rules of exits, as pure functions of whole won.
 
-One price is judged after another. First come the exits, in the order of ``ExitReason``, with the
-stage and the peak from before. Then comes the promotion, which may jump over a stage:
+Each price is judged in two steps. First the exits are tried, in the order of ``ExitReason``, with
+the stage and the peak from before this price. Then the stage may rise, also by two stages at once:
 
     HOLDING ──► +1.2 % (or a model expects a fall while little is traded) ──► BE_LOCK
     BE_LOCK ──► +3.0 % ──► ARMED
@@ -24,7 +24,7 @@ from kisnb.clock import Ns
 from kisnb.exits import WHOLE, ExitReason, ExitStage, Protection, percent
 
 ATRS = 2.0
-"""ATRs between the entry price and the ATR stop."""
+"""The ATR stop is this number of ATRs below the entry price."""
 TIGHTEST, WIDEST = 200, 700
 """Bounds of the ATR stop, basis points. Without an ATR the stop is the tightest."""
 
@@ -34,40 +34,43 @@ class Watched(NamedTuple):
 
     stage: ExitStage
     peak: int
-    """The highest price since the exit was set, won. 0: none yet."""
+    """The highest price since the exit was set, won. 0: no price yet."""
 
 
 class Facts(NamedTuple):
-    """The facts by which a price is judged."""
+    """The facts with which a price is judged."""
 
     now: Ns
     entry: int
     """The entry price, won."""
     break_even: int
-    """The lowest price at which a sale of all loses nothing after fee and tax, won."""
+    """The lowest price at which a sale of all shares loses nothing after fee and tax, won."""
     falling: int | None = None
-    """A model's probability that the price falls, basis points. None: no forecast, or too old."""
+    """A model's probability that the price falls, basis points.
+
+    None: no forecast, or one too old.
+    """
     model: str = ""
-    """Who gave it and when. Empty when there is none."""
+    """The name of the model, and the time of its forecast. Empty when there is none."""
     is_quiet: bool = False
-    """Little is traded for this time of the day."""
+    """True when less is traded than usual at this time of the day."""
 
 
 class Judgement(NamedTuple):
-    """The result of judging one price for an exit."""
+    """The result when an exit judges one price."""
 
     reason: ExitReason | None
-    """Why the exit sells. None: it does not sell."""
+    """The reason why the exit sells. None: it does not sell."""
     text: str
-    """A sentence: why the exit sells, or why it came to another stage. Else empty."""
+    """A sentence: why the exit sells, or why its stage changed. Otherwise empty."""
     after: Watched
-    """The exit's stage and peak after the price."""
+    """The exit's stage and peak after this price."""
 
 
 def atr_stop(entry: int, atr: float | None) -> int:
     """Return the distance of the ATR stop below the entry price, basis points.
 
-    Twice the ATR, at least 2 % and at most 7 %. Without an ATR 2 %.
+    It is twice the ATR, but at least 2 % and at most 7 %. Without an ATR it is 2 %.
     """
     if atr is None:
         return TIGHTEST
@@ -77,12 +80,12 @@ def atr_stop(entry: int, atr: float | None) -> int:
 def stop_price(protection: Protection, entry: int) -> int | None:
     """Return the highest price of all hard stops, won. None when there is no hard stop.
 
-    The ATR stop is never looser than the stop that a person gave.
+    The ATR stop is never further from the entry price than the stop that a person gave.
     """
     stops = [] if protection.stop is None else [protection.stop]
     if protection.atr_stop:
         stops.append(atr_stop(entry, protection.atr))
-    # Rounded down: the stop is hit when the loss has reached its percentage, and not before.
+    # Rounded down, so that the stop is not reached before the loss has its percentage.
     prices = [entry * (WHOLE - min(stops)) // WHOLE] if stops else []
     if protection.stop_price is not None:
         prices.append(protection.stop_price)
@@ -90,7 +93,7 @@ def stop_price(protection: Protection, entry: int) -> int | None:
 
 
 def take_price(protection: Protection, entry: int) -> int | None:
-    """Return the lowest price that takes the profit, won. None when there is none."""
+    """Return the lowest price at which the exit takes the profit, won. None: it has no target."""
     prices = [] if protection.take is None else [_above(entry, protection.take)]
     if protection.take_price is not None:
         prices.append(protection.take_price)
@@ -175,5 +178,5 @@ def _stage(
 
 
 def _above(entry: int, points: int) -> int:
-    """Return the price that is ``points`` above the entry price, rounded up to a won."""
+    """Return the price ``points`` basis points above the entry price, rounded up to a won."""
     return -(-entry * (WHOLE + points) // WHOLE)

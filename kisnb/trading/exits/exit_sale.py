@@ -1,4 +1,4 @@
-"""The sale of an exit: from its decision until nothing of the owner's shares is left.
+"""The sale of an exit: from its decision until none of the owner's shares is left.
 
     decided ──► cancel the owner's other orders ──► limit order below the best bid
                                                         │ not filled in two seconds: cancel
@@ -8,8 +8,8 @@
                     the most aggressive kind that a venue takes, then the next, round and round
     nothing is held, and all orders have ended ──► ProtectionEnded
 
-An exit has one order at a time. While the outcome of an order is unknown, its shares are not sold
-a second time.
+An exit has one order at a time. While the outcome of an order is unknown, its shares are not sold a
+second time.
 """
 
 from __future__ import annotations
@@ -33,27 +33,29 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 THROUGH = 3
-"""Ticks below the best bid of the first limit orders. They trade at the bid, and still do so when
-it falls by a tick or two."""
+"""The first limit orders are this number of ticks below the best bid.
+
+So they trade at the bid, also when the bid falls by a tick or two before they arrive.
+"""
 LIMITS = 2
-"""Number of limit orders that are tried before the most aggressive kinds."""
+"""Number of limit orders before the most aggressive kinds are tried."""
 RESTS: Ns = 2 * SECOND
-"""After this time without an end, an order of an exit is cancelled for the next one."""
+"""An order of an exit that has not ended after this time is cancelled."""
 ASKS_AGAIN: Ns = 5 * SECOND
 """Pause between two cancels of one order. KIS may have refused the first one."""
 
 
 class _Sale:
-    """The progress of one exit's sale. A restarted desk begins the sale anew."""
+    """The progress of one exit's sale. After a restart of the desk the sale begins again."""
 
     def __init__(self) -> None:
         self.key = ""
-        """Key of the newest order. Empty while no order is out."""
+        """Key of the newest order. Empty while there is no order."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
         self.is_blocked = False
-        """True while the gate or the market takes no order."""
+        """True while the gate or the market accepts no order."""
 
 
 class ExitSales:
@@ -80,13 +82,13 @@ class ExitSales:
         self._wakes_at: Ns = 0
 
     def proceed(self, turn: Turn) -> None:
-        """Sell what can be sold now, and end the exits whose shares are gone."""
+        """Sell as much as possible now, and end the exits whose shares are all sold."""
         for watch in self._state.exits.selling:
             self._sell(turn, watch)
         self._wake(turn)
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel the exit's own orders in the market, because the exit was ended."""
+        """Cancel the exit's own open orders, because the exit was ended."""
         self._sales.pop(protection.key, None)
         for order in live_orders(self._state.books, protection.agent, protection.code):
             if _is_of_exit(order):
@@ -98,12 +100,13 @@ class ExitSales:
         sale = self._sales.setdefault(protection.key, _Sale())
         live = live_orders(self._state.books, agent, code)
         for order in live:
-            # A buy would bring new shares, and a sell has reserved those that must go.
+            # An open buy would bring new shares, and an open sell has reserved shares that the exit
+            # must sell.
             if not _is_of_exit(order) and order.intent.agent != EXTERNAL:
                 self._request_cancel(turn, order)
         own = next((o for o in live if _is_of_exit(o)), None)
         if own is not None:
-            # After a restart the order is known and the sale is not.
+            # After a restart the order is known, but the sale is not.
             sale.key = own.key
             if turn.now >= (own.sent_at or own.t) + RESTS:
                 self._request_cancel(turn, own)
@@ -124,12 +127,12 @@ class ExitSales:
             return
         sale.key = intent.key
         self._path.submit(turn, intent)
-        # The gate may have denied it at once.
+        # The gate may have denied the order at once.
         self._note_end(turn.now, sale)
 
     def _intent(self, now: Ns, protection: Protection, qty: int, failures: int) -> Intent | str:
-        """Return the next sell, or a sentence that says why no order passes."""
-        # The orders of no agent's shares belong to the person.
+        """Return the next sell, or a sentence that says why no order would pass."""
+        # Orders for shares that no agent holds belong to the person.
         agent = BY_HAND if protection.agent in NOBODY else protection.agent
         code = protection.code
         price = self._through_bid(now, code) if failures < LIMITS else None
@@ -140,7 +143,7 @@ class ExitSales:
         return self._sells.choose(now, EXIT, agent, code, qty, max(failures - LIMITS, 0))
 
     def _through_bid(self, now: Ns, code: str) -> int | None:
-        """Return a price some ticks below the best bid of all venues; None without a bid."""
+        """Return a price some ticks below the best bid of all venues. None without a bid."""
         item = self._rules.instrument(code)
         bids = [d.bids[0][0] for d in self._depths.of(code) if d.bids and d.bids[0][0] > 0]
         if item is None or not bids:
@@ -161,8 +164,8 @@ class ExitSales:
                 sale.again_at = now + PAUSES.pause(sale.failures - LIMITS)
 
     def _request_cancel(self, turn: Turn, order: Order) -> None:
-        """Cancel an order, unless its cancel is under way or cannot be sent."""
-        # An order of unknown outcome has no number to cancel it by.
+        """Cancel an order, unless a cancel is under way or it cannot be cancelled."""
+        # An order with unknown outcome has no number, so it cannot be cancelled.
         is_named = order.ref is not None or order.state is not OrderState.UNKNOWN
         if order.cancel_asked or not order.is_open or not is_named:
             return

@@ -1,4 +1,4 @@
-"""Exits and price alerts as people see them: values and columns for frames and panels."""
+"""Exits and price alerts for people: values and columns for DataFrames and panels."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ class ExitView(msgspec.Struct, frozen=True):
     quantity: int
     """Shares that the owner holds now."""
     entry: int | None
-    """Price that the percentages count from. None: not known."""
+    """The price from which the percentages count. None: not known."""
     conditions: str
     stop: int | None
-    """The price at which the exit stops a loss. None: no stop, or the entry price is not known."""
+    """The price at which the exit sells at a loss.
+
+    None: no stop, or the entry price is not known.
+    """
     take: int | None
-    """The price at which it takes a profit. None: no target, or the entry price is not known."""
+    """The price at which the exit takes a profit.
+
+    None: no target, or the entry price is not known.
+    """
     stage: str
     peak: int | None
     """The highest price since the exit was set. None: no price is known yet."""
@@ -38,7 +44,7 @@ class ExitView(msgspec.Struct, frozen=True):
     sells: bool
     """True once a condition was met: the exit sells."""
     is_blocked: bool
-    """True if a condition was met and the desk did not let the exit sell."""
+    """True if a condition was met but the desk did not let the exit sell."""
 
 
 def exit_view(watch: Watch, books: OrderBooks) -> ExitView:
@@ -73,7 +79,7 @@ def _state_tone(view: ExitView) -> Tone:
 EXIT_COLUMNS: tuple[Column[ExitView], ...] = (
     text_column("code", lambda v: v.code),
     text_column("agent", lambda v: v.agent),
-    # A person's own shares have no agent. An empty cell would look like a missing value.
+    # A person's own shares have no agent. An empty cell would look as if the value were missing.
     text_column("owner", lambda v: v.agent or "by hand"),
     number_column("quantity", lambda v: v.quantity),
     number_column("entry", lambda v: v.entry),

@@ -1,7 +1,7 @@
 """The watch over holdings: sets exits and price alerts, judges each trade, and decides.
 
-An exit is judged by every trade of every venue of its stock. The desk keeps watching while it is
-halted. It records then what it would have sold.
+Every trade of a stock, at any venue, is judged by the exits of that stock. The desk goes on
+watching while it is halted. Then it only records what it would have sold.
 """
 
 from __future__ import annotations
@@ -51,19 +51,21 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 PEAK_ROWS: Ns = SECOND
-"""A new peak is journaled at most this often. A row for each new high would sync the disk at each
-trade of a rising stock."""
+"""Shortest time between two journal rows about a new peak of an exit.
+
+A row for each new high would sync the disk at each trade of a rising stock.
+"""
 REPLACED = "another exit took its place"
 
 
 class ExitSeller(Protocol):
-    """The interface to the seller for exits that have decided. At a desk it is ``ExitSales``."""
+    """The interface to the part that sells for exits. At a desk it is ``ExitSales``."""
 
     def proceed(self, turn: Turn) -> None:
-        """Sell what can be sold now, and end the exits whose shares are gone."""
+        """Sell as much as possible now, and end the exits whose shares are all sold."""
 
     def cancel(self, turn: Turn, protection: Protection) -> None:
-        """Cancel the orders in the market of an exit that a person has ended."""
+        """Cancel the open orders of an exit that a person has ended."""
 
 
 class ExitWatch:
@@ -76,11 +78,11 @@ class ExitWatch:
         self._cancels = cancels
         self._forecasts = Forecasts()
         self._prices: dict[str, tuple[int, Venue]] = {}
-        """The newest price of each watched stock, won, and its venue."""
+        """The newest price of each watched stock (won), and its venue."""
         self._peaks: dict[str, int] = {}
-        """The highest price of each exit, which the journal may not know yet."""
+        """The highest price of each exit. The journal may have a lower one."""
         self._peak_rows: dict[str, Ns] = {}
-        """When the peak of an exit was journaled."""
+        """When the peak of each exit was last journaled."""
 
     def start(self, turn: Turn) -> None:
         """Continue all exits after a restart of the desk."""
@@ -109,7 +111,7 @@ class ExitWatch:
 
     def on_tick(self, turn: Turn, tick: Tick) -> None:
         """Judge a trade of a watched stock."""
-        # A price of 0 is no price.
+        # KIS writes 0 for a missing price.
         if tick.price <= 0:
             return
         self._prices[tick.code] = tick.price, tick.venue
@@ -124,7 +126,7 @@ class ExitWatch:
                 self._judge(turn, watch, tick.price, tick.venue)
 
     def on_agent_lost(self, turn: Turn, agent: str) -> None:
-        """Do what an agent declared for the loss of its session: hold, cancel or flatten."""
+        """Do as an agent declared for the loss of its session: hold, cancel or flatten."""
         noted = self._state.agents.get(agent)
         policy = "hold" if noted is None else noted.record.when_lost
         if policy == "hold":
@@ -141,7 +143,7 @@ class ExitWatch:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Go on with the exits and their sales.
+        """Continue all exits and their sales.
 
         An exit without shares ends. An exit whose time has come begins to sell.
         """
@@ -159,7 +161,7 @@ class ExitWatch:
         self._sales.proceed(turn)
 
     def next_below(self, now: Ns, code: str) -> int | None:
-        """Return the highest price at which an exit of the stock sells when the price falls, won.
+        """Return the first price at which an exit of the stock sells when the price falls, won.
 
         None when no exit of the stock sells then.
         """
@@ -172,7 +174,7 @@ class ExitWatch:
         return max(levels, default=None)
 
     def next_above(self, now: Ns, code: str) -> int | None:
-        """Return the lowest price at which an exit of the stock sells when the price rises, won.
+        """Return the first price at which an exit of the stock sells when the price rises, won.
 
         None when no exit of the stock sells then.
         """
@@ -191,7 +193,8 @@ class ExitWatch:
         if exits.is_known(key):
             return
         if not self.watches(protection.code):
-            # The desk follows the price only while the stock is watched, so this one may be old.
+            # The desk follows the price only while the stock is watched, so the known price may be
+            # old.
             self._prices.pop(protection.code, None)
         if (no := self._why_not_set(protection)) is not None:
             turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
@@ -220,7 +223,7 @@ class ExitWatch:
         return self._why_at_once(protection)
 
     def _why_at_once(self, protection: Protection) -> No | None:
-        """Return why an exit would sell at once, at the present price; None when it would not."""
+        """Return why an exit would sell at once, at the current price. None when it would not."""
         price, _ = self._prices.get(protection.code, (0, Venue.KRX))
         held = owned(self._state.books, protection.agent, protection.code)
         entry = protection.entry or held.average
@@ -282,7 +285,7 @@ class ExitWatch:
         protection = watch.protection
         held = owned(self._state.books, protection.agent, protection.code)
         entry = protection.entry or held.average
-        # Its buy is still under way, or what the shares cost is not known yet.
+        # The buy has not filled yet, or the cost of the shares is not known yet.
         if held.qty <= 0 or not entry:
             return None
         peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
@@ -303,7 +306,7 @@ class ExitWatch:
         )
 
     def _note_model(self, turn: Turn, watch: Watch) -> None:
-        """Journal whether a model's forecast counts for a staged exit, each time that changes."""
+        """Journal for a staged exit whether a model's forecast counts, whenever that changes."""
         staged = watch.protection.staged
         if staged is None or staged.assist is None or watch.stage is not ExitStage.HOLDING:
             return
@@ -329,7 +332,8 @@ class ExitWatch:
         owner = f" of {protection.agent}" if protection.agent else ""
         text = f"{reason}: {why}; {qty:,} {protection.code}{owner}"
         if state.coming_halt == "halted" or state.flatten_reason is not None:
-            # Once for each reason: a price below a stop is traded again and again.
+            # This is recorded once for each reason, because a price below a stop trades again and
+            # again.
             if watch.blocked is None or watch.blocked.reason is not reason:
                 blocked = f"{text} would be sold, but the desk is halted"
                 key = protection.key

@@ -1,8 +1,8 @@
-"""A stock's newest forecast of a model, with its date, and how much of the stock is traded.
+"""The newest forecast of each stock, and whether the stock is traded less than usual.
 
-The desk imports no model. A provider outside pushes dated numbers: an agent with
-``Agent.forecast``, or any code with ``session.forecast``. Each says who gives the number, and up to
-which moment the model knew the market.
+The desk imports no model. A *provider* outside the desk sends dated numbers: an agent with
+``Agent.forecast``, or other code with ``session.forecast``. Each forecast names its provider, and
+the moment up to which the model knew the market.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from kisnb.market.calendar import previous_trading_day
 from kisnb.trading.ports.commands import PushForecast
 
 LASTS = 2
-"""A forecast counts for this many bars of its provider. Then it is missing."""
+"""A forecast counts for this number of its provider's bars. After that it counts as missing."""
 WINDOW: Ns = 5 * MINUTE
 QUIET = 60
-"""Percent of the usual traded value below which a stock is quiet."""
+"""A stock is quiet below this percentage of its usual traded value."""
 
 
 class ModelView(NamedTuple):
-    """A model's forecast of a stock, as it counts at a moment."""
+    """A model's forecast of a stock as it counts at a moment."""
 
     falling: int | None
-    """Probability that the price falls, basis points. None: there is none that counts."""
+    """Probability that the price falls, basis points. None: no forecast counts."""
     source: str
-    """Who gave it and when: ``"gbm of 10:02:00"``. Empty when none counts."""
+    """Provider and time: ``"gbm of 10:02:00"``. Empty when no forecast counts."""
     text: str
-    """Whether there is one, in words that stay equal from one forecast to the next."""
+    """A sentence: whether a forecast counts. It does not change from one forecast to the next."""
 
 
 class Forecasts:
@@ -47,20 +47,20 @@ class Forecasts:
         """Moment and value in won of the trades in the window, by code."""
 
     def push(self, forecast: PushForecast) -> None:
-        """Take in a forecast. An older one than the newest does not count."""
+        """Store a forecast, unless a newer one is known."""
         known = self._newest.get(forecast.code)
         if known is None or known.made_at <= forecast.made_at:
             self._newest[forecast.code] = forecast
 
     def add(self, tick: Tick) -> None:
-        """Count a trade of a stock with an exit."""
+        """Count a trade of a stock that has an exit."""
         trades = self._trades.setdefault(tick.code, deque())
         trades.append((tick.t, tick.price * tick.qty))
         while trades[0][0] <= tick.t - WINDOW:
             trades.popleft()
 
     def view(self, now: Ns, code: str) -> ModelView:
-        """Return what the newest forecast says; nothing if it is older than two of its bars."""
+        """Return the newest forecast of a stock. It is empty if older than two of its bars."""
         newest = self._newest.get(code)
         if newest is None:
             return ModelView(None, "", "no model gives pred_down_prob, so none acts")
@@ -95,10 +95,11 @@ def read_forecast(
     usual_value: object = None,
     now: Ns,
 ) -> PushForecast:
-    """Return a provider's forecast, read from its figures. Raises BadInput.
+    """Return a provider's forecast, read from its arguments. Raises BadInput.
 
     ``down`` is a probability from 0 to 1; None and NaN say that the model has no forecast.
-    ``made_at`` is the moment up to which it knew the market, ``every`` the length of its bars.
+    ``made_at`` is the moment up to which the model knew the market, ``every`` the length of its
+    bars.
     """
     name = values.text(provider, "the provider")
     if not name:
@@ -128,7 +129,7 @@ def _points(down: object) -> int | None:
 
 
 def _is_old(forecast: PushForecast, now: Ns) -> bool:
-    """Return whether a forecast is older than two bars. Daily bars count trading days."""
+    """Return whether a forecast is older than two bars. For daily bars, trading days count."""
     if forecast.bar < DAY:
         return now - forecast.made_at > LASTS * forecast.bar
     oldest = kst_day(now)

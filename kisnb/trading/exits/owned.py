@@ -12,7 +12,7 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 
 
 class Owned(NamedTuple):
-    """The shares of an owner, and what they cost."""
+    """The shares of an owner, and their cost."""
 
     qty: int
     """Shares."""
@@ -39,13 +39,17 @@ class Owned(NamedTuple):
 
 
 def owned(books: OrderBooks, agent: str, code: str) -> Owned:
-    """Return an agent's shares of a stock. For a name in NOBODY: the shares that no agent holds."""
+    """Return an owner's shares of a stock.
+
+    ``agent`` is an agent's id. A name in NOBODY means the shares that no agent holds.
+    """
     if agent not in NOBODY:
         positions = [books.agents[agent].position(code)] if agent in books.agents else []
         return _sum(positions, sum(p.qty for p in positions))
     nobodys = [books.agents[name].position(code) for name in NOBODY if name in books.agents]
     of_agents = sum(b.position(code).qty for n, b in books.agents.items() if n not in NOBODY)
-    # From the account, because shares may have come that no order book explains.
+    # This is computed from the account's order book, because no agent's order book has shares that
+    # came without an order.
     return _sum(nobodys, books.account.position(code).qty - of_agents)
 
 

@@ -1,1 +1,1 @@
-"""The gate and its neighbours: the market's rules, our limits, blackouts, the circuit breaker."""
+"""The gate and its parts: the market's rules, our limits, blackouts, the circuit breaker."""

@@ -2,7 +2,7 @@
 
 Some shares belong to no agent: shares that were held before the journal began, and shares that a
 person bought in a notebook or on the phone. An adoption moves them to the agent's order book lot by
-lot. What the agent earns with them is measured against what they cost. The account's order book
+lot, with their cost. So the agent's profit is measured from that cost. The account's order book
 stays as it is. So the agents' shares plus the shares of no agent are always the account's shares.
 """
 
@@ -19,10 +19,10 @@ from kisnb.trading.ports.queries import AdoptHolding
 def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No:
     """Return the fact of an adoption, or the reason why the shares cannot be adopted.
 
-    For an adoption that was carried out before, return its fact again.
+    If the adoption was carried out before, return its fact again.
     """
-    # Before any other check: a cell that is run again must get its own adoption back, although the
-    # shares are no longer free.
+    # This comes before any other check: a cell that is run again must get its own adoption back,
+    # although the shares are no longer free.
     if (known := books.adoptions.get(wish.key)) is not None:
         if (known.agent, known.code) == (wish.agent, wish.code) and wish.qty in (None, known.qty):
             return known
@@ -51,21 +51,21 @@ def adopt(now: Ns, books: OrderBooks, wish: AdoptHolding) -> HoldingAdopted | No
 def adoptable(books: OrderBooks, code: str) -> int:
     """Return how many shares of ``code`` an agent may take over.
 
-    These shares belong to no agent, and their cost is known. Shares that an order by hand or an
-    external order is selling are not among them.
+    These shares belong to no agent, their cost is known, and no order by hand or from outside is
+    selling them.
     """
     agents = (
         max(b.position(code).qty, 0) for name, b in books.agents.items() if name not in NOBODY
     )
-    # The account decides, and not nobody's own books: a sell on the phone takes shares out of the
-    # account, whoever had bought them.
+    # The account's order book decides, because a sell on the phone takes shares out of the account,
+    # whoever had bought them.
     held = books.account.position(code).qty - sum(agents)
     orders = (o for o in books.live.values() if o.code == code and o.side is Side.SELL)
     on_sale = sum(o.leaves for o in orders if o.intent.agent in NOBODY)
-    # Shares whose cost is not known cannot be handed over at their cost.
+    # Shares whose cost is not known cannot be moved at their cost.
     lots = sum(_with_cost(books, name, code) for name in NOBODY)
-    # What a standing sell of nobody's will take must not become an agent's, or two would sell the
-    # same shares.
+    # Shares that an open sell of no agent is selling must not go to an agent. Otherwise two orders
+    # would sell the same shares.
     return max(min(held, lots) - on_sale, 0)
 
 
@@ -76,8 +76,8 @@ def _with_cost(books: OrderBooks, owner: str, code: str) -> int:
 
 def _oldest(books: OrderBooks, code: str, qty: int) -> list[tuple[str, int, int, int]]:
     lots = []
-    # Any fixed sequence does. Reversed it begins with the shares from before the journal, which are
-    # the oldest.
+    # Any fixed sequence would do. The reversed one begins with the shares from before the journal,
+    # which are the oldest.
     for owner in sorted(NOBODY, reverse=True):
         part = min(qty, _with_cost(books, owner, code))
         lots += [(owner, *lot) for lot in books.of(owner).position(code).oldest(part)]

@@ -16,8 +16,8 @@ from kisnb.trading.turn import Turn
 class DayLoss:
     """Sets the desk to reducing when the day has lost more than its limit.
 
-    A person may lift that, and trade on. It trips again on the same day when the loss is above
-    twice the limit, then above three times the limit, and so on.
+    A person may lift that, and trade on. The desk is set to reducing again on the same day when the
+    loss exceeds twice the limit, then three times the limit, and so on.
     """
 
     def __init__(self, gate: Gate, state: State) -> None:
@@ -28,15 +28,15 @@ class DayLoss:
         self._stated: dict[str, int] = {}
         """The newest price that KIS stated of each stock, won.
 
-        It counts where no trade was seen.
+        It counts for stocks without a trade.
         """
         self._day: date | None = None
         """The Korean day of these prices."""
         self._left_out: set[str] = set()
-        """Stocks that the breaker does not count and has reported."""
+        """Stocks that are not counted, and that were reported as such."""
 
     def is_held(self, code: str) -> bool:
-        """Return whether the account has a position of the stock, so that its price counts."""
+        """Return whether the account has a position of the stock, so that its price matters."""
         return code in self._state.books.account.positions
 
     def on_tick(self, turn: Turn, tick: Tick) -> None:
@@ -48,8 +48,8 @@ class DayLoss:
             return
         self._begin_day(turn)
         before, self._prices[tick.code] = self._prices.get(tick.code), tick.price
-        # A price that rises cannot raise the loss, because the account holds no short positions.
-        # This spares the sum over all stocks at most ticks.
+        # A rising price cannot raise the loss, because the account has no short positions. So at
+        # most ticks the sum over all stocks is not needed.
         if before is None or tick.price < before:
             self.check(turn)
 
@@ -72,17 +72,18 @@ class DayLoss:
     def check(self, turn: Turn) -> None:
         """Set the desk to reducing if the day's loss is above its limit.
 
-        Only an active desk trips.
+        Only an active desk is changed.
         """
         limit, day = self._gate.limits.max_day_loss, self._state.day
         if limit is None or self._state.halt != "active":
             return
-        # The first tick of a day may come before its first row. Without this the loss of yesterday
-        # would count.
+        # The first tick of a day may come before the day's first row. Without this check
+        # yesterday's loss would count.
         day.roll(turn.now, self._state.books)
         self._begin_day(turn)
         books, rules = self._state.books, self._gate.rules
-        # Stocks that were sold today are in the opening alone, and their loss counts.
+        # Stocks that were sold today are only in the holdings of the opening. Their loss counts
+        # too.
         codes = {*books.account.positions, *day.opening}
         stated = ((code, rules.days.base(turn.now, code)) for code in codes)
         bases = {code: base for code, base in stated if base is not None}
@@ -94,7 +95,8 @@ class DayLoss:
             percent = standing.result * 100 / standing.stake
             lost, stake = f"{-standing.result:,}", f"{standing.stake:,}"
             why = f"the day lost {lost} won of {stake} at stake ({percent:.2f} %)"
-            # Reducing and not halted: exits must pass, or the loss could only grow.
+            # The state is reducing and not halted, because exits must pass. Otherwise the loss
+            # could only grow.
             turn.record(HaltSet(turn.now, "reducing", why))
             turn.report(f"circuit breaker: {why}; only cancels and reducing sells pass")
 
@@ -106,8 +108,8 @@ class DayLoss:
             self._stated.clear()
 
     def _report_left_out(self, turn: Turn, codes: frozenset[str]) -> None:
-        """Report once which stocks the breaker does not count."""
-        # A reading of the stock is under way at first, and brings what is missing.
+        """Report, once, the stocks that are not counted."""
+        # At first a reading of the stock is under way, which brings the missing figure.
         new = {c for c in codes - self._left_out if self._gate.rules.days.why_not(c)}
         self._left_out |= new
         for code in sorted(new):

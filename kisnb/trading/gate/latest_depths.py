@@ -11,23 +11,26 @@ from kisnb.terms import Venue
 
 
 class LatestDepths:
-    """The depths that the router uses. A trade shows the best level, a depth up to ten levels."""
+    """The depths that the router uses.
+
+    A trade states only the best level, a depth up to ten levels.
+    """
 
     def __init__(self) -> None:
         self._trades: dict[str, dict[Venue, Tick]] = {}
         self._depths: dict[str, dict[Venue, Depth]] = {}
         self._highs: dict[str, tuple[int, int]] = {}
-        """The day and the highest price of each stock on it, won."""
+        """By stock: the day, and its highest price so far, won."""
         self._last: dict[str, int] = {}
         """The price of the newest trade of each stock, won."""
         self._received: dict[str, Ns] = {}
         self._for_agents: dict[str, Ns] = {}
-        """When the newest price that agents get was received, by stock."""
+        """By stock: when the newest price that agents get was received."""
 
     def add(self, event: Tick | Depth) -> None:
-        """Add an event, and note when it was received.
+        """Store an event, and note when it was received.
 
-        A trade of an auction shows no depth, so only its time of receipt is noted.
+        A trade of a call auction has no depth, so only its time of receipt is noted.
         """
         self._note_received(event, event.t, event.received or event.t)
         if isinstance(event, Depth):
@@ -41,27 +44,27 @@ class LatestDepths:
             self._trades.setdefault(event.code, {})[event.venue] = event
 
     def received(self, code: str) -> Ns:
-        """Return when the newest price of the stock was received; 0 when there was none."""
+        """Return when the newest price of the stock was received. 0: none was."""
         return self._received.get(code, 0)
 
     def received_by_agents(self, code: str) -> Ns:
-        """Return when the newest price that agents get was received; 0 when there was none.
+        """Return when the newest price that agents get was received. 0: none was.
 
-        In KRX's regular session they get KRX's prices alone (``gives_price``).
+        In KRX's regular session agents get only KRX's prices (``gives_price``).
         """
         return self._for_agents.get(code, 0)
 
     def high(self, now: Ns, code: str) -> int:
-        """Return the highest price of the day that the desk has seen, won; 0 when it saw none."""
+        """Return the day's highest price that the desk has received, won. 0: it received none."""
         day, price = self._highs.get(code, (0, 0))
         return price if day == day_number(now) else 0
 
     def last(self, code: str) -> int:
-        """Return the price of the newest trade, won; 0 when the desk has received none."""
+        """Return the price of the newest trade, won. 0: the desk has received none."""
         return self._last.get(code, 0)
 
     def price(self, code: str) -> int:
-        """Return the best ask of the newest depth, won; 0 when there is no ask."""
+        """Return the best ask of the newest depth, won. 0: there is no ask."""
         newest = max(
             (depth for depth in self.of(code) if depth.asks),
             key=lambda depth: depth.t,
@@ -70,21 +73,21 @@ class LatestDepths:
         return newest.asks[0][0] if newest is not None else 0
 
     def add_read(self, now: Ns, depths: Sequence[Depth]) -> None:
-        """Take in depths that the desk has just read from KIS."""
+        """Store depths that the desk has just read from KIS."""
         for depth in depths:
             self.add(depth)
-            # KIS has just confirmed this depth, although nothing in it may have changed for
-            # minutes. Without this line a quiet stock could never be bought.
+            # KIS has just confirmed this depth, although it may not have changed for minutes.
+            # Without this line a quiet stock could never be bought.
             self._note_received(depth, now, now)
 
     def of(self, code: str) -> tuple[Depth, ...]:
-        """Return the newest depth per venue. A trade of a later second replaces an older depth."""
+        """Return the newest depth per venue. A trade replaces a depth of an earlier second."""
         depths, trades = self._depths.get(code, {}), self._trades.get(code, {})
         found: list[Depth] = []
         for venue in (Venue.KRX, Venue.NXT):
             depth, trade = depths.get(venue), trades.get(venue)
-            # Both times are whole seconds (KIS sends HHMMSS). Within one second the depth wins,
-            # because it has ten levels and a trade shows one.
+            # Both times are whole seconds (KIS sends HHMMSS). Within one second the depth is used,
+            # because it has ten levels and a trade states one.
             if trade is not None and (depth is None or depth.t < trade.t):
                 found.append(_top(trade))
             elif depth is not None:

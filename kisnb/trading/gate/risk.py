@@ -29,11 +29,11 @@ class No(NamedTuple):
     reason: str
     cure: str
     about: str = ""
-    """``cash`` if the account has too little cash, else empty."""
+    """``cash`` if the account has too little cash. Otherwise empty."""
 
 
 class Rules:
-    """The market's rules as the desk knows them, and what this desk's account can order."""
+    """The market's rules as the desk knows them, and what this desk's account may order."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Rules:
         *,
         by_cost: bool = False,
     ) -> None:
-        """Collect the rules. ``costs``: None takes the costs of a BanKIS account.
+        """Collect the rules. ``costs`` None means the costs of a BanKIS account.
 
-        With ``by_cost`` the router compares the whole cost of the venues first.
+        With ``by_cost`` the router compares first the whole cost of the venues.
         """
         self.days = StockDays(universe)
         self.capabilities = capabilities
@@ -60,14 +60,14 @@ class Rules:
         return self.days.universe
 
     def instrument(self, code: str) -> Instrument | None:
-        """Return the instrument of a code; None when the code is not a listed issue.
+        """Return the instrument of a code. None when the code is not a listed issue.
 
         At paper and live a code that the list lacks counts as a share of KOSPI (``StockDays``).
         """
         return self.days.instrument(code)
 
     def stock_day(self, now: Ns, code: str) -> StockDay | None:
-        """Return base price, limits and halt of a stock today; None when they are not known."""
+        """Return base price, limits and halt of a stock today. None when they are not known."""
         return self.days.of(now, code)
 
     def _view(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> MarketSnapshot:
@@ -98,8 +98,8 @@ class Rules:
         ``before`` is the value of the order's earlier fills at the venue, won.
         """
         (kind, board), day = self._kind_and_board(code), kst_day(t)
-        # Fee and tax are cut down to the won. They are cut on the order's sum, so splitting a fill
-        # changes nothing.
+        # Fee and tax are rounded down to the won. They are rounded on the order's sum, so that
+        # splitting a fill changes nothing.
         fee = added(lambda won: self.costs.fee(won, venue, kind), before, value)
         if side is Side.BUY:
             return fee, 0
@@ -108,7 +108,7 @@ class Rules:
     def break_even(self, t: Ns, code: str, position: Position) -> int:
         """Return the lowest price at which selling all lots of ``position`` loses nothing, won.
 
-        Fee and tax are counted.
+        Fee and tax are included.
         """
         return self.even_price(t, code, position.cost_with_fees, position.in_lots)
 
@@ -116,7 +116,7 @@ class Rules:
         """Return the lowest price at which selling ``held`` shares loses nothing, won.
 
         ``cost`` is their cost with the fees of their buys, won. Fee and tax of the sale are
-        counted.
+        included.
         """
         return self.costs.break_even(cost, held, kst_day(t), *self._kind_and_board(code))
 
@@ -130,9 +130,9 @@ class Rules:
         return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
 
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
-        """Return the kinds of orders that ``venue`` takes for this issue now. None: any venue.
+        """Return the kinds of orders that ``venue`` accepts for this issue now. None: any venue.
 
-        Kinds that this desk does not take are left out.
+        Kinds that this desk does not accept are left out.
         """
         item, can = self.instrument(code), self.capabilities
         venues = self.router.venues if venue is None else (venue,)
@@ -140,14 +140,14 @@ class Rules:
         return tuple(kind for kind in can.kinds if kind in taken)
 
     def route(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """Return the venue that takes this order now, or the reason why no venue does.
+        """Return the venue that accepts this order now, or the reason why no venue does.
 
         ``depths`` are the newest depths of the stock.
         """
         return self.router.route(intent, self._view(now, intent.code, depths))
 
     def preview(self, now: Ns, intent: Intent, depths: tuple[Depth, ...]) -> Routed | NotRouted:
-        """Return what ``route`` would return. Nothing is decided."""
+        """Return the result that ``route`` would return. No decision is recorded."""
         return self.router.preview(intent, self._view(now, intent.code, depths))
 
     def depths_missing(self, now: Ns, code: str, depths: tuple[Depth, ...]) -> tuple[Venue, ...]:
@@ -157,7 +157,7 @@ class Rules:
     def depths_needed(
         self, now: Ns, intent: Intent, depths: tuple[Depth, ...]
     ) -> tuple[Venue, ...]:
-        """Return the venues whose depth is missing and would decide where the order goes."""
+        """Return the venues without a depth, when their depth decides where the order goes."""
         return self.router.depths_needed(intent, self._view(now, intent.code, depths))
 
 
@@ -173,9 +173,9 @@ class Rules:
 class Gate:
     """The checks of an order before it is routed. Prices in won.
 
-    The orders of a stock are checked one after another. Each check counts all orders that are in
-    the market or on their way to it. An order that has not ended keeps its reservation, so that two
-    buys can never spend the same won.
+    Orders are checked one after another. Each check counts all orders that are in the market or on
+    their way to it. An order that has not ended keeps its reservation, so two buys can never spend
+    the same won.
     """
 
     def __init__(self, rules: Rules, limits: Limits) -> None:
@@ -183,15 +183,15 @@ class Gate:
         self.limits = limits
 
     def check(self, now: Ns, intent: Intent, state: State) -> No | None:
-        """Return why the order may not be sent at any venue; None when it may.
+        """Return why the order may not be sent at any venue. None when it may.
 
         ``state`` is the desk's state. ``OrderPath`` checks the age of the price, because it knows
-        what the desk has received.
+        which prices the desk has received.
         """
         if not self.rules.capabilities.can_order:
             return No("this desk is open for reading only", self.rules.capabilities.why_not)
         reduces = reservations.reduces(state.books, intent)
-        # Before the checks of the order itself: a halted desk refuses any order.
+        # This comes before the checks of the order itself, because a halted desk denies any order.
         if (no := self._halted(intent, state, reduces=reduces)) is not None:
             return no
         if (no := self.connection(now, intent.code, intent.kind, intent.venue)) is not None:
@@ -213,11 +213,12 @@ class Gate:
             if (no := self._why_not_reserved(now, intent, item)) is not None:
                 return no
         elif (no := self._prices(now, intent, item)) is not None:
-            # A price that fits a kind which no venue takes now would be refused next.
+            # If no venue accepts this kind now, that reason is given. With another price the order
+            # would still be denied.
             return self._not_taken(now, intent) or no
         if intent.side is Side.SELL:
-            # A sell that only reduces is never too large: a limit on size must not keep anybody in
-            # a position.
+            # A sell that only reduces a position is never too large, because a limit on size must
+            # not keep anybody in a position.
             return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
         return (
             self._unvalued(now, intent, state)
@@ -229,7 +230,7 @@ class Gate:
 
     def _halted(self, intent: Intent, state: State, *, reduces: bool) -> No | None:
         if state.flatten_reason is not None:
-            # Even a flatten's own sells pass only within what is held: it must never sell short.
+            # Even a flatten's own sells pass only up to the held shares: it must never sell short.
             if is_of_flatten(intent) and reduces:
                 return None
             return No(
@@ -250,21 +251,21 @@ class Gate:
         return No(why, cure)
 
     def stale(self, now: Ns, received: Ns, times: int = 1) -> bool:
-        """Return whether a price received at ``received`` is older than allowed.
+        """Return whether a price that was received at ``received`` is too old.
 
-        Allowed is an age of ``times`` × ``max_quote_age``.
+        It may be at most ``times`` × ``max_quote_age`` old.
         """
         age = self.limits.max_quote_age
         return age is not None and now - received > age * times
 
     def value_or_none(self, now: Ns, code: str, qty: int, price: int | None) -> int | None:
-        """Return the value of an order at its price, else at the upper limit price, won.
+        """Return the value of an order at its price, or else at the upper limit price, won.
 
         None when the order has no price and the upper limit price is not known.
         """
         if price is not None:
             return qty * price
-        # KIS reserves cash at the upper limit price for an order without a price (KIS document
+        # For an order without a price KIS reserves cash at the upper limit price (KIS document
         # 주식주문(현금)).
         today = self.rules.stock_day(now, code)
         return None if today is None or today.limits is None else qty * today.limits[1]
@@ -296,7 +297,7 @@ class Gate:
         return f"KIS has not stated the limit prices of {name} today{f' ({why})' if why else ''}"
 
     def _value(self, now: Ns, code: str, qty: int, price: int | None) -> int:
-        """Return the value of a buy, won. ``_unvalued`` must have found it known."""
+        """Return the value of a buy, won. ``_unvalued`` must have found that it is known."""
         value = self.value_or_none(now, code, qty, price)
         assert value is not None, f"nobody knows the value of a buy of {code}"
         return value
@@ -314,7 +315,10 @@ class Gate:
         )
 
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
-        """Return the value of open buys, won. An empty code is any stock, agent None any agent."""
+        """Return the value of open buys, won.
+
+        An empty code means any stock, agent None any agent.
+        """
         return sum(
             self._value(now, order.code, qty, order.intent.price)
             for order, qty in reservations.buys(state.books, intent)
@@ -353,8 +357,8 @@ class Gate:
         )
 
     def _cash(self, now: Ns, intent: Intent, state: State) -> No | None:
-        # Not stated yet. At a desk that must know its cash the order waits in ``OrderPath`` and
-        # does not come here.
+        # KIS has not stated the cash yet. At a desk that needs it the order waits in ``OrderPath``
+        # and does not get here.
         if state.cash is None:
             return None
         value = self._with_fee(now, intent, intent.qty)
@@ -373,7 +377,7 @@ class Gate:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
         held = books.account.position(code).cost
-        # What a person orders by hand belongs to no agent, so an agent's limit does not bind it.
+        # An order by hand belongs to no agent, so an agent's limit does not apply.
         most_of_agent = limits.max_agent_value if agent else None
         scopes = (
             ("max_stock_value", limits.max_stock_value, "you", held, code, None),
@@ -402,12 +406,12 @@ class Gate:
         return None
 
     def _sellable(self, intent: Intent, state: State) -> No | None:
-        """Return why fewer than ``intent.qty`` shares can be sold; None when enough can be sold.
+        """Return why fewer than ``intent.qty`` shares can be sold. None when enough can be sold.
 
         Shares that an open sell has reserved cannot be sold again. An agent's own order book is
-        always known, the account only once KIS has stated it. While KIS states more shares than our
-        order books, a protective sell is not denied for the difference. But an agent never sells
-        more than it can have.
+        always known, the account's shares only once KIS has stated them. If KIS states more shares
+        than our order books, a protective sell is not denied for the difference. But an agent never
+        sells more than it can have.
         """
         drift = state.drifts.get((intent.code, "holding"))
         known = state.opened is not None
@@ -418,9 +422,11 @@ class Gate:
         )
         if free is None or intent.qty <= free:
             return None
-        # KIS and the order books differ, and nobody knows who is right. An exit is tried: KIS
-        # refuses what is not there. A statement with fewer shares gives no reason to sell more.
-        has_more = drift is not None and drift.theirs > drift.ours
+        # KIS states more shares than the order books, and it is not known who is right. An exit is
+        # tried, because KIS refuses to sell shares that are not there. An exit is not tried if KIS
+        # states fewer shares, or if fills have explained the difference.
+        held = state.books.account.position(intent.code).qty
+        has_more = drift is not None and drift.theirs > max(drift.ours, held)
         may_own = reservations.may_own(state.books, intent)
         if intent.protective and has_more and intent.qty <= may_own:
             return None
@@ -432,7 +438,10 @@ class Gate:
         return No(f"{intent.qty:,} shares of {intent.code} are more than {can}", cure)
 
     def connection(self, now: Ns, code: str, kind: OrderKind, venue: Venue | None) -> No | None:
-        """Return why this desk does not take this kind or this venue; None when it takes both."""
+        """Return why this desk does not accept this kind or this venue.
+
+        None when it accepts both.
+        """
         can, item = self.rules.capabilities, self.rules.instrument(code)
         why, cures = [], []
         if kind not in can.kinds:
@@ -451,7 +460,7 @@ class Gate:
         return No("; ".join(why), ", and ".join(cures)) if why else None
 
     def _why_not_reserved(self, now: Ns, intent: Intent, item: Instrument) -> No | None:
-        """Return why KIS would not reserve the order now; None when it would reserve it.
+        """Return why KIS would not reserve the order now. None when it would.
 
         Price limits and halts of that later day are not known yet, so they are not checked. KIS
         refuses the order on its day. A buy without a price counts at today's upper limit price.
@@ -477,8 +486,8 @@ class Gate:
         return No(f"{intent.price:,} is off the tick grid", f"use {good:,}")
 
     def _not_taken(self, now: Ns, intent: Intent) -> No | None:
-        """Return why no venue takes an order of this kind now; None when a venue takes it."""
-        # A revise stays at its venue, and ``why_not_revised`` has the last word there.
+        """Return why no venue accepts an order of this kind now. None when a venue does."""
+        # A revise stays at its venue. ``why_not_revised`` checks it there.
         if intent.supersedes is not None:
             return None
         routed = self.rules.preview(now, intent, ())
@@ -504,7 +513,7 @@ class Gate:
             )
             return No(f"a {kind} order has no stop price", cure)
         # The order would be sent with the price "0" (KIS document 주식주문(현금), ORD_UNPR). A
-        # person who gives a price here believes in a limit that KIS would not see.
+        # person who gives a price expects a limit, but KIS would not get it.
         if not kind.priced:
             return (
                 None
@@ -531,14 +540,15 @@ class Gate:
         self, now: Ns, intent: Intent, item: Instrument, price: int, place: str
     ) -> No | None:
         day, limits = kst_day(now), self._limits(now, intent)
-        # Before the grid: the nearest price on the grid may be one that the day does not allow.
-        # Where the limits are not known, the exchange checks them.
+        # This comes before the grid, because the nearest price on the grid may be outside the day's
+        # limits. Where the limits are not known, the exchange checks them.
         if limits is not None and not limits[0] <= price <= limits[1]:
             return No(
                 f"{price:,} is outside today's limits of {item.name}",
                 f"stay within {limits[0]:,} to {limits[1]:,}",
             )
-        # The grid depends on the kind of the issue, which is not known for one that no list has.
+        # The grid depends on the kind of the issue. For an issue that no list has, the kind is not
+        # known.
         is_known = item.code in self.rules.universe
         if is_known and not ticks.on_grid(price, item.kind, day, item.board):
             good = ticks.snap(price, intent.side, item.kind, day, item.board)

@@ -1,10 +1,10 @@
 """The facts of stocks on this day: base price, limits, halts. Prices in won.
 
-    list of the simulator or of a back-test     its own prices hold: the list is the host's
-    paper and live                              only what KIS states today holds
+    list of the simulator or of a back-test     the list's own prices count
+    paper and live                              only facts that KIS states today count
 
-At paper and live a list knows names, boards and kinds alone (``Universe.for_kis``). What KIS stated
-on another day counts as not known.
+At paper and live a list is used only for names, boards and kinds (``Universe.for_kis``). A fact
+that KIS stated on another day counts as not known.
 """
 
 from __future__ import annotations
@@ -22,29 +22,32 @@ from kisnb.terms import Board, Kind
 HALT_AGE: Ns = MINUTE
 """A halt that was stated longer ago counts as not known.
 
-The exchange may have lifted it, and nothing may keep anybody in a position.
+The exchange may have lifted it, and an old halt must not keep anybody in a position.
 """
 
 
 class StockDays:
-    """The list of stocks, and the facts of each that KIS stated on this day."""
+    """The list of stocks, and the facts about each that KIS has stated on this day."""
 
     def __init__(self, universe: Universe) -> None:
         self.universe = universe
         self._stated: dict[str, StockDay] = {}
         self._unread: dict[str, str] = {}
-        """Why the newest reading of a stock brought no facts, in KIS's words, by code."""
+        """By code: why the newest reading of a stock brought no facts, in KIS's words."""
 
     def all(self) -> tuple[StockDay, ...]:
         """Return all stated facts, also those of earlier days."""
         return tuple(self._stated.values())
 
     def learn(self, stated: StockDay) -> None:
-        """Take in what KIS states of a stock. Add the stock to the list if the list lacks it."""
+        """Store the facts that KIS states about a stock.
+
+        Add the stock to the list if it is not there.
+        """
         self._stated[stated.code] = stated
         self._unread.pop(stated.code, None)
         if not stated.is_tradable:
-            # Its value counts all the same: the account may hold it.
+            # Its facts are stored all the same, because the account may hold it.
             self._unread[stated.code] = f"kisnb does not trade {stated.name}"
         elif stated.code not in self.universe:
             self.universe.add(_named(stated))
@@ -53,7 +56,7 @@ class StockDays:
             self.universe.add(msgspec.structs.replace(item, nxt=stated.nxt))
 
     def is_described(self, code: str) -> bool:
-        """Return whether the list has a stock and knows if Nextrade trades it."""
+        """Return whether the list has a stock and knows whether Nextrade trades it."""
         return code in self.universe and self.universe.get(code).nxt is not None
 
     def forget(self) -> None:
@@ -66,23 +69,23 @@ class StockDays:
         self._unread[code] = why
 
     def why_not(self, code: str) -> str:
-        """Return why the newest reading of a stock brought no facts; empty when it brought some."""
+        """Return why the newest reading of a stock brought no facts. Empty when it brought some."""
         return self._unread.get(code, "")
 
     def of(self, now: Ns, code: str) -> StockDay | None:
-        """Return the facts of a stock on the day of ``now``; None when they are not known."""
+        """Return the facts about a stock on the day of ``now``. None when they are not known."""
         stated = self._stated.get(code)
         if stated is not None and stated.day == kst_day(now):
             return stated
         return _of_list(now, self.universe, code) if self.universe.is_complete else None
 
     def is_halted(self, now: Ns, code: str) -> bool:
-        """Return whether trading of a stock is halted, as far as that is known now."""
+        """Return whether trading of a stock is halted now. False also when that is not known."""
         today = self.of(now, code)
         return today is not None and today.halted and now - today.t < HALT_AGE
 
     def is_missing(self, now: Ns, code: str) -> bool:
-        """Return whether the host should be asked for the facts of a stock.
+        """Return whether KIS should be asked for the facts about a stock.
 
         True when they are not known today, and when they state a halt that may have ended.
         """
@@ -92,7 +95,7 @@ class StockDays:
         return today is None or (today.halted and not self.is_halted(now, code))
 
     def instrument(self, code: str) -> Instrument | None:
-        """Return the issue of a code; None when no issue has it.
+        """Return the issue with this code. None when there is none.
 
         At paper and live a code that the list lacks counts as a share of KOSPI, because a person
         may hold such a stock and must be able to sell it.
@@ -105,7 +108,7 @@ class StockDays:
             return Instrument(code, code, Board.KOSPI, Kind.STOCK, 0, 0, 0)
 
     def today(self, now: Ns, code: str) -> Instrument | None:
-        """Return the issue of a code with its base price and halt of this day; None if unknown.
+        """Return the issue of a code with its base price and halt of this day. None: unknown code.
 
         The base price is 0 when it is not known.
         """
@@ -124,7 +127,7 @@ class StockDays:
         )
 
     def base(self, now: Ns, code: str) -> int | None:
-        """Return the base price of a stock today, won; None when it is not known."""
+        """Return the base price of a stock today, won. None when it is not known."""
         if self.universe.is_complete:
             return self.universe.get(code).base if code in self.universe else None
         today = self.of(now, code)
@@ -163,7 +166,7 @@ def _of_list(now: Ns, universe: Universe, code: str) -> StockDay | None:
 def _named(stated: StockDay) -> Instrument:
     """Return an Instrument for a stock that the list lacks.
 
-    For a fact that KIS does not state, the fact of a share of KOSPI is taken.
+    Where KIS does not state a fact, it is the fact of a share of KOSPI.
     """
     kind = stated.kind or Kind.STOCK
     return Instrument(

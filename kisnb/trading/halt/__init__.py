@@ -1,1 +1,1 @@
-"""The kill switch, the flatten, and the words for the desk's trading state."""
+"""The kill switch, the flatten, and the texts for the desk's trading state."""

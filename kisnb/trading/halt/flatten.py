@@ -1,15 +1,15 @@
 """The flatten: sells all holdings, again and again, until nothing is held or a person ends it.
 
-A person asks for it with the kill switch. It is a run of its own, with a row for its start and one
-for its end, so neither a halt nor a restart of the desk ends it:
+A person asks for it together with the kill switch. It has its own rows for its start and its end,
+so neither a halt nor a restart of the desk ends it:
 
     FlattenSet(on) ──► sell each part ──► its order ended? ──► sold: look at the next part
                             ▲                   │
                             └── pause, next kind ┘ not sold
     nothing is held, and KIS says so ──► FlattenSet(off)
 
-A part is what one agent holds of one stock, or the shares of it that no agent holds. A part has one
-order at a time, so that no share is sold twice while the fate of an order is unknown.
+A part is the shares of one stock that one agent holds, or that no agent holds. A part has one order
+at a time, so that no share is sold twice while the outcome of an order is unknown.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from kisnb.trading.ports.effects import WakeAt
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
-# The kill switch waits for this report before it takes its last steps, so a person hears within
+# The kill switch waits for this report before its last steps, so that a person learns within
 # seconds how far the sale is.
 FIRST_REPORT: Ns = 10 * SECOND
-"""After this time a flatten reports what is left, although it goes on."""
+"""After this time a flatten reports what is left to sell, although it goes on."""
 STALE_LIMIT: Ns = 5 * SECOND
-"""A best-opposite order is cancelled after this time. The bid that gave it its price is gone by
-then."""
+"""A best-opposite order is cancelled after this time.
+
+The bid that set its price is gone by then.
+"""
 CURE = "it is tried again until nothing is held; %kis halt off REASON ends it"
 
 
@@ -44,23 +46,20 @@ class _Part:
 
     def __init__(self) -> None:
         self.key = ""
-        """Key of the newest order. Empty while no order is out."""
+        """Key of the newest order. Empty while there is no order."""
         self.failures = 0
         """Orders in a row that sold nothing."""
         self.again_at: Ns = 0
         """Earliest moment of the next order."""
         self.why = ""
-        """The state of the sale in words, or the reason why no order could be sent."""
+        """How far the sale is, in words, or the reason why no order could be sent."""
         self.failed = ""
-        """How the newest order that did not sell all has ended, in words."""
+        """The end of the newest order that did not sell all, in words."""
         self.is_blocked = False
-        """True while the market or the gate takes no order."""
+        """True while the market or the gate accepts no order."""
 
     def show(self, order: Order) -> None:
-        """Store ``order`` as the newest order of this sale.
-
-        Set ``why`` to how far the order has come.
-        """
+        """Set ``order`` as the newest order of this part, and ``why`` to how far the order is."""
         self.key, self.is_blocked = order.key, False
         self.why = _standing(order) + (f" (before it: {self.failed})" if self.failed else "")
 
@@ -84,21 +83,21 @@ class Flatten:
         self._parts: dict[tuple[str, str], _Part] = {}
         """Parts by agent and code."""
         self._since: Ns | None = None
-        """When the sale, or the newest pull, began. None while it waits for the kill switch."""
+        """When the sale, or the newest pull, began. None before the kill switch lets it sell."""
         self._reported = True
-        """True once the flatten has reported, since ``_since``, what it sold or what is left."""
+        """True once the flatten has reported after ``_since``: all is sold, or what is left."""
         self._asked: Ns | None = None
-        """When the desk began to ask KIS if nothing is held. None while something is held."""
+        """When the desk began to ask KIS whether nothing is held. None while something is held."""
         self._wakes_at: Ns = 0
 
     @property
     def is_on(self) -> bool:
-        """True while a flatten was asked for and has not ended."""
+        """True from the request of a flatten until its end."""
         return self._state.flatten_reason is not None
 
     @property
     def has_reported(self) -> bool:
-        """True when the flatten has ended, or has reported what is left."""
+        """True when the flatten has ended, or has reported what is left to sell."""
         return not self.is_on or self._reported
 
     def request(self, turn: Turn, reason: str) -> None:
@@ -106,9 +105,9 @@ class Flatten:
         turn.record(FlattenSet(turn.now, True, reason))
 
     def begin_selling(self, turn: Turn) -> None:
-        """Sell from now on, and report soon what was sold or what is left."""
+        """Sell from now on, and report soon that all is sold, or what is left."""
         self._since, self._reported, self._asked = turn.now, False, None
-        # A person who pulls again does not want to wait for the pause of a failure.
+        # After a new pull, the person does not want to wait for the pause after a failure.
         for part in self._parts.values():
             part.again_at, part.failures = turn.now, 0
         self.proceed(turn)
@@ -118,7 +117,7 @@ class Flatten:
             )
 
     def end(self, turn: Turn, reason: str) -> None:
-        """End the flatten because a person wants it, and cancel its orders in the market."""
+        """End the flatten because a person wants that, and cancel its open orders."""
         turn.record(FlattenSet(turn.now, False, reason))
         for order in self._orders:
             if not order.cancel_asked:
@@ -126,11 +125,11 @@ class Flatten:
         self._stop()
 
     def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
-        """End the flatten if KIS states that nothing is held, else go on selling.
+        """End the flatten if KIS states that nothing is held. Otherwise go on selling.
 
         ``asked`` is when the account was asked for. None: KIS did not state it.
         """
-        # A reading that was asked for before all was sold may show an empty account of some earlier
+        # A reading that began before all was sold may show an account that was empty at an earlier
         # moment.
         is_newer = self._asked is not None and asked >= self._asked
         is_empty = (
@@ -144,14 +143,14 @@ class Flatten:
             self.proceed(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Sell what can be sold now, and report what is left if that has changed."""
+        """Sell as much as possible now. Report what is left if that has changed."""
         if not self.is_on or self._since is None:
             return
         for agent, code in self._all_parts():
             self._sell(turn, agent, code)
         if self._is_holding():
             self._asked = None
-        # By the order books all is sold. KIS must say so too before the flatten ends.
+        # By the order books all is sold. KIS must confirm that before the flatten ends.
         elif self._asked is None:
             self._asked = turn.now
             self._readings.schedule(turn, turn.now, "flatten", account=True)
@@ -180,7 +179,8 @@ class Flatten:
             self._cancel_stale(turn, live)
             return
         self._note_end(turn.now, part)
-        # Never more than the whole account can sell, whatever the agent's own order book says.
+        # It is never more than the whole account can sell, whatever the agent's own order book
+        # says.
         free = self._sells.sellable(code, BY_HAND) - self._state.doubtful(code)
         qty = min(self._sells.sellable(code, agent), free)
         if qty <= 0:
@@ -194,7 +194,7 @@ class Flatten:
             return
         self._path.submit(turn, sale)
         part.show(self._state.books.orders[sale.key])
-        # The gate may have denied it at once. That counts as a failure of this part.
+        # The gate may have denied the order at once. That counts as a failure of this part.
         self._note_end(turn.now, part)
 
     def _live(self, agent: str, code: str) -> Order | None:
@@ -210,8 +210,8 @@ class Flatten:
         if order is None or not order.is_ended:
             return
         part.key = ""
-        # An order that sold something shows that this kind finds a buyer, so the next one begins
-        # with it again.
+        # An order that sold something shows that this kind finds a buyer, so the next order is of
+        # this kind again.
         part.failures = 0 if order.filled else part.failures + 1
         if order.filled < order.quantity:
             pause = PAUSES.pause(max(part.failures - 1, 0))
@@ -274,13 +274,14 @@ class Flatten:
         selling = bool(self._orders)
         pausing = any(part.again_at > turn.now for part in self._parts.values())
         is_stuck = not selling and not pausing and any(p.is_blocked for p in self._parts.values())
-        # A report while orders are still under way would be out of date at once. It waits until
-        # nothing moves, or for ten seconds.
+        # A report while orders are under way would be out of date at once. It waits until nothing
+        # changes, or for ten seconds.
         if not (is_stuck or turn.now >= self._since + FIRST_REPORT) or (self._reported and selling):
             return
         texts = list(self._texts()) or ["KIS has not confirmed yet that nothing is held"]
         text = f"FAILED: left are {', '.join(texts)}; {CURE}"
-        # Only a new sentence: this is asked at every step of the core, and each report is a row.
+        # Only a changed sentence is reported, because this runs at every step of the core and each
+        # report is a row.
         if not self._reported or text != self._state.flatten_left:
             turn.record(HaltStep(turn.now, "flatten", False, text))
         self._reported = True
@@ -305,7 +306,7 @@ class Flatten:
 
 
 def _standing(order: Order) -> str:
-    """Return in words how far a sell has come, and why it does not fill."""
+    """Return a sentence: how far a sell is, and why it does not fill."""
     sell = order.intent.text
     match order.state:
         case OrderState.NEW:

@@ -1,4 +1,4 @@
-"""Words for the trading state: the same in panels, reprs, commands and the desk's status."""
+"""Texts for the trading state: the same in panels, reprs, commands and the desk's status."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ class Trading(NamedTuple):
     """The trading state of a desk, in words."""
 
     name: Name
-    """The state as a word, for code. People read ``text``."""
+    """The state as a word, for code. ``text`` is for people."""
     text: str
-    """The present state, its reason, which orders pass, and how a person ends it."""
+    """The state, its reason, which orders pass, and how a person ends it."""
     known: bool = True
-    """False for a desk that cannot be reached: ``text`` says what it let pass before."""
+    """False when the desk cannot be reached. Then ``text`` describes the last known state."""
 
     @property
     def halted(self) -> str:
-        """``text``, but empty for an active desk. Short displays use it."""
+        """``text``, or empty for an active desk. Used where space is short."""
         return "" if self.name == "active" else self.text
 
     def last_known(self, since: str) -> Trading:
         """Return this state with a text that says since when the present state is not known.
 
-        Used when the desk is not reached. ``since`` is a time of day.
+        It is used when the desk cannot be reached. ``since`` is a time of day.
         """
         return self._replace(text=f"not known since {since}; before that: {self.text}", known=False)
 
 
 def trading(state: State) -> Trading:
-    """Return in words which orders a desk in this state lets pass."""
+    """Return a text that says which orders a desk in this state lets pass."""
     why = f"because of {state.halt_reason!r}"
-    # The switch comes before the flatten: while it cancels, the flatten has not begun to sell.
+    # The kill switch comes before the flatten: while it cancels, the flatten has not begun to sell.
     if state.halting:
         sells = "" if state.flatten_reason is None else " but the sells of a flatten"
         return Trading("halting", f"the kill switch is at work {why}: no new order passes{sells}")
-    # Before the state: a flatten decides alone what passes, whether the desk is halted, reducing or
-    # active.
+    # This comes before the state, because a flatten alone decides what passes, whether the desk is
+    # halted, reducing or active.
     if state.flatten_reason is not None:
         return Trading("flattening", _flatten(state, state.flatten_reason))
     if state.halt == "active":
@@ -68,9 +68,9 @@ def _flatten(state: State, reason: str) -> str:
 
 
 def unsold(state: State) -> str:
-    """Return what a flatten has not sold yet, and why; empty when nothing is left.
+    """Return the shares that a flatten has not sold yet, with the reason. Empty: all are sold.
 
-    The text has no cure, because the caller adds a cure of its own.
+    The text has no cure, because the caller adds one.
     """
     return state.flatten_left.removeprefix("FAILED: ").removesuffix(f"; {CURE}")
 

@@ -1,5 +1,7 @@
-"""The kill switch: block → cancel all that is open → ask KIS until nothing is → set the state →
-flatten, when a person asked for it → snapshot → notify.
+"""The kill switch: a run of steps that stops all orders and reports what is left.
+
+block → cancel all open orders → ask KIS until none is open → set the state → flatten, if a person
+asked for it → snapshot → notify
 
 | state    | lets pass                                             |
 |----------|-------------------------------------------------------|
@@ -9,8 +11,8 @@ flatten, when a person asked for it → snapshot → notify.
 
 A pull never makes the state less strict. While a flatten runs, cancels and its own sells pass, and
 nothing else, in any state (flatten.py). Each step is a fact. A step that failed says so, and the
-next steps are taken all the same: what can be made safe is made safe. The state outlives the desk.
-Only a person lifts it, with a reason.
+next steps are taken all the same, so that all that can be made safe is made safe. The state
+outlives the desk. Only a person lifts it, with a reason.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 QUERY = "kill switch"
-"""The first words of the kill switch's reason when it reads KIS's orders."""
+"""The first words of the reason for which the kill switch reads KIS's orders."""
 PAUSES: tuple[Ns, ...] = (1 * SECOND, 2 * SECOND)
-"""Pauses between the queries. There is one query more than pauses."""
+"""Pauses between the queries. There is one more query than pauses."""
 PATIENCE: Ns = 10 * SECOND
-"""The longest time for one query. After that it counts as not answered."""
+"""The longest time for one query. After that KIS counts as not having answered."""
 
 
 # One run. Each step is a row, so that a person can follow it, and a restart begins the run again.
@@ -71,7 +73,7 @@ class KillSwitch:
 
     @property
     def is_busy(self) -> bool:
-        """True while a run has not come to its last step."""
+        """True from a pull until the last step of its run."""
         return bool(self._state.halting)
 
     @property
@@ -88,11 +90,12 @@ class KillSwitch:
         is_weaker = end != command.state
         reason = f"{self._state.halt_reason}; {command.reason}" if is_weaker else command.reason
         self._awaits_flatten = False
-        # The number is in the reason of each query (``_why``). A reading that an earlier run had
-        # asked for is thereby not taken for one of this run.
+        # The number is in the reason of each query (``_why``). So a reading of an earlier run is
+        # not taken for one of this run.
         self._runs += 1
         self._queries = self._queries_ended = 0
-        # Halted for the time of the run, whatever its end: nothing may pass while it cancels.
+        # The desk is halted during the run, whatever its final state: nothing may pass while it
+        # cancels.
         turn.record(HaltSet(turn.now, "halted", reason))
         text = f"no new order passes: {command.reason}"
         if is_weaker:
@@ -100,25 +103,26 @@ class KillSwitch:
         turn.record(HaltStep(turn.now, "block", True, text, end))
         if command.flatten:
             self._flatten.request(turn, command.reason)
-        # Cancel before the first query: the orders must be taken out even if KIS lists nothing.
+        # The cancels come before the first query, because the orders must be cancelled even if KIS
+        # lists nothing.
         self._cancel_all(turn)
         self._query(turn)
 
     def go_on(self, turn: Turn) -> None:
-        """Begin the run again that was under way when the desk died, for the same final state.
+        """Begin again the run that was under way when the desk died, for the same final state.
 
         If only its flatten was under way, the flatten goes on selling.
         """
         if self._state.halting:
             self.pull(turn, Halt(self._state.halt_reason, self._state.halting))
-        # The switch had ended and the flatten had not. Without this nobody would go on selling.
+        # The kill switch had ended, but its flatten had not. Without this the sale would not go on.
         elif self._flatten.is_on:
             self._flatten.begin_selling(turn)
 
     def lift(self, turn: Turn, command: LiftHalt) -> None:
         """End the running flatten. If no flatten runs, let orders pass again.
 
-        The end of a flatten leaves the trading state as it is, because letting orders pass is a
+        The end of a flatten does not change the trading state, because letting orders pass is a
         separate decision. The desk has checked the request before.
         """
         if self.is_flattening:
@@ -142,8 +146,8 @@ class KillSwitch:
         ``complete``: KIS listed the orders, and the order books agree with the list. Else KIS did
         not reply.
         """
-        # A reading of an earlier run, or the answer to a query that was given up, says nothing of
-        # now.
+        # A reading of an earlier run, or a late answer to a query that was given up, does not
+        # count.
         if not self.is_busy or self._awaits_flatten or query.why != self._why:
             return
         self._queries_ended = self._queries
@@ -152,7 +156,7 @@ class KillSwitch:
             self._step(turn, "query", f"KIS lists no open order (query {self._queries})")
             self._conclude(turn)
             return
-        # The list may have brought to light orders with unknown outcome, and orders from the phone.
+        # The list may have shown orders with unknown outcome, and orders from the phone.
         self._cancel_all(turn)
         self._query_again(turn)
 
@@ -201,8 +205,8 @@ class KillSwitch:
         self._queries += 1
         self._next = turn.now + PATIENCE
         turn.emit(
-            # Not by ``Readings``: those wait for one another, and a query must not wait behind a
-            # slow one.
+            # This does not use ``Readings``: its readings wait for one another, and a query must
+            # not wait for a slow one.
             AskOrders(OrdersQuery(kst_day(turn.now), self._why, True, turn.now, self._state.fills))
         )
         turn.emit(WakeAt(self._next))
@@ -219,7 +223,7 @@ class KillSwitch:
 
     def _conclude(self, turn: Turn) -> None:
         state = self._state
-        # The state that the run was to end in, reducing for example, comes after the cancels.
+        # The final state of the run, for example reducing, is set after the cancels.
         if state.halting and state.halting != state.halt:
             turn.record(HaltSet(turn.now, state.halting, state.halt_reason))
         self._step(turn, "state", f"the desk is {state.halt}")
@@ -230,7 +234,7 @@ class KillSwitch:
             self._finish(turn)
 
     def proceed(self, turn: Turn) -> None:
-        """Let the flatten go on after orders may have changed. End the run when it has reported."""
+        """Let the flatten go on after orders may have changed. End the run once it has reported."""
         self._flatten.proceed(turn)
         if self._awaits_flatten and self._flatten.has_reported:
             self._finish(turn)

@@ -1,1 +1,1 @@
-"""Orders, fills, positions and PnL, computed from facts, and figures made from these."""
+"""Orders, fills, positions and PnL, computed from facts, and further figures made from these."""

@@ -1,4 +1,4 @@
-"""The account at a moment: equity, cash, and the result of the day before and after cost. Won."""
+"""The account's figures at a moment: equity, cash, and the result of the day. Won."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kisnb.trading.order_books.order_book import OrderBooks
 
 
 class AccountFigures(NamedTuple):
-    """The worth of the account and the result of the day, won.
+    """The account's figures and the result of the day, won.
 
-    None: not known. ``missing`` says why.
+    None: the figure is not known. ``missing`` says why.
     """
 
     cash: int | None
@@ -20,9 +20,9 @@ class AccountFigures(NamedTuple):
     equity: int | None
     """Cash plus the value of all holdings. None when the cash or a price is not known."""
     result: int | None
-    """The result of the day after fees and tax, realised or not.
+    """The result of the day after fees and tax: realised plus unrealised.
 
-    None when the value of a stock at the opening or now is not known.
+    None when the value of a stock is not known, at the opening or now.
     """
     costs: int
     """Fees and taxes of the day's fills, won."""
@@ -48,7 +48,7 @@ def account_figures(
 ) -> AccountFigures:  # fmt: skip
     """Return the account's figures at ``prices``, in won by code.
 
-    ``bases`` are the base prices of the day. ``day`` must have begun. When a holding has no price,
+    ``bases`` are the base prices of the day. ``day`` must have begun. If a holding has no price,
     the sums are None, because the holding must not count as 0.
     """
     held = [p for p in books.account.positions.values() if p.qty]

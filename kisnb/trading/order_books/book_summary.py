@@ -1,4 +1,4 @@
-"""The summary of an order book: activity, win rate, and PnL before and after cost, per stock."""
+"""The summary of an order book per stock: activity, win rate, and PnL before and after cost."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 ALL = "all"
-"""The code of the last row, which is the sum over the stocks."""
+"""The code in the last row, which is the sum over the stocks."""
 
 
 def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.DataFrame:
     """Return a DataFrame with one row per stock that was ordered or held, and a last row over all.
 
     Columns: orders and fills (counts); bought, sold and position (shares); turnover (won, both
-    sides); win_rate (share of sells that earned after cost, null without sells); realised (won,
-    before cost); costs (fees and taxes paid, won); realised_net (won, after the costs of what was
-    sold).
+    sides); win_rate (share of the sells with a profit after cost, null without sells); realised
+    (won, before cost); costs (fees and taxes paid, won); realised_net (won, after the costs of the
+    sold shares).
     """
-    # Here and not at the top, because ``import kisnb`` must be fast.
+    # polars is imported here and not at the top, because ``import kisnb`` must be fast.
     import polars as pl
 
     schema: dict[str, Any] = {
@@ -32,7 +32,7 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
         "losses": pl.Int64, "realised": pl.Int64,
         "costs": pl.Int64, "realised_net": pl.Int64,
     }  # fmt: skip
-    # One pass over the orders: a back-test has thousands of them, in hundreds of stocks.
+    # One pass over the orders, because a back-test has thousands of them in hundreds of stocks.
     by_code: dict[str, list[Order]] = {}
     for order in orders:
         by_code.setdefault(order.code, []).append(order)
@@ -45,7 +45,7 @@ def summary(orders: Collection[Order], positions: Mapping[str, Position]) -> pl.
         schema=schema,
         orient="row",
     )
-    # Shares of different stocks do not add up to anything.
+    # A sum of shares of different stocks has no meaning.
     counted = [c for c in schema if c not in ("code", "bought", "sold", "position")]
     total = stocks.select(pl.lit(ALL).alias("code"), *(pl.col(c).sum() for c in counted))
     decided = pl.col("wins") + pl.col("losses")

@@ -4,10 +4,10 @@
              (after fee and tax); this is what was realised today, and how the unrealised changed
     stake  = value of the holdings at the opening + what was bought today
 
-Cash that lies idle is not at stake, so that it does not mask a loss. Shares count at the base price
-(previous close) at the opening, and so do those that no order explains. A stock counts with all of
-its parts or with none: where its base price or its present price is not known, its holdings, its
-fills and its buys are left out. A worked day, fee and tax in won:
+Idle cash is not at stake, so that it does not hide a loss. At the opening, shares count at the base
+price (previous close), also shares that no order explains. If the base price or the current price
+of a stock is not known, the whole stock is left out: its holdings, its fills and its buys. An
+example, with fee and tax in won:
 
 | event                                | holdings   | flow so far | result   | stake      | lost   |
 |--------------------------------------|------------|-------------|----------|------------|--------|
@@ -17,8 +17,8 @@ fills and its buys are left out. A worked day, fee and tax in won:
 | the 100 that are left fall to 8,980  | 898,000    | +5,802,000  | -300,000 | 10,000,000 | 3.00 % |
 | and to 8,970                         | 897,000    | +5,802,000  | -301,000 | 10,000,000 | 3.01 % |
 
-With a limit of 3 % the breaker holds in the fourth line and trips in the fifth. A person who lifts
-the halt of a tripped breaker lets the day lose as much again: it trips next at twice the limit.
+With a limit of 3 % the breaker does not trip in the fourth line, and trips in the fifth. A person
+who lifts the halt lets the day lose as much again: the breaker trips next at twice the limit.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class DayResult(NamedTuple):
     """Stocks that were left out, because their value at the opening or now is not known."""
 
     def breaks(self, limit: int) -> bool:
-        """Return whether the loss exceeds ``limit``, in hundredths of a percent of the stake."""
-        # Whole numbers on both sides: at the limit itself no rounding decides.
+        """Return whether the loss is above ``limit``, in hundredths of a percent of the stake."""
+        # Both sides are whole numbers, so that no rounding decides at the limit itself.
         return self.stake > 0 and -self.result * 10_000 > limit * self.stake
 
 
@@ -73,9 +73,9 @@ class TradingDay:
         if t >= self._ends:
             self.day = kst_day(t)
             self._ends = kst(self.day, 0) + DAY
-            # Taken from the fold and not from KIS, so that a desk which restarts during the day
-            # finds the same opening.
-            # ``qty`` in one look: a back-test over a whole market holds thousands of positions.
+            # The opening is computed from the journal and not from KIS, so that a desk that
+            # restarts during the day finds the same opening. ``qty`` is read once, because a
+            # back-test over a whole market has thousands of positions.
             self.opening = {
                 code: qty
                 for code, p in books.account.positions.items()
@@ -93,10 +93,10 @@ class TradingDay:
         self.bought[code] = self.bought.get(code, 0) + bought
 
     def adopt(self, row: AccountOpened) -> None:
-        """Count shares that no order explains as held all day."""
+        """Count shares that no order explains as if they had been held all day."""
         for code, qty, _ in row.holdings:
-            # When they came is not known. Left out of the opening they would look like a gain of
-            # their whole value.
+            # It is not known when these shares came. If they were left out of the opening, they
+            # would look like a gain of their whole value.
             self.opening[code] = self.opening.get(code, 0) + qty
 
     def standing(

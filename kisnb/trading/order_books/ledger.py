@@ -22,10 +22,10 @@ class Lot:
     def fee_of(self, qty: int) -> int:
         """Return the part of the fee that belongs to ``qty`` of the shares, won.
 
-        The last shares get what rounding has left.
+        The last shares get the difference that rounding leaves.
         """
-        # Whole won only. Each part is cut down, so the last one must take what is left, or cash
-        # would not add up.
+        # Fees are whole won. Each part is rounded down, so the last part must get the difference.
+        # Otherwise cash would not add up.
         return self.fee if qty == self.qty else self.fee * qty // self.qty
 
 
@@ -52,8 +52,10 @@ class Position:
         self.code = code
         self.lots: deque[Lot] = deque()
         self.cost = 0
-        """Cost of the held shares without fees, won: the sum of the lots, which the gate reads at
-        every order."""
+        """Cost of the held shares without fees, won: the sum over the lots.
+
+        It is stored, because the gate reads it at every order.
+        """
         self.opened = 0
         """Shares that came without a fill of this order book, minus those that left without a fill.
 
@@ -75,12 +77,12 @@ class Position:
 
     @property
     def qty(self) -> int:
-        """Shares that are held: those without a fill, plus bought, minus sold."""
+        """Held shares: those without a fill, plus bought, minus sold."""
         return self.opened + self.bought - self.sold
 
     @property
     def in_lots(self) -> int:
-        """Shares that are held and whose cost is known."""
+        """Held shares whose cost is known."""
         return sum(lot.qty for lot in self.lots)
 
     @property
@@ -90,7 +92,7 @@ class Position:
 
     @property
     def average(self) -> float | None:
-        """Average purchase price in won, without fees; None when nothing is held."""
+        """Average purchase price without fees, won. None when no share is held."""
         return self.cost / self.in_lots if self.lots else None
 
     @property
@@ -110,9 +112,8 @@ class Position:
     def open(self, qty: int, cost: int) -> None:
         """Add ``qty`` shares that came without a fill. ``cost`` is their purchase amount, won.
 
-        A negative ``qty`` takes shares out. Shares that were already sold, before they were known
-        to be held, make no lot. Only the other shares become lots, and ``cost`` is the cost of
-        these.
+        A negative ``qty`` removes shares. Some of the shares may have been sold already, before
+        they were known to be held. Only the others become lots, and ``cost`` is the cost of these.
         """
         self.opened += qty
         if qty < 0:
@@ -125,7 +126,7 @@ class Position:
             self._add_lot(part, price, 0)
 
     def oldest(self, qty: int) -> list[tuple[int, int, int]]:
-        """Return the oldest ``qty`` held shares, lot by lot, without taking them out.
+        """Return the oldest ``qty`` held shares, lot by lot, without removing them.
 
         Each lot is a tuple (shares, price, their part of the fee), won.
         """
@@ -139,12 +140,12 @@ class Position:
         return parts
 
     def give(self, qty: int) -> None:
-        """Take the oldest ``qty`` shares out, with their cost, for another order book."""
+        """Remove and return the oldest ``qty`` shares with their cost, for another order book."""
         self.opened -= qty
         self._consume_lots(qty)
 
     def receive(self, lots: Iterable[tuple[int, int, int]]) -> None:
-        """Add lots of another order book at their own cost, each a tuple (shares, price, fee)."""
+        """Add lots from another order book at their own cost, each a tuple (shares, price, fee)."""
         for qty, price, fee in lots:
             self.opened += qty
             self._add_lot(qty, price, fee)
@@ -162,17 +163,17 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
-        # Oldest first, so that each share has one cost, whichever program counts. ``oldest`` and
-        # the adoption take lots in the same way.
+        # Lots are sold oldest first, so that each share has one cost, whichever program computes
+        # it. ``oldest`` and the adoption use lots in the same order.
         taken = self._consume_lots(fill.qty)
         earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
         fees = sum(fee for _, _, fee in taken)
         self.realised += earned
-        # The fee of a buy counts when its shares are sold. Until then it belongs to shares that are
-        # still held.
+        # The fee of a buy counts when its shares are sold. Until then it is part of the cost of
+        # held shares.
         self._matched_fees += fees
         if not taken:
-            # What the shares had cost is not known, so that nobody can say whether they earned.
+            # The cost of these shares is not known, so it is not known whether they made a profit.
             return
         if earned - fees - fill.fee - fill.tax > 0:
             self.wins += 1
@@ -184,12 +185,12 @@ class Position:
         self.cost += qty * price
 
     def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
-        """Take the oldest ``qty`` shares out. Return them in the form of ``oldest``."""
+        """Remove the oldest ``qty`` shares. Return them in the form of ``oldest``."""
         taken = self.oldest(qty)
         for part, price, fee in taken:
             self.cost -= part * price
-            # ``oldest`` gave parts of the lots from the left, and each part that ends its lot is
-            # taken off here. So the next part is of the lot that is first now.
+            # ``oldest`` returned parts of the lots from the left. Each part that ends its lot is
+            # removed here, so the next part belongs to the lot that is now first.
             lot = self.lots[0]
             lot.qty -= part
             lot.fee -= fee
@@ -203,7 +204,7 @@ def split(qty: int, value: int) -> list[tuple[int, int]]:
 
     The sum of shares × price over the tuples is exactly ``value``.
     """
-    # KIS's list gives one sum for all fills, and a price must be whole won. Two prices that differ
-    # by a won make up any sum.
+    # KIS's list has one sum for all fills, and a price must be whole won. Two prices that differ by
+    # one won can give any sum.
     price, dearer = divmod(value, qty)
     return [(q, p) for q, p in ((qty - dearer, price), (dearer, price + 1)) if q]

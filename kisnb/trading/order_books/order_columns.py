@@ -11,7 +11,7 @@ _STATE_TONES: dict[OrderState, Tone] = {
     OrderState.DENIED: "bad",
     OrderState.REJECTED: "bad",
 }
-"""Tones of the states that a person must not overlook."""
+"""Tones for the states that a person must not overlook."""
 
 
 def state_tone(order: Order) -> Tone:
@@ -26,7 +26,7 @@ def side_tone(order: Order) -> Tone:
 
 def may_be_cancelled(order: Order) -> bool:
     """Return whether a cancel can be sent now: the order is open and no cancel is under way."""
-    # ``Cancels`` sends one cancel of an order at a time, so a second one would do nothing.
+    # ``Cancels`` sends one cancel of an order at a time, so a second cancel would do nothing.
     return order.is_open and not order.cancel_asked
 
 
@@ -49,9 +49,10 @@ ORDER_COLUMNS: tuple[Column[Order], ...] = (
     Column("price", "Int64", lambda o: o.intent.price, _price, "number"),
     number_column("filled", lambda o: o.filled),
     number_column("average", lambda o: o.average, "Float64"),
-    # The leaves of an order that has ended wait nowhere.
+    # An order that has ended has no leaves in the market.
     number_column("leaves", lambda o: o.leaves if o.is_open else 0),
-    # People see that a cancel is under way. A program compares states.
+    # People see that a cancel is under way. Programs compare states, so the value is the state
+    # alone.
     Column("state", "String", lambda o: str(o.state), _state, "state", state_tone),
     time_column("since", lambda o: o.since),
     text_column("text", lambda o: o.text, kind="note", heading="why"),

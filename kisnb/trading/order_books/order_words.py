@@ -10,7 +10,7 @@ from kisnb.trading.order_books.order_book import EXTERNAL
 def named_order(order: Order) -> str:
     """Return number and intent of an order, such as ``"#2 buy 5 005930 @ 69,000"``.
 
-    The number is left out when KIS gave none.
+    The number is left out while KIS has not given one.
     """
     reserved = f"R{order.reserved_as} " if order.reserved_as else ""
     number = reserved if order.number is None else f"#{order.number} "
@@ -18,7 +18,7 @@ def named_order(order: Order) -> str:
 
 
 def why(order: Order) -> str:
-    """Return the reason of an order's state in one line; empty when the state needs no reason."""
+    """Return the reason of an order's state in one line. Empty when the state needs no reason."""
     if order.text:
         return f"{order.msg_cd} {order.text}".strip(" .")
     match order.state:
@@ -43,7 +43,7 @@ def owned_order(order: Order) -> str:
 
 
 def standing(order: Order) -> str:
-    """Return the state of an order in words: since when, its fills, and if it was repeated."""
+    """Return an order's state in words: since when, its fills, and whether it was repeated."""
     since = f" since {clock_text(order.since)}" if order.since else ""
     filled = (
         f", {order.filled:,} of {order.quantity:,} filled at {order.average:,.0f}"
@@ -55,9 +55,9 @@ def standing(order: Order) -> str:
 
 
 def next_step(order: Order, *, movable: bool = False) -> str:
-    """Return in one line what the desk does next with an order, and what a person can do.
+    """Return in one line the desk's next action for an order, and what a person can do.
 
-    ``movable``: the order can be revised now, so the line may name the command.
+    ``movable`` True: the order can be revised now, so the line may name the command.
     """
     match order.state:
         case OrderState.NEW:
@@ -70,7 +70,8 @@ def next_step(order: Order, *, movable: bool = False) -> str:
             sends = f"KIS sends it on {date_text(order.intent.day)}"
             if order.cancel_asked:
                 return f"{sends}, unless it takes it back: it was asked to"
-            # The gate cannot check them: the base price of a day is not known before it.
+            # The gate cannot check these, because the base price of a day is not known before that
+            # day.
             unchecked = "that day's price limits and halts are not known, so they were not checked"
             return f"{sends}; {unchecked}; %kis cancel R{order.reserved_as}"
         case OrderState.SENT:

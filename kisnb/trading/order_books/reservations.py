@@ -15,8 +15,7 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
     """Yield each open buy, and the shares that it may still buy once ``intent`` is sent.
 
-    If ``intent`` is a revise, the shares that it moves no longer count for the order that it
-    revises.
+    If ``intent`` is a revise, the revised order no longer counts with the shares that move.
     """
     return _open(books, intent, Side.BUY)
 
@@ -30,7 +29,7 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
     selling = sum(
         qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
     )
-    # Both limits hold: an agent may not sell what others hold, and all together may not sell more
+    # Both limits apply: an agent may not sell shares of others, and all together may not sell more
     # than the account has.
     free = books.account.position(intent.code).qty - selling
     mine = own(books, intent)
@@ -55,11 +54,11 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
-    """Return the most shares that the agent may own if unreported fills are counted.
+    """Return the most shares that the agent may own, with fills that were not reported yet.
 
-    Only an order in flight can have such fills. The desk finds a difference to KIS's holdings after
-    it has booked KIS's list of orders. By then it knows the fills of each order that has a number.
-    For an order that belongs to no agent the limit is not known. Then this is the order's quantity.
+    Only an order in flight can have such fills. The desk compares KIS's holdings after it has
+    booked KIS's list of orders. By then it knows the fills of each order that has a number. For an
+    order that belongs to no agent the limit is not known. Then the result is the order's quantity.
     """
     mine = own(books, intent)
     if mine is None:
@@ -75,10 +74,10 @@ def reduces(books: OrderBooks, intent: Intent) -> bool:
 
 def _open(books: OrderBooks, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
     for order in books.live.values():
-        # NEW orders are weighed one by one when their turn comes. If they reserved at once, two of
+        # NEW orders are checked one by one when their turn comes. If they reserved at once, two of
         # them could deny each other.
         if order.side is side and order.state is not OrderState.NEW and order.key != intent.key:
-            # A revise moves shares that are reserved already. Only the shares that stay with the
-            # old order count beside it.
+            # A revise moves shares that are reserved already. So of the old order only the shares
+            # that stay with it count.
             moves = intent.qty if order.key == intent.supersedes else 0
             yield order, max(order.leaves - moves, 0)

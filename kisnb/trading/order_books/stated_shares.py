@@ -1,7 +1,7 @@
 """Shares that were booked without a fill, because KIS had stated them for a minute.
 
 KIS's list may show the fills of such shares later. Then they would be booked twice: as stated
-shares and as fills. So a fill that may explain stated shares takes them back.
+shares and as fills. So a fill that may explain stated shares removes them.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from kisnb.clock import SECOND, Ns
 
 CLOCKS_DIFFER: Ns = 30 * SECOND
-"""The most by which KIS's clock and the desk's clock differ."""
+"""The largest difference between KIS's clock and the desk's clock."""
 
 
 class StatedShares:
-    """Shares that were booked because KIS stated them: by code, with the moment of each booking."""
+    """Shares that were booked because KIS stated them, by code, with the moment of each booking."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[tuple[Ns, int]]] = {}
         """(moment, shares) by code, the oldest first."""
 
     def book(self, t: Ns, code: str, qty: int) -> None:
-        """Note shares that were booked at ``t``. A negative ``qty`` takes the newest ones back.
+        """Note shares that were booked at ``t``. A negative ``qty`` removes the newest ones again.
 
-        If ``qty`` is more than the noted shares, all noted shares are taken back. The shares beyond
-        these were booked at the account's opening.
+        If ``qty`` is more than the noted shares, all noted shares are removed. The other shares
+        were booked when the account was opened.
         """
         parts = self._parts.setdefault(code, [])
         if qty > 0:
@@ -42,8 +42,9 @@ class StatedShares:
         ``moment`` is KIS's time of the fill. If only the list shows the fill, it is the time of the
         order.
         """
-        # Shares are booked a minute after they were found. So a buy of the time before they were
-        # found is old enough by either clock, and one of the time after their booking never is.
+        # Shares are booked a minute after they were found, and the clocks differ by less. So a buy
+        # from before they were found counts as older by both clocks, and a buy from after their
+        # booking never does.
         return sum(
             qty for booked, qty in self._parts.get(code, ()) if moment <= booked - CLOCKS_DIFFER
         )

@@ -1,1 +1,1 @@
-"""Everything that happens to an order: send, notices, cancel, revise, resolve, reconcile."""
+"""The life of an order: send, notices, cancel, revise, resolve, reconcile."""

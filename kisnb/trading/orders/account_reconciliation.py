@@ -3,12 +3,12 @@
 The first statement opens the account: cash and shares that no order of the journal explains are
 booked. Later a difference is found, published, and booked when it has lasted for a minute.
 
-A statement may lack shares that we hold: an empty list, a page that is missing, or a sale of which
-KIS's list of orders says nothing. However often such a statement comes, nothing of it is booked,
-and it takes no share away that a fill explains. Only shares that were themselves booked from a
-statement can be taken away again. The difference lasts until the list of orders explains it, a
-later statement has the shares again, or a person accepts it (``accept``). Until then a sell may use
-the shares on which the order books and the last full statement agree.
+A statement may lack shares that we hold: an empty list, a missing page, or a sale that KIS's list
+of orders does not show. However often such a statement comes, nothing of it is booked, and it
+removes no share that a fill explains. Only shares that were themselves booked from a statement can
+be removed again. The difference lasts until the list of orders explains it, a later statement has
+the shares again, or a person accepts it (``accept``). Until then a sell may use the shares on which
+the order books and the last complete statement agree.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from kisnb.trading.orders.readings import SETTLES, Readings
 from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
-# KIS's account lags behind its notices, and on paper fills may come minutes late. What differs for
-# less than this is usually on its way.
+# KIS's account lags behind its notices, and at paper fills may come minutes late. A shorter
+# difference is usually a fill on its way.
 STANDS: Ns = 60 * SECOND
-"""The time that a difference of the account must last before KIS's figure is booked."""
+"""A difference of the account must last this long before KIS's figure is booked."""
 
 
 # One figure, cash or a holding, at each statement of the account:
@@ -53,7 +53,7 @@ class AccountReconciliation:
         self._state = state
         self._readings = readings
         self._reported: dict[str, tuple[int, int]] = {}
-        """Missing shares that were reported: our shares and KIS's shares, by code."""
+        """By code: missing shares that were reported, as our number and KIS's number."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -65,12 +65,12 @@ class AccountReconciliation:
         """Compare KIS's statement of the account with our order books, and book differences.
 
         The statement was read after ``asked``. A difference is booked only when it has lasted long
-        enough. ``consistent`` says that nothing was booked since the account and the list were
-        read. ``listed`` says that the list of orders lacks nothing that is known, and that no order
-        has an end which only the list shows.
+        enough. ``consistent`` True: nothing was booked since the account and the list were read.
+        ``listed`` True: the list of orders lacks no known order, and no order has an end that only
+        the list shows.
         """
         sending = any(o.state is OrderState.SENDING for o in self._books.live.values())
-        # While an order is being sent, the account may contain its fill and the list may not.
+        # While an order is being sent, the account may contain its fill although the list does not.
         if sending or not consistent:
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
             return
@@ -133,7 +133,7 @@ class AccountReconciliation:
         if drift.what == "cash":
             self._book(turn, subject, "cash", drift.theirs - drift.ours, {})
         else:
-            # Shares that are gone take their cost with them. What more shares cost is not known.
+            # Removed shares take their cost with them. The cost of additional shares is not known.
             self._book(turn, subject, "holding", 0, {subject: (drift.theirs, 0)})
         return True
 
@@ -149,13 +149,13 @@ class AccountReconciliation:
     ) -> None:
         unknown = any(o.state is OrderState.UNKNOWN for o in self._books.live.values())
         # The account contains the fills of an unknown order, and those of rows that the list lacks.
-        # To open it now would book them twice. A statement without shares that fills prove is not
-        # the account.
+        # Opening the account now would book them twice. A statement that lacks shares that fills
+        # prove cannot be the account.
         if unknown or not may_open:
             self._readings.schedule(turn, turn.now + SETTLES, "account", account=True)
             return
-        # A stock that was sold out before its holding was ever read may not be stated any more
-        # (KIS document 잔고: names that are sold out stay with quantity 0 for some days only).
+        # KIS may no longer state a stock that was sold out before its holding was ever read (KIS
+        # document 잔고: sold-out stocks stay with quantity 0 for some days only).
         sold_out = dict.fromkeys(self._books.account.positions.keys() - stated.keys(), (0, 0))
         self._record_unexplained(turn, account.cash_d2 - self._state.flow, {**stated, **sold_out})
 
@@ -170,7 +170,7 @@ class AccountReconciliation:
     ) -> bool:
         """Record whether two figures differ. Return True when the difference may be booked.
 
-        It may be booked only when it has lasted long enough.
+        It may be booked when it has lasted long enough.
         """
         found = self._state.drifts.get((subject, what))
         if ours == theirs:
@@ -181,8 +181,9 @@ class AccountReconciliation:
             turn.record(DriftFound(turn.now, subject, what, ours, theirs))
             self._readings.schedule(turn, turn.now + STANDS, "drift", account=True)
             return False
-        # The difference may be just the fill of an unknown order. Booked now, it would count twice
-        # when that order is resolved. Any order moves cash, and only its own stock's holding.
+        # The difference may be the fill of an unknown order. If it were booked now, it would count
+        # twice when that order is resolved. An order changes the cash, and the holding of its own
+        # stock only.
         unknown = any(
             o.state is OrderState.UNKNOWN and (what == "cash" or o.code == subject)
             for o in self._books.live.values()
@@ -217,6 +218,7 @@ class AccountReconciliation:
         for code, (qty, cost) in sorted(stated.items()):
             more = qty - self._books.account.position(code).qty
             if more:
-                # KIS states one amount for the whole holding. The new shares get their part of it.
+                # KIS states one amount for the whole holding. The new shares get their part of that
+                # amount.
                 rows.append((code, more, cost * min(more, qty) // qty if more > 0 and qty else 0))
         turn.record(AccountOpened(turn.now, cash, tuple(rows)))

@@ -8,7 +8,7 @@
     cash          of any stock, after one that was denied for want of cash        10 min later
     requote       of a stock whose buy was given up unfilled                      10 min later
 
-A price that is not known denies nothing: the gate asks for it elsewhere.
+A price that is not known denies nothing here. The gate asks for prices elsewhere.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from kisnb.trading.state import State
 
 
 class KnownPrices(Protocol):
-    """The interface to the prices that guards check, won. At a desk it is ``LatestDepths``.
+    """The interface to the prices that guards use, won. At a desk it is ``LatestDepths``.
 
-    0 for an unknown price.
+    0: the price is not known.
     """
 
     def price(self, code: str) -> int:
@@ -39,7 +39,7 @@ class KnownPrices(Protocol):
 
 
 class BuyGuards:
-    """Checks an agent's buys against the guards of that agent."""
+    """Checks an agent's buys by the guards of that agent."""
 
     def __init__(self, rules: Rules, state: State, prices: KnownPrices) -> None:
         self._rules = rules
@@ -47,7 +47,7 @@ class BuyGuards:
         self._prices = prices
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a guard denies the order; None when no guard denies it."""
+        """Return why a guard denies the order. None: no guard denies it."""
         if intent.side is not Side.BUY:
             return None
         guards = self._state.guards.get(intent.agent)
@@ -63,8 +63,7 @@ class BuyGuards:
 
     def _given_up(self, now: Ns, intent: Intent) -> No | None:
         given_up, end = self._state.requotes.cooled.get((intent.agent, intent.code), (0, 0))
-        # A person decides anew each time. A budget by which a person's order was given up binds
-        # nobody.
+        # A person decides each time again, so this pause does not apply to orders by hand.
         if now >= end or intent.agent in NOBODY:
             return None
         why = f"a buy of {intent.code} was given up unfilled at {clock_text(given_up)}"
@@ -93,7 +92,7 @@ class BuyGuards:
         item = self._rules.instrument(intent.code)
         value = sold.qty * sold.price
         fee = 0 if item is None else self._rules.costs.fee(value, Venue.KRX, item.kind)
-        # In whole won without a division: a fee of a part of a won per share counts, too.
+        # Whole won without a division, so that a fee of less than a won per share counts too.
         if price * sold.qty <= value + fee:
             return None
         end = clock_text(sold.t + guards.recent_sell * SECOND)

@@ -1,4 +1,4 @@
-"""The age of the price of a buy, and when it is too old (``max_quote_age``, row A05).
+"""Checks whether the price of a buy is too old (``max_quote_age``, row A05).
 
 Sells, exits and cancels never wait for a price.
 
@@ -9,8 +9,8 @@ Sells, exits and cancels never wait for a price.
     then, and at may_send  a buy without a price of its own has waited ``PATIENCE`` times as long:
                            denied
 
-A buy that names a limit price spends at most that price. So at ``may_send`` the market's newest
-price may be ``PATIENCE`` times as old for it. A basket of limit buys waits for half a minute in a
+A buy with a limit price spends at most that price. So at ``may_send`` the market's newest price may
+be ``PATIENCE`` times as old for it. A basket of limit buys can then wait for half a minute in a
 mode in which KIS takes one call a second.
 """
 
@@ -25,9 +25,11 @@ from kisnb.trading.gate.risk import Gate, No
 from kisnb.trading.state import State
 
 PATIENCE = 5
-"""The longest wait of a buy without a price, for its turn or behind the rate limit, as a multiple
-of ``max_quote_age``. It is also the greatest age of the newest price behind the rate limit for a
-buy that names a price."""
+"""A multiple of ``max_quote_age``: the longest wait of a buy without a price.
+
+It waits for its turn or in the rate limiter. For a buy with a limit price it is the greatest age of
+the newest price, checked behind the rate limiter.
+"""
 AGAIN = "order again with the current price"
 
 
@@ -42,22 +44,21 @@ class BuyPrices:
     def is_old(self, now: Ns, intent: Intent, times: int = 1) -> bool:
         """Return whether the order is a buy for which the newest known price is too old.
 
-        It is the newer of the price that the desk has and the price that the agent has seen. Too
-        old is older than ``times`` × ``max_quote_age``.
+        That is the newer of two prices: the desk's, and the one that the agent has seen. Too old
+        means older than ``times`` × ``max_quote_age``.
         """
         return intent.side is Side.BUY and self._gate.stale(now, self._newest(intent), times)
 
     def outdated(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy is denied because its agent has not seen the newest price; else None.
+        """Return why a buy is denied because its agent has not seen the newest price.
 
-        A usual reason is a cell that blocked the agent. The buy is not denied in these cases, and
-        the desk reads the depth: the desk has no newer price than the agent, the agent has seen no
-        price of the stock, or a person gave the order.
+        Otherwise None. A usual reason is a cell that blocked the agent. In three cases the buy is
+        not denied, and the desk reads the depth: the desk has no newer price than the agent, the
+        agent has seen no price of the stock, or a person gave the order.
         """
-        # 0 is an agent that has seen no price, or a person: for them the desk reads the depth
-        # itself.
-        # In KRX's regular session an agent is not shown Nextrade's price, so it cannot be blamed
-        # for not having seen it.
+        # 0 means an agent that has seen no price, or a person. For these the desk reads the depth
+        # itself. In KRX's regular session an agent does not get Nextrade's prices, so they do not
+        # count here.
         unaware = 0 < intent.seen < self._market.received_by_agents(intent.code)
         if intent.side is not Side.BUY or not unaware or not self._gate.stale(now, intent.seen):
             return None
@@ -66,16 +67,16 @@ class BuyPrices:
         return No(f"{old}, and there is a newer one", AGAIN)
 
     def waited(self, now: Ns, order: Order) -> No | None:
-        """Return why a buy without a price is denied because it has waited too long; else None.
+        """Return why a buy without a price is denied because it waited too long. Otherwise None.
 
-        After such a wait the market differs from the market on which the buy was decided.
+        After such a wait the market differs from the market in which the buy was decided.
         """
-        # Behind the limiter the time counts from the start of the send. The wait for its turn was
-        # judged before.
+        # Behind the rate limiter the time counts from the start of the send. The wait for its turn
+        # was checked before.
         intent, since = order.intent, order.sent_at or order.t
         if intent.side is not Side.BUY or intent.price is not None:
             return None
-        # What was held in a blackout is judged by how far the price has moved.
+        # For an order that was held in a blackout, the move of the price is checked instead.
         held = waits_for_window(self._state.held.get(order.key))
         if held or not self._gate.stale(now, since, PATIENCE):
             return None
@@ -83,7 +84,7 @@ class BuyPrices:
         return No(f"{long}, and nothing was sent", f"{AGAIN}; a buy with a price may wait longer")
 
     def missing(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a buy that has waited in the rate limiter may not be sent now; else None.
+        """Return why a buy may not be sent after its wait in the rate limiter. Otherwise None.
 
         The reason is that the newest known price is too old.
         """
@@ -98,5 +99,5 @@ class BuyPrices:
         return No(why, "order again when the stock has a current price")
 
     def _newest(self, intent: Intent) -> Ns:
-        """Return when the newest price of the stock was received; 0 when there was none."""
+        """Return when the newest price of the stock was received. 0: none was."""
         return max(intent.seen, self._market.received(intent.code))

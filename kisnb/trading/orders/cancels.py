@@ -12,7 +12,7 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 TRIED: Ns = 30 * SECOND
-"""The time for which a call that KIS turns away is tried again."""
+"""A call that KIS turns away is tried again for this time."""
 
 
 class Cancels:
@@ -22,27 +22,26 @@ class Cancels:
         self._state = state
         self._readings = readings
         self._accepted: dict[str, Ns] = {}
-        """When KIS accepted the cancel of an order, by the order's key. KIS has not confirmed yet
-        that the cancel was carried out."""
+        """By the order's key: when KIS accepted a cancel that it has not confirmed yet."""
         self._turned_away: dict[str, Ns] = {}
         """When KIS first turned away the cancel of an order, by the order's key."""
 
     def request(self, turn: Turn, key: str, qty: int | None, *, kill_switch: bool) -> None:
         """Cancel ``qty`` shares of an order; None means all leaves.
 
-        An order that was not sent yet is denied. An order that has no number cannot be cancelled,
+        An order that was not sent yet is denied. An order without a number cannot be cancelled,
         except while it is being sent: then its cancel follows its reply.
         """
         order = self._state.books.orders.get(key)
         if order is None or not order.is_open:
             what = "no order" if order is None else f"the order is {order.state}"
             turn.publish(Trouble(turn.now, f"nothing to cancel: {what} ({key})"))
-        # Another program or the phone decides on its own orders. Only an emergency overrides that.
+        # Orders of another program or the phone are not ours to cancel, except in an emergency.
         elif order.intent.agent == EXTERNAL and not kill_switch:
             why = "it was not placed from here: only the kill switch cancels it"
             turn.record(CancelRefused(turn.now, key, "", why))
         elif order.state is OrderState.RESERVED:
-            # The reserved order has a number of its own, and KIS a call of its own to cancel it.
+            # A reserved order has its own number, and KIS has a separate call to cancel it.
             if qty is not None and qty != order.leaves:
                 why = "a reserved order is cancelled as a whole"
                 turn.record(CancelRefused(turn.now, key, "", why))
@@ -66,7 +65,7 @@ class Cancels:
                 turn.emit(Cancel(key, order.ref, qty))
 
     def send_deferred(self, turn: Turn, order: Order) -> None:
-        """Send the cancel that was requested while the order itself was being sent."""
+        """Send a cancel that was requested while the order itself was being sent."""
         if order.ref is not None:
             turn.emit(Cancel(order.key, order.ref, None))
         elif order.state is OrderState.RESERVED:
@@ -75,15 +74,15 @@ class Cancels:
             turn.record(CancelRefused(turn.now, order.key, "", "the order has no number"))
 
     def on_reply(self, turn: Turn, reply: SendReply) -> None:
-        """Record what KIS replied to a cancel, or send the cancel again if KIS turned it away."""
+        """Record KIS's reply to a cancel. If KIS turned the cancel away, send it again."""
         order = self._state.books.orders[reply.key]
         if reply.outcome != "again":
             self._turned_away.pop(reply.key, None)
-        # The order may have ended while its cancel was on the way: then the reply changes nothing.
+        # The order may have ended while its cancel was on the way. Then the reply changes nothing.
         if not order.is_open:
             return
         if reply.outcome == "sent" and order.state is OrderState.RESERVED:
-            # KIS answers when it has carried the cancel out (NRML_PRCS_YN), and sends no notice.
+            # KIS replies when it has carried out the cancel (NRML_PRCS_YN), and sends no notice.
             turn.record(Cancelled(turn.now, reply.key, order.leaves))
             return
         if reply.outcome == "sent":
@@ -92,7 +91,7 @@ class Cancels:
             return
         if reply.outcome == "again" and self._start_again(turn, order):
             return
-        # Nobody repeats any other cancel here. KIS's list shows whether it was carried out.
+        # Other cancels are not repeated here. KIS's list shows whether they were carried out.
         text = reply.text or "no answer came; the order may or may not be cancelled"
         turn.record(CancelRefused(turn.now, reply.key, reply.msg_cd, text))
         self._readings.schedule(turn, turn.now, "cancel refused")
@@ -100,11 +99,11 @@ class Cancels:
     def _start_again(self, turn: Turn, order: Order) -> bool:
         """Send a cancel again that KIS turned away for its speed or token.
 
-        Each POST has a row of its own. Return False when the cancel may not be tried again.
+        Each POST has its own row. Return False when the cancel may not be tried again.
         """
         started = [fact for fact in order.facts if isinstance(fact, CancelStarted)]
         since = self._turned_away.setdefault(order.key, turn.now)
-        # The kill switch may cancel what was placed elsewhere, and only while it runs.
+        # The kill switch may cancel orders of others, and only while it runs.
         is_not_ours = order.intent.agent == EXTERNAL and not self._state.halting
         if order.ref is None or not started or is_not_ours or turn.now >= since + TRIED:
             del self._turned_away[order.key]
@@ -121,13 +120,12 @@ class Cancels:
         accepted = self._accepted.get(order.key)
         if not order.cancel_asked:
             self._accepted.pop(order.key, None)
-        # A list that was asked for earlier may be older than the cancel, so its silence proves
-        # nothing.
+        # A list that was asked for earlier may be older than the cancel, so it proves nothing.
         elif accepted is not None and asked >= accepted + SETTLES and row.leaves == order.leaves:
             del self._accepted[order.key]
             text = f"KIS still lists {row.leaves:,} shares; cancel again"
             turn.record(CancelRefused(turn.now, order.key, "", text))
 
     def is_unconfirmed(self, order: Order) -> bool:
-        """Return whether KIS accepted a cancel of the order, but its list does not show it yet."""
+        """Return whether KIS accepted a cancel of the order that its list does not show yet."""
         return order.cancel_asked and order.key in self._accepted

@@ -13,8 +13,8 @@ def gap_text(gap: int) -> str:
 def booked_text(gap: int, ours: int, stated: int | None) -> str:
     """Return the text of the trouble that is shown when a difference of cash is booked.
 
-    ``ours`` is what the desk booked as fees and taxes of today's fills, won. ``stated`` is what
-    KIS booked for them; None when KIS does not state it.
+    ``ours`` is the amount that the desk booked as fees and taxes of today's fills, won. ``stated``
+    is KIS's amount for them; None when KIS does not state it.
     """
     followed = f"{gap_text(gap)}. The desk now counts with KIS's cash"
     if stated is None:

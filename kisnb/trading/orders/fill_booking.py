@@ -1,10 +1,10 @@
-"""Books a fill with its costs, and takes back stated shares that the fill explains.
+"""Books a fill with its costs, and removes stated shares that the fill explains.
 
 Stated shares were booked because KIS had stated them for a minute (``StatedShares``):
 
 | the fill is of                                     | what is done with stated shares       |
 |----------------------------------------------------|---------------------------------------|
-| a buy, and a notice says that it is older          | they are taken back, up to its shares |
+| a buy, and a notice says that it is older          | they are removed, up to its shares    |
 | a buy, only the list shows it, its order is older  | the same: the list had hidden it      |
 | any other buy                                      | nothing: it is another purchase       |
 | a sell                                             | nothing                               |
@@ -26,7 +26,7 @@ def execution(
 ) -> Filled:
     """Return the fact of a fill, with the fee and the tax that it adds to its order.
 
-    The sum of an order does not depend on the number of its fills. ``venue`` is SOR when only
+    The cost of an order does not depend on the number of its fills. ``venue`` is SOR when only
     KIS's list reports the fill, because the list names only the route.
     """
     before = sum(f.qty * f.price for f in order.fills if f.venue is venue)
@@ -35,15 +35,15 @@ def execution(
 
 
 def record_fill(turn: Turn, state: State, order: Order, fill: Filled) -> None:
-    """Record a fill, and take back the stated shares that it explains, with their cash."""
+    """Record a fill, and remove the stated shares that it explains, with their cash."""
     turn.record(fill)
     if order.side is Side.SELL:
         return
     stated = state.stated.explained_by(order.code, fill.stamp or order.sent_at)
     if qty := min(stated, fill.qty):
         paid = qty * fill.price + fill.fee * qty // fill.qty
-        # The cash of a purchase is booked apart from its shares, and may not be booked yet.
+        # The cash of a purchase is booked separately from its shares, and may not be booked yet.
         cash = min(paid, max(-state.unexplained(turn.now), 0))
-        # Behind the fill: where the stated shares are sold already, its own lot goes. The journal
-        # keeps both rows or none of them.
+        # This row comes after the fill: if the stated shares are sold already, the fill's own lot
+        # is removed. The journal has both rows or none.
         turn.record(AccountOpened(turn.now, cash, ((order.code, -qty, 0),)))

@@ -11,11 +11,11 @@ from kisnb.orders import Order, OrderRow
 from kisnb.terms import OrderKind, Venue
 
 Likeness: TypeAlias = Literal["other", "maybe", "like"]
-"""The result of a comparison: the row differs from the order, may be the order, or is equal."""
+"""The result of a comparison: the row differs, may be the order, or is like the order."""
 
 _K = OrderKind
 _LISTED_AS = {_K.CONDITIONAL: _K.MARKET, _K.STOP_LIMIT: _K.LIMIT}
-"""Kinds that turn into another kind. KIS does not document under which kind it lists them then."""
+"""Kinds that turn into another kind. KIS does not document under which kind it then lists them."""
 _PRICED_ON_ARRIVAL = frozenset({
     _K.BEST_OPPOSITE, _K.BEST_OPPOSITE_IOC, _K.BEST_OPPOSITE_FOK, _K.BEST_OWN,
     _K.MID_PRICE, _K.MID_PRICE_IOC, _K.MID_PRICE_FOK,
@@ -23,17 +23,16 @@ _PRICED_ON_ARRIVAL = frozenset({
     _K.AFTER_BEST_OPPOSITE, _K.AFTER_BEST_OPPOSITE_IOC, _K.AFTER_BEST_OPPOSITE_FOK,
     _K.AFTER_BEST_OWN,
 })  # fmt: skip
-"""Kinds that are sent without a price. KIS does not document whether its list shows the price that
-they got."""
+"""Kinds that get their price at the exchange. KIS does not document whether its list shows it."""
 
 
 def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
     """Return how well the row's venue fits the venue to which the order was sent.
 
-    ``parent``: the revised order, None if the order is no revise.
+    ``parent`` is the revised order. None: the order is not a revise.
     """
     sent = order.sent_venue
-    # A revise stays where its order is, and the row names that order.
+    # A revise stays at the venue of its order, and the row names that order.
     if row.ref.venue is sent or (sent is Venue.SOR and parent is not None):
         return "like"
     return "maybe" if sent is Venue.SOR or not row.venue_given else "other"
@@ -42,7 +41,7 @@ def venue_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
 def kind_of(order: Order, row: OrderRow, parent: Order | None) -> Likeness:
     """Return how well the row's kind fits the kind that was sent.
 
-    ``parent``: the revised order, None if the order is no revise.
+    ``parent`` is the revised order. None: the order is not a revise.
     """
     sent = order.sent_kind
     # KIS may list a revise under the kind that it asked for, or under that of the revised order.

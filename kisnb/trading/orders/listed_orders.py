@@ -10,10 +10,10 @@ A row is an order of ours when day, branch and number are equal, and when these 
 | branch                 | the same, or one of the two is blank                                  |
 
 KIS's documents name the branch of a reply and the branch of a row in two fields, and do not say
-that they are always equal. So a row of another branch is still our order when it has our whole
-order, price and quantity included, and when no row of our branch is listed.
+that they are always equal. So a row of another branch is still our order under two conditions: it
+has our whole order, price and quantity included, and no row of our branch is listed.
 
-A row with our number that does not fit is another order. It books nothing in ours.
+A row with our number that does not fit is another order. Nothing of it is booked in ours.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ListedOrders(NamedTuple):
     unmatched: tuple[OrderRow, ...]
     """Rows that belong to no known order, newest first."""
     contradictions: tuple[tuple[Order, OrderRow], ...]
-    """Rows with branch and number of an order of ours whose other columns do not fit it."""
+    """Rows with the branch and number of an order of ours, whose other columns do not fit it."""
     grown: tuple[OrderRow, ...]
     """Rows of external orders with more shares than the row by which the order was found.
 
@@ -59,7 +59,8 @@ def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
         else:
             contradictions.append((order, row))
     unmatched = []
-    # After all rows of the right branch: only an order that has none may be a row of another.
+    # This comes after all rows of the right branch: only an order without such a row may be a row
+    # of another branch.
     for row in others:
         twin = _same_but_branch(books, row)
         if twin is not None and twin.key not in found:
@@ -72,7 +73,7 @@ def compare(books: OrderBooks, rows: Iterable[OrderRow]) -> ListedOrders:
 def _fits(order: Order, row: OrderRow, books: OrderBooks) -> bool:
     if (row.code, row.side) != (order.code, order.side):
         return False
-    # All that we know of an external order came from such a row.
+    # All that we know about an external order came from such a row.
     if order.intent.agent == EXTERNAL:
         return True
     if max(row.qty, row.filled) > order.quantity:

@@ -32,7 +32,10 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 REPLY_PATIENCE = 2 * SECOND
-"""The longest wait of an early notice for the reply with its number. Then the list is read."""
+"""The longest time for which an early notice waits for the reply with its number.
+
+After that the list is read.
+"""
 
 
 class NoticeIntake:
@@ -97,7 +100,7 @@ class NoticeIntake:
         return order
 
     def _is_of_others(self, notice: Notice) -> bool:
-        """Return whether KIS refused a change of our order that this desk did not ask for."""
+        """Return whether KIS refused a change of our order that this desk did not request."""
         old = self._by_kis_number(notice, notice.original)
         if notice.kind != "refused" or old is None:
             return False
@@ -105,8 +108,8 @@ class NoticeIntake:
 
     def _keep_early(self, turn: Turn, notice: Notice) -> None:
         turn.record(notice)
-        # The notice may have overtaken the reply of an order of ours. Then the reply brings its
-        # number in a moment, and the list need not be read.
+        # The notice may have come before the reply of an order of ours. Then the reply brings its
+        # number soon, and the list need not be read.
         in_the_air = any(
             o.state is OrderState.SENDING and o.code == notice.code and o.side is notice.side
             for o in self._state.books.live.values()
@@ -133,7 +136,8 @@ class NoticeIntake:
         again = any((f.stamp, f.qty, f.price, f.venue) == filled for f in order.fills)
         if order.is_ended:
             self._after_end(turn, order, notice, again=again)
-        # It may be a repetition, or be counted in the list's totals already. Only the list tells.
+        # It may be a repetition, or be counted already in the list's totals. Only the list shows
+        # which.
         elif again or order.listed or notice.qty > order.leaves:
             self._readings.schedule(turn, turn.now, "fill")
         else:
@@ -143,7 +147,7 @@ class NoticeIntake:
             record_fill(turn, self._state, order, fill)
 
     def _on_cancelled(self, turn: Turn, order: Order, notice: Notice) -> None:
-        # The same cancel once more: its number tells, so the list need not be read.
+        # Its number shows that it is the same cancel again, so the list need not be read.
         if notice.number in order.cancels:
             return
         if order.is_ended:
@@ -165,10 +169,11 @@ class NoticeIntake:
         ):
             self._readings.schedule(turn, turn.now, "revise")
             return
-        # The old order first: the shares must leave it before they count in the new one.
+        # The old order comes first, because the shares must leave it before they count in the new
+        # one.
         turn.record(Revised(turn.now, old.key, notice.qty, order.key, notice.number))
         self._on_accepted(turn, order, notice)
-        # A part traded while the revise was on its way, so fewer shares moved than were asked for.
+        # A part traded while the revise was on its way, so fewer shares moved than requested.
         if notice.qty < order.leaves:
             turn.record(Cancelled(turn.now, order.key, order.leaves - notice.qty, notice.number))
 
@@ -190,8 +195,8 @@ class NoticeIntake:
             return
         if not order.listed:
             self._report_strange(turn, order, notice)
-        # An order that ended by KIS's list has these shares in its totals already, or the list was
-        # wrong. A later list tells, and opens the order again if need be.
+        # If the order ended by KIS's list, its totals contain these shares already, or the list was
+        # wrong. A later list shows which, and opens the order again if necessary.
         elif notice.kind == "filled" and order.state is not OrderState.FILLED:
             self._readings.schedule(turn, turn.now + SETTLES, "strange notice")
 

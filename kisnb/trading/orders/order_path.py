@@ -11,9 +11,10 @@
                               │  └─► turned away by KIS: back to NEW, and from there again
                               └─► stopped: back to NEW for a window or a price, else Denied
 
-KIS turns a call away for its speed or its token before it reads it, so nothing was placed. Each
-POST has its own SendStarted row, and between two of them stands the OrderHeld row that says why the
-first one does not count. A desk that dies in between denies the order, as any that was not sent.
+KIS may turn a call away for its speed or its token. It does so before it reads the call, so nothing
+was placed. Each POST has its own SendStarted row. Between two of them is an OrderHeld row that says
+why the first one does not count. If the desk dies in between, the next desk denies the order, like
+any order that was not sent.
 
 One POST is in flight per stock and side. ``BuyPrices`` decides how old the price of a buy may be.
 """
@@ -55,7 +56,7 @@ from kisnb.trading.turn import Turn
 
 
 class OrderPath:
-    """Takes orders from their intent to their POST."""
+    """Leads orders from their intent to their POST."""
 
     def __init__(
         self,
@@ -75,28 +76,34 @@ class OrderPath:
         self._prices = BuyPrices(gate, state, depths)
         self._guards = BuyGuards(rules, state, depths)
         self._reading: dict[str, int] = {}
-        """Stocks whose depth is being read, each with its price before the reading, won. Their
-        orders wait in state NEW."""
+        """Stocks whose depth is being read, each with its price before the reading, won.
+
+        Their orders wait in state NEW.
+        """
         self._turned_away: dict[str, Ns] = {}
-        """When KIS first turned an order away for its speed or token, by key. These orders wait for
-        nothing else."""
+        """By key: when KIS first turned an order away for its speed or token.
+
+        These orders wait for nothing else.
+        """
         self._waiting: dict[str, int] = {}
-        """Keys of orders that wait for KIS's account, each with its number of readings so far."""
+        """Keys of orders that wait for KIS's account, each with its number of failed readings."""
         self._synced: set[str] = set()
         """Keys of held orders for which KIS was read after their blackout window."""
         self._sent_back: set[str] = set()
-        """Keys of buys that came back from ``may_send`` for a fresh price. The second time such a
-        buy is denied."""
+        """Keys of buys that came back from ``may_send`` for a fresh price.
+
+        When ``may_send`` stops such a buy again, it is denied.
+        """
 
     def submit(self, turn: Turn, intent: Intent, naming: Naming | None = None) -> None:
         """Journal an order and start to send it.
 
-        For a known key only publish that it is repeated.
+        If the key is known already, only publish that the order is repeated.
         """
         known = self._state.books.orders.get(intent.key)
         if known is not None:
-            # Looked up before any check: a cell that is run again must not be refused for what has
-            # changed since.
+            # This comes before any check: a cell that is run again must not be refused because
+            # something has changed since.
             turn.publish(IntentRepeated(turn.now, intent, same_wish(known.intent, intent)))
             return
         turn.record(IntentTaken(turn.now, intent, naming))
@@ -105,8 +112,7 @@ class OrderPath:
         if no is None:
             self.send(turn, self._state.books.orders[intent.key])
             return
-        # The gate's reason first, because it also holds for the next try. A newer price would not
-        # help against it.
+        # The gate's reason comes first, because a newer price would not remove it.
         no = self._refusal(turn.now, intent) or no
         turn.record(Denied(turn.now, intent.key, *no))
 
@@ -122,25 +128,24 @@ class OrderPath:
         """Check, route and send an order. If it may not be sent now, deny it or let it wait.
 
         While a venue's depth is missing, the order waits until KIS has been asked for it. A
-        protective order does not wait. A buy also waits for a current price. ``account`` is what
-        KIS stated after the order was taken, None when KIS did not state it. With ``account`` a
-        sell does not wait for depths either, because the figures of the account would be out of
-        date after the wait. ``before`` is the price that the desk had before it read the depth,
-        won.
+        protective order does not wait. A buy also waits for a current price. ``account`` is KIS's
+        statement, read after the order was taken; None when KIS did not state it. With ``account``
+        a sell does not wait for depths either, because the account would be out of date after the
+        wait. ``before`` is the price that the desk had before it read the depth, won.
         """
         intent = order.intent
         if self._hold_back(turn, order, account):
-            # It waits for something else now. KIS has all its time again afterwards.
+            # The order waits for something else now. Afterwards KIS gets the whole time again.
             self._turned_away.pop(order.key, None)
             return
         if self._is_in_flight(intent) or self._hold_back_sell(turn, intent, account):
             return
-        # Before the gate: a protective sell that waited is cut to the shares that are left, where
-        # the gate would deny it whole.
+        # This comes before the gate: a protective sell that waited is reduced to the shares that
+        # are left. The gate would deny the whole sell.
         if self._shrink_to_sellable(turn, order, account):
             return
         no = self._refusal(turn.now, intent)
-        # Nobody knows the price of a later day. A reserved order waits for none.
+        # The price of a later day is not known, so a reserved order waits for none.
         if no is None and not intent.day:
             if may_read and (venues := self._venues_to_read(turn.now, intent, account)):
                 self._ask_depth(turn, intent.code, venues)
@@ -158,7 +163,7 @@ class OrderPath:
     def resume_waiting(self, turn: Turn, query: OrdersQuery, account: Account | None) -> None:
         """Send the orders that waited for a reading.
 
-        Deny those for which ``FAILED`` readings in a row did not bring the account.
+        Deny an order when ``FAILED`` readings in a row did not bring the account.
         """
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))
@@ -166,11 +171,11 @@ class OrderPath:
         for order in list(self._state.books.live.values()):
             if order.state is OrderState.NEW:
                 held = self._state.held.get(order.key)
-                # What was asked within the window says nothing of the account after it.
+                # A reading that began within the window says nothing about the account after it.
                 since = account if held is None or query.asked >= held.until else None
                 self.send(turn, order, account=since)
-        # ``send`` has noted those that still wait. A reading without the account brought nothing
-        # that they could have gone on with.
+        # ``send`` has noted the orders that still wait. A reading without the account did not help
+        # them.
         for key in list(self._waiting):
             self._waiting[key] = waited.get(key, 0) + (key in waited and query.account)
             if self._waiting[key] >= FAILED:
@@ -208,7 +213,7 @@ class OrderPath:
         return No(why, "wait until it is resolved, or decide it with %kis resolve NUMBER|never")
 
     def may_send(self, now: Ns, key: str) -> Permission:
-        """Return whether the order ``key``, which has waited behind the limiter, may still be sent.
+        """Return whether the order ``key`` may still be sent, after its wait in the rate limiter.
 
         The table of ``buy_prices`` says how old the price of a buy may be.
         """
@@ -217,7 +222,7 @@ class OrderPath:
         return ALLOWED if no is None else Permission(no.reason, no.cure)
 
     def _why_not_sent(self, now: Ns, order: Order) -> No | None:
-        # A cancel that came while the order waited in the limiter keeps the order from going out.
+        # If a cancel came while the order waited in the limiter, the order is not sent.
         if order.cancel_asked:
             return No("it was cancelled before it was sent", "order again if it is still wanted")
         if (end := self._blackout(now)) is not None:
@@ -245,7 +250,8 @@ class OrderPath:
         end = self._blackout(turn.now)
         if end is not None and not order.cancel_asked:
             self._hold_until(turn, order.intent, end)
-        # Once only: a stock without trades would send its buy back again and again.
+        # This happens only once. Otherwise a buy of a stock without trades would go back again and
+        # again.
         elif self._wants_price(turn.now, order):
             self._sent_back.add(order.key)
             self._synced.add(order.key)
@@ -277,7 +283,7 @@ class OrderPath:
             self.send(turn, order)
 
     def _wants_price(self, now: Ns, order: Order) -> bool:
-        """Return whether a stopped order lacks only a fresh price, for the first time."""
+        """Return whether a stopped order lacks only a fresh price, and was not sent back before."""
         if (
             order.key in self._sent_back
             or order.cancel_asked
@@ -318,9 +324,10 @@ class OrderPath:
                 self.send(turn, order, may_read=False, before=before)
 
     def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
-        """Return why a buy may not be sent at the newest price; else None.
+        """Return why a buy may not be sent at the newest price. Otherwise None.
 
-        The price may be unknown or too old, may have moved too far, or the buy waited too long.
+        The reasons: the price is not known, is too old or has moved too far, or the buy waited too
+        long.
         """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):
@@ -329,8 +336,8 @@ class OrderPath:
         if (no := self._prices.waited(now, order)) is not None or intent.side is not Side.BUY:
             return no
         held = self._state.held.get(intent.key)
-        # An agent that names no price decided on the price from before the depth was read. A person
-        # did not look at one.
+        # An agent's buy without a price was decided on the price from before the depth was read. A
+        # person's buy was not decided on a price.
         last = before if intent.seen and intent.price is None else 0
         decided = held.price if held is not None and waits_for_window(held) else last
         why = drifted(decided, self._depths.price(intent.code))
@@ -344,7 +351,8 @@ class OrderPath:
         if isinstance(routed, NotRouted):
             turn.record(Denied(turn.now, intent.key, routed.reason, routed.cure))
             return
-        # The row before the bytes: a desk that dies between the two finds the order in its journal.
+        # The row comes before the bytes, so that after a death between the two the next desk finds
+        # the order in the journal.
         self._start(turn, intent, routed.plain)
         turn.emit(Send(intent, routed.plain))
 
@@ -374,7 +382,7 @@ class OrderPath:
         )
 
     def send_next(self, turn: Turn, ended: Intent) -> None:
-        """Send the next order of this stock and side, because the POST of ``ended`` has ended."""
+        """Send the next order of this stock and side, because the POST of ``ended`` is over."""
         for order in list(self._state.books.live.values()):
             if (
                 order.state is OrderState.NEW
@@ -425,7 +433,7 @@ class OrderPath:
         intent, held = order.intent, self._state.held.get(order.key)
         end = self._blackout(turn.now)
         if end is not None:
-            # A second window makes what KIS said after the first one old.
+            # After a second window, KIS's statement from after the first one is out of date.
             self._synced.discard(order.key)
             if held is None or held.until < end:
                 self._hold_until(turn, intent, end)
@@ -446,9 +454,9 @@ class OrderPath:
         return self._hold_back_for_facts(turn, intent)
 
     def _hold_back_for_facts(self, turn: Turn, intent: Intent) -> bool:
-        """Hold back a buy until KIS has stated the day's price limits that its check needs.
+        """Hold back a buy until KIS has stated the price limits that its check needs.
 
-        Return True when the buy waits. It needs the limits of its own stock and of each open buy
+        Return True when the buy waits. It needs the limits of its own stock, and of each open buy
         without a price. A sell does not wait, so that a person can always get out of a position.
         """
         if intent.side is Side.SELL:
@@ -477,15 +485,16 @@ class OrderPath:
             turn.record(Denied(turn.now, intent.key, why, "order again after it"))
             return
         why = f"blackout until {clock_text(end)}: journaled, not sent"
-        # It was decided on the price of the first window.
+        # The order was decided on the price at the first window.
         price = held.price if held is not None else self._depths.price(intent.code)
         turn.record(OrderHeld(turn.now, intent.key, end, why, price))
         turn.emit(WakeAt(end))
 
     def stays_held(self, now: Ns, order: Order) -> bool:
-        """Return whether a held order stays held after a restart, on the day of its window.
+        """Return whether a held order stays held after a restart on the day of its window.
 
-        An order that waits only for a price does not stay. Nobody knows how long the desk was away.
+        An order that waits only for a price does not stay, because the desk may have been away for
+        long.
         """
         held = self._state.held.get(order.key)
         return held is not None and waits_for_window(held) and kst_day(held.until) == kst_day(now)
@@ -506,7 +515,7 @@ class OrderPath:
     def on_orders_unread(self, turn: Turn) -> None:
         """Send held protective sells and deny waiting buys, because KIS does not list the orders.
 
-        Without the account nobody knows what a buy may spend.
+        Without the account it is not known how much a buy may spend.
         """
         for order in list(self._state.books.live.values()):
             if order.state is not OrderState.NEW or self._blackout(turn.now) is not None:

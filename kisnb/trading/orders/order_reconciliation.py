@@ -1,9 +1,10 @@
 """Compares one order with its row of KIS's list, and books the difference.
 
 Fills only grow, so more fills in the list are booked at once, and fewer change nothing. Other
-figures of the list may be wrong: a row lags, or shows a part of the order. So an
-unexpected end is held as a difference (``DriftFound``). The order stays open until a second
-reading, ``AGREES`` later, says the same.
+figures of the list may be wrong: a row may be late, or show a part of the order. So an unexpected
+end is first kept as a difference (``DriftFound``). The order stays open until a second reading,
+``AGREES`` later, says the same. If the account looks as if these shares had traded, the order stays
+open for ``FOLLOWED``: a row may show a part of the order for minutes.
 
 | the list says                          | it is expected when …                    | and else     |
 |----------------------------------------|------------------------------------------|--------------|
@@ -22,7 +23,7 @@ The last line opens an order again that has ended (``Reopened``). It is never se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kisnb.clock import SECOND, Ns, day_number, kst_day
 from kisnb.errors import BadInput
@@ -38,6 +39,7 @@ from kisnb.events import (
 )
 from kisnb.market import order_rules, sessions
 from kisnb.orders import Order, OrderRow, OrderState
+from kisnb.terms import Side
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.ledger import split
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -49,11 +51,13 @@ from kisnb.trading.state import State
 from kisnb.trading.turn import Turn
 
 AGREES: Ns = 10 * SECOND
-"""The least time between a first and a second reading. An unexpected end counts only when the
-second reading says the same."""
+"""The least time between a first and a second reading.
+
+An unexpected end counts only when the second reading says the same.
+"""
 
 FOLLOWED: Ns = 600 * SECOND
-"""The time for which an order that ended by the list alone is still read every minute."""
+"""An order that ended by the list alone is still read every minute for this time."""
 
 
 class OrderReconciliation:
@@ -65,7 +69,12 @@ class OrderReconciliation:
         self._readings = readings
         self._cancels = cancels
         self._confirmed: dict[str, Ns] = {}
-        """When a second reading confirmed the unexpected end of an order, by the order's key."""
+        """By the order's key: when a second reading confirmed its unexpected end."""
+        self.stated: Mapping[str, int] | None = None
+        """Holdings of the account that was read with the list, by code, shares.
+
+        None: no account was read, or something was booked since.
+        """
 
     @property
     def _books(self) -> OrderBooks:
@@ -84,9 +93,10 @@ class OrderReconciliation:
     ) -> None:
         """Book the fills and the ends that KIS's row has and our order lacks.
 
-        The row was read after ``asked``. ``changes``: the rows that revise or cancel this order.
-        ``may_move``: a revise may have moved the shares that the row lacks. ``whole``: no row of
-        the list is missing. With ``may_move``, or without ``whole``, nothing is booked as gone.
+        The row was read after ``asked``. ``changes`` are the rows that revise or cancel this order.
+        ``may_move`` True: a revise may have moved the shares that the row lacks. ``whole`` True: no
+        row of the list is missing. With ``may_move``, or without ``whole``, no share is booked as
+        gone.
         """
         if self._is_refused(turn, asked, order, row):
             return
@@ -101,7 +111,8 @@ class OrderReconciliation:
         self._repair_fills(turn, order, row)
         self._record_revises(turn, order, row, changes)
         smaller = min(order.quantity - row.qty, order.leaves)
-        # A row with fewer shares than were filled is wrong, and does not tell what was moved.
+        # A row with fewer shares than were filled is wrong, and does not show which shares were
+        # moved.
         is_whole = row.qty >= order.filled and not order.cancelled
         if smaller > 0 and is_whole and self._has_moved_less(order):
             turn.record(Cancelled(turn.now, order.key, smaller))
@@ -110,7 +121,7 @@ class OrderReconciliation:
             self._take_out(turn, asked, order, row, changes, gone)
         elif gone == 0:
             self._clear(turn, order)
-        # The notice of the acceptance was lost: KIS lists shares that wait, so the exchange has the
+        # The notice of the acceptance was lost: KIS lists waiting shares, so the exchange has the
         # order.
         if order.is_open and row.leaves and order.state is OrderState.SENT:
             turn.record(Accepted(turn.now, order.key, ref_of(order, row)))
@@ -134,17 +145,27 @@ class OrderReconciliation:
         return since is not None and now < since + FOLLOWED
 
     def _agrees(
-        self, turn: Turn, asked: Ns, order: Order, ours: int, theirs: int, *, expected: bool = False
+        self,
+        turn: Turn,
+        asked: Ns,
+        order: Order,
+        ours: int,
+        theirs: int,
+        *,
+        expected: bool = False,
+        contradicted: bool = False,
     ) -> bool:
         """Record a figure of the list that differs from ours. Return whether it may be booked now.
 
-        An expected figure may be booked at once, an unexpected one only after a second reading.
+        An expected figure may be booked at once, an unexpected one only after a second reading. If
+        the account contradicts it, it may be booked ``FOLLOWED`` after the first reading.
         """
         found = self._state.drifts.get((order.key, "cancelled"))
         same = found is not None and (found.ours, found.theirs) == (ours, theirs)
         if not same:
             turn.record(DriftFound(turn.now, order.key, "cancelled", ours, theirs))
-        if expected or (same and found is not None and asked >= found.t + AGREES):
+        wait = FOLLOWED if contradicted else AGREES
+        if expected or (same and found is not None and asked >= found.t + wait):
             self._clear(turn, order)
             if not expected:
                 # Both readings may have been wrong, so the order is read again.
@@ -177,8 +198,8 @@ class OrderReconciliation:
         if back <= 0 or row.rejected >= order.quantity:
             return
         ours, refused = order.cancelled, order.state is OrderState.REJECTED
-        # Fills prove it. Living shares may be those of a list that is behind: a notice had reported
-        # their end, or the list was asked for before that end.
+        # Fills prove that the order is open. Waiting shares do not: the list may be late, because a
+        # notice had reported their end, or the list was asked for before that end.
         proven = row.filled > order.filled + (order.leaves if order.is_open else 0)
         last = next((f for f in reversed(order.facts) if isinstance(f, _REMOVALS)), None)
         by_list = isinstance(last, Expired) or (isinstance(last, Cancelled) and not last.number)
@@ -195,8 +216,8 @@ class OrderReconciliation:
         missing = min(row.filled - order.filled, order.leaves)
         if missing <= 0:
             return
-        # Both sums are exact. KIS's average is rounded, and is used only where its sum cannot be
-        # right.
+        # Both sums are exact. KIS's average price is rounded, and is used only where its sum cannot
+        # be right.
         value = row.value - sum(f.qty * f.price for f in order.fills)
         turn.record(DriftFound(turn.now, order.key, "filled", order.filled, row.filled))
         for qty, price in split(missing, value if value >= missing else missing * row.average):
@@ -234,14 +255,17 @@ class OrderReconciliation:
     ) -> None:
         """Record ``gone`` shares as cancelled or expired, at once if that is expected.
 
-        Else they are recorded only when a second reading agrees.
+        Otherwise they are recorded when a second reading agrees.
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
-        if not expected and not self._agrees(turn, asked, order, ours, ours + gone):
+        contradicted = self._may_have_traded(order, gone)
+        if not expected and not self._agrees(
+            turn, asked, order, ours, ours + gone, contradicted=contradicted
+        ):
             return
-        # The list counts cancelled shares apart. What is gone beyond them has expired, unless the
-        # order could not expire yet.
+        # The list counts cancelled shares separately. Other shares that are gone have expired,
+        # unless the order could not expire yet.
         cancelled = min(gone, row.cancelled - (order.cancelled - order.expired))
         if cancelled <= 0:
             cancelled = gone if turn.now < expiry(order) else 0
@@ -252,6 +276,18 @@ class OrderReconciliation:
         if gone > cancelled:
             turn.record(Expired(turn.now, order.key, gone - cancelled))
         self._clear(turn, order)
+
+    def _may_have_traded(self, order: Order, gone: int) -> bool:
+        """Return whether KIS's account looks as if the shares had traded that the list lacks.
+
+        Then the list is wrong, or both lag. An exit that believed it would sell the shares twice.
+        """
+        ours = self._books.account.position(order.code).qty
+        drift = self._state.account_drift(order.code)
+        change = drift.theirs - drift.ours if drift is not None else 0
+        if self.stated is not None:
+            change = self.stated.get(order.code, 0) - ours
+        return 0 < (change if order.side is Side.BUY else -change) <= gone
 
     def _is_expected(
         self, now: Ns, order: Order, row: OrderRow, changes: Sequence[OrderRow], gone: int
@@ -295,7 +331,7 @@ def _gone_by_list(order: Order) -> int:
 
 
 def _back_by(order: Order, row: OrderRow) -> int:
-    """Return the number of shares that are open or filled in KIS's list and gone in our book.
+    """Return the number of shares that are open or filled in KIS's list but gone in our order book.
 
     Shares that a revise moved belong to another order, and are not counted.
     """
@@ -309,7 +345,7 @@ def _back_by(order: Order, row: OrderRow) -> int:
 
 
 def expiry(order: Order) -> Ns:
-    """Return when the leaves of an order end by the rule table.
+    """Return when the leaves of an order end by the table of order rules.
 
     If the table has no rule for the order, return the close of the regular market session.
     """

@@ -24,19 +24,23 @@ EVERY: Ns = 60 * SECOND
 RETRY = Backoff.doubling(2 * SECOND, EVERY // 2)
 """Pauses before KIS is asked again for what a reading lacked."""
 IDLE: Ns = 300 * SECOND
-"""Pause between two readings while no order is open but a venue is open. These readings find
-external orders whose notices were lost."""
+"""Pause between two readings while no order is open but a venue is open.
+
+These readings find external orders whose notices were lost.
+"""
 WAITING = "unknown number"
-"""The reason of a reading for notices whose order is not known. If a reply names the order before
-it begins, nothing is read."""
+"""The reason of a reading for notices whose order is not known.
+
+If a reply names the order before the reading begins, nothing is read.
+"""
 AFTER_BOUNDARY: Ns = 2 * SECOND
 """Pause after the end of a market session, so that its last notices can arrive."""
 UNANSWERED: Ns = 60 * SECOND
-"""After this time an AskOrders that never ended is asked again."""
+"""An AskOrders that has not ended after this time counts as lost, and is asked again."""
 SETTLES: Ns = 5 * SECOND
-"""The time in which KIS's list shows an order or a cancel that KIS has accepted."""
+"""After this time KIS's list shows an order or a cancel that KIS has accepted."""
 FAILED = 5
-"""Failed readings in a row after which people are told, and orders that wait for one are denied."""
+"""After this number of failed readings in a row people are told, and waiting orders are denied."""
 
 
 class Readings:
@@ -59,15 +63,15 @@ class Readings:
         self._failing_since: Ns = 0
         """When the first of these failed readings ended."""
         self._lacks: tuple[str, ...] = ()
-        """Sentences on what the newest reading lacked."""
+        """Sentences: what the newest reading lacked."""
         self._not_before: Ns = 0
         """Earliest moment of the next reading of the account, after KIS did not state it. Waiting
         orders do not make it earlier."""
 
     def schedule(self, turn: Turn, at: Ns, why: str, *, account: bool = False) -> None:
-        """Schedule a reading at ``at``, unless an earlier one is due. Begin it now if it is due.
+        """Schedule a reading at ``at``, unless an earlier one is planned.
 
-        With ``account`` the account is read too.
+        Begin it now if it is due. With ``account`` the account is read too.
         """
         self._account = self._account or account
         at = max(at, self._not_before) if account else at
@@ -79,7 +83,7 @@ class Readings:
             turn.emit(WakeAt(at))
 
     def schedule_regular(self, turn: Turn, since: Ns | None = None) -> None:
-        """Schedule the next regular reading, a minute after ``since``; None counts from now.
+        """Schedule the next regular reading, a minute after ``since`` (None: from now).
 
         Without an open order and without a difference the next reading comes after five minutes,
         and only while a venue is open.
@@ -88,7 +92,7 @@ class Readings:
             return
         begin = turn.now if since is None else since
         today = day_number(turn.now)
-        # What KIS keeps for a later day cannot change much before it.
+        # An order that KIS keeps for a later day hardly changes before that day.
         if self._state.drifts or any(
             not order.waits_for_day(today) for order in self._state.books.live.values()
         ):
@@ -102,16 +106,15 @@ class Readings:
         """Begin the reading, if one is due and none is under way."""
         if self._due is None or turn.now < self._due:
             return
-        # The reply came meanwhile and took its notices, which is the usual case. A reading would
-        # only cost a call.
+        # The reply has come and has used the notices, as usual. A reading would be a wasted call.
         if self._why == WAITING and not self._state.early:
             self._due = None
-            # From the last reading on: a desk that trades often calls off a reading with each
-            # order, and would otherwise put the regular one off again and again.
+            # The minute counts from the last reading. A desk that trades often cancels a reading
+            # with each order, and would otherwise delay the regular reading again and again.
             self.schedule_regular(turn, self._begun)
             return
         today = kst_day(turn.now)
-        # An order of yesterday whose fate is open is listed under yesterday (KIS document
+        # KIS lists an order of yesterday with unknown outcome under yesterday (KIS document
         # 일별주문체결 asks for a day).
         days = {today, *(_day_of(order, today) for order in self._state.books.live.values())}
         for day in sorted(days):
@@ -128,14 +131,17 @@ class Readings:
 
     @property
     def failed(self) -> ReadingsFailed | None:
-        """The report on the failed readings, after ``FAILED`` or more in a row; else None."""
+        """The report on failed readings, after ``FAILED`` or more in a row. Otherwise None."""
         if self._failures < FAILED:
             return None
         return ReadingsFailed(self._begun, self._failures, self._failing_since, self.why_missing)
 
     @property
     def why_missing(self) -> str:
-        """The reason why the newest reading was not complete, for people; empty when it was."""
+        """The reason why the newest reading was not complete, for people.
+
+        Empty when it was complete.
+        """
         if not self._failures:
             return ""
         return "; ".join(self._lacks) or "KIS did not state all of it"
@@ -165,7 +171,8 @@ class Readings:
         if self._failures == 1:
             self._failing_since = turn.now
         is_new, self._lacks = read.lacks != self._lacks, read.lacks
-        # Nobody mends an unreadable row by waiting, so people are told at once, and once.
+        # An unreadable row does not become readable by waiting, so people are told at once, and
+        # only once.
         if is_new and (read.part is not None or read.page is not None) and read.lacks:
             turn.report(f"what KIS states is not complete: {self.why_missing}")
         if self.failed is not None:
@@ -174,7 +181,7 @@ class Readings:
 
 def _day_of(order: Order, today: date) -> date:
     if order.ref is None and order.intent.day:
-        # No list of a day holds it before its day.
+        # No list of a day has a reserved order before its day.
         return min(date_of(order.intent.day), today)
     if order.ref is None:
         return kst_day(order.sent_at or order.t)

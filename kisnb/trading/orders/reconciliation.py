@@ -48,14 +48,14 @@ class Reconciliation:
         self._orders = OrderReconciliation(rules, state, readings, cancels)
         self._account = AccountReconciliation(state, readings)
         self._reported: set[tuple[str, OrderRow]] = set()
-        """Orders for which a person was told that a row with their number is another order."""
+        """Orders of which a person was told that a row with their number is another order."""
 
     @property
     def _books(self) -> OrderBooks:
         return self._state.books
 
     def decide(self, turn: Turn, command: ResolveOrder) -> None:
-        """Keep a person's decision about an unknown order, and schedule a reading to check it."""
+        """Store a person's decision about an unknown order, and schedule a reading to check it."""
         if self.reserved.decide(turn, command):
             return
         if self.resolver.decide(turn, self._books, command):
@@ -72,10 +72,16 @@ class Reconciliation:
         if page is None:
             self.resolver.on_orders_unread(turn)
             if read.part is not None:
-                # What a row says counts. What the list lacks, or shows as gone, does not: another
-                # row could say otherwise.
+                # The rows of an incomplete list count. Missing rows, and shares that are shown as
+                # gone, do not count, because another row could contradict them.
                 self._reconcile_day(turn, asked, day, read.part)
             return None
+        account, nothing_booked = read.account, read.query.fills == self._state.fills
+        self._orders.stated = (
+            {h.code: h.qty for h in account.holdings}
+            if account is not None and account.complete and nothing_booked
+            else None
+        )
         whole = self._reconcile_day(turn, asked, day, page)
         if read.account is not None and day == kst_day(turn.now):
             is_consistent = read.query.fills == self._state.fills
@@ -97,7 +103,7 @@ class Reconciliation:
             self._state.note_number(row.ref.day, row.ref.number)
         page = self._without_contradicted(turn, asked, page)
         whole = self._note_missing(turn, asked, day, page) and page.complete
-        # Before external orders are looked for: a row that is adopted is not external.
+        # This comes before external orders are looked for, because an adopted row is not external.
         self.reserved.adopt(turn, page)
         self.resolver.resolve(turn, asked, number, self._books, page.rows, whole=whole)
         self._find_external(turn, page)
@@ -106,7 +112,7 @@ class Reconciliation:
         by_original: defaultdict[int, list[OrderRow]] = defaultdict(list)
         for row in page.rows:
             by_original[row.original].append(row)
-        # In the sequence of the order books: an order comes before those that revise it.
+        # The sequence is that of the order books: an order comes before the orders that revise it.
         for order in [o for key, o in self._books.orders.items() if key in listing.rows]:
             row = listing.rows[order.key]
             changes = [
@@ -117,7 +123,7 @@ class Reconciliation:
         for order, row in listing.contradictions:
             self._report_contradiction(turn, order, row)
         self._clear_old(turn)
-        # The fills that an order lacks by a wrong list would look like a difference of the account.
+        # Fills that a wrong list does not show would look like a difference of the account.
         return whole and not any(
             self._orders.is_doubtful(turn.now, o) for o in self._books.orders.values()
         )
@@ -140,7 +146,7 @@ class Reconciliation:
             and (n.code, n.side) == (row.code, row.side)
             and same_branch(n.branch, row.ref.branch)
             and n.qty != row.qty
-            # Nobody knows what to make of a list that stays so. Then the list counts.
+            # If the list stays so, its reason is not known. Then the list counts.
             and asked < n.t + FOLLOWED
             for n in self._state.early.get((row.ref.day, row.ref.number), ())
         )
@@ -160,7 +166,7 @@ class Reconciliation:
             and o.sent_at + AGREES <= asked
         ]
         missing = len(known) - sum(o.key in listed for o in known)
-        # A notice whose order no list shows proves an order, too.
+        # A notice whose order is in no list also proves an order.
         numbers = {row.ref.number for row in page.rows}
         noticed = [
             of
@@ -189,14 +195,14 @@ class Reconciliation:
         turn.report(f"{text}: nothing is booked from that row; compare it with KIS's app")
 
     def _clear_old(self, turn: Turn) -> None:
-        """Clear differences that are booked now, or whose order is not compared any more."""
+        """Clear differences that are booked now, or whose order is no longer compared."""
         today = day_number(turn.now)
         for drift in list(self._state.drifts.values()):
             order = self._books.orders.get(drift.subject)
             is_over = order is None or (
                 order.is_ended and (order.ref is None or order.ref.day < today)
             )
-            # A life of the desk found it and ended before it had booked it.
+            # An earlier desk found this difference, and ended before it had booked it.
             if drift.what == "filled" or (drift.what == "cancelled" and is_over):
                 turn.record(DriftCleared(turn.now, drift.subject, drift.what))
 
@@ -206,10 +212,10 @@ class Reconciliation:
             row.ref for mine in candidates(self._books, listing).values() for row in mine
         }
         could_be_ours |= self.reserved.could_be(page)
-        # Those that have grown are found once more, with their whole quantity. The oldest comes
-        # first, so that an external revise finds the order that it revises.
+        # External orders that have grown are recorded again with their whole quantity. The oldest
+        # comes first, so that an external revise finds the order that it revises.
         for row in reversed((*listing.unmatched, *listing.grown)):
-            # A request to cancel has a row of its own, of which nothing traded and nothing is left.
+            # A request to cancel has its own row, in which no share traded and none is left.
             is_free = row.ref not in could_be_ours or row in listing.grown
             if is_free and (not row.original or row.filled or row.leaves):
                 parent = self._books.by_number(row.ref.day, row.original, row.ref.branch)
@@ -220,7 +226,7 @@ class Reconciliation:
                 turn.record(ExternalFound(row.t, intent, row.ref))
 
     def _being_revised(self, asked: Ns, listing: ListedOrders) -> set[str | None]:
-        """Return the keys of orders whose missing shares may live under a number not known yet.
+        """Return the keys of orders whose missing shares may have moved to a number not known yet.
 
         A revise of such an order is being sent, or its outcome is unknown. The list may show it
         later, or already has a row that could be it.
@@ -249,7 +255,7 @@ class Reconciliation:
 
 
 _OF_ORDERS = ("accepted", "filled")
-"""Notices that come only for orders, not for a request to cancel or revise."""
+"""Notices that come only for orders, never for a request to cancel or revise."""
 
 
 def _external(row: OrderRow, parent: Order | None) -> Intent:

@@ -1,4 +1,4 @@
-"""Carries out requotes: an order that nobody fills gets one better price, and then ends.
+"""Carries out requotes: an order that does not fill gets one better price, and then ends.
 
     at its own price ──after──► moved to the best price of the other side ──after──► cancelled
            │ a buy whose best ask is too far above the last price                       │
@@ -6,11 +6,11 @@
                                                       a buy: no other buy for 10 minutes ┤
                  a sell: what is left goes out as the most aggressive kind that passes ──┘
 
-A move is a revise of KIS, so the shares are never in two orders. The last sell follows when KIS has
+A move is a revise at KIS, so the shares are never in two orders. The last sell follows when KIS has
 confirmed the cancel. Each step is a row, and the row comes before the bytes.
 
-The time of a call auction does not count, because nobody can be filled in it. While the desk is
-halted, nothing is requoted: the budget ends, and the kill switch cancels the order.
+The time of a call auction does not count, because no order can fill in it. While the desk is
+halted, no order is requoted: the requote ends, and the kill switch cancels the order.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from kisnb.trading.turn import Turn
 ASKS_AGAIN: Ns = 5 * SECOND
 """Pause between two cancels of one order. KIS may have refused the first one."""
 MOST_LAST = 3
-"""Last sells that are tried when the desk itself denies them."""
+"""Most tries of the last sell when the desk itself denies it."""
 
 
 class Requotes:
-    """Moves orders, and ends orders, that have waited as long as their requote allows."""
+    """Moves and ends orders that have waited as long as their requote allows."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Requotes:
         self._wakes_at: Ns = 0
 
     def proceed(self, turn: Turn) -> None:
-        """Take the steps that are due."""
+        """Take all steps that are due."""
         for budget in list(self._state.requotes.budgets.values()):
             self._proceed(turn, budget)
         due = min(
@@ -117,14 +117,14 @@ class Requotes:
             price=price,
             supersedes=order.key,
             requote=None,
-            # The desk decides on the newest price, and not on what the agent has seen.
+            # The desk decides on the newest price, and not on the price that the agent has seen.
             seen=0,
         )
         self._record(turn, budget, order, "move", f"to the best {side} {price:,}", by=moved.key)
         self._path.submit(turn, moved)
 
     def _better_price(self, order: Order, gap: int) -> tuple[int | None, str]:
-        """Return the best price of the other side, or why the order does not move to that price."""
+        """Return the best price of the other side, or why the order does not move to it."""
         assert order.ref is not None
         depths = self._depths.of(order.code)
         own = [d for d in depths if order.ref.venue in (d.venue, Venue.SOR)]
@@ -147,7 +147,7 @@ class Requotes:
         self._cancels.request(turn, order.key, None, kill_switch=False)
 
     def _finish(self, turn: Turn, budget: Budget, order: Order) -> None:
-        """Take the step that follows when KIS has confirmed the cancel of an order."""
+        """Take the step after KIS has confirmed the cancel of an order."""
         left = _given_up(order, self._state.books.orders)
         if left <= 0:
             self._record(turn, budget, order, "end", f"the order is {order.state}")
@@ -188,7 +188,7 @@ class Requotes:
             self._record(turn, budget, order, "end", f"the last order is {order.state}")
 
     def _why_over(self, order: Order) -> str:
-        """Return why the order is not requoted any more; empty when it may be requoted."""
+        """Return why the requote of an order is over. Empty while it goes on."""
         if self._state.coming_halt == "halted":
             return "the desk is halted"
         if self._state.flatten_reason is not None:
@@ -199,19 +199,19 @@ class Requotes:
         return ""
 
     def _working(self, budget: Budget) -> Order | None:
-        """Return the order that now has a budget's shares; None when the order is not known."""
+        """Return the order that has a budget's shares now. None when the order is not known."""
         orders = self._state.books.orders
         order = orders.get(budget.current)
         if order is None:
-            # The desk died behind the row of the step, and before the row of its order.
+            # The desk died after the row of the step, and before the row of its order.
             return orders.get(budget.before)
-        # A move that was refused leaves the shares where they were.
+        # After a refused move, the shares are still in the old order.
         if order.is_dead and order.intent.supersedes:
             return orders.get(order.intent.supersedes)
         return order
 
     def _due(self, now: Ns, budget: Budget) -> Ns:
-        """Return the moment at which the next step of a budget is due."""
+        """Return the moment of a budget's next step."""
         order = self._working(budget)
         if order is None:
             return 0
@@ -257,8 +257,8 @@ def _given_up(order: Order, orders: Mapping[str, Order]) -> int:
                 taken += qty
             case Reopened(qty=qty):
                 taken -= qty
-    # A list of KIS may show as cancelled what was filled under the number of an earlier order. So
-    # never more is given up than the order began with.
+    # KIS's list may show shares as cancelled that filled under the number of an earlier order. So
+    # the result is never more than the order's quantity.
     filled, one = order.filled, order
     while (before := orders.get(one.intent.supersedes or "")) is not None:
         one = before

@@ -5,9 +5,9 @@
                ├─► cancelled, here or by phone
                └─► refused by KIS in the morning
 
-A reserved order whose reply was lost is UNKNOWN. The list of reserved orders decides: one row that
-is like it, and that no other order could be, is adopted. Otherwise a person decides. It is never
-sent again.
+A reserved order whose reply was lost is UNKNOWN. The list of reserved orders decides: a row is
+adopted when it is like the order, no other row is, and it could be no other order. Otherwise a
+person decides. The order is never sent again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REFUSED = "KIS made no order of the reserved one"
 class ReservedOrders:
     """Adjusts our reserved orders to KIS's list.
 
-    After a restart of the desk it reads from KIS again what the journal does not contain.
+    After a restart of the desk it reads from KIS again the facts that the journal does not have.
     """
 
     def __init__(self, state: State, readings: Readings) -> None:
@@ -50,7 +50,7 @@ class ReservedOrders:
         self._asked: Ns | None = None
         """Start of the reading that is under way. None: no reading is under way."""
         self._numbers: dict[str, tuple[int, int]] = {}
-        """Day and order number that KIS lists for a reserved order, by its key."""
+        """By the order's key: the day and order number that KIS lists for a reserved order."""
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
 
@@ -60,7 +60,7 @@ class ReservedOrders:
 
     @property
     def _waiting(self) -> list[Order]:
-        """Our reserved orders that have no order of the day yet, unknown orders included."""
+        """Our reserved orders that are not in a day's list yet, unknown orders included."""
         states = (OrderState.RESERVED, OrderState.UNKNOWN)
         return [o for o in self._books.live.values() if o.intent.day and o.state in states]
 
@@ -71,13 +71,13 @@ class ReservedOrders:
             return
         self._asked = turn.now
         # KIS's workbook does not say whether the days are those of the receipt or of the order. So
-        # both are within them.
+        # the range covers both.
         first = min(kst_day(order.sent_at) for order in waiting)
         last = date_of(max(order.intent.day for order in waiting))
         turn.emit(AskReserved(first, last, turn.now))
 
     def decide(self, turn: Turn, command: ResolveOrder) -> bool:
-        """Keep a person's decision about a reserved order. Return False for any other order."""
+        """Store a person's decision about a reserved order. Return False for any other order."""
         order = self._books.orders.get(command.key)
         if order is None or not order.intent.day or order.state is not OrderState.UNKNOWN:
             return False
@@ -99,8 +99,8 @@ class ReservedOrders:
                 self._resolve(turn, read.query.asked, order, read.rows)
             else:
                 self._follow(turn, order, read.rows)
-        # Only for a number that is new: the day's list may show it a little later, and then the
-        # regular reading finds it.
+        # This is done only for a new number. If the day's list shows it a little later, the regular
+        # reading finds it.
         if self._numbers.keys() - known:
             self._readings.schedule(turn, turn.now, "reserved order", account=True)
 
@@ -180,14 +180,14 @@ class ReservedOrders:
         turn.publish(DecisionRefused(turn.now, key, text))
 
     def _free(self, rows: Sequence[ReservedRow]) -> list[ReservedRow]:
-        """Return the rows that do not belong to an order of ours yet."""
+        """Return the rows that belong to none of our orders yet."""
         orders = self._books.orders.values()
         taken = {(o.intent.day, o.reserved_as) for o in orders if o.reserved_as}
         return [row for row in rows if (row.day, row.number) not in taken]
 
 
 def _is_like(order: Order, row: ReservedRow) -> bool:
-    """Return whether a reserved row has all values of the sent order, and nearly its time."""
+    """Return whether a row of the list has all values of the sent order, and nearly its time."""
     named = (row.day, row.code, row.side, row.kind, row.qty, row.price)
     return named == _sent(order) and -SKEW <= row.t - order.sent_at <= WINDOW
 

@@ -1,10 +1,10 @@
-"""Decides what became of an order whose reply was lost. KIS's list decides, or a person does.
+"""Decides the outcome of an order whose reply was lost. KIS's list decides, or a person does.
 
-KIS has no order id of ours. A *row* is one line of its list of orders. A row can be an order with
-unknown outcome when all of this holds:
+KIS does not store our key of an order. A *row* is one line of its list of orders. A row can be an
+order with unknown outcome when all of this is true:
 
 - code, side, quantity and price are the same;
-- its time lies in the window after the order was sent;
+- its time is in the window after the order was sent;
 - it belongs to no other order.
 
 Number, branch, venue and kind are evidence:
@@ -25,19 +25,23 @@ Number, branch, venue and kind are evidence:
 | a branch that none of our listed orders has        | may be the order     |
 | any other venue or kind                            | is an external order |
 
-A row is adopted when only this row is like the order, and the row fits no other order. A row is not
-adopted when an external order may be a part of it. Such an external order has the same wish, is for
-as many shares or fewer, and came later. Only a list has shown its end, or a later list had more
-shares of it. When no row is adopted the order stays UNKNOWN, and a person decides once the window
-is over. A person may also name an order that was taken for an external one. If that could be this
-order, it becomes this order with its fills.
+A row is adopted when only this row is like the order, and the row fits no other order.
+
+There is one exception: an external order may be a part of the row. Then the row is not adopted.
+Such an external order has the same wish, has as many shares or fewer, and came later. Only a list
+has shown its end, or a later list had more shares of it.
+
+When no row is adopted, the order stays UNKNOWN, and a person decides once the window is over. A
+person may also name an order that was taken for an external one. If that could be this order, it
+becomes this order with its fills.
 
 If rows could still be the order, a person must say twice that it was never sent. The first time
-they are warned. After the second time the rows are external orders. The list of a day that is over
-is complete for good: an order that it does not hold was never sent.
+they are warned. After the second time the rows are external orders. The list of a past day is
+final: an order that it does not have was never sent.
 
-A list that lacks an order which KIS has accepted, or a row of which cannot be read, proves no
-absence and adopts nothing. A person who says "never sent" on such a list is warned first.
+A list may lack an order that KIS has accepted, or have a row that cannot be read. Such a list does
+not prove that an order is absent, and no row of it is adopted. A person who says "never sent" on
+such a list is warned first.
 
 Docstrings call these orders external. Texts for people call them "somebody else's".
 """
@@ -68,29 +72,31 @@ from kisnb.trading.turn import Turn
 WINDOW: Ns = 90 * SECOND
 """The longest time after the start of its POST in which KIS can create an order."""
 SKEW: Ns = 30 * SECOND
-"""The most by which KIS's clock and ours differ."""
+"""The largest difference between KIS's clock and ours."""
 
 _IN_FLIGHT = (OrderState.SENDING, OrderState.UNKNOWN)
 _SHORT = -1
-"""The number that means ``SHORT_LIST`` among the numbers of a warning."""
+"""The number in place of ``SHORT_LIST`` among the numbers of a warning."""
 SHORT_LIST = "KIS's list lacks orders that KIS has accepted, or could not be read whole"
 
 
 class Resolver:
-    """Adopts a row of KIS's list for an unknown order, or leaves it unknown.
+    """Adopts a row of KIS's list for an unknown order, or leaves the order unknown.
 
-    It keeps only decisions that wait for fresh evidence, and what it has reported already.
+    It stores only decisions that wait for a new list, and what it has reported already.
     """
 
     def __init__(self) -> None:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """Order numbers that a person was warned about after saying "never sent", by the order's
-        key. The order could be any of them."""
+        """By the order's key: numbers of orders that it could be, of which a person was warned.
+
+        The person had said "never sent".
+        """
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
-        """Keep a person's decision until the next reading of KIS's list.
+        """Store a person's decision until the next reading of KIS's list.
 
         Return False, and publish why, when it is refused at once.
         """
@@ -123,7 +129,7 @@ class Resolver:
     ) -> None:
         """Resolve the unknown orders of ``day`` (YYYYMMDD) by its list, read after ``asked``.
 
-        ``whole``: no row is known to be missing. Else an absent row proves nothing.
+        ``whole`` True: no row is known to be missing. Otherwise an absent row proves nothing.
         """
         rows = tuple(rows)
         found = candidates(books, compare(books, rows))
@@ -132,16 +138,17 @@ class Resolver:
             order = books.orders[key]
             if order.state is not OrderState.UNKNOWN or day_number(order.sent_at) != day:
                 continue
-            # Made anew for each order: an adoption may have changed whose the rows are.
+            # This is computed again for each order, because an adoption may have changed the owners
+            # of rows.
             listing = compare(books, rows)
-            # Two orders that could be the same row must not both adopt it: one fill would count
-            # twice.
+            # If two orders could be the same row, neither may adopt it. Otherwise one fill could
+            # count twice.
             alone = whole and len(mine) == 1 and orders_of[mine[0].ref] == 1
             if alone and is_sure(order, mine[0], listing, books):
                 self._adopt(turn, order, mine[0])
             elif key in self._decisions:
                 self._apply_decision(turn, asked, order, mine, listing, books, whole=whole)
-            # KIS adds nothing to the list of a day that is over. Today the order may still come.
+            # KIS adds nothing to the list of a past day. Today the order may still appear.
             elif not mine and whole and day_number(asked) > day:
                 turn.record(
                     Resolved(
@@ -159,7 +166,8 @@ class Resolver:
         text = f"KIS lists one order like it: #{row.ref.number} of {clock_text(row.t)}"
         decision = self._decisions.get(order.key)
         turn.record(Resolved(turn.now, order.key, ref_of(order, row), text))
-        # The list proves more than a person can know. A person who decided otherwise is told so.
+        # The list is better evidence than a person's decision. A person who decided otherwise is
+        # told so.
         if decision is not None and decision.adopt != row.ref.number:
             self._refuse(turn, order.key, text)
         self._decisions.pop(order.key, None)
@@ -228,7 +236,7 @@ class Resolver:
 
 
 def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[OrderRow]]:
-    """Return the free rows that each order without a reply could be, by the order's key."""
+    """Return by the order's key: the free rows that an order without a reply could be."""
     free = (*listing.unmatched, *listing.grown)
     # A reserved order is in another list of KIS's (``reserved_orders``).
     waiting = [
@@ -238,7 +246,7 @@ def candidates(books: OrderBooks, listing: ListedOrders) -> dict[str, list[Order
 
 
 def _being_sent(order: Order, row: OrderRow, books: OrderBooks) -> Order | None:
-    """Return another order that is being sent and that could have this row; else None."""
+    """Return another order that is being sent and could be this row. Otherwise None."""
     sending = (o for o in books.live.values() if o.state is OrderState.SENDING and o is not order)
     return next((o for o in sending if could_be(o, row, books)), None)
 
@@ -253,15 +261,15 @@ def likeness(order: Order, row: OrderRow, books: OrderBooks) -> Likeness:
     if not -SKEW <= row.t - order.sent_at <= WINDOW:
         return "other"
     found = _wish_likeness(order, row, books)
-    # KIS does not document that numbers rise within an account, so a low number rules nothing out.
-    # But it is no row to adopt without a person: it is probably of an older order. The row of a
-    # revise names the order that it revises, which is stronger evidence than a number.
+    # KIS does not document that numbers rise within an account, so a low number proves nothing. But
+    # such a row is not adopted without a person, because it probably belongs to an older order. The
+    # row of a revise names the order that it revises, which is stronger evidence than a number.
     low = row.ref.number <= order.after and not row.original
     return "maybe" if found == "like" and low else found
 
 
 def is_sure(order: Order, row: OrderRow, listing: ListedOrders, books: OrderBooks) -> bool:
-    """Return whether the row alone is enough to take it for this order."""
+    """Return whether the row alone is enough evidence that it is this order."""
     branches = {
         listed.ref.branch
         for key, listed in listing.rows.items()
@@ -310,7 +318,7 @@ def _may_be_part(order: Order, row: OrderRow, books: OrderBooks) -> bool:
 def _taken_for_others(order: Order, listing: ListedOrders, books: OrderBooks) -> list[OrderRow]:
     """Return the rows of external orders that a person may declare to be this order.
 
-    A person may know that the clocks are apart, so the time is not compared.
+    The time is not compared, because a person may know that the clocks differ.
     """
     others = [
         row for key, row in listing.rows.items() if books.orders[key].intent.agent == EXTERNAL
@@ -353,7 +361,7 @@ def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
 
 
 def _doubts(mine: list[OrderRow], *, whole: bool) -> list[int]:
-    """Return the order numbers that speak against "never sent", and ``_SHORT`` if not whole."""
+    """Return the order numbers that contradict "never sent", with ``_SHORT`` if not ``whole``."""
     return [row.ref.number for row in mine] + ([] if whole else [_SHORT])
 
 

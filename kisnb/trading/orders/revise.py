@@ -1,4 +1,4 @@
-"""Checks whether an open order may be revised, and words the loss of its place in the queue."""
+"""Checks whether an open order may be revised, and says whether it loses its place in the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 
 
 def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument) -> No | None:
-    """Return why ``intent`` cannot revise the order that it supersedes now; None if it can."""
+    """Return why ``intent`` cannot revise the order that it supersedes now. None if it can."""
     old = books.orders.get(intent.supersedes or "")
     if old is None or old.ref is None or not old.is_open:
         what = "no order has this key" if old is None else f"the order is {old.state}"
@@ -37,16 +37,16 @@ def why_not_revised(now: Ns, books: OrderBooks, intent: Intent, item: Instrument
     others = (
         o for o in books.live.values() if o.intent.supersedes == old.key and o.key != intent.key
     )
-    # One change at a time: while the outcome of the first is open, nobody knows how many shares are
-    # left to move.
+    # Only one change at a time: while the outcome of the first is open, it is not known how many
+    # shares can still move.
     if old.cancel_asked or any(o.state in PENDING for o in others):
         return No("another change of the order is under way", "wait until it is confirmed")
-    # At the order's own venue, where a revise stays, and not where the router would send a new
-    # order.
+    # A revise stays at the order's own venue, so that venue is checked, and not the one to which
+    # the router would send a new order.
     verdict = order_rules.legal(now, old.ref.venue, intent.kind, item)
     if verdict:
         return None
-    # A revise keeps the kind, so that another kind is not a cure.
+    # A revise keeps the kind, so another kind is not a cure.
     is_open = bool(order_rules.kinds(now, old.ref.venue, item))
     return No(
         verdict.why_not, f"cancel #{old.number} and place a new order" if is_open else verdict.cure

@@ -8,9 +8,9 @@
                                   └─ none: why; after PAUSE it is asked again when it is held or
                                      ordered
 
-One at a time, because paper takes one call a second: the depth that an order needs must not wait
-behind the facts of all holdings. A list that is the host's own (simulator, back-test) needs no
-reading.
+Only one stock is read at a time, because paper takes one call a second: the depth that an order
+needs must not wait for the facts of all holdings. In the simulator and in a back-test the facts
+come with the list of stocks, so no reading is needed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ PAUSE: Ns = 30 * SECOND
 
 
 class StockReadings:
-    """Asks KIS for the day's facts of stocks, each once, and stores them in the rules."""
+    """Asks KIS for the day's facts of each stock once, and stores them in the rules."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._wanted: dict[str, None] = {}
-        """Stocks that are held or watched, or that a buy needed. They are asked for each day."""
+        """Stocks that are held or watched, or that a buy needed.
+
+        Their facts are read on each day.
+        """
         self._queue: list[str] = []
-        """Stocks that wait to be asked for, in this order."""
+        """Stocks that wait to be read, in this order."""
         self._asked = ""
         """The stock whose reading is under way. Empty: no reading is under way."""
         self._again_at: dict[str, Ns] = {}
@@ -44,15 +47,15 @@ class StockReadings:
     def is_waiting(self, now: Ns, code: str) -> bool:
         """Return whether a buy must wait for the facts of this stock.
 
-        It does not wait for a stock of which KIS has just stated nothing.
+        It does not wait if KIS has just stated nothing about the stock.
         """
         is_missing = self._rules.days.is_missing(now, code)
         return is_missing and now >= self._again_at.get(code, 0)
 
     def want(self, turn: Turn, codes: Iterable[str], *, first: bool = False) -> None:
-        """Ask for the unknown facts of these stocks, now and on each later day.
+        """Read the unknown facts of these stocks, now and on each later day.
 
-        ``first``: an order waits for them, so they are asked for first.
+        ``first`` True: an order waits for them, so they are read first.
         """
         if self._rules.universe.is_complete:
             return
@@ -82,7 +85,8 @@ class StockReadings:
         self._rules.days.note_unread(read.code, read.why)
         self._again_at[read.code] = turn.now + PAUSE
         if read.code not in self._rules.universe:
-            # It may be a typing error. A stock that is held is wanted again with every step.
+            # The code may be a typing error, so it is not asked for again. A held stock is wanted
+            # again at every step.
             self._wanted.pop(read.code, None)
         turn.emit(WakeAt(turn.now + PAUSE))
 
@@ -101,12 +105,12 @@ class StockReadings:
         """Begin the next reading, unless a reading is under way."""
         while self._queue and not self._asked:
             code = self._queue.pop(0)
-            # A session's question may have brought the facts meanwhile.
+            # A session's question may have brought these facts meanwhile.
             if self.is_waiting(turn.now, code):
                 self._asked = code
                 turn.emit(AskStock(code, self._rules.days.is_described(code)))
 
 
 def _first(t: Ns) -> Ns:
-    """Return the first boundary of a market session on the day of ``t``; ``t`` if it has none."""
+    """Return the first begin or end of a market session on the day of ``t``. Without one: ``t``."""
     return next(iter(sessions.boundaries(kst_day(t))), t)

@@ -1,6 +1,7 @@
-"""Sells that must find a buyer: the kinds of order to try, the most aggressive first.
+"""Sells that must find a buyer: tries the kinds of orders, the most aggressive first.
 
-The flatten and the exits use it. Neither knows beforehand which kinds a venue takes at that moment.
+The flatten and the exits use it. They do not know beforehand which kinds a venue accepts at that
+moment.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ KINDS = (
     OrderKind.BEST_OPPOSITE_IOC, OrderKind.BEST_OPPOSITE,
     OrderKind.SINGLE_PRICE, OrderKind.POST_CLOSE, OrderKind.PRE_CLOSE,
 )  # fmt: skip
-"""Kinds of the sells, the most aggressive first. Limit orders name the day's lower limit price, so
-they take every bid."""
+"""Kinds of the sells, the most aggressive first.
+
+Limit orders have the day's lower limit price, so they trade with every bid.
+"""
 PAUSES = Backoff((SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 15 * SECOND, 30 * SECOND))
-"""Pauses after the 1st, 2nd … order in a row that sold nothing. The last pause repeats."""
+"""Pauses after the 1st, 2nd … order in a row that sold nothing. The last pause is repeated."""
 
 
 class UrgentSells:
@@ -40,16 +43,16 @@ class UrgentSells:
     ) -> Intent | str:
         """Return the sell to send, or a sentence that says why no kind passes.
 
-        The first try takes the most aggressive kind that passes now. After each failure the next
-        kind is taken.
+        The first try is the most aggressive kind that passes now. After each failure the next kind
+        is tried.
         """
         passing: list[Intent] = []
         refusals: dict[OrderKind, str] = {}
         for kind in KINDS:
-            # A sell at the day's lower limit takes every bid, each at the bid's own price. NXT and
-            # KRX's after-market take no market order (KIS document 주식주문(현금), ORD_DVSN; KIS
-            # notice of 2026-09-09). While the limit is not known, the gate refuses this kind, and
-            # another kind sells.
+            # A sell at the day's lower limit trades with every bid, at the bid's own price.
+            # NXT and KRX's after-market take no market order (KIS document 주식주문(현금),
+            # ORD_DVSN; KIS notice of 2026-09-09). While the limit is not known, the gate
+            # refuses this kind, and another kind sells.
             price = self._gate.rules.days.lowest_price(now, code) if kind.priced else None
             intent = sell(now, prefix, agent, code, qty, kind, price)
             no = self.why_not(now, intent)
@@ -58,14 +61,16 @@ class UrgentSells:
             else:
                 refusals[kind] = no.reason
         if passing:
-            # Round and round: a kind that found nobody may find one later, and no kind is given up.
+            # The kinds are tried again and again, because a kind that found no buyer may find one
+            # later.
             return passing[failures % len(passing)]
         return "; ".join(dict.fromkeys((refusals[OrderKind.MARKET], refusals[OrderKind.LIMIT])))
 
     def why_not(self, now: Ns, intent: Intent) -> No | None:
-        """Return why a sell would not pass the gate or find a venue; None when it may be sent.
+        """Return why a sell would not pass the gate or find a venue. None when it may be sent.
 
-        Callers ask before they submit it, so a kind that no venue takes leaves no denied order.
+        Callers ask before they submit it, so that a kind that no venue accepts leaves no denied
+        order.
         """
         if (no := self._gate.check(now, intent, self._state)) is not None:
             return no
@@ -86,8 +91,11 @@ class UrgentSells:
 def sell(
     now: Ns, prefix: str, agent: str, code: str, qty: int, kind: OrderKind, price: int | None
 ) -> Intent:
-    """Return a new protective sell. Its key has the moment, so each try is a separate order."""
-    # One sale has one order at a time, so no two share the moment.
+    """Return a new protective sell.
+
+    Its key contains the moment, so each try is a separate order.
+    """
+    # A sale has one order at a time, so two orders never have the same moment.
     key = f"{prefix}{now}:{agent}:{code}"
     return Intent(key, agent, code, Side.SELL, qty, kind, price, protective=True)
 

@@ -1,1 +1,1 @@
-"""The interfaces of a desk to session and broker, and the plain data that passes there."""
+"""The interfaces between desk, session and broker, and the plain data that they exchange."""

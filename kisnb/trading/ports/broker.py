@@ -23,14 +23,17 @@ from kisnb.terms import Venue
 
 
 class Broker(Protocol):
-    """The methods that the desk's host needs of a broker. Money in won, quantities in shares."""
+    """The methods of a broker that the desk's host calls. Money in won, quantities in shares."""
 
-    # A field and no argument of ``submit``: the host sets it once, and the broker asks it late,
-    # when the limiter has let the order through. A paper desk may wait there for seconds, because
-    # KIS allows one call a second (KIS notice of 2026-04-20).
+    # This is a field, not an argument of ``submit``: the host sets it once, and the broker calls it
+    # late, after the rate limiter. A paper order may wait there for seconds, because KIS allows one
+    # call a second (KIS notice of 2026-04-20).
     may_send: Callable[[str], Permission]
-    """The last permission. The broker asks it with an order's key, behind the limiter and before
-    the order's first byte. When it says no, the broker raises OrderDenied and sends nothing."""
+    """The last permission.
+
+    The broker calls it with an order's key, after the rate limiter and before the order's first
+    byte. If the answer is no, the broker raises OrderDenied and sends nothing.
+    """
 
     @property
     def capabilities(self) -> Capabilities:
@@ -57,7 +60,10 @@ class Broker(Protocol):
 
     @property
     def pace(self) -> str:
-        """The calls a second that KIS takes, in a sentence; empty while KIS has refused no call."""
+        """A sentence about the calls a second that KIS takes.
+
+        Empty while KIS has refused no call.
+        """
         ...
 
     async def start(self) -> None:
@@ -68,8 +74,9 @@ class Broker(Protocol):
         """End the connection. Nothing is received after it."""
         ...
 
-    # These three never repeat a POST, whatever went wrong. KIS has no order id of ours, so a second
-    # POST could be a second order. Only ``again`` proves that it is none. Then the core decides.
+    # These three never repeat a POST, whatever went wrong. KIS does not store our key of an order,
+    # so a second POST could be a second order. Only ``again`` in the reply proves that nothing was
+    # placed. Then the core decides.
     async def submit(self, intent: Intent, route: Route) -> SendReply:
         """Send an order with one POST, never repeated. A lost reply returns ``unknown``."""
         ...
@@ -81,8 +88,8 @@ class Broker(Protocol):
         """
         ...
 
-    # A cancel needs branch, number and venue of its order, so it takes the ref and not the intent
-    # (KIS document 주식주문(정정취소)).
+    # A cancel needs branch, number and venue of its order, so its argument is the ref and not the
+    # intent (KIS document 주식주문(정정취소)).
     async def cancel(self, key: str, ref: OrderRef, qty: int | None) -> SendReply:
         """Cancel ``qty`` shares of the order ``ref`` with one POST. None: all leaves."""
         ...
@@ -95,8 +102,8 @@ class Broker(Protocol):
         """Read KIS's list of reserved orders of some days. None when it is not complete."""
         ...
 
-    # KIS gives this list in pages of 100 rows live and 15 on paper (KIS document 일별주문체결).
-    # When a page fails, a row that is missing proves nothing.
+    # KIS gives this list in pages of 100 rows at live and 15 at paper (KIS document 일별주문체결).
+    # When a page fails, a missing row proves nothing.
     async def day_orders(self, day: date) -> OrderPage:
         """Read KIS's list of the orders of a day."""
         ...
@@ -112,9 +119,9 @@ class Broker(Protocol):
     async def stock_day(self, code: str, *, is_described: bool) -> StockDay:
         """Read the facts of a stock today: base price, limits, halts.
 
-        Without ``is_described`` KIS is also asked for the stock's name, board and venues. What KIS
-        does not state is missing. Raises KisError when KIS states no base price, as for a code that
-        it does not know.
+        Without ``is_described`` KIS is also asked for the stock's name, board and venues. A fact
+        that KIS does not state is missing. Raises KisError when KIS states no base price, for
+        example for an unknown code.
         """
         ...
 
@@ -123,7 +130,7 @@ class Broker(Protocol):
         ...
 
     async def records(self, tr_id: str, key: str) -> list[list[str]]:
-        """Return the newest records of a channel that is wanted as ``records``, oldest first."""
+        """Return the newest records of a channel that was wanted as ``records``, oldest first."""
         ...
 
     async def call(
@@ -135,10 +142,10 @@ class Broker(Protocol):
         """
         ...
 
-    # The whole set, not a change of it: KIS takes at most 41 registrations a connection, and only
-    # who sees all wants can say which of them keep a slot.
+    # The argument is the whole set, not a change: KIS accepts at most 41 registrations for a
+    # connection, and only with all wants can the broker choose which of them get one.
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """Set the desired subscriptions. Events say if they are confirmed or refused."""
+        """Set the desired subscriptions. Events report whether they are confirmed or refused."""
         ...
 
     def listen(self, on_events: Callable[[Sequence[Event]], None]) -> None:

@@ -30,18 +30,18 @@ class CancelOrder(SessionMessage, frozen=True, tag=True, array_like=True):
 
     key: str
     qty: int | None = None
-    # A person may have placed an order on the phone on purpose, so a plain cancel leaves it. In an
-    # emergency that does not count.
+    # A person may have placed an order on the phone on purpose, so a plain cancel does not touch
+    # it. In an emergency it is cancelled too.
     kill_switch: bool = False
-    """True if the kill switch asks. It alone cancels external orders."""
+    """True if the kill switch cancels. Only the kill switch cancels external orders."""
 
 
 class ReviseOrder(SessionMessage, frozen=True, tag=True, array_like=True):
     """Move shares of an open order to another price.
 
     ``intent`` is the new order of these shares, with its own key. ``intent.supersedes`` is the key
-    of the open order. Agent, code and side are the same as in the open order. The shares go to the
-    end of the queue.
+    of the open order. Agent, code and side are the same as in the open order. The shares are then
+    last in the exchange's queue.
     """
 
     intent: Intent
@@ -68,25 +68,24 @@ class Halt(SessionMessage, frozen=True, tag=True, array_like=True):
 
     reason: str
     state: Literal["reducing", "halted"] = "halted"
-    # No state: a flatten is asked for beside the state, and a later pull without it does not end
-    # it.
+    # A flatten is not a state: it is requested together with a state, and a later pull without it
+    # does not end it.
     flatten: bool = False
 
 
-# The whole set replaces the one before. A session that sends it again after a reconnection changes
-# nothing twice.
+# The whole set replaces the one before. So sending it again after a reconnection does no harm.
 class WatchCodes(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Follow these subscriptions, and no others, for this session."""
+    """Subscribe this session to exactly these subscriptions."""
 
     wants: tuple[Want, ...]
 
 
-# In lockstep the simulated clock moves only when each session has sent this for the newest event. A
-# session that computes keeps the clock still.
+# In lockstep the simulated clock moves only when each session has sent this for the newest event.
+# So the clock waits for a session that computes.
 class Idle(SessionMessage, frozen=True, tag=True, array_like=True):
     """Report that a session has handled all events up to ``seq`` and does nothing now.
 
-    ``wake`` is the earliest moment that the session waits for, None for no moment. ``waiting`` says
+    ``wake`` is the next moment for which the session waits, None for no moment. ``waiting`` says
     that a call of the session awaits something, so that simulated time may move.
     """
 
@@ -105,7 +104,7 @@ class FastForward(SessionMessage, frozen=True, tag=True, array_like=True):
 
 
 class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
-    """Give back the lease of an agent that no longer runs in this session."""
+    """Release the lease of an agent that no longer runs in this session."""
 
     agent: str
 
@@ -113,7 +112,7 @@ class ReleaseAgent(SessionMessage, frozen=True, tag=True, array_like=True):
 class Protect(SessionMessage, frozen=True, tag=True, array_like=True):
     """Set an exit, once: a key that the desk knows already sets nothing.
 
-    The exit takes the place of the owner's earlier exit in this stock. ``ProtectionSet`` or
+    The exit replaces the owner's earlier exit in this stock. ``ProtectionSet`` or
     ``ProtectionRefused`` follows.
     """
 
@@ -145,7 +144,7 @@ class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
 
     record: AgentRecord
     fresh: bool = False
-    """True: a new life of the agent begins. What its earlier life kept goes to the archive."""
+    """True: a new life of the agent begins. The record of its earlier life goes to the archive."""
 
 
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):
@@ -165,13 +164,16 @@ class PushForecast(SessionMessage, frozen=True, tag=True, array_like=True):
 
     code: str
     provider: str
-    """Name of who gives it."""
+    """The name of the provider."""
     made_at: Ns
     """The moment up to which the model knew the market."""
     bar: Ns
     """Length of the model's bars. A forecast counts for two of them."""
     falling: int | None
-    """Probability that the price falls (pred_down_prob), basis points. None: it has none now."""
+    """Probability that the price falls (pred_down_prob), basis points.
+
+    None: the model has none now.
+    """
     usual_value: int | None = None
     """Usual traded value of five minutes at this time of the day, won. None: not known."""
 
@@ -180,9 +182,9 @@ AgentCommand: TypeAlias = NoteAgent | NoteDecision | SetGuards
 ExitCommand: TypeAlias = Protect | EndProtection | SetPriceAlert | EndPriceAlert | PushForecast
 
 
-# Queries are not among them. ``ArmDesk`` and ``LiftHalt`` would otherwise reach the core past the
-# desk's checks. ``ShowOrder`` is not either: only the desk knows that a call was answered with an
-# order.
+# Queries are not commands. Otherwise ``ArmDesk`` and ``LiftHalt`` would reach the core without the
+# desk's checks. ``ShowOrder`` is not among them either: only the desk knows that a call was
+# answered with an order.
 Command: TypeAlias = (
     Submit
     | CancelOrder
@@ -196,17 +198,17 @@ Command: TypeAlias = (
     | ExitCommand
     | AgentCommand
 )
-"""Every message that a session may send without a reply. The desk refuses any other message."""
+"""All messages that a session may send without a reply. The desk refuses any other message."""
 
 
 # No SessionMessage and no tag, so that it cannot even be decoded from a session's bytes.
 class ShowOrder(msgspec.Struct, frozen=True):
-    """Journal that a typed call got this order, which existed already. Only the desk submits it."""
+    """Journal that a typed call was shown this order. Only the desk submits it."""
 
     key: str
     place: Place
     token: str = ""
-    """The mark of the command. A command that is handed over twice gets the same order."""
+    """The mark of the command. A command that is sent twice gets the same order."""
 
 
 def stronger(one: str, other: str) -> Literal["reducing", "halted"]:

@@ -1,4 +1,4 @@
-"""The interface of the desk for a session. It is always over the socket, except in tests."""
+"""The interface of the desk for a session. Except in tests it is always over the socket."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Back(msgspec.Struct, frozen=True):
 
     session: str = ""
     run: str = ""
-    # Events have new numbers with each desk. Rows of the journal keep theirs, so this one says to
-    # the next desk which rows the session lacks.
+    # Event numbers begin again with each desk. Rows of the journal keep their numbers, so this one
+    # tells the next desk which rows the session lacks.
     published: int = 0
     """Number of the newest journal row that the session has received."""
     agents: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The desk's state as of event ``seq``. The next event is ``seq + 1``."""
+    """The desk's state after event ``seq``. The next event is ``seq + 1``."""
 
     seq: int
     now: Ns
@@ -56,19 +56,21 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
     capabilities: Capabilities
     limits: Limits
     first: int
-    """Number of the row before the first row of ``journal``. The number of a published row never
-    changes."""
+    """Number of the row before the first row of ``journal``.
+
+    The number of a published row never changes.
+    """
     published: int
     """Number of the newest published row."""
-    # The bytes go on as they stand in the desk's file. To decode and encode a day of rows again
-    # would keep the desk from its orders.
+    # The bytes are sent as they are in the desk's file. Decoding and encoding a day of rows again
+    # would delay the desk's orders.
     journal: bytes
-    """The rows after ``first`` as one JSON array, encoded as they stand in the journal."""
+    """The rows after ``first`` as one JSON array, encoded as in the journal."""
     leases: tuple[Lease, ...] = ()
     stocks: tuple[StockDay, ...] = ()
     """The facts of stocks that KIS has stated. The journal does not keep them."""
     costs: CostModel = BANKIS
-    """Commission and tax as the desk books them."""
+    """Commission and tax as the desk computes them."""
 
     def rows(self) -> list[Row]:
         """Return the rows of ``journal``. Raises ConfigError for a row this version cannot read."""
@@ -76,7 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Batch(Protocol):
-    """Events ``first``, ``first + 1``, …, sent when the desk's clock stood at ``now``."""
+    """Events ``first``, ``first + 1``, … The desk sent them when its clock was at ``now``."""
 
     @property
     def first(self) -> int:
@@ -99,14 +101,14 @@ class Batch(Protocol):
         ...
 
 
-# Two threads meet here. The I/O thread receives, and the home thread, which runs the notebook's
-# loop and its agents, applies. Facts change order books in the home thread alone.
+# Two threads meet here. The I/O thread receives. The home thread, which runs the notebook's loop
+# and its agents, applies. Only the home thread changes order books.
 #
 #     I/O thread   receives ──► keeps batches ──► calls the ``wake`` of ``on_ready``
 #     home thread                     drain() ◄── ``wake`` lets it run, when the loop turns
 #     any thread   send(), ask_blocking()         a halt must go out while a cell blocks the loop
 class Desk(Protocol):
-    """The link to a desk: commands go in, events come out in order, and none is lost."""
+    """The link to a desk. Commands go in, events come out in order, and no event is lost."""
 
     @property
     def seq(self) -> int:
@@ -125,7 +127,7 @@ class Desk(Protocol):
 
     @property
     def silence(self) -> float | None:
-        """Seconds of wall time for which the desk has not replied; None while it replies."""
+        """Seconds of wall time for which the desk has not replied. None while it replies."""
         ...
 
     @property
@@ -144,11 +146,14 @@ class Desk(Protocol):
         ...
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Send commands, in order, from any thread, without waiting. Raises DeskLost."""
+        """Send commands, in order, without waiting. May be called from any thread.
+
+        Raises DeskLost.
+        """
         ...
 
     def drain(self) -> Batch | None:
-        """Remove and return the oldest batch that was not handled yet; None when there is none.
+        """Remove and return the oldest batch that was not handled yet. None when there is none.
 
         Call it only in the home thread, which runs the notebook's loop.
         """
@@ -177,7 +182,7 @@ class Desk(Protocol):
         ...
 
     def ask_blocking(self, query: Query[R], timeout: float) -> R:
-        """Send a query and wait up to ``timeout`` seconds for the reply. Return it.
+        """Send a query, wait up to ``timeout`` seconds for the reply, and return it.
 
         It works in any thread, without the notebook's loop. Raises TimeoutError.
         """

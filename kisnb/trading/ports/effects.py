@@ -1,4 +1,4 @@
-"""Effects that the core asks its host for, and the messages that report their ends.
+"""Effects that the core wants from its host, and the messages that report their ends.
 
 | effect         | what the host does                     | its end      |
 |----------------|----------------------------------------|--------------|
@@ -14,8 +14,8 @@
 | AskStock       | reads the day's facts of a stock       | StockRead    |
 | WakeAt         | waits until a moment                   | Woke         |
 
-The host runs effects strictly in order. It begins a call to KIS and goes on with the next effect;
-the call's end comes later as a message.
+The host runs effects strictly in order. It begins a call to KIS and continues with the next effect.
+The end of the call comes later as a message.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Cancel(msgspec.Struct, frozen=True):
     qty: int | None
 
 
-# A type of its own: the key of a SendReply names the order that was sent, and here it names the
-# order that is to be cancelled.
+# This is a separate type, because the key of a SendReply is that of the sent order, and here it is
+# that of the order to cancel.
 class CancelReply(msgspec.Struct, frozen=True):
     """The end of a Cancel or a CancelReserved."""
 
@@ -89,12 +89,12 @@ class OrdersQuery(msgspec.Struct, frozen=True):
     day: date
     why: str
     account: bool = False
-    # It tells the readings of one day apart. A person's decision, and the end of a cancel, need a
+    # It distinguishes the readings of one day. A person's decision, and the end of a cancel, need a
     # list that was asked for after them.
     asked: Ns = 0
     """When the question was asked. A reading may end late, after a newer one."""
-    # When the number has changed by the end of the reading, a fill was booked in between. Then
-    # account, list and order books speak of different moments and are not compared.
+    # If the number has changed by the end of the reading, a fill was booked in between. Then
+    # account, list and order books are of different moments and are not compared.
     fills: int = 0
     """Number of fills that were booked when the question was asked."""
 
@@ -112,13 +112,17 @@ class OrdersRead(msgspec.Struct, frozen=True):
     page: OrderPage | None
     """KIS's list of orders. None when KIS did not list everything."""
     account: Account | None = None
-    """KIS's statement. None when it was not asked for, or when KIS stated nothing. If it is not
-    complete, holdings may be missing."""
+    """KIS's statement. None when it was not asked for, or when KIS stated nothing.
+
+    If it is not complete, holdings may be missing.
+    """
     part: OrderPage | None = None
-    """The readable rows of an incomplete list. None: there are no such rows. A row proves what it
-    says. A missing row proves nothing."""
+    """The readable rows of an incomplete list. None: there are none.
+
+    The figures in a row count. A missing row proves nothing.
+    """
     lacks: tuple[str, ...] = ()
-    """A sentence for each thing that is missing, such as an unreadable row. Empty: all is there."""
+    """A sentence for each missing part, such as an unreadable row. Empty: nothing is missing."""
 
 
 class CancelReserved(msgspec.Struct, frozen=True):
@@ -147,7 +151,7 @@ class ReservedRead(msgspec.Struct, frozen=True):
 
 
 class AskDepth(msgspec.Struct, frozen=True):
-    """Begin reading the depth of a stock at these venues, because no channel has shown it."""
+    """Begin reading the depth of a stock at these venues, because no channel has brought it."""
 
     code: str
     venues: tuple[Venue, ...]
@@ -165,8 +169,10 @@ class AskStock(msgspec.Struct, frozen=True):
 
     code: str
     is_described: bool
-    """False: the list lacks the stock, or does not know if Nextrade trades it. Then KIS is asked
-    for that too."""
+    """False: the list lacks the stock, or does not say whether Nextrade trades it.
+
+    Then KIS is asked for that too.
+    """
 
 
 class StockRead(msgspec.Struct, frozen=True):
@@ -179,20 +185,20 @@ class StockRead(msgspec.Struct, frozen=True):
     """The reason why KIS stated nothing, in its own words."""
 
 
-# No session can send it: a lease tells the desk.
+# No session can send this. The desk learns it from the lease.
 class AgentLost(msgspec.Struct, frozen=True):
-    """Reports that the session of an agent ended without giving the agent's lease back."""
+    """Reports that an agent's session ended without releasing the agent's lease."""
 
     agent: str
 
 
 class StocksWanted(msgspec.Struct, frozen=True):
-    """Asks the core for the day's facts of stocks that are held or that a session watches."""
+    """Requests the day's facts of stocks that are held or that a session watches."""
 
     codes: tuple[str, ...]
 
 
-# Nothing takes a wake back. So each receiver of Woke checks whether its own moment has come.
+# A wake cannot be cancelled. So each receiver of Woke checks whether its own moment has come.
 class WakeAt(msgspec.Struct, frozen=True):
     """Wait until this moment, then submit Woke to the core."""
 

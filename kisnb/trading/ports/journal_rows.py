@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
-    """The router's decision on an order: its venue or why there is none, with all evidence.
+    """The router's decision about an order: its venue, or why there is none, with all evidence.
 
     Sessions ask the desk for it. It is not published.
     """
@@ -50,12 +50,11 @@ class RouteDecided(Fact, frozen=True, gc=False, tag=True, array_like=True):
 
 PublishedRow: TypeAlias = OrderFact | AccountFact | ControlFact | ExitFact | AgentFact
 Row: TypeAlias = PublishedRow | Notice | RouteDecided
-# Sessions get the facts that come of a notice. A routing decision is long, and a session asks for
-# the few that it wants.
+# Sessions get the facts that follow from a notice. A routing decision is long, and a session asks
+# for the few that it needs.
 DESK_ONLY = (Notice, RouteDecided)
-"""Rows that no session receives. All others are published once they are synced."""
-# A set of types, because this question is put for every event, ticks included: a look-up in a set
-# costs least.
+"""Rows that no session receives. All other rows are published once they are synced."""
+# It is a set of types, because every event is checked, ticks included, and a set is fastest.
 _PUBLISHED: frozenset[type] = frozenset(Row.__args__) - frozenset(DESK_ONLY)
 
 _encoder = msgspec.json.Encoder()
@@ -74,7 +73,7 @@ def encode_row(row: Row) -> bytes:
 
 def decode_row(body: bytes) -> Row:
     """Return the row of a JSON array. Raises ConfigError as ``decode_rows`` does."""
-    # Through the list decoder, so that there is one decoder and one wording of its error.
+    # This uses the list decoder, so that there is one decoder and one wording of its error.
     return decode_rows(array_of([body]))[0]
 
 
@@ -84,12 +83,12 @@ def array_of(bodies: Iterable[bytes]) -> bytes:
 
 
 def decode_rows(array: bytes) -> list[Row]:
-    """Return the rows of a JSON array. Raises ConfigError for one that this version cannot read."""
+    """Return the rows of a JSON array. Raises ConfigError for a row this version cannot read."""
     try:
         return _decoder.decode(array)
     except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-        # Never skipped. A state without one row would have lost a fill or a halt, and nobody would
-        # know.
+        # A row is never skipped. A state without one row could lack a fill or a halt, and nobody
+        # would notice.
         raise ConfigError(
             f"the journal holds a row that this version of kisnb cannot read ({e})",
             "use the version that wrote it, or move the journal away",
@@ -97,9 +96,9 @@ def decode_rows(array: bytes) -> list[Row]:
 
 
 def row_key(row: Row) -> str:
-    """Return the key of the order that a row belongs to; empty for rows of desk and account."""
+    """Return the key of the order to which a row belongs. Empty for rows of desk and account."""
     match row:
-        # A notice has a number and no key: it is journaled just because its order is not known yet.
+        # A notice has a number and no key. It is journaled because its order is not known yet.
         case Notice() | AccountOpened() | DriftFound() | DriftCleared() | HoldingAdopted():
             return ""
         case ProtectionSet(protection=protection):

@@ -16,10 +16,10 @@ If the window crosses midnight, ``to`` is above 86,400.
 """
 
 
-# A copy of the settings in the gate's own units. A Config reads files and texts. The gate must not
-# depend on it: the back-tester runs the same gate with limits of its own.
+# This is a copy of the settings in the gate's own units. A Config reads files and texts, and the
+# gate must not depend on that: the back-tester runs the same gate with its own limits.
 class Limits(msgspec.Struct, frozen=True):
-    """The limits of the gate, in won unless a field says another unit. None: not limited.
+    """The limits of the gate, in won unless a field has another unit. None: not limited.
 
     ``Config`` explains each field.
     """
@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_agent_value: int | None = None
     max_account_value: int | None = None
     max_cash_percent: int | None = None
-    """The most of the cash that one buy may take, percent."""
+    """The largest part of the cash that one buy may use, percent."""
     max_quote_age: Ns | None = None
     """The greatest age of the price of a buy, nanoseconds."""
     max_day_loss: int | None = None
@@ -55,9 +55,9 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
         max_agent_value=config.max_agent_value,
         max_account_value=config.max_account_value,
         max_cash_percent=config.max_cash_percent,
-        # The age is measured on the desk's clock. At speed 60 a price that took 0.1 s through the
-        # machine is 6 s old there. In lockstep the speed is 0 and nothing ages meanwhile, so the
-        # setting counts as it is.
+        # The age is measured on the desk's clock. At speed 60 a price that needs 0.1 s to come
+        # through the machine is 6 s old there. In lockstep the speed is 0 and time stands still
+        # meanwhile, so the setting is used unchanged.
         max_quote_age=int(config.max_quote_age * SECOND * max(speed, 1.0)),
         max_day_loss=config.max_day_loss,
         windows=tuple(_window(*map(seconds_since_midnight, window)) for window in config.windows),
@@ -69,6 +69,6 @@ def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
 
 
 def _window(start: int, end: int) -> Window:
-    # A window from 23:50 to 00:10 ends on the next day. As 86,400 + 600 its end stays above its
-    # start, so one comparison does for all windows.
+    # A window from 23:50 to 00:10 ends on the next day. With 86,400 + 600 its end is above its
+    # start, so one comparison works for all windows.
     return start, end if end > start else end + DAY // SECOND

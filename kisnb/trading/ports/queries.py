@@ -1,4 +1,4 @@
-"""Queries of a session to the desk. Each names the type of its one reply."""
+"""Queries of a session to the desk. Each states the type of its one reply."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class Query(SessionMessage, Generic[R], frozen=True, tag=True, array_like=True):
 
     @classmethod
     def reply_type(cls) -> type[R]:
-        """Return the type of the reply, as the class names it."""
-        # Python drops the type argument of a base class at run time. It survives only here. The
-        # client compares each reply with it, so callers get the right type without an assert.
+        """Return the type of the reply, as the class declares it."""
+        # Python drops the type argument of a base class at run time, except here. The client
+        # compares each reply with it, so that callers get the right type without an assert.
         (base,) = cls.__orig_bases__  # type: ignore[attr-defined]
         (reply,) = get_args(base)
         return cast("type[R]", reply)
 
 
-# Queries that the desk checks and then submits to its core, as they are
+# Queries that the desk checks and then submits unchanged to its core
 
 
 class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Lift the halt, so that orders pass again. The reply says what was lifted.
 
-    ``to`` is the trading state afterwards. While a flatten runs, only the flatten is ended, and
-    the trading state stays.
+    ``to`` is the new trading state. While a flatten runs, only the flatten is ended, and the
+    trading state stays.
     """
 
     reason: str
@@ -60,18 +60,22 @@ class LiftHalt(Query[TextReply], frozen=True, tag=True, array_like=True):
 class ArmDesk(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Arm a live desk: buys pass for some minutes, up to a budget in won. 0 minutes disarm it."""
 
-    # Checked at the desk and then blanked, so that no digit of the account can come to light in the
-    # core's outputs.
+    # The desk checks the digits and then removes them, so that no digit of the account can appear
+    # in the core's outputs.
     tail: str
-    """The last digits of the account, as a person typed them. The desk checks them and hands an
-    empty tail to its core."""
+    """The last digits of the account, as a person typed them.
+
+    The desk checks them and passes an empty tail to its core.
+    """
     minutes: int
     budget: int
-    # The desk's clock sets the end. A session's clock may be another, and a session must not choose
-    # a longer time than was checked.
+    # The desk sets the end by its own clock. A session's clock may differ, and a session must not
+    # choose a longer time than was checked.
     until: Ns = 0
-    """When the arming ends. The desk sets it after it has checked the other fields, and ignores a
-    session's value. A past moment disarms."""
+    """When the arming ends. A past moment disarms.
+
+    The desk sets it after it has checked the other fields, and ignores a session's value.
+    """
 
 
 class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
@@ -92,7 +96,7 @@ class AdoptHolding(Query[TextReply], frozen=True, tag=True, array_like=True):
 class AcceptDifference(Query[TextReply], frozen=True, tag=True, array_like=True):
     """Book KIS's figure where KIS's account and the order books differ.
 
-    The desk books only cash and additional shares by itself. If KIS no longer states some shares,
+    By itself the desk books only cash and additional shares. If KIS no longer states some shares,
     and no order explains that, a person must accept it.
     """
 
@@ -100,11 +104,12 @@ class AcceptDifference(Query[TextReply], frozen=True, tag=True, array_like=True)
     """Short code of a stock, or ``cash``."""
 
 
-# The core takes these in and gives no reply. The desk reads the new state and words the reply
-# itself.
+# The core handles these without a reply. The desk reads the new state and writes the reply itself.
 CheckedQuery: TypeAlias = LiftHalt | ArmDesk | AdoptHolding | AcceptDifference
-"""Queries that the desk submits to its core for a session. None of them is a Command. So a session
-cannot send one to the core past the desk's check."""
+"""Queries that the desk submits to its core for a session.
+
+None of them is a Command, so a session cannot send one to the core without the desk's check.
+"""
 
 
 # Queries about prices, orders and the account
@@ -115,7 +120,7 @@ class QuoteOf(Query[Quote], frozen=True, tag=True, array_like=True):
 
     code: str
     venue: Venue | None = None
-    """The venue. None: the desk takes the venue that is open for the stock."""
+    """The venue. None: the desk chooses the venue that is open for the stock."""
 
 
 class StockOf(Query[StockDay], frozen=True, tag=True, array_like=True):
@@ -129,11 +134,11 @@ class DepthOf(Query[Depth], frozen=True, tag=True, array_like=True):
 
     code: str
     venue: Venue | None = None
-    """The venue. None: the desk takes the venue that is open for the stock."""
+    """The venue. None: the desk chooses the venue that is open for the stock."""
 
 
 class RouteOf(Query[RoutesReply], frozen=True, tag=True, array_like=True):
-    """Ask to which venue this order would go now. Nothing is sent and nothing is kept."""
+    """Ask to which venue this order would go now. Nothing is sent and nothing is recorded."""
 
     intent: Intent
 
@@ -161,23 +166,23 @@ class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
 
     intent: Intent
     naming: Naming | None = None
-    # An order answers one call of each run (row O11). The kernel knows at once what its run has
-    # got, and the desk's journal knows it only later.
+    # An order answers one call of each run (row O11). The kernel knows at once which orders its run
+    # has got. The desk's journal has them only later.
     answered: tuple[str, ...] = ()
-    """Keys of the orders with which this run of the cell was answered already."""
+    """Keys of the orders that this run of the cell already got as answers."""
 
 
 class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
     """Send these orders, each once. The desk replies when they are journaled.
 
-    When row O11 refuses one of them, none is sent.
+    If row O11 refuses one of them, none is sent.
     """
 
     requests: tuple[OrderRequest, ...]
 
 
-# The desk waits, not the session: a blocking call in a cell keeps the notebook's loop from
-# receiving the events that would tell.
+# The desk waits, not the session, because a blocking call in a cell stops the notebook's loop,
+# which receives the events.
 class OutcomeOf(Query[OutcomeReply], frozen=True, tag=True, array_like=True):
     """Wait until the order with this key is accepted, filled, refused or unknown."""
 
@@ -190,7 +195,7 @@ class DayOrders(Query[OrdersReply], frozen=True, tag=True, array_like=True):
     day: date
 
 
-# This query only reads. An order through it would pass neither the gate nor the journal.
+# This query only reads. An order sent by it would pass neither the gate nor the journal.
 class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
     """Make the KIS call of this name, and read all its pages. The desk adds the account.
 
@@ -202,7 +207,10 @@ class CallApi(Query[RowsReply], frozen=True, tag=True, array_like=True):
 
 
 class RecordsOf(Query[RecordsReply], frozen=True, tag=True, array_like=True):
-    """Ask for the newest records of a channel. A session must subscribe first (``Want.tr_id``)."""
+    """Ask for the newest records of a channel.
+
+    The session must subscribe first (``Want.tr_id``).
+    """
 
     tr_id: str
     key: str
@@ -212,17 +220,17 @@ class RecordsOf(Query[RecordsReply], frozen=True, tag=True, array_like=True):
 
 
 class TasksNow(Query[TextReply], frozen=True, tag=True, array_like=True):
-    """Ask for the desk's tasks and their owners."""
+    """Ask for the desk's asyncio tasks and their owners."""
 
 
 class StatusNow(Query[StatusReply], frozen=True, tag=True, array_like=True):
-    """Ask for the state of the desk, and which sessions are attached."""
+    """Ask for the desk's state and its attached sessions."""
 
 
-# A query and not a command: the session must not run one handler before it knows that no other
-# session does.
+# This is a query and not a command, because the session must not call a handler before it knows
+# that no other session does.
 class LeaseAgent(Query[Done], frozen=True, tag=True, array_like=True):
-    """Ask to run this agent here and nowhere else. A refusal names the session that runs it."""
+    """Ask for the right to run this agent. A refusal names the session that runs it."""
 
     agent: str
 
@@ -239,7 +247,7 @@ class CloseDesk(Query[Done], frozen=True, tag=True, array_like=True):
     """Stop the desk process after the reply. Orders in the market stay there."""
 
 
-# The decoder needs each class by name. A query that is missing here is refused as unreadable.
+# The decoder needs this list of classes. A query that is missing here is refused as unreadable.
 AnyQuery: TypeAlias = (
     QuoteOf
     | StockOf

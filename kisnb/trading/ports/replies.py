@@ -15,8 +15,8 @@ class OutcomeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The outcome of an order: its state in the desk's order book."""
 
     state: OrderState
-    # Only what a blocking caller needs at once. The order itself is current in the session's order
-    # books once the events have been applied.
+    # This has only the figures that a blocking caller needs at once. The session's order books have
+    # the order once its events have been applied.
     number: int | None
     msg_cd: str
     text: str
@@ -26,14 +26,12 @@ class PlaceAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The answer to a typed order: sent, shown (it existed already), or refused."""
 
     outcome: Literal["sent", "shown", "refused"]
-    # The intent comes back, because the desk gives the key: the session makes its order from this
-    # one.
+    # The intent is returned, because the desk sets the key: the session makes its order from this
+    # intent.
     intent: Intent
     """The intent that is sent or shown, with its key. If refused: the intent that was asked for."""
     text: str = ""
-    """If shown: from where and when the order was sent, and how to send another. If refused: why.
-
-    """
+    """If shown: where and when the order was sent, and how to send another. If refused: why."""
     cure: str = ""
 
 
@@ -43,8 +41,8 @@ class OrdersPlaced(msgspec.Struct, frozen=True, tag=True, array_like=True):
     answers: tuple[PlaceAnswer, ...]
 
 
-# An exception cannot go over a socket. The client raises the class of this name again, so a caller
-# sees the same error as in one process.
+# An exception cannot go over a socket. The client raises an error of the class with this name, so
+# that a caller sees the same error as in one process.
 class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The error of a query: the name of its class in ``kisnb.errors``, sentence and cure."""
 
@@ -54,7 +52,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A query without a result has been carried out."""
+    """A query that has no result was carried out."""
 
 
 class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -80,7 +78,10 @@ class JournalReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class TapeReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The path of today's tape. All that the desk published before the reply is in the file."""
+    """The path of today's tape.
+
+    The file has everything that the desk published before the reply.
+    """
 
     path: str
     """The path. Empty: this desk writes no tape."""
@@ -102,8 +103,8 @@ class RowsReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The rows of KIS's reply by block, as KIS's own texts. ``complete``: every page was read."""
 
     blocks: dict[str, list[dict[str, str]]]
-    # KIS gives its rows in pages, and a later page may fail. The rows that came are worth showing,
-    # but nobody may take them for all.
+    # KIS gives its rows in pages, and a later page may fail. The rows that came are shown, but they
+    # are marked as incomplete.
     complete: bool = True
 
 
@@ -119,7 +120,7 @@ class RoutesReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
     decisions: tuple[Evidence, ...]
 
 
-# Quote and Depth go as the facts that they are, so that a price asked for and a price received are
+# Quote and Depth are sent as facts, so that a price from a question and a price from a channel have
 # one type.
 Reply: TypeAlias = (
     Quote

@@ -42,13 +42,13 @@ Letter: TypeAlias = Literal["b", "c", "d", "g", "key"]
 
 
 class SendNew(msgspec.Struct, frozen=True):
-    """The outcome when no other order is in the way: the order is sent under this new key."""
+    """The outcome when no other order conflicts: the order is sent under this new key."""
 
     key: str
 
 
 class ShowKnown(msgspec.Struct, frozen=True):
-    """The outcome when the order exists already: the call is answered with this order."""
+    """The outcome when the order exists already: the call returns this order."""
 
     key: str
 
@@ -58,26 +58,26 @@ class Refuse(msgspec.Struct, frozen=True):
 
     letter: Letter
     key: str
-    """Key of the order that is in the way. Empty while the desk has not given it its key yet."""
+    """Key of the conflicting order. Empty while the desk has not given it a key."""
     again: int = 0
-    """The N of ``--again N`` that sends one more order. 0 when no number helps."""
+    """The N of ``--again N`` that sends one more order. 0: no number helps."""
 
 
 Outcome: TypeAlias = SendNew | ShowKnown | Refuse
 
 
 class _Request(NamedTuple):
-    """One request, with the orders to which the rules compare it."""
+    """One request, with the orders with which the rules compare it."""
 
     naming: Naming
     answered: frozenset[str]
-    """Keys of the orders with which the run of the call was answered already."""
+    """Keys of the orders that the run of the call already got as answers."""
     known: Sequence[NamedOrder]
-    """Orders of the same wish. With an ordinal, only the orders of that ordinal."""
+    """Orders of the same wish. For a call with an ordinal: only the orders of that ordinal."""
 
 
 class NamingRule:
-    """Answers the requests of one call in their order; each answer counts for the next request."""
+    """Answers the requests of one call in their order. Each answer counts for the next request."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class NamingRule:
         self._is_key = is_key
         self._root = root
         self._fresh: list[NamedOrder] = []
-        """Orders that this call sends."""
+        """New orders that this call sends."""
         self._answered: set[tuple[str, str, int]] = set()
         """Key, kernel and run of the orders that this call was shown."""
 
@@ -119,7 +119,7 @@ class NamingRule:
     def answer(self, naming: Naming, answered: Iterable[str] = ()) -> Outcome:
         """Decide one request and return its outcome, which counts for the next requests.
 
-        ``answered`` has the keys of the orders with which its run was answered before.
+        ``answered`` are the keys of the orders that its run got as answers before.
         """
         outcome = self._decide(naming, frozenset(answered))
         place = naming.place
@@ -131,14 +131,14 @@ class NamingRule:
 
     def _decide(self, naming: Naming, answered: frozenset[str]) -> Outcome:
         if (key := self._names.answered_with(naming.token)) is not None:
-            # The same command once more: the link broke before its answer arrived.
+            # This is the same command again, because the link broke before its answer arrived.
             return ShowKnown(key)
         if naming.name:
             return self._by_name(naming)
         request = _Request(naming, answered, _with_ordinal(self._of_wish(naming), naming.ordinal))
-        # The sequence is the rule. (e) and (a) come before (d): a living order of this cell is what
-        # the person means. (d) comes before (b): a dead order of this cell is nearer than a living
-        # one of another. (c) comes last, because it compares another wish.
+        # The sequence is part of the rule. (e) and (a) come before (d): the person means an order
+        # of this cell that is not dead. (d) comes before (b): a dead order of this cell is closer
+        # than any order of another cell. (c) comes last, because it compares another wish.
         return (
             self._shown(request)
             or self._dead_before(request)
@@ -157,14 +157,14 @@ class NamingRule:
             if not self._is_dead(named.key):
                 same = named.naming.wish == naming.wish
                 return ShowKnown(named.key) if same else Refuse("key", named.key)
-        # In this kernel the person saw the order fail, so it is tried again. In a new kernel, a run
-        # of all cells would try it unasked.
+        # In this kernel the person saw that the order failed, so it is tried again. In a new
+        # kernel, Run All would try it without the person's wish.
         if known and known[-1].naming.place.kernel != naming.place.kernel:
             return Refuse("key", known[-1].key)
         return SendNew(self._free(lambda n: key_of_name(naming.name, day, n), 1))
 
     def _shown(self, request: _Request) -> Outcome | None:
-        """Apply the rules (e), (a) and (g). Return their answer; None when none of them fits.
+        """Apply the letters (e), (a) and (g). Return the outcome. None when none of them fits.
 
         (e) Same wish, ordinal and cell. (a) Without an ordinal: same wish and cell, another run.
         (g) The batch itself has the same wish and ordinal twice.
@@ -176,25 +176,26 @@ class NamingRule:
             if not here:
                 return None
             # Two requests of one call with one ordinal are a mistake: only one of them would be
-            # sent, and nobody would see that.
+            # sent, and the person would not notice.
             twice = here[0] in self._fresh
             return self._refused("g", naming, here[0]) if twice else ShowKnown(here[0].key)
         # (a) In each run an order answers one call without an ordinal.
         free = [named for named in here if not self._has_answered(named, request)]
         call = naming.place.call
-        # An order without an ordinal first, then one of this very call: the nearest to what was
-        # typed.
+        # An order without an ordinal comes first, then one of this very call: the nearest to what
+        # was typed.
         best = min(free, key=lambda n: (n.ordinal != 0, not n.is_of_call(call)), default=None)
         return None if best is None else ShowKnown(best.key)
 
     def _dead_before(self, request: _Request) -> Refuse | None:
-        """Apply rule (d): same wish, same cell, and the order died in an earlier kernel.
+        """Apply letter (d): same wish, same cell, and the order died in an earlier kernel.
 
-        None: the rule does not fit, as when a later order of the same ordinal is not dead.
+        None: the letter does not fit, for example because a later order of the same ordinal is not
+        dead.
         """
         place, good = request.naming.place, set[int]()
-        # From the newest: a later success with the same ordinal ends what an earlier failure had
-        # forbidden.
+        # The search begins with the newest: a later success with the same ordinal removes the
+        # effect of an earlier failure.
         for named in reversed(request.known):
             if not self._is_dead(named.key):
                 good.add(named.ordinal)
@@ -208,16 +209,16 @@ class NamingRule:
         return None
 
     def _elsewhere(self, request: _Request) -> Refuse | None:
-        """Apply rule (b): same wish, another cell. None: the rule does not fit."""
+        """Apply letter (b): same wish, another cell. None: the letter does not fit."""
         for named in request.known:
             if not self._is_dead(named.key) and not self._has_answered(named, request):
                 return self._refused("b", request.naming, named)
         return None
 
     def _moved(self, request: _Request) -> Refuse | None:
-        """Apply rule (c): the same call sent another wish for this code and side in another run.
+        """Apply letter (c): in another run the same call sent another wish for this code and side.
 
-        None: the rule does not fit.
+        None: the letter does not fit.
         """
         naming = request.naming
         for named in _with_ordinal(self._of_call(naming), naming.ordinal):
@@ -236,7 +237,7 @@ class NamingRule:
         return Refuse(letter, named.key, self.first_free(naming))
 
     def _of_wish(self, naming: Naming) -> Sequence[NamedOrder]:
-        # What this call sends is not in the registry before the desk has journaled it.
+        # New orders of this call are not in the registry until the desk has journaled them.
         fresh = [n for n in self._fresh if n.naming.wish == naming.wish and not n.naming.name]
         return [*self._names.of_wish(trading_day(naming, self._now), naming.wish), *fresh]
 
@@ -254,7 +255,7 @@ class NamingRule:
         return shown or named.key in request.answered or named.has_answered(place)
 
     def _is_comparable(self, a: Wish, b: Wish) -> bool:
-        """Return whether two wishes of a call may be one wish whose price has moved."""
+        """Return whether two wishes of a call may be one wish whose price has changed."""
         # An adoption, a new order and a revise never replace one another.
         if a.agent != b.agent or bool(a.revises) != bool(b.revises):
             return False
@@ -273,7 +274,7 @@ class NamingRule:
     def _free(self, key: Callable[[int], str], first: int) -> str:
         fresh = {named.key for named in self._fresh}
         n = first
-        # The count is only where the search begins. A key that is in use must never be given to a
+        # The count is only the start of the search. A key that is in use must never be given to a
         # second order.
         while key(n) in fresh or self._is_key(key(n)):
             n += 1
@@ -285,5 +286,5 @@ def _of_name(orders: Iterable[NamedOrder], name: str) -> Iterable[NamedOrder]:
 
 
 def _with_ordinal(orders: Sequence[NamedOrder], ordinal: int) -> Sequence[NamedOrder]:
-    """Return the orders of an ordinal; all orders when the ordinal is 0."""
+    """Return the orders of an ordinal. Ordinal 0: all orders."""
     return [n for n in orders if n.ordinal == ordinal] if ordinal else orders

@@ -14,14 +14,14 @@ from kisnb.orders import Naming, Place, Wish
 
 
 def trading_day(naming: Naming, now: Ns) -> date:
-    """Return the trading day of a call's order: the day of a reserved order, else today."""
+    """Return the trading day of a call's order: for a reserved order its day, otherwise today."""
     return date_of(naming.wish.day) if naming.wish.day else kst_day(now)
 
 
 def key_of_name(name: str, day: date, n: int = 1) -> str:
     """Return the key of the ``n``-th order with this name on a trading day.
 
-    A name is one order of its day, and the order books may hold orders of several days.
+    A name stands for one order of its day, and the order books may have orders of several days.
     """
     # The day is in the key, so that a cell with ``key='open'`` sends its order each day and once a
     # day.
@@ -30,29 +30,30 @@ def key_of_name(name: str, day: date, n: int = 1) -> str:
 
 def has_name(key: str, name: str) -> bool:
     """Return whether a key was made from this name, on any day."""
-    # From the right: a person may use ``@`` in a name.
+    # The split is from the right, because a person may use ``@`` in a name.
     return key.rpartition("@")[0] == name != ""
 
 
 def same_cell(a: Place, b: Place) -> bool:
     """Return whether two calls were typed in one cell.
 
-    A notebook that is not known counts as the same.
+    If the notebook of one call is not known, the notebooks count as equal.
     """
-    # Not every front end gives a cell id. Then equal text in the same notebook is the same cell.
+    # Not every front end sends a cell id. Without ids, equal text in the same notebook means the
+    # same cell.
     return _same_notebook(a.notebook, b.notebook) and (
         bool(a.cell and a.cell == b.cell) or not set(a.texts).isdisjoint(b.texts)
     )
 
 
 def _same_notebook(a: str, b: str) -> bool:
-    # A kernel does not always know its notebook. A cell that is run again must find its order even
-    # then, and not be refused as another cell.
+    # A kernel does not always know its notebook. Even then, a cell that is run again must find its
+    # order, and must not be refused as another cell.
     return not a or not b or a == b
 
 
 class NamedOrder:
-    """A typed order, or a typed adoption, and the places to which it belongs."""
+    """A typed order or a typed adoption, with the places at which it was sent or shown."""
 
     __slots__ = ("_calls", "_cells", "_runs", "day", "key", "naming", "t")
 
@@ -60,14 +61,15 @@ class NamedOrder:
         self.key = key
         self.naming = naming
         self.t = t
-        """When the desk took the order."""
+        """The moment at which the desk accepted the order."""
         self.day = trading_day(naming, t)
         """The trading day of the order."""
-        # Places without what differs in every run: an order may be shown many times.
+        # Places are stored without the parts that differ in every run, because an order may be
+        # shown many times.
         self._cells: dict[tuple[str, str, tuple[str, ...]], Place] = {}
         self._runs: set[tuple[str, int]] = set()
-        # By digest, and apart from the cells: the same call may stand in a cell whose other lines
-        # have changed.
+        # Calls are stored by digest, and separately from the cells, because the same call may be in
+        # a cell whose other lines have changed.
         self._calls: set[str] = set()
         self.add(naming.place)
 
@@ -85,13 +87,13 @@ class NamedOrder:
         return list(self._cells.values())
 
     def add(self, place: Place) -> None:
-        """Add a place at which the order was sent or shown."""
+        """Add a place where the order was sent or shown."""
         self._cells.setdefault((place.notebook, place.cell, place.texts), place)
         self._runs.add((place.kernel, place.run))
         self._calls.add(place.call)
 
     def is_known_at(self, place: Place) -> bool:
-        """Return whether this place is stored already, with its cell, its run and its call."""
+        """Return whether this place is stored already: its cell, its run and its call."""
         cell = (place.notebook, place.cell, place.texts)
         return cell in self._cells and self.has_answered(place) and place.call in self._calls
 
@@ -104,7 +106,7 @@ class NamedOrder:
         return (place.kernel, place.run) in self._runs
 
     def is_of_call(self, call: str) -> bool:
-        """Return whether this call sent the order or was answered with it."""
+        """Return whether this call sent the order or was shown it."""
         return bool(call) and call in self._calls
 
 
@@ -114,14 +116,13 @@ class OrderNames:
     def __init__(self) -> None:
         self._by_key: dict[str, NamedOrder] = {}
         self._by_token: dict[str, str] = {}
-        # All three are by day: an order of yesterday is not a repetition of the same cell's order
-        # today.
+        # All three are by day, because today's order of a cell is not a repetition of yesterday's.
         self._of_wish = defaultdict[tuple[date, Wish], list[NamedOrder]](list)
         self._of_name = defaultdict[tuple[date, str], list[NamedOrder]](list)
         self._of_call = defaultdict[tuple[date, str], list[NamedOrder]](list)
 
     def add(self, t: Ns, key: str, naming: Naming) -> None:
-        """Add a typed order or a typed adoption that the desk took."""
+        """Add a typed order or a typed adoption that the desk accepted."""
         if key not in self._by_key:
             self._file(NamedOrder(key, naming, t))
 
@@ -129,20 +130,20 @@ class OrderNames:
         naming = named.naming
         self._by_key[named.key] = named
         if naming.token:
-            # The first answer stays: a command that is handed over again must get the order that it
-            # got before.
+            # The first answer stays, because a command that is sent again must get the order that
+            # it got before.
             self._by_token.setdefault(naming.token, named.key)
         if naming.name:
-            # A name is compared with nothing but the same name.
+            # An order with a name is compared only with orders of the same name.
             self._of_name[named.day, naming.name].append(named)
             return
         self._of_wish[named.day, naming.wish].append(named)
-        # A call that is not known (the empty digest) would match every other such call.
+        # An unknown call (empty digest) would match every other unknown call.
         if naming.place.call:
             self._of_call[named.day, naming.place.call].append(named)
 
     def add_shown(self, key: str, place: Place, token: str = "") -> None:
-        """Add the place of a call that was answered with this order.
+        """Add the place of a call that was shown this order.
 
         A key without a naming is ignored.
         """
@@ -152,11 +153,11 @@ class OrderNames:
                 self._by_token.setdefault(token, key)
 
     def get(self, key: str) -> NamedOrder | None:
-        """Return the order with this key; None when it has no naming."""
+        """Return the order with this key. None when it has no naming."""
         return self._by_key.get(key)
 
     def answered_with(self, token: str) -> str | None:
-        """Return the key of the order with which the command ``token`` was answered; else None."""
+        """Return the key of the order that answered the command ``token``. None: no order did."""
         return self._by_token.get(token) if token else None
 
     def of_wish(self, day: date, wish: Wish) -> Sequence[NamedOrder]:
@@ -188,6 +189,6 @@ def has_side(a: Naming, b: Naming) -> bool:
 def first_free_of(*orders: Iterable[NamedOrder]) -> int:
     """Return the first N of ``--again N`` that none of these orders has."""
     used = {named.ordinal for some in orders for named in some}
-    # The first gap and not the highest plus one: N is a name that a person gives, and need not have
-    # begun at 1.
+    # This is the first gap and not the highest number plus one, because a person chooses N and need
+    # not begin with 1.
     return next(n for n in range(1, len(used) + 2) if n not in used)

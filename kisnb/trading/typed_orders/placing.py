@@ -1,4 +1,4 @@
-"""Answers typed orders, in words: sent, shown or refused (row O11).
+"""Answers typed orders and words the answers: sent, shown or refused (row O11).
 
 The session decides first, from the orders that it knows. The desk decides again from the whole
 journal, and its decision counts. Both call ``place``, so both use the same words.
@@ -26,7 +26,7 @@ KEPT = "nothing new was sent, because another order of this call is refused"
 
 
 class Known(Protocol):
-    """The orders that ``place`` compares with: a desk's state, or a session's copy of it."""
+    """The orders with which ``place`` compares: a desk's state, or a session's copy of it."""
 
     @property
     def books(self) -> OrderBooks:
@@ -46,8 +46,8 @@ def is_dead(books: OrderBooks, key: str) -> bool:
 
 
 def root_of(books: OrderBooks, key: str) -> str:
-    """Return the key of the first order in the chain of revises that led to this key."""
-    # A revise may be revised again. Two calls on any two links of one chain are about the same
+    """Return the key of the first order in the chain of revises that ends with this key."""
+    # A revise may be revised again. Two calls about any two orders of one chain are about the same
     # shares.
     while (order := books.orders.get(key)) is not None and order.intent.supersedes:
         key = order.intent.supersedes
@@ -77,14 +77,14 @@ def place(
     requests: Sequence[OrderRequest],
 ) -> tuple[PlaceAnswer, ...]:
     """Return the answers to the orders of one call. If one is refused, all are refused."""
-    # One rule for the whole call: each answer counts for the next request, so two equal lines of a
-    # batch do not get one key.
+    # One rule object answers the whole call: each answer counts for the next request, so that two
+    # equal lines of a batch do not get one key.
     rule, plain = naming_rule(now, known, scope), dict[str, Intent]()
     answers = tuple(_answer(known, rule, plain, request) for request in requests)
     if all(answer.outcome != "refused" for answer in answers):
         return answers
-    # A batch is sent whole or not at all. Otherwise a person who mends the refused line, and runs
-    # the cell again, would meet the orders of the first run.
+    # A batch is sent as a whole or not at all. Otherwise a person who corrects the refused line and
+    # runs the cell again would get the orders of the first run.
     return tuple(
         answer if answer.outcome == "refused" else PlaceAnswer("refused", request.intent, KEPT)
         for request, answer in zip(requests, answers, strict=True)
@@ -94,26 +94,26 @@ def place(
 def commands(
     known: Known, requests: Sequence[OrderRequest], answers: Sequence[PlaceAnswer]
 ) -> list[Submit | ReviseOrder | ShowOrder]:
-    """Return the commands that carry out the answers of ``place``; empty for a refused call."""
+    """Return the commands that carry out the answers of ``place``. Empty for a refused call."""
     wanted: list[Submit | ReviseOrder | ShowOrder] = []
     for request, answer in zip(requests, answers, strict=True):
         intent, naming = answer.intent, request.naming
         if answer.outcome == "refused":
-            # ``place`` has refused all orders of the call together, so nothing of it may be sent.
+            # ``place`` has refused all orders of the call together, so none of them may be sent.
             return []
         if answer.outcome == "sent":
             wanted.append((ReviseOrder if intent.supersedes else Submit)(intent, naming))
-        # The journal learns each place to which an order was shown. Then the next run there is a
-        # repetition too, also after a restart.
+        # Each place at which an order was shown is journaled. Then the next run there is a
+        # repetition too, even after a restart.
         elif naming is not None and (shown := show(known.names, intent.key, naming)) is not None:
             wanted.append(shown)
     return wanted
 
 
 def show(names: OrderNames, key: str, naming: Naming) -> ShowOrder | None:
-    """Return the command that journals a shown order; None when the journal has it already."""
+    """Return the command that journals a shown order. None when the journal has it already."""
     named = names.get(key)
-    # A cell that is run a hundred times must not add a hundred rows.
+    # A cell that runs a hundred times must not add a hundred rows.
     if named is None or named.is_known_at(naming.place):
         return None
     return ShowOrder(key, naming.place, naming.token)
@@ -134,7 +134,7 @@ def _answer(
             return PlaceAnswer("sent", msgspec.structs.replace(intent, key=key))
         case ShowKnown(key=key):
             order = known.books.orders.get(key)
-            # One that this very call sends is not in the books yet.
+            # An order that this call itself sends is not in the order books yet.
             same = order.intent if order is not None else msgspec.structs.replace(intent, key=key)
             return PlaceAnswer("shown", same, shown_text(known, rule, naming, key))
         case Refuse():
@@ -143,12 +143,12 @@ def _answer(
 
 
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
-    """Answer an order without a naming. It keeps the key that it has.
+    """Answer an order without a naming. It keeps its own key.
 
-    Agents send such orders, and calls that need no naming (``ticket``).
+    Agents send such orders, and so do calls that need no naming (``ticket``).
     """
     order = known.books.orders.get(intent.key)
-    # ``plain`` has the orders of this very call: they are in no order book yet.
+    # ``plain`` has the orders of this call itself, which are in no order book yet.
     before = order.intent if order is not None else plain.get(intent.key)
     if before is None:
         plain[intent.key] = intent
@@ -166,7 +166,7 @@ def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> Pla
 
 
 def shown_text(known: Known, rule: NamingRule, naming: Naming, key: str) -> str:
-    """Return a sentence: from where and when a shown order was sent, and how to send another."""
+    """Return a sentence: where and when a shown order was sent, and how to send another."""
     named = rule.named(key)
     adopts = naming.wish.side is None
     done = "carried out" if adopts else "tried" if is_dead(known.books, key) else "sent"
@@ -188,7 +188,7 @@ def refusal(
     naming: Naming,
     refused: Refuse,
 ) -> tuple[str, str]:
-    """Return why a call is refused, and the cure. ``asked``: the order of the call, in words."""
+    """Return why a call is refused, and the cure. ``asked`` is the order of the call in words."""
     named = rule.named(refused.key)
     what = _described(known.books, refused.key, asked)
     when = _when(named)
@@ -226,9 +226,9 @@ def _cure(n: int, *, adopts: bool) -> str:
 
 
 def _when(named: NamedOrder | None) -> str:
-    """Return when and where an order was typed, as far as known; else an empty text.
+    """Return when and where an order was typed, as far as that is known. Otherwise empty.
 
-    Such as ``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``.
+    The form is ``", at 09:01:05 from cell [3] of 04_orders.ipynb (process 4711)"``.
     """
     if named is None:
         return ""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
-    """Return the Agent classes that can be started by name: kisnb's strategies, and the notebook's.
+    """Return the agent classes that a name can start: strategies and the notebook's classes.
 
-    A class of the notebook goes before a strategy of the same name.
+    A class of the notebook comes before a strategy of the same name.
     """
     from kisnb.strategies import NAMES, strategy
     from kisnb.trading.agents.agent import Agent
@@ -28,8 +28,8 @@ def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
         for n, v in namespace.items()
         if isinstance(v, type) and issubclass(v, Agent) and v is not Agent
     }
-    # The notebook's classes come last and win. A person who writes his own `Momentum` means that
-    # one.
+    # The notebook's classes come last and replace strategies of the same name: a person who writes
+    # a `Momentum` means that class.
     return {**{name: strategy(name) for name in NAMES}, **own}
 
 
@@ -38,7 +38,7 @@ def _agents(context: Context, typed: Typed) -> object:
     action, name, code, _ = typed.words
     if action == "adopt":
         return _adopt(context, typed)
-    # The grammar of this verb has a place for a code, for `adopt` alone.
+    # Only `adopt` takes a code, but the grammar has a place for one after every action.
     if code is not None:
         raise BadInput(
             f"%kis agents {action} takes one name", "Write its parameters as --NAME VALUE"
@@ -79,7 +79,7 @@ def _start(context: Context, typed: Typed, name: str) -> object:
 def _adopt(context: Context, typed: Typed) -> object:
     name, code = str(typed.words[1]), typed.word(2, str)
     stock = "" if code is None else context.code(code)
-    # An agent that exists has its stock already. Only a fresh one takes it as a parameter.
+    # An agent that exists has its stock already. Only a new agent takes the stock as a parameter.
     has_parameters = bool(stock) and name in agent_classes(context.namespace)
     agent = _agent(context, name, {"code": stock} if has_parameters else {})
     return context.session.agents.adopt(
@@ -93,29 +93,29 @@ def _adopt(context: Context, typed: Typed) -> object:
 
 def _restore(context: Context, name: str) -> object:
     agents = context.session.agents
-    # A class of the notebook is in no module that could be imported.
+    # A class of the notebook is in no module, so it cannot be imported.
     return agents.restore(name, agent_classes(context.namespace).get(agents.class_name_of(name)))
 
 
 def _agent(context: Context, name: str, parameters: dict[str, object]) -> Agent | str:
-    """Return the agent that ``name`` names, or the id of a known agent. Raises BadInput.
+    """Return the agent that ``name`` means, or the id of a known agent. Raises BadInput.
 
-    A class or a strategy gives a fresh agent with ``parameters``. A variable of the notebook gives
-    its agent. The id of an agent that is known already is returned as it is.
+    The name of a class or a strategy means a new agent with ``parameters``. The name of a variable
+    means its agent. The id of a known agent is returned as it is.
     """
     from kisnb.trading.agents.agent import Agent
 
     classes = agent_classes(context.namespace)
     if name in classes:
-        # A person writes the stock's name. An agent takes its code.
+        # A person may write the name of a stock, but an agent takes its code.
         if "code" in parameters:
             parameters["code"] = context.code(str(parameters["code"]))
         return classes[name](**parameters)
     agents: dict[str, Agent | str] = {
         n: v for n, v in context.namespace.items() if isinstance(v, Agent)
     }
-    # A variable goes over an id: the object itself can be started again, an id only names what
-    # runs.
+    # A variable comes before an id, because the object itself can be started again, and an id only
+    # names a known agent.
     known = {a.id: a.id for a in context.session.agents} | agents
     if name not in known:
         names = [*classes, *known]

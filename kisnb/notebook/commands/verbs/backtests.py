@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from kisnb.trading.agents.agent import Agent
 
 _OWN = ("code", "costs", "cash", "sizing", "every", "from", "to")
-"""Options of the verb. All others are parameters of the agent."""
+"""The verb's own options. All other options are parameters of the agent."""
 
 
 async def _backtest(context: Context, typed: Typed) -> object:
-    # polars and the engine are loaded by the first back-test, not by the extension.
+    # The first back-test loads polars and the engine, so that the extension stays fast.
     from kisnb.backtesting.backtest import backtest
     from kisnb.config import load_config
 
@@ -41,7 +41,7 @@ async def _backtest(context: Context, typed: Typed) -> object:
     return backtest(
         agent,
         data,
-        # The setting names the account's own plan, which is what a person means by default.
+        # By default the fees are those of the account's plan, which a setting names.
         costs=typed.option("costs", str) or load_config().fees,
         params=parameters or None,
         start=typed.option("from", str),
@@ -67,7 +67,7 @@ def _agent(context: Context, name: str) -> Agent | type[Agent]:
 
 
 def _data(context: Context, source: str) -> Any:
-    """Return the variable of this name, else the path of a file. Raises BadInput."""
+    """Return the variable of this name, or else the path of a file. Raises BadInput."""
     if source in context.namespace:
         return context.namespace[source]
     if Path(source).exists():
@@ -86,7 +86,7 @@ def _own_code(agent: Agent | type[Agent]) -> str:
 
 
 async def _past(context: Context, typed: Typed, agent: Agent) -> tuple[Any, Any]:
-    """Return the past bars of the agent's stocks, and their flows when it reads them, else None.
+    """Return the past bars of the agent's stocks, and their flows if the agent reads flows.
 
     Raises BadInput, NotOpen.
     """

@@ -1,4 +1,4 @@
-"""The things that a verb of ``%kis`` may use."""
+"""The session, the shell and the calls that a verb of ``%kis`` uses."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 
 
 class Calls(Protocol):
-    """The calls of a session that verbs use. ``session.blocking`` has them too, without await."""
+    """The calls of a session that verbs use.
+
+    ``session.blocking`` has the same calls without await.
+    """
 
     def quote(self, code: str, venue: Venue | None = None) -> Quote | Awaitable[Quote]:
         """Ask KIS for the current price. ``venue`` None: the venue that is open for the stock."""
 
     def depth(self, code: str, venue: Venue | None = None) -> Depth | Awaitable[Depth]:
-        """Ask KIS for bids and asks. ``venue`` is that of ``quote``."""
+        """Ask KIS for bids and asks. ``venue`` None: the venue that is open for the stock."""
 
     def bars(
         self, code: str, every: str = "1m", venue: Venue | None = None
     ) -> pl.DataFrame | Awaitable[pl.DataFrame]:
-        """Return the bars of this day, or of years.
+        """Return the bars of this day, or bars of days and weeks.
 
         ``venue`` None: bars of this day use the price that kisnb follows.
         """
@@ -51,27 +54,27 @@ class Calls(Protocol):
         """Ask the desk for its routing decision about an order."""
 
     def preview(self, order: TypedOrder) -> Evidence | Awaitable[Evidence]:
-        """Ask the desk where an order would go now."""
+        """Ask the desk to which venue an order would go now."""
 
     def place(self, typed: TypedOrder) -> Order | Awaitable[Order]:
-        """Hand an order over, and wait for its outcome."""
+        """Send an order to the desk, and wait for its outcome."""
 
     def cancel(self, what: Order | int | str) -> Orders | Awaitable[Orders]:
-        """Cancel one order, or all that are open."""
+        """Cancel one order, or all open orders."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """The session, the shell and the console that one command runs with."""
+    """The session, the shell and the console with which one command runs."""
 
     current: CurrentSession
     """Opens and closes sessions."""
     console: Console
     shell: InteractiveShell
     every: str
-    """Length of bars, when a command names none."""
+    """Length of bars for a command that names none."""
     is_blocking: bool
-    """True when nobody awaits the result."""
+    """True when the calling code cannot await the result."""
 
     @property
     def session(self) -> Session:
@@ -80,8 +83,12 @@ class Context:
 
     @property
     def calls(self) -> Calls:
-        """The session's calls: awaited, or blocking when nobody awaits. Raises NotOpen."""
-        # One verb serves both ways. It hands on what it gets, a value or something to await.
+        """The session's calls: awaited ones, or blocking ones when ``is_blocking``.
+
+        Raises NotOpen.
+        """
+        # A verb works with both kinds, because it returns the result of the call: a value, or an
+        # awaitable.
         return self.session.blocking if self.is_blocking else self.session
 
     @property
@@ -91,13 +98,13 @@ class Context:
         return namespace
 
     def say(self, text: str) -> None:
-        """Print lines under the mode of the open session."""
+        """Print lines, each with the badge of the open session's mode in front."""
         self.console.say(text)
 
     def code(self, text: str) -> str:
-        """Return the code that ``text`` means. Raises BadInput.
+        """Return the code of the stock that ``text`` means. Raises BadInput.
 
-        It may be a code, a full Korean name, or a part of a name that no other stock's name has.
+        The text may be a code, a full Korean name, or a part of a name that only one stock has.
         """
         universe, text = self.session.universe, narrow(text).strip()
         if text in universe:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 async def _open(context: Context, typed: Typed) -> Session:
-    # After a desk was lost, `%kis open` alone is the cure that messages name. It must open the same
-    # desk.
+    # After the loss of a desk, messages name `%kis open` as the cure. So it must open a desk of the
+    # same mode.
     mode = typed.words[0] or context.current.last_mode
     if mode is None:
         raise BadInput("Which desk?", "Write %kis open sim, %kis open paper or %kis open live")
@@ -47,7 +47,7 @@ async def _open(context: Context, typed: Typed) -> Session:
 async def _until(context: Context, typed: Typed) -> None:
     session, when = context.session, typed.text(0)
     moment, ends = session.moment(when), boundaries(session.today)
-    # Both remarks are printed before the wait, which may take hours.
+    # Both lines are printed before the wait, which may take hours.
     if moment < session.now:
         context.say(f"{clock_text(moment)} is past: it is {session.status.clock_text()}.")
     elif ends and moment > ends[-1]:
@@ -61,7 +61,7 @@ async def _until(context: Context, typed: Typed) -> None:
 async def _panel(context: Context, typed: Typed) -> object:
     from kisnb.notebook.panels import DESK_PANEL, open_panel
 
-    # Its first import takes half a second, in which agents would stand still.
+    # The first import takes half a second, and no agent could act meanwhile.
     await asyncio.to_thread(import_module, DESK_PANEL)
     code = typed.word(1, str)
     name = str(typed.words[0] or "desk")
@@ -87,7 +87,7 @@ async def _halt(context: Context, typed: Typed) -> None:
         context.say(await session.resume(reason, state="reducing" if reduce else "active"))
         return
     state: Literal["reducing", "halted"] = "reducing" if reduce else "halted"
-    # A reason is never asked for: a halt may not wait for a person to find words.
+    # The person is not asked for a reason, because a halt must not wait for it.
     for step in await session.halt(text or "typed in the notebook", state=state, flatten=flatten):
         context.say(step_text(step))
 
@@ -114,7 +114,7 @@ def _nest(context: Context, typed: Typed) -> None:
     from kisnb.notebook.kernel.nest import nest
 
     session = context.current.session
-    # The warning names the agents, because an interrupt could end them from now on.
+    # The warning names the agents, because from now on an interrupt could end them.
     running = session.agents.running if session is not None and not session.closed else ()
     context.say(nest(typed.word(0, str), running))
 

@@ -31,7 +31,7 @@ async def _at(context: Context, typed: Typed) -> Moment:
 
 
 class _Span(TypedDict):
-    """The options of ``history`` and ``download`` that say which bars are meant."""
+    """The options of ``history`` and ``download`` that choose the bars."""
 
     every: str
     start: str | None

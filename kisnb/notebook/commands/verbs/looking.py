@@ -36,7 +36,7 @@ def _bars(context: Context, typed: Typed) -> pl.DataFrame | Awaitable[pl.DataFra
 def _chart(context: Context, typed: Typed) -> object:
     bars = _bars(context, typed)
     code = context.code(typed.text(0))
-    # Where nobody awaits, the bars are there already.
+    # Where the code cannot await, the call has returned the bars already.
     return _drawn_later(context, code, bars) if isawaitable(bars) else _drawn(context, code, bars)
 
 
@@ -45,11 +45,12 @@ async def _drawn_later(context: Context, code: str, bars: Awaitable[pl.DataFrame
 
 
 def _drawn(context: Context, code: str, bars: pl.DataFrame) -> object:
-    # plotly is imported by the first chart, not with the verbs.
+    # Only the first chart imports plotly, so that the verbs stay fast.
     from kisnb.notebook.charts.chart import chart
 
     session = context.session
-    # A chart marks every fill it gets, so the orders of other stocks are left out here.
+    # A chart marks the fills of all orders that it gets, so the orders of other stocks are left
+    # out.
     orders = [o for o in session.book.orders.values() if o.code == code]
     return chart(bars, orders, f"{badge_text(session.mode)}{code} {session.universe.name(code)}")
 
@@ -67,8 +68,7 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
     universe, text = context.session.universe, typed.text(0)
     found = universe.search(text)
     if not found:
-        # `did_you_mean` ends with a question mark. Without a near name the sentence needs its full
-        # stop.
+        # `did_you_mean` ends with a question mark. Without a hint the sentence needs a full stop.
         near = did_you_mean(text, [item.name for item in universe]) or "."
         asks = f" KIS may know it: %kis quote {text}." if _may_exist(universe, text) else ""
         context.say(
@@ -80,12 +80,12 @@ def _search(context: Context, typed: Typed) -> pl.DataFrame:
 
 
 def _may_exist(universe: Universe, text: str) -> bool:
-    """Return whether ``text`` may be the code of a stock that the list lacks and KIS knows."""
+    """Return whether ``text`` may be the code of a stock that KIS knows and the list lacks."""
     return not universe.is_complete and is_code(text)
 
 
 def _base(context: Context, code: str) -> int | None:
-    """Return the base price of today, won; None, shown as null, when it is not known."""
+    """Return the base price of today, won. None, shown as null: it is not known."""
     today = context.session.stock_day(code)
     return None if today is None else today.base
 

@@ -1,6 +1,7 @@
 """Verbs of orders and of the account: buy, sell, route, revise, resolve, cancel, orders …
 
-Here the words of a line become a ``TypedOrder``. The grammar has read its numbers and names.
+This module turns the words of a line into a ``TypedOrder``. The grammar has read the numbers and
+names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from kisnb.errors import BadInput
 from kisnb.notebook.commands.grammar import Typed, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.requotes import read_requote
 from kisnb.session.typed_orders.typed_order import TypedOrder, TypedRevise, plain_kind
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.values import order_number, ordinal
@@ -25,21 +27,23 @@ if TYPE_CHECKING:
 
 
 def typed_order(side: Side, code: str, typed: Typed) -> TypedOrder:
-    """Return the order that the words ``CODE QTY [PRICE]`` and their options make.
+    """Return the typed order of the words ``CODE QTY [PRICE]`` and their options.
 
-    ``code`` is the stock's code, as the caller has read it from the first word.
+    ``code`` is the stock's code, which the caller has read from the first word.
     """
     price, stop = typed.word(2, int), typed.option("stop", int)
+    kind = typed.option("kind", OrderKind) or plain_kind(price, stop)
     return TypedOrder(
         side=side,
         code=code,
         qty=typed.number(1),
         price=price,
-        kind=typed.option("kind", OrderKind) or plain_kind(price, stop),
+        kind=kind,
         venue=typed.option("venue", Venue),
         stop=stop,
         name=typed.option("key", str) or "",
         ordinal=ordinal(typed.option("again", int)),
+        requote=read_requote(typed.option("requote", bool), kind),
     )
 
 
@@ -75,7 +79,7 @@ def _order(context: Context, side: Side, typed: Typed) -> Order | Awaitable[Orde
     code = context.code(text)
     name = context.session.universe.name(code)
     if f"{text} {qty}".casefold() in name.casefold():
-        # KODEX 200: the quantity may be a part of the name, and the price the quantity.
+        # In "KODEX 200 10" the 200 belongs to the name, so 10 is the quantity and not the price.
         raise BadInput(
             f"{text} {qty} may be the stock {name}, or {qty:,} shares of it",
             f"Write {code}",
@@ -86,7 +90,7 @@ def _order(context: Context, side: Side, typed: Typed) -> Order | Awaitable[Orde
 def _route(context: Context, typed: Typed) -> Evidence | Awaitable[Evidence]:
     what = typed.text(0)
     if typed.word(1, int) is None:
-        # A code alone asks where an order would go, and that depends on its quantity.
+        # With a code alone the verb needs a quantity, because the best venue depends on it.
         if what in context.session.universe:
             raise BadInput(f"How many shares of {what}?", f"Write for example %kis route {what} 10")
         return context.calls.route(what)
@@ -107,8 +111,8 @@ def _revise(context: Context, typed: Typed) -> Awaitable[Order]:
 
 def _resolve(context: Context, typed: Typed) -> Awaitable[Order]:
     text = typed.text(0)
-    # "never" and a number are both answers to "what became of it?". Anything else could settle the
-    # wrong order.
+    # Only "never" and a number answer the question what became of the order. Another word could
+    # resolve the wrong order.
     number = None if text == "never" else order_number(text)
     if number is None and text != "never":
         raise BadInput(
@@ -126,7 +130,7 @@ async def _accept(context: Context, typed: Typed) -> None:
 def _cancel(context: Context, typed: Typed) -> Orders | Awaitable[Orders]:
     text = typed.text(0)
     number = order_number(text)
-    # As a number it means no order that has those digits as its name.
+    # It is passed as a number, so that it cannot mean an order with these digits as its name.
     return context.calls.cancel(text.removeprefix("#") if number is None else number)
 
 
@@ -138,7 +142,7 @@ def _positions(context: Context, _typed: Typed) -> pl.DataFrame:
     import polars as pl
 
     session = context.session
-    # Given, because a DataFrame without rows has no types of its own.
+    # The types are stated, because a DataFrame without rows has none.
     schema = {
         "code": pl.String,
         "name": pl.String,
@@ -170,7 +174,9 @@ def _balance(context: Context, _typed: Typed) -> Account | Awaitable[Account]:
     return context.calls.balance()
 
 
-_TERMS = "CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--key KEY] [--again [N]]"
+_TERMS = (
+    "CODE QTY [PRICE] [--venue V] [--kind K] [--stop PRICE] [--requote] [--key KEY] [--again [N]]"
+)
 
 ORDERS = (
     Verb(

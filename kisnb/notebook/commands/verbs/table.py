@@ -1,4 +1,4 @@
-"""The table of all verbs, and what it says of them: ``%kis help``."""
+"""The table of all verbs, and the text of ``%kis help``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from kisnb.notebook.commands.verbs.verb import Verb
 
 
 def help_text(name: str | None = None) -> str:
-    """Return the table as text, or one row of it. Raises BadInput for an unknown verb."""
+    """Return the help of all verbs, or of one verb. Raises BadInput for an unknown verb."""
     if name is not None:
         verb = find(name)
         return f"{verb.usage_line}\n    {verb.help}"
-    # A few long lines would push the help of all others out of sight.
+    # Without this a few long usage lines would push all sentences of help to the right.
     width = max(len(v.usage_line) for v in VERBS.values() if len(v.usage_line) < 60)
     return "\n".join(f"{v.usage_line:<{width}}  {v.help}" for v in VERBS.values())
 
 
 def find(name: str) -> Verb:
-    """Return the verb of this name. Raises BadInput with the nearest one and the list."""
+    """Return the verb of this name. Raises BadInput with the most similar name and the list."""
     if name not in VERBS:
         raise BadInput(
             f"%kis knows no verb {name!r}{did_you_mean(name, VERBS)}",
@@ -42,8 +42,8 @@ def _help(_context: Context, typed: Typed) -> None:
 _HELP = Verb("help", usage("[VERB]"), "this list", _help, blocking=True, needs_session=False)
 
 VERBS: dict[str, Verb] = {
-    # `open` stands first and `help` last: the order of the help is the order in which people need
-    # them.
+    # `open` is first and `help` last, because help shows the verbs in the order in which people
+    # need them.
     verb.name: verb
     for verb in (
         *OPENING,

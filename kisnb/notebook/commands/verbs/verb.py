@@ -15,7 +15,7 @@ Run: TypeAlias = Callable[[Context, Typed], object]
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: its name, its usage, its sentence of help, and what it does."""
+    """A verb: its name, its usage, its sentence of help, and the function that runs it."""
 
     name: str
     usage: Usage
@@ -23,9 +23,9 @@ class Verb:
     """One sentence of help that says what the verb does."""
     run: Run
     blocking: bool = False
-    """True when the verb also works where nobody can await."""
+    """True when the verb also works in code that cannot await."""
     needs_session: bool = True
-    """True when the verb is refused while no session is open."""
+    """True when the verb needs an open session."""
 
     @property
     def usage_line(self) -> str:

@@ -20,7 +20,7 @@ NIGHT = 0.3
 YEAR = 250
 """Number of trading days of the past that count."""
 _FEWEST = 60
-"""Number of returns that a past needs before it counts."""
+"""The past counts only with at least this number of returns."""
 _STOCK_SIGMA = {Board.KOSPI: (0.020, 10e12), Board.KOSDAQ: (0.030, 1e12)}
 """Standard deviation of a daily return, at this market value in won. Smaller companies move more.
 """
@@ -47,13 +47,16 @@ class Character(msgspec.Struct, frozen=True, gc=False):
     nxt_share: float
     """Volume on Nextrade during the day, as a fraction of KRX's."""
     spread: float
-    """Ordinary distance of bid and ask, as a fraction of the price, if the tick allowed it."""
+    """Ordinary distance of bid and ask as a fraction of the price.
+
+    The tick may force a larger one.
+    """
     trades: int
     """Trades of an ordinary day. The largest stocks have fewer here than in reality."""
 
 
 class Past(msgspec.Struct, frozen=True, gc=False):
-    """Daily figures of an issue before a day, and its board's returns on the same days.
+    """Daily figures of an issue before a day, and its board's returns on these days.
 
     Newest last.
     """
@@ -73,8 +76,8 @@ _TRADES_PER_ROOT_WON = 0.016
 def character_of(item: Instrument, past: Past | None = None, day_range: float = 0.0) -> Character:
     """Return the character of an issue.
 
-    It comes from ``past`` when that is long enough. Else it follows from board, size and name, and
-    from ``day_range``, a day's ln(high/low); 0 for unknown.
+    It comes from ``past`` when that is long enough. Otherwise it follows from board, size and name,
+    and from ``day_range``, a day's ln(high/low); 0 means unknown.
     """
     # The seed of the day is left out: a stock keeps its character on all days.
     rng = stable_random("character", item.code)
@@ -98,7 +101,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
     trades = min(max(count, FEWEST_TRADES), MOST_TRADES)
     # The spread grows with the volatility and shrinks with the number of trades.
     whole = math.sqrt(sigma * sigma + (0.012 * beta) ** 2)
-    # Rounded, so that a last bit that differs between machines does not make another day.
+    # Rounded, because a last bit that differs between machines must not change the day.
     return Character(
         round(sigma, 6),
         round(beta, 4),
@@ -112,7 +115,7 @@ def character_of(item: Instrument, past: Past | None = None, day_range: float = 
 def _assumed_beta(item: Instrument, drawn: float) -> float:
     if item.kind is Kind.STOCK:
         return drawn
-    # The universe does not say what a fund holds, so its name has to.
+    # The universe does not say what a fund holds, so its name is used.
     if any(word in item.name for word in _BONDS):
         return 0.05
     size = 2.0 if "2X" in item.name or "레버리지" in item.name else 1.0
@@ -128,7 +131,8 @@ def _assumed_sigma(item: Instrument, day_range: float) -> float:
     assumed = min(max(typical * exp(_BY_SIZE * math.log(value / size)), 0.013), 0.05)
     if not day_range:
         return assumed
-    # One day's range says little. So it is averaged, geometrically, with what such companies show.
+    # One day's range says little. So the geometric mean with the usual range of such companies is
+    # used.
     return min(max(math.sqrt(assumed * day_range * _RANGE_TO_SIGMA), 0.008), 0.08)
 
 

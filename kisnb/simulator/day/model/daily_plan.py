@@ -28,7 +28,7 @@ from kisnb.simulator.day.model.turnover import value_of
 from kisnb.terms import Board
 
 _REACH = 0.9
-"""Factor on the range. High and low are drawn apart, which would make it too wide by this much."""
+"""Factor on the range. High and low are drawn separately, which alone would make it too wide."""
 
 
 class Dated(NamedTuple):
@@ -87,7 +87,7 @@ def past_days(
     before it. The bars end where the calendar ends.
     """
     traits = character or character_of(item)
-    # What is special about the day to come says nothing about the days before it.
+    # A special activity of the day itself does not apply to the days before it.
     item = msgspec.structs.replace(item, halted=False, listed_on=None, liquidation=False)
     # The days are made backwards, so that the newest one closes at the base price.
     close, day = item.base, before
@@ -97,8 +97,8 @@ def past_days(
             close / ((1 + returns.gap) * (1 + returns.daytime)), item.kind, day, item.board
         )
         bar = _bar(item, day, base, returns)
-        # The day after gives the close. Rounding to ticks may have drawn another one, which gives
-        # way.
+        # The close is that of the next day's base. A close that rounding to ticks has moved is
+        # replaced.
         bar = DailyBar(bar.open, max(bar.high, close), min(bar.low, close), close, bar.volume)
         yield Dated(day, _limited(bar, base, item, day))
         close = base

@@ -1,7 +1,8 @@
-"""Random draws that are the same bytes on every machine.
+"""Random draws that give the same bytes on every machine.
 
-``random.Random`` gives the same bits everywhere. The C library's logarithm and cosine may differ in
-the last bit. So distributions are tables of rounded quantiles, and a draw is an index into one.
+``random.Random`` gives the same bits everywhere. But the C library's logarithm and cosine may
+differ in the last bit. So distributions are tables of rounded quantiles, and a draw is an index
+into one.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def normal() -> tuple[float, ...]:
 def heavy() -> tuple[float, ...]:
     """Return Student's t with 4 degrees of freedom and variance 1.
 
-    Returns of a minute or a day are distributed so.
+    It is the distribution of returns over a minute or a day. =
+    simulator/day/model/market_factor.py::(_DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS) Days
+    that a day's volatility remembers, the part that each day keeps from the one before, and the
+    standard deviation of the volatility's logarithm.
     """
     return tuple(round(_student(p) / math.sqrt(2), _DIGITS) for p in _midpoints())
 

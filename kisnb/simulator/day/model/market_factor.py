@@ -39,9 +39,16 @@ class Factor(NamedTuple):
     gap: float
     """Return from the previous close to the open."""
     path: tuple[float, ...]
-    """Return since the open at the end of each minute of continuous trading, 0 first."""
+    """Return since the open at the end of each minute of continuous trading.
+
+    The first item is 0.
+    """
     activity: tuple[float, ...]
-    """Activity of each minute against an ordinary minute of that time of day; mean about 1."""
+    """Activity of each minute relative to an ordinary minute of that time of day.
+
+    Mean about 1. = simulator/day/model/minute_path.py::(_ROUGHNESS, _NERVOUSNESS) Spread between
+    minutes: of the shares that they trade, and of how far a trade moves the price.
+    """
     volatility: float
     """The day's volatility, as a multiple of an ordinary day's volatility."""
 

@@ -47,9 +47,9 @@ class MinutePath(NamedTuple):
     rough: array[float]
     """Standard deviation of the fair price within each minute, in won. It has one item less."""
     high_at: int
-    """The minute that ends at the high; -1 when an auction printed it."""
+    """The minute at whose end the high is. -1 when an auction traded at it."""
     low_at: int
-    """The minute that ends at the low; -1 when an auction printed it."""
+    """The minute at whose end the low is. -1 when an auction traded at it."""
 
     def at(self, now: Ns, day: date) -> tuple[float, float]:
         """Return the fair price (won) and the traded fraction of the volume at a moment.
@@ -146,7 +146,7 @@ def _fitted(
 
 
 def folded(value: float, low: float, high: float) -> float:
-    """Return a value within the two bounds; one outside of them is reflected at the bound."""
+    """Return a value within the two bounds. A value outside is reflected at the bound."""
     if value > high:
         value = 2 * high - value
     elif value < low:

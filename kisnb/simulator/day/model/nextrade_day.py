@@ -1,4 +1,4 @@
-"""Nextrade's bar of a past day, made without its trades, and its trades bent to that bar."""
+"""Nextrade's bar of a past day, made without its trades, and trades that are fitted to that bar."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ FEWEST = 40
 def nextrade_bar(
     item: Instrument, day: date, seed: int, bar: DailyBar, traits: Character
 ) -> DailyBar | None:
-    """Return Nextrade's bar of a day; None when the stock does not trade there.
+    """Return Nextrade's bar of a day. None when the stock does not trade there.
 
     ``bar`` is KRX's bar of the day. ``item.base`` is the close of the day before. The morning
-    begins between the base and KRX's open, and the evening ends near KRX's close.
+    begins between the base and KRX's open, and the evening ends near KRX's close. =
+    simulator/day/model/regular_trades.py::(_PAUSE, _SHORTEST) Chance that another large order
+    continues after a trade, and the fewest trades of one.
     """
     volume = nextrade_shares(item, day, bar, traits)
     if volume < FEWEST:

@@ -38,10 +38,10 @@ _WIDEST = 8
 
 
 class RegularTrades(NamedTuple):
-    """The trades of KRX's regular session, both auctions' prints included.
+    """The trades of KRX's regular session, with those of both auctions.
 
     ``times`` and ``fair`` have one item for each trade of the continuous session: its moment, and
-    the fair price then. They have no item for the two auctions' prints.
+    the fair price then. They have no item for the two auctions' trades.
     """
 
     trades: list[PlannedTrade]
@@ -54,7 +54,7 @@ def regular_session(
 ) -> RegularTrades:
     """Return the trades of the regular session. Their sizes add up to the bar's volume.
 
-    The opening auction prints the open, and the closing auction prints the close.
+    The opening auction trades at the open, and the closing auction at the close.
     """
     rng = stable_random(seed, "trades", item.code, day)
     # The auctions take their parts first; the continuous session has the rest.
@@ -155,7 +155,10 @@ class Takers:
 
 
 class Ladder:
-    """The prices of the tick grid between two prices. Gives bid and ask around a fair price."""
+    """The prices of the tick grid between two prices.
+
+    It returns bid and ask around a fair price.
+    """
 
     def __init__(self, item: Instrument, day: date, low: int, high: int) -> None:
         prices = [low]
@@ -165,7 +168,7 @@ class Ladder:
         self.tick = ticks.tick_size(high, item.kind, day, item.board)
 
     def below(self, fair: float) -> int:
-        """Return the index of the highest price that is not above ``fair``."""
+        """Return the index of the highest price that is at or below ``fair``."""
         return max(bisect_right(self.prices, fair) - 1, 0)
 
     def side_prices(self, at: int, spread: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Bends the trades of a past day so that they trade exactly the won of the day's bar.
+"""Changes the trades of a past day so that they trade exactly the won of the day's bar.
 
-A daily bar is made without its trades, because years of them are read at once. So its won follow
-from the bar alone, and the trades of that day are made to agree when somebody reads them.
+A daily bar is made without its trades, because years of bars are read at once. So its won follow
+from the bar alone, and the trades are adjusted to it when a client reads them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from kisnb.market.price_files import DailyBar
 from kisnb.simulator.day.market_day import PlannedTrade
 
 _MOST_TILT = 0.9
-"""Largest fraction of its shares that a trade gives away, or gets, in the first step."""
+"""In the first step a trade gives away, or gets, at most this fraction of its shares."""
 
 
 def value_of(bar: DailyBar) -> int:
     """Return the won that a day trades: its volume at about the mean of the four prices.
 
-    The sum is one that trades at the four prices can make, so trades can add up to it exactly.
+    The amount is one that trades at the four prices can add up to exactly.
     """
     low, volume = bar.low, bar.volume
     above = [price - low for price in (bar.open, bar.high, bar.close)]
@@ -50,7 +50,7 @@ def traded_for(
 
 
 def _tilted(prices: Sequence[int], sizes: Sequence[int], value: int) -> list[int]:
-    """Return sizes that lean to higher or lower prices, so that about ``value`` won are traded."""
+    """Return sizes moved towards higher or lower prices, so that about ``value`` won are traded."""
     volume = sum(sizes)
     mean = sum(p * q for p, q in zip(prices, sizes, strict=True)) / volume
     reach = max(abs(p - mean) for p in prices)

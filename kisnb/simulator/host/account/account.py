@@ -21,7 +21,7 @@ STARTING_CASH = 100_000_000
 
 
 class AccountRejected(Exception):
-    """The broker refuses an order for a reason; nothing has changed."""
+    """The broker refuses an order for a reason. Nothing has changed."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class AccountRejected(Exception):
 class SimulatedAccount:
     """One day of one customer.
 
-    Every change of cash, positions and orders passes one of its methods.
+    Every change of cash, positions and orders is made by one of its methods.
     """
 
     def __init__(self, day: date, cash: int = STARTING_CASH, costs: CostModel = BANKIS) -> None:
@@ -49,12 +49,12 @@ class SimulatedAccount:
 
     @property
     def settled_d2(self) -> int:
-        """The deposit after the settlement of today's trades (D+2)."""
+        """The cash after the settlement of today's trades (D+2)."""
         return self.deposit - self.buy_value + self.sell_value - self.fees - self.taxes
 
     @property
     def reserved(self) -> int:
-        """Cash that open buys hold, fees included."""
+        """Cash that open buys have reserved, fees included."""
         return sum(
             self._needed(order.item, order.leaves, order.reserve_price)
             for order in self._live.values()
@@ -68,7 +68,7 @@ class SimulatedAccount:
         return self.settled_d2 - self.reserved
 
     def sellable(self, code: str) -> int:
-        """Return the shares that are held, less those that open sells have reserved."""
+        """Return the held shares less those that open sells have reserved."""
         held = self.positions.get(code)
         # Shares of an open sell cannot be sold again (ord_psbl_qty of inquire-balance).
         on_sale = sum(
@@ -77,7 +77,7 @@ class SimulatedAccount:
         return (held.qty if held else 0) - on_sale
 
     def buyable(self, item: Instrument, price: int) -> int:
-        """Return the shares that the orderable cash buys at ``price`` won, with the fee."""
+        """Return how many shares the orderable cash buys at ``price`` won, fee included."""
         # The fee steps down to whole won, so no formula gives the quantity exactly.
         qty = max(self.orderable, 0) // price
         while qty and self._needed(item, qty, price) > self.orderable:
@@ -104,9 +104,9 @@ class SimulatedAccount:
         return order
 
     def reject(self, number: int) -> AccountOrder:
-        """Note that the exchange refuses an order which the broker had taken.
+        """Note that the exchange refuses an order that the broker had accepted.
 
-        Its reservation is free again. Return the order.
+        Its reservation is released. Return the order.
         """
         order = self._live[number]
         order.rejected = order.leaves
@@ -149,7 +149,7 @@ class SimulatedAccount:
         return self._end_if_done(order, "filled")
 
     def cancel(self, number: int, qty: int) -> AccountOrder:
-        """Book that ``qty`` shares were taken out of the market, and return the order."""
+        """Book that ``qty`` shares were cancelled, and return the order."""
         order = self._live[number]
         order.cancelled += qty
         return self._end_if_done(order, "cancelled")
@@ -166,7 +166,7 @@ class SimulatedAccount:
         Raises AccountRejected when there is none, or when it has no leaves.
         """
         order = self.orders.get(number)
-        # A request to cancel has a number, but there is nothing to cancel about it.
+        # A request to cancel has a number, but it cannot itself be cancelled.
         if order is None or order.state == "confirmed":
             raise AccountRejected("no order")
         if number not in self._live:
@@ -229,7 +229,7 @@ class SimulatedAccount:
         return request
 
     def _end_if_done(self, order: AccountOrder, state: State) -> AccountOrder:
-        # An order ends when its last share has gone, by whatever way it went.
+        # An order ends when it has no leaves any more, for whatever reason.
         if not order.leaves:
             order.state = state
             del self._live[order.number]

@@ -39,9 +39,9 @@ class PlacedNumber(NamedTuple):
 
 
 class OrderChange(NamedTuple):
-    """A change of an order, and the notice that KIS sends of it.
+    """A change of an order, and KIS's notice of it.
 
-    ``notice`` is None for an expiry. It is not known that KIS sends a notice of one.
+    ``notice`` is None for an expiry. It is not known whether KIS sends a notice of one.
     """
 
     order: AccountOrder
@@ -60,9 +60,9 @@ class Brokerage:
         self._persona = persona
         self._numbers = 0
         self._cancelling: AccountOrder | None = None
-        """The request to cancel that the exchange has yet to confirm. None: there is none."""
+        """The request to cancel that the exchange has not confirmed yet. None: there is none."""
         self.exchange_refuses = False
-        """True when the exchange refuses the next order, which the broker still takes."""
+        """True when the exchange will refuse the next order, which the broker still accepts."""
 
     # orders
 
@@ -120,7 +120,7 @@ class Brokerage:
         order, amount = self._order_to_change(number, qty)
         happened = self._market.cancel(number, amount)
         own = self.take_number()
-        # What happened is booked after this call. Its notice then takes the request's number.
+        # The result is booked after this call. Its notice then has the request's number.
         self._cancelling = self.account.note_cancel(self._market.now, own, order, amount)
         return PlacedNumber(own, happened)
 

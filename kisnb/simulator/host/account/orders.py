@@ -67,8 +67,7 @@ class AccountOrder:
         """Moment at which the order was placed."""
         self.number = number
         self.original = original
-        """Number of the order whose shares this one has moved, or that this request cancels; 0 for
-        none."""
+        """Number of the order from which shares moved, or that this request cancels. 0: none."""
         self.item = item
         self.side = side
         self.kind = kind
@@ -76,7 +75,9 @@ class AccountOrder:
         self.price = price
         """Won; 0 for a kind without a price."""
         self.reserve_price = reserve_price
-        """Won that a share of a buy may cost at most. The upper limit for a kind without a price.
+        """The most won that a share of a buy may cost.
+
+        For a kind without a price: the upper limit.
         """
         self.filled = 0
         self.value = 0
@@ -86,7 +87,7 @@ class AccountOrder:
         self.cancelled = 0
         self.expired = 0
         self.revised = 0
-        """Shares that go on under another number."""
+        """Shares that moved to another number."""
         self.rejected = 0
         """Shares that the exchange refused after the broker had taken the order."""
         self.venue = venue
@@ -99,7 +100,7 @@ class AccountOrder:
 
     @property
     def leaves(self) -> int:
-        """Shares that are neither filled nor gone in another way."""
+        """Shares that are neither filled nor ended in another way."""
         return self.qty - self.filled - self.cancelled - self.expired - self.revised - self.rejected
 
     @property
@@ -109,7 +110,7 @@ class AccountOrder:
 
 
 class AccountPosition:
-    """Shares of one stock and what they cost."""
+    """Shares of one stock and their cost."""
 
     __slots__ = (
         "bought",
@@ -136,4 +137,4 @@ class AccountPosition:
         self.bought_value = self.sold_value = self.fees = self.taxes = 0
         """Won of today's trades. The other three fields are in won as well."""
         self.realised = 0
-        """Today's sale proceeds less what the shares had cost, before fees and taxes."""
+        """Today's sale proceeds less the cost of the sold shares, before fees and taxes."""

@@ -1,4 +1,4 @@
-"""KIS's fields of what was bought, sold and earned on a day. Won and shares."""
+"""KIS's fields of the purchases, sales and profit of a day. Won and shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies about the account beyond balance and orders: what can be sold, and what was earned.
+"""Replies about the account beyond balance and orders: sellable shares, and profits.
 
 Amounts are in won.
 """
@@ -36,8 +36,8 @@ OPEN_ORDERS_PAGE = 50
 class AccountQueries:
     """Answers calls about the account.
 
-    The account is a day old: all that lies before this day is empty. It has no loans and no foreign
-    currency.
+    The account is one day old, so it has nothing from before this day. It has no loans and no
+    foreign currency.
     """
 
     def __init__(self, view: MarketView, brokerage: Brokerage, persona: Persona) -> None:
@@ -175,7 +175,7 @@ class AccountQueries:
         return Page({"output": [self._open_order_row(order) for order in orders]}, next_row)
 
     def inquire_balance_rlz_pl(self, params: Params, _first: int) -> Page:
-        """Return the holdings as inquire-balance has them, and what this day's sales earned."""
+        """Return the holdings as inquire-balance has them, and the profit of this day's sales."""
         statement = self._brokerage.statement()
         rows = [
             pick(
@@ -240,7 +240,7 @@ class AccountQueries:
         )
 
     def _traded(self, params: Params) -> list[AccountPosition]:
-        """Return the positions that moved this day; none when the period does not contain it."""
+        """Return the positions that traded this day; none when the period lacks the day."""
         today, code = yyyymmdd(self._view.day), params["PDNO"].strip()
         if not params["INQR_STRT_DT"] <= today <= params["INQR_END_DT"]:
             return []

@@ -1,7 +1,7 @@
 """Orders reserved for the next day (예약주문): placed, listed, revised and cancelled.
 
-Won and shares. Those for the simulated day become orders when KRX's opening auction begins. The day
-ends before orders for later days are due, so these stay waiting.
+Won and shares. Orders for the simulated day become orders when KRX's opening auction begins. Orders
+for later days stay waiting, because the day ends before.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ from kisnb.terms import OrderKind, Side
 PAGE = 20
 """Rows of a page of order-resv-ccnl (workbook)."""
 SENT_AT = time(8, 30)
-"""Reserved orders go to KRX then. KIS does not say when it sends them; KRX's opening auction takes
-orders from then on."""
+"""The time at which reserved orders go to KRX.
+
+KIS does not say when it sends them. KRX's opening auction takes orders from this time on.
+"""
 KINDS = {ORD_DVSN[kind]: kind for kind in KINDS_TAKEN}
 """Kinds of orders that can be reserved, by their ORD_DVSN_CD."""
 _SIDES = frozenset(SLL_BUY.values())
@@ -59,13 +61,13 @@ class Reserved:
         self.cancelled_at: Ns = 0
         """Moment at which the customer cancelled it. 0: the customer did not."""
         self.number = 0
-        """The number of the order that the reserved order has become; 0 before."""
+        """The number of the order that the reserved order has become. 0 before that."""
         self.refused = ""
         """The reason why the reserved order could not become an order; empty without one."""
 
     @property
     def waits(self) -> bool:
-        """True until it becomes an order, is refused or cancelled."""
+        """True until it becomes an order, is refused or is cancelled."""
         return not (self.cancelled_at or self.number or self.refused)
 
 
@@ -81,7 +83,7 @@ class Reservations:
         self._orders: list[Reserved] = []
 
     def due(self) -> Ns | None:
-        """Return the moment at which orders go to the exchange; None when no order waits."""
+        """Return the moment at which orders go to the exchange. None when no order waits."""
         if not self._orders:
             return None
         day = self._view.day

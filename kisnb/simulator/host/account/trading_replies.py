@@ -23,7 +23,7 @@ _KINDS = {code: kind for kind, code in ORD_DVSN.items()}
 
 
 class TradingReplies:
-    """Carries the trading calls out on the account, and words their replies."""
+    """Carries out the trading calls on the account, and makes their replies."""
 
     def __init__(self, market: Market, brokerage: Brokerage, persona: Persona) -> None:
         self._market = market
@@ -53,7 +53,7 @@ class TradingReplies:
         return self._placed(placed), placed
 
     def _check_host(self, code: str, venue: Venue, kind: OrderKind, price: int) -> None:
-        """Raise AccountRejected for an order that the exchange takes and this host does not."""
+        """Raise AccountRejected for an order that the exchange accepts and this host does not."""
         known = code in self._market.universe
         at = price or (self._market.quote(code).price if known else 0)
         why = self._persona.refuses(venue, kind, at, self._market.now) if known else None
@@ -139,8 +139,8 @@ class TradingReplies:
     def _row(self, order: AccountOrder) -> OrderRow:
         """Return an order as KIS lists it.
 
-        Shares that expired count neither as leaves nor as cancelled. Shares that go on under
-        another number count as cancelled.
+        Shares that expired count neither as leaves nor as cancelled. Shares that moved to another
+        number count as cancelled.
         """
         ref = OrderRef(
             day_number(self._market.day), self._persona.branch, order.number, order.venue

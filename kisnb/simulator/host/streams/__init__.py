@@ -1,1 +1,1 @@
-"""The WebSocket side of the host: sockets, subscriptions, and the frames of what happens."""
+"""The WebSocket side of the host: sockets, subscriptions, and frames about events."""

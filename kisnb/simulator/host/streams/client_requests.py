@@ -27,7 +27,7 @@ from kisnb.simulator.replies.indices import NAMES as INDICES
 QUOTED = OVERTIME_TRS.union(
     *(trs.values() for trs in (TRADE_TRS, DEPTH_TRS, EXPECTED_TRS, OPERATION_TRS, PROGRAM_TRS))
 )
-"""Channels whose key is a stock. Execution notices and indices are not among them."""
+"""Channels whose key is a stock. Execution notices and indices have other keys."""
 
 
 class ClientRequests:
@@ -85,7 +85,7 @@ class ClientRequests:
         if fault is None:
             self._acknowledge(now, socket, self._reply_to(now, socket, request))
             return
-        # A fault "silence" ends here: the request is neither carried out nor answered.
+        # With a fault "silence" the request is neither carried out nor answered.
         self._recorder.fault(now, fault)
         if fault.what == "kill":
             self._sockets.kill(now, socket)
@@ -97,8 +97,7 @@ class ClientRequests:
     def ping(self, now: Ns) -> None:
         """Send PINGPONG on every socket.
 
-        A socket that has not answered for the persona's ``answer_ping_within`` seconds is cut
-        instead.
+        A socket that has not answered for ``answer_ping_within`` seconds (persona) is cut instead.
         """
         text = control_frames.encode_ping(now)
         within = self._persona.answer_ping_within
@@ -149,7 +148,8 @@ class ClientRequests:
         if len(socket.subscriptions) >= self._persona.registrations:
             return control_frames.ack(control_frames.TOO_MANY, tr_id, tr_key)
         socket.subscriptions.add((tr_id, tr_key))
-        # Every success carries a key and an iv, also that of a plain channel (KIS's workbook).
+        # Every success has a key and an iv, also for a channel that is not encrypted (KIS's
+        # workbook).
         key, iv = secrets.token_hex(16), secrets.token_hex(8)
         ack = control_frames.ack(control_frames.SUBSCRIBED, tr_id, tr_key, key=key, iv=iv)
         # A stock without a limit book has no depth to send.

@@ -1,4 +1,4 @@
-"""The frames of the market: trades, depth, expected matches, operation, programs."""
+"""The frames about the market: trades, depth, expected matches, operation, programs."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ from kisnb.simulator.replies.overtime_session import overtime_of
 from kisnb.terms import Phase, Venue
 
 MOST_RECORDS = 999
-"""Records of one data frame. The frame's count has three digits."""
+"""The most records of one data frame, because the frame's count has three digits."""
 _VENUES, _KRX_ALONE = tuple(Venue), (Venue.KRX,)
 _BOTH = ("KMID_PRC", Venue.KRX), ("NMID_PRC", Venue.NXT)
 _MIDDLES = {Venue.KRX: (("MID_PRC", Venue.KRX),), Venue.NXT: _BOTH, Venue.SOR: _BOTH}
-"""The columns of middle prices by the depth channel's venue, and the venue whose price each has."""
+"""By the depth channel's venue: the columns of middle prices, and the venue of each price."""
 
 
 class MarketFeed:
-    """Turns what happens in the market into frames for the client that follows it."""
+    """Makes frames of the market's events for the clients that follow a stock."""
 
     def __init__(self, sockets: Sockets, outbox: Outbox, market: Market, persona: Persona) -> None:
         self._sockets = sockets
@@ -128,7 +128,8 @@ class MarketFeed:
                 continue
             if isinstance(step, TradingInterrupted | TradingResumed) and step.code != stock:
                 continue
-            # NXT's and the unified channel carry nothing of a stock that NXT does not list.
+            # NXT's channel and the unified channel send nothing about a stock that NXT does not
+            # list.
             if venue is not Venue.KRX and not self._market.universe.get(stock).nxt:
                 continue
             listing = self._market.exchange.listing(stock, step.venue)
@@ -142,7 +143,7 @@ class MarketFeed:
     def _send_overtime(self, now: Ns, code: str, tr_id: str, match: Traded | None = None) -> None:
         """Send a record of one of the three channels of the single-price session after hours.
 
-        ``match`` is a trade of the session; None takes what the running call auction expects.
+        ``match`` is a trade of the session. None: the match that the running call auction expects.
         """
         socket, market = self._sockets.holder, self._market
         if socket is None or (tr_id, code) not in socket.subscriptions:
@@ -205,7 +206,8 @@ class MarketFeed:
         socket = self._sockets.holder
         if socket is None:
             return []
-        # Of a stock that NXT does not list, NXT's channel and the unified one carry nothing at KIS.
+        # At KIS, NXT's channel and the unified one send nothing about a stock that NXT does not
+        # list.
         venues = _VENUES if self._market.universe.get(code).nxt else _KRX_ALONE
         return [
             (socket, venue) for venue in venues if (channels[venue], code) in socket.subscriptions

@@ -98,9 +98,9 @@ _ENDED = {
     "closing price": "149",
     "single price": "159",
 }
-"""MKOP_CLS_CODE of the ends and, above, of the beginnings of spans (workbook: H0STMKO0).
+"""MKOP_CLS_CODE of the ends of spans; in the table above, of their beginnings.
 
-AB1 is not documented; a public client saw it on 2026-09-21.
+Source: workbook, H0STMKO0. AB1 is not documented; a public client saw it on 2026-09-21.
 """
 _INTERRUPTED = {"circuit breaker": ("174", "175"), "halt": ("164", "112")}
 _VI = ("112", "112")
@@ -124,9 +124,9 @@ def trade_record(
 ) -> list[str]:
     """Return one record of the trade channel of ``quote``'s venue.
 
-    The unified channel counts what both venues have traded. ``tally`` is that of the same venue,
-    and has the times of open, high and low. ``stretch`` is the name of the span of the day in which
-    the trade's venue is. ``names`` are the columns of the record. Without them, the record has the
+    The unified channel counts the trades of both venues. ``tally`` is that of the same venue, and
+    has the times of open, high and low. ``stretch`` is the name of the span of the day in which the
+    trade's venue is. ``names`` are the columns of the record. Without them, the record has the
     columns that KIS used on the trade's day.
     """
     both = quote.venue is Venue.SOR
@@ -238,7 +238,7 @@ def program_record(program: ProgramFlows, code: str, venue: Venue) -> list[str]:
 def index_record(point: IndexPoint, before: IndexPoint, code: str) -> list[str]:
     """Return one record of the index channel: points, shares and million won.
 
-    ``before`` is the index as of the last record. What was traded in between is the difference.
+    ``before`` is the index at the last record. The difference was traded in between.
     """
     level, base = point.level, point.base
     values: dict[str, object] = {

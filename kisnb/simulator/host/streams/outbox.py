@@ -1,6 +1,6 @@
-"""The way of a frame to its socket, and the faults that drop, delay, repeat or reorder it.
+"""The way of a frame to its socket, with the faults that drop, delay, repeat or reorder frames.
 
-Every frame passes ``Outbox.send``, whatever it carries.
+Every frame is sent by ``Outbox.send``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kisnb.simulator.host.record import DayRecorder
 from kisnb.simulator.host.streams.sockets import ClientSocket, Sockets
 
 CODE_AT = 8
-"""Column of an execution notice that names the stock. Other data frames begin with the stock."""
+"""The column of an execution notice with the stock. Other data frames begin with the stock."""
 
 
 class _Frame:
-    """A text on its way to a socket. ``recorded`` is the same text without secrets."""
+    """A text that will be sent on a socket. ``recorded`` is the same text without secrets."""
 
     __slots__ = ("recorded", "sent", "socket", "text", "tr_id")
 
@@ -45,7 +45,10 @@ class Outbox:
         self._recorder = recorder
         self._faults = faults
         self._late: list[tuple[Ns, int, _Frame]] = []
-        """Frames that wait for their moment, with a number that keeps equal moments in order."""
+        """Frames that wait for their moment.
+
+        A number keeps the order of frames with equal moments.
+        """
         self._delayed = 0
         self._behind: dict[tuple[int, Point], _Frame] = {}
         """Frames that wait for the next frame of their kind, by socket."""
@@ -72,7 +75,7 @@ class Outbox:
                 assert fault is not None
                 self._delay(now + round(fault.seconds * SECOND), frame)
             case "reorder":
-                # The frame leaves behind the next one of its kind, or a second later if none comes.
+                # The frame is sent after the next one of its kind, or a second later if none comes.
                 self._behind[socket.sid, point] = frame
                 self._delay(now + SECOND, frame)
                 return
@@ -83,12 +86,12 @@ class Outbox:
                 self._put(now, frame)
         if fault is not None:
             self._recorder.fault(now, fault)
-        # A frame that was held back for its successor leaves now, behind it.
+        # A frame that was held back for the next one of its kind is sent now, after it.
         if waiting := self._behind.pop((socket.sid, point), None):
             self._put(now, waiting)
 
     def next_due(self) -> Ns | None:
-        """Return the moment at which the next delayed frame leaves; None when none waits."""
+        """Return the moment at which the next delayed frame is sent. None when none waits."""
         return self._late[0][0] if self._late else None
 
     def release(self, now: Ns) -> None:
@@ -97,7 +100,7 @@ class Outbox:
             self._put(now, heapq.heappop(self._late)[2])
 
     def _put(self, now: Ns, frame: _Frame) -> None:
-        """Hand a frame to its socket. A frame is sent once, and only while its socket is open."""
+        """Give a frame to its socket. A frame is sent once, and only while its socket is open."""
         if frame.sent or frame.socket.sid not in self._sockets.open:
             return
         frame.sent = True
@@ -107,7 +110,7 @@ class Outbox:
 
     def _delay(self, due: Ns, frame: _Frame) -> None:
         self._delayed += 1
-        # Two frames of one moment leave in the order in which they were delayed.
+        # Two frames of one moment are sent in the order in which they were delayed.
         heapq.heappush(self._late, (due, self._delayed, frame))
 
 

@@ -1,7 +1,7 @@
 """The WebSocket connections of a host, and the frames that wait to be sent on them.
 
-One connection per appkey: the first socket that subscribes holds the appkey until it closes
-(KIS's notices on WebSocket sessions; a second one gets OPSP8996).
+A host accepts one connection per appkey: the first socket that subscribes has the appkey until it
+closes (KIS's notices on WebSocket sessions; a second one gets OPSP8996).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kisnb.simulator.host.personas import Persona
 class Outgoing(NamedTuple):
     """A text frame for the socket ``sid``.
 
-    ``text`` is None when the connection ends instead, without a handshake, as at KIS.
+    ``text`` is None when instead the connection ends without a close frame, as at KIS.
     """
 
     sid: int
@@ -61,13 +61,13 @@ class ClientSocket:
 
 
 class Sockets:
-    """All connections of a host, the one that holds the appkey, and the outgoing frames."""
+    """All connections of a host, the one that has the appkey, and the outgoing frames."""
 
     def __init__(self, persona: Persona) -> None:
         self.open: dict[int, ClientSocket] = {}
         """The open connections by their id."""
         self.holder: ClientSocket | None = None
-        """The socket that holds the appkey; None when no socket does."""
+        """The socket that has the appkey. None when no socket has it."""
         self._persona = persona
         self._held_until: Ns = 0
         self._out: list[Outgoing] = []
@@ -77,9 +77,9 @@ class Sockets:
         self.open[sid] = ClientSocket(sid, port)
 
     def remove(self, now: Ns, sid: int) -> None:
-        """Forget a connection with its subscriptions and keys.
+        """Remove a connection with its subscriptions and keys.
 
-        The persona decides for how long the lost connection still holds the appkey.
+        The persona decides for how long the lost connection still blocks the appkey.
         """
         gone = self.open.pop(sid, None)
         # Public clients have waited up to 90 s for an appkey after a crash. The persona decides.
@@ -88,17 +88,17 @@ class Sockets:
             self._held_until = now + self._persona.lingers * SECOND
 
     def kill(self, now: Ns, socket: ClientSocket) -> None:
-        """End a connection without a handshake. Frames that wait for a later moment are lost."""
+        """End a connection without a close frame. Frames that wait for a later moment are lost."""
         self._out.append(Outgoing(socket.sid, None))
         self.remove(now, socket.sid)
 
     def kill_holder(self, now: Ns) -> None:
-        """End the connection that holds the appkey, if there is one."""
+        """End the connection that has the appkey, if there is one."""
         if self.holder is not None:
             self.kill(now, self.holder)
 
     def is_appkey_free(self, now: Ns, socket: ClientSocket) -> bool:
-        """Return whether ``socket`` may hold the appkey now."""
+        """Return whether ``socket`` may use the appkey now."""
         return self.holder is socket or (self.holder is None and now >= self._held_until)
 
     def put(self, sid: int, text: str) -> None:
@@ -106,6 +106,6 @@ class Sockets:
         self._out.append(Outgoing(sid, text))
 
     def drain_frames(self) -> list[Outgoing]:
-        """Return and forget the frames since the last call, in the order of sending."""
+        """Return and remove the waiting frames, in the order of sending."""
         out, self._out = self._out, []
         return out
