@@ -142,8 +142,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         The settings of file paths, of the tape and of colours do not count.
         """
-        # The report shows this hash. Two people with the same limits get the same one, even though
-        # their files stand in other folders.
+        # The report shows this hash. Two people with the same limits get the same hash, although
+        # their files are in different folders.
         settings = msgspec.to_builtins(msgspec.structs.replace(self, credentials="", record=""))
         counted = {name: value for name, value in settings.items() if name not in (*TAPE, *LOOK)}
         return hashlib.sha256(msgspec.json.encode(counted)).hexdigest()[:12]

@@ -1,6 +1,6 @@
 """Intents, orders and fills, and the states of an order.
 
-An intent is what somebody wants, an order is what became of it, and a fill is one execution.
+An intent is an order that somebody wants. The order is created from it. A fill is one execution.
 An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold
 the same facts with the same function, so they cannot disagree about an order.
 

@@ -70,8 +70,8 @@ class BarTurn(Turn):
     def emit(self, effect: Effect) -> None:
         """Ignore the effect.
 
-        The watch asks to be woken at a moment. Over bars that is not needed, because each bar
-        checks time.
+        The watch asks to be woken at a moment, for a time stop. Bars do not need that, because each
+        bar checks the time stops.
         """
 
     def publish(self, event: Event) -> None:

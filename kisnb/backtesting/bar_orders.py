@@ -477,9 +477,9 @@ class BarOrders:
         self._keep(code, [w for w in self.waiting.get(code, ()) if w.order.is_open])
 
     def _keep(self, code: str, left: list[Waiting]) -> None:
-        """Keep the waiting orders ``left`` of a stock.
+        """Store the waiting orders ``left`` of a stock in ``waiting``.
 
-        A stock with an exit keeps an entry even without waiting orders.
+        A stock without waiting orders is removed from ``waiting``, unless it has an exit.
         """
         if left or code in self.state.exits.codes:
             self.waiting[code] = left

@@ -112,8 +112,8 @@ class Api(msgspec.Struct, frozen=True):
 
     def tr_id(self, persona: Mode) -> str:
         """Return the TR id that the server of ``persona`` accepts."""
-        # Both ids stand in the table. KIS's samples replace the first letter by V for paper. That
-        # is wrong for quotes, whose id is the same at both hosts (workbook).
+        # The table has both ids. KIS's samples replace the first letter by V for paper. That is
+        # wrong for quotes, whose id is the same at both hosts (workbook).
         return self.tr_paper if persona is Mode.PAPER else self.tr_live
 
 

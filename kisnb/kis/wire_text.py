@@ -88,7 +88,7 @@ def on_day_of(now: Ns, hhmmss: str) -> Ns:
 def moment_today(now: Ns, hhmmss: str) -> Ns:
     """Return the moment of an HHMMSS on the Korean day of ``now``.
 
-    For an empty text it is ``now``, cut to the second. Raises FrameError.
+    For an empty text it is ``now``, rounded down to the second. Raises FrameError.
     """
     # KIS's times are whole seconds, so the fallback is too. Otherwise it would come after a time
     # that KIS states for the same second.

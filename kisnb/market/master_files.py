@@ -177,7 +177,7 @@ def read_master(data: bytes, board: Board, name: str = "") -> list[MasterRecord]
 
 
 def folder_of(day: date, roots: Iterable[Path]) -> Path | None:
-    """Return the folder with the master files that hold on ``day``; None when there are none.
+    """Return the folder with the master files that are valid on ``day``; None when there is none.
 
     The first of ``roots`` with master files counts. In it, the folder is the newest dated copy that
     is not later than ``day``, else the root itself. A later copy is not used, because it lacks the

@@ -40,8 +40,8 @@ class OpenOrders:
         # could name the wrong orders.
         await self._link.wait_for_return()
         if names_all(what):
-            # Wait for calls that were handed over: the desk has not published their orders yet, and
-            # ``what`` may name one of them.
+            # Wait for calls that were handed to the desk: it has not published their orders yet,
+            # and ``what`` may name one of them.
             await self._pace.until(lambda: not self._placing.on_the_way)
         orders = orders_to_cancel(self._state, what)
         # Only facts from here on count, because an earlier cancel may have been refused, or may
@@ -88,7 +88,7 @@ class OpenOrders:
         return order
 
     async def settle(self) -> None:
-        """Wait until the outcome of every order that was handed over is known."""
+        """Wait until the outcome of every order that was handed to the desk is known."""
         await self._pace.until(
             lambda: (
                 not self._placing.on_the_way

@@ -125,7 +125,10 @@ class OrderCalls(SessionCalls):
         return self.place(read_order(self._parts.universe, side, code, qty, price, **options))
 
     def place(self, typed: TypedOrder | TypedRevise) -> Pending[Order]:
-        """Return an awaitable that hands over a typed order or revise. ``%kis`` calls it too."""
+        """Return an awaitable that hands a typed order or revise to the desk.
+
+        ``%kis`` calls it too.
+        """
         # The order gets its naming here, while the calling cell runs, and not when the call is
         # awaited. By then another cell may run.
         placing = self._parts.placing

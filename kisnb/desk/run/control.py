@@ -74,7 +74,7 @@ class ControlClient:
     async def ask(self, verb: str, body: dict[str, Any] | None) -> dict[str, Any]:
         """POST ``body``, or GET without a body. Return the reply.
 
-        Raises BadInput with the simulator's words when it refuses.
+        Raises BadInput with the simulator's message when the simulator refuses.
         """
         status, reply = await self._request("GET" if body is None else "POST", verb, body)
         if status != HTTPStatus.OK:

@@ -269,7 +269,10 @@ class DeskHost:
         self.submit(Woke(t))
 
     def _may_send(self, key: str) -> Permission:
-        """Return the Permission for an order. Asked right before its first byte goes out."""
+        """Return the Permission for an order.
+
+        It is asked for right before the order's first byte.
+        """
         if self.broken is not None:
             return Permission(self.broken.text, self.broken.cure)
         return self.core.may_send(self.clock.now(), key)

@@ -48,13 +48,16 @@ class Hello(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Commands(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Commands, in order."""
+    """A session's message with commands, in the order in which they were given."""
 
     commands: tuple[Command, ...]
 
 
 class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A query. ``blocking`` says that the session's own loop waits for the reply."""
+    """A session's message with a query.
+
+    ``blocking``: the session's own loop waits for the reply.
+    """
 
     number: int
     query: AnyQuery

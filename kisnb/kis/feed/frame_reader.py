@@ -74,7 +74,8 @@ class FrameReader:
     def _notices(self, text: str, now: Ns) -> list[Event]:
         """Return the notices of a frame of the notice channel, decrypted. Raises FrameError.
 
-        Frames of a channel that is wanted for its records alone are kept, and give no facts.
+        Of some channels only the records are wanted. Their frames are stored, and no notice is
+        returned.
         """
         # A frame carries no tr_key, so its key belongs to the TR id (clients' observation).
         frame = parse(text)

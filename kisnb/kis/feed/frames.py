@@ -121,9 +121,9 @@ def records(frame: Frame) -> list[list[str]]:
 
 
 def named_records(frame: Frame) -> list[dict[str, str]]:
-    """Return the records of a plain frame by column name; unknown ones are ``COLUMN_<index>``.
+    """Return the records of a plain frame by column name.
 
-    Raises FrameError.
+    A column without a known name is ``COLUMN_<index>``. Raises FrameError.
     """
     rows = records(frame)
     names = names_of(frame.tr_id, len(rows[0]))

@@ -31,7 +31,7 @@ def decision_sentence(
     other = by_venue.get(Venue.NXT if venue is Venue.KRX else Venue.KRX)
     if chosen is None or other is None:
         return f"{venue}: {reason}"
-    # Of a SOR order the alternatives are both venues. Their costs stand in the table.
+    # The alternatives to an SOR order are both venues. The table shows their costs.
     parts = [_because(venue, reason, chosen, other, spreads), _cost(chosen)]
     if venue is not Venue.SOR:
         parts.append(_other(chosen, other))

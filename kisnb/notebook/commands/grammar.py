@@ -129,8 +129,8 @@ def usage(text: str) -> Usage:
             rest = inside[-1] == "..."
             names = inside[:-1] if rest else inside
             words += [
-                # In [start|stop ID] the brackets belong to the first word: whoever types it has to
-                # type the others.
+                # In [start|stop ID] the brackets belong to the first word: a person who types it
+                # has to type the others.
                 Word(name, required=not optional or i > 0, rest=rest)
                 for i, name in enumerate(names)
             ]

@@ -64,6 +64,9 @@ class AgentWork:
             # The quick way out: most events concern stocks that this agent does not trade.
             return
         runner.has_acted = False
+        for dropped in runner.take_dropped():
+            why = "its agent gave too many orders, and was stopped"
+            self._drop_order(dropped, why, f"start it again with %kis agents start {runner.id}")
         try:
             self.records.note(runner)
         except BadInput as error:
@@ -106,7 +109,7 @@ class AgentWork:
     def _send(self, runner: AgentRunner, commands: list[Command]) -> None:
         if self._link.state.is_silent:
             for command in [c for c in commands if isinstance(c, Submit | ReviseOrder)]:
-                # Nobody knows when a silent desk would send the order, so it is not handed over.
+                # Nobody knows when a silent desk would send the order, so the desk does not get it.
                 commands.remove(command)
                 self._drop_order(command, self._link.state.not_taken, WAIT)
         # A lost desk raises no error here, because the other events must still be handled. The link

@@ -60,7 +60,7 @@ class Placing:
         runs = RunCalls() if cells is None else cells.calls(state.run)
         self._claims = CallClaims(runs, state)
         self.on_the_way = 0
-        """Calls that were handed over and have no answer yet.
+        """Calls that were handed to the desk and have no answer yet.
 
         This session does not know their orders.
         """

@@ -180,7 +180,7 @@ class RunCalls:
             claim.key = key
 
     def reach(self, claim: Claim) -> None:
-        """Record that the caller has the outcome."""
+        """Record that the code that made the call has received its outcome."""
         with self._lock:
             claim.state, claim.has_left = "reached", stays
             self._lost.pop(id(claim), None)

@@ -174,7 +174,7 @@ def _frame(item: Instrument, day: date, schedule: Schedule) -> pl.DataFrame:
             "venue": [t.venue.value for t in trades],
             "tick": [tick[t.price] for t in trades],
         }
-        # A purchase prints at the ask and a sale at the bid. The middle lies half a spread away.
+        # A buyer trades at the ask and a seller at the bid. The middle lies half a spread away.
     ).with_columns(mid=pl.col("price") - pl.col("sign") * pl.col("spread") / 2)
 
 
@@ -234,8 +234,8 @@ def _about_hours(day: date, regular: pl.DataFrame) -> dict[str, object]:
     qty = pl.col("qty")
 
     def part(since: Ns) -> float:
-        # The opening auction's print is at the very start, and is not part of the first half
-        # hour's continuous trading.
+        # The opening auction's trade is at the very start, and is not part of the first half hour's
+        # continuous trading.
         inside = pl.col("t").is_between(since + 1, since + _HALF_HOUR)
         return float(regular.select(qty.filter(inside).sum() / qty.sum() * 100).item())
 

@@ -54,7 +54,7 @@ class ServedReply(msgspec.Struct, frozen=True):
 
 
 class Core:
-    """One host, one customer, one day of a market."""
+    """The simulated KIS: one host with one customer on one day of a market."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ that are possible at each point:
 ``call`` strikes reads and orders. ``empty``, ``miss``, ``part``, ``repeat`` and ``branch`` change
 lists only. The reply to an order has no list, so there they change nothing.
 
-A new deed stands in ``Deed``, in ``DEEDS``, in the table above and in the docstring of ``Fault``.
+Add a new deed to ``Deed``, to ``DEEDS``, to the table above and to the docstring of ``Fault``.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class MarketTape:
         steps: Sequence[TradingInterrupted | TradingResumed | SessionBegan | SessionEnded],
         changed: Mapping[str, Collection[Venue]],
     ) -> None:
-        """Give the events of one moment: trades, the market's operation, depth, as on the wire."""
+        """Write the events of one moment to the tape, in the form in which KIS would send them."""
         events: list[Event] = self._phases(now) if steps else []
         for code, trades in traded.items():
             if code in self._codes:

@@ -56,7 +56,7 @@ class FlowDays:
         return bar_fields(bar, self._view.close_before(code, bar.day))
 
     def members(self, board: Board) -> list[Instrument]:
-        """Return the issues whose trades stand for those of the whole board."""
+        """Return the issues whose trades represent those of the whole board."""
         return most_traded(item for item in self._view.universe if item.board is board)
 
     def days_of_market(self, board: Board) -> list[tuple[DayBar, Flows]]:

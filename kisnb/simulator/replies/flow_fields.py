@@ -21,7 +21,7 @@ insurers, merchant banks, pension funds."""
 
 
 def group_fields(flows: Flows) -> Row:
-    """Return the fields of every group, in shares and million won."""
+    """Return the fields of every group of investors, in shares and million won."""
     fields = {
         **_group("prsn", flows.individual),
         **_group("frgn", flows.foreign),
@@ -42,7 +42,7 @@ def group_fields(flows: Flows) -> Row:
 
 
 def _group(name: str, turnover: Turnover) -> Row:
-    """Return the fields of one group. KIS names the same figure in several ways."""
+    """Return the fields of one group. KIS has several names for the same figure."""
     value, sold, bought = (
         v // MILLION for v in (turnover.net_value, turnover.sold_value, turnover.bought_value)
     )

@@ -88,12 +88,12 @@ def session_span(day: date) -> tuple[Ns, Ns]:
 def price_fields(overtime: Overtime, item: Instrument, day: date) -> Row:
     """Return the fields of the session's prices, compared with the close.
 
-    The fields of the match that the next auction is expected to make have the last match.
+    The reply also has fields for the expected match of the next auction. They show the last match.
     """
     prices = [trade.price for trade in overtime.trades]
     price, close = overtime.price, overtime.close
     change = price - close if price else 0
-    # A price is cut to the grid towards the close, so both limits lie inside the ten percent.
+    # A price is rounded to the grid toward the close, so both limits lie inside the ten percent.
     upper = ticks.snap(close * (100 + LIMIT_PERCENT) // 100, Side.BUY, item.kind, day, item.board)
     lower = ticks.snap(
         -(-close * (100 - LIMIT_PERCENT) // 100), Side.SELL, item.kind, day, item.board

@@ -162,7 +162,7 @@ class Quotations:
         venue, code = self._asked(params)
         classes: defaultdict[str, list[PlannedTrade]] = defaultdict(list)
         for trade in self._view.trades(code, venue):
-            # An auction's print has no taker, so it belongs to no side of these columns.
+            # An auction's trade has no taker, so it belongs to no side of these columns.
             if trade.side is not None:
                 # The bound of the last class is above every amount, so a class is always found.
                 classes[
@@ -180,7 +180,7 @@ class Quotations:
         code = code_of(params, self._view.universe)
         venue_of(params, Venue.KRX)
         quote = self._view.quote(code)
-        # Only an auction's print has no taker.
+        # Only an auction's trade has no taker.
         prints = [t for t in self._view.trades(code) if t.side is None]
         rows: list[Row] = [
             {

@@ -233,7 +233,7 @@ class Rankings:
             ]
             buys = [t.qty for t in large if t.side is Side.BUY]
             sells = [t.qty for t in large if t.side is Side.SELL]
-            # An auction's print has no taker, so it counts on neither side.
+            # An auction's trade has no taker, so it counts on neither side.
             row["shnu_cntg_csnu"], row["seln_cntg_csnu"] = len(buys), len(sells)
             row["ntby_cnqn"] = sum(buys) - sum(sells)
         return {"output": ranked("bulk_trans_num", rows, (field, 1))}

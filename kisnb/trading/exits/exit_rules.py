@@ -30,7 +30,7 @@ TIGHTEST, WIDEST = 200, 700
 
 
 class Watched(NamedTuple):
-    """The state of an exit between two prices."""
+    """The state of an exit that is stored until the next price."""
 
     stage: ExitStage
     peak: int

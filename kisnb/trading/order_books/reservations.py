@@ -15,7 +15,7 @@ from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
     """Yield each open buy, and the shares that it may still buy once ``intent`` is sent.
 
-    If ``intent`` is a revise, the revised order no longer counts with the shares that move.
+    If ``intent`` is a revise, the shares that move no longer count for the revised order.
     """
     return _open(books, intent, Side.BUY)
 

@@ -361,7 +361,7 @@ def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
 
 
 def _doubts(mine: list[OrderRow], *, whole: bool) -> list[int]:
-    """Return the order numbers that contradict "never sent", with ``_SHORT`` if not ``whole``."""
+    """Return the order numbers that contradict "never sent". Add ``_SHORT`` if not ``whole``."""
     return [row.ref.number for row in mine] + ([] if whole else [_SHORT])
 
 

@@ -203,7 +203,7 @@ def _fair(rng: Random, offsets: Sequence[int], path: MinutePath, bar: DailyBar) 
     if not fair:
         return fair
     taken = -1
-    # One trade must print the bar's high and one its low.
+    # One trade must have the bar's high as its price, and one its low.
     for at, price in ((path.high_at, bar.high), (path.low_at, bar.low)):
         if at > 0 and (taken < 0 or len(fair) > 1):
             taken = _nearest(offsets, at * _MINUTE, taken)
