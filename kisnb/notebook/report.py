@@ -62,8 +62,8 @@ def _svg(chart: StockChart) -> Markup:
 
 
 def _figure_json(chart: StockChart) -> Markup:
-    """Return the figure as JSON that may stand inside a script element."""
+    """Return the figure as JSON that may be put into a script element."""
     figure = candle_figure(chart.title, chart.candles, chart.fills, palettes()[0])
-    # A title with `</script>` in it would end the element. `\u003c` is the same letter for JSON,
-    # and nothing for HTML.
+    # A title with `</script>` in it would end the element. `\u003c` is the same letter in JSON, and
+    # has no meaning in HTML.
     return trusted(str(figure.to_json()).replace("<", "\\u003c"))

@@ -29,7 +29,7 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync", "--disable-quic", "--no-first-run",
 )  # fmt: skip
-START_SECONDS = 60
+START_SECONDS = 120
 FORKED_KERNELS = f"""
 import sys
 sys.path.append({os.fspath(popen.ROOT)!r})

@@ -47,7 +47,7 @@ class Chart:
         if self._candles:
             html = f'{in_notebook()}<div class="kisnb">{html}</div>'
         static = {"text/plain": repr(self), "text/html": html}
-        # A terminal cannot draw it, and plotly would be imported for nothing.
+        # A terminal cannot draw a chart, so plotly is not imported there.
         if not self._candles or not _in_kernel():
             return static
         # JupyterLab's plotly extension draws this form. A FigureWidget would send 5 MB of code with

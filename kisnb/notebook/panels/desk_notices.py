@@ -1,4 +1,4 @@
-"""The sentences of the desk panel: the trading state, what is wrong, what happened.
+"""The sentences of the desk panel: the trading state, what is wrong now, what happened before.
 
 Those above the tables are few. The list of notices has all of them, newest first.
 """

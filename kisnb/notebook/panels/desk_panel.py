@@ -163,8 +163,8 @@ class DeskPanel(AnyWidget):
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
-        # The page measures the time since the last message. Without beats a quiet market would look
-        # like a blocked kernel.
+        # The page measures the time since the last message. Without these messages a quiet market
+        # would look like a blocked kernel.
         self.send({"kind": "beat", "colours": price_colours()})
         self._refresh()
 

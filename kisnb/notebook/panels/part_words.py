@@ -16,7 +16,7 @@ ASLEEP = (
     "Nothing was sent: the kernel does not answer, and it would do it later, at another price. "
     "Try again when it answers."
 )
-"""What the page says when something is pressed while no message of the kernel arrives."""
+"""The page shows this when a person presses something while the kernel does not answer."""
 ENDED = {
     "link": "kernel ended",
     "kernel": "The kernel of this panel has ended: its agents stand still, and what stands here is "

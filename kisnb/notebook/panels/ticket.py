@@ -287,7 +287,7 @@ class OrderTicket:
     async def _carry_out(self, action: Any) -> None:
         try:
             await action
-        # No cell shows an error of a click, so the ticket has to.
+        # An error of a click appears below no cell, so the ticket shows it.
         except KisnbError as error:
             self._watch = None
             self._result = ["bad", f"{self._session.status.clock_text()} {error}"]
