@@ -673,7 +673,7 @@ class AgentRunner:
         self._wait(coroutine, waits, value)
 
     def _wait(self, coroutine: Part, waits: object, value: Event | None) -> None:
-        """Park a handler that waits, or let it go on when its wait is over already."""
+        """Park a handler that waits. If its wait is over already, continue the handler."""
         try:
             # A wait that is over already, such as ``sleep(0)``, goes on at once. If it were parked,
             # it would wait for the next event.
