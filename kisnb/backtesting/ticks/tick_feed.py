@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 8_192
 """Number of trades whose columns are made into lists at one time.
 
-They fit into the processor's cache.
+They fit into the processor's cache. A minute is never split. A busy minute may have more trades.
 """
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"
