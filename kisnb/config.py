@@ -23,6 +23,8 @@ from kisnb.paths import state_dir, write_private
 
 Won: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 """A limit in won."""
+PriceColours: TypeAlias = Literal["red-blue", "orange-blue"]
+"""Names of two colours: of what rises, and of what falls."""
 Source: TypeAlias = Literal["default", "file", "environment"]
 """The place that a setting comes from."""
 
@@ -99,6 +101,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: str = ""
     """Path of a file for all traffic of a desk with KIS, masked, as lines of JSON. Empty: none."""
 
+    price_colours: PriceColours = "red-blue"
+    """Colours of rising and of falling prices. ``orange-blue`` is safe for the colour-blind."""
+
     tape: Literal["on", "off"] = "on"
     """``on``: a desk records its day on a tape: market data, and the events of its orders."""
     tape_max_mb: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 2_000
@@ -135,12 +140,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def hash(self) -> str:
         """Twelve hexadecimal digits, equal for equal settings.
 
-        The settings of file paths and of the tape do not count.
+        The settings of file paths, of the tape and of colours do not count.
         """
         # The report shows this hash. Two people with the same limits get the same hash, although
         # their files are in different folders.
         settings = msgspec.to_builtins(msgspec.structs.replace(self, credentials="", record=""))
-        counted = {name: value for name, value in settings.items() if name not in TAPE}
+        counted = {name: value for name, value in settings.items() if name not in (*TAPE, *LOOK)}
         return hashlib.sha256(msgspec.json.encode(counted)).hexdigest()[:12]
 
 
@@ -148,6 +153,8 @@ PATHS = ("credentials", "record")
 """Settings that name a file."""
 TAPE = ("tape", "tape_max_mb", "tape_days")
 """Settings of the tape. They do not change the trading."""
+LOOK = ("price_colours",)
+"""Settings that change what people see. Outputs and panels read them each time."""
 NAMES = tuple(field.name for field in msgspec.structs.fields(Config))
 """Names of all settings."""
 HUNDREDTHS = "max_day_loss"
@@ -224,6 +231,11 @@ MEANINGS = {
     "record": Meaning(
         "", "file that gets all traffic with KIS, masked, a JSON line each", "wire.jsonl"
     ),
+    "price_colours": Meaning(
+        "",
+        "rising and falling prices: red-blue, or orange-blue, which is safe for the colour-blind",
+        "orange-blue",
+    ),
     "tape": Meaning("", "whether a desk writes a tape of its day: on or off", "off"),
     "tape_max_mb": Meaning(
         "MB", "disk that all tapes of a desk may take; the oldest days go first", "2,000 MB"
@@ -278,6 +290,14 @@ def sources() -> dict[str, Source]:
     """Return the place that each setting comes from, by the setting's name. Raises ConfigError."""
     filed, given = _filed(), _given()
     return {n: "environment" if n in given else "file" if n in filed else "default" for n in NAMES}
+
+
+def price_colours() -> PriceColours:
+    """Return the colours of rising and falling prices; the default when no setting can be read."""
+    # A wrong setting is named where it matters. It must not keep a table from being drawn.
+    with suppress(ConfigError):
+        return load_config().price_colours
+    return "red-blue"
 
 
 def set_config(name: str, value: str | None) -> Config:

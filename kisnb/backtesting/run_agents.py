@@ -36,14 +36,11 @@ class RunAgents(Generic[R]):
         out: list[tuple[R, BarCommand]],
         latency: Ns,
         handlers: Sequence[str],
-        *,
-        may_be_direct: bool = True,
     ) -> None:
         """Connect the agents. ``out`` is the list to which the runners add the agents' commands.
 
         ``latency`` is the time from a decision until the order is at the exchange, nanoseconds.
-        ``handlers`` are the names of those that the data can call. With ``may_be_direct`` False all
-        agents go through their runners.
+        ``handlers`` are the names of those that the data can call.
         """
         self.runners = runners
         self.of_code: dict[str, list[R]] = {}
@@ -57,7 +54,7 @@ class RunAgents(Generic[R]):
             for r in runners
             for name in handlers
         )
-        self.is_direct = may_be_direct and not self._has_phase
+        self.is_direct = not self._has_phase
         self.is_plain = self.is_direct and not waits
         self.may_wait = not self.is_plain
         """True while a handler may wait for a moment or an order."""

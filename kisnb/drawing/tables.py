@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 from markupsafe import Markup, escape
 
 from kisnb.columns import Column, S, Tone
-from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT
+from kisnb.drawing.theme import FALL, MUTED, RISE, TEXT, in_notebook
 from kisnb.terms import Mode
 
 _COLOURS: dict[Tone, str] = {"up": RISE, "down": FALL}
@@ -142,8 +142,11 @@ def card(mode: Mode | None, title: str, body: Markup | None = None) -> Markup:
         "font-family:var(--jp-ui-font-family, sans-serif);font-size:13px;"
         f"font-variant-numeric:tabular-nums;color:{TEXT}"
     )
-    return Markup('<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
-        style, badge_html(mode), title, body or Markup()
+    drawn = body or Markup()
+    # The colours of prices depend on the page's theme, so they come as variables.
+    coloured_ = trusted(in_notebook()) if "var(--kisnb-" in f"{title}{drawn}" else Markup()
+    return Markup('{}<div class="kisnb" style="{}"><div>{}{}</div>{}</div>').format(
+        coloured_, style, badge_html(mode), title, drawn
     )
 
 

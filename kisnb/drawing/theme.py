@@ -1,6 +1,7 @@
 """Colours of charts and tables, light and dark.
 
-Korean charts draw rising red and falling blue. Each colour of lines and text has a contrast of at
+Korean charts draw rising red and falling blue. The setting ``price_colours`` has a pair that is
+safe for the colour-blind: orange and blue. Each colour of lines and text has a contrast of at
 least 4.5 on the page of its theme. HTML and SVG name the colours as CSS variables, so that the page
 chooses the theme. A plotly figure has the colours in it.
 """
@@ -8,6 +9,9 @@ chooses the theme. A plotly figure has the colours in it.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from kisnb.config import PriceColours, price_colours
+from kisnb.drawing.jupyter_theme import is_dark
 
 
 class Palette(NamedTuple):
@@ -27,8 +31,12 @@ class Palette(NamedTuple):
     """Colour of a curve that is neither a rise nor a fall, such as equity."""
 
 
+# Orange and blue differ for every kind of colour blindness (Okabe and Ito, Color Universal Design).
+_ORANGE = {"light": "#a84300", "dark": "#ffb000"}
 LIGHT = Palette("#ffffff", "#212121", "#616161", "#e0e0e0", "#d60000", "#0051c7", "#00695c")
 DARK = Palette("#1b1b1b", "#e8e8e8", "#b3b3b3", "#3d3d3d", "#ff6b6b", "#6ea8ff", "#4dd0b8")
+
+"""The two palettes of the default setting."""
 
 RISE = f"var(--kisnb-rise, {LIGHT.rise})"
 FALL = f"var(--kisnb-fall, {LIGHT.fall})"
@@ -46,12 +54,21 @@ def variables(palette: Palette) -> str:
     )
 
 
-IN_NOTEBOOK = (
-    f"<style>.kisnb{{{variables(LIGHT)}}}"
-    f'[data-jp-theme-light="false"] .kisnb,[data-vscode-theme-kind*="dark"] .kisnb'
-    f"{{{variables(DARK)}}}</style>"
-)
-"""A style element that lets outputs of class ``kisnb`` follow the theme of the notebook."""
+def palettes(colours: PriceColours | None = None) -> tuple[Palette, Palette]:
+    """Return the light and the dark palette with these colours of prices. None: the setting's."""
+    if (colours or price_colours()) == "red-blue":
+        return LIGHT, DARK
+    return LIGHT._replace(rise=_ORANGE["light"]), DARK._replace(rise=_ORANGE["dark"])
+
+
+def in_notebook() -> str:
+    """Return a style element that lets outputs of class ``kisnb`` follow the notebook's theme."""
+    light, dark = palettes()
+    return (
+        f"<style>.kisnb{{{variables(light)}}}"
+        f'[data-jp-theme-light="false"] .kisnb,[data-vscode-theme-kind*="dark"] .kisnb'
+        f"{{{variables(dark)}}}</style>"
+    )
 
 
 def figure_layout(title: str, palette: Palette, height: int) -> dict[str, Any]:
@@ -62,7 +79,7 @@ def figure_layout(title: str, palette: Palette, height: int) -> dict[str, Any]:
         "height": height,
         "autosize": True,
         "margin": {"l": 10, "r": 90, "t": 40, "b": 30},
-        "template": "plotly_white" if palette is LIGHT else "plotly_dark",
+        "template": "plotly_white" if palette.page == LIGHT.page else "plotly_dark",
         "paper_bgcolor": palette.page,
         "plot_bgcolor": palette.page,
         "font": {"color": palette.text},
@@ -73,7 +90,12 @@ def figure_layout(title: str, palette: Palette, height: int) -> dict[str, Any]:
 
 
 def default_palette() -> Palette:
-    """Return the palette that goes with plotly's default template, which the user may set."""
+    """Return the palette of a figure that is drawn now.
+
+    It is dark in a dark theme of JupyterLab, and with a dark default template of plotly, which the
+    user may set.
+    """
     import plotly.io
 
-    return DARK if "dark" in str(plotly.io.templates.default) else LIGHT
+    light, dark = palettes()
+    return dark if is_dark() or "dark" in str(plotly.io.templates.default) else light

@@ -11,6 +11,7 @@ from kisnb.drawing.candle_figure import candle_figure
 from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.report_file import Report, write_report_file
 from kisnb.drawing.tables import badge_html, html_table, trusted
+from kisnb.drawing.theme import palettes, variables
 from kisnb.notebook.report_numbers import Numbers, StockChart, Table, numbers
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def report_html(day: Numbers, run: str) -> str:
         day=day,
         run=run,
         badge=badge_html(day.mode),
+        colours=trusted(variables(palettes()[0])),
         results=[(table.title, _table_html(table)) for table in day.results],
         records=[(table.title, _table_html(table)) for table in day.records],
         figures=[(_svg(chart), _figure_json(chart)) for chart in day.charts],
@@ -60,8 +62,8 @@ def _svg(chart: StockChart) -> Markup:
 
 
 def _figure_json(chart: StockChart) -> Markup:
-    """Return the figure as JSON that may be put into a script element."""
-    figure = candle_figure(chart.title, chart.candles, chart.fills)
-    # A title with `</script>` in it would end the element. `\u003c` is the same letter in JSON, and
-    # has no meaning in HTML.
+    """Return the figure as JSON that may stand inside a script element."""
+    figure = candle_figure(chart.title, chart.candles, chart.fills, palettes()[0])
+    # A title with `</script>` in it would end the element. `\u003c` is the same letter for JSON,
+    # and nothing for HTML.
     return trusted(str(figure.to_json()).replace("<", "\\u003c"))

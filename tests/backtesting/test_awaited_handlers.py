@@ -39,6 +39,31 @@ few = settings(
 )
 
 
+class WaitsOnBarsOfTrades(Nervous):
+    """The same on each bar that a trade closes, and now and then on a trade."""
+
+    every = "1m"
+    sleeps: bool = True
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.bars("2m", 1)
+        self.bars("5m", 1)
+
+    async def on_bar(self, bar: Bar) -> None:  # type: ignore[override]
+        Restless.on_bar(self, bar)
+        for every in ("1m", "2m", "5m"):
+            bars = self.bars(every, 3)
+            self.heard.append(f"{every} {[(b.t, b.volume) for b in bars]} {bar.t} {self.now}")
+        self.heard.append(str(self.host.price(self.code)))  # type: ignore[attr-defined]
+        await draws_and_waits(self, bar.close)
+
+    async def on_tick(self, tick: Tick) -> None:  # type: ignore[override]
+        if self.draw.random() < 0.05:
+            self.heard.append(f"{self.bars('2m', 1)} {self.bars('1m', 1)}")
+            await draws_and_waits(self, tick.price)
+
+
 async def draws_and_waits(agent: Any, price: int) -> None:
     """Wait for a moment or an order now and then, and order or look at the bars afterwards."""
     match agent.draw.randint(0, 24):
@@ -134,13 +159,17 @@ def test_h06_awaited_handlers_over_bars_give_the_rows_of_their_runner_and_of_the
 
 
 @few
-@given(st.integers(0, 10**6), st.sampled_from([30, 100]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([30, 100]),
+    st.sampled_from([WaitsOnTrades, WaitsOnBarsOfTrades]),
+)
 def test_h06_awaited_handlers_over_trades_give_the_rows_of_their_runner_and_of_the_core(
-    seed: int, percent: int
+    seed: int, percent: int, kind: type[Any]
 ) -> None:
-    feed = read_tick_feed(trades(2, seed))
+    feed = read_tick_feed(trades(2, seed, 300 if kind.every else 150))
     issues, _ = universe_of(feed.codes, Universe.packaged())
-    short, other, last = (WaitsOnTrades(code=CODE, seed=seed) for _ in range(3))
+    short, other, last = (kind(code=CODE, seed=seed) for _ in range(3))
     for agent in (short, other, last):
         agent.id = "Waits"
     prepared = tick_backtest.prepared
@@ -160,11 +189,12 @@ def test_h06_awaited_handlers_over_trades_give_the_rows_of_their_runner_and_of_t
 def test_h06_h13_awaited_handlers_of_several_stocks_agree_with_their_runners(seed: int) -> None:
     codes = [CODE, "005380"]
     bars = read_feed(pl.concat([minutes(2, seed + n, code=c) for n, c in enumerate(codes)]))
-    ticks = read_tick_feed(pl.concat([trades(1, seed + n, code=c) for n, c in enumerate(codes)]))
+    ticks = read_tick_feed(pl.concat([trades(1, seed + n, 300, c) for n, c in enumerate(codes)]))
     issues, _ = universe_of(codes, Universe.packaged())
     for feed, kind, prepared in (
         (bars, WaitsOnBars, bar_backtest.prepared),
         (ticks, WaitsOnTrades, tick_backtest.prepared),
+        (ticks, WaitsOnBarsOfTrades, tick_backtest.prepared),
     ):
         found = []
         for way in (lambda run: run, through_its_runner):

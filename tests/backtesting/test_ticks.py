@@ -20,6 +20,7 @@ from kisnb.backtesting.ticks.tick_backtest import prepared
 from kisnb.backtesting.ticks.tick_feed import read_tick_feed
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.backtesting.ticks.tick_run import TickRun
+from kisnb.clock import KST, day_number, kst_datetime
 from kisnb.errors import BadInput
 from kisnb.events import Bar, Denied, Filled, Tick
 from kisnb.market.bars import BarSeries
@@ -140,6 +141,63 @@ def test_h06_bars_of_trades_hold_what_the_agent_has_seen_and_nothing_later() -> 
     agent = Looks()
     kisnb.backtest(agent, trades(2, 8), costs="bankis")
     assert agent.looks > 20
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_h06_the_past_of_a_run_over_trades_does_not_depend_on_the_future(waits: bool) -> None:
+    class Mean(kisnb.Agent):
+        code: str = CODE
+
+        def decide_on(self, tick: Tick) -> None:
+            closes = [bar.close for bar in self.bars("1m", 5)]
+            mean = sum(closes) / len(closes) if closes else tick.price
+            if tick.price > mean and not self.held() and not self.working():
+                self.target(0.5)
+            elif tick.price < mean and self.held() and not self.working():
+                self.target(0)
+
+        def on_tick(self, tick: Tick) -> Any:
+            return self.later(tick) if waits else self.decide_on(tick)
+
+        async def later(self, tick: Tick) -> None:
+            await self.sleep(tick.qty % 3)
+            self.decide_on(tick)
+
+    data = trades(2, 6, 400)
+    cut = data["time"][500]
+    shifted = pl.when(pl.col("time") >= cut).then(pl.col("price") + 1_000).otherwise("price")
+    runs = [
+        kisnb.backtest(Mean(), d, costs="bankis", cash=CASH)
+        for d in (data, data.with_columns(shifted.alias("price")))
+    ]
+    past = [
+        run.fills.filter(pl.col("time").dt.replace_time_zone(None) < cut).drop("key").rows()
+        for run in runs
+    ]
+    assert past[0] == past[1]
+    assert len(past[0]) > 20
+
+
+def test_h06_what_is_decided_after_the_close_is_at_the_exchange_at_the_next_open() -> None:
+    class Late(kisnb.Agent):
+        code: str = CODE
+
+        async def on_tick(self, tick: Tick) -> None:
+            if not self.book.orders and kst_datetime(self.now).hour >= 9:
+                self.buy(1, tick.price * 8 // 10 // 100 * 100)
+                await self.sleep(8 * 3600)
+                self.after = self.buy(2)
+
+    agent, data = Late(), trades(2, 4)
+    result = kisnb.backtest(agent, data, costs="bankis")
+    (first, late) = result.book.orders.values()
+    assert (str(first.state), str(late.state)) == ("expired", "filled")
+    second_day = data.filter(pl.col("time").dt.date() == data["time"].dt.date()[-1])
+    opened = int(second_day["time"][0].replace(tzinfo=KST).timestamp() * 10**9)
+    assert late.sent_at == opened == late.fills[0].t
+    assert late.fills[0].price == second_day["price"][0]
+    assert late.ref is not None
+    assert late.ref.day == day_number(opened)
 
 
 def test_h06_an_agent_over_trades_may_wait_and_may_have_bars() -> None:

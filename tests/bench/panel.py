@@ -1,17 +1,24 @@
-"""The panel in a real browser: one update of a table of 200 rows and 12 columns, one candle.
+"""The panel: one update of a table of 200 rows and 12 columns in the kernel and in a real browser,
+and one candle.
 
 The page gets the messages that a kernel would send. What is measured is from the message until the
-second frame after it, and the time of the page's main thread.
+second frame after it (33 ms at least), and the time of the page's main thread. ``PROFILE=1`` adds
+where that time goes.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kisnb.notebook.panels.desk_panel import DeskPanel
 from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
+from kisnb.notebook.panels.row_deltas import Cells, PanelColumn, PanelFeed
 from tests.browser.live_lab import chromium, find_chromium
 
 if TYPE_CHECKING:
@@ -34,8 +41,11 @@ async ({esm, css, files, shown}) => {
         get: (name) => name === "shown" ? shown : {mode: "sim", words: {}, face: {label: "HALT"}},
         on: (_, f) => listeners.add(f),
         off: (_, f) => listeners.delete(f),
-        send: (m) => m.kind === "library" &&
-            queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]])),
+        send: (m) => {
+            if (m.kind === "ready") window.asked = (window.asked ?? 0) + 1;
+            if (m.kind === "library")
+                queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]]));
+        },
     };
     const url = URL.createObjectURL(new Blob([esm], {type: "text/javascript"}));
     const {default: widget} = await import(url);
@@ -58,7 +68,8 @@ async (message) => {
 
 
 def figures() -> Iterator[str]:
-    """A line for each figure; one line when there is no Chromium."""
+    """A line for each figure; without a Chromium those of the kernel alone."""
+    yield _kernel()
     if find_chromium() is None:
         yield "panel in a browser: no Chromium here"
         return
@@ -69,7 +80,32 @@ def figures() -> Iterator[str]:
         yield from _candles(page)
 
 
-def _open(page: Page, part: dict[str, Any]) -> None:
+def _kernel() -> str:
+    """Median time in which the kernel makes one update, and the bytes that it sends."""
+    feed = PanelFeed({"t": [PanelColumn(f"c{i}", "number") for i in range(COLUMNS)]})
+    rows: dict[str, Cells] = {f"k{r}": (f"{r * 7:,}",) * COLUMNS for r in range(ROWS)}
+    feed.changes({}, {"t": rows})
+    times, sizes = [], []
+    for n in range(10 * RUNS):
+        changed = dict(rows)
+        for r in range(n % 5, CHANGED * 2, 2):
+            cells = list(rows[f"k{r}"])
+            for c in (3, 5, 7):
+                cells[c] = (f"{n * r + 1:,}", "up")
+            changed[f"k{r}"] = tuple(cells)
+        began = time.perf_counter()
+        message = feed.changes({}, {"t": changed})
+        times.append(time.perf_counter() - began)
+        sizes.append(len(json.dumps(message)))
+        rows = changed
+    return (
+        f"panel feed {ROWS} x {COLUMNS}, {CHANGED} rows changed: "
+        f"{statistics.median(times) * 1000:.2f} ms of kernel, {statistics.median(sizes):,.0f} bytes"
+    )
+
+
+def open_part(page: Page, part: dict[str, Any]) -> None:
+    """Show one part of a panel on an empty page. ``window.tell`` hands it a kernel's message."""
     files = {file: (VENDOR / file).read_text("utf-8") for file in LIBRARIES.values()}
     shown = {"head": "slim", "layout": "alone", "parts": [part], "files": LIBRARIES}
     page.evaluate(
@@ -86,11 +122,27 @@ def _measured(page: Page, messages: Iterator[dict[str, Any]]) -> tuple[float, fl
         metrics = session.send("Performance.getMetrics")["metrics"]
         return float(next(m["value"] for m in metrics if m["name"] == "TaskDuration"))
 
+    if os.environ.get("PROFILE"):
+        session.send("Profiler.enable")
+        session.send("Profiler.start")
     before, times = busy(), []
     for message in messages:
         times.append(page.evaluate(ONE, message))
         page.wait_for_timeout(100)
-    return statistics.median(times), (busy() - before) * 1000 / len(times)
+    spent = (busy() - before) * 1000 / len(times)
+    if os.environ.get("PROFILE"):
+        _print_profile(session.send("Profiler.stop")["profile"])
+    return statistics.median(times), spent
+
+
+def _print_profile(profile: dict[str, Any]) -> None:
+    """Print the functions of the page that took most time, milliseconds in all."""
+    names = {node["id"]: node["callFrame"]["functionName"] for node in profile["nodes"]}
+    spent: Counter[str] = Counter()
+    for node, micros in zip(profile["samples"], profile["timeDeltas"], strict=True):
+        spent[names[node]] += micros
+    for name, micros in spent.most_common(15):
+        print(f"  {micros / 1000:8.1f} ms  {name or '(unnamed)'}")
 
 
 def _table(page: Page) -> Iterator[str]:
@@ -99,7 +151,7 @@ def _table(page: Page) -> Iterator[str]:
         "kind": "table", "name": "t", "title": "t", "empty": "", "rows": 14, "fixed": True,
         "missing": "",
     }  # fmt: skip
-    _open(page, part)
+    open_part(page, part)
     for rows in (ROWS, 10_000):
         data = [[f"k{r}", [f"{r * 7:,}"] * COLUMNS] for r in range(rows)]
         table = {"columns": columns, "rows": data}
@@ -130,7 +182,7 @@ def _table(page: Page) -> Iterator[str]:
 
 def _candles(page: Page) -> Iterator[str]:
     part = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
-    _open(page, part)
+    open_part(page, part)
     start = 1_795_132_800
 
     def row(i: int, close: int) -> list[float | None]:

@@ -17,6 +17,9 @@ from tests.browser.notebook_page import NotebookPage, browse
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+WAIT = 20_000
+"""Milliseconds for which a check waits for what it expects, on a loaded machine, too."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = (
@@ -50,6 +53,9 @@ def lab(running_lab: Lab) -> Iterator[Lab]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One for this folder's tests, because no event loop can run in this thread beside it."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=WAIT)
     with chromium() as running:
         yield running
 
@@ -69,9 +75,10 @@ def notebook(
 ) -> Iterator[NotebookPage]:
     failed = request.session.testsfailed
     yield window
-    strangers = window.strangers()
+    strangers, errors = window.strangers(), window.unexpected_errors()
     if request.session.testsfailed > failed:
         # The next test must not meet what this one left behind, such as a dialog.
         window.leave()
     window.clear()
     assert strangers == []
+    assert errors == []

@@ -34,9 +34,15 @@ class NotebookPage:
         self.page = page
         self.lab = lab
         self.requests: list[str] = []
+        self.errors: list[str] = []
+        """Errors of the page's scripts and of its console since the last ``clear``."""
+        self.expected_errors: list[str] = []
+        """Patterns of the errors that a test brings about."""
         self._reloaded = False
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
 
     def open(self, name: str) -> None:
         """Open a notebook of the lab's folder and wait for its kernel.
@@ -143,6 +149,10 @@ class NotebookPage:
         done = "window.jupyterapp.commands.execute(name, args)"
         self.page.evaluate(f"([name, args]) => {done}.then(() => null)", [name, arguments])
 
+    def close_all(self) -> None:
+        """Close all notebooks and files, and end their kernels."""
+        self.page.evaluate(CLOSE_NOTEBOOKS)
+
     def leave(self) -> None:
         """Leave JupyterLab; the next notebook loads it again."""
         self.page.goto("about:blank")
@@ -166,8 +176,10 @@ class NotebookPage:
         if self._reloaded:
             self.leave()
         else:
-            self.page.evaluate(CLOSE_NOTEBOOKS)
+            self.close_all()
         self.requests.clear()
+        self.errors.clear()
+        self.expected_errors.clear()
 
     def kernel_pid(self, index: int) -> int:
         """The process id that the ``index``-th cell printed."""
@@ -176,6 +188,10 @@ class NotebookPage:
     def beside(self) -> NotebookPage:
         """A second page of the same browser."""
         return NotebookPage(self.page.context.new_page(), self.lab)
+
+    def unexpected_errors(self) -> list[str]:
+        """The errors of the page that the test did not bring about."""
+        return [e for e in self.errors if not any(re.search(p, e) for p in self.expected_errors)]
 
     def strangers(self) -> list[str]:
         """Every request that left this machine."""
@@ -194,30 +210,3 @@ def browse(
         yield NotebookPage(context.new_page(), lab)
     finally:
         context.close()
-
-
-def table(panel: Locator, name: str) -> Locator:
-    """One table of a panel."""
-    return panel.locator(f"section[data-table={name}]")
-
-
-def rows(panel: Locator, name: str) -> Locator:
-    """The rows of a table that are on the page, top row first."""
-    return table(panel, name).locator(".tabulator-row")
-
-
-def column(panel: Locator, name: str, heading: str) -> Locator:
-    """The cells of one column, top row first. They are on the page when the panel is wide."""
-    heads = table(panel, name).locator(".tabulator-col")
-    heads.first.wait_for(state="attached")
-    named = heads.evaluate_all(
-        "heads => heads.map(h => [h.querySelector('.tabulator-col-title')?.textContent,"
-        " h.getAttribute('tabulator-field')])"
-    )
-    field = next(field for text, field in named if text == heading)
-    return rows(panel, name).locator(f".tabulator-cell[tabulator-field={field}]")
-
-
-def button(panel: Locator, name: str, label: str) -> Locator:
-    """The buttons of this label in the rows of a table."""
-    return rows(panel, name).locator(f"button[data-action={label}]")

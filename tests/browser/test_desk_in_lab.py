@@ -1,4 +1,5 @@
-"""N04, N05: depth, ticket and live candles in a real JupyterLab, by mouse and keyboard."""
+"""N04: a day at the panel in a real JupyterLab, by mouse and keyboard: the ticket, the rows of
+tables, the agents, the names behind Tab."""
 
 from __future__ import annotations
 
@@ -7,83 +8,128 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.live_lab import Lab, true_ledger, write_notebook
-from tests.browser.notebook_page import NotebookPage, button, column, rows
+from tests.browser.live_lab import Lab, true_ledger
+from tests.browser.notebook_page import NotebookPage
+from tests.browser.panel_page import (
+    FIRST,
+    button,
+    column,
+    open_notebook,
+    panel_of,
+    rows,
+    table,
+)
 
-OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 10:00:00"
-SECONDS = 20_000
+AGENT = "%kis agents start volume_trigger --code 005930"
+REST = 'quote = await session.quote("005930")\norder = await session.buy("005930", 10, quote.lower)'
+SLOW = "import asyncio\nawait asyncio.sleep(8)\nprint('slept to the end')"
+SECONDS = 60_000
 
 
-def opened(lab: Lab, notebook: NotebookPage, *cells: str) -> Locator:
-    """The panel of the last cell."""
-    write_notebook(lab.folder / "desk.ipynb", [*OPEN, *cells])
-    notebook.open("desk.ipynb")
-    for index in range(len(OPEN) + len(cells)):
-        notebook.run_cell(index)
-    return notebook.outputs(len(OPEN) + len(cells) - 1).locator(".kisnb-desk")
-
-
-def test_n04_a_stock_is_found_a_price_is_clicked_and_two_clicks_send_one_order(
-    lab: Lab, notebook: NotebookPage
-) -> None:
-    errors: list[str] = []
-    notebook.page.on("pageerror", lambda error: errors.append(str(error)))
-    panel = opened(lab, notebook, "%kis panel")
+def order_by_mouse(lab: Lab, notebook: NotebookPage, panel: Locator) -> None:
+    """Find a stock, click a price, send one order with two clicks, move it and cancel it."""
     ticket, depth = panel.locator(".ticket"), panel.locator(".depth")
     ticket.locator("input[name=search]").click()
     # Initials, as a person types them; d d would delete the cell.
     notebook.page.keyboard.type("ㅅㅅㅈㅈ")
-    expect(ticket.locator(".found button").first).to_contain_text("삼성전자", timeout=SECONDS)
+    expect(ticket.locator(".found button").first).to_contain_text("삼성전자")
     notebook.page.keyboard.press("Enter")
-    expect(depth.locator("h4")).to_have_text("005930 삼성전자", timeout=SECONDS)
+    expect(depth.locator("h4")).to_have_text("005930 삼성전자")
     # The fourth price below the best bid waits there and is not filled.
     row = depth.locator(".level").nth(14)
-    expect(row.locator(".qty.bid").first).not_to_be_empty(timeout=SECONDS)
+    expect(row.locator(".qty.bid").first).not_to_be_empty()
     row.locator(".price").click()
     price = ticket.locator("input[name=price]")
     expect(price).to_have_value(re.compile(r"\d\d,\d00"))
     ticket.locator("input[name=quantity]").fill("10")
-    expect(ticket.locator(".sum")).to_contain_text("won; fee", timeout=SECONDS)
-    expect(ticket.locator(".what-if")).to_contain_text("KRX:", timeout=SECONDS)
+    expect(ticket.locator(".sum")).to_contain_text("won; fee")
+    expect(ticket.locator(".what-if")).to_contain_text("KRX:")
     price.press("ArrowUp")
     price.press("ArrowDown")
     ticket.get_by_role("button", name="review buy").click()
     question = ticket.locator(".question")
-    expect(question).to_contain_text("buy 10 005930 삼성전자 at", timeout=SECONDS)
+    expect(question).to_contain_text("buy 10 005930 삼성전자 at")
     assert rows(panel, "orders").count() == 0
     send = question.get_by_role("button", name="send: buy")
     send.dblclick()
-    expect(column(panel, "orders", "state")).to_have_text("accepted", timeout=SECONDS)
-    expect(ticket.locator(".result")).to_contain_text("accepted", timeout=SECONDS)
-    expect(depth.locator(".level.mine .own")).to_have_text("buy 10", timeout=SECONDS)
+    expect(column(panel, "orders", "state")).to_have_text("accepted")
+    expect(ticket.locator(".result")).to_contain_text("accepted")
+    expect(depth.locator(".level.mine .own")).to_have_text("buy 10")
     bought = [o for o in true_ledger(lab)["orders"] if o["side"] == "buy"]
     assert [order["leaves"] for order in bought] == [10]
-    # The order is moved and cancelled in its row.
     button(panel, "orders", "revise").click()
     form = panel.locator("form.revise")
     form.locator("input").first.fill("69,000")
     form.get_by_role("button", name="move").click()
-    expect(column(panel, "orders", "price").first).to_have_text("69,000", timeout=SECONDS)
+    expect(column(panel, "orders", "price").first).to_have_text("69,000")
     button(panel, "orders", "cancel").first.click()
-    expect(column(panel, "orders", "state").first).to_have_text("cancelled", timeout=SECONDS)
-    assert errors == []
+    expect(column(panel, "orders", "state").first).to_have_text("cancelled")
+    expect(rows(panel, "orders").locator("button")).to_have_count(0)
 
 
-def test_n05_live_candles_grow_and_follow_the_theme(lab: Lab, notebook: NotebookPage) -> None:
-    panel = opened(lab, notebook, "%kis buy 005930 10", "%kis panel chart 005930")
-    chart = panel.locator(".chart")
-    expect(chart.locator("canvas").first).to_be_visible(timeout=SECONDS)
-    expect(chart.locator(".legend")).to_contain_text("MA5", timeout=SECONDS)
-    first = chart.locator(".legend").inner_text()
-    expect(chart.locator(".legend")).not_to_have_text(first, timeout=60_000)
-    ground = "e => getComputedStyle(e.closest('.kisnb-desk')).getPropertyValue('--ground')"
-    light = chart.evaluate(ground)
-    notebook.use_theme("JupyterLab Dark")
-    expect(chart.locator(".legend span").first).to_have_css("color", "rgb(255, 183, 77)")
-    assert chart.evaluate(ground) != light
-    chart.get_by_role("button", name="5m").click()
-    expect(chart.get_by_role("button", name="5m")).to_have_attribute("aria-pressed", "true")
-    notebook.use_theme("JupyterLab Light")
+def agent_by_mouse(panel: Locator) -> None:
+    """Look at an agent, and stop it."""
+    button(panel, "agents", "show").click()
+    box = panel.locator(".agent-box")
+    expect(box.locator("b")).to_contain_text("agent VolumeTrigger-005930 (VolumeTrigger) at 10:")
+    for line in ("parameters: code='005930'", "0 orders, 0 open", "why it does nothing:"):
+        expect(box.locator("pre")).to_contain_text(line)
+    # It is asked for anew while it is open.
+    first = box.locator("b").inner_text()
+    expect(box.locator("b")).not_to_have_text(first)
+    box.get_by_role("button", name="back").click()
+    expect(box).to_have_count(0)
+
+
+def test_n04_orders_and_agents_are_handled_by_mouse_and_no_key_reaches_the_notebook(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    show, rest, slow, order, agents, complete = range(FIRST + 1, FIRST + 7)
+    cells = (AGENT, "%kis panel", REST, SLOW, "order", "session.agents", "%kis quote 삼")
+    open_notebook(lab, notebook, *cells, start="10:00:00", run=2)
+    panel = panel_of(notebook, show)
+    order_by_mouse(lab, notebook, panel)
+    agent_by_mouse(panel)
+
+    # The button of the order is gone after its press, and the one of the agent, too. A plain cell
+    # has no focus of its own.
+    notebook.run_cell(rest)
+    expect(column(panel, "orders", "state").first).to_have_text("accepted")
+    notebook.start_cell(slow)
+    for place in (
+        button(panel, "orders", "cancel"),
+        column(panel, "orders", "state").first,
+        panel.locator("button.kill"),
+        button(panel, "agents", "stop"),
+    ):
+        place.click()
+        for keys in ("dd", "00", "ii"):
+            notebook.page.keyboard.type(keys, delay=30)
+    expect(column(panel, "orders", "state").first).to_have_text("cancelled")
+    expect(column(panel, "agents", "state")).to_have_text("stopped")
+    notebook.page.keyboard.type("dd00ii", delay=30)
+    expect(notebook.page.locator(".jp-Dialog")).to_have_count(0)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(FIRST + len(cells))
+    expect(notebook.outputs(slow)).to_have_text(re.compile("slept to the end"))
+    expect(rows(panel, "orders").locator("button")).to_have_count(0)
+    expect(rows(panel, "agents").locator("button")).to_have_text(["show", "start"])
+    expect(notebook.run_cell(order)).to_contain_text("cancelled")
+    expect(notebook.run_cell(agents)).to_contain_text("stopped")
+
+    # Tab shows the names of stocks, each in one line.
+    notebook.cell(complete).locator(".cm-content").click()
+    notebook.page.keyboard.press("End")
+    notebook.page.keyboard.press("Tab")
+    names = notebook.page.locator(".jp-Completer-typeExtended")
+    expect(names.filter(has_text="삼성전자").first).to_be_visible()
+    high = names.evaluate_all("all => all.map((e) => [e.textContent, e.clientHeight])")
+    assert max(height for _, height in high) < 30, high
+    notebook.page.keyboard.press("Escape")
+
+    # The same keys delete a cell where they are the notebook's.
+    notebook.cell(complete).locator(".jp-InputPrompt").click()
+    notebook.page.keyboard.type("dd", delay=30)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(FIRST + len(cells) - 1)
 
 
 def test_n04_a_table_is_sorted_filtered_and_walked_by_keys_without_a_server_route(
@@ -91,6 +137,7 @@ def test_n04_a_table_is_sorted_filtered_and_walked_by_keys_without_a_server_rout
 ) -> None:
     # As in a front end without our route: the kernel sends the library.
     asked: list[str] = []
+    notebook.expected_errors += ["Failed to load resource", "dynamically imported module"]
     notebook.page.route(
         "**/kisnb/vendor/**", lambda route: (asked.append(route.request.url), route.abort())[1]
     )
@@ -98,28 +145,93 @@ def test_n04_a_table_is_sorted_filtered_and_walked_by_keys_without_a_server_rout
     many = "q = await session.quote('005930')\n" + "\n".join(
         f"await session.buy('005930', {n}, q.lower + {n} * 100)" for n in (3, 20, 1)
     )
-    panel = opened(lab, notebook, many, "%kis panel orders")
-    expect(rows(panel, "orders")).to_have_count(3, timeout=SECONDS)
+    open_notebook(lab, notebook, many, "%kis panel orders", start="10:00:00")
+    panel = panel_of(notebook, FIRST + 1)
+    expect(rows(panel, "orders")).to_have_count(3)
     assert asked
-    table = panel.locator("section[data-table=orders]")
-    head = table.locator(".tabulator-col", has_text="quantity")
+    orders = table(panel, "orders")
+    head = orders.locator(".tabulator-col", has_text="quantity")
     head.click()
     expect(column(panel, "orders", "quantity")).to_have_text(["1", "3", "20"])
     head.click()
     expect(column(panel, "orders", "quantity")).to_have_text(["20", "3", "1"])
-    table.locator(".tabulator-tableholder").focus()
+    orders.locator(".tabulator-tableholder").focus()
     notebook.page.keyboard.press("ArrowDown")
     notebook.page.keyboard.press("ArrowDown")
-    expect(table.locator(".tabulator-row.current")).to_contain_text("3")
+    expect(orders.locator(".tabulator-row.current")).to_contain_text("3")
     notebook.page.keyboard.press("Enter")
     notebook.page.keyboard.press("ArrowRight")
     notebook.page.keyboard.press("Enter")
     expect(column(panel, "orders", "state")).to_have_text(["accepted", "cancelled", "accepted"])
-    table.get_by_role("button", name="filter").click()
+    orders.get_by_role("button", name="filter").click()
     notebook.page.keyboard.type("09:")
     expect(rows(panel, "orders")).to_have_count(0)
-    table.get_by_role("button", name="filter").click()
+    orders.get_by_role("button", name="filter").click()
     expect(rows(panel, "orders")).to_have_count(3)
+
+
+LATER = """
+import asyncio
+async def later():
+    await session.sleep(60)
+    await session.cancel(rested)
+    await session.buy("005930", 7)
+task = asyncio.create_task(later())
+%kis until close
+"""
+COMMS = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells"
+"""Whether JupyterLab hands the messages of widgets to subshells of the kernel."""
+
+
+def test_n04_the_panel_changes_while_a_cell_waits_in_each_view_and_after_a_reload(
+    lab: Lab, notebook: NotebookPage
+) -> None:
+    # Long enough an afternoon for a cell that waits for the close.
+    _, _, first, second, later, *waits = range(FIRST, FIRST + 11)
+    cells = [AGENT, f"{REST}\nrested = order", "%kis panel", "%kis panel", LATER]
+    for n, _ in enumerate(("disabled", "perComm", "perCommTarget")):
+        cells += [REST.replace("10", str(n + 1)), f"await session.sleep({300 + n})"]
+    open_notebook(lab, notebook, *cells, start="13:00:00", run=second - FIRST + 1)
+    panel, other = panel_of(notebook, first), panel_of(notebook, second)
+    orders = rows(panel, "orders")
+    expect(panel.locator(".kisnb-mode")).to_have_text("SIM")
+    expect(column(panel, "orders", "state")).to_have_text("accepted")
+    expect(rows(other, "orders")).to_have_text(str(orders.first.text_content()))
+
+    # Clicks reach the kernel while a cell awaits, with comms over subshells and without.
+    for mode, (places, sleeps) in zip(
+        ("disabled", "perComm", "perCommTarget"), zip(*[iter(waits)] * 2, strict=True), strict=True
+    ):
+        notebook.page.evaluate(f"mode => {{ {COMMS} = mode }}", mode)
+        notebook.run_cell(places)
+        notebook.start_cell(sleeps)
+        button(panel, "orders", "cancel").first.click()
+        expect(column(panel, "orders", "state").first).to_have_text("cancelled")
+        assert notebook.prompt(sleeps) == "[*]:", mode
+        notebook.command("notebook:interrupt-kernel")
+        expect(notebook.outputs(sleeps)).not_to_be_empty()
+
+    told = rows(panel, "agents")
+    note, clock = told.inner_text(), panel.locator(".clock").inner_text()
+    before = orders.count()
+    notebook.start_cell(later)
+    expect(column(panel, "orders", "state").last).to_have_text("cancelled")
+    expect(orders).not_to_have_count(before)
+    expect(told).not_to_have_text(note)
+    expect(panel.locator(".clock")).not_to_have_text(clock)
+    assert notebook.prompt(later) == "[*]:"
+    notebook.wait_for_prompt(later)
+    bought = orders.filter(has_text=re.compile(r"삼성전자\s*7\s*market"))
+    expect(bought).to_contain_text("filled")
+    expect(panel.locator(".clock")).to_have_text(re.compile("15:3"))
+
+    # A second view shows the same, and both are drawn anew after a reload.
+    expect(rows(other, "orders")).to_have_text(orders.all_text_contents())
+    count = orders.count()
+    notebook.save()
+    notebook.reload("desk.ipynb")
+    expect(rows(other, "orders")).to_have_count(count, timeout=SECONDS)
+    expect(rows(panel, "orders")).to_have_count(count, timeout=SECONDS)
 
 
 pytestmark = pytest.mark.browser

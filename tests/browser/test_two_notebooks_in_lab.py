@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.live_lab import Lab, write_notebook
-from tests.browser.notebook_page import NotebookPage, column, rows
+from tests.browser.notebook_page import NotebookPage
+from tests.browser.panel_page import column, rows
 
 OPEN = "%load_ext kisnb", "%kis open sim --seed 7 --date 2026-11-20 --start 09:00:00"
 FIRST = "%kis agents start volume_trigger --code 005930"

@@ -138,7 +138,12 @@ class Money:
         if watch.shadow.books.by_number(watch.day, there.number) is not None:
             return True
         key = watch.placed.get(there.number)
-        return key is not None and not watch.shadow.books.orders[key].is_ended
+        if key is None:
+            return False
+        # The desk may have adopted a twin of the order from the phone. Then ours counts as the
+        # phone's until KIS's list shows it.
+        order = watch.shadow.books.orders[key]
+        return not order.is_ended and order.number in (None, there.number)
 
     def _cash(self) -> int:
         """Cash as the host has it, without what the phone bought behind the desk's back."""

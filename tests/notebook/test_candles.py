@@ -111,7 +111,8 @@ def test_n05_a_chart_is_text_html_and_a_figure() -> None:
     )
     bundle = shown._repr_mimebundle_()
     assert bundle["text/plain"] == repr(shown)
-    assert bundle["text/html"].startswith("<svg")
+    assert bundle["text/html"].startswith("<style>.kisnb{--kisnb-rise:#d60000")
+    assert '<div class="kisnb"><svg' in bundle["text/html"]
     assert "http" not in bundle["text/html"].replace("http://www.w3.org/2000/svg", "")
     candles, volume, buys, sells = shown.figure().data
     assert (candles.type, volume.type) == ("candlestick", "bar")

@@ -271,3 +271,34 @@ def test_a19_a_failed_agent_is_red_with_its_line_and_what_to_do() -> None:
             ).replace("</b></div>", "").replace("</b>:", "")
 
     asyncio.run(main())
+
+
+def test_a19_a_page_asks_for_one_agent_and_gets_its_snapshot_in_lines() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            view = await session.agents.start(Broken(code="005930"))
+            await session.sleep(1)
+            panel._asked({"kind": "agent", "id": view.id})
+            panel._asked({"kind": "agent", "id": "nobody"})
+            panel._asked({"kind": "agent", "id": 7})
+            told, unknown = heard.of("agent")
+            assert told == {
+                "kind": "agent", "id": view.id, "text": session.agents.snapshot(view.id).text,
+            }  # fmt: skip
+            assert "why it does nothing:\n  it is failed" in told["text"]
+            assert unknown["text"].startswith("There is no agent 'nobody'")
+
+    asyncio.run(main())
+
+
+def test_n04_a_page_that_looks_whether_its_kernel_lives_changes_nothing() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            await drawn(session)
+            heard.messages.clear()
+            panel._asked({"kind": "probe"})
+            await asyncio.sleep(0)
+            assert heard.messages == []
+            assert set(panel.shown["ended"]) == {"link", "kernel", "session"}
+
+    asyncio.run(main())

@@ -51,12 +51,12 @@ def test_a19_a_point_is_noted_each_quarter_of_a_minute_and_old_ones_go() -> None
 
 def test_a19_the_buttons_of_an_agent_are_those_that_work_in_its_state() -> None:
     states = {state: agent_actions(agent(0, state=state)) for state in AgentState}
-    assert states[AgentState.RUNNING] == "pause stop flatten"
-    assert states[AgentState.PAUSED] == "start stop flatten"
-    assert states[AgentState.STOPPED] == states[AgentState.FAILED] == "start"
-    assert states[AgentState.ELSEWHERE] == states[AgentState.LOST] == ""
+    assert states[AgentState.RUNNING] == "show pause stop flatten"
+    assert states[AgentState.PAUSED] == "show start stop flatten"
+    assert states[AgentState.STOPPED] == states[AgentState.FAILED] == "show start"
+    assert states[AgentState.ELSEWHERE] == states[AgentState.LOST] == "show"
     held = agent(0, state=AgentState.STOPPED, position=3)
-    assert agent_actions(held) == "start flatten"
+    assert agent_actions(held) == "show start flatten"
     table = agent_table(lambda code: code, lambda: [held], lambda _: "0z")
-    assert table.rows()["dip"][-2:] == ("0z", "start flatten")
+    assert table.rows()["dip"][-2:] == ("0z", "show start flatten")
     assert [column.kind for column in table.panel_columns[-2:]] == ["spark", "action"]

@@ -10,7 +10,8 @@ import pytest
 
 import kisnb
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.ports.desk_port import Lease
 from kisnb.trading.ports.queries import JournalOf
 from tests.desk.served import Served, seen, served
 
@@ -78,6 +79,27 @@ def test_a02_a_start_after_a_stop_keeps_its_lease_when_the_start_before_the_stop
         # Whatever the first start still says to the desk is answered before this.
         await session._parts.link.ask(JournalOf())
         assert [lease.agent for lease in desk.server.leases.all()] == [ID]
+        await session.close()
+
+    run(work, tmp_path)
+
+
+def test_a02_a_start_ends_when_the_next_desk_gave_the_lease_to_another_session(tmp_path: Path):
+    async def work(desk: Served) -> None:
+        session, agent = await desk.session(), Once()
+        state, bring = session._parts.state, session.agents._bring_bars
+
+        async def bring_late(runner: AgentRunner) -> None:
+            await bring(runner)
+            # The desk that granted the lease died, and its next life says this.
+            state.leases[ID] = Lease(ID, "other", "other.ipynb")
+            session.agents.settle_leases()
+
+        session.agents._bring_bars = bring_late  # type: ignore[method-assign]
+        with pytest.raises(DeskBusy, match=rf"{ID} runs: other\.ipynb"):
+            await session.agents.start(agent)
+        assert agent.starts == 0
+        assert session.agents.running == ()
         await session.close()
 
     run(work, tmp_path)

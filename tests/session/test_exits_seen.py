@@ -109,6 +109,26 @@ async def test_a09_an_agent_protects_what_it_buys(session: Session) -> None:
     assert sell.intent.agent == view.id
 
 
+class Hasty(kisnb.Agent):
+    """Protects at each trade what it does not hold."""
+
+    code: str = CODE
+
+    def on_tick(self, tick: kisnb.Tick) -> None:
+        self.protect(stop="3%")
+
+
+@on_simulated_day()
+async def test_a09_the_refused_exit_of_an_agent_is_told_once_with_its_cure(
+    session: Session,
+) -> None:
+    await session.agents.start(Hasty())
+    await session.sleep(20)
+    (told,) = [text for text in session.troubles if "exit was not set" in text]
+    assert f"agent Hasty-{CODE}: its exit was not set: Hasty-{CODE} holds no {CODE}" in told
+    assert "order it first" in told
+
+
 @on_simulated_day()
 async def test_a09_the_session_fills_in_the_range_of_fourteen_days(session: Session) -> None:
     await session.buy(CODE, 5)

@@ -50,6 +50,18 @@ AGENTS = textwrap.dedent(
 
         def on_phase(self, phase):
             print("phase", phase.session_id, flush=True)
+
+    class Counts(kisnb.Agent):
+        code: str = "005930"
+        keep = ("count",)
+
+        def on_start(self):
+            self.count = getattr(self, "count", 0)
+
+        def on_tick(self, tick):
+            self.count += 1
+            self.note = f"{self.count} trades"
+            print(self.count, flush=True)
     """
 )
 
@@ -124,6 +136,24 @@ async def test_a12_a16_a_headless_agent_waits_for_its_market_session_and_ends_af
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+@on_simulated_day()
+async def test_a12_a16_a_headless_agent_that_is_told_to_end_keeps_its_newest_values(
+    session: Session, file: Path
+) -> None:
+    process = started(file, "--class", "Counts")
+    await seen(lambda: [a.id for a in session.agents] == ["Counts-005930"])
+    await session.sleep(60)
+    process.send_signal(signal.SIGTERM)
+    await seen(lambda: process.poll() is not None)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    newest = [int(line) for line in out.splitlines() if line.isdigit()][-1]
+    assert newest > 1
+    kept = session._parts.state.desk.agents
+    await seen(lambda: kept["Counts-005930"].record.state == "stopped")
+    assert kept["Counts-005930"].record.kept == f'{{"count":{newest}}}'
 
 
 @on_simulated_day()

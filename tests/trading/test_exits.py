@@ -36,7 +36,7 @@ from kisnb.trading.ports.commands import (
     PushForecast,
     SetPriceAlert,
 )
-from kisnb.trading.ports.effects import Cancel, Woke
+from kisnb.trading.ports.effects import Cancel, Persist, Send, Woke
 from kisnb.trading.ports.queries import LiftHalt
 from kisnb.trading.state import State
 from tests.trading.desk import CODE, NOON, Desk, notice, price_of, ref
@@ -432,3 +432,89 @@ def test_a09_an_exit_that_is_set_anew_is_not_judged_by_a_price_of_its_last_life(
     # The stock was not watched meanwhile, so the desk has judged no price of it.
     protect(one, "again", stop_price=PRICE)
     assert [row.protection.key for row in of(one, ProtectionSet)] == ["p", "again"]
+
+
+def of_agent() -> Desk:
+    """A desk whose agent holds 30 shares at PRICE, and whose market is open."""
+    one = desk(0)
+    one.submit("k", agent="dip", qty=30, price=PRICE)
+    one.sent("k", 5)
+    one.say(notice("filled", 5, 30, price=PRICE))
+    trade(one, PRICE)
+    return one
+
+
+def test_a09_an_agent_that_says_its_exit_at_each_bar_keeps_the_peak() -> None:
+    one = of_agent()
+    for n in range(5):
+        protect(one, f"agent:dip:run:{n}", "dip", trail=200)
+        trade(one, PRICE * (100 + n) // 100)
+    # 2 % below the highest price, 4 % above the entry.
+    protect(one, "agent:dip:run:9", "dip", trail=200)
+    trade(one, PRICE * 101 // 100)
+    (fired,) = of(one, ProtectionFired)
+    assert fired.reason is ExitReason.TRAILING_STOP
+    assert len(of(one, ProtectionSet)) == 1
+    assert of(one, ProtectionEnded) == []
+
+
+def test_a09_an_agent_that_protects_again_while_its_exit_sells_sells_once() -> None:
+    one = of_agent()
+    depth(one, STOPPED)
+    protect(one, "agent:dip:run:1", "dip", stop=300)
+    trade(one, STOPPED)
+    for n in range(2, 6):
+        protect(one, f"agent:dip:run:{n}", "dip", stop=200 * n)
+        trade(one, STOPPED)
+    assert [e.intent.qty for e in one.sends if e.intent.side is SELL] == [30]
+    assert of(one, ProtectionEnded) == []
+    fill(one, 9, 30)
+    assert [row.why for row in of(one, ProtectionEnded)] == ["sold"]
+    assert one.core.state.books.of("dip").position(CODE).qty == 0
+
+
+def test_a09_an_agent_whose_stop_was_passed_before_it_says_so_sells_with_the_next_trade() -> None:
+    one = of_agent()
+    protect(one, "agent:dip:run:1", "dip", stop=3_000)
+    trade(one, STOPPED)
+    # It comes back after a pause, and its stop of 3 % was passed long ago.
+    protect(one, "agent:dip:run:2", "dip", stop=300)
+    assert not [e for e in one.published if isinstance(e, ProtectionRefused)]
+    assert of(one, ProtectionFired) == []
+    trade(one, STOPPED)
+    assert [e.intent.qty for e in one.sends if e.intent.side is SELL] == [30]
+    # What a person types for the agent is checked.
+    other = of_agent()
+    protect(other, "agent:dip:run:1", "dip", stop=3_000)
+    trade(other, STOPPED)
+    protect(other, "typed", "dip", stop=300)
+    (refused,) = [e for e in other.published if isinstance(e, ProtectionRefused)]
+    assert "it would sell at once" in refused.reason
+
+
+def test_a09_the_decision_of_an_exit_and_its_order_need_one_sync_of_the_disk() -> None:
+    one = desk()
+    depth(one, STOPPED)
+    protect(one, stop=300)
+    before = len(one.effects)
+    trade(one, STOPPED)
+    effects = one.effects[before:]
+    synced = [e for e in effects if isinstance(e, Persist)]
+    assert [type(row).__name__ for row in synced[0].rows][:2] == ["ProtectionFired", "IntentTaken"]
+    sent = next(i for i, e in enumerate(effects) if isinstance(e, Send))
+    assert sum(isinstance(e, Persist) for e in effects[:sent]) == 1
+
+
+def test_a09_a_time_stop_in_the_night_sells_when_a_venue_opens() -> None:
+    one = desk()
+    night = kst(date(2026, 11, 20), 21 * 3600)
+    one.say(Protect(Protection("p", "", CODE, until=night)))
+    one.say(Woke(), night)
+    assert one.sends == []
+    assert [row.reason for row in of(one, ProtectionFired)] == [ExitReason.TIME_STOP]
+    # The twentieth is a Friday: the weekend passes, and nothing is forgotten.
+    one.say(Woke(), kst(date(2026, 11, 21), 12 * 3600))
+    assert one.sends == []
+    one.say(Woke(), kst(date(2026, 11, 23), 9 * 3600))
+    (sold,) = one.sends
+    assert (sold.intent.side, sold.intent.qty) == (SELL, 30)

@@ -144,6 +144,24 @@ def test_o15_an_end_that_the_account_contradicts_does_not_count(
     adds_up(desk)
 
 
+def test_o15_what_a_confirmed_cancel_of_all_left_out_has_traded():
+    """The account is not open yet, and a list shows 20 of 46 shares, twice."""
+    desk = Desk()
+    desk.submit(side=Side.SELL, qty=46)
+    desk.sent()
+    desk.say(notice("accepted", qty=46, side=Side.SELL))
+    desk.say(notice("filled", qty=20, side=Side.SELL))
+    desk.say(CancelOrder("k"))
+    desk.say(notice("cancelled", 8, qty=6, original=7, side=Side.SELL))
+    read_twice(desk, row(side=Side.SELL, qty=20, filled=20, leaves=0, value=20 * P))
+    assert (desk.order().cancelled, desk.order().leaves) == (6, 20)
+    whole = row(side=Side.SELL, qty=46, filled=40, leaves=0, cancelled=6, value=40 * P)
+    read(desk, whole)
+    assert (desk.order().filled, desk.order().cancelled, desk.order().leaves) == (40, 6, 0)
+    assert desk.core.state.drifts == {}
+    adds_up(desk)
+
+
 def test_o15_an_end_that_the_account_contradicts_for_long_counts():
     desk = open_desk((CODE, 63, 63 * P))
     desk.submit(side=Side.SELL, qty=23)

@@ -19,9 +19,8 @@ from kisnb.drawing.tables import (
     joined,
     plate,
     text_table,
-    trusted,
 )
-from kisnb.drawing.theme import FALL, IN_NOTEBOOK, LINE, MUTED
+from kisnb.drawing.theme import FALL, LINE, MUTED
 
 if TYPE_CHECKING:
     from kisnb.backtesting.results.run_frames import RunFrames
@@ -56,7 +55,7 @@ def result_html(result: RunFrames) -> Markup:
         ]
     )
     title = Markup("{}<b>{}</b>").format(BADGE, _headline(result))
-    return trusted(IN_NOTEBOOK) + card(None, title, body)
+    return card(None, title, body)
 
 
 def curve_svgs(run: RunFrames, heights: tuple[int, int, int]) -> list[Markup]:

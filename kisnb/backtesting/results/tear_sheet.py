@@ -24,7 +24,7 @@ from kisnb.drawing.candles import marks
 from kisnb.drawing.month_table import month_table
 from kisnb.drawing.report_file import Report, write_report_file
 from kisnb.drawing.tables import Cell, html_table, joined, trusted
-from kisnb.drawing.theme import DARK, LIGHT, Palette, variables
+from kisnb.drawing.theme import Palette, palettes, variables
 from kisnb.market import uncertain
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def tear_sheet_html(result: RunFrames, content_hash: str = "") -> str:
     ``content_hash`` is the hash of the result. Empty: it is computed here.
     """
     record = result.record
+    light, dark = palettes()
     known = list(result.statistics_by_name.values())
     groups = [(name, list(found)) for name, found in groupby(known, key=lambda s: s.group)]
     return _template().render(
@@ -61,8 +62,8 @@ def tear_sheet_html(result: RunFrames, content_hash: str = "") -> str:
         badge=BADGE,
         record=record,
         hash=content_hash or hash_of(result),
-        light=_style(LIGHT),
-        dark=_style(DARK),
+        light=_style(light),
+        dark=_style(dark),
         groups=[(name, _statistic_table(found)) for name, found in groups],
         definitions=known,
         curves=curve_svgs(result, (320, 180, 130)),

@@ -8,7 +8,7 @@ from typing import Any
 from kisnb.backtesting.bar_agents import BarClock, BarCommand, ShortRunner
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.errors import BadInput
-from kisnb.events import Tick
+from kisnb.events import Bar, Tick
 from kisnb.market.bars import Bars, BarSeries
 from kisnb.market.flows import FlowTable
 from kisnb.trading.agents.agent import Agent
@@ -49,6 +49,13 @@ class TickRunner(ShortRunner):
         """Number of trades of the data before ``_part``."""
         self._left: Any = None
         """The iterator over ``_part``. It knows how many trades are still to come."""
+        self._own: dict[str, BarSeries] | None = None
+        """By stock: the bars that ``on_bar`` gets. The run adds each trade to them.
+
+        None before the first part.
+        """
+        self._is_closing = False
+        """True while ``on_bar`` runs: the trade that closed its bar is in no other bar yet."""
         self._added = 0
         """Number of trades of ``_part`` that are in the agent's bars."""
 
@@ -62,6 +69,20 @@ class TickRunner(ShortRunner):
         """
         self._part, self._start, self._left, self._added = part, start, left, 0
         self._is_alone = is_alone
+        if self._own is None:
+            every = self.agent.every
+            own = {code: self._series.get((code, every)) for code in self._stocks if every}
+            self._own = {code: series for code, series in own.items() if series is not None}
+
+    def closed_by(self, tick: Tick) -> Iterator[Bar]:
+        """Add a trade to the agent's own bars. Yield those that it closes, for ``on_bar``."""
+        series = self._own.get(tick.code) if self._own else None
+        if series is None:
+            return
+        for bar in series.add(tick):
+            self._is_closing = True
+            yield bar
+            self._is_closing = False
 
     def end_part(self) -> None:
         """End the part, and add its trades to the bars that the agent has asked for."""
@@ -102,10 +123,11 @@ class TickRunner(ShortRunner):
 
     def _catch_up(self) -> None:
         """Add to the agent's bars the trades that it has got since the last call."""
-        seen = self._seen_of_part()
+        seen = self._seen_of_part() - self._is_closing
+        own = self._own or {}
         for tick in self._part[self._added : seen]:
             for (code, _), series in self._series.items():
-                if code == tick.code:
+                if code == tick.code and own.get(code) is not series:
                     series.add(tick)
         self._added = seen
 

@@ -1,13 +1,14 @@
 """Plays trades: orders fill in the next trade of their stock, agents decide on each trade.
 
     1. orders that wait for the stock meet the trade     BarOrders.meet_trade
-    2. each agent of the stock gets it                   Agent.on_tick
+    2. each agent of the stock gets the bars that it
+       closes, then the trade itself                     Agent.on_bar, Agent.on_tick
     3. the commands of the agents are carried out        BarOrders.take
 
 Orders have the same short life as over bars (``bar_orders.py``): their facts are applied directly
-to the state. A property test plays the whole core beside it and compares the rows. Agents without
-bars and ``on_phase`` are called directly, also when their handlers are coroutines. The others are
-called through their runner.
+to the state. A property test plays the whole core beside it and compares the rows. Agents are
+called directly, also when their handlers are coroutines. Only agents with ``on_phase`` are called
+through their runner.
 """
 
 from __future__ import annotations
@@ -62,11 +63,7 @@ class TickRun:
         self.state = state
         self._out = out
         self._clock = clock
-        # An agent with bars gets them from its runner, so it is not called directly.
-        has_bars = any(runner.agent.every for runner in runners)
-        self._agents = agents = RunAgents(
-            runners, orders, out, latency, HANDLERS, may_be_direct=not has_bars
-        )
+        self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
         self._of_code = agents.of_code
         self._waiting = orders.waiting
         self._turn = 0
@@ -98,10 +95,10 @@ class TickRun:
         return equity_frame(self._equity)
 
     def _run(self) -> None:
-        # Guards need the day's highest price, which the fastest loop does not keep.
-        has_guards = any(runner.agent.guards is not None for runner in self.runners)
+        # Guards need the day's highest price, and ``on_bar`` needs bars. The fastest loop has none.
+        is_simple = not any(r.agent.guards is not None or r.agent.every for r in self.runners)
         is_alone = len(self.feed.codes) == len(self.runners) == 1
-        one = self._agents.is_direct and is_alone and not has_guards
+        one = self._agents.is_direct and is_alone and is_simple
         play: Callable[[Part], None] = self._play_one if one else self._play_many
         opens = {day: (begin, close) for day, begin, close in self.feed.hours}
         # The loop makes no reference cycles. With all earlier objects frozen, each garbage
@@ -252,6 +249,10 @@ class TickRun:
             try:
                 if agents.may_wait and runner.parked:
                     self._resume(runner, tick)
+                for bar in runner.closed_by(tick) if runner.agent.every else ():
+                    handled = runner.agent.on_bar(bar)
+                    if handled is not None:
+                        agents.finish(runner, handled)
                 handled = runner.agent.on_tick(tick)
                 if handled is not None:
                     agents.finish(runner, handled)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kisnb.drawing.candle_figure import candle_figure
 from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.candles import candles, marks, summary
+from kisnb.drawing.theme import default_palette, in_notebook
 from kisnb.missing import why_missing
 from kisnb.orders import Order
 
@@ -32,7 +33,7 @@ class Chart:
 
     def figure(self) -> Any:
         """Return a new ``plotly.graph_objects.Figure`` of this chart, to change or to save."""
-        return candle_figure(self.title, self._candles, self._marks)
+        return candle_figure(self.title, self._candles, self._marks, default_palette())
 
     def svg(self) -> str:
         """Return the chart as SVG, which needs no JavaScript."""
@@ -42,8 +43,11 @@ class Chart:
         return summary(self.title, self._candles, self._marks, self._why_none)
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
-        static = {"text/plain": repr(self), "text/html": self.svg()}
-        # A terminal cannot draw a chart, so plotly is not imported there.
+        html = self.svg()
+        if self._candles:
+            html = f'{in_notebook()}<div class="kisnb">{html}</div>'
+        static = {"text/plain": repr(self), "text/html": html}
+        # A terminal cannot draw it, and plotly would be imported for nothing.
         if not self._candles or not _in_kernel():
             return static
         # JupyterLab's plotly extension draws this form. A FigureWidget would send 5 MB of code with

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kisnb.config import (
     HUNDREDTHS,
+    LOOK,
     MEANINGS,
     NAMES,
     RESTART,
@@ -94,7 +95,9 @@ def change(name: str, value: str, *, default: bool) -> None:
     config = set_config(name, None if default else value) if changed else load_config()
     print(f"{name} is {shown(name, config) or 'nothing'} ({sources()[name]}): {_meaning(name)}")
     print(f"configuration {config.hash}" + (f", kept in {config_file()}" if changed else ""))
-    if changed:
+    if changed and name in LOOK:
+        print("outputs show it from now on, and panels within a second")
+    elif changed:
         print(f"a desk reads it when it starts: {RESTART}")
 
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 PANELS: dict[str, tuple[str, ...]] = {
     "desk": (
         "chart", "tape", "depth", "ticket", "orders", "stocks", "agents", "exits", "alerts",
+        "notices",
     ),
     "account": (),
     "agents": ("agents",),
     "orders": ("orders",),
     "stocks": ("stocks",),
     "exits": ("exits", "alerts"),
+    "notices": ("notices",),
     "depth": ("depth",),
     "tape": ("tape",),
     "ticket": ("ticket",),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from anywidget import AnyWidget
 
+from kisnb.config import price_colours
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels import PANELS, WHOLE_HEAD
 from kisnb.notebook.panels.depth_view import depth_view, read_depths
@@ -25,7 +26,7 @@ from kisnb.notebook.panels.desk_rows import panel_tables
 from kisnb.notebook.panels.kill_button import WORDS, face
 from kisnb.notebook.panels.libraries import LIBRARIES, library
 from kisnb.notebook.panels.live_chart import LiveChart
-from kisnb.notebook.panels.part_words import ASLEEP, part_words
+from kisnb.notebook.panels.part_words import ASLEEP, ENDED, part_words
 from kisnb.notebook.panels.row_deltas import PanelFeed
 from kisnb.notebook.panels.tape_view import tape_view
 from kisnb.notebook.panels.ticket import OrderTicket
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).parent / "page"
 SCRIPTS = (
-    "panel_keys.js", "elements.js", "library.js", "panel_table.js", "depth.js", "ticket.js",
-    "live_chart.js", "kill_button.js", "desk_panel.js",
+    "panel_keys.js", "elements.js", "library.js", "agent_box.js", "panel_table.js", "depth.js",
+    "ticket.js", "live_chart.js", "kill_button.js", "desk_panel.js",
 )  # fmt: skip
 """The scripts of a panel. Each script uses only those before it."""
 STYLES = ("desk_panel.css", "panel_table.css", "parts.css")
@@ -85,6 +86,8 @@ class DeskPanel(AnyWidget):
                 "parts": [part_words(part, every, fixed=name == "desk") for part in PANELS[name]],
                 "files": LIBRARIES,
                 "asleep": ASLEEP,
+                "ended": ENDED,
+                "colours": price_colours(),
             },
         )
         self._session = session
@@ -160,9 +163,9 @@ class DeskPanel(AnyWidget):
 
     def _sign_of_life(self) -> None:
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
-        # The page measures the time since the last message. Without these messages a quiet market
-        # would look like a blocked kernel.
-        self.send({"kind": "beat"})
+        # The page measures the time since the last message. Without beats a quiet market would look
+        # like a blocked kernel.
+        self.send({"kind": "beat", "colours": price_colours()})
         self._refresh()
 
     def _from_front_end(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
@@ -178,10 +181,10 @@ class DeskPanel(AnyWidget):
             case {"kind": "library", "file": str(file)}:
                 if (text := library(file)) is not None:
                     self.send({"kind": "library", "file": file}, [text])
-            case {"kind": "candles"} if self._chart is not None:
-                self._chart.tell()
-            case {"kind": "chart", "every": str(every)} if self._chart is not None:
-                self._chart.show(self.stock, every)
+            case {"kind": "agent", "id": str(agent)}:
+                self.send({"kind": "agent", "id": agent, "text": self._agent_text(agent)})
+            case {"kind": "candles" | "chart"} if self._chart is not None:
+                self._chart.receive(content, self.stock)
             case {"kind": "price", "code": str(code), "price": str(price)}:
                 self._ticket.take_price(code, price)
             case {"kind": "ticket"}:
@@ -199,6 +202,13 @@ class DeskPanel(AnyWidget):
                 work = row_action(self._session, table, action, key, fields)
                 if work is not None:
                     self._start(work)
+
+    def _agent_text(self, agent: str) -> str:
+        """Return one agent in lines, or the sentence that there is none of this id."""
+        try:
+            return self._session.agents.snapshot(agent).text
+        except KisnbError as error:
+            return str(error)
 
     def _start(self, action: Coroutine[Any, Any, object]) -> None:
         task = self._loop.create_task(self._carry_out(action), name="desk panel")

@@ -1,4 +1,4 @@
-"""The tables of a session's panels: agents, orders, exits and price alerts."""
+"""The tables of a session's panels: agents, orders, exits, price alerts and notices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.columns import Column, number, text_column
 from kisnb.exits import PriceAlert
+from kisnb.notebook.panels.desk_notices import listed_notices, notice_table
 from kisnb.notebook.panels.panel_table import PanelTable, Shown
 from kisnb.notebook.panels.result_curves import ResultCurves
 from kisnb.notebook.panels.row_deltas import PanelCell
@@ -42,6 +43,7 @@ def panel_tables(session: Session) -> Mapping[str, PanelTable[Any]]:
         "agents": agent_table(name_of, lambda: session.agents, curves.of),
         "exits": exit_table(name_of, session.exits.views),
         "alerts": alert_table(name_of, prices.get, session.exits.price_alerts),
+        "notices": notice_table(lambda: listed_notices(session)),
     }
 
 
@@ -74,12 +76,13 @@ def agent_table(
         key=lambda a: a.id,
         actions=agent_actions,
         tips={
+            "show": "Its parameters, its order book, its decisions, and why it does nothing",
             "start": "Start this agent again",
             "pause": "Let this agent decide nothing; its orders stay",
             "stop": "Stop this agent and cancel its open orders",
             "flatten": "Stop this agent, cancel its open orders and sell all that it holds",
         },
-        widest="pause stop flatten",
+        widest="show pause stop flatten",
         subjects=agents,
         height=6,
         curve=curve,
@@ -90,13 +93,13 @@ def agent_actions(agent: AgentView) -> str:
     """Return the buttons that an agent's row has now, separated by blanks."""
     match agent.state:
         case AgentState.RUNNING:
-            return "pause stop flatten"
+            return "show pause stop flatten"
         case AgentState.PAUSED:
-            return "start stop flatten"
+            return "show start stop flatten"
         case AgentState.STOPPED | AgentState.FAILED:
-            return "start flatten" if agent.position else "start"
+            return "show start flatten" if agent.position else "show start"
         case _:
-            return ""
+            return "show"
 
 
 def order_actions(order: Order, may_be_revised: Callable[[Order], bool]) -> str:

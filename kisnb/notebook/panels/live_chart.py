@@ -172,6 +172,14 @@ class LiveChart:
         self.code, self.every = code, every
         self._reload()
 
+    def receive(self, content: dict[str, Any], code: str) -> None:
+        """Do what a page asked for: the whole chart anew, or bars of another length of ``code``."""
+        match content:
+            case {"kind": "candles"}:
+                self.tell()
+            case {"kind": "chart", "every": str(every)}:
+                self.show(code, every)
+
     def _reload(self) -> None:
         if self._loading is not None:
             self._loading.cancel()

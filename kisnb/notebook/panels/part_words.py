@@ -16,7 +16,15 @@ ASLEEP = (
     "Nothing was sent: the kernel does not answer, and it would do it later, at another price. "
     "Try again when it answers."
 )
-"""The page shows this when a person presses something while the kernel does not answer."""
+"""What the page says when something is pressed while no message of the kernel arrives."""
+ENDED = {
+    "link": "kernel ended",
+    "kernel": "The kernel of this panel has ended: its agents stand still, and what stands here is "
+    "as of {time}. The desk goes on with its orders and exits. Run the cells that open it again.",
+    "session": "This session is closed: what stands here is as of {time}. %kis open and %kis panel "
+    "show the desk again.",
+}
+"""What the page says once nothing here can change any more. It fills in the time."""
 _WORDS: dict[str, dict[str, object]] = {
     "depth": {"tip": "Click to put this price into the ticket"},
     "tape": {"empty": "no trade was received yet"},

@@ -35,6 +35,7 @@ from kisnb.notebook.panels.ticket_fields import (
     read_exit,
     read_ticket,
 )
+from kisnb.notebook.panels.typed_values import minutes_of, won_of
 from kisnb.session.typed_orders.typed_order import TypedOrder
 from kisnb.terms import Mode, OrderKind, Side
 from kisnb.trading.order_books.order_words import order_line
@@ -272,9 +273,9 @@ class OrderTicket:
     """The order that was sent last. The ticket shows its outcome."""
 
     async def _arm(self, typed: dict[str, Any]) -> None:
-        minutes, budget = (
-            int(str(typed.get(name, "")).replace(",", "") or 0) for name in ("minutes", "budget")
-        )
+        minutes = minutes_of(typed.get("minutes"), "minutes")
+        # 0 minutes disarm, and need no budget.
+        budget = won_of(typed.get("budget"), "the budget") if minutes else 0
         text = await self._session.arm(str(typed.get("tail", "")), minutes, budget)
         self._result = ["", text]
 
@@ -286,8 +287,8 @@ class OrderTicket:
     async def _carry_out(self, action: Any) -> None:
         try:
             await action
-        # An error of a click appears below no cell, so the ticket shows it.
-        except (KisnbError, ValueError) as error:
+        # No cell shows an error of a click, so the ticket has to.
+        except KisnbError as error:
             self._watch = None
             self._result = ["bad", f"{self._session.status.clock_text()} {error}"]
         self._changed()

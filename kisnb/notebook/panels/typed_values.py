@@ -16,6 +16,11 @@ def shares_of(text: object, what: str) -> int:
     return _whole(text, what, SHARES, "shares", 1)
 
 
+def minutes_of(text: object, what: str) -> int:
+    """Return the minutes that a text is: ``"30"``, ``"30분"``. 0 is allowed. Raises BadInput."""
+    return _whole(text, what, "분", "minutes", 0)
+
+
 def _whole(text: object, what: str, unit: str, words: str, least: int) -> int:
     typed = narrow(str(text or "")).strip()
     if not typed:

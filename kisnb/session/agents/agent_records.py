@@ -28,6 +28,8 @@ from kisnb.values import shown
 
 KEEPS_EVERY: Ns = 5 * SECOND
 """Shortest time between two records of an agent that differ only in their ``keep`` fields."""
+_PLAIN = frozenset({int, float, str, bool, type(None)})
+"""Types of values that never change in place."""
 _RAN = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)
 
 
@@ -41,6 +43,8 @@ class AgentRecords:
         """The record of each agent that was sent to the desk last."""
         self._noted: dict[str, Ns] = {}
         """The moment when the last record of each agent was sent."""
+        self._stamps: dict[str, tuple[object, ...] | None] = {}
+        """The values behind each agent's newest record, to see quickly that nothing changed."""
         self._late: dict[str, AgentRunner] = {}
         """Agents whose newest ``keep`` fields were not sent yet: ``note_late`` sends them."""
 
@@ -52,6 +56,11 @@ class AgentRecords:
         """
         if runner.state is AgentState.READY:
             return
+        stamp = _stamp(runner)
+        is_known = stamp is not None and stamp == self._stamps.get(runner.id)
+        if is_known and runner.id not in self._late:
+            return
+        self._stamps[runner.id] = stamp
         record, given = record_of(runner), self._given.get(runner.id)
         if given == record:
             return
@@ -79,6 +88,8 @@ class AgentRecords:
         for runner in list(self._late.values()):
             if at_once:
                 self._noted.pop(runner.id, None)
+            elif self._state.now < self._noted.get(runner.id, 0) + KEEPS_EVERY:
+                continue
             # ``note`` raised for a field that cannot be kept when it was called first.
             with suppress(BadInput):
                 self.note(runner)
@@ -138,6 +149,21 @@ class AgentRecords:
         made = (kind or _imported(record))(**msgspec.json.decode(record.parameters))
         made.id = agent_id
         return made
+
+
+def _stamp(runner: AgentRunner) -> tuple[object, ...] | None:
+    """Return the values of which an agent's record is made, to be compared with later ones.
+
+    None when one of them may change in place, such as a list.
+    """
+    agent = runner.agent
+    # ``...`` stands for a field that is not set yet.
+    values = [getattr(agent, name, ...) for name in (*agent.parameters(), *agent.keep)]
+    if not all(type(value) in _PLAIN for value in values):
+        return None
+    # With the types: JSON writes 1, 1.0 and True differently.
+    kinds = tuple(map(type, values))
+    return (runner, runner.state, runner.schedule, runner.failed_line, *values, kinds)
 
 
 def record_of(runner: AgentRunner) -> AgentRecord:

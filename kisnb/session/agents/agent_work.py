@@ -64,6 +64,9 @@ class AgentWork:
             # The quick way out: most events concern stocks that this agent does not trade.
             return
         runner.has_acted = False
+        for dropped in runner.take_dropped():
+            why = "its agent gave too many orders, and was stopped"
+            self._drop_order(dropped, why, f"start it again with %kis agents start {runner.id}")
         try:
             self.records.note(runner)
         except BadInput as error:

@@ -181,6 +181,13 @@ class Roster:
             await self._bring_bars(runner)
             if self._starting.get(runner.id) is not start:
                 raise self._taken_back(runner)
+            if self._elsewhere(runner.id):
+                # The desk that granted the lease has died meanwhile, and its next life granted the
+                # lease to a session that came back first.
+                raise DeskBusy(
+                    f"agent {runner.id} runs: {self._state.leases[runner.id].where}",
+                    "stop it there first",
+                )
             self._runners[runner.id] = runner
             if runner.agent.guards != self._state.desk.guards.get(runner.id):
                 self._link.submit([SetGuards(runner.id, runner.agent.guards)])

@@ -111,14 +111,21 @@ class MarketData:
         self._fetched: dict[tuple[str, Venue], dict[Ns, tuple[int, ...]]] = {}
         """The minutes that KIS gave: open, high, low, close, volume by start (UTC ns)."""
 
-    def add(self, event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades) -> None:
+    def add(
+        self,
+        event: Tick | Depth | ExpectedMatch | MarketOperation | ProgramTrades,
+        *,
+        counts: bool | None = None,
+    ) -> None:
         """Add an event of a market channel.
 
-        A trade is appended; another event replaces the last one.
+        A trade is appended; another event replaces the last one. ``counts``: whether its price is
+        the stock's. None: ``market.sessions.gives_price`` is asked here.
         """
         match event:
             case Tick():
-                self._trade(event)
+                is_price = gives_price(event.venue, event.t) if counts is None else counts
+                self._trade(event, is_price=is_price)
             case Depth(code=code):
                 self.depths[code] = event
                 self.depths_by_venue[code, event.venue] = event
@@ -129,8 +136,8 @@ class MarketData:
             case ProgramTrades(code=code):
                 self.programs[code] = event
 
-    def _trade(self, event: Tick) -> None:
-        if gives_price(event.venue, event.t):
+    def _trade(self, event: Tick, *, is_price: bool) -> None:
+        if is_price:
             self.prices[event.code] = event.price
         tape = self._tapes.get((event.code, event.venue))
         if tape is None:

@@ -42,7 +42,7 @@ from kisnb.session.feed.market_data import MarketData
 from kisnb.terms import Mode
 from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.halt.halt_words import Trading, trading
-from kisnb.trading.order_books.order_book import OrderBooks
+from kisnb.trading.order_books.order_book import OrderBooks, agent_of_key
 from kisnb.trading.ports.desk_port import Batch, Lease, Snapshot
 from kisnb.trading.ports.journal_rows import Row, is_published
 from kisnb.trading.state import State
@@ -83,6 +83,8 @@ class SessionState:
         """The newest refusal of a decision about an order with unknown outcome, by order key."""
         self.exits_refused: dict[str, ProtectionRefused] = {}
         """Exits and price alerts that the desk refused, by key."""
+        self._agent_refusals: dict[str, str] = {}
+        """The newest trouble about a refused exit, by agent."""
         self.leases: dict[str, Lease] = {}
         """The lease of each agent of the desk, by the agent's id."""
         self.desk = State()
@@ -182,9 +184,10 @@ class SessionState:
 
     def _apply(self, event: Event) -> tuple[Event, ...]:
         if isinstance(event, _OF_THE_MARKET):
-            self.data.add(event)
             # In KRX's regular session an agent follows KRX's price.
-            return (event,) if sessions.gives_price(event.venue, event.t) else ()
+            counts = sessions.gives_price(event.venue, event.t)
+            self.data.add(event, counts=counts)
+            return (event,) if counts else ()
         if isinstance(event, CommandDropped):
             return self._apply_dropped(event)
         if isinstance(event, StockDay):
@@ -216,13 +219,25 @@ class SessionState:
             case ReadingsGood(t=t):
                 self.readings_failed = None
                 self.troubles.append(_dated(t, "KIS's orders and account can be read again"))
-            case ProtectionRefused(key=key):
-                self.exits_refused[key] = event
+            case ProtectionRefused():
+                self._keep_refusal(event)
             case DecisionRefused(key=key, text=text):
                 self.decisions_refused[key] = text
             case SubscriptionChanged(state="refused", channel=channel, code=code, text=text):
                 refused = f"subscription to {channel} {code} refused: {text}"
                 self.troubles.append(_dated(event.t, refused))
+
+    def _keep_refusal(self, refused: ProtectionRefused) -> None:
+        """Keep the refusal of an exit for its caller. That of an agent's exit is a trouble."""
+        owner = agent_of_key(refused.key)
+        if owner is None:
+            self.exits_refused[refused.key] = refused
+            return
+        text = f"agent {owner}: its exit was not set: {refused.reason}; {refused.cure}"
+        # An agent may try again at each bar.
+        if self._agent_refusals.get(owner) != text:
+            self._agent_refusals[owner] = text
+            self.troubles.append(_dated(refused.t, text))
 
     def _keep_run(self, row: Row) -> None:
         match row:

@@ -139,6 +139,8 @@ class Agent(Handlers):
 
     every: ClassVar[str] = ""
     keep: ClassVar[tuple[str, ...]] = ()
+    most_orders: ClassVar[int] = 300
+    """Orders within a minute above which a session stops the agent. A back-test does not count."""
     when_lost: ClassVar[Literal["hold", "cancel", "flatten"]] = "hold"
     """The desk's action when the agent's session is lost, for example when its kernel died.
 
@@ -180,14 +182,21 @@ class Agent(Handlers):
     @classmethod
     def parameters(cls) -> dict[str, type]:
         """Names and types of the parameters: annotated public class attributes with a value."""
+        known = _PARAMETERS.get(cls)
+        if known is not None:
+            return dict(known)
         hints = _hints_of(cls)
         # ``code`` is not in this set, because it is a parameter, the most usual one.
-        own = {"host", "id", "note", "every", "keep", "guards", "when_lost", "requote"}
-        return {
+        own = {
+            "host", "id", "note", "every", "keep", "guards", "when_lost", "requote", "most_orders",
+        }  # fmt: skip
+        found = {
             n: t
             for n, t in hints.items()
             if n not in own and not n.startswith("_") and hasattr(cls, n)
         }
+        _PARAMETERS[cls] = found
+        return dict(found)
 
     def __getstate__(self) -> object:
         """Return the values that ``copy`` and ``pickle`` copy: all but the host.
@@ -323,9 +332,10 @@ class Agent(Handlers):
         are a percentage of the entry price (``"3%"``) or a price in won. ``trail`` is a percentage
         below the highest price since the exit was set. ``Session.protect`` explains all options.
         Order first: if the stock is neither held nor on order, the desk refuses the exit, and says
-        so in the session's troubles. A new exit replaces the agent's earlier exit of the stock.
-        Without ``atr`` the average true range of the days before today is used; when that is not
-        known, the exit has none. Raises BadInput.
+        so in the session's troubles. A new exit replaces the agent's earlier exit of the stock; the
+        same one said again changes nothing. When the price is beyond a stop or a target already,
+        the next trade sells. Without ``atr`` the average true range of the days before today is
+        used; when that is not known, the exit has none. Raises BadInput.
 
         ::
 
@@ -509,6 +519,7 @@ class Agent(Handlers):
 
 
 _HINTS: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
+_PARAMETERS: WeakKeyDictionary[type, dict[str, type]] = WeakKeyDictionary()
 
 
 def _hints_of(kind: type) -> dict[str, Any]:

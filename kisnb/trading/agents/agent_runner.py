@@ -32,9 +32,10 @@ from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
 from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
 from kisnb.trading.agents.handler_watch import interruptible, watch
+from kisnb.trading.agents.order_flood import OrderFlood
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import Rules
-from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
+from kisnb.trading.order_books.order_book import AGENT, OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, NoteDecision, ReviseOrder, Submit
 
 
@@ -172,6 +173,10 @@ class AgentRunner:
         """
         self.has_acted = False
         """True if code of the agent has run since its session last checked."""
+        self._flood: OrderFlood | None = None if times is None else OrderFlood()
+        """Counts the orders of a session's agent; None in a back-test."""
+        self._dropped: list[Submit | ReviseOrder] = []
+        """Orders that are not sent, because there were too many."""
         self.times = times
         """Measures slow handlers. None when nothing is measured."""
         self._is_timed = times is None
@@ -188,6 +193,8 @@ class AgentRunner:
         self._stocks: tuple[str, ...] = ()
         """The stocks whose events its handlers get. They are read once, at its start."""
         self._series: dict[tuple[str, str], BarSeries] = {}
+        self._followed: frozenset[str] = frozenset()
+        """The stocks whose trades it needs: for its handlers, or for bars that it reads."""
         self._missed: list[Bar] = []
         """Daily bars that closed while the agent waited for its schedule, or that KIS has given.
         ``on_bar`` gets them with the first trade of KRX's next regular session, when it can trade.
@@ -213,6 +220,8 @@ class AgentRunner:
             self._outbox.append(command)
             return None
         self._check_may_order()
+        if self._flood is not None:
+            self._flood.count(self.id, self.now, self.agent.most_orders)
         # The command is kept before the order book gets the order. If an interrupt comes in
         # between, the order is sent and shown later. In the other sequence it could be shown and
         # never sent.
@@ -240,7 +249,7 @@ class AgentRunner:
         """Return a new idempotency key for an order of this agent."""
         # Threads of one handler may order at the same time. The counter never returns a number
         # twice.
-        return f"agent:{self.id}:{self._run}:{next(self._count)}"
+        return f"{AGENT}{self.id}:{self._run}:{next(self._count)}"
 
     def bars(self, code: str, every: str, n: int) -> Bars:
         """Return the newest ``n`` bars of length ``every``, oldest first."""
@@ -364,7 +373,8 @@ class AgentRunner:
 
     def saw(self, code: str, received: Ns) -> None:
         """Note that the agent has seen a price of ``code`` that was received at ``received``."""
-        self._seen[code] = max(received, self.seen(code))
+        if received > self._seen.get(code, 0):
+            self._seen[code] = received
 
     def _series_of(self, code: str, every: str) -> BarSeries:
         series = self._series.get((code, every))
@@ -372,6 +382,7 @@ class AgentRunner:
             span = length_of(every)
             series = self._series[code, every] = BarSeries(code, span)
             series.begin(*self._earlier(code, span))
+            self._followed |= {code}
         return series
 
     def rebuild_bars(self, code: str) -> None:
@@ -428,11 +439,13 @@ class AgentRunner:
         if not goes_on:
             if self.times is not None:
                 self.times.forget()
+                self._flood = OrderFlood()
             # An agent that is started again has missed trades, so its bars are made again.
             self._series.clear()
             self._missed.clear()
             try:
                 self._stocks = tuple(self.agent.stocks())
+                self._followed = frozenset(self._stocks)
             except BaseException as e:
                 self.failed(e)
                 return self._take_outbox()
@@ -453,6 +466,11 @@ class AgentRunner:
             self._keep_bars(event)
             return []
         self.now = now
+        if type(event) is Tick and event.code not in self._followed and not self._parked:
+            # Most trades are of stocks that this agent does not follow. It only knows their price.
+            self._prices[event.code] = event.price
+            self.saw(event.code, event.received or event.t)
+            return []
         if isinstance(event, Tick | Depth):
             self.saw(event.code, event.received or event.t)
         if isinstance(event, Tick):
@@ -539,6 +557,9 @@ class AgentRunner:
         """
         self.now = now
         self._flattening = True
+        if self._flood is not None:
+            # A person sells out an agent that gave too many orders.
+            self._flood = OrderFlood()
         try:
             self.act(self._sell_all)
         finally:
@@ -720,7 +741,18 @@ class AgentRunner:
 
     def _take_outbox(self) -> list[Command]:
         out, self._outbox = self._outbox, []
+        if self._flood is not None and self._flood.error is not None:
+            out, dropped = self._flood.split(out)
+            self._dropped += dropped
+            # The handler may have caught the error.
+            if self.state not in _ENDED:
+                self.failed(self._flood.error)
         return out
+
+    def take_dropped(self) -> list[Submit | ReviseOrder]:
+        """Return the orders that are not sent because there were too many, and forget them."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
 
 async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:

@@ -200,6 +200,10 @@ class ExitWatch:
             turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
             return
         before = exits.of_owner(protection.agent, protection.code)
+        if before is not None and protection.is_by_agent and _is_same(before, protection):
+            # An agent may say at each bar what protects it. A new exit would begin without the
+            # peak and the stage of this one, so a trailing stop would never sell.
+            return
         if before is not None:
             self._end(turn, before.protection.key, REPLACED)
         turn.record(ProtectionSet(turn.now, protection))
@@ -220,7 +224,9 @@ class ExitWatch:
             )
         if (before := self._state.exits.of_owner(agent, code)) is not None and before.fired:
             return No(f"{code} is being sold by its exit: {before.text}", "wait until it is sold")
-        return self._why_at_once(protection)
+        # A person who types a stop above the price has made a mistake. An agent whose stop was
+        # passed while it did not run must not stay without one: the next trade sells.
+        return None if protection.is_by_agent else self._why_at_once(protection)
 
     def _why_at_once(self, protection: Protection) -> No | None:
         """Return why an exit would sell at once, at the current price. None when it would not."""
@@ -342,9 +348,11 @@ class ExitWatch:
             return
         key = protection.key
         turn.record(ProtectionFired(turn.now, key, reason, price, venue, qty, f"{text} to sell"))
-        turn.report(f"exit {text} are sold")
         self._forget(key)
         self._sales.proceed(turn)
+        # Behind the order: what is published in between would cost another sync of the disk, and
+        # the order would leave later.
+        turn.report(f"exit {text} are sold")
 
     def _is_there(self, agent: str, code: str) -> bool:
         """Return whether the owner holds the stock, or has an order of it that has not ended."""
@@ -358,3 +366,9 @@ class ExitWatch:
     def _wake_at_end(self, turn: Turn, protection: Protection) -> None:
         if protection.until > turn.now:
             turn.emit(WakeAt(protection.until))
+
+
+def _is_same(watch: Watch, protection: Protection) -> bool:
+    """Return whether a protection says what an exit that is set already does."""
+    same = watch.protection
+    return (same.text, same.entry) == (protection.text, protection.entry)

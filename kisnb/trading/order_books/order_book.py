@@ -64,6 +64,8 @@ FLATTEN = "flatten:"
 """Start of the keys of a flatten's orders. No session may give an order such a key."""
 EXIT = "exit:"
 """Start of the keys of the sells of exits. No session may give an order such a key."""
+AGENT = "agent:"
+"""Start of the keys that an agent makes: ``agent:<id>:<run>:<n>``."""
 REQUOTE = "requote:"
 """Start of the keys of orders that a requote sends. No session may give an order such a key."""
 _ANNOUNCING = (IntentTaken, ExternalFound)
@@ -73,6 +75,14 @@ UNDECIDED = frozenset({OrderState.NEW, OrderState.SENDING, OrderState.SENT})
 
 UNKNOWN is not one of them, because waiting does not end it.
 """
+
+
+def agent_of_key(key: str) -> str | None:
+    """Return the id of the agent that made a key; None for a key that no agent made."""
+    if not key.startswith(AGENT):
+        return None
+    agent, *parts = key.removeprefix(AGENT).rsplit(":", 2)
+    return agent if len(parts) == 2 else None
 
 
 def is_of_desk(intent: Intent) -> bool:

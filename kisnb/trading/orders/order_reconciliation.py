@@ -30,6 +30,7 @@ from kisnb.errors import BadInput
 from kisnb.events import (
     Accepted,
     Cancelled,
+    CancelStarted,
     DriftCleared,
     DriftFound,
     Expired,
@@ -278,10 +279,15 @@ class OrderReconciliation:
         self._clear(turn, order)
 
     def _may_have_traded(self, order: Order, gone: int) -> bool:
-        """Return whether KIS's account looks as if the shares had traded that the list lacks.
+        """Return whether the shares that the list shows as gone look as if they had traded.
 
-        Then the list is wrong, or both lag. An exit that believed it would sell the shares twice.
+        Then the list is wrong, or it lags. An exit that believed it would sell the shares twice.
+        Two things show it: KIS's account, and a confirmed cancel of all leaves. Such a cancel ends
+        all that has not traded, so what it left out has traded.
         """
+        of_all = any(isinstance(f, CancelStarted) and f.qty is None for f in order.facts)
+        if of_all and any(isinstance(f, Cancelled) and f.number for f in order.facts):
+            return True
         ours = self._books.account.position(order.code).qty
         drift = self._state.account_drift(order.code)
         change = drift.theirs - drift.ours if drift is not None else 0

@@ -5,6 +5,8 @@ const DEPTH_ROWS = 20;
 class DepthPart {
   constructor(words, _model, awake) {
     this.state = {};
+    this.changed = new Set(); // names of what came since it was drawn
+    this.needsKernel = true;
     this.node = element("section", "depth");
     this.node.dataset.part = words.name;
     this.title = element("div", "title");
@@ -52,10 +54,12 @@ class DepthPart {
 
   apply(state) {
     Object.assign(this.state, state);
+    for (const name of Object.keys(state)) this.changed.add(name);
   }
 
   draw() {
-    const state = this.state;
+    const { state, changed } = this;
+    if (!changed.size) return;
     write(this.name, state.title ?? "");
     const [last = "", change = "", tone = ""] = state.price ?? [];
     write(this.last, last);
@@ -71,7 +75,11 @@ class DepthPart {
       write(this.asks.venues[i], asks);
       write(this.bids.venues[i], bids);
     });
-    this.rows.forEach((row, i) => this.drawRow(row, state[`r${i}`] ?? []));
+    this.rows.forEach((row, i) => {
+      const name = `r${i}`;
+      if (changed.has(name) || !(name in state)) this.drawRow(row, state[name] ?? []);
+    });
+    changed.clear();
   }
 
   drawRow(row, [text = "", tone = "", percent = "", isLast = false, own = "", ...levels]) {
@@ -94,6 +102,7 @@ class DepthPart {
 class TapePart {
   constructor(words) {
     this.state = {};
+    this.changed = false;
     this.node = element("section", "tape");
     this.node.dataset.part = words.name;
     const title = element("div", "title");
@@ -106,9 +115,12 @@ class TapePart {
 
   apply(state) {
     Object.assign(this.state, state);
+    this.changed = true;
   }
 
   draw() {
+    if (!this.changed) return;
+    this.changed = false;
     const trades = this.state.trades ?? [];
     write(this.name, this.state.title ?? "");
     this.empty.hidden = trades.length > 0;

@@ -7,9 +7,10 @@ const FRAME_MS = 1000;
 const ENDING = new Set(["cancel", "stop", "pause", "flatten", "off"]);
 const PARTS = { depth: DepthPart, tape: TapePart, ticket: TicketPart, chart: ChartPart };
 
-function render({ model, el, signal }) {
-  const { parts: named, head, layout, files, asleep } = model.get("shown");
+function render({ model: widget, el, signal }) {
+  const { parts: named, head, layout, files, asleep, ended, colours } = widget.get("shown");
   const root = element("div", `kisnb-desk ${layout}`);
+  root.dataset.colours = colours;
   const release = keepKeys(root);
   const header = {};
   const top = {};
@@ -21,6 +22,26 @@ function render({ model, el, signal }) {
   let passing = false; // the kernel sends the same as `own`, once it sends again
   let stale = ""; // why what stands here may be old
   let blocked = false; // the kernel has sent which line blocks it: no need to count seconds
+  let gone = false; // the kernel of this panel has ended
+  let probe = STALE_MS; // after this silence the next question whether the kernel is gone
+
+  // JupyterLab marks a widget whose kernel was restarted. A kernel that died or was shut down is
+  // found when a message cannot be sent.
+  const isGone = () => (gone ||= root.closest(".jupyter-widgets-disconnected") !== null);
+  const model = {
+    get: (name) => widget.get(name),
+    on: (name, receiver) => widget.on(name, receiver),
+    off: (name, receiver) => widget.off(name, receiver),
+    send(content) {
+      if (isGone()) return redraw();
+      try {
+        widget.send(content);
+      } catch {
+        gone = true;
+        redraw();
+      }
+    },
+  };
 
   // One frame for many messages. A frame that does not come is asked for anew: a hidden tab has none.
   const redraw = () => {
@@ -36,7 +57,7 @@ function render({ model, el, signal }) {
     redraw();
   };
   const hears = () => seq !== null && performance.now() - heard < STALE_MS;
-  const kill = head === "whole" ? new KillButton(model, say, hears) : null;
+  const kill = head === "whole" ? new KillButton(model, say, hears, isGone) : null;
   const facts = element("div", "facts");
   for (const name of ["badge", "label", "clock", "link"]) {
     facts.append((top[name] = element("span", name)));
@@ -61,13 +82,16 @@ function render({ model, el, signal }) {
     send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
   };
   const parts = {};
+  const box = new AgentBox(model);
   let tables = null;
   for (const words of named) {
     if (words.kind === "table") {
-      const press = (action, key, typed) =>
+      const press = (action, key, typed, button) => {
+        if (words.name === "agents" && action === "show") return box.open(key, button);
         (ENDING.has(action) ? model : awake).send({
           kind: "press", table: words.name, action, key, typed: typed ?? {},
         });
+      };
       tables ??= Promise.all([library(model, files.tables), library(model, files.tables_css)]).then(
         ([module]) => module,
       );
@@ -87,16 +111,21 @@ function render({ model, el, signal }) {
 
   function draw() {
     frame = 0;
+    const why = isGone() ? ended.kernel : header.closed ? ended.session : "";
+    const old = why ? fill(why, { time: header.clock ?? "" }) : stale;
     root.dataset.mode = header.mode ?? "";
-    root.classList.toggle("stale", stale !== "");
+    root.classList.toggle("stale", old !== "");
+    root.classList.toggle("ended", why !== "");
+    // What cannot work is offered to nobody: no click, and no stop of the tab key.
+    for (const part of Object.values(parts)) part.node.inert = why !== "" && part.needsKernel;
     if (top.badge.innerHTML !== header.badge) top.badge.innerHTML = header.badge ?? "";
     for (const name of ["label", "clock"]) write(top[name], header[name] ?? "");
-    write(top.link, header.link ? `link ${header.link}` : "");
-    top.link.className = `link ${header.link_tone ?? ""}`;
+    write(top.link, gone ? ended.link : header.link ? `link ${header.link}` : "");
+    top.link.className = `link ${gone ? "bad" : (header.link_tone ?? "")}`;
     drawAccount(header.account ?? []);
     write(top.trading, header.trading?.text ?? "");
     top.trading.className = `trading ${header.trading?.tone ?? ""}`;
-    const first = stale ? [{ kind: "now", text: stale }] : [];
+    const first = old ? [{ kind: "now", text: old }] : [];
     const lines = [...first, ...own, ...(header.notices ?? [])];
     while (top.notices.children.length > lines.length) top.notices.lastChild.remove();
     lines.forEach((notice, i) => {
@@ -127,10 +156,16 @@ function render({ model, el, signal }) {
       return;
     }
     heard = performance.now();
+    probe = STALE_MS;
     if (stale || (passing && own.length)) redraw();
     if (passing || (seq !== null && message.header?.trading)) own = [];
     stale = "";
     blocked = false;
+    if (message.colours && message.colours !== root.dataset.colours) {
+      root.dataset.colours = message.colours;
+      for (const part of Object.values(parts)) part.paint?.();
+    }
+    if (message.kind === "agent") return box.receive(message);
     if (message.kind === "candles") {
       for (const part of Object.values(parts)) part.candles?.(message);
       return;
@@ -154,7 +189,15 @@ function render({ model, el, signal }) {
 
   const watch = setInterval(() => {
     const silent = performance.now() - heard;
-    if (silent < STALE_MS || header.closed || blocked) return;
+    if (silent < STALE_MS) box.ask();
+    if (isGone()) return void (root.classList.contains("ended") || redraw());
+    if (silent < STALE_MS || header.closed) return;
+    if (silent >= probe) {
+      // The kernel does nothing with this message. It is rare, because it waits while a cell blocks.
+      probe = 2 * silent;
+      model.send({ kind: "probe" });
+    }
+    if (blocked) return;
     stale = fill(header.silent ?? "", { n: Math.round(silent / 1000) });
     redraw();
   }, 1000);

@@ -12,11 +12,12 @@ const time = () => new Date().toLocaleTimeString("en-GB");
 
 class KillButton {
   // `say` shows notices of this view. With true they stay until the kernel sends its own. `hears`
-  // says whether the kernel's messages arrive.
-  constructor(model, say, hears) {
+  // says whether the kernel's messages arrive, `isGone` whether the kernel has ended.
+  constructor(model, say, hears, isGone) {
     this.model = model;
     this.say = say;
     this.hears = hears;
+    this.isGone = isGone;
     this.mode = model.get("kill").mode;
     this.words = model.get("kill").words;
     this.face = model.get("kill").face;
@@ -111,10 +112,11 @@ class KillButton {
   }
 
   fail(word, values, ask = false) {
-    const also = ask ? [{ kind: "now", text: this.words.kernel }] : [];
+    const asks = ask && !this.isGone();
+    const also = asks ? [{ kind: "now", text: this.words.kernel }] : [];
     const failed = { kind: "failed", text: fill(this.words[word], values) };
     this.say([failed, { kind: "now", text: this.ways }, ...also]);
-    if (ask) this.model.send({ kind: "halt" });
+    if (asks) this.model.send({ kind: "halt" });
   }
 
   post() {

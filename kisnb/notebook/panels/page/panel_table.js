@@ -7,6 +7,7 @@ const NOTE_WIDTH = 22; // letters that a column without a width has room for at 
 // letters; in a tight table of small letters, too.
 const ROOMY = { letter: 7, head: 9, padding: 13 };
 const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
+// `getData().key` is a row's key: `getIndex` copies the whole row first.
 // What a table leaves out where there is no room, see `levelFor`.
 const TIGHT_LEVEL = 3;
 const BUTTONS_BELOW = 4;
@@ -39,8 +40,8 @@ const sorters = {
 // queue.
 class Table {
   // `words` are its name, its title, what it says without rows, and its height in rows. `act` is
-  // called with the name of a button, the key of its row and what was typed. `ask` asks for all rows
-  // anew. `library` is the promise of Tabulator.
+  // called with the name of a button, the key of its row, what was typed, and the button. `ask` asks
+  // for all rows anew. `library` is the promise of Tabulator.
   constructor(words, act, ask, library, flashes) {
     this.words = words;
     this.act = act;
@@ -55,6 +56,7 @@ class Table {
     this.added = [];
     this.whole = true; // everything is to be drawn anew
     this.grid = null;
+    this.rowOf = null; // the grid's rows by key, once they were asked for
     this.ready = false;
     this.level = 0;
     this.unsorted = false;
@@ -141,43 +143,52 @@ class Table {
   }
 
   drawAll() {
+    this.rowOf = null;
     this.grid.replaceData(this.keys.map((key) => this.record(key))).catch(() => {});
   }
 
   drawChanges() {
+    if (this.dropped.size || this.added.length) this.rowOf = null;
     if (this.dropped.size) this.grid.deleteRow([...this.dropped]).catch(() => (this.whole = true));
     const added = this.added.filter((key) => this.cells.has(key));
     if (added.length) this.grid.addData(added.map((key) => this.record(key)), true).catch(this.ask);
-    const changed = [];
+    if (!this.dirty.size) return;
+    this.rowOf ??= new Map(this.grid.getRows().map((row) => [row.getData().key, row]));
     for (const [key, columns] of this.dirty) {
-      const row = { key };
-      for (const i of columns) row[field(i)] = this.cells.get(key)[i];
-      changed.push(row);
+      const row = this.rowOf.get(key);
+      // A row that is not there means that a message was lost.
+      if (row) this.change(row, columns);
+      else if (!added.includes(key)) this.ask();
     }
-    if (!changed.length) return;
-    // A row that is not there means that a message was lost: the others are drawn all the same.
-    this.grid.updateData(changed).catch(this.ask);
-    this.mark(changed);
     this.unsorted = true;
   }
 
-  // Marks the changed cells that are on the page, and writes the notes below their rows.
-  mark(changed) {
-    const rows = new Map(this.grid.getRows("visible").map((row) => [row.getIndex(), row]));
-    for (const { key, ...cells } of changed) {
-      const row = rows.get(key);
-      if (!row) continue;
-      for (const name of Object.keys(cells)) {
-        const column = this.columns[Number(name.slice(1))];
-        if (this.isBelow(column)) {
-          this.note(row);
-          row.normalizeHeight();
-        }
-        if (column.kind === "action" || column.kind === "spark") continue;
-        const cell = row.getCell(name);
-        if (cell) this.flashes.flash(cell.getElement());
+  // Writes the changed cells of a row. The grid's own `updateData` measures each row that it changes
+  // and looks for it among all rows. The grid reads `getData()` when it
+  // sorts, filters or draws a row anew.
+  change(row, columns) {
+    const data = row.getData();
+    let moved = false;
+    let noted = false;
+    for (const i of columns) {
+      const column = this.columns[i];
+      const value = (data[field(i)] = this.cells.get(data.key)[i]);
+      if (this.isBelow(column)) noted = true;
+      // A row that was never in sight has no cells yet.
+      const cell = row.getCell(field(i));
+      if (!cell) continue;
+      const place = cell.getElement();
+      const shown = place.firstChild;
+      if (column.kind === "action" || column.kind === "spark" || shown?.tagName !== "SPAN") {
+        place.replaceChildren(this.content(cell, column));
+        continue;
       }
+      this.write(shown, value);
+      moved ||= column.kind === "note";
+      this.flashes.flash(place);
     }
+    if (noted) this.note(row);
+    if ((noted || moved) && row.getElement().isConnected) row.normalizeHeight();
   }
 
   record(key) {
@@ -205,9 +216,10 @@ class Table {
     try {
       const { TabulatorFull } = await this.library;
       // Without a width the columns would be laid out for nothing. The next draw tries again.
-      if (!this.node.isConnected || !this.place.clientWidth || this.grid) return;
+      if (!this.node.isConnected || !this.node.clientWidth || this.grid) return;
       this.ready = false;
-      this.level = this.levelFor(this.place.clientWidth);
+      this.rowOf = null;
+      this.level = this.levelFor(this.node.clientWidth);
       this.node.classList.toggle("tight", this.level >= TIGHT_LEVEL);
       const size = this.words.rows * 22 + 26;
       this.grid = new TabulatorFull(this.place, {
@@ -269,7 +281,9 @@ class Table {
       this.columns
         .filter((c) => this.isShown(c, level))
         .reduce((sum, c) => sum + roomOf(c, level), 0);
-    return [0, 1, 2, 3].find((level) => needed(level) <= width - 2) ?? BUTTONS_BELOW;
+    // Two borders, and a pixel of rounding at each. The grid's own width would differ before it is
+    // built and after: at a boundary the table would be built anew for ever.
+    return [0, 1, 2, 3].find((level) => needed(level) <= width - 4) ?? BUTTONS_BELOW;
   }
 
   isShown(column, level = this.level) {
@@ -284,7 +298,7 @@ class Table {
   fit() {
     if (!this.grid) return void (this.columns.length && this.build());
     if (!this.ready) return;
-    const level = this.levelFor(this.place.clientWidth);
+    const level = this.levelFor(this.node.clientWidth);
     if (level === this.level) return;
     if (Math.max(level, this.level) >= TIGHT_LEVEL) {
       // The columns get other widths, and the buttons another place.
@@ -301,7 +315,7 @@ class Table {
   }
 
   format(row) {
-    row.getElement().classList.toggle("current", row.getIndex() === this.current);
+    row.getElement().classList.toggle("current", row.getData().key === this.current);
     this.note(row);
   }
 
@@ -316,28 +330,35 @@ class Table {
       const value = data[field(i)];
       if (!this.isBelow(column) || !textOf(value)) return;
       const place = element("div", toneOf(value), column.kind === "note" ? textOf(value) : "");
-      if (column.kind === "action") place.append(this.buttons(row.getIndex(), column, value));
+      if (column.kind === "action") place.append(this.buttons(row.getData().key, column, value));
       line.append(place);
     });
     if (line.firstChild) node.append(line);
   }
 
   content(cell, column) {
-    const value = cell.getValue();
+    const value = cell.getData()[cell.getField()];
     if (this.isBelow(column)) return "";
-    if (column.kind === "action") return this.buttons(cell.getRow().getIndex(), column, value ?? "");
+    if (column.kind === "action") return this.buttons(cell.getData().key, column, value ?? "");
     if (column.kind === "spark") return sparkline(textOf(value), toneOf(value));
-    const text = element("span", toneOf(value), textOf(value));
-    // The whole text of a cell that is cut off.
-    text.title = text.textContent;
+    const text = element("span");
+    this.write(text, value);
     return text;
+  }
+
+  write(node, value) {
+    const text = textOf(value);
+    node.textContent = text;
+    node.className = toneOf(value);
+    // The whole text of a cell that is cut off.
+    node.title = text;
   }
 
   buttons(key, column, names) {
     const place = document.createDocumentFragment();
     for (const name of names.split(" ").filter(Boolean)) {
       const button = pressable(name, column.tips?.[name] ?? "", () => {
-        if (name !== "revise") return this.act(name, key);
+        if (name !== "revise") return this.act(name, key, {}, button);
         wait(button, false);
         this.revise(button, key);
       });
@@ -393,7 +414,7 @@ class Table {
 
   choose(row) {
     const old = this.grid.getRow(this.current);
-    this.current = row.getIndex();
+    this.current = row.getData().key;
     if (old) this.format(old);
     this.format(row);
   }
@@ -410,7 +431,7 @@ class Table {
       buttons[buttons.indexOf(event.target) + step]?.focus();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const rows = this.grid.getRows("active");
-      const at = rows.findIndex((row) => row.getIndex() === this.current);
+      const at = rows.findIndex((row) => row.getData().key === this.current);
       const row = rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
       if (!row) return;
       this.choose(row);

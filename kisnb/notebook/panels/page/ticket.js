@@ -5,6 +5,8 @@ class TicketPart {
   constructor(words, _model, awake) {
     this.awake = awake;
     this.state = {};
+    this.changed = false;
+    this.needsKernel = true;
     this.revision = null;
     this.node = element("section", "ticket");
     this.node.dataset.part = words.name;
@@ -171,11 +173,13 @@ class TicketPart {
 
   apply(state) {
     Object.assign(this.state, state);
+    this.changed = true;
   }
 
   draw() {
     const state = this.state;
-    if (!state.fields) return;
+    if (!state.fields || !this.changed) return;
+    this.changed = false;
     const { fields } = state;
     this.node.dataset.side = fields.side;
     this.node.classList.toggle("live", state.live);
