@@ -558,7 +558,7 @@ class AgentRunner:
         self.now = now
         self._flattening = True
         if self._flood is not None:
-            # A person sells out an agent that gave too many orders.
+            # A person flattens an agent that gave too many orders: its sells must pass.
             self._flood = OrderFlood()
         try:
             self.act(self._sell_all)
