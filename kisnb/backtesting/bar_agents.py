@@ -46,8 +46,8 @@ BarCommand = Command | PlaceAtFill
 class BarClock:
     """The clock of a run: the current moment of all its agents, UTC nanoseconds.
 
-    It is set to a moment, or to the bar or trade at hand. The moment of a bar is its end. Most
-    handlers never ask for the time, so it is computed when one does.
+    The run sets it to a moment, or to the current bar or trade. The moment of a bar is its end.
+    Most handlers never ask for the time. So it is computed only when a handler asks.
     """
 
     __slots__ = ("_set", "event")
@@ -127,13 +127,14 @@ class ShortRunner(AgentRunner):
 
     @property
     def parked(self) -> Sequence[object]:
-        """The handlers that wait."""
+        """The parked handlers: those that wait."""
         return self._parked
 
     def hold(self, coroutine: Part, waits: object) -> None:
-        """Keep a handler that has begun to wait for ``waits``, unless that has happened already.
+        """Park a handler that waits for ``waits``.
 
-        An error of the handler is not raised here: it ends the agent.
+        If that has happened already, the handler continues. An error of the handler is not raised
+        here: it ends the agent.
         """
         try:
             self.act(self._wait, coroutine, waits, None)
@@ -142,7 +143,7 @@ class ShortRunner(AgentRunner):
             self.close(coroutine)
 
     def resume(self, event: Event) -> None:
-        """Let the handlers go on whose wait is over, before the agent gets ``event``."""
+        """Continue the handlers whose wait is over, before the agent gets ``event``."""
         self._resume(event)
 
     def _emit(self, command: BarCommand, intent: Intent) -> Order:

@@ -95,7 +95,7 @@ class BarOrders:
         self.notify: Callable[[Order, OrderFact], None] | None = None
         """Called with each order and its fact. None: nobody gets facts."""
         self.hears: Callable[[str], bool] = lambda _agent: True
-        """Tells whether ``notify`` is of use to an agent now, by the agent's id."""
+        """Returns True when the agent with this id needs to get facts by ``notify`` now."""
         self._own_cash = own_cash
         self._limit_buys: dict[str, Order] = {}
         """Limit buys that were sent, by key.
@@ -160,11 +160,11 @@ class BarOrders:
         self.waiting.setdefault(intent.code, []).append(Waiting(order, intent, arrives, None))
 
     def _is_quiet(self, agent: str) -> bool:
-        """Return whether nobody needs to hear of an order's facts one after another."""
+        """Return whether no listener needs the facts of the agent's orders one by one."""
         return self.notify is None or not self.hears(agent)
 
     def _send_at_once(self, taken: IntentTaken) -> Order:
-        """Take an order and send it. No handler of the agent is called. Return the order."""
+        """Accept an order and send it. No handler of the agent is called. Return the order."""
         t, intent = taken.t, taken.intent
         started, sent = self._sending(t, intent)
         order = self.state.apply_sent(taken, started, sent)
@@ -257,9 +257,10 @@ class BarOrders:
             self.meet_part(bar, t, whole(bar))
 
     def _sizes_alone(self, bar: Bar, t: Ns) -> bool:
-        """Fill the only waiting order, if its fill sizes it. Return whether that was all.
+        """Fill the only waiting order, if its fill decides its shares.
 
-        ``meet_part`` would do the same. Research on bars has one such order after another.
+        Return True when that is done. ``meet_part`` would do the same, more slowly. Research on
+        bars has many such orders.
         """
         entries = self.waiting[bar.code]
         entry = entries[0] if len(entries) == 1 else None

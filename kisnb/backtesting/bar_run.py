@@ -65,7 +65,10 @@ class BarRun:
         self._out = out
         self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
         self._turn = 0
-        """Number of the coroutine that awaits handlers now."""
+        """Number of the coroutine that awaits the handlers now.
+
+        An earlier one stops when it reads this.
+        """
         self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
@@ -119,7 +122,7 @@ class BarRun:
             for chunk in self.feed.chunks():
                 bars = self._bars(chunk)
                 for index, (_, _, _, first, stop) in enumerate(chunk.days):
-                    # A day at a time: what is made and soon dropped stays in the cache.
+                    # A day at a time, so that objects of short life stay in the processor's cache.
                     day(chunk, list(islice(bars, stop - first)), index)
         finally:
             gc.unfreeze()
@@ -174,7 +177,7 @@ class BarRun:
         try:
             if self._agents.is_plain:
                 self._call_one(runner, left)
-            # Also what is left of a day in which a handler has returned its first coroutine.
+            # This also plays the rest of a day in which a handler has returned its first coroutine.
             if not self._agents.is_plain:
                 self._await_one(runner, left)
             self._finish_day(runner, last, opens, closes)
@@ -208,8 +211,8 @@ class BarRun:
     def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
         """Await the handlers of one agent, one call after another.
 
-        One coroutine of ours awaits all of them, because to drive each by itself costs twice as
-        much. When a handler waits, that coroutine waits with it, and the next one goes on.
+        One coroutine of the run awaits all of them. A coroutine for each would cost twice as much.
+        When a handler waits, that coroutine waits with it, and a new one awaits the next handlers.
         """
         while True:
             driver = self._driver(runner, bars, self._turn)
@@ -222,7 +225,7 @@ class BarRun:
             self._agents.take(runner.now)
 
     async def _driver(self, runner: BarRunner, bars: Iterator[Bar], turn: int) -> None:
-        """Await the handlers of the next bars. End when another driver has begun."""
+        """Await the handlers of the next bars. End when a new driver has taken over."""
         orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
         waiting, meet, on_bar, parked = (
             orders.waiting,

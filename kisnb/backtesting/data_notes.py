@@ -1,8 +1,4 @@
-"""Sentences about bars whose result would mislead a person who does not know what they lack.
-
-The run itself is right in each of these cases. A person could read it wrongly: a split looks like a
-loss, a stock without newer bars keeps its last price, and a day that is not over has no close.
-"""
+"""Sentences about missing or odd bars, which would mislead a person about a result."""
 
 from __future__ import annotations
 

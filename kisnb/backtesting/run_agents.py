@@ -68,7 +68,7 @@ class RunAgents(Generic[R]):
         self._latency = latency
         self._is_closed = True
         self._overnight: list[BarCommand] = []
-        """What agents have decided since the last close. It is carried out at the next open."""
+        """Commands that agents gave since the last close. They are carried out at the next open."""
         orders.hears = self.hears
         if self._listeners or not self.is_plain:
             orders.notify = self.notify
@@ -76,14 +76,14 @@ class RunAgents(Generic[R]):
     def hears(self, agent: str) -> bool:
         """Return whether an agent must get the facts of its orders now.
 
-        It must when it has a handler for them, and while one of its handlers waits.
+        It must when it has a handler for facts, and also while one of its handlers waits.
         """
         if agent in self._listeners or not self.is_direct:
             return True
         return self.may_wait and agent in self._by_id and bool(self._by_id[agent].parked)
 
     def deliver(self, runner: R, event: Event, now: Ns) -> None:
-        """Deliver an event to an agent through its runner. Raises what ends the run."""
+        """Deliver an event to an agent through its runner. Raises the error that ends the run."""
         runner.deliver(event, now)
         end_with_agent(runner)
         if runner.parked:
@@ -104,23 +104,23 @@ class RunAgents(Generic[R]):
         self.hold(runner, handled, waits)
 
     def _await_handlers(self) -> None:
-        """Expect from now on that handlers are coroutines, and may wait."""
+        """Treat handlers from now on as coroutines that may wait."""
         self.is_plain, self.may_wait = False, True
         self._orders.notify = self.notify
 
     def hold(self, runner: R, coroutine: Part, waits: object) -> None:
-        """Keep a handler that has begun to wait. Raises what ends the run."""
+        """Park a handler that waits. Raises the error that ends the run."""
         self.may_wait = True
         runner.hold(coroutine, waits)
         end_with_agent(runner)
 
     def resume(self, runner: R, event: Event) -> None:
-        """Let the agent's handlers go on whose wait is over. Raises what ends the run."""
+        """Continue an agent's handlers whose wait is over. Raises the error that ends the run."""
         runner.resume(event)
         end_with_agent(runner)
 
     def start(self, runner: R, now: Ns) -> None:
-        """Start an agent. Raises what ends the run."""
+        """Start an agent. Raises the error that ends the run."""
         runner.start(now)
         end_with_agent(runner)
         if runner.parked:
@@ -145,11 +145,14 @@ class RunAgents(Generic[R]):
                 self._orders.take(command, now, now + self._latency)
 
     def close_day(self) -> None:
-        """Keep what agents decide from now on until the next open."""
+        """Collect the agents' commands from now on until the next open."""
         self._is_closed = True
 
     def open_day(self, opens: Ns) -> None:
-        """Carry out what was decided since the last close. It is at the exchange at ``opens``."""
+        """Carry out the commands given since the last close.
+
+        They reach the exchange at ``opens``.
+        """
         if self.may_wait:
             self.pass_time(opens)
         self._is_closed = False

@@ -55,7 +55,10 @@ def variables(palette: Palette) -> str:
 
 
 def palettes(colours: PriceColours | None = None) -> tuple[Palette, Palette]:
-    """Return the light and the dark palette with these colours of prices. None: the setting's."""
+    """Return the light and the dark palette with these colours of prices.
+
+    ``colours`` None: those of the setting.
+    """
     if (colours or price_colours()) == "red-blue":
         return LIGHT, DARK
     return LIGHT._replace(rise=_ORANGE["light"]), DARK._replace(rise=_ORANGE["dark"])
@@ -92,8 +95,8 @@ def figure_layout(title: str, palette: Palette, height: int) -> dict[str, Any]:
 def default_palette() -> Palette:
     """Return the palette of a figure that is drawn now.
 
-    It is dark in a dark theme of JupyterLab, and with a dark default template of plotly, which the
-    user may set.
+    It is dark in a dark theme of JupyterLab. It is dark also when the user has set a dark default
+    template of plotly.
     """
     import plotly.io
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 CHUNK = 8_192
-"""The trades whose columns are lists at one time. They fit into the processor's cache.
+"""Number of trades whose columns are made into lists at one time.
 
-A minute is never split. A busy minute may have more trades.
+They fit into the processor's cache. A minute is never split. A busy minute may have more trades.
 """
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"

@@ -67,7 +67,10 @@ class TickRun:
         self._of_code = agents.of_code
         self._waiting = orders.waiting
         self._turn = 0
-        """Number of the coroutine that awaits handlers now."""
+        """Number of the coroutine that awaits the handlers now.
+
+        An earlier one stops when it reads this.
+        """
         self._prices = prices
         self._equity: list[tuple[Ns, int, int]] = []
 
@@ -147,7 +150,8 @@ class TickRun:
         try:
             if self._agents.is_plain:
                 self._call_one(runner, ticks)
-            # Also what is left of a part in which a handler has returned its first coroutine.
+            # This also plays the rest of a part in which a handler has returned its first
+            # coroutine.
             if not self._agents.is_plain:
                 self._await_one(runner, part.ticks, ticks)
         except BaseException as e:
@@ -180,8 +184,8 @@ class TickRun:
     def _await_one(self, runner: TickRunner, part: Sequence[Tick], ticks: Iterator[Tick]) -> None:
         """Await the handlers of one agent, one call after another.
 
-        One coroutine of ours awaits all of them, because to drive each by itself costs twice as
-        much. When a handler waits, that coroutine waits with it, and the next one goes on.
+        One coroutine of the run awaits all of them. A coroutine for each would cost twice as much.
+        When a handler waits, that coroutine waits with it, and a new one awaits the next handlers.
         """
         while True:
             driver = self._driver(runner, ticks, self._turn)
@@ -197,7 +201,7 @@ class TickRun:
                 self._agents.take(tick.t)
 
     async def _driver(self, runner: TickRunner, ticks: Iterator[Tick], turn: int) -> None:
-        """Await the handlers of the next trades. End when another driver has begun."""
+        """Await the handlers of the next trades. End when a new driver has taken over."""
         out, clock, on_tick, waiting = self._out, self._clock, runner.agent.on_tick, self._waiting
         agents, parked = self._agents, runner.parked
         for tick in ticks:
@@ -258,13 +262,13 @@ class TickRun:
                 agents.failed(runner, e)
 
     def _let_pass(self, t: Ns) -> None:
-        """Wake the handlers that wait for a moment up to ``t``, that of the trade at hand."""
+        """Wake the handlers that wait for a moment up to ``t``, the moment of the current trade."""
         self._prices.coming = 1
         self._agents.pass_time(t)
         self._prices.coming = 0
 
     def _resume(self, runner: TickRunner, tick: Tick) -> None:
-        """Let the handlers go on whose wait is over, before the agent gets the trade."""
+        """Continue the handlers whose wait is over, before the agent gets the trade."""
         self._prices.coming = 1
         self._agents.resume(runner, tick)
         self._prices.coming = 0

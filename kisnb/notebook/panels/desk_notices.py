@@ -1,4 +1,4 @@
-"""The sentences of the desk panel: the trading state, what is wrong now, what happened before.
+"""The sentences of the desk panel: the trading state, present problems, and past events.
 
 Those above the tables are few. The list of notices has all of them, newest first.
 """
@@ -27,9 +27,9 @@ TROUBLES_SHOWN = 3
 LISTED = 100
 """The number of newest notices in the list."""
 ORDERS_ASKED = 500
-"""The newest orders of which the refused ones are listed. A busy day has thousands."""
+"""Number of newest orders that are searched for refused ones. A busy day has thousands."""
 _LATE: Ns = 60 * MINUTE
-"""A trouble may be a little older than the one before it. More would be another day."""
+"""A trouble may be older than the one before it by at most this. An older one is of another day."""
 _TONES: dict[Name, Literal["calm", "warn", "stop"]] = {
     "active": "calm",
     "halting": "warn",
@@ -87,7 +87,7 @@ class ListedNotice(msgspec.Struct, frozen=True):
 
     key: str
     t: Ns
-    """When it happened; of a trouble without a time, when the next one did."""
+    """The moment of the event. For a trouble without a time: the moment of the next one."""
     time: str
     """The time of day, KST. Empty: not known."""
     kind: Literal["alert", "denied", "rejected", "kill switch", "trouble"]
@@ -119,7 +119,7 @@ def _of_order(order: Order) -> ListedNotice:
 
 
 def _of_troubles(troubles: Sequence[str], now: Ns) -> Iterable[ListedNotice]:
-    """Return the troubles, which come oldest first, newest first."""
+    """Return the troubles newest first. ``troubles`` has them oldest first."""
     last = now
     for i in range(len(troubles) - 1, max(len(troubles) - LISTED, 0) - 1, -1):
         time, text = _split(troubles[i])
@@ -130,7 +130,7 @@ def _of_troubles(troubles: Sequence[str], now: Ns) -> Iterable[ListedNotice]:
 
 
 def _split(trouble: str) -> tuple[str, str]:
-    """Return the time of day in front of a trouble, empty without one, and its sentence."""
+    """Return the time of day at the start of a trouble, and its sentence. Empty: it has no time."""
     found = re.match(r"(\d\d:\d\d:\d\d) (.*)", trouble, re.DOTALL)
     return (found[1], found[2]) if found else ("", trouble)
 

@@ -44,7 +44,10 @@ class AgentRecords:
         self._noted: dict[str, Ns] = {}
         """The moment when the last record of each agent was sent."""
         self._stamps: dict[str, tuple[object, ...] | None] = {}
-        """The values behind each agent's newest record, to see quickly that nothing changed."""
+        """The ``_stamp`` of each agent's newest record.
+
+        An equal stamp shows quickly that nothing changed.
+        """
         self._late: dict[str, AgentRunner] = {}
         """Agents whose newest ``keep`` fields were not sent yet: ``note_late`` sends them."""
 
@@ -152,7 +155,7 @@ class AgentRecords:
 
 
 def _stamp(runner: AgentRunner) -> tuple[object, ...] | None:
-    """Return the values of which an agent's record is made, to be compared with later ones.
+    """Return the values that an agent's record is made of, for a comparison with later ones.
 
     None when one of them may change in place, such as a list.
     """
@@ -161,7 +164,7 @@ def _stamp(runner: AgentRunner) -> tuple[object, ...] | None:
     values = [getattr(agent, name, ...) for name in (*agent.parameters(), *agent.keep)]
     if not all(type(value) in _PLAIN for value in values):
         return None
-    # With the types: JSON writes 1, 1.0 and True differently.
+    # The types are compared too, because 1, 1.0 and True are equal in Python and differ in JSON.
     kinds = tuple(map(type, values))
     return (runner, runner.state, runner.schedule, runner.failed_line, *values, kinds)
 

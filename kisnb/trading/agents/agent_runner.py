@@ -558,7 +558,7 @@ class AgentRunner:
         self.now = now
         self._flattening = True
         if self._flood is not None:
-            # A person sells out an agent that gave too many orders.
+            # A person flattens an agent that gave too many orders: its sells must pass.
             self._flood = OrderFlood()
         try:
             self.act(self._sell_all)
@@ -694,7 +694,7 @@ class AgentRunner:
         self._wait(coroutine, waits, value)
 
     def _wait(self, coroutine: Part, waits: object, value: Event | None) -> None:
-        """Park a handler that waits, or let it go on when its wait is over already."""
+        """Park a handler that waits. If its wait is over already, continue the handler."""
         try:
             # A wait that is over already, such as ``sleep(0)``, goes on at once. If it were parked,
             # it would wait for the next event.

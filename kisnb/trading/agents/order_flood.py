@@ -22,7 +22,7 @@ class OrderFlood:
         """Why the agent is stopped; None while it orders within its limit."""
 
     def count(self, agent_id: str, now: Ns, most: int) -> None:
-        """Count an order. Raises BadInput when it is one too many within a minute."""
+        """Count an order. Raises BadInput when there are more than ``most`` within a minute."""
         if self.error is not None:
             raise self.error
         while self._times and self._times[0] <= now - MINUTE:
@@ -38,7 +38,7 @@ class OrderFlood:
         self._times.append(now)
 
     def split(self, commands: list[Command]) -> tuple[list[Command], list[Submit | ReviseOrder]]:
-        """Return the commands that may go on, and the orders that are dropped."""
+        """Return the commands that are carried out, and the orders that are dropped."""
         if self.error is None:
             return commands, []
         orders = [c for c in commands if isinstance(c, Submit | ReviseOrder)]

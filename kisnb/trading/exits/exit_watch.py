@@ -350,8 +350,8 @@ class ExitWatch:
         turn.record(ProtectionFired(turn.now, key, reason, price, venue, qty, f"{text} to sell"))
         self._forget(key)
         self._sales.proceed(turn)
-        # Behind the order: what is published in between would cost another sync of the disk, and
-        # the order would leave later.
+        # After the order: an event that is published before it would cost another sync of the disk,
+        # and the order would be sent later.
         turn.report(f"exit {text} are sold")
 
     def _is_there(self, agent: str, code: str) -> bool:
@@ -369,6 +369,6 @@ class ExitWatch:
 
 
 def _is_same(watch: Watch, protection: Protection) -> bool:
-    """Return whether a protection says what an exit that is set already does."""
+    """Return whether a protection has the same conditions as an exit that is already set."""
     same = watch.protection
     return (same.text, same.entry) == (protection.text, protection.entry)

@@ -279,11 +279,11 @@ class OrderReconciliation:
         self._clear(turn, order)
 
     def _may_have_traded(self, order: Order, gone: int) -> bool:
-        """Return whether the shares that the list shows as gone look as if they had traded.
+        """Return whether ``gone`` shares, which the list shows as gone, look as if they had traded.
 
-        Then the list is wrong, or it lags. An exit that believed it would sell the shares twice.
-        Two things show it: KIS's account, and a confirmed cancel of all leaves. Such a cancel ends
-        all that has not traded, so what it left out has traded.
+        Then the list is wrong, or it lags. An exit that believed the list would sell the shares
+        twice. Two things show it: KIS's account, and a confirmed cancel of all leaves. Such a
+        cancel ends all shares that have not traded, so the other shares have traded.
         """
         of_all = any(isinstance(f, CancelStarted) and f.qty is None for f in order.facts)
         if of_all and any(isinstance(f, Cancelled) and f.number for f in order.facts):

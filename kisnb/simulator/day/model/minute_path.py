@@ -107,9 +107,10 @@ def minute_path(
 def _fitted(
     free: list[float], clock: Sequence[float], bar: DailyBar
 ) -> tuple[list[float], float, int, int]:
-    """Return fair prices that run through the bar's four prices, their scale, high_at, low_at.
+    """Return a path of fair prices through a bar's four prices, with its scale and its extremes.
 
-    ``free`` is the path of returns that is bent to them. ``clock`` is the variance that has passed.
+    ``free`` is the path of returns before it is bent. ``clock`` is the variance that has passed.
+    The last two values returned are the indices of the high and the low (-1: none).
     """
     last = len(free) - 1
     drift = (bar.close / bar.open - 1 - free[last]) / clock[last]
