@@ -97,7 +97,14 @@ def test_dependencies_are_those_that_the_package_imports() -> None:
         "ipywidgets",
     }
     only_for_types = {"typing_extensions"}
-    beside_jupyter = {"jupyterlab", "jupyter_server", "tornado", "comm", "nbconvert"}
+    beside_jupyter = {
+        "jupyter_core",
+        "jupyterlab",
+        "jupyter_server",
+        "tornado",
+        "comm",
+        "nbconvert",
+    }
     assert {name for name in outside if name.replace("_", "-") not in declared} <= (
         beside_jupyter | only_for_types
     )

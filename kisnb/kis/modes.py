@@ -119,7 +119,7 @@ class Served(NamedTuple):
 def of_account(api: Api) -> bool:
     """Return True for a call about an account or its keys; False for one about the market.
 
-    A hybrid sends calls about the account to the host of its orders.
+    A session with paper orders and live quotes sends calls about the account to the paper host.
     """
     # KIS puts the calls about an account below /trading/, and those about the market below other
     # folders (workbook).

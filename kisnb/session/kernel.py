@@ -44,7 +44,7 @@ class KernelSessions:
         return self._locks.setdefault(mode, asyncio.Lock())
 
     def open(self, mode: Mode) -> Session | None:
-        """Return the open session of a mode. None when there is no usable one."""
+        """Return the session of a mode that is open already. None when there is no usable one."""
         session = self._open.get(mode)
         # A session whose desk is lost for good is not returned, so that the cell that connects gets
         # a new desk.

@@ -203,7 +203,7 @@ class TapeMarket:
     def expire(self, code: str, venue: Venue) -> list[tuple[int, int]]:
         """Remove all orders of a stock at a venue.
 
-        Return the number and the leaves of each removed order.
+        Return the order number and the leaves of each removed order.
         """
         ended = [o for o in self.standing.values() if (o.intent.code, o.venue) == (code, venue)]
         for order in ended:

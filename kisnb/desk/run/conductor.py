@@ -289,7 +289,7 @@ class Conductor:
         return True
 
     def caught_up(self, name: str) -> None:
-        """Note that this session has reported, so that the clock waits for it again."""
+        """Note that the session ``name`` has reported. From now on the clock waits for it again."""
         self._named.discard(name)
 
 

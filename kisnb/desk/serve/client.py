@@ -321,7 +321,7 @@ class DeskClient:
                 return
 
     def _next_to_write(self) -> tuple[bytes, bool]:
-        """Wait for messages. Return all of them in one piece, and whether it is the last piece."""
+        """Wait for messages. Return their bytes joined, and True if no message follows them."""
         parts: list[bytes] = []
         while (part := self._out.get()) is not None:
             # All waiting messages are written in one system call.

@@ -105,9 +105,9 @@ class EventFeed:
             connection.reply(number, outcome)
 
     def wake_conductor(self, *, calls: bool = False) -> None:
-        """Let the conductor check again.
+        """Let the conductor check again whether the clock may move.
 
-        ``calls`` True: a call to the broker has begun or ended.
+        Give ``calls=True`` when a call to the broker has begun or ended.
         """
         if self.conductor is not None:
             self.conductor.wake(calls=calls)

@@ -122,7 +122,7 @@ def base_and_last(session: Session, code: str) -> tuple[int | None, int | None]:
 
 
 def price_line(session: Session, code: str) -> list[str]:
-    """Return the newest price, its change from the base price, and the tone of both."""
+    """Return the newest price, its change from the base price, and the name of their colour."""
     base, last = base_and_last(session, code)
     change = _change(last, base)
     if last is None or change is None or not base:

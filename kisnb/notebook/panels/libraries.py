@@ -17,5 +17,5 @@ LIBRARIES = {"tables": TABLES, "tables_css": TABLES_CSS, "candles": CANDLES}
 
 
 def library(file: str) -> bytes | None:
-    """Return the text of a library's file. None for any other name."""
+    """Return the content of a bundled file. None when no library has a file of this name."""
     return (VENDOR / file).read_bytes() if file in LIBRARIES.values() else None

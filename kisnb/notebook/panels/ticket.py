@@ -113,7 +113,7 @@ class OrderTicket:
         self._changed()
 
     def choose(self, code: str) -> None:
-        """Choose a stock. The price field begins with the newest price."""
+        """Choose a stock, and set the price field to its newest price."""
         spelt = chosen(self._session, code)
         if not spelt or spelt == self.code:
             if spelt:

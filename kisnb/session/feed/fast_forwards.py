@@ -42,5 +42,5 @@ class FastForwards:
                     self._link.submit([FastForward(on=False)])
 
     def commands(self) -> list[Command]:
-        """Return the command that asks the next desk to run ahead too. Empty when nothing waits."""
+        """Return the command that repeats a pending fast-forward at the next desk, or nothing."""
         return [FastForward(on=True)] if self._waiting else []

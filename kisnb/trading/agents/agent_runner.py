@@ -504,9 +504,9 @@ class AgentRunner:
                 self._own_order(event)
 
     def next_wake(self) -> Ns | None:
-        """Return the earliest moment for which a parked handler waits.
+        """Return the earliest time at which a parked handler goes on.
 
-        None when no handler waits for a moment, and while the agent does not run.
+        None when no handler waits for a set time, or when the agent does not run.
         """
         if self.state is not AgentState.RUNNING:
             return None

@@ -22,7 +22,8 @@ class Handlers:
 
         Override it to follow several stocks. Then ``on_tick``, ``on_bar``, ``on_depth`` and
         ``on_gap`` get the events of all of them: ``tick.code`` is the stock of a tick.
-        ``self.buy(1, code=...)`` orders one of them. It is called once, when the agent starts.
+        ``self.buy(1, code=...)`` buys a share of the stock that ``code`` names. ``stocks`` is
+        called once, when the agent starts.
 
         ::
 

@@ -201,7 +201,9 @@ class Table {
   // table, because the row under it would become another one.
   settle() {
     const now = performance.now();
-    if (!this.ready || !this.unsorted || now - this.sortedAt < SORT_MS) return;
+    // A timer may still fire when the table has left the page.
+    if (!this.ready || !this.place.isConnected) return;
+    if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
     if (this.place.matches(":hover") || this.place.contains(document.activeElement)) return;
     const sorted = this.grid.getSorters();
     this.unsorted = false;

@@ -29,7 +29,7 @@ class AccountRejected(Exception):
 
 
 class SimulatedAccount:
-    """One day of one customer.
+    """The account of one customer on one trading day.
 
     Every change of cash, positions and orders is made by one of its methods.
     """
