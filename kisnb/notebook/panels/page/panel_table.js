@@ -202,7 +202,7 @@ class Table {
   settle() {
     const now = performance.now();
     // A timer may still fire when the table has left the page.
-    if (!this.ready || !this.place.isConnected) return;
+    if (!this.ready || !this.grid) return;
     if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
     if (this.place.matches(":hover") || this.place.contains(document.activeElement)) return;
     const sorted = this.grid.getSorters();
