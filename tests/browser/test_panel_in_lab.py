@@ -192,6 +192,8 @@ def test_n04_notebook_7_shows_the_panel_and_takes_an_order(
     expect(panel.locator(".trading")).to_have_text("active: orders pass")
     ticket = panel.locator(".ticket")
     ticket.locator("input[name=search]").fill("삼성전자")
+    # Enter takes the first stock that was found.
+    expect(ticket.locator(".found button").first).to_contain_text("삼성전자")
     ticket.locator("input[name=search]").press("Enter")
     expect(ticket.locator(".stock")).to_contain_text("005930 삼성전자")
     ticket.locator("input[name=quantity]").fill("3")
