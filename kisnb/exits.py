@@ -93,12 +93,6 @@ class Protection(msgspec.Struct, frozen=True, gc=False):
     """Sell at this moment, whatever the price is. 0: never."""
 
     @property
-    def is_by_agent(self) -> bool:
-        """True when the agent itself set the exit, and not a person for it."""
-        # ``AgentRunner.mint`` makes such keys; ``order_book.agent_of_key`` reads them.
-        return bool(self.agent) and self.key.startswith(f"agent:{self.agent}:")
-
-    @property
     def text(self) -> str:
         """The exit in words: ``"stop -3 %, take +5 %, trail 2 %"``."""
         return ", ".join(self._parts()) or "nothing"

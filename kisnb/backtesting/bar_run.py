@@ -29,7 +29,7 @@ from kisnb.backtesting.run_record import equity_frame
 from kisnb.backtesting.stuck import stuck_handlers_end
 from kisnb.clock import DAY, Ns
 from kisnb.events import Bar
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.agents.handlers import Handled
 from kisnb.trading.state import State
 
@@ -64,11 +64,6 @@ class BarRun:
         self.state = state
         self._out = out
         self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
-        self._turn = 0
-        """Number of the coroutine that awaits the handlers now.
-
-        An earlier one stops when it reads this.
-        """
         self._of_code = agents.of_code
         self._longer = [r for r in runners if r.span and r.span != feed.span]
         self._given = {(r.id, code): 0 for r in self._longer for code in r.agent.stocks()}
@@ -182,8 +177,6 @@ class BarRun:
                 self._await_one(runner, left)
             self._finish_day(runner, last, opens, closes)
         except BaseException as e:
-            if runner.state is not AgentState.RUNNING:
-                raise
             self._agents.failed(runner, e)
         self._agents.take(runner.now)
 
@@ -209,20 +202,10 @@ class BarRun:
                 return
 
     def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
-        """Await the handlers of one agent, one call after another.
-
-        One coroutine of the run awaits all of them. A coroutine for each would cost twice as much.
-        When a handler waits, that coroutine waits with it, and a new one awaits the next handlers.
-        """
-        while True:
-            driver = self._driver(runner, bars, self._turn)
-            try:
-                waits = driver.send(None)
-            except StopIteration:
-                return
-            self._turn += 1
-            self._agents.hold(runner, driver, waits)
-            self._agents.take(runner.now)
+        """Await the handlers of one agent, one call after another."""
+        agents = self._agents
+        while agents.drive(runner, self._driver(runner, bars, agents.turn)):
+            agents.take(runner.now)
 
     async def _driver(self, runner: BarRunner, bars: Iterator[Bar], turn: int) -> None:
         """Await the handlers of the next bars. End when a new driver has taken over."""
@@ -244,7 +227,7 @@ class BarRun:
             handled = on_bar(bar)
             if type(handled) is CoroutineType:
                 await handled
-                if self._turn != turn:
+                if agents.turn != turn:
                     return
             if out:
                 agents.take(bar.end)
@@ -318,7 +301,7 @@ class BarRun:
                     if handled is not None:
                         agents.finish(runner, handled)
         except BaseException as e:
-            if runner is None or runner.state is not AgentState.RUNNING:
+            if runner is None:
                 raise
             agents.failed(runner, e)
         for longer in self._longer:
@@ -342,7 +325,7 @@ class BarRun:
                     if handled is not None:
                         self._agents.finish(runner, handled)
         except BaseException as e:
-            if runner is None or runner.state is not AgentState.RUNNING:
+            if runner is None:
                 raise
             self._agents.failed(runner, e)
 

@@ -58,6 +58,8 @@ class RunAgents(Generic[R]):
         self.is_plain = self.is_direct and not waits
         self.may_wait = not self.is_plain
         """True while a handler may wait for a moment or an order."""
+        self.turn = 0
+        """Number of the driver that awaits the handlers now. An earlier driver stops by it."""
         self._by_id = {runner.id: runner for runner in runners}
         self._listeners = frozenset(
             r.id for r in runners if any(overrides(r.agent, n) for n in ("on_fill", "on_order"))
@@ -102,6 +104,21 @@ class RunAgents(Generic[R]):
         except StopIteration:
             return
         self.hold(runner, handled, waits)
+
+    def drive(self, runner: R, driver: Part) -> bool:
+        """Run a coroutine that awaits an agent's handlers, one call after another.
+
+        One coroutine awaits all of them, because a coroutine for each would cost twice as much.
+        When a handler waits, ``driver`` is parked with it. Then return True: a new driver, with the
+        number ``turn``, must await the next handlers. Raises the error that ends the run.
+        """
+        try:
+            waits = driver.send(None)
+        except StopIteration:
+            return False
+        self.turn += 1
+        self.hold(runner, driver, waits)
+        return True
 
     def _await_handlers(self) -> None:
         """Treat handlers from now on as coroutines that may wait."""
@@ -199,12 +216,13 @@ class RunAgents(Generic[R]):
                 self.finish(runner, runner.agent.on_fill(order, fact))
             self.finish(runner, runner.agent.on_order(order, fact))
         except BaseException as e:
-            if runner.state is not AgentState.RUNNING:
-                raise
             self.failed(runner, e)
 
     def failed(self, runner: R, error: BaseException) -> None:
         """End an agent whose handler raised ``error``. Raises the error that ends the run."""
+        if runner.state is not AgentState.RUNNING:
+            # The agent has ended already, and ``error`` says so.
+            raise error
         runner.failed(error)
         end_with_agent(runner, error)
 

@@ -35,7 +35,6 @@ class Palette(NamedTuple):
 _ORANGE = {"light": "#a84300", "dark": "#ffb000"}
 LIGHT = Palette("#ffffff", "#212121", "#616161", "#e0e0e0", "#d60000", "#0051c7", "#00695c")
 DARK = Palette("#1b1b1b", "#e8e8e8", "#b3b3b3", "#3d3d3d", "#ff6b6b", "#6ea8ff", "#4dd0b8")
-
 """The two palettes of the default setting."""
 
 RISE = f"var(--kisnb-rise, {LIGHT.rise})"

@@ -30,7 +30,7 @@ from kisnb.backtesting.ticks.tick_feed import Part, TickFeed
 from kisnb.backtesting.ticks.tick_prices import TickPrices
 from kisnb.clock import MINUTE, Ns
 from kisnb.events import Bar, Tick
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
 from kisnb.trading.state import State
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ class TickRun:
         self._agents = agents = RunAgents(runners, orders, out, latency, HANDLERS)
         self._of_code = agents.of_code
         self._waiting = orders.waiting
-        self._turn = 0
-        """Number of the coroutine that awaits the handlers now.
-
-        An earlier one stops when it reads this.
-        """
         self._prices = prices
         self._equity: list[tuple[Ns, int, int]] = []
 
@@ -155,8 +150,6 @@ class TickRun:
             if not self._agents.is_plain:
                 self._await_one(runner, part.ticks, ticks)
         except BaseException as e:
-            if runner.state is not AgentState.RUNNING:
-                raise
             self._agents.failed(runner, e)
         runner.end_part()
 
@@ -182,23 +175,13 @@ class TickRun:
                 return
 
     def _await_one(self, runner: TickRunner, part: Sequence[Tick], ticks: Iterator[Tick]) -> None:
-        """Await the handlers of one agent, one call after another.
-
-        One coroutine of the run awaits all of them. A coroutine for each would cost twice as much.
-        When a handler waits, that coroutine waits with it, and a new one awaits the next handlers.
-        """
-        while True:
-            driver = self._driver(runner, ticks, self._turn)
-            try:
-                waits = driver.send(None)
-            except StopIteration:
-                return
-            self._turn += 1
-            self._agents.hold(runner, driver, waits)
+        """Await the handlers of one agent, one call after another."""
+        agents = self._agents
+        while agents.drive(runner, self._driver(runner, ticks, agents.turn)):
             if self._out:
                 tick = part[len(part) - length_hint(ticks) - 1]
                 self._prices.add(tick)
-                self._agents.take(tick.t)
+                agents.take(tick.t)
 
     async def _driver(self, runner: TickRunner, ticks: Iterator[Tick], turn: int) -> None:
         """Await the handlers of the next trades. End when a new driver has taken over."""
@@ -215,7 +198,7 @@ class TickRun:
             handled = on_tick(tick)
             if type(handled) is CoroutineType:
                 await handled
-                if self._turn != turn:
+                if agents.turn != turn:
                     return
             if out:
                 self._prices.add(tick)
@@ -257,8 +240,6 @@ class TickRun:
                 if handled is not None:
                     agents.finish(runner, handled)
             except BaseException as e:
-                if runner.state is not AgentState.RUNNING:
-                    raise
                 agents.failed(runner, e)
 
     def _let_pass(self, t: Ns) -> None:

@@ -131,8 +131,7 @@ class Roster:
         session.
         """
         if agent_id in self._state.leases:
-            where = self._state.leases[agent_id].where
-            raise DeskBusy(f"agent {agent_id} runs: {where}", "stop it there first")
+            raise self._runs_there(agent_id)
         plan = self.work.records.schedule_of(agent_id)
         return await self._start(self.work.records.remade(agent_id, kind), False, plan)
 
@@ -184,10 +183,7 @@ class Roster:
             if self._elsewhere(runner.id):
                 # The desk that granted the lease has died meanwhile, and its next life granted the
                 # lease to a session that came back first.
-                raise DeskBusy(
-                    f"agent {runner.id} runs: {self._state.leases[runner.id].where}",
-                    "stop it there first",
-                )
+                raise self._runs_there(runner.id)
             self._runners[runner.id] = runner
             if runner.agent.guards != self._state.desk.guards.get(runner.id):
                 self._link.submit([SetGuards(runner.id, runner.agent.guards)])
@@ -517,6 +513,11 @@ class Roster:
             self._link.submit(
                 [ReleaseAgent(agent_id) for agent_id in mine if agent_id not in self.leased]
             )
+
+    def _runs_there(self, agent_id: str) -> DeskBusy:
+        """Return the error for a start of an agent whose lease a session has already."""
+        where = self._state.leases[agent_id].where
+        return DeskBusy(f"agent {agent_id} runs: {where}", "stop it there first")
 
     def _elsewhere(self, agent_id: str) -> bool:
         lease = self._state.leases.get(agent_id)

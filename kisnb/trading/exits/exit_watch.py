@@ -37,6 +37,7 @@ from kisnb.trading.exits.exit_rules import (
 from kisnb.trading.exits.forecasts import Forecasts
 from kisnb.trading.exits.owned import Owned, live_orders, owned
 from kisnb.trading.gate.risk import No, Rules
+from kisnb.trading.order_books.order_book import agent_of_key
 from kisnb.trading.orders.cancels import Cancels
 from kisnb.trading.ports.commands import (
     EndPriceAlert,
@@ -200,7 +201,7 @@ class ExitWatch:
             turn.publish(ProtectionRefused(turn.now, key, no.reason, no.cure))
             return
         before = exits.of_owner(protection.agent, protection.code)
-        if before is not None and protection.is_by_agent and _is_same(before, protection):
+        if before is not None and _is_by_agent(protection) and _is_same(before, protection):
             # An agent may say at each bar what protects it. A new exit would begin without the
             # peak and the stage of this one, so a trailing stop would never sell.
             return
@@ -226,7 +227,7 @@ class ExitWatch:
             return No(f"{code} is being sold by its exit: {before.text}", "wait until it is sold")
         # A person who types a stop above the price has made a mistake. An agent whose stop was
         # passed while it did not run must not stay without one: the next trade sells.
-        return None if protection.is_by_agent else self._why_at_once(protection)
+        return None if _is_by_agent(protection) else self._why_at_once(protection)
 
     def _why_at_once(self, protection: Protection) -> No | None:
         """Return why an exit would sell at once, at the current price. None when it would not."""
@@ -366,6 +367,11 @@ class ExitWatch:
     def _wake_at_end(self, turn: Turn, protection: Protection) -> None:
         if protection.until > turn.now:
             turn.emit(WakeAt(protection.until))
+
+
+def _is_by_agent(protection: Protection) -> bool:
+    """Return whether the agent itself set the exit, and not a person for it."""
+    return bool(protection.agent) and agent_of_key(protection.key) == protection.agent
 
 
 def _is_same(watch: Watch, protection: Protection) -> bool:

@@ -71,11 +71,6 @@ class OrderReconciliation:
         self._cancels = cancels
         self._confirmed: dict[str, Ns] = {}
         """By the order's key: when a second reading confirmed its unexpected end."""
-        self.stated: Mapping[str, int] | None = None
-        """Holdings of the account that was read with the list, by code, shares.
-
-        None: no account was read, or something was booked since.
-        """
 
     @property
     def _books(self) -> OrderBooks:
@@ -91,13 +86,15 @@ class OrderReconciliation:
         *,
         may_move: bool,
         whole: bool,
+        stated: Mapping[str, int] | None = None,
     ) -> None:
         """Book the fills and the ends that KIS's row has and our order lacks.
 
         The row was read after ``asked``. ``changes`` are the rows that revise or cancel this order.
         ``may_move`` True: a revise may have moved the shares that the row lacks. ``whole`` True: no
         row of the list is missing. With ``may_move``, or without ``whole``, no share is booked as
-        gone.
+        gone. ``stated`` has the holdings of the account that was read with the list, by code,
+        shares. None: no account was read, or something was booked since.
         """
         if self._is_refused(turn, asked, order, row):
             return
@@ -119,7 +116,7 @@ class OrderReconciliation:
             turn.record(Cancelled(turn.now, order.key, smaller))
         gone = min(gone_by(order, row), order.leaves)
         if gone > 0 and not may_move and whole:
-            self._take_out(turn, asked, order, row, changes, gone)
+            self._take_out(turn, asked, order, row, changes, gone, stated)
         elif gone == 0:
             self._clear(turn, order)
         # The notice of the acceptance was lost: KIS lists waiting shares, so the exchange has the
@@ -253,6 +250,7 @@ class OrderReconciliation:
         row: OrderRow,
         changes: Sequence[OrderRow],
         gone: int,
+        stated: Mapping[str, int] | None,
     ) -> None:
         """Record ``gone`` shares as cancelled or expired, at once if that is expected.
 
@@ -260,7 +258,7 @@ class OrderReconciliation:
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
-        contradicted = self._may_have_traded(order, gone)
+        contradicted = self._may_have_traded(order, gone, stated)
         if not expected and not self._agrees(
             turn, asked, order, ours, ours + gone, contradicted=contradicted
         ):
@@ -278,7 +276,7 @@ class OrderReconciliation:
             turn.record(Expired(turn.now, order.key, gone - cancelled))
         self._clear(turn, order)
 
-    def _may_have_traded(self, order: Order, gone: int) -> bool:
+    def _may_have_traded(self, order: Order, gone: int, stated: Mapping[str, int] | None) -> bool:
         """Return whether ``gone`` shares, which the list shows as gone, look as if they had traded.
 
         Then the list is wrong, or it lags. An exit that believed the list would sell the shares
@@ -291,8 +289,8 @@ class OrderReconciliation:
         ours = self._books.account.position(order.code).qty
         drift = self._state.account_drift(order.code)
         change = drift.theirs - drift.ours if drift is not None else 0
-        if self.stated is not None:
-            change = self.stated.get(order.code, 0) - ours
+        if stated is not None:
+            change = stated.get(order.code, 0) - ours
         return 0 < (change if order.side is Side.BUY else -change) <= gone
 
     def _is_expected(

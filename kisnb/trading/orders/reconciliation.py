@@ -10,6 +10,7 @@ counted twice, whichever way it came.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date
 
 import msgspec
@@ -77,12 +78,12 @@ class Reconciliation:
                 self._reconcile_day(turn, asked, day, read.part)
             return None
         account, nothing_booked = read.account, read.query.fills == self._state.fills
-        self._orders.stated = (
+        stated = (
             {h.code: h.qty for h in account.holdings}
             if account is not None and account.complete and nothing_booked
             else None
         )
-        whole = self._reconcile_day(turn, asked, day, page)
+        whole = self._reconcile_day(turn, asked, day, page, stated)
         if read.account is not None and day == kst_day(turn.now):
             is_consistent = read.query.fills == self._state.fills
             self._account.reconcile(
@@ -96,7 +97,14 @@ class Reconciliation:
         if not self._account.accept(turn, subject):
             turn.report(f"nothing to accept: KIS's figure of {subject} does not differ from ours")
 
-    def _reconcile_day(self, turn: Turn, asked: Ns, day: date, page: OrderPage) -> bool:
+    def _reconcile_day(
+        self,
+        turn: Turn,
+        asked: Ns,
+        day: date,
+        page: OrderPage,
+        stated: Mapping[str, int] | None = None,
+    ) -> bool:
         """Book a list of one day. Return True when it lacks no known row and leaves no doubt."""
         number = day_number(day)
         for row in page.rows:
@@ -119,7 +127,9 @@ class Reconciliation:
                 r for r in by_original[row.ref.number] if same_branch(r.ref.branch, row.ref.branch)
             ]
             may_move = order.key in revised
-            self._orders.reconcile(turn, asked, order, row, changes, may_move=may_move, whole=whole)
+            self._orders.reconcile(
+                turn, asked, order, row, changes, may_move=may_move, whole=whole, stated=stated
+            )
         for order, row in listing.contradictions:
             self._report_contradiction(turn, order, row)
         self._clear_old(turn)
