@@ -81,4 +81,4 @@ def notebook(
         window.leave()
     window.clear()
     assert strangers == []
-    assert errors == []
+    assert errors == [], "\n".join(errors)

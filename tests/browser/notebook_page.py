@@ -140,9 +140,14 @@ class NotebookPage:
         self._finish("notebook:clear-all-cell-outputs")
 
     def use_theme(self, name: str) -> None:
-        """Change to a theme of JupyterLab and wait until it is drawn."""
+        """Change to a theme of JupyterLab and wait until it is drawn.
+
+        JupyterLab shows its splash meanwhile. A second change before the splash has gone makes
+        JupyterLab remove it twice, which is an error of the page.
+        """
         self._finish("apputils:change-theme", theme=name)
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_function("() => !document.getElementById('jupyterlab-splash')")
 
     def _finish(self, name: str, **arguments: str) -> None:
         """Run a command of JupyterLab's own and wait for its end."""

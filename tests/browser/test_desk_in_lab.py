@@ -203,8 +203,11 @@ def test_n04_the_panel_changes_while_a_cell_waits_in_each_view_and_after_a_reloa
         ("disabled", "perComm", "perCommTarget"), zip(*[iter(waits)] * 2, strict=True), strict=True
     ):
         notebook.page.evaluate(f"mode => {{ {COMMS} = mode }}", mode)
+        listed = orders.count()
         notebook.run_cell(places)
         notebook.start_cell(sleeps)
+        # The newest order is the first row: a click that comes sooner cancels the one before it.
+        expect(orders).to_have_count(listed + 1)
         button(panel, "orders", "cancel").first.click()
         expect(column(panel, "orders", "state").first).to_have_text("cancelled")
         assert notebook.prompt(sleeps) == "[*]:", mode
