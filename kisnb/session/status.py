@@ -36,6 +36,14 @@ class SessionStatus:
         return clock_text(self._state.now)
 
     @property
+    def runs_free(self) -> bool:
+        """True when the clock runs with real time, and False in lockstep.
+
+        In lockstep the market waits for this session.
+        """
+        return self._state.runs_free
+
+    @property
     def trading(self) -> Trading:
         """The trading state in a sentence. While the desk is out of reach, the last one known."""
         return self._link.state.confirmed(self._state.trading)

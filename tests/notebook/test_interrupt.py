@@ -6,6 +6,17 @@ from .real_kernels import kernel
 
 # IPython compiles each statement when its turn comes. This one takes a while.
 SLOW_TO_COMPILE = f"slow = [{'[], ' * 400_000}]"
+# A signal may arrive at an instruction that has no line number. Here no instruction has one:
+# each entry of the code's line table says "no line" for up to eight instructions.
+WITHOUT_LINES = """
+def spin():
+    while True: pass
+n = len(spin.__code__.co_code) // 2
+table = bytes(0xF8 + min(8, n - done) - 1 for done in range(0, n, 8))
+spin.__code__ = spin.__code__.replace(co_linetable=table)
+print('go', flush=True)
+spin()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +43,7 @@ def k(tmp_path_factory):
         "await asyncio.sleep(0)\nprint('go', flush=True)\ntime.sleep(60)",
         "await asyncio.sleep(0)\nprint('go', flush=True)\nsum(1 for _ in iter(int, 1))",
         f"await asyncio.sleep(0)\nprint('go', flush=True)\n{SLOW_TO_COMPILE}\ntime.sleep(60)",
+        WITHOUT_LINES,
     ],
     ids=[
         "plain",
@@ -39,6 +51,7 @@ def k(tmp_path_factory):
         "awaiting cell in a call",
         "awaiting cell in a generator",
         "awaiting cell between two statements",
+        "at an instruction without a line",
     ],
 )
 def test_a_cell_on_the_cpu_stops_with_an_error(k, body):

@@ -128,6 +128,9 @@ class CurrentSession:
 
     def _start_lag_watch(self, session: Session, loop: asyncio.AbstractEventLoop) -> None:
         def on_blocked(where: str) -> None:
+            # In lockstep the market waits for the notebook, so nothing is missed.
+            if not session.status.runs_free:
+                return
             session.hooks.blocked_by = where
             # This runs in the watch's thread while the loop is blocked. The import of the panel's
             # module may itself be the cause, so the module is only looked up.
@@ -135,6 +138,8 @@ class CurrentSession:
                 tell(session, where)
 
         def on_over(where: str, seconds: float) -> None:
+            if not session.hooks.blocked_by:
+                return
             session.hooks.blocked_by = ""
             # The line goes to the troubles and is not printed, because it is not known below which
             # cell a print would appear.

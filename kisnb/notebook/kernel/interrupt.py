@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -116,7 +117,7 @@ class InterruptGuard:
             loop.call_soon_threadsafe(task.cancel)
             return
         if self._cell_is_running(frame):
-            raise KeyboardInterrupt
+            raise self._keyboard_interrupt()
         if (
             self._previous is signal.default_int_handler
             and self._task is not None
@@ -127,6 +128,28 @@ class InterruptGuard:
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif callable(self._previous):
             self._previous(signum, frame)
+
+    def _keyboard_interrupt(self) -> KeyboardInterrupt:
+        """Return the error that stops a computing cell. IPython can show it in every case.
+
+        A signal may arrive at an instruction that has no line number. Then IPython cannot format
+        the traceback and shows no error at all: ipython/ipython issue 13598.
+        """
+        error = KeyboardInterrupt()
+
+        def render() -> list[str]:
+            parts = type(error), error, error.__traceback__
+            try:
+                formatter = self._shell.InteractiveTB
+                lines: list[str] = formatter.structured_traceback(*parts, tb_offset=1)
+            except Exception:
+                # Any failure of IPython's formatter means: Python's own formatter shows it.
+                return traceback.format_exception(*parts)
+            return lines
+
+        # IPython asks an error for this function before it uses its own formatter.
+        vars(error)["_render_traceback_"] = render
+        return error
 
     def _cell_is_running(self, frame: FrameType | None) -> bool:
         """Return whether ``frame`` runs below code of the cell, and in the cell's own task.
