@@ -144,6 +144,24 @@ def test_o15_an_end_that_the_account_contradicts_does_not_count(
     adds_up(desk)
 
 
+def test_o15_an_exit_that_the_list_shows_smaller_is_not_taken_for_ended():
+    """The account says nothing: somebody else's buy hides what the exit sold."""
+    desk = open_desk((CODE, 63, 63 * P))
+    desk.submit(side=Side.SELL, qty=23, protective=True)
+    desk.sent()
+    desk.say(notice("accepted", qty=23, side=Side.SELL))
+    part = row(side=Side.SELL, qty=9, filled=9, leaves=0, value=9 * P)
+    held = account((CODE, 54, 54 * P))
+    read(desk, part, held=held)
+    for _ in range(FOLLOWED // EVERY - 1):
+        desk.now += EVERY
+        read(desk, part, held=held)
+        assert desk.order().leaves == 14
+    read(desk, row(side=Side.SELL, qty=23, filled=23, leaves=0, value=23 * P), held=held)
+    assert desk.order().state is OrderState.FILLED
+    adds_up(desk)
+
+
 def test_o15_what_a_confirmed_cancel_of_all_left_out_has_traded():
     """The account is not open yet, and a list shows 20 of 46 shares, twice."""
     desk = Desk()
@@ -665,6 +683,26 @@ def test_o15_a_list_that_goes_on_to_differ_from_a_notice_counts_in_the_end():
     desk.now += FOLLOWED
     read(desk, row(31, qty=38, filled=38, leaves=0, value=38 * P))
     assert desk.order("external:20261120:06010:31").filled == 38
+
+
+def test_o15_a_list_without_an_order_that_was_just_sent_does_not_open_the_account():
+    """The account has the fill of the order already, and its notice is still to come."""
+    desk = Desk()
+    desk.say(LinkUp(desk.now))
+    desk.submit(qty=40)
+    desk.sent()
+    desk.say(notice("accepted", qty=40))
+    held = account((CODE, 80, 80 * P))
+    desk.now += SECOND
+    answer(desk, [], account=held)
+    assert desk.core.state.opened is None
+    desk.say(notice("filled", qty=40))
+    filled = row(qty=40, filled=40, leaves=0, value=40 * P)
+    desk.now += SECOND
+    read(desk, filled, held=held)
+    assert desk.core.state.books.account.position(CODE).qty == 80
+    assert desk.core.state.drifts == {}
+    adds_up(desk)
 
 
 @pytest.mark.parametrize("noticed", [True, False])

@@ -258,7 +258,7 @@ class OrderReconciliation:
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
-        contradicted = self._may_have_traded(order, gone, stated)
+        contradicted = self._may_have_traded(order, row, gone, stated)
         if not expected and not self._agrees(
             turn, asked, order, ours, ours + gone, contradicted=contradicted
         ):
@@ -276,13 +276,18 @@ class OrderReconciliation:
             turn.record(Expired(turn.now, order.key, gone - cancelled))
         self._clear(turn, order)
 
-    def _may_have_traded(self, order: Order, gone: int, stated: Mapping[str, int] | None) -> bool:
+    def _may_have_traded(
+        self, order: Order, row: OrderRow, gone: int, stated: Mapping[str, int] | None
+    ) -> bool:
         """Return whether ``gone`` shares, which the list shows as gone, look as if they had traded.
 
         Then the list is wrong, or it lags. An exit that believed the list would sell the shares
-        twice. Two things show it: KIS's account, and a confirmed cancel of all leaves. Such a
-        cancel ends all shares that have not traded, so the other shares have traded.
+        twice. Three things show it: KIS's account, a confirmed cancel of all leaves, and a row of
+        an exit that is smaller than the exit. Such a cancel ends all shares that have not traded,
+        so the other shares have traded.
         """
+        if order.intent.protective and row.qty < order.quantity and not self._has_moved_less(order):
+            return True
         of_all = any(isinstance(f, CancelStarted) and f.qty is None for f in order.facts)
         if of_all and any(isinstance(f, Cancelled) and f.number for f in order.facts):
             return True
