@@ -35,8 +35,8 @@ _WHOLE = ("open", "high", "low", "close", "volume")
 class Chunk(NamedTuple):
     """Some whole days of bars, as lists for each column.
 
-    ``days`` has five values for each day: the day, its opening, its close, the index of its first
-    row, and the index after its last row.
+    ``days`` has five values for each day: the day, the time at which it opens, the time at which it
+    closes, the index of its first row, and the index after its last row.
     """
 
     days: list[tuple[date, Ns, Ns, int, int]]

@@ -87,7 +87,7 @@ class LimitBook:
     def match(self, order_id: int, side: Side, worst: int | None, qty: int) -> list[Match]:
         """Match up to ``qty`` shares at prices no worse than ``worst``, and return the matches.
 
-        ``worst`` None: any price. The leaves of the order do not enter the book.
+        ``worst`` None: any price. Shares that find no match are not added to the limit book.
         """
         matches: list[Match] = []
         buying = side is Side.BUY

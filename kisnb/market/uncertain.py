@@ -17,7 +17,10 @@ from kisnb.values import near_names
 
 # Caches have it in their keys, several times for each order: its hash is computed once.
 class Uncertain(msgspec.Struct, frozen=True, cache_hash=True):
-    """The variants that are assumed. Each default is the variant with the better evidence."""
+    """The assumptions about what KIS's documents and the exchanges' rules leave open.
+
+    Each field is one open question. Its default is the answer with the better evidence.
+    """
 
     opening_auction_from_0820: bool = False
     """KRX's opening auction begins at 08:20 since 2026-09-14, as one project reports.

@@ -51,7 +51,10 @@ class Protections:
         return await self.end_by_key(watch.protection.key)
 
     async def end_by_key(self, key: str) -> str:
-        """End an exit by its key. Return its conditions. Raises BadInput when it has ended."""
+        """End an exit by its key. Return its conditions.
+
+        Raises BadInput when the exit had ended before.
+        """
         watch = self._state.desk.exits.watches.get(key)
         if watch is None:
             raise BadInput("the exit has ended", "see those that stand with %kis protect")

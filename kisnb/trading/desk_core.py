@@ -155,7 +155,7 @@ class DeskCore:
         self._kill_switch = KillSwitch(state, self.cancels, self._flatten)
 
     def start(self, now: Ns) -> list[Effect]:
-        """Start the desk, after its rows were folded. Return the first effects.
+        """Start the desk. Return the first effects. All rows of the journal were applied before.
 
         Each order whose POST or cancel was under way when the desk stopped gets a row that says so.
         """

@@ -321,7 +321,7 @@ class State:
     def unexplained(self, now: Ns) -> int:
         """Return today's change of cash that no fill explains, won. Negative: the cash became less.
 
-        Only differences count that were booked after the account was opened.
+        Differences that were booked when the desk first read the account do not count.
         """
         day, won = self._unexplained
         return won if day == day_number(now) else 0

@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_until
+
 # What the libraries leave to the garbage collector complains there.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -78,7 +80,9 @@ def test_python_kis_trades_and_listens(
         account.on("execution", lambda _, e: heard.put(("notice", e.response))),
     ]
     kis.websocket.ensure_connected(timeout=10)
-    time.sleep(0.5)
+    # An order that is sent before the host has confirmed the notices fills unheard.
+    confirmed = kis.websocket._registered_subscriptions  # noqa: SLF001
+    wait_until(lambda: len(confirmed) == len(tickets))
     quote = stock.quote()
     assert quote.price > 0
     assert quote.high_limit > quote.price > quote.low_limit
@@ -110,9 +114,14 @@ def _executed(seen: dict[str, list[Any]], order: Any) -> int:
 def _until(
     heard: queue.Queue[tuple[str, Any]], enough: Callable[[dict[str, list[Any]]], bool]
 ) -> dict[str, list[Any]]:
-    """What was heard until it is enough; raises queue.Empty when nothing more comes."""
+    """What was heard until it is enough.
+
+    Raises queue.Empty when nothing more comes. Prices never stop, so the wait has an end of its own.
+    """
     seen: dict[str, list[Any]] = {}
+    end = time.monotonic() + 60
     while not enough(seen):
+        assert time.monotonic() < end, {kind: len(heard) for kind, heard in seen.items()}
         kind, response = heard.get(timeout=20)
         seen.setdefault(kind, []).append(response)
     return seen

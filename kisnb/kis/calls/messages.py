@@ -158,8 +158,8 @@ def decode_reply(api: Api, body: bytes | str, *, status: int = 200, tr_cont: str
 
     Raises FrameError for a body that is not a reply of KIS, and for an empty ``rt_cd``. Raises
     FrameError also when the reply to an order contradicts itself. Either ``rt_cd`` says that KIS
-    accepted the order, but the code or the HTTP status says that KIS refused it. Or ``rt_cd`` says
-    that KIS refused it, but the code or an order number says that KIS accepted it.
+    accepted the order, but ``msg_cd`` or the HTTP status says that KIS refused it. Or ``rt_cd``
+    says that KIS refused it, but ``msg_cd`` or an order number says that KIS accepted it.
     """
     reply = decode_object(body, api.name, status)
     # Every reply of KIS's calls has it. A proxy, or another server at that address, sends JSON

@@ -140,7 +140,8 @@ def score(
     """Return the score of the choice ``chosen``: its real cost against the expected costs.
 
     ``table`` has the expected costs at the moment of the choice. They are scaled to the shares that
-    were filled. ``reference`` is the midpoint of that moment; None: the real cost has no slippage.
+    were filled. ``reference`` is the midpoint of that moment; None: slippage is left out of
+    the real cost.
     """
     filled = sum(fill.qty for fill in fills)
     # A buy above the reference costs, a sell above it gains.

@@ -30,14 +30,16 @@ _LAGS = (1, 2, 3, 4, 5)
 
 
 def day_statistics(plan: DayPlan, codes: Sequence[str]) -> pl.DataFrame:
-    """Return a row for each stock that trades: the regular session on KRX, and Nextrade beside it.
+    """Return one row for each stock that trades, with figures of KRX's regular session.
+
+    The columns ``nxt`` and ``nxt_gap`` compare Nextrade with KRX.
 
     Returns are those of the middle of bid and ask. Columns:
 
     - code, name
     - trades: number of trades on the day
     - spread (ticks), spread_bp (basis points of the price)
-    - depth: shares of a level of the limit book, as a multiple of a trade of mean size
+    - depth: mean shares at one price level, divided by the mean size of a trade
     - move (percent, open to close), range (percent, low to high)
     - volatility: percent a day, from 5-minute returns
     - kurtosis: excess, of 1-minute returns

@@ -46,7 +46,11 @@ class MarketTape:
         steps: Sequence[TradingInterrupted | TradingResumed | SessionBegan | SessionEnded],
         changed: Mapping[str, Collection[Venue]],
     ) -> None:
-        """Write the events of one moment to the tape, in the form in which KIS would send them."""
+        """Write the events of one moment to the tape, in the form in which KIS would send them.
+
+        ``traded`` has the trades of each stock. ``changed`` has the venues of each stock whose bids
+        or asks have changed.
+        """
         events: list[Event] = self._phases(now) if steps else []
         for code, trades in traded.items():
             if code in self._codes:

@@ -206,7 +206,10 @@ class WakeAt(msgspec.Struct, frozen=True):
 
 
 class Woke(msgspec.Struct, frozen=True):
-    """The end of a WakeAt. If the clock was set back, the moment ``t`` may not have come yet."""
+    """Tells the core that the wait of a ``WakeAt`` is over.
+
+    If the clock was set back, the moment ``t`` may not have come yet.
+    """
 
     t: Ns = 0
 
