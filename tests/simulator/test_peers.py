@@ -81,7 +81,7 @@ def test_python_kis_trades_and_listens(
     ]
     kis.websocket.ensure_connected(timeout=10)
     # An order that is sent before the host has confirmed the notices fills unheard.
-    confirmed = kis.websocket._registered_subscriptions  # noqa: SLF001
+    confirmed = kis.websocket._registered_subscriptions
     wait_until(lambda: len(confirmed) == len(tickets))
     quote = stock.quote()
     assert quote.price > 0
@@ -116,7 +116,7 @@ def _until(
 ) -> dict[str, list[Any]]:
     """What was heard until it is enough.
 
-    Raises queue.Empty when nothing more comes. Prices never stop, so the wait has an end of its own.
+    Raises queue.Empty when nothing more comes. Prices never stop, so the wait has an end.
     """
     seen: dict[str, list[Any]] = {}
     end = time.monotonic() + 60
