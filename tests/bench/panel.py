@@ -42,6 +42,7 @@ async ({esm, css, files, shown}) => {
         on: (_, f) => listeners.add(f),
         off: (_, f) => listeners.delete(f),
         send: (m) => {
+            (window.sent ??= []).push(m);
             if (m.kind === "ready") window.asked = (window.asked ?? 0) + 1;
             if (m.kind === "library")
                 queueMicrotask(() => tell({kind: "library", file: m.file}, [blobs[m.file]]));

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = 6
 PART = {
     "kind": "table", "name": "t", "title": "t", "empty": "none", "rows": 4, "fixed": True,
-    "missing": "",
+    "missing": "", "held": "rows wait",
 }  # fmt: skip
 STAYS = """
 async () => {
@@ -83,6 +83,76 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     tell(page, {"set": {"b": {"1": "5"}}}, 6)
     page.wait_for_function("window.asked === 2")
     assert errors == []
+
+
+AGENTS = [
+    {"name": "agent", "kind": "text", "tips": {}, "width": 12},
+    {"name": "note", "kind": "note", "tips": {}},
+    {"name": "", "kind": "action", "tips": {}, "width": 30},
+]
+WIDTHS = {"beside the row": 900, "below the row": 230}
+"""Where the buttons of a row stand, and a width of the page at which they do."""
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_ends(
+    page: Page, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 600})
+    open_part(page, PART)
+    rows = [["a", ["first", "", "pause stop"]], ["b", ["second", "", "pause stop"]]]
+    tell(page, {"columns": AGENTS, "rows": rows}, 0)
+    seq = 0
+
+    def press(label: str, *changes: dict[str, Any], row: int = 0) -> None:
+        """Press a button of a row with the mouse; the changes arrive before it is released."""
+        nonlocal seq
+        page.mouse.move(5, 400)
+        expect(page.locator("section.table")).not_to_contain_text("rows wait")
+        button = page.locator(".tabulator-row").nth(row).locator(f"button[data-action={label}]")
+        button.hover()
+        page.mouse.down()
+        for change in changes:
+            seq += 1
+            tell(page, change, seq)
+            page.evaluate("window.frames2()")
+        page.mouse.up()
+
+    def pressed() -> list[str]:
+        return page.evaluate(
+            "window.sent.filter(m => m.kind === 'press').map(m => `${m.action} ${m.key}`)"
+        )
+
+    # The buttons of the row change, its note changes, all rows are sent anew, rows come on top.
+    press("stop", {"set": {"a": {"2": "show stop"}}})
+    assert pressed() == ["stop a"]
+    press("pause", {"set": {"b": {"1": "bought 3"}}}, row=1)
+    assert pressed() == ["stop a", "pause b"]
+    press("stop", {"rows": [["b", ["second", "", "stop"]], ["c", ["third", "", "stop"]]]}, row=1)
+    assert pressed() == ["stop a", "pause b", "stop b"]
+    # While the pointer is on a button no row comes, so that a second click meets the same row.
+    press("stop", {"add": [[0, "d", ["fourth", "", "stop"]]]}, {"drop": ["b"]}, row=1)
+    assert pressed() == ["stop a", "pause b", "stop b", "stop c"]
+    agents = page.locator(".tabulator-row .tabulator-cell:first-child")
+    expect(agents).to_have_text(["second", "third"])
+    expect(page.locator("section.table")).to_contain_text("rows wait")
+    page.mouse.move(5, 400)
+    expect(agents).to_have_text(["fourth", "third"])
+    expect(page.locator("section.table")).not_to_contain_text("rows wait")
+    # A button that takes another one's place takes no click of a double click.
+    page.locator("button[data-action=stop]").first.hover()
+    page.mouse.down()
+    tell(page, {"set": {"d": {"2": "start"}}}, seq + 1)
+    page.evaluate("window.frames2()")
+    page.mouse.up()
+    page.locator("button[data-action=start]").click(force=True)
+    assert pressed()[4:] == ["stop d"]
+    # A pointer that goes away from the button before it goes up presses nothing.
+    page.locator("button[data-action=stop]").last.hover()
+    page.mouse.down()
+    page.mouse.move(5, 400)
+    page.mouse.up()
+    assert len(pressed()) == 5
 
 
 pytestmark = pytest.mark.browser

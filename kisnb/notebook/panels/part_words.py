@@ -62,4 +62,5 @@ def part_words(
         "rows": table.height,
         "fixed": fixed,
         "missing": MISSING.format(what="The tables"),
+        "held": "rows that came or ended are shown when the pointer leaves the table",
     }

@@ -87,7 +87,7 @@ function render({ model: widget, el, signal }) {
   for (const words of named) {
     if (words.kind === "table") {
       const press = (action, key, typed, button) => {
-        if (words.name === "agents" && action === "show") return box.open(key, button);
+        if (words.name === "agents" && action === "show") return void (button && box.open(key, button));
         (ENDING.has(action) ? model : awake).send({
           kind: "press", table: words.name, action, key, typed: typed ?? {},
         });

@@ -1,6 +1,8 @@
 // Small parts of every panel: elements, texts, buttons that wait, the marks of changed cells.
 
 const RETRY_MS = 2000;
+const FRESH_MS = 700; // longer than the gap between the two clicks of a double click
+const SAME_PLACE = 6; // pixels that a hand moves the mouse while it presses a button
 const FLASH_MS = 800;
 const FLASHES_A_SECOND = 5;
 
@@ -28,14 +30,53 @@ function pressable(text, tip, press) {
   const button = element("button", "small", text);
   button.type = "button";
   button.title = tip;
-  button.addEventListener("click", (event) => {
-    event.stopPropagation();
+  const pressed = () => {
     if (isWaiting(button)) return;
     wait(button, true);
     setTimeout(() => wait(button, false), RETRY_MS);
     press(button);
+  };
+  button.addEventListener("click", (event) => {
+    event.stopPropagation();
+    pressed();
   });
+  button.addEventListener("pointerdown", (event) => keepPress(button, event, pressed));
   return button;
+}
+
+// The browser gives no click when the button that the pointer went down on is replaced or moved
+// before the pointer goes up. The press was meant for that button, so it counts all the same.
+function keepPress(button, down, pressed) {
+  if (down.button !== 0 || !down.isPrimary) return;
+  const end = (up) => {
+    removeEventListener("pointerup", end, true);
+    removeEventListener("pointercancel", end, true);
+    const moved = Math.hypot(up.clientX - down.clientX, up.clientY - down.clientY);
+    if (up.type !== "pointerup" || moved > SAME_PLACE) return;
+    if (!button.contains(up.target)) pressed();
+  };
+  addEventListener("pointerup", end, true);
+  addEventListener("pointercancel", end, true);
+}
+
+// Draws the buttons of these names into a place. A button that stays keeps its focus. A new one may
+// stand where another one was pressed, so for a moment it takes no click: the second click of a
+// double click was meant for the other one. `make` makes a button by its name.
+function drawButtons(place, names, make) {
+  const isNew = !place.firstElementChild;
+  for (const button of [...place.children]) {
+    if (!names.includes(button.dataset.action)) button.remove();
+  }
+  names.forEach((name, i) => {
+    const at = place.children[i];
+    if (at?.dataset.action === name) return;
+    const button = make(name);
+    button.dataset.action = name;
+    place.insertBefore(button, at ?? null);
+    if (isNew) return;
+    wait(button, true);
+    setTimeout(() => wait(button, false), FRESH_MS);
+  });
 }
 
 // Marks changed cells for a moment: a few in a second, and none for a person whose system asks for

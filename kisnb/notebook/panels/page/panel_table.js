@@ -12,6 +12,7 @@ const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
 const TIGHT_LEVEL = 3;
 const BUTTONS_BELOW = 4;
 const SORT_MS = 1000; // a table that is sorted is put in order anew at most this often
+const AIM_MS = 1000; // a pointer that has moved in this time is on its way to a button
 
 const textOf = (value) => (Array.isArray(value) ? value[0] : (value ?? ""));
 const toneOf = (value) => (Array.isArray(value) ? value[1] : "");
@@ -62,18 +63,27 @@ class Table {
     this.unsorted = false;
     this.sortedAt = 0;
     this.current = null;
+    this.pointer = null; // where the pointer is over the rows, and when it last moved
+    this.held = false; // rows wait until the pointer has left the table
     this.node = element("section", "table");
     this.node.dataset.table = words.name;
     const head = element("div", "title");
     this.count = element("span", "count");
+    this.waiting = element("span", "count");
     this.finds = pressable("filter", "Show only rows that contain what you type", (button) => {
       wait(button, false);
       this.toggleFilters();
     });
-    head.append(element("h4", "", words.title), this.count, this.finds);
+    head.append(element("h4", "", words.title), this.count, this.finds, this.waiting);
     this.place = element("div", "grid");
     this.node.append(head, this.place);
     this.place.addEventListener("keydown", (event) => this.key(event));
+    for (const name of ["pointermove", "pointerdown"]) {
+      this.place.addEventListener(name, ({ clientX, clientY }) => {
+        this.pointer = { x: clientX, y: clientY, at: performance.now() };
+      });
+    }
+    this.place.addEventListener("pointerleave", () => (this.pointer = null));
     this.seen = new ResizeObserver(() => this.fit());
     this.seen.observe(this.place);
   }
@@ -87,6 +97,7 @@ class Table {
   reset(columns, rows) {
     const same = JSON.stringify(columns) === JSON.stringify(this.columns);
     this.columns = columns;
+    this.whole ||= !same;
     this.replace(rows);
     if (!same && this.grid) {
       this.grid.destroy();
@@ -95,12 +106,29 @@ class Table {
   }
 
   replace(rows) {
+    const isSame = rows.length === this.keys.length && rows.every(([key], i) => key === this.keys[i]);
+    if (isSame && !this.whole && !this.added.length && !this.dropped.size) {
+      // The same rows: only their cells may differ.
+      for (const [key, cells] of rows) this.set(key, { ...cells });
+      return;
+    }
     this.keys = rows.map(([key]) => key);
     this.cells = new Map(rows.map(([key, cells]) => [key, [...cells]]));
     this.dirty.clear();
     this.added = [];
     this.dropped.clear();
     this.whole = true;
+  }
+
+  set(key, changes) {
+    const cells = this.cells.get(key);
+    const dirty = this.dirty.get(key) ?? new Set();
+    for (const [i, cell] of Object.entries(changes)) {
+      if (String(cells[i]) === String(cell)) continue;
+      cells[i] = cell;
+      dirty.add(Number(i));
+    }
+    if (dirty.size) this.dirty.set(key, dirty);
   }
 
   apply(delta) {
@@ -111,22 +139,14 @@ class Table {
       this.dropped.add(key);
     }
     if (delta.drop?.length) this.keys = this.keys.filter((key) => this.cells.has(key));
-    for (const [index, key, cells] of delta.add ?? []) {
+    (delta.add ?? []).forEach(([index, key, cells], i) => {
       // New orders come on top. Anything else is rare, and draws the table anew.
-      if (index !== this.added.length || this.dropped.has(key)) this.whole = true;
-      this.added.push(key);
+      if (index !== i || this.dropped.has(key)) this.whole = true;
+      this.added.splice(i, 0, key);
       this.keys.splice(index, 0, key);
       this.cells.set(key, [...cells]);
-    }
-    for (const [key, changes] of Object.entries(delta.set ?? {})) {
-      const cells = this.cells.get(key);
-      const dirty = this.dirty.get(key) ?? new Set();
-      for (const [i, cell] of Object.entries(changes)) {
-        cells[i] = cell;
-        dirty.add(Number(i));
-      }
-      this.dirty.set(key, dirty);
-    }
+    });
+    for (const [key, changes] of Object.entries(delta.set ?? {})) this.set(key, changes);
   }
 
   draw() {
@@ -134,12 +154,28 @@ class Table {
     if (!this.columns.length) return;
     if (!this.grid) return void this.build();
     if (!this.ready) return;
+    this.held = (this.whole || this.added.length > 0 || this.dropped.size > 0) && this.isAimed();
+    write(this.waiting, this.held ? (this.words.held ?? "") : "");
+    if (this.held) return this.drawCells();
     if (this.whole) this.drawAll();
-    else this.drawChanges();
+    else {
+      this.drawRows();
+      this.drawCells();
+    }
     this.dirty.clear();
     this.dropped.clear();
     this.added = [];
     this.whole = false;
+  }
+
+  // Whether a person aims at a button of this table, or rests on one. No row may come or go
+  // meanwhile: the click would meet the button of another row.
+  isAimed() {
+    if (!this.pointer) return false;
+    const { x, y, at } = this.pointer;
+    if (performance.now() - at < AIM_MS) return true;
+    const button = this.node.getRootNode().elementFromPoint?.(x, y)?.closest("button");
+    return button != null && this.place.contains(button);
   }
 
   drawAll() {
@@ -147,19 +183,27 @@ class Table {
     this.grid.replaceData(this.keys.map((key) => this.record(key))).catch(() => {});
   }
 
-  drawChanges() {
+  drawRows() {
     if (this.dropped.size || this.added.length) this.rowOf = null;
     if (this.dropped.size) this.grid.deleteRow([...this.dropped]).catch(() => (this.whole = true));
     const added = this.added.filter((key) => this.cells.has(key));
-    if (added.length) this.grid.addData(added.map((key) => this.record(key)), true).catch(this.ask);
+    if (!added.length) return;
+    this.grid.addData(added.map((key) => this.record(key)), true).catch(this.ask);
+    this.unsorted = true;
+    // They are drawn with their newest cells.
+    for (const key of added) this.dirty.delete(key);
+  }
+
+  drawCells() {
     if (!this.dirty.size) return;
     this.rowOf ??= new Map(this.grid.getRows().map((row) => [row.getData().key, row]));
     for (const [key, columns] of this.dirty) {
       const row = this.rowOf.get(key);
-      // A row that is not there means that a message was lost.
+      // A row that is not there and does not wait means that a message was lost.
       if (row) this.change(row, columns);
-      else if (!added.includes(key)) this.ask();
+      else if (!this.whole && !this.added.includes(key)) this.ask();
     }
+    this.dirty.clear();
     this.unsorted = true;
   }
 
@@ -179,7 +223,11 @@ class Table {
       if (!cell) continue;
       const place = cell.getElement();
       const shown = place.firstChild;
-      if (column.kind === "action" || column.kind === "spark" || shown?.tagName !== "SPAN") {
+      if (column.kind === "action" && !this.isBelow(column)) {
+        this.drawButtons(place, data.key, column, value);
+        continue;
+      }
+      if (column.kind === "spark" || shown?.tagName !== "SPAN") {
         place.replaceChildren(this.content(cell, column));
         continue;
       }
@@ -203,8 +251,9 @@ class Table {
     const now = performance.now();
     // A timer may still fire when the table has left the page.
     if (!this.ready || !this.grid) return;
+    if (this.held && !this.isAimed()) this.draw();
     if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
-    if (this.place.matches(":hover") || this.place.contains(document.activeElement)) return;
+    if (this.pointer || this.place.contains(document.activeElement)) return;
     const sorted = this.grid.getSorters();
     this.unsorted = false;
     if (!sorted.length) return;
@@ -321,27 +370,38 @@ class Table {
     this.note(row);
   }
 
-  // What has no room beside a row stands below it.
+  // What has no room beside a row stands below it. The places of texts and buttons stay: a button
+  // keeps its focus and its click while the text beside it changes.
   note(row) {
     const node = row.getElement();
-    node.querySelector(":scope > .note")?.remove();
-    if (this.level === 0) return;
+    let line = node.querySelector(":scope > .note");
     const data = row.getData();
-    const line = element("div", "note");
-    this.columns.forEach((column, i) => {
-      const value = data[field(i)];
-      if (!this.isBelow(column) || !textOf(value)) return;
-      const place = element("div", toneOf(value), column.kind === "note" ? textOf(value) : "");
-      if (column.kind === "action") place.append(this.buttons(row.getData().key, column, value));
-      line.append(place);
+    const below = this.columns
+      .map((column, i) => ({ column, name: field(i), value: data[field(i)] }))
+      .filter(({ column, value }) => this.isBelow(column) && textOf(value));
+    if (!below.length) return void line?.remove();
+    line ??= node.appendChild(element("div", "note"));
+    const places = new Map([...line.children].map((place) => [place.dataset.field, place]));
+    below.forEach(({ column, name, value }, i) => {
+      const place = places.get(name) ?? element("div");
+      places.delete(name);
+      place.dataset.field = name;
+      if (line.children[i] !== place) line.insertBefore(place, line.children[i] ?? null);
+      if (column.kind === "action") return this.drawButtons(place, data.key, column, value);
+      place.className = toneOf(value);
+      write(place, textOf(value));
     });
-    if (line.firstChild) node.append(line);
+    for (const place of places.values()) place.remove();
   }
 
   content(cell, column) {
     const value = cell.getData()[cell.getField()];
     if (this.isBelow(column)) return "";
-    if (column.kind === "action") return this.buttons(cell.getData().key, column, value ?? "");
+    if (column.kind === "action") {
+      const place = document.createDocumentFragment();
+      this.drawButtons(place, cell.getData().key, column, value);
+      return place;
+    }
     if (column.kind === "spark") return sparkline(textOf(value), toneOf(value));
     const text = element("span");
     this.write(text, value);
@@ -356,20 +416,27 @@ class Table {
     node.title = text;
   }
 
-  buttons(key, column, names) {
-    const place = document.createDocumentFragment();
-    for (const name of names.split(" ").filter(Boolean)) {
-      const button = pressable(name, column.tips?.[name] ?? "", () => {
-        if (name !== "revise") return this.act(name, key, {}, button);
-        wait(button, false);
-        this.revise(button, key);
+  drawButtons(place, key, column, names) {
+    drawButtons(place, textOf(names).split(" ").filter(Boolean), (name) => {
+      const button = pressable(name, column.tips?.[name] ?? "", (pressed) => {
+        // The row may have been drawn anew since the pointer went down.
+        const shown = pressed.isConnected ? pressed : this.buttonOf(key, name);
+        if (name !== "revise") return this.act(name, key, {}, shown);
+        if (!shown) return;
+        wait(shown, false);
+        this.revise(shown, key);
       });
-      button.dataset.action = name;
       // The arrow keys and Enter lead to it. A stop for each row would be a long way.
       button.tabIndex = -1;
-      place.append(button);
-    }
-    return place;
+      button.dataset.key = key;
+      return button;
+    });
+  }
+
+  // The button of this name in the row of this key. Undefined when the row has none now.
+  buttonOf(key, name) {
+    const buttons = this.place.querySelectorAll(`button[data-action=${name}]`);
+    return [...buttons].find((button) => button.dataset.key === key);
   }
 
   // A small form over the row: the new price, and the shares that move to it.
