@@ -1,8 +1,9 @@
-"""N04: the page's part of a table, driven with the messages of a kernel, without JupyterLab."""
+"""N04, N05: the page's part of a table and of a chart, driven with the messages of a kernel, without JupyterLab."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -153,6 +154,48 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     page.mouse.move(5, 400)
     page.mouse.up()
     assert len(pressed()) == 5
+
+
+CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
+DRAWN = """
+() => {
+    window.drawn = new Map();
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        const width = this.measureText(text).width;
+        const left = this.textAlign === "center" ? x - width / 2 : x;
+        window.drawn.set(text, [left, left + width]);
+        fill.apply(this, arguments);
+    };
+}
+"""
+"""Keeps the left and the right edge of each text that a canvas draws, in the canvas's pixels."""
+
+
+def test_n05_the_shares_of_neighbouring_fills_are_not_drawn_over_each_other(page: Page) -> None:
+    page.evaluate(DRAWN)
+    open_part(page, CHART)
+    start, bars = 1_795_132_800, 60
+    rows = [
+        [start + 60 * i, 70_000, 70_500, 69_500, 70_100, 100, None, None, None, None, 0]
+        for i in range(bars)
+    ]
+    bought = {10: "100", 11: "100", 12: "1,000", 30: "7", 50: "23"}
+    marks = [[start + 60 * i, "buy", text, f"buy {text}"] for i, text in bought.items()]
+    marks += [[start + 60 * 11, "sell", "40", "sell 40"]]
+    chart = {
+        "kind": "candles", "code": "005930", "every": "1m", "title": "t", "why": "", "number": 1,
+        "reset": True, "rows": rows, "marks": sorted(marks), "orders": [],
+    }  # fmt: skip
+    page.evaluate("m => window.tell(m)", chart)
+    page.locator("canvas").first.wait_for()
+    page.wait_for_function("() => window.drawn.has('23')")
+    drawn = page.evaluate("Object.fromEntries(window.drawn)")
+    assert drawn.keys() >= {"1,200 in 3", "7", "23", "40"}
+    assert not drawn.keys() & {"100", "1,000"}
+    # The sell stands above its candle, the buys stand below theirs.
+    below = sorted(drawn[text] for text in ("1,200 in 3", "7", "23"))
+    assert all(left[1] < right[0] for left, right in pairwise(below)), drawn
 
 
 pytestmark = pytest.mark.browser

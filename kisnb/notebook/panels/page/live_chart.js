@@ -2,6 +2,8 @@
 // draws them.
 
 const BAR_WIDTH = 5; // pixels, the gap to the next bar included
+const MARK_FONT = 11; // pixels: the size of the texts of the chart
+const MARK_GAP = 4; // pixels between the texts of two marks
 const LINE_NAMES = ["MA5", "MA20", "MA60", "VWAP"];
 const KST = { timeZone: "Asia/Seoul", hourCycle: "h23" };
 const clockOf = new Intl.DateTimeFormat("en-GB", { ...KST, hour: "2-digit", minute: "2-digit" });
@@ -53,7 +55,7 @@ class ChartPart {
     const last = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
     this.chart = charts.createChart(this.place, {
       autoSize: true,
-      layout: { attributionLogo: true, fontSize: 11 },
+      layout: { attributionLogo: true, fontSize: MARK_FONT },
       localization: {
         priceFormatter: (value) => won.format(value),
         timeFormatter: (time) => this.timeText(time, true),
@@ -92,6 +94,8 @@ class ChartPart {
     this.markers = charts.createSeriesMarkers(this.candleSeries, []);
     this.orders = [];
     this.paint();
+    // Closer bars have room for fewer texts.
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.message && this.drawOwn());
     this.chart.subscribeCrosshairMove((at) => this.write(at.time));
     if (!this.message) this.model.send({ kind: "candles" });
   }
@@ -208,18 +212,20 @@ class ChartPart {
   }
 
   drawOwn() {
-    const { marks, orders } = this.message;
+    const { marks, orders, rows } = this.message;
     const { rise, fall, own } = this.colours;
-    const key = JSON.stringify([marks, orders, own]);
+    const spacing = this.chart.timeScale().options().barSpacing;
+    const key = JSON.stringify([marks, orders, own, spacing, rows[0]?.[0], rows.length]);
     if (this.drawnOwn === key) return;
     this.drawnOwn = key;
+    const texts = textsOf(marks, rows, spacing);
     this.markers.setMarkers(
-      marks.map(([time, side, text]) => ({
+      marks.map(([time, side], i) => ({
         time,
         position: side === "buy" ? "belowBar" : "aboveBar",
         shape: side === "buy" ? "arrowUp" : "arrowDown",
         color: own,
-        text,
+        text: texts[i],
       })),
     );
     for (const line of this.orders) this.candleSeries.removePriceLine(line);
@@ -249,4 +255,36 @@ class ChartPart {
       }),
     );
   }
+}
+
+// The text at each mark of a fill: its shares. Where the texts of one side would touch, the one in the
+// middle has the sum of them, and the others have none: "200 in 2".
+function textsOf(marks, rows, spacing) {
+  const texts = marks.map(() => "");
+  const indexOf = new Map(rows.map(([time], i) => [time, i]));
+  for (const side of ["buy", "sell"]) {
+    const groups = [];
+    marks.forEach(([time, at, text], i) => {
+      if (at !== side) return;
+      groups.push(groupOf([{ mark: i, index: indexOf.get(time), shares: sharesOf(text) }], spacing));
+      while (groups.length > 1) {
+        const [left, right] = groups.slice(-2);
+        if (right.x - left.x >= (left.width + right.width) / 2 + MARK_GAP) break;
+        groups.splice(-2, 2, groupOf([...left.marks, ...right.marks], spacing));
+      }
+    });
+    for (const { marks: all, text } of groups) texts[middleOf(all).mark] = text;
+  }
+  return texts;
+}
+
+const sharesOf = (text) => Number(text.replaceAll(",", ""));
+const middleOf = (marks) => marks[(marks.length - 1) >> 1];
+
+// One text for some marks, with its place and its width in pixels.
+function groupOf(marks, spacing) {
+  const sum = won.format(marks.reduce((all, { shares }) => all + shares, 0));
+  const text = marks.length > 1 ? `${sum} in ${marks.length}` : sum;
+  // A letter is at most 0.65 of the font wide.
+  return { marks, text, x: middleOf(marks).index * spacing, width: text.length * MARK_FONT * 0.65 };
 }
