@@ -1,4 +1,5 @@
-"""N04, N05: the page's part of a table and of a chart, driven with the messages of a kernel, without JupyterLab."""
+"""N04, N05: the page's part of a table and of a chart, without JupyterLab, driven with the messages
+of a kernel."""
 
 from __future__ import annotations
 

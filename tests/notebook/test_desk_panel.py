@@ -133,6 +133,26 @@ def test_n04_the_revise_button_moves_an_order_and_names_what_is_wrong() -> None:
     asyncio.run(main())
 
 
+def test_n04_the_arrows_of_a_rows_form_step_by_a_tick_and_by_shares() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            quote = await session.quote("005930")
+            order = await session.buy("005930", 10, quote.lower)
+            asked = {"kind": "step", "key": order.key, "page": 0.5}
+            for name, text, n, stepped in (
+                ("price", "70,000", 1, "70,100"),
+                ("price", f"{quote.lower:,}", -1, f"{quote.lower:,}"),
+                ("price", "", 1, f"{session.estimates.step('005930', quote.lower, 1):,}"),
+                ("quantity", "10", -1, "9"),
+                ("quantity", "10", 5, "10"),
+            ):
+                panel._asked(asked | {"name": name, "text": text, "n": n})
+                answer = heard.of("stepped")[-1]
+                assert (answer["text"], answer["page"]) == (stepped, 0.5)
+
+    asyncio.run(main())
+
+
 def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
     async def main() -> None:
         async with opened() as (session, panel, heard):

@@ -125,11 +125,61 @@ def test_n04_the_arrows_step_by_a_tick_and_stop_at_the_limits() -> None:
         quote = await session.quote("005930")
         typed(ticket, price="70,000")
         for n, price in ((1, "70,100"), (-1, "70,000"), (-1, "69,900")):
-            ticket.receive({"kind": "ticket", "step": n})
+            ticket.receive({"kind": "ticket", "step": n, "of": "price"})
             assert ticket.fields.price == price
         typed(ticket, price=str(quote.upper))
-        ticket.receive({"kind": "ticket", "step": 1})
+        ticket.receive({"kind": "ticket", "step": 1, "of": "price"})
         assert ticket.fields.price == f"{quote.upper:,}"
+
+    played(work)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "n"),
+    [
+        ("quantity", ["", "1", "2"], 1),
+        ("quantity", ["8", "9", "10", "20"], 1),
+        ("quantity", ["95주", "100", "200"], 1),
+        ("quantity", ["1,100", "1,000", "900"], -1),
+        ("quantity", ["100", "90"], -1),
+        ("quantity", ["2", "1", "", ""], -1),
+        ("stop", ["", "3%", "4%"], 1),
+        ("stop", ["2.5%", "2%", "1%", "", ""], -1),
+        ("take", ["", "5%"], 1),
+        ("trail", ["", "2%"], 1),
+        ("stop", ["near", "near"], 1),
+        ("stop", ["70,000", "70,100"], 1),
+    ],
+)
+def test_n04_the_mouse_alone_changes_quantity_and_exit(name: str, texts: list[str], n: int) -> None:
+    async def work(_: Session, ticket: OrderTicket) -> None:
+        typed(ticket, **{name: texts[0]})
+        for text in texts[1:]:
+            ticket.receive({"kind": "ticket", "step": n, "of": name})
+            assert getattr(ticket.fields, name) == text
+
+    played(work)
+
+
+def test_n04_an_amount_in_won_steps_by_a_hundred_thousand() -> None:
+    async def work(_: Session, ticket: OrderTicket) -> None:
+        typed(ticket, unit="won")
+        for n, text in ((1, "100,000"), (1, "200,000"), (-1, "100,000"), (-1, "")):
+            ticket.receive({"kind": "ticket", "step": n, "of": "quantity"})
+            assert ticket.fields.quantity == text
+
+    played(work)
+
+
+def test_n04_a_stock_is_chosen_by_mouse_alone_the_held_ones_first() -> None:
+    async def work(session: Session, ticket: OrderTicket) -> None:
+        await session.buy("035720", 1)
+        await session.sleep(5)
+        suggested: Any = ticket.view()["suggested"]
+        codes = [code for code, _, _ in suggested]
+        assert codes[0] == "035720"
+        assert {"005930", "000660"} < set(codes)
+        assert len(codes) == len(set(codes)) == ticket_module.FOUND
 
     played(work)
 
@@ -232,7 +282,8 @@ def test_n04_a_page_cannot_set_what_no_field_has() -> None:
     async def work(_: Session, ticket: OrderTicket) -> None:
         before = ticket.fields
         typed(ticket, code="000660", side="both", kind="all", venue="NASDAQ", unit="lots")
-        for content in ({"set": "x"}, {"step": 9}, {"confirm": "no such"}, {"choose": "nothing"}):
+        steps = {"step": 9, "of": "price"}, {"step": 1, "of": "code"}, {"step": 1}
+        for content in (*steps, {"set": "x"}, {"confirm": "no such"}, {"choose": "nothing"}):
             ticket.receive({"kind": "ticket", **content})
         assert ticket.fields == before
         typed(ticket, search="<b>x</b>\u202e" * 20)

@@ -6,7 +6,12 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kisnb.errors import BadInput
-from kisnb.notebook.panels.typed_values import shares_of, won_of
+from kisnb.notebook.panels.typed_values import (
+    shares_of,
+    stepped_price,
+    stepped_shares,
+    won_of,
+)
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
@@ -38,6 +43,19 @@ def row_action(
         case "alerts", "off":
             return exits.end_alert(key)
     return None
+
+
+def step_of_row(session: Session, key: str, n: int, field: Mapping[str, str]) -> str:
+    """Return the text of a field in an order's form after an arrow: up (``n`` 1) or down (-1).
+
+    ``field`` has its ``name``, ``price`` or ``quantity``, and its ``text``.
+    """
+    order, text = session.book.orders.get(key), field["text"]
+    if order is None or abs(n) != 1:
+        return text
+    if field["name"] == "price":
+        return stepped_price(session.estimates, order.code, text, n, order.intent.price)
+    return stepped_shares(text, n)
 
 
 async def _awaited(call: Any) -> object:

@@ -19,7 +19,7 @@ from kisnb.config import price_colours
 from kisnb.errors import KisnbError
 from kisnb.notebook.panels import PANELS, WHOLE_HEAD
 from kisnb.notebook.panels.depth_view import depth_view, read_depths
-from kisnb.notebook.panels.desk_actions import row_action
+from kisnb.notebook.panels.desk_actions import row_action, step_of_row
 from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import panel_tables
@@ -176,13 +176,8 @@ class DeskPanel(AnyWidget):
     def _asked(self, content: dict[str, Any]) -> None:
         # Only these messages are accepted from a page. A message of another form does nothing.
         match content:
-            case {"kind": "ready"}:
-                self.send(self._feed.snapshot())
-            case {"kind": "library", "file": str(file)}:
-                if (text := library(file)) is not None:
-                    self.send({"kind": "library", "file": file}, [text])
-            case {"kind": "agent", "id": str(agent)}:
-                self.send({"kind": "agent", "id": agent, "text": self._agent_text(agent)})
+            case {"kind": "ready" | "library" | "agent" | "step"}:
+                self._answer(content)
             case {"kind": "candles" | "chart"} if self._chart is not None:
                 self._chart.receive(content, self.stock)
             case {"kind": "price", "code": str(code), "price": str(price)}:
@@ -202,6 +197,20 @@ class DeskPanel(AnyWidget):
                 work = row_action(self._session, table, action, key, fields)
                 if work is not None:
                     self._start(work)
+
+    def _answer(self, content: dict[str, Any]) -> None:
+        """Send the answer to a question of a page."""
+        match content:
+            case {"kind": "ready"}:
+                self.send(self._feed.snapshot())
+            case {"kind": "library", "file": str(file)}:
+                if (found := library(file)) is not None:
+                    self.send({"kind": "library", "file": file}, [found])
+            case {"kind": "agent", "id": str(agent)}:
+                self.send({"kind": "agent", "id": agent, "text": self._agent_text(agent)})
+            case {"kind": "step", "key": str(key), "n": int(n), "name": str(), "text": str()}:
+                text = step_of_row(self._session, key, n, content)
+                self.send({**content, "kind": "stepped", "text": text})
 
     def _agent_text(self, agent: str) -> str:
         """Return one agent in lines, or the sentence that there is none of this id."""

@@ -118,7 +118,7 @@ def order_table(
     columns = {column.name: column for column in ORDER_COLUMNS}
     return PanelTable(
         title="Orders",
-        empty="none yet: %kis buy CODE QTY sends one",
+        empty="none yet: the ticket sends one, or %kis buy CODE QTY",
         shown=[
             Shown(columns["time"], 8, extra=1),
             Shown(columns["side"], 4),
@@ -156,7 +156,7 @@ def exit_table(name_of: NameOf, exits: Callable[[], Iterable[ExitView]]) -> Pane
     columns = {column.name: column for column in EXIT_COLUMNS}
     return PanelTable(
         title="Exits",
-        empty="none: %kis protect CODE --stop 3% --take 5% sets one",
+        empty="none: the ticket sets one with a buy, or %kis protect CODE --stop 3% --take 5%",
         shown=[
             Shown(stock_column(lambda v: v.code, name_of), STOCK),
             Shown(columns["owner"], 14),

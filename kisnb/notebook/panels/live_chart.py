@@ -156,7 +156,7 @@ class LiveChart:
         self._session = session
         self._send = send
         self._candles = Candles(span_of("1m"), ())
-        self._why = ""
+        self._why = "Choose one in the ticket."
         self._seen: dict[str, int] = {}
         self._filled = 0
         self._loading: asyncio.Task[None] | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from kisnb.notebook.panels.live_chart import LENGTHS
 from kisnb.notebook.panels.panel_table import PanelTable
+from kisnb.notebook.panels.typed_values import FIRST_EXITS
 
 MISSING = (
     "{what} cannot be drawn: neither JupyterLab's server nor the kernel gave the page its library. "
@@ -33,7 +34,14 @@ _WORDS: dict[str, dict[str, object]] = {
         "title": "Ticket",
         "review": "Show the order in words before it is sent",
         "confirm": "Send exactly this order",
-        "exits": {"stop": "stop 3%", "take": "take 5%", "trail": "trail 2%"},
+        "exits": {name: f"{name} {first}" for name, first in FIRST_EXITS.items()},
+        "steps": {
+            "price": ["One tick down", "One tick up"],
+            "quantity": ["Fewer", "More"],
+            "stop": ["A closer stop, or none", "A farther stop"],
+            "take": ["A closer profit, or none", "A farther profit"],
+            "trail": ["A closer trail, or none", "A farther trail"],
+        },
         "arming": {
             "tail": "account's last 4",
             "minutes": "minutes",

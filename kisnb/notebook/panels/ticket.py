@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -35,10 +36,19 @@ from kisnb.notebook.panels.ticket_fields import (
     read_exit,
     read_ticket,
 )
-from kisnb.notebook.panels.typed_values import minutes_of, won_of
+from kisnb.notebook.panels.typed_values import (
+    FIRST_EXITS,
+    minutes_of,
+    stepped_percent,
+    stepped_price,
+    stepped_shares,
+    stepped_won,
+    won_of,
+)
 from kisnb.session.typed_orders.typed_order import TypedOrder
 from kisnb.terms import Mode, OrderKind, Side
 from kisnb.trading.order_books.order_words import order_line
+from kisnb.values import WON, whole_text
 
 if TYPE_CHECKING:
     from kisnb.orders import Order
@@ -98,8 +108,8 @@ class OrderTicket:
                 self._set(typed)
             case {"choose": str(code)}:
                 self.choose(code)
-            case {"step": int(n)} if abs(n) == 1:
-                self._step(n)
+            case {"step": int(n), "of": str(name)} if abs(n) == 1:
+                self._step(name, n)
             case {"most": True}:
                 self._most()
             case {"review": True}:
@@ -160,13 +170,18 @@ class OrderTicket:
             self._rest.cancel()
         self._rest = asyncio.get_running_loop().call_later(ASK_AFTER, self._ask_venues)
 
-    def _step(self, n: int) -> None:
-        try:
-            price = int(self.fields.price.replace(",", ""))
-        except ValueError:
-            price = self._session.data.prices.get(self.code, 0)
-        if self.code and price:
-            self._write(price=number(self._session.estimates.step(self.code, price, n)))
+    def _step(self, name: str, n: int) -> None:
+        """Do what the arrow up (``n`` 1) or down (-1) beside a field does."""
+        fields, session = self.fields, self._session
+        if name == "quantity":
+            stepped = stepped_won if fields.unit == "won" else stepped_shares
+            self._write(quantity=stepped(fields.quantity, n))
+        elif name == "price" or (name in FIRST_EXITS and whole_text(getattr(fields, name), WON)):
+            last = session.data.prices.get(self.code)
+            text = stepped_price(session.estimates, self.code, getattr(fields, name), n, last)
+            self._write(**{name: text})
+        elif name in FIRST_EXITS:
+            self._write(**{name: stepped_percent(getattr(fields, name), n, FIRST_EXITS[name])})
 
     def _most(self) -> None:
         most = self._possible()
@@ -307,6 +322,7 @@ class OrderTicket:
             "revision": self._revision,
             "fields": msgspec.to_builtins(fields),
             "found": self._found(),
+            "suggested": self._suggested(),
             "stock": self._stock(),
             "kinds": self._kinds(),
             "venues": ["", *map(str, session.estimates.venues(fields.code))],
@@ -340,6 +356,18 @@ class OrderTicket:
             return []
         found = self._session.universe.search(text)[:FOUND]
         return [[item.code, item.name, str(item.board)] for item in found]
+
+    def _suggested(self) -> list[list[str]]:
+        """Return what a person may choose before anything is typed: stocks that are held or
+        watched, then the first ones of the list."""
+        session = self._session
+        held = [code for code, position in session.book.positions.items() if position.qty]
+        known = (
+            session.universe.get(c) for c in (*held, *session.watched) if c in session.universe
+        )
+        # The list has thousands of stocks, and only a few are looked at here.
+        codes = {item.code: item for item in islice(chain(known, session.universe), 4 * FOUND)}
+        return [[i.code, i.name, str(i.board)] for i in islice(codes.values(), FOUND)]
 
     def _stock(self) -> list[str]:
         """Return code and name, the price with its change, and the tone of the change."""

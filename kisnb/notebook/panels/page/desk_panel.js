@@ -81,6 +81,7 @@ function render({ model: widget, el, signal }) {
   const awake = {
     send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
   };
+  const page = Math.random(); // names this view: each answer of the kernel goes to all pages
   const parts = {};
   const box = new AgentBox(model);
   let tables = null;
@@ -88,6 +89,7 @@ function render({ model: widget, el, signal }) {
     if (words.kind === "table") {
       const press = (action, key, typed, button) => {
         if (words.name === "agents" && action === "show") return void (button && box.open(key, button));
+        if (action === "step") return awake.send({ kind: "step", key, page, ...typed });
         (ENDING.has(action) ? model : awake).send({
           kind: "press", table: words.name, action, key, typed: typed ?? {},
         });
@@ -166,6 +168,7 @@ function render({ model: widget, el, signal }) {
       for (const part of Object.values(parts)) part.paint?.();
     }
     if (message.kind === "agent") return box.receive(message);
+    if (message.kind === "stepped") return void (message.page === page && parts.orders?.stepped(message));
     if (message.kind === "candles") {
       for (const part of Object.values(parts)) part.candles?.(message);
       return;

@@ -459,19 +459,39 @@ class Table {
       this.act("revise", key, { price: price.value, quantity: quantity.value });
       close();
     });
-    form.append("new price", price, "shares", quantity, send, pressable("back", "", close));
+    form.append("new price", ...this.arrows(key, price), "shares", ...this.arrows(key, quantity), send);
+    form.append(pressable("back", "", close));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Escape") close();
       if (event.key === "Enter" && event.target.tagName === "INPUT") send.click();
     });
+    form.dataset.key = key;
     const box = button.closest(".tabulator-row").getBoundingClientRect();
     const own = this.node.getBoundingClientRect();
     form.style.top = `${box.bottom - own.top}px`;
     this.node.append(form);
     price.focus();
     price.select();
+  }
+
+  // A field of the form between its arrows. The kernel knows the ticks: it answers with the new text.
+  arrows(key, input) {
+    const [down, up] = [-1, 1].map((n) => {
+      const node = element("button", "small step", n < 0 ? "▼" : "▲");
+      node.type = "button";
+      node.addEventListener("click", () =>
+        this.act("step", key, { name: input.ariaLabel, text: input.value, n }),
+      );
+      return node;
+    });
+    return [down, input, up];
+  }
+
+  stepped({ key, name, text }) {
+    if (!this.form?.isConnected || this.form.dataset.key !== key) return;
+    this.form.querySelector(`input[aria-label=${name}]`).value = text;
   }
 
   toggleFilters() {

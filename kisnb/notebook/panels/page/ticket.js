@@ -4,6 +4,7 @@
 class TicketPart {
   constructor(words, _model, awake) {
     this.awake = awake;
+    this.words = words;
     this.state = {};
     this.changed = false;
     this.needsKernel = true;
@@ -16,6 +17,13 @@ class TicketPart {
     this.search = this.input("search", "stock: name, code or initials");
     this.search.setAttribute("role", "combobox");
     this.found = element("div", "found");
+    this.opened = false; // the list of stocks is open in this page
+    this.search.addEventListener("click", () => this.open(true));
+    this.search.addEventListener("input", () => this.open(true));
+    // A press on anything else closes the list, which covers the fields below it.
+    this.node.ownerDocument.addEventListener("pointerdown", (this.away = ({ target }) => {
+      if (target !== this.search && !this.found.contains(target)) this.open(false);
+    }), true);
     this.stock = element("div", "stock");
     this.name = element("b");
     this.last = element("span");
@@ -25,7 +33,7 @@ class TicketPart {
     sides.append(...this.sides);
     this.kind = this.select("kind");
     this.price = this.input("price", "price, won");
-    this.steps = [-1, 1].map((n) => this.step(n));
+    this.steps = [-1, 1].map((n) => this.step(n, "price"));
     const price = element("div", "joined");
     price.append(this.steps[0], this.price, this.steps[1]);
     this.quantity = this.input("quantity", "quantity");
@@ -35,11 +43,11 @@ class TicketPart {
       this.send({ most: true });
     });
     const quantity = element("div", "joined");
-    quantity.append(this.quantity, this.unit, this.most);
+    quantity.append(this.spun(this.quantity), this.unit, this.most);
     this.venue = this.select("venue");
     this.exits = ["stop", "take", "trail"].map((name) => this.input(name, words.exits[name]));
     const exits = element("div", "joined exits");
-    exits.append(...this.exits);
+    exits.append(...this.exits.map((node) => this.spun(node)));
     const fields = element("div", "fields");
     this.rows = {};
     for (const [label, node] of [
@@ -126,12 +134,33 @@ class TicketPart {
     return node;
   }
 
-  step(n) {
+  step(n, name) {
     const node = element("button", "small step", n < 0 ? "▼" : "▲");
     node.type = "button";
-    node.title = n < 0 ? "One tick down" : "One tick up";
-    node.addEventListener("click", () => this.send({ step: n }));
+    node.title = this.words.steps[name][n < 0 ? 0 : 1];
+    node.addEventListener("click", () => this.send({ step: n, of: name }));
     return node;
+  }
+
+  // A field with two arrows at its edge.
+  spun(input) {
+    const place = element("div", "spun");
+    const arrows = element("div", "arrows");
+    arrows.append(this.step(1, input.name), this.step(-1, input.name));
+    // The keys serve for these: a stop of the tab key for each would be a long way.
+    for (const node of arrows.children) node.tabIndex = -1;
+    place.append(input, arrows);
+    return place;
+  }
+
+  end() {
+    this.node.ownerDocument.removeEventListener("pointerdown", this.away, true);
+  }
+
+  open(opened) {
+    if (this.opened === opened) return;
+    this.opened = opened;
+    this.drawFound();
   }
 
   armForm(words) {
@@ -154,20 +183,26 @@ class TicketPart {
     return form;
   }
 
-  // Up and down move the price by a tick, Enter chooses the first stock found, or asks to review.
+  // Up and down step a price, a quantity or a percentage. Enter chooses the first stock found, or asks to review.
   key(event) {
     const at = event.target;
-    if (at === this.price && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
-      this.send({ step: event.key === "ArrowUp" ? 1 : -1 });
+    const steps = at.name in this.words.steps;
+    if (steps && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      this.send({ step: event.key === "ArrowUp" ? 1 : -1, of: at.name });
     } else if (at === this.search && event.key === "Enter") {
       const first = this.state.found?.[0];
-      if (first) this.send({ choose: first[0] });
+      if (first) {
+        this.open(false);
+        this.send({ choose: first[0] });
+      }
     } else if (at === this.search && event.key === "ArrowDown") {
       this.found.querySelector("button")?.focus();
     } else if (event.key === "Enter" && at.tagName === "INPUT" && !at.closest("form")) {
       this.send({ review: true });
-    } else if (event.key === "Escape") this.send({ back: true });
-    else return;
+    } else if (event.key === "Escape") {
+      this.open(false);
+      this.send({ back: true });
+    } else return;
     event.preventDefault();
   }
 
@@ -194,7 +229,7 @@ class TicketPart {
     }
     write(this.armed, state.armed);
     this.arming.hidden = !state.live;
-    this.drawFound(state.found);
+    this.drawFound();
     const [name, last, tone] = state.stock;
     write(this.name, name);
     write(this.last, last);
@@ -233,16 +268,21 @@ class TicketPart {
     lines.forEach((line, i) => draw(place.children[i] ?? place.appendChild(element("div")), line));
   }
 
-  drawFound(found) {
-    const key = JSON.stringify(found);
+  drawFound() {
+    const { found = [], suggested = [] } = this.state;
+    const shown = this.opened ? (this.search.value.trim() ? found : suggested) : [];
+    const key = JSON.stringify(shown);
     if (this.shownFound === key) return;
     this.shownFound = key;
     this.found.replaceChildren(
-      ...found.map(([code, name, board]) => {
+      ...shown.map(([code, name, board]) => {
         const node = element("button");
         node.type = "button";
         node.append(element("b", "", name), element("span", "", code), element("small", "", board));
-        node.addEventListener("click", () => this.send({ choose: code }));
+        node.addEventListener("click", () => {
+          this.open(false);
+          this.send({ choose: code });
+        });
         return node;
       }),
     );
