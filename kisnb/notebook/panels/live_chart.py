@@ -169,8 +169,12 @@ class LiveChart:
         every = every if every in LENGTHS else self.every
         if (code, every) == (self.code, self.every):
             return
-        self.code, self.every = code, every
+        moved, self.code, self.every = code != self.code, code, every
         self._reload()
+        if moved:
+            # The candles of another stock must not stand there until the new ones have come.
+            self._candles, self._why = Candles(span_of("1m"), ()), "loading"
+            self.tell()
 
     def receive(self, content: dict[str, Any], code: str) -> None:
         """Do what a page asked for: the whole chart anew, or bars of another length of ``code``."""
@@ -205,7 +209,6 @@ class LiveChart:
         self._filled = self._gaps_filled()
         span = DAY if every in ("1d", "1w") else span_of(every)
         self._candles = Candles(span, bars)
-        self._number = 0
         self.tell()
 
     def tell(self) -> None:
