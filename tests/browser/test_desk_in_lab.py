@@ -197,6 +197,9 @@ def test_n04_the_panel_changes_while_a_cell_waits_in_each_view_and_after_a_reloa
     expect(panel.locator(".kisnb-mode")).to_have_text("SIM")
     expect(column(panel, "orders", "state")).to_have_text("accepted")
     expect(rows(other, "orders")).to_have_text(str(orders.first.text_content()))
+    # The ticket is one for all views, so what is typed in one stands in the others.
+    panel.locator(".ticket input[name=quantity]").fill("12")
+    expect(other.locator(".ticket input[name=quantity]")).to_have_value("12")
 
     # Clicks reach the kernel while a cell awaits, with comms over subshells and without.
     for mode, (places, sleeps) in zip(

@@ -59,7 +59,7 @@ def agent_table(
     columns = {column.name: column for column in AGENT_COLUMNS}
     return PanelTable(
         title="Agents",
-        empty="none yet: start one with %kis agents start NAME",
+        empty="none yet: %kis agents start volume_trigger --code 005930 starts one",
         shown=[
             Shown(columns["id"], 19),
             Shown(columns["state"], 9),

@@ -169,12 +169,11 @@ class LiveChart:
         every = every if every in LENGTHS else self.every
         if (code, every) == (self.code, self.every):
             return
-        moved, self.code, self.every = code != self.code, code, every
+        self.code, self.every = code, every
         self._reload()
-        if moved:
-            # The candles of another stock must not stand there until the new ones have come.
-            self._candles, self._why = Candles(span_of("1m"), ()), "loading"
-            self.tell()
+        # Other candles must not stand there until these have come.
+        self._candles, self._why = Candles(span_of("1m"), ()), "loading"
+        self.tell()
 
     def receive(self, content: dict[str, Any], code: str) -> None:
         """Do what a page asked for: the whole chart anew, or bars of another length of ``code``."""

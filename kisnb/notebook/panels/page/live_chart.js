@@ -257,34 +257,37 @@ class ChartPart {
   }
 }
 
-// The text at each mark of a fill: its shares. Where the texts of one side would touch, the one in the
-// middle has the sum of them, and the others have none: "200 in 2".
+// The text at each mark of a fill: its shares. Where the texts of one side would touch, one of them
+// has the sum, and the others have none: "200 in 2".
 function textsOf(marks, rows, spacing) {
   const texts = marks.map(() => "");
   const indexOf = new Map(rows.map(([time], i) => [time, i]));
   for (const side of ["buy", "sell"]) {
     const groups = [];
-    marks.forEach(([time, at, text], i) => {
-      if (at !== side) return;
-      groups.push(groupOf([{ mark: i, index: indexOf.get(time), shares: sharesOf(text) }], spacing));
+    marks.forEach(([time, at, text], mark) => {
+      const index = indexOf.get(time);
+      if (at !== side || index === undefined) return;
+      // A buy stands below its candle, a sell above it.
+      const out = side === "buy" ? -rows[index][3] : rows[index][2];
+      const shares = Number(text.replaceAll(",", ""));
+      groups.push(groupOf([{ mark, index, out, shares }], spacing));
       while (groups.length > 1) {
         const [left, right] = groups.slice(-2);
-        if (right.x - left.x >= (left.width + right.width) / 2 + MARK_GAP) break;
+        if (Math.abs(right.x - left.x) >= (left.width + right.width) / 2 + MARK_GAP) break;
         groups.splice(-2, 2, groupOf([...left.marks, ...right.marks], spacing));
       }
     });
-    for (const { marks: all, text } of groups) texts[middleOf(all).mark] = text;
+    for (const { at, text } of groups) texts[at.mark] = text;
   }
   return texts;
 }
 
-const sharesOf = (text) => Number(text.replaceAll(",", ""));
-const middleOf = (marks) => marks[(marks.length - 1) >> 1];
-
-// One text for some marks, with its place and its width in pixels.
+// One text for some marks, with its place and its width in pixels. It stands at the outermost candle,
+// where it crosses neither the candles nor the arrows of the others.
 function groupOf(marks, spacing) {
   const sum = won.format(marks.reduce((all, { shares }) => all + shares, 0));
   const text = marks.length > 1 ? `${sum} in ${marks.length}` : sum;
+  const at = marks.reduce((best, mark) => (mark.out > best.out ? mark : best));
   // A letter is at most 0.65 of the font wide.
-  return { marks, text, x: middleOf(marks).index * spacing, width: text.length * MARK_FONT * 0.65 };
+  return { marks, text, at, x: at.index * spacing, width: text.length * MARK_FONT * 0.65 };
 }

@@ -9,6 +9,7 @@ class TicketPart {
     this.changed = false;
     this.needsKernel = true;
     this.revision = null;
+    this.typed = new Map(); // what was typed here and has not come back from the kernel
     this.node = element("section", "ticket");
     this.node.dataset.part = words.name;
     const title = element("div", "title");
@@ -97,6 +98,11 @@ class TicketPart {
     this.awake.send({ kind: "ticket", ...content });
   }
 
+  set(name, value) {
+    this.typed.set(name, value);
+    this.send({ set: { [name]: value } });
+  }
+
   input(name, hint) {
     const node = element("input");
     node.name = name;
@@ -105,7 +111,7 @@ class TicketPart {
     node.autocomplete = "off";
     node.spellcheck = false;
     // Also while a Korean syllable is being composed: initials are searched as they are typed.
-    node.addEventListener("input", () => this.send({ set: { [name]: node.value } }));
+    node.addEventListener("input", () => this.set(name, node.value));
     return node;
   }
 
@@ -114,7 +120,7 @@ class TicketPart {
     node.name = name;
     node.setAttribute("aria-label", name);
     this.fill(node, values);
-    node.addEventListener("change", () => this.send({ set: { [name]: node.value } }));
+    node.addEventListener("change", () => this.set(name, node.value));
     return node;
   }
 
@@ -220,13 +226,7 @@ class TicketPart {
     this.node.classList.toggle("live", state.live);
     this.fill(this.kind, state.kinds);
     this.fill(this.venue, state.venues);
-    // A page writes a field only when Python changed it: what is being typed stays.
-    if (this.revision !== state.revision) {
-      this.revision = state.revision;
-      for (const node of this.node.querySelectorAll("[name]")) {
-        if (node.name in fields) node.value = fields[node.name];
-      }
-    }
+    this.drawFields(fields, state.revision);
     write(this.armed, state.armed);
     this.arming.hidden = !state.live;
     this.drawFound();
@@ -261,6 +261,21 @@ class TicketPart {
     const [kind, text] = state.result;
     write(this.result, text);
     this.result.className = `result ${kind}`;
+  }
+
+  // What is being typed here stays. A field that Python changed, or that was typed in another page,
+  // is written: the order is the same for all pages.
+  drawFields(fields, revision) {
+    const isWritten = this.revision !== revision;
+    this.revision = revision;
+    if (isWritten) this.typed.clear();
+    for (const node of this.node.querySelectorAll("[name]")) {
+      const value = fields[node.name];
+      if (value === undefined) continue;
+      if (this.typed.get(node.name) === value) this.typed.delete(node.name);
+      const isTyped = this.typed.has(node.name) || node === document.activeElement;
+      if (node.value !== value && (isWritten || !isTyped)) node.value = value;
+    }
   }
 
   drawLines(place, lines, draw) {
