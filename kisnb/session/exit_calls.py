@@ -89,7 +89,8 @@ class ExitCalls(SessionCalls):
     ) -> PriceAlert:
         """Set a price alert and return it. When the price is reached, the desk says so once.
 
-        The alert outlives restarts of the desk. Raises BadInput.
+        Give one price in won: ``above`` when the price must rise to it, ``below`` when it must fall
+        to it. The alert outlives restarts of the desk. Raises BadInput.
         """
         if (above is None) == (below is None):
             raise BadInput("an alert has one price", "write above=75_000 or below=68_000")
@@ -103,7 +104,7 @@ class ExitCalls(SessionCalls):
         return await self._parts.protections.end_alerts(self._parts.code(code))
 
     def protections(self) -> pl.DataFrame:
-        """Return the exits that are set, a row each.
+        """Return a DataFrame with one row for each exit that is set.
 
         Columns: code, agent (empty: what no agent holds), quantity (shares), entry (won),
         conditions, stop and take (won; null without one), stage, peak (won; null before one is

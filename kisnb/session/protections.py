@@ -64,7 +64,9 @@ class Protections:
         return watch.protection.text
 
     async def alert(self, code: str, price: int, *, above: bool) -> PriceAlert:
-        """Set a price alert and return it. If an equal alert is set already, return that one.
+        """Set a price alert and return it.
+
+        If an equal alert is set already, return the existing alert.
 
         Raises BadInput when the desk refuses it.
         """
@@ -84,7 +86,10 @@ class Protections:
         return alerts
 
     async def end_alert(self, key: str) -> PriceAlert:
-        """End one price alert by its key and return it. Raises BadInput when it has ended."""
+        """End one price alert by its key and return it.
+
+        Raises BadInput when it had ended before.
+        """
         alert = self._state.desk.exits.alerts.get(key)
         if alert is None:
             raise BadInput("the price alert has ended", "see those that stand with %kis alert")

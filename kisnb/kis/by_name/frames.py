@@ -47,7 +47,7 @@ NOT_NUMBERS = frozenset(
         "e_ordyn",
         # This is a deadline.
         "buy_req_rcpt_term",
-        # The name and the label of this one contradict each other.
+        # The name and the label of this field contradict each other.
         "name2",
     }
 )
@@ -116,7 +116,8 @@ def frame_of(
 ) -> pl.DataFrame:
     """Return rows as a DataFrame: the columns of ``types``, then the others, as String.
 
-    ``name`` is that of the call or channel, for the error. Raises FrameError.
+    ``name`` is the name of the call or channel, for the error. ``typed`` False: every column is a
+    String. Raises FrameError.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""The access token of an appkey: its life as a plain object, and the file that processes share.
+"""The access token of an appkey: its state as a plain object, and the file that processes share.
 
     none ── record_request ──► asked ── receive ──► valid ── 5 minutes before its end ──► none
       ▲                          │                    │
@@ -86,7 +86,9 @@ class TokenLife(msgspec.Struct):
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
-        """Process KIS's reply. Return the token, or None when one was asked for within the minute.
+        """Process KIS's reply, and return the token.
+
+        None: one was asked for less than a minute ago.
 
         Raises TokenError when KIS refuses, FrameError when the reply cannot be read.
         """

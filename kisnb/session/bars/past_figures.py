@@ -107,7 +107,10 @@ class PastFigures:
     async def _rows(
         self, series: Series, code: str, first: date, last: date, lacking: str
     ) -> pl.DataFrame | None:
-        """Return rows of past days. When KIS does not give them, add a trouble and return None."""
+        """Return rows of past days. When KIS does not give them, add a trouble and return None.
+
+        ``lacking`` names the missing figure in the trouble.
+        """
         try:
             found = await self._past.days(series, code, first, last)
         except DeskLost:

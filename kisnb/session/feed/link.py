@@ -49,9 +49,9 @@ class Link:
         self.error_for_people: Callable[[asyncio.CancelledError], BaseException] = lambda error: (
             error
         )
-        """Makes the error that a cancelled wait raises instead.
+        """Makes the error that a cancelled wait raises in place of CancelledError.
 
-        A notebook's says that a person interrupted it.
+        In a notebook it says that a person interrupted the cell.
         """
         self.back: Callable[[], Back]
         """Returns what the next desk needs to know: the session's name, run, newest row, leases."""

@@ -33,7 +33,10 @@ _Equal: TypeAlias = tuple[Wish, int, str]
 
 
 def stays() -> bool:
-    """Return False, because the caller of a claim waits until the outcome comes."""
+    """Return False: the caller has not left and waits for the outcome.
+
+    The default of ``has_left``.
+    """
     return False
 
 

@@ -105,7 +105,10 @@ class Reconciliation:
         page: OrderPage,
         stated: Mapping[str, int] | None = None,
     ) -> bool:
-        """Book a list of one day. Return True when it lacks no known row and leaves no doubt."""
+        """Book a list of one day. Return True when it lacks no known row and leaves no doubt.
+
+        ``stated`` has the shares of each stock by KIS's account. None: they are not compared.
+        """
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)

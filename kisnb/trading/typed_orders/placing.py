@@ -145,7 +145,8 @@ def _answer(
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
     """Answer an order without a naming. It keeps its own key.
 
-    Agents send such orders, and so do calls that need no naming (``ticket``).
+    Agents send such orders, and so do calls that need no naming (``ticket``). ``plain`` has the
+    earlier orders of this call by key.
     """
     order = known.books.orders.get(intent.key)
     # ``plain`` has the orders of this call itself, which are in no order book yet.
