@@ -161,7 +161,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 Offered: TypeAlias = Collection[OrderKind] | None
-"""Kinds that a connection can send; None: all. Cures name no others."""
+"""Kinds that a connection can send; None: all. A cure names only these kinds."""
 
 
 def legal(

@@ -144,7 +144,8 @@ async def _attached(
 async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
     """Wait for the desk that the supervisor starts after a death, and attach to it.
 
-    Return its client and its snapshot. Raises DeskLost when no desk comes.
+    Return its client and its snapshot. ``back`` says which rows this session has. Raises DeskLost
+    when no desk comes.
     """
     while True:
         client = _client(mode, back)

@@ -31,8 +31,8 @@ class ExitCalls(SessionCalls):
         (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
         ``entry`` is the entry price; without it, the average purchase price counts. ``atr_stop``
         sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most 7
-        %. Without ``atr``, the average true range of KRX's 14 days before this one is used; when
-        those days are missing, the stop is 2 % below. ``staged`` is the exit in stages, see
+        %. Without ``atr``, the average true range of KRX's 14 days before today is used; when those
+        days are missing, the stop is 2 % below. ``staged`` is the exit in stages, see
         ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds;
         ``session.moment("15:15")``).
 

@@ -27,7 +27,7 @@ class Protections:
         self._pace = pace
 
     async def protect(self, protection: Protection) -> Watch:
-        """Set an exit and return it. If an equal exit is set already, return that one.
+        """Set an exit and return it. If an equal exit is set already, return the existing exit.
 
         Raises BadInput when the desk refuses it.
         """
@@ -66,7 +66,8 @@ class Protections:
     async def alert(self, code: str, price: int, *, above: bool) -> PriceAlert:
         """Set a price alert and return it.
 
-        If an equal alert is set already, return the existing alert.
+        If an equal alert is set already, return the existing alert. ``above`` True: the alert comes
+        at ``price`` or above. False: at ``price`` or below.
 
         Raises BadInput when the desk refuses it.
         """

@@ -390,7 +390,7 @@ class DeskCore:
             # The kill switch asks again sooner than the regular readings would.
             self._kill_switch.on_orders_read(turn, read.query, complete=False)
             return
-        # First the order books are brought to the list. Everything below decides by them:
+        # First the order books are adjusted to KIS's list. Everything below decides by them:
         #
         #     day loss       the fills that were missing may make the day's loss larger
         #     kill switch    an order is open only if it still is by this list

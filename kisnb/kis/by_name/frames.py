@@ -114,7 +114,7 @@ def api_frames(
 def frame_of(
     name: str, types: Mapping[str, ColumnType], rows: Sequence[dict[str, str]], *, typed: bool
 ) -> pl.DataFrame:
-    """Return rows as a DataFrame: the columns of ``types``, then the others, as String.
+    """Return rows as a DataFrame: the columns of ``types``, then all other columns, as String.
 
     ``name`` is the name of the call or channel, for the error. ``typed`` False: every column is a
     String. Raises FrameError.

@@ -12,7 +12,7 @@ for: a minute after the last request, whatever came of it.
 The rules of KIS behind it:
 
 - One token a minute and appkey, or EGW00133 (README of KIS's samples; documented as one a second).
-- A token lives a day. Within six hours KIS gives the same one again (workbook: tokenP).
+- A token lives a day. Within six hours KIS gives the same token again (workbook: tokenP).
 - It may die before its printed end, with EGW00123 (clients' observation).
 - Each issue sends the customer a KakaoTalk message (KIS's sample kis_auth). So a token is kept on
   disk and shared.

@@ -163,7 +163,8 @@ def _read(value: object, what: str) -> str:
 def _moment(named: str, day: date, *, is_end: bool) -> Ns | None:
     """Return a moment of a trading day; None when the day does not have it.
 
-    An empty name is the begin or the end of the whole trading day.
+    ``is_end`` True: the end of the named market session. False: its begin. An empty name means the
+    whole trading day.
     """
     if named in _LABELS:
         hours = sessions.label_hours(SessionId(named), day)

@@ -76,7 +76,7 @@ class PastFigures:
                 await self.bring(agent)
 
     async def bring_atr(self, code: str) -> float | None:
-        """Return the average true range of KRX's 14 days before this one, won.
+        """Return the average true range of KRX's 14 days before today, won.
 
         None when it cannot be computed; a trouble says why. Raises DeskLost.
         """

@@ -164,7 +164,7 @@ class Link:
     # silence, death and return
 
     def listen(self) -> None:
-        """Call ``on_ready`` for the batches that have come, and each time another one comes."""
+        """Call ``on_ready`` for the batches that have come, and each time another batch comes."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
         # Batches may have come before the callback was set.

@@ -75,13 +75,16 @@ class MarketIndex:
         """The days that are made, the newest first."""
         self._members_of_past = self.members[:_PAST_MEMBERS]
         self._level = self.base
-        """The index level at the close of the next older day that will be made."""
+        """The index level at the close of the day that is made next.
+
+        Days are made from the newest to the oldest.
+        """
         self._closes = {item.code: item.base for item in self._members_of_past}
-        """The close of each member on the newest day after the next older one."""
+        """The close of each member on the day after the day that is made next."""
         self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
-        """Market value in won of the board's smaller companies at the close of that newest day."""
+        """Market value in won of the board's smaller companies at the close of that day after."""
         self._rest_return = (0.0, 0.0)
-        """Returns of the smaller companies on that newest day: to the open, and after it."""
+        """Returns of the smaller companies on that day after: to the open, and after the open."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 
@@ -147,7 +150,9 @@ class MarketIndex:
         return self._levels
 
     def past(self) -> Iterator[IndexDay]:
-        """Return the days before this one, the newest first. The newest closes at the base.
+        """Return the days before the simulated day, the newest first.
+
+        The newest closes at the base.
 
         A day moves like its members' daily bars, weighted by market value. Years of days are read
         at once, so only the ``_PAST_MEMBERS`` largest have bars here. All smaller members together

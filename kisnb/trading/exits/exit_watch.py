@@ -325,7 +325,8 @@ class ExitWatch:
     def _awaits_base(self, now: Ns, watch: Watch) -> bool:
         """Return whether KIS has not stated the base price of the new day yet.
 
-        The exit must be compared with it first.
+        The exit must be compared with it first. If KIS states no base price, the exit judges trades
+        all the same.
         """
         days, code = self._rules.days, watch.protection.code
         return watch.priced is not None and days.of(now, code) is None and not days.why_not(code)

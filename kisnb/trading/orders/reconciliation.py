@@ -38,7 +38,10 @@ from kisnb.trading.turn import Turn
 
 
 class Reconciliation:
-    """Adjusts our order books to KIS's list, and resolves orders with unknown outcome by it."""
+    """Adjusts our order books to KIS's list, and resolves orders with unknown outcome by it.
+
+    In its methods, ``asked`` is the moment after which the list was read.
+    """
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()

@@ -1,7 +1,8 @@
 """Answers typed orders and words the answers: sent, shown or refused (row O11).
 
 The session decides first, from the orders that it knows. The desk decides again from the whole
-journal, and its decision counts. Both call ``place``, so both use the same words.
+journal, and its decision counts. Both call ``place``, so both use the same words. In this module,
+``known`` has the orders to compare with.
 """
 
 from __future__ import annotations
