@@ -59,7 +59,7 @@ ROUTE = "session_default"
 
 
 class BarOrders:
-    """The orders of all agents over bars. Prices in won."""
+    """Fills the orders of all agents over bars, and keeps those that wait. Prices in won."""
 
     def __init__(
         self,

@@ -234,7 +234,7 @@ def taken_as(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
-    """Return the kind under which ``venue`` accepts an order meant as ``kind``, and the verdict.
+    """Return the kind under which ``venue`` accepts an order of ``kind``, and the verdict.
 
     The kind differs in KRX's after-market, which has kinds of its own.
     """

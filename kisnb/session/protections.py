@@ -20,7 +20,7 @@ from kisnb.trading.ports.commands import (
 
 
 class Protections:
-    """The exits and price alerts of a session's desk."""
+    """Sends exits and price alerts to the desk of a session, and lists those that are set."""
 
     def __init__(self, state: SessionState, pace: Pace) -> None:
         self._state = state

@@ -41,7 +41,7 @@ HANDLERS = ("on_start", "on_tick", "on_bar", "on_fill", "on_order", "on_phase")
 
 
 class TickRun:
-    """One back-test over trades."""
+    """Plays the trades of one back-test to its orders and agents."""
 
     def __init__(
         self,

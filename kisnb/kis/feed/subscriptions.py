@@ -44,7 +44,7 @@ _CHANNEL_OF: dict[type, str] = {
 
 
 class ChannelRequest(NamedTuple):
-    """A request to send to KIS."""
+    """A request to KIS to subscribe to a channel or to release it."""
 
     tr_type: str
     """``cf.SUBSCRIBE`` or ``cf.RELEASE``."""

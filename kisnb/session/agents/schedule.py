@@ -79,7 +79,10 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
         return None if start is None or end is None or end <= start else Window(start, end)
 
     def next_window(self, now: Ns) -> Window | None:
-        """Return the window that is open at ``now``, or else the next one. None: none is known."""
+        """Return the window that is open at ``now``, or else the next one.
+
+        None: no window is known.
+        """
         today = kst_day(now)
         for day in (today + timedelta(days=n) for n in range(_SEARCHED)):
             try:

@@ -44,13 +44,13 @@ class PastFigures:
         self._day: date | None = None
         """The day on which the figures were fetched. All figures are of earlier days.
 
-        None: none was fetched.
+        None: nothing was fetched.
         """
 
     def are_of(self, day: date) -> bool:
         """Return whether the figures were fetched for ``day``.
 
-        True also when none was fetched yet.
+        True also when nothing was fetched yet.
         """
         return self._day is None or self._day == day
 

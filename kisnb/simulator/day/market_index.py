@@ -23,7 +23,7 @@ _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI20
 _MEMBERS = 200
 """Number of largest companies in an index.
 
-KOSPI and KOSDAQ use it too: the others have little weight.
+KOSPI and KOSDAQ use it too, because smaller companies have little weight.
 """
 
 _PAST_MEMBERS = 20
@@ -61,7 +61,7 @@ class IndexPoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketIndex:
-    """One index over one day."""
+    """Computes one index: its levels on the simulated day, and its days before."""
 
     def __init__(self, plan: DayPlan, name: IndexName) -> None:
         self._plan = plan
@@ -169,7 +169,7 @@ class MarketIndex:
                 return
 
     def _make_day_before(self) -> None:
-        """Add the day before the oldest one that is known. Adds none where the calendar ends."""
+        """Add the day before the oldest known day. Add nothing where the calendar ends."""
         day = previous_trading_day(self._past[-1].day if self._past else self._plan.day)
         if day.year <= FIRST_YEAR:
             return

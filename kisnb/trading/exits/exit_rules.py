@@ -38,7 +38,7 @@ class Watched(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The facts with which a price is judged."""
+    """The facts about a holding and its stock by which an exit judges a price."""
 
     now: Ns
     entry: int

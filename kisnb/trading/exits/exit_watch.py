@@ -346,7 +346,7 @@ class ExitWatch:
         )
 
     def _note_model(self, turn: Turn, watch: Watch) -> None:
-        """Journal for a staged exit whether a model's forecast counts, whenever that changes."""
+        """Journal whether a model's forecast counts for a staged exit, when that has changed."""
         staged = watch.protection.staged
         if staged is None or staged.assist is None or watch.stage is not ExitStage.HOLDING:
             return

@@ -65,7 +65,7 @@ class DayLoss:
     def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
         """Note the price that KIS states of a stock, and check the loss.
 
-        None: KIS stated nothing.
+        ``stated`` None: KIS stated nothing.
         """
         self._begin_day(turn)
         if stated is not None and stated.price > 0:

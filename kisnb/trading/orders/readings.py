@@ -36,7 +36,7 @@ If a reply names the order before the reading begins, nothing is read.
 AFTER_BOUNDARY: Ns = 2 * SECOND
 """Pause after the end of a market session, so that its last notices can arrive."""
 UNANSWERED: Ns = 60 * SECOND
-"""An AskOrders that has not ended after this time counts as lost, and is asked again."""
+"""A reading of KIS's orders that has not ended after this time counts as lost. It is repeated."""
 SETTLES: Ns = 5 * SECOND
 """After this time KIS's list shows an order or a cancel that KIS has accepted."""
 FAILED = 5

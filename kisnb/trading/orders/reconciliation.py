@@ -52,7 +52,7 @@ class Reconciliation:
         self._orders = OrderReconciliation(rules, state, readings, cancels)
         self._account = AccountReconciliation(state, readings)
         self._reported: set[tuple[str, OrderRow]] = set()
-        """Orders of which a person was told that a row with their number is another order."""
+        """Orders whose number is in a row of another order. A person was told about each."""
 
     @property
     def _books(self) -> OrderBooks:

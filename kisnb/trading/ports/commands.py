@@ -14,7 +14,7 @@ from kisnb.orders import Intent, Naming, Place, Want
 
 
 class SessionMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of commands and queries."""
+    """Base class of a session's messages to the desk: commands and queries."""
 
 
 class Submit(SessionMessage, frozen=True, tag=True, array_like=True):

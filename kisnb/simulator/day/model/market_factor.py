@@ -36,7 +36,7 @@ _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 
 
 class Factor(NamedTuple):
-    """The common part of a board's day."""
+    """The movement that all stocks of a board share on a day."""
 
     gap: float
     """Return from the previous close to the open."""
