@@ -68,8 +68,8 @@ class Universe:
 
         KIS's master files are read from the folder ``master`` in ``data``, else in the state
         folder. A fact of an issue in the listing or in the price files of ``data`` replaces the
-        fact of the master files. Only these files have the base prices of ``day``. Raises
-        ConfigError when a file is missing or broken.
+        fact of the master files, so base prices are those of ``day``. Raises ConfigError when a
+        file is missing or broken.
         """
         roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
         folder = folder_of(day, roots)

@@ -82,9 +82,9 @@ class MarketIndex:
         self._closes = {item.code: item.base for item in self._members_of_past}
         """The close of each member on the day after the day that is made next."""
         self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
-        """Market value in won of the board's smaller companies at the close of that day after."""
+        """Market value of the board's smaller companies at the close of that later day, won."""
         self._rest_return = (0.0, 0.0)
-        """Returns of the smaller companies on that day after: to the open, and after the open."""
+        """Returns of the smaller companies on that later day: to the open, and after the open."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 
