@@ -258,7 +258,8 @@ class OrderReconciliation:
     ) -> None:
         """Record ``gone`` shares as cancelled or expired, at once if that is expected.
 
-        Otherwise they are recorded when a second reading agrees.
+        Otherwise they are recorded when a second reading agrees. ``stated`` is explained in
+        ``reconcile``.
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
@@ -285,10 +286,11 @@ class OrderReconciliation:
     ) -> bool:
         """Return whether ``gone`` shares, which the list shows as gone, look as if they had traded.
 
-        Then the list is wrong, or it lags. An exit that believed the list would sell the shares
-        twice. Three things show it: KIS's account, a confirmed cancel of all leaves, and a row of
-        an exit that is smaller than the exit. Such a cancel ends all shares that have not traded,
-        so the other shares have traded.
+        Then the list is wrong or late. An exit that believed the list would sell the shares twice.
+        Three things show that the shares may have traded: KIS's account, a confirmed cancel of all
+        leaves, and a row of an exit that is smaller than the exit. A cancel of all leaves ends all
+        shares that have not traded. So the shares that it did not end have traded. ``stated`` is
+        explained in ``reconcile``.
         """
         if order.intent.protective and row.qty < order.quantity and not self._has_moved_less(order):
             return True
