@@ -270,7 +270,8 @@ class Table {
       if (!this.node.isConnected || !this.node.clientWidth || this.grid) return;
       this.ready = false;
       this.rowOf = null;
-      this.level = this.levelFor(this.node.clientWidth);
+      this.width = this.node.clientWidth;
+      this.level = this.levelFor(this.width);
       this.node.classList.toggle("tight", this.level >= TIGHT_LEVEL);
       const size = this.words.rows * 22 + 26;
       this.grid = new TabulatorFull(this.place, {
@@ -349,8 +350,16 @@ class Table {
   fit() {
     if (!this.grid) return void (this.columns.length && this.build());
     if (!this.ready) return;
-    const level = this.levelFor(this.node.clientWidth);
-    if (level === this.level) return;
+    const width = this.node.clientWidth;
+    const level = this.levelFor(width);
+    if (level === this.level) {
+      // The grid waits until it comes into sight, and then keeps the heights of its rows: the end of
+      // a text that needs a second line now would be hidden.
+      if (width !== this.width) this.grid.redraw(true);
+      this.width = width;
+      return;
+    }
+    this.width = width;
     if (Math.max(level, this.level) >= TIGHT_LEVEL) {
       // The columns get other widths, and the buttons another place.
       this.grid.destroy();
