@@ -238,7 +238,7 @@ class Roster:
     def rebuild_bars(self, code: str) -> None:
         """Make the bars of a stock again in every agent, because missing minutes have come."""
         for runner in self._runners.values():
-            runner.rebuild_bars(code)
+            runner.series.rebuild(code)
 
     @pending
     async def stop(self, agent_id: str) -> AgentView:
@@ -421,7 +421,7 @@ class Roster:
         """Begin a new Korean day. The prices of yesterday no longer count."""
         self._day_ends = kst(kst_day(now), 0) + DAY
         for runner in self._runners.values():
-            runner.roll_day()
+            runner.prices.roll_day()
 
     def _renew_days(self, day: date) -> None:
         """Fetch anew what agents know of the days before ``day``, when it is of an earlier day.
@@ -589,7 +589,7 @@ def _running(runner: AgentRunner) -> Running:
     return Running(
         runner.state,
         note,
-        runner.seen(runner.agent.code),
+        runner.prices.seen(runner.agent.code),
         runner.decisions.newest,
         tuple(f"{name}: {calls.text}" for name, calls in dict(slow).items()),
     )
