@@ -21,7 +21,9 @@ from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_figures import day_before
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState, Part
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
+from kisnb.trading.agents.foreign_awaits import Part
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks

@@ -17,7 +17,8 @@ from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
 from kisnb.trading.agents import handler_watch
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit

@@ -19,7 +19,8 @@ from kisnb.strategies import strategy
 from kisnb.strategies.volume_trigger import VolumeTrigger
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit

@@ -16,7 +16,8 @@ from kisnb.market.flows import DayFlow, FlowTable
 from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from tests.backtesting.bars import flat, minutes

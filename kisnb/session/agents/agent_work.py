@@ -17,7 +17,8 @@ from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.commands import Command, ReleaseAgent, ReviseOrder, Submit
 
 

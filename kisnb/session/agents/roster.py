@@ -36,7 +36,8 @@ from kisnb.session.typed_orders.placing import Placing
 from kisnb.session.typed_orders.typed_order import read_code
 from kisnb.terms import Mode
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.agents.handler_times import HandlerTimes
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.halt.halt_words import Trading

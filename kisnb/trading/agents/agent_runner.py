@@ -8,16 +8,12 @@ causes, pauses the agent. So does a handler that took more than two seconds.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import itertools
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from enum import StrEnum
-from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from kisnb.clock import Ns
 from kisnb.errors import BadInput
@@ -30,43 +26,23 @@ from kisnb.trading.agents.agent_commands import AgentCommands
 from kisnb.trading.agents.agent_figures import AgentFigures
 from kisnb.trading.agents.agent_means import AgentMeans
 from kisnb.trading.agents.agent_series import AgentSeries, Earlier, nothing_earlier
+from kisnb.trading.agents.agent_state import ENDED, STANDING, AgentState
 from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.event_dispatch import EventDispatch
 from kisnb.trading.agents.failed_line import last_line, own_line, traceback_of
+from kisnb.trading.agents.foreign_awaits import Part, continued
 from kisnb.trading.agents.handler_times import SLOW_SECONDS, HandlerTimes
-from kisnb.trading.agents.handler_watch import interruptible, watch
+from kisnb.trading.agents.handler_watch import watch
 from kisnb.trading.agents.seen_prices import SeenPrices
 from kisnb.trading.agents.sizing import Wanted
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import AGENT, OrderBook, OrderBooks
 from kisnb.trading.ports.commands import Command, ReviseOrder, Submit
 
-
-class AgentState(StrEnum):
-    """The states of an agent."""
-
-    READY = "ready"
-    WAITING = "waiting"
-    """Its schedule will start it. Until then no handler is called."""
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    ELSEWHERE = "elsewhere"
-    """The agent runs in another session."""
-    LOST = "lost"
-    """The agent ran when its session ended, and was not started again."""
-
-
 _Value = TypeVar("_Value")
-_ENDED = (AgentState.STOPPED, AgentState.FAILED)
-_STANDING = (AgentState.PAUSED, AgentState.WAITING)
-"""States in which no handler is called, and after which the agent may go on."""
 _acting: ContextVar[AgentRunner | None] = ContextVar("the agent whose code runs", default=None)
 """Set while a handler runs. Tasks and ``asyncio.to_thread`` threads of the handler inherit it."""
 
-Part: TypeAlias = Coroutine[Any, Any, None]
-"""The coroutine of a handler that has begun and not ended."""
 Foreign = Callable[[Part, "AgentRunner"], None]
 
 
@@ -214,7 +190,7 @@ class AgentRunner:
             cure = "order by hand with session.buy or %kis buy CODE QTY"
             raise BadInput("an agent orders in its handlers", cure)
         # Nobody takes the commands of this agent any more, so this one would wait for ever.
-        if self.state in _ENDED and not self._flattening:
+        if self.state in ENDED and not self._flattening:
             cure = f"start it again with %kis agents start {self.id}"
             raise BadInput(f"agent {self.id} is {self.state} and orders nothing", cure)
 
@@ -248,7 +224,7 @@ class AgentRunner:
         When it goes on, parked handlers stay parked, and ``on_start`` is not called again.
         """
         self.now = now
-        goes_on = self.state in _STANDING and self._has_begun
+        goes_on = self.state in STANDING and self._has_begun
         if self.state is AgentState.PAUSED:
             # What closes while an agent is paused is not for its handlers.
             self.series.missed.clear()
@@ -281,7 +257,7 @@ class AgentRunner:
         if self.state is not AgentState.RUNNING:
             # Handlers of a paused agent are not called, but its bars get the trades. Otherwise its
             # next bar would be made of half of the trades.
-            if self.state in _STANDING:
+            if self.state in STANDING:
                 self.series.keep(event, waits=self.state is AgentState.WAITING)
             return []
         self.now = now
@@ -441,7 +417,7 @@ class AgentRunner:
         if isinstance(waits, Wait):
             self.park(waits, coroutine)
         else:
-            self._foreign(_continued(self, coroutine, waits), self)
+            self._foreign(continued(self, coroutine, waits), self)
 
     def failed(self, error: BaseException, coroutine: Part | None = None) -> None:
         """Pause or stop the agent, because its code raised ``error``.
@@ -451,7 +427,7 @@ class AgentRunner:
         parked handlers.
         """
         self.has_acted = True
-        if isinstance(error, KeyboardInterrupt) and self.state not in _ENDED:
+        if isinstance(error, KeyboardInterrupt) and self.state not in ENDED:
             self.state = AgentState.PAUSED
             where = own_line(error, self.agent, coroutine) or f"agent {self.id}"
             cure = f"start it again with %kis agents start {self.id}"
@@ -473,7 +449,7 @@ class AgentRunner:
 
     def _on_flood(self, error: BadInput) -> None:
         """Stop the agent, because it gave too many orders."""
-        if self.state not in _ENDED:
+        if self.state not in ENDED:
             self.failed(error)
 
 
@@ -483,52 +459,3 @@ def _sell_all(agent: Agent, agent_id: str, books: OrderBooks) -> None:
         qty = position.qty - books.selling(agent_id, code)
         if qty > 0:
             agent.sell(qty, code=code)
-
-
-async def _continued(runner: AgentRunner, coroutine: Part, first: object) -> None:
-    """Run the rest of a handler that awaits something of the event loop.
-
-    It is the body of a task.
-    """
-    await _forwarded(runner, coroutine, first)
-
-
-@types.coroutine
-def _forwarded(runner: AgentRunner, coroutine: Part, first: object) -> Generator[object, Any, None]:
-    """Pass a handler's awaitables to the event loop, until it ends, fails, or awaits a Wait.
-
-    Raises CancelledError when its agent was stopped, and nothing else: asyncio would raise
-    SystemExit and KeyboardInterrupt out of the loop, and so end the process.
-    """
-    waits = first
-    while not isinstance(waits, Wait):
-        try:
-            step = partial(coroutine.send, (yield waits))
-        except GeneratorExit:
-            runner.close(coroutine)
-            raise
-        except BaseException as e:
-            step = partial(coroutine.throw, e)
-        else:
-            if runner.state in _ENDED:
-                runner.close(coroutine)
-                return
-            if runner.state in _STANDING:
-                # The agent must not act now. The awaited thing is over, so the handler goes on when
-                # the agent is started again.
-                step = partial(Wait, until=runner.now)
-        try:
-            with interruptible():
-                waits = runner.act(step)
-        except StopIteration:
-            return
-        except BaseException as e:
-            # The roster cancels the tasks of an agent that it stops: that is not a failure.
-            if isinstance(e, asyncio.CancelledError) and runner.state in _ENDED:
-                raise
-            runner.failed(e, coroutine)
-            return
-    if runner.state in _ENDED:
-        runner.close(coroutine)
-    else:
-        runner.park(waits, coroutine)
