@@ -71,6 +71,7 @@ from kisnb.events.exits import (
     ProtectionEnded,
     ProtectionFired,
     ProtectionMoved,
+    ProtectionPriced,
     ProtectionRefused,
     ProtectionSet,
 )
@@ -185,6 +186,7 @@ __all__ = [
     "ProtectionEnded",
     "ProtectionFired",
     "ProtectionMoved",
+    "ProtectionPriced",
     "ProtectionRefused",
     "ProtectionSet",
     "Quote",

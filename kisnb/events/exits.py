@@ -28,6 +28,20 @@ class ProtectionMoved(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """The reason of the new stage; empty when only the highest price rose."""
 
 
+class ProtectionPriced(Fact, frozen=True, gc=False, tag=True, array_like=True):
+    """KIS stated the base price and the limits of the stock of an exit, on the day of ``t``. Won.
+
+    A base price of a later day that no close within the limits explains means a split.
+    """
+
+    key: str
+    base: int
+    low: int
+    """Lower limit price."""
+    high: int
+    """Upper limit price."""
+
+
 class ForecastJudged(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """A forecast of a model began or ceased to count for a staged exit."""
 
@@ -99,6 +113,7 @@ class PriceAlertEnded(Fact, frozen=True, gc=False, tag=True, array_like=True):
 ExitFact: TypeAlias = (
     ProtectionSet
     | ProtectionMoved
+    | ProtectionPriced
     | ForecastJudged
     | ProtectionFired
     | ProtectionBlocked

@@ -106,7 +106,10 @@ class OrderCalls(SessionCalls):
         )
 
     def place_reserved(self, typed: TypedOrder) -> Pending[Order]:
-        """Return an awaitable that lets KIS reserve a typed order. ``%kis`` calls it too."""
+        """Return an awaitable that reserves an order at KIS that a person typed in a cell.
+
+        The ``%kis reserve`` command calls this method, too.
+        """
         return self.place(for_next_day(typed, self._parts.state.now))
 
     @pending

@@ -289,6 +289,7 @@ class DeskCore:
                 self.orders.on_depth_read(turn, message)
             case StockRead(stated=stated):
                 self.stocks.on_read(turn, message)
+                self._exits.on_stated(turn, stated)
                 self._day_loss.on_stated(turn, stated)
                 self.orders.on_stock_read(turn)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from kisnb.clock import Ns
 from kisnb.events import (
@@ -15,6 +16,7 @@ from kisnb.events import (
     ProtectionEnded,
     ProtectionFired,
     ProtectionMoved,
+    ProtectionPriced,
     ProtectionSet,
 )
 from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
@@ -27,11 +29,15 @@ STOPS = frozenset(
 )  # fmt: skip
 """Reasons of exits that sold because the price fell."""
 
+_Progress: TypeAlias = (
+    ProtectionMoved | ProtectionPriced | ForecastJudged | ProtectionFired | ProtectionBlocked
+)
+
 
 class Watch:
     """One exit and its progress."""
 
-    __slots__ = ("blocked", "fired", "model", "peak", "protection", "set_at", "stage")
+    __slots__ = ("blocked", "fired", "model", "peak", "priced", "protection", "set_at", "stage")
 
     def __init__(self, fact: ProtectionSet) -> None:
         self.protection: Protection = fact.protection
@@ -39,12 +45,28 @@ class Watch:
         self.stage = ExitStage.HOLDING
         self.peak = 0
         """The highest journaled price since the exit was set, won."""
+        self.priced: ProtectionPriced | None = None
+        """The newest base price and limits that KIS stated of the stock. None: none yet."""
         self.model = ""
         """A sentence: whether a model's forecast counts. Empty before the first trade."""
         self.fired: ProtectionFired | None = None
         """The decision to sell. None while the exit watches."""
         self.blocked: ProtectionBlocked | None = None
         """The newest decision that the desk did not let pass. None: there was none."""
+
+    def apply(self, row: _Progress) -> None:
+        """Apply one row about this exit."""
+        match row:
+            case ProtectionMoved(stage=stage, peak=peak):
+                self.stage, self.peak = stage, peak
+            case ProtectionPriced():
+                self.priced = row
+            case ForecastJudged(text=text):
+                self.model = text
+            case ProtectionFired():
+                self.fired = row
+            case ProtectionBlocked():
+                self.blocked = row
 
     @property
     def text(self) -> str:
@@ -78,18 +100,14 @@ class ExitState:
         match row:
             case ProtectionSet(protection=protection):
                 self.watches[protection.key] = Watch(row)
-            case ProtectionMoved(key=key, stage=stage, peak=peak):
+            case (
+                ProtectionMoved(key=key) | ProtectionPriced(key=key) | ForecastJudged(key=key)
+                | ProtectionFired(key=key) | ProtectionBlocked(key=key)
+            ):  # fmt: skip
                 watch = self.watches[key]
-                watch.stage, watch.peak = stage, peak
-            case ForecastJudged(key=key, text=text):
-                self.watches[key].model = text
-            case ProtectionFired(key=key):
-                watch = self.watches[key]
-                watch.fired = row
-                if row.reason in STOPS:
+                watch.apply(row)
+                if isinstance(row, ProtectionFired) and row.reason in STOPS:
                     self.stopped[watch.protection.agent, watch.protection.code] = row.t
-            case ProtectionBlocked(key=key):
-                self.watches[key].blocked = row
             case ProtectionEnded(key=key, why=why):
                 self.watches.pop(key, None)
                 self.ended[key] = why
@@ -103,7 +121,7 @@ class ExitState:
                 self.ended[key] = "a person ended it"
         # This set is read at every trade. It changes only when a person or an agent sets or ends
         # something.
-        if not isinstance(row, ProtectionMoved | ForecastJudged):
+        if not isinstance(row, ProtectionMoved | ProtectionPriced | ForecastJudged):
             watched = {w.protection.code for w in self.watches.values()}
             self.codes = frozenset(watched | {a.code for a in self.alerts.values()})
 

@@ -7,6 +7,7 @@ import pytest
 import kisnb
 from kisnb.errors import BadInput, DeskBusy
 from kisnb.session.session import Session
+from kisnb.strategies.volatility_breakout import VolatilityBreakout
 from kisnb.trading.agents.agent_state import AgentState
 from tests.session.opening import DAY, on_simulated_day
 
@@ -58,6 +59,32 @@ async def test_a02_an_agent_that_ended_with_its_session_is_offered_again_with_al
         assert [a.state for a in other.agents] == [AgentState.RUNNING]
         with pytest.raises(DeskBusy):
             await other.agents.restore(view.id)
+
+
+@on_simulated_day()
+async def test_a13_a_restored_breakout_counts_the_bars_since_its_buy_and_not_since_the_restart(
+    session: Session,
+) -> None:
+    """It sells after two bars. Without its memory it would count one bar only."""
+    code = Counter.code
+    await session.buy(code, 10)
+    await session.until("10:05")
+    breakout = VolatilityBreakout(code=code, longest=2, stop=0.5, wide=100.0)
+    await session.agents.adopt(breakout, code, 10)
+    view = await session.agents.start(breakout)
+    await session.until("10:10")
+    days = breakout.bars("1d", 3)
+    assert breakout.held_since == days[-1].t
+    assert breakout.held() == 10, "one bar has closed since it holds the shares"
+    # Its state a day later: the bar of the buy is the one before the newest.
+    breakout.held_since = days[-2].t
+    await session.until("10:11")
+    await session.close()
+    async with await kisnb.connect("sim", seed=7, date=DAY) as other:
+        await other.agents.restore(view.id)
+        await other.until("10:20")
+        again = other.agents[view.id]
+        assert again.held() == 0, "two bars have closed, as it remembers"
 
 
 @on_simulated_day()

@@ -13,9 +13,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import WSMsgType
 
 import kisnb.simulator.serve.server
-from kisnb.errors import ConfigError
+from kisnb.desk.run.control import ControlClient, Stepped
+from kisnb.errors import BadInput, ConfigError, LinkLost
 from kisnb.kis.catalogue import APIS
 from kisnb.kis.feed import control_frames
 from kisnb.simulator.serve.control import Day
@@ -232,6 +234,74 @@ def test_the_control_address_holds_a_token_that_nobody_can_guess() -> None:
                 assert reply.status == 404
             async with client.http.get(f"{client.addresses.control}/nothing") as reply:
                 assert (reply.status, list(await reply.json())) == (404, ["error"])
+
+    play(scene)
+
+
+@asynccontextmanager
+async def controlling() -> AsyncIterator[tuple[ControlClient, Client, Server]]:
+    async with served() as (client, server):
+        control = ControlClient(client.addresses.control)
+        try:
+            yield control, client, server
+        finally:
+            await control.close()
+
+
+def test_h05_many_calls_on_one_line_are_answered_as_requests_are() -> None:
+    async def scene() -> None:
+        async with controlling() as (control, client, _):
+            assert (await control.state(None)).now == at("09:00:30")
+            assert (await control.step(at("09:05"), None, 0)) == Stepped(
+                moved=True, now=at("09:05"), frames=0
+            )
+            assert await client.control("GET", "ledger") == await control.ask("ledger", None)
+            with pytest.raises(BadInput, match="is unknown; there are GET state"):
+                await control.ask("nothing", None)
+            with pytest.raises(LinkLost, match="refused 'speed'"):
+                await control.set_speed(-1)
+            assert (await control.state(None)).now == at("09:05")
+
+    play(scene)
+
+
+def test_h05_a_call_that_was_cancelled_leaves_no_reply_for_the_next_one() -> None:
+    async def scene() -> None:
+        async with controlling() as (control, _, _server):
+            await control.state(None)
+            for _ in range(20):
+                call = asyncio.create_task(control.ask("ledger", None))
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                call.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+                assert (await control.state(None)).now == at("09:00:30")
+            both = await asyncio.gather(control.ask("ledger", None), control.ask("state", None))
+            assert ["cash" in both[0], both[1]["speed"]] == [True, "step"]
+
+    play(scene)
+
+
+def test_h05_a_line_survives_a_wrong_message_and_ends_with_the_simulator() -> None:
+    async def scene() -> None:
+        async with served() as (client, server):
+            url = client.addresses.control
+            async with client.http.get(f"{url}/line") as reply:
+                assert reply.status == 426
+            async with client.http.ws_connect(f"{url}/line") as line:
+                for wrong in (b"no json", b"[1]", b'["POST", "step", {"until": "later"}]'):
+                    await line.send_bytes(wrong)
+                    status, said = json.loads(await line.receive_bytes())
+                    assert (status, list(said)) == (400, ["error"])
+                await line.send_bytes(b'["GET", "state", null]')
+                assert json.loads(await line.receive_bytes())[0] == 200
+                await asyncio.wait_for(server.close(), 0.9)
+                assert (await line.receive()).type in {WSMsgType.CLOSED, WSMsgType.CLOSE}
+            control = ControlClient(url)
+            with pytest.raises(LinkLost, match="The simulator is gone"):
+                await control.state(None)
+            await control.close()
 
     play(scene)
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from kisnb.clock import DAY, MINUTE, SECOND, Ns, kst
-from kisnb.events import AccountOpened, Filled, LinkUp, StockDay, Tick, Trouble
+from kisnb.events import (
+    AccountOpened,
+    Filled,
+    LinkUp,
+    ProtectionEnded,
+    StockDay,
+    Tick,
+    Trouble,
+)
+from kisnb.exits import Protection
 from kisnb.market.universe import Universe
 from kisnb.orders import Account, Capabilities, Holding, OrderPage, OrderState
 from kisnb.terms import Board, Kind, OrderKind, Side, Venue
-from kisnb.trading.ports.commands import Halt
+from kisnb.trading.ports.commands import Halt, Protect
 from kisnb.trading.ports.effects import (
     AskOrders,
     AskStock,
@@ -298,3 +308,70 @@ def test_m06_a_sell_of_a_stock_that_no_list_has_is_not_judged_by_a_guessed_tick(
     desk = desk_at_kis((NEW, 10, 100_000))
     desk.submit("sell", code=NEW, side=Side.SELL, price=10_005)
     assert [s.intent.price for s in desk.sends] == [10_005]
+
+
+def exits_at_kis(**parts: object) -> Desk:
+    """A desk whose 10 shares have an exit, and to which KIS has stated this day's facts."""
+    desk = desk_at_kis((CODE, 10, 10 * BASE))
+    state(desk)
+    desk.say(Protect(Protection("p", "", CODE, **(parts or {"stop": 100}))))  # type: ignore[arg-type]
+    return desk
+
+
+def open_the_day(desk: Desk, base: int, price: int, limits: tuple[int, int]) -> list[str]:
+    """Let Monday begin: KIS states its facts, and a trade comes. Return the keys of all sends."""
+    desk.now = MONDAY
+    state(desk, base=base, limits=limits, price=base)
+    desk.say(tick(price, MONDAY + SECOND))
+    return [send.intent.key for send in desk.sends]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("parts", [{"stop": 100}, {"stop_price": 250_000}, {"trail": 300}])
+def test_m06_a20_after_a_split_an_exit_sells_nothing_and_says_so(
+    parts: dict[str, int], *, restarted: bool
+):
+    """One share became five. The first trade is below every stop of the day before."""
+    desk = exits_at_kis(**parts)
+    if restarted:
+        desk = Desk(desk.rows, universe=of_kis())
+        desk.keep(desk.core.start(desk.now))
+    fifth = BASE // 5
+    assert open_the_day(desk, fifth, fifth, (fifth * 7 // 10, fifth * 13 // 10)) == []
+    (ended,) = [r for r in desk.rows if isinstance(r, ProtectionEnded)]
+    assert "the base price is 54,400 today and was 272,000 on 2026-11-20" in ended.why
+    assert any("has ended" in text and "set a new exit" in text for text in troubles(desk))
+
+
+def test_m06_a20_an_exit_sells_after_a_night_in_which_the_price_fell_to_its_limit():
+    desk = exits_at_kis()
+    low = LIMITS[0]
+    keys = open_the_day(desk, low, low, (low * 7 // 10, low * 13 // 10))
+    assert len(keys) == 1
+    assert keys[0].startswith("exit:")
+
+
+def test_m06_a20_over_several_days_the_base_may_move_by_the_limits_of_each():
+    desk = exits_at_kis()
+    desk.now = MONDAY + DAY
+    lowest = LIMITS[0] ** 2 // BASE + 1
+    state(desk, base=lowest, limits=(1, 10**9))
+    assert not [r for r in desk.rows if isinstance(r, ProtectionEnded)]
+    desk.now += DAY
+    state(desk, base=1, limits=(1, 10**9))
+    assert not [r for r in desk.rows if isinstance(r, ProtectionEnded)], "limits of 1 to 10**9"
+    other = exits_at_kis()
+    other.now = MONDAY + DAY
+    state(other, base=lowest - 1, limits=(1, 10**9))
+    assert [r for r in other.rows if isinstance(r, ProtectionEnded)]
+
+
+def test_m06_a20_a_trade_before_the_base_of_the_day_sells_nothing_and_the_next_one_does():
+    desk = exits_at_kis()
+    desk.now = MONDAY
+    desk.say(Woke())
+    desk.say(tick(LIMITS[0], MONDAY + 2 * SECOND))
+    assert not desk.sends
+    desk.say(StockRead(CODE, None, "KIS did not answer"))
+    desk.say(tick(LIMITS[0], MONDAY + 4 * SECOND))
+    assert len(desk.sends) == 1, "KIS states no base price, so the stop counts"

@@ -28,6 +28,7 @@ from kisnb.events import (
     Notice,
     OrderShown,
     ProtectionMoved,
+    ProtectionPriced,
     is_order_fact,
 )
 from kisnb.orders import Order
@@ -38,7 +39,7 @@ ARCHIVE = "archive"
 REPLACED = "replaced"
 """The first word of the name of a file whose rows were all copied back into the journal."""
 NEVER = 99991231
-_NEWEST_ONLY = ProtectionMoved, ForecastJudged
+_NEWEST_ONLY = ProtectionMoved, ProtectionPriced, ForecastJudged
 """Facts of which only the newest one for each key counts."""
 
 

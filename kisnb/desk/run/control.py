@@ -1,15 +1,22 @@
-"""The client of the simulator's control URL, used by desk and session."""
+"""The client of the simulator's control URL, used by desk and session.
+
+In lockstep each event of the market is one call. So the calls go over one WebSocket: a request of
+its own for each of them took a quarter of the desk's time and a third of the simulator's.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import aiohttp
 import msgspec
 
 from kisnb.clock import Ns
 from kisnb.errors import BadInput, LinkLost
+
+_Reply: TypeAlias = tuple[int, dict[str, Any]]
 
 
 class SimState(msgspec.Struct, frozen=True):
@@ -30,14 +37,21 @@ class Stepped(msgspec.Struct, frozen=True):
 
 
 class ControlClient:
-    """One keep-alive connection to the control URL.
+    """One WebSocket to the control URL.
 
     Every call raises LinkLost when the simulator is gone.
     """
 
+    # A step may play hours of the market, so the time limit for a reply is long.
+    TIMEOUT: ClassVar[float] = 60.0
+    """Seconds after which a call without a reply has failed."""
+
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
+        self._line: aiohttp.ClientWebSocketResponse | None = None
+        self._turn = asyncio.Lock()
+        """Held during a call: the replies come in the order of the calls."""
 
     async def state(self, port: int | None) -> SimState:
         """Ask for the simulator's state.
@@ -68,6 +82,7 @@ class ControlClient:
 
     async def close(self) -> None:
         """Close the connection."""
+        await self._drop()
         if self._http is not None:
             await self._http.close()
 
@@ -92,15 +107,33 @@ class ControlClient:
     async def _request(
         self, method: str, verb: str, body: dict[str, Any] | None
     ) -> tuple[int, dict[str, Any]]:
+        async with self._turn:
+            is_whole = False
+            try:
+                async with asyncio.timeout(self.TIMEOUT):
+                    line = await self._open_line()
+                    await line.send_bytes(msgspec.json.encode((method, verb, body)))
+                    reply: _Reply = msgspec.json.decode(await line.receive_bytes(), type=_Reply)
+                is_whole = True
+            except (aiohttp.ClientError, TimeoutError, TypeError, msgspec.DecodeError) as e:
+                raise LinkLost(
+                    "the simulator is gone", "begin a new day with %kis open sim --fresh"
+                ) from e
+            finally:
+                # After a call that was cancelled, the next reply would be the one to that call.
+                if not is_whole:
+                    await self._drop()
+        return reply
+
+    async def _open_line(self) -> aiohttp.ClientWebSocketResponse:
         if self._http is None:
-            # It is made at the first call, because it needs a running loop. A step may play hours
-            # of the market, so the time limit for a reply is long.
-            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
-        try:
-            async with self._http.request(method, f"{self._url}/{verb}", json=body) as response:
-                reply: dict[str, Any] = msgspec.json.decode(await response.read())
-                return response.status, reply
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as e:
-            raise LinkLost(
-                "the simulator is gone", "begin a new day with %kis open sim --fresh"
-            ) from e
+            # It is made at the first call, because it needs a running loop.
+            self._http = aiohttp.ClientSession()
+        if self._line is None or self._line.closed:
+            self._line = await self._http.ws_connect(f"{self._url}/line", max_msg_size=0)
+        return self._line
+
+    async def _drop(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()

@@ -21,9 +21,10 @@ class Pacing:
         self._switching = asyncio.Lock()
 
     def update(self) -> None:
-        """Begin to switch the speed, if the sessions need another one now.
+        """Begin to switch the speed if the sessions need another speed now.
 
-        While a session fast-forwards they need lockstep. Otherwise it is the desk's own speed.
+        While any session fast-forwards, the clock runs in lockstep. Otherwise it runs at the desk's
+        own speed.
         """
         if self._feed.conductor is not None and self._speed:
             # This is a call of the host, so that the desk counts it as under way and cancels it

@@ -14,7 +14,7 @@ from kisnb.trading.ports.desk_port import Snapshot
 from kisnb.trading.ports.queries import AnyQuery
 from kisnb.trading.ports.replies import Reply
 
-VERSION = 10
+VERSION = 11
 # With these limits a wrong length cannot use up the memory. A snapshot may have all rows of a day;
 # a session sends commands. Before the Hello is read, any program of this machine's user may be
 # writing.

@@ -103,9 +103,10 @@ class Donchian(Indicator[Bands[float]]):
 
 
 def donchian(high: Column, low: Column, length: int = 20) -> Bands[pl.Expr]:
-    """Return `Donchian` of two columns: ``donchian_20_upper``, ``_middle``, ``_lower`` (Float64).
+    """Return the `Donchian` of the columns ``high`` and ``low``.
 
-    Raises BadInput.
+    The result is three columns, Float64: ``donchian_20_upper``, ``donchian_20_middle`` and
+    ``donchian_20_lower``. 20 is the ``length``. Raises BadInput.
     """
     import polars as pl
 

@@ -173,7 +173,8 @@ class Link:
     async def wait_for_return(self) -> None:
         """Wait while the desk is being started again.
 
-        Raises BadInput in another loop, and DeskLost when no next desk comes.
+        Raises BadInput when it is called in another event loop than the session's, and DeskLost
+        when no new desk starts.
         """
         self.home.check_loop()
         self._notice_death()

@@ -96,7 +96,7 @@ class MarketView:
         return whole
 
     def past(self, code: str, n: int, venue: Venue = Venue.KRX) -> Sequence[DayBar]:
-        """Return the last ``n`` trading days of a venue before this one, newest first.
+        """Return a venue's last ``n`` trading days before the simulated day, newest first.
 
         At most ``KEPT_DAYS`` are known.
         """

@@ -187,7 +187,7 @@ class OvertimeReplies:
         return {"output": ranked("overtime_exp_trans_fluct", self._rows(params), order)}
 
     def after_hour_balance(self, params: Params) -> Blocks:
-        """Return the stocks by their trades at a closing price (시간외잔량).
+        """Return the stocks ranked by the shares that traded at a closing price (시간외잔량).
 
         FID_RANK_SORT_CLS_CODE 1 ranks by the trades before the regular session, 2 by the trades
         after it.

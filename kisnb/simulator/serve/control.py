@@ -24,7 +24,8 @@
     POST revoke    {}                                      → {"revoked": n}      access tokens
     POST stop      {}                                      → {"stopping": true}
 
-A refusal has status 4xx and {"error": a sentence}.
+A refusal has status 4xx and {"error": a sentence}. GET line opens a WebSocket for many calls: each
+message is [method, verb, body], and its reply is [status, reply].
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -36,6 +36,11 @@ SLICE: Ns = MINUTE
 
 Clients are served in between.
 """
+
+MOST_BYTES = 1 << 20
+"""Longest message of a control line, as of a request."""
+_Call: TypeAlias = tuple[str, str, msgspec.Raw]
+"""Method, verb and body of a control call."""
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -62,6 +67,8 @@ class Server:
         self._token = secrets.token_urlsafe(24)
         self._sids = count(1)
         self._lines: dict[int, _Line] = {}
+        self._controls: set[asyncio.Transport] = set()
+        """The open control lines."""
         self._runners: list[web.ServerRunner] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due: Ns | None = None
@@ -110,6 +117,8 @@ class Server:
             self._timer.cancel()
         for line in list(self._lines.values()):
             line.cut()
+        for transport in list(self._controls):
+            transport.close()
         for runner in self._runners:
             await runner.cleanup()
 
@@ -205,7 +214,7 @@ class Server:
             )
             return self.core.failed()
 
-    async def _control(self, request: web.BaseRequest) -> web.Response:
+    async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         self._last_used = asyncio.get_running_loop().time()
         body = await _body(request)
         token, _, verb = request.path.lstrip("/").partition("/")
@@ -214,13 +223,40 @@ class Server:
             return web.Response(status=404)
         if body is None:
             return web.json_response({"error": "the body cannot be read."}, status=400)
-        try:
-            reply, status = self.control.answer(request.method, verb, body), 200
-        except ControlRefused as e:
-            reply, status = {"error": e.text}, e.status
+        if verb == "line":
+            return await self._control_line(request)
+        status, reply = self._answer(request.method, verb, body)
         return web.Response(
             status=status, body=msgspec.json.encode(reply), content_type="application/json"
         )
+
+    async def _control_line(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer the calls that come on one WebSocket, one after the other."""
+        ws = web.WebSocketResponse(compress=False, max_msg_size=MOST_BYTES)
+        if not ws.can_prepare(request) or request.transport is None:
+            return web.Response(status=426, text="The control line is a WebSocket.")
+        await ws.prepare(request)
+        self._controls.add(request.transport)
+        try:
+            async for message in ws:
+                self._last_used = asyncio.get_running_loop().time()
+                try:
+                    method, verb, body = msgspec.json.decode(message.data, type=_Call)
+                except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
+                    reply = 400, {"error": f"the message is wrong: {e}."}
+                else:
+                    reply = self._answer(method, verb, bytes(body))
+                await ws.send_bytes(msgspec.json.encode(reply))
+        finally:
+            self._controls.discard(request.transport)
+        return ws
+
+    def _answer(self, method: str, verb: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Return the HTTP status and the reply to a control call."""
+        try:
+            return 200, self.control.answer(method, verb, body)
+        except ControlRefused as e:
+            return e.status, {"error": e.text}
 
     def _stop_soon(self) -> None:
         """Stop after the reply to the request that asked for it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kisnb.clock import SECOND, Ns
+from kisnb.clock import SECOND, Ns, kst_day
 from kisnb.events import (
     ForecastJudged,
     PriceAlertEnded,
@@ -18,8 +18,10 @@ from kisnb.events import (
     ProtectionEnded,
     ProtectionFired,
     ProtectionMoved,
+    ProtectionPriced,
     ProtectionRefused,
     ProtectionSet,
+    StockDay,
     Tick,
 )
 from kisnb.exits import ExitReason, ExitStage, PriceAlert, Protection
@@ -35,6 +37,7 @@ from kisnb.trading.exits.exit_rules import (
     take_price,
 )
 from kisnb.trading.exits.forecasts import Forecasts
+from kisnb.trading.exits.new_base import why_incomparable
 from kisnb.trading.exits.owned import Owned, live_orders, owned
 from kisnb.trading.gate.risk import No, Rules
 from kisnb.trading.order_books.order_book import agent_of_key
@@ -126,6 +129,25 @@ class ExitWatch:
             if watch.fired is None:
                 self._judge(turn, watch, tick.price, tick.venue)
 
+    def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
+        """Compare the day's base price with the one that the exits of the stock know.
+
+        After a split the prices of an exit mean nothing: the first trade would sell everything.
+        Such an exit ends, and a person is told. None: KIS stated nothing.
+        """
+        if stated is None or stated.limits is None or stated.base <= 0:
+            return
+        for watch in self._state.exits.of(stated.code):
+            before, key = watch.priced, watch.protection.key
+            if watch.fired is not None:
+                continue
+            why = why_incomparable(before, stated) if before is not None else None
+            if why is not None:
+                self._end(turn, key, why)
+                turn.report(f"the exit {watch.protection.text} of {stated.code} has ended: {why}")
+            elif before is None or (kst_day(before.t), before.base) != (stated.day, stated.base):
+                turn.record(ProtectionPriced(turn.now, key, stated.base, *stated.limits))
+
     def on_agent_lost(self, turn: Turn, agent: str) -> None:
         """Do as an agent declared for the loss of its session: hold, cancel or flatten."""
         noted = self._state.agents.get(agent)
@@ -208,6 +230,8 @@ class ExitWatch:
         if before is not None:
             self._end(turn, before.protection.key, REPLACED)
         turn.record(ProtectionSet(turn.now, protection))
+        if not self._rules.universe.is_complete:
+            self.on_stated(turn, self._rules.days.of(turn.now, protection.code))
         self._wake_at_end(turn, protection)
 
     def _why_not_set(self, protection: Protection) -> No | None:
@@ -274,7 +298,7 @@ class ExitWatch:
 
     def _judge(self, turn: Turn, watch: Watch, price: int, venue: Venue) -> None:
         protection, seen = watch.protection, self._seen(turn.now, watch)
-        if seen is None:
+        if seen is None or self._awaits_base(turn.now, watch):
             return
         self._note_model(turn, watch)
         judgement = judge(protection, seen[0], price, seen[1])
@@ -297,6 +321,14 @@ class ExitWatch:
             return None
         peak = max(watch.peak, self._peaks.get(protection.key, 0), entry)
         return Watched(watch.stage, peak), self._facts(now, protection, held, entry)
+
+    def _awaits_base(self, now: Ns, watch: Watch) -> bool:
+        """Return whether a new day's base price is still to come, which the exit is compared with.
+
+        If KIS states none, the exit judges trades all the same.
+        """
+        days, code = self._rules.days, watch.protection.code
+        return watch.priced is not None and days.of(now, code) is None and not days.why_not(code)
 
     def _facts(self, now: Ns, protection: Protection, held: Owned, entry: int) -> Facts:
         if protection.staged is None:

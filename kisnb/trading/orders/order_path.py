@@ -161,9 +161,9 @@ class OrderPath:
             self._route(turn, intent)
 
     def resume_waiting(self, turn: Turn, query: OrdersQuery, account: Account | None) -> None:
-        """Send the orders that waited for a reading.
+        """Send the orders that waited until the account was read.
 
-        Deny an order when ``FAILED`` readings in a row did not bring the account.
+        Deny an order when the account could not be read ``FAILED`` times in a row.
         """
         if self._state.held and (end := self._blackout(turn.now)) is not None:
             turn.emit(WakeAt(end))

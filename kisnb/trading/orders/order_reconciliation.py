@@ -90,11 +90,15 @@ class OrderReconciliation:
     ) -> None:
         """Book the fills and the ends that KIS's row has and our order lacks.
 
-        The row was read after ``asked``. ``changes`` are the rows that revise or cancel this order.
-        ``may_move`` True: a revise may have moved the shares that the row lacks. ``whole`` True: no
-        row of the list is missing. With ``may_move``, or without ``whole``, no share is booked as
-        gone. ``stated`` has the holdings of the account that was read with the list, by code,
-        shares. None: no account was read, or something was booked since.
+        Shares that our order has and the row lacks are booked as cancelled or expired only when
+        ``may_move`` is False and ``whole`` is True.
+
+        - ``asked``: the row was read after this moment.
+        - ``changes``: the rows that revise or cancel this order.
+        - ``may_move``: a revise may have moved those shares to another order.
+        - ``whole``: no row of the list is missing.
+        - ``stated``: the shares of each stock by the account that was read with the list. None: no
+          account was read, or something was booked since.
         """
         if self._is_refused(turn, asked, order, row):
             return
