@@ -113,7 +113,7 @@ class OrderDenied(OrderRefused):
 
 
 class OrderRejected(OrderRefused):
-    """KIS or the exchange refused the order; ``msg_cd`` is KIS's code."""
+    """KIS or the exchange refused the order; ``msg_cd`` is KIS's message code."""
 
     def __init__(self, text: str, cure: str = "", *, key: str = "", msg_cd: str = "") -> None:
         super().__init__(text, cure, key=key)
@@ -143,7 +143,7 @@ class KisError(KisnbError):
 class ApiError(KisError):
     """KIS answered with ``rt_cd`` other than 0.
 
-    ``msg_cd`` is KIS's code, and ``status`` the HTTP status.
+    ``msg_cd`` is KIS's message code, and ``status`` the HTTP status.
     """
 
     def __init__(self, text: str, cure: str = "", *, msg_cd: str = "", status: int = 200) -> None:

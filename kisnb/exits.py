@@ -155,7 +155,7 @@ class ExitOptions(TypedDict, total=False):
     entry: object
     """Price that the percentages count from, won. Left out: the average purchase price."""
     atr: object
-    """Average true range, won. Left out: that of the 14 days before this one, when it is known."""
+    """Average true range, won. Left out: that of the 14 days before today, when it is known."""
     atr_stop: bool
     """True: stop at twice the ATR below the entry price, at least 2 % and at most 7 %."""
     staged: object

@@ -19,7 +19,7 @@ def with_reason(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
 def why_missing(frame: pl.DataFrame) -> str:
     """Return why a DataFrame of bars is empty or lacks bars; empty text when nothing is missing.
 
-    A DataFrame that is made from another one, as by ``filter``, carries no reason.
+    A DataFrame that is made from another DataFrame, as by ``filter``, carries no reason.
     """
     reason: str = getattr(frame, _NAME, "")
     return reason

@@ -1,7 +1,7 @@
 """Intents, orders and fills, and the states of an order.
 
-An intent is an order that somebody wants. The order is created from it. A fill is one execution.
-An order is the fold of the facts about it (``kisnb.events``). Desk, notebook and back-tester fold
+An intent is an order that somebody wants. The order is created from it. A fill is one execution. An
+order is computed from the facts about it (``kisnb.events``). Desk, notebook and back-tester apply
 the same facts with the same function, so they cannot disagree about an order.
 
     NEW ──► DENIED                                 we refused it; nothing was sent
@@ -68,7 +68,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     protective: bool = False
     """True: the order of an exit. It may use more of the limits than other orders."""
     supersedes: str | None = None
-    """Key of the order whose shares this one takes over (a revise). None: it is not a revise."""
+    """Key of the order whose shares this order takes over (a revise). None: it is not a revise."""
     stop: int | None = None
     """Stop price of a stop-limit order, won.
 
@@ -259,7 +259,7 @@ class OrderRow(msgspec.Struct, frozen=True, gc=False):
 
     ref: OrderRef
     original: int
-    """Number of the order that this one revises or cancels; 0 for none."""
+    """Number of the order that this order revises or cancels; 0 for none."""
     code: str
     side: Side
     kind: OrderKind
@@ -556,7 +556,7 @@ class Order:
         self.listed = False
         """True: a figure came from KIS's list. From then on only the list's totals count."""
         self.revised_by: list[str] = []
-        """Keys of the orders that shares of this one were moved to, oldest first."""
+        """Keys of the orders that shares of this order were moved to, oldest first."""
         self.cancel_asked = False
         """True: a cancel of this order was sent and its outcome is not known yet."""
         self.fills: list[Fill] = []

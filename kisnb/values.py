@@ -4,7 +4,8 @@ A notebook passes numbers of numpy and polars, floats that are whole, texts from
 They are read here once, where they enter, so that the desk gets plain values only. Pasted text may
 contain invisible differences: Korean that macOS took apart into its letters, blanks without width,
 and full-width digits of an input method. ``tidy`` and ``narrow`` remove them. Every function raises
-BadInput with the cure, and imports neither numpy nor polars.
+BadInput with the cure, and imports neither numpy nor polars. ``what`` always names the value in the
+error, such as ``"the price"``.
 """
 
 from __future__ import annotations

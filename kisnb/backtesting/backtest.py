@@ -70,7 +70,8 @@ def backtest(
       ``"fill"`` sizes them at the price of the fill, for research on bars.
     - ``start``, ``end``: first and last day, inclusive. ``every``: length of the bars, when the
       data do not show it. ``limits``: the desk's own limits; None for no limits. ``patience``:
-      seconds after which a handler that does not return ends the run.
+      seconds after which a handler that does not return ends the run. ``universe``: the list of
+      stocks; None for the list in ``KISNB_DATA``, or the list that comes with kisnb.
     - ``benchmark``: an index such as ``"KOSPI"`` (from ``KISNB_DATA``), a stock of the data, or a
       DataFrame of date and close.
     - ``flows``: the data for ``Agent.flows``: a DataFrame with date, code and foreign (shares

@@ -75,7 +75,7 @@ class BarClock:
 class ShortRunner(AgentRunner):
     """Runs an agent in a back-test that has no ``DeskCore``. It is also the agent's Host.
 
-    Its orders have the short life of ``BarOrders``.
+    Its orders go through the few steps that ``BarOrders`` draws.
     """
 
     LACKING: ClassVar[tuple[str, str]] = ("bars", "its bars")

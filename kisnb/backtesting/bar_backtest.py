@@ -99,7 +99,10 @@ def prepared(
     limits: Limits = NO_LIMITS,
     flows: FlowTable | None = None,
 ) -> BarRun:
-    """Return a run that is ready to begin. Raises BadInput."""
+    """Return a run that is ready to begin. The options are those of ``backtest``.
+
+    Raises BadInput.
+    """
     check_fills(fills)
     values.one_of(sizing, ("decision", "fill"), "sizing")
     rules = BarRules(issues, costs, off_grid(feed.rows, issues).__contains__)

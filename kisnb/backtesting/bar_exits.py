@@ -81,7 +81,7 @@ class BarTurn(Turn):
 
 
 class BarExits:
-    """The exits of all agents over bars."""
+    """Plays bars to the exits of all agents, and sells when an exit decides to sell."""
 
     def __init__(
         self, orders: WaitingOrders, rules: BarRules, state: State, prices: Prices

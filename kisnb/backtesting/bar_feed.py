@@ -226,9 +226,9 @@ def _within(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.Dat
 
 
 def _span(frame: pl.DataFrame, every: str) -> Ns:
-    """Return the length of bars, nanoseconds:
+    """Return the length of bars, nanoseconds.
 
-    ``every``, or else the shortest distance of two bars.
+    It is ``every``. When that is empty, it is the shortest distance of two bars.
     """
     import polars as pl
 

@@ -3,9 +3,9 @@
     take ─► IntentTaken ─► the gate ─► SendStarted ─► Sent ─► waits for bars ─► Filled | Expired
                               └─► Denied
 
-This is the short life of an order. At a desk the path of an order (``OrderPath``, notices,
-readings) leads to the same rows. That path also writes RouteDecided and Accepted, keeps evidence,
-and takes four times as long. A property test plays both and compares their rows.
+These are all steps of an order in such a run. At a desk the path of an order (``OrderPath``,
+notices, readings) leads to the same rows. That path also writes RouteDecided and Accepted, keeps
+evidence, and takes four times as long. A property test plays both and compares their rows.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ ROUTE = "session_default"
 
 
 class BarOrders:
-    """The orders of all agents over bars. Prices in won."""
+    """Fills the orders of all agents over bars, and keeps those that wait. Prices in won."""
 
     def __init__(
         self,
@@ -457,7 +457,10 @@ class BarOrders:
         )
 
     def end_day(self, now: Ns) -> None:
-        """End the day's orders that are not filled. Unsent ones are denied, the others expire."""
+        """End the day's orders that are not filled.
+
+        Unsent orders are denied, sent orders expire.
+        """
         entries = {w.order.key: w for waiting in self.waiting.values() for w in waiting}
         # The orders end in the order in which they were given, as a desk books KIS's list.
         for key in [key for key in self.state.books.live if key in entries]:

@@ -36,7 +36,7 @@ class BarPrices:
         return self.close(self.now, code)
 
     def close(self, now: Ns, code: str) -> int:
-        """Return the close of a stock's newest bar that has closed by ``now``. 0: none has."""
+        """Return the close of a stock's newest bar that has closed by ``now``. 0: no bar has."""
         column = self._feed.of(code)
         known = column.known(now)
         return column.close[known - 1] if known else 0

@@ -122,8 +122,8 @@ class BarGate(Gate):
 def universe_of(codes: Sequence[str], listed: Universe) -> tuple[Universe, tuple[str, ...]]:
     """Return the issues of the bars, and the codes that ``listed`` lacks.
 
-    Such a code counts as a stock of KOSPI, or as an ETN when it begins with Q. All trade only at
-    KRX, because the bars have KRX's prices.
+    Such a code counts as a stock of KOSPI, or as an ETN when it begins with Q. All issues trade
+    only at KRX, because the bars have KRX's prices.
     """
     items, unknown = [], []
     for code in codes:

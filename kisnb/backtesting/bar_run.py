@@ -41,7 +41,7 @@ HANDLERS = ("on_start", "on_bar", "on_fill", "on_order", "on_phase")
 
 
 class BarRun:
-    """One back-test over bars."""
+    """Plays the bars of one back-test to its orders and agents."""
 
     def __init__(
         self,

@@ -80,7 +80,11 @@ def bar_assumptions(
     exits: ExitState,
     refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
-    """Return the assumptions of a run over bars, as sentences."""
+    """Return the assumptions of a run over bars, as sentences.
+
+    ``unknown`` are the codes that no list of stocks has. ``refused`` are the exits that were not
+    set.
+    """
     said = [
         _FILLS,
         "An order that is decided on the last bar of a day trades on the next day.",
@@ -118,7 +122,10 @@ def tick_assumptions(
     exits: ExitState,
     refused: Sequence[ProtectionRefused],
 ) -> tuple[str, ...]:
-    """Return the assumptions of a run over trades, as sentences."""
+    """Return the assumptions of a run over trades, as sentences.
+
+    ``unknown`` and ``refused`` are those of ``bar_assumptions``.
+    """
     said = [
         _TRADE_FILLS,
         "Any quantity is filled; the shares of a trade are not looked at."

@@ -158,7 +158,10 @@ def _bar_width(step: float) -> float:
 
 
 def _mark(mark: Mark, x: float, y: float, *, dated: bool) -> str:
-    """Return a triangle whose tip is the fill's price. A buy's is below it, a sell's above."""
+    """Return a triangle whose tip is the fill's price.
+
+    The triangle of a buy is below the price, that of a sell is above it.
+    """
     buys = mark.side is Side.BUY
     way = 1 if buys else -1
     # `Markup.format` takes ten times as long, and a chart has a hundred marks. The text is

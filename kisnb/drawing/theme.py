@@ -42,7 +42,7 @@ FALL = f"var(--kisnb-fall, {LIGHT.fall})"
 LINE = f"var(--kisnb-line, {LIGHT.line})"
 MUTED = f"var(--jp-ui-font-color2, {LIGHT.muted})"
 TEXT = f"var(--jp-ui-font-color1, {LIGHT.text})"
-"""The colours as CSS values. A page without our variables gets the light ones."""
+"""The colours as CSS values. A page without our variables gets the light colours."""
 
 
 def variables(palette: Palette) -> str:
@@ -56,7 +56,7 @@ def variables(palette: Palette) -> str:
 def palettes(colours: PriceColours | None = None) -> tuple[Palette, Palette]:
     """Return the light and the dark palette with these colours of prices.
 
-    ``colours`` None: those of the setting.
+    ``colours`` None: the colours of the setting ``price_colours``.
     """
     if (colours or price_colours()) == "red-blue":
         return LIGHT, DARK

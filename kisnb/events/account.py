@@ -118,7 +118,7 @@ class HoldingAdopted(Fact, frozen=True, gc=False, tag=True, array_like=True):
     agent: str
     code: str
     # Lot by lot, because the agent's result is measured against the price of each share. The lots
-    # are chosen once and journaled, so a fold never chooses others.
+    # are chosen once and journaled, so a later computation from the rows never chooses others.
     lots: tuple[tuple[str, int, int, int], ...]
     """(order book before, shares, purchase price in won, unused fee of the buy in won)."""
     naming: Naming | None = None

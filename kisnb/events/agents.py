@@ -24,7 +24,7 @@ class GuardsSet(Fact, frozen=True, gc=False, tag=True, array_like=True):
 class DecisionMade(Fact, frozen=True, gc=False, tag=True, array_like=True):
     """An agent made a decision, once or several times in a row. ``t`` is the first moment.
 
-    A later fact with the same key replaces this one, and counts the new repetitions too.
+    A later fact with the same key replaces this fact, and counts the new repetitions too.
     """
 
     key: str

@@ -28,7 +28,7 @@ class Notice(Fact, frozen=True, gc=False, tag=True, array_like=True):
     code: str
     side: Side
     qty: int
-    """Filled or cancelled quantity of this notice; order quantity for the others."""
+    """Filled or cancelled shares. In a notice of another kind: the quantity of the order."""
     price: int
     branch: str
     # The venue that executes (ORD_EXG_GB). For an order to SOR that is KRX or NXT.

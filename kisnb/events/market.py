@@ -156,9 +156,9 @@ class StockDay(Fact, frozen=True, gc=False, tag=True, array_like=True):
     name: str = ""
     """Name of the stock; empty when not stated. The desk asks for it only when no list has it."""
     board: Board | None = None
-    """None: not stated."""
+    """Board of the stock. None: not stated."""
     kind: Kind | None = None
-    """None: not stated."""
+    """Kind of the issue. None: not stated."""
     nxt: bool | None = None
     """True: Nextrade trades it today. None: not stated."""
     is_tradable: bool = True

@@ -1,4 +1,4 @@
-"""Facts of orders, which the journal contains: an order is the fold of its facts.
+"""Facts of orders, which the journal contains. An order is computed from its facts alone.
 
 ``log_line`` is the format of the fact's line in the order's log; ``{0.name}`` is a field.
 """

@@ -1,7 +1,7 @@
 """The fill of an order in one bar. ``BAR_FILLS.md`` beside this file defines it, with its cases.
 
 All functions are pure, over whole won and whole shares. 0 stands for no price, so that a compiled
-engine can follow them line by line.
+engine can follow them line by line. ``buys`` is True for a buy, False for a sell.
 """
 
 from __future__ import annotations

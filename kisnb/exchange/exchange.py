@@ -363,8 +363,8 @@ class Exchange:
         if qty < 1:
             return "quantity"
         item = self._universe.get(code)
-        # Simulator, back-test and desk ask the same table, so none of them accepts an order that
-        # another one refuses.
+        # Simulator, back-test and desk ask the same table, so none of the three accepts an order
+        # that another of them refuses.
         verdict = order_rules.legal(now, venue, order.kind, item, self._assumed)
         if verdict.rule is None:
             return self._illegal(now, venue, item)

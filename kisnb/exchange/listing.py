@@ -53,8 +53,9 @@ State: TypeAlias = Literal["open", "call", "halted"]
 class Listing:
     """Orders, trades and interruptions of one stock on one venue.
 
-    Each becomes one of ``happenings``. It calls ``interrupted`` when a VI, a halt, or the call
-    auction after a halt begins. The exchange calls ``wake`` at the end of each.
+    Everything that happens is added to ``happenings``. The listing calls ``interrupted`` when a VI,
+    a halt, or the call auction after a halt begins. The exchange calls ``wake`` when one of these
+    ends.
     """
 
     def __init__(
@@ -139,8 +140,8 @@ class Listing:
 
     def wake(self, t: Ns) -> None:
         """End the halt or call auction whose end is ``t``. A call auction may follow a halt."""
-        # A planned wake is never cancelled. This one may belong to a call or halt that a later one
-        # has replaced.
+        # A planned wake is never cancelled. This wake may belong to a call or halt that a later
+        # call or halt has replaced.
         if self.until != t or self.state == "open":
             return
         # A call makes sense only where trading goes on after it.

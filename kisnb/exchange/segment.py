@@ -159,8 +159,8 @@ class Segment:
         waiting = [
             (i, side, self.fixed or price, self.book.cancel(i)) for i, side, price, _ in early
         ]
-        # All were taken out before the first is matched, so each meets only those that came before
-        # it.
+        # All early orders are taken out before the first is matched. So each of them meets only the
+        # orders that came before it.
         for order_id, side, price, qty in waiting:
             if qty:
                 leaves = self.take(now, order_id, side, price, qty)

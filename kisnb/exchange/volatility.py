@@ -64,7 +64,10 @@ def static_bounds(venue: Venue, day: date, reference: int) -> Bounds | None:
 def dynamic_bounds(
     venue: Venue, day: date, when: When, reference: int, *, kospi200: bool
 ) -> Bounds | None:
-    """Return the bounds of the dynamic VI; None when the venue has none on ``day``."""
+    """Return the bounds of the dynamic VI; None when the venue has none on ``day``.
+
+    ``kospi200`` True: the stock belongs to KOSPI200, whose bounds are narrower.
+    """
     if day < DYNAMIC_SINCE[venue]:
         return None
     row = next(row for row in DYNAMIC if row.when == when)
@@ -78,7 +81,10 @@ def _around(reference: int, percent: int) -> Bounds:
 
 
 class ViWatch:
-    """Computes the prices at which the next VI of one stock on one venue begins."""
+    """Computes the prices at which the next VI of one stock on one venue begins.
+
+    In its methods, ``last`` is the last trade's price, 0 before the first trade.
+    """
 
     def __init__(
         self, venue: Venue, day: date, base: int, *, kospi200: bool, exempt: bool = False

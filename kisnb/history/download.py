@@ -146,9 +146,9 @@ class Download:
     ) -> bool | None:
         """Return whether KIS gives the same adjusted prices as the store.
 
-        None: the store has no day. If the page has a stored day, the two are compared. Otherwise
-        KIS is asked for the oldest stored day, because a split changes the prices of all days
-        before it.
+        ``covered`` are the ranges of days for which KIS was asked. None: the store has no day. If
+        the page has a stored day, the two are compared. Otherwise KIS is asked for the oldest
+        stored day, because a split changes the prices of all days before it.
         """
         stored = await self.read(series, covered[0][0], covered[-1][1], [code])
         if stored.is_empty():

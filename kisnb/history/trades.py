@@ -1,4 +1,4 @@
-"""Completes the trades of a time span: asks KIS for the trades in the holes of those that we have.
+"""Completes the trades of a time span: asks KIS for the trades that ours lack.
 
 A trade states the day's volume, which includes its own shares. So a hole shows: between two trades
 nothing is missing if the later volume less the later trade's shares is the earlier volume.

@@ -179,7 +179,7 @@ class KisBroker:
     def pace(self) -> str:
         """A sentence about the calls a second that KIS takes from this appkey.
 
-        Empty while KIS has refused none for its speed.
+        Empty while KIS has refused no call for its speed.
         """
         return self._rest.pace
 

@@ -79,9 +79,12 @@ class Api(msgspec.Struct, frozen=True):
     """The parameters with their labels."""
     blocks: tuple[Block, ...]
     msg_cd: str
-    """The code of success. It decides nothing: ``rt_cd`` alone does."""
+    """The ``msg_cd`` of a successful call.
+
+    It decides nothing, because ``rt_cd`` alone says whether a call was successful.
+    """
     msg1: str
-    """The text of success."""
+    """The ``msg1`` of a successful call."""
     is_order: bool
     """True for a call that moves money: it is sent once, never again."""
     ctx: tuple[str, ...]

@@ -81,7 +81,7 @@ class Feed:
         """Return the venue of the channel on which a stock is followed at ``now``.
 
         If that would be NXT's channel and the server does not have it, the venue is SOR, the
-        unified channel. If the server does not have that one either, the venue is KRX.
+        unified channel. If the server does not have the unified channel either, the venue is KRX.
         """
         wanted = self._at(now, nxt_listed=self._nxt_listed(code))
         # Both are compared: NXT would be right, and the server does not stream NXT.
@@ -95,7 +95,8 @@ class Feed:
         None at a host that streams KRX alone. If nothing changes within ten days, return the moment
         ten days after ``now``.
         """
-        # Nothing ever changes at such a host. None keeps the stream from waking up for it.
+        # At a host that streams KRX alone nothing ever changes. None keeps the stream from waking
+        # up for it.
         if not set(self._venues) - {Venue.KRX}:
             return None
         today = kst_day(now)
@@ -113,7 +114,7 @@ class Feed:
 
     @staticmethod
     def _at(now: Ns, *, nxt_listed: bool) -> Venue:
-        """Return the venue to follow at ``now``. While nothing trades: that of a minute later."""
+        """Return the venue to follow at ``now``. While nothing trades: the venue a minute later."""
         session_id = sessions.session_id(now)
         if session_id is SessionId.KR_OFF:
             # This applies only while nothing trades: a running session is followed to its end.

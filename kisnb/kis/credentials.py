@@ -137,7 +137,10 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_yaml(cls, path: Path, *, paper: bool) -> Credentials:
-        """Read and return the keys in a ``kis_devlp.yaml``. Raises ConfigError."""
+        """Read and return the keys in a ``kis_devlp.yaml``. ``paper`` True: the keys of paper.
+
+        False: those of live. Raises ConfigError.
+        """
         entries = read_entries(path)
         names = _YAML[Mode.PAPER if paper else Mode.LIVE]
         return cls.checked(

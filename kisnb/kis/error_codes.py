@@ -62,8 +62,8 @@ def explain(msg_cd: str) -> str:
 def refuses_token(msg_cd: str, status: int) -> bool:
     """Return True when a reply says that KIS no longer accepts the token.
 
-    HTTP 401 says it too, whatever its code: after a maintenance KIS sends codes that no table has
-    (seen by a client).
+    HTTP 401 also says so, whatever the message code: after a maintenance KIS sends codes that no
+    table has (seen by a client).
     """
     return msg_cd in TOKEN_EXPIRED or (status == HTTPStatus.UNAUTHORIZED and msg_cd not in CODES)
 

@@ -41,8 +41,8 @@ class Mask:
             return
         # A secret may also be part of an address, in its percent-encoded spelling.
         spellings = {*self._secrets, *secrets, *(quote(s, safe="") for s in secrets)} - {""}
-        # Longer secrets come first: a secret that is part of another must not be replaced before
-        # that one is found.
+        # Longer secrets come first: a secret that is part of a longer secret must not be replaced
+        # before the longer one is found.
         self._secrets = sorted(spellings, key=lambda s: (-len(s), s))
 
     def text(self, text: str) -> str:

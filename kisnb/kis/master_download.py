@@ -27,7 +27,7 @@ _LOCAL = ("127.0.0.1", "localhost")
 
 
 class Downloaded(NamedTuple):
-    """One file of a download."""
+    """One master file that was downloaded."""
 
     name: str
     rows: int

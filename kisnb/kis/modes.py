@@ -106,7 +106,7 @@ HOST_RULES = {
 
 
 class Served(NamedTuple):
-    """One row of the table of capabilities."""
+    """One row of ``capability_table``: a call or channel, and the host that would serve it."""
 
     what: str
     """Name of a call, or of a channel with its venue."""

@@ -167,7 +167,7 @@ def read_overrides(folder: Path) -> Overrides:
         return msgspec.convert(found, _KnownSections, str_keys=True)
     except FileNotFoundError:
         return Overrides()
-    # ``Overrides`` raises this one when its days contradict each other. msgspec lets it pass.
+    # ``Overrides`` raises this error when its days contradict each other. msgspec lets it pass.
     except ConfigError as e:
         raise ConfigError(f"{path} contradicts itself: {e.text}", e.cure) from e
     except msgspec.ValidationError as e:

@@ -28,11 +28,11 @@ class DayFlow(msgspec.Struct, frozen=True, gc=False):
     day: date
     code: str
     individual: int | None = None
-    """None: not known."""
+    """Net purchase of individuals. None: not known."""
     foreign: int | None = None
-    """None: not known."""
+    """Net purchase of foreigners. None: not known."""
     institution: int | None = None
-    """None: not known."""
+    """Net purchase of institutions. None: not known."""
 
 
 class FlowTable:

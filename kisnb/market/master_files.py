@@ -144,7 +144,8 @@ class MasterRecord(msgspec.Struct, frozen=True):
 
     @property
     def _offer(self) -> int:
-        # Needed on the listing day alone, so another text does not make the file unreadable.
+        # This field is needed on the listing day alone, so another text does not make the file
+        # unreadable.
         text = self.fields.get("po_prc", "")
         return int(text) if text.isdecimal() else 0
 

@@ -161,7 +161,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 Offered: TypeAlias = Collection[OrderKind] | None
-"""Kinds that a connection can send; None: all. Cures name no others."""
+"""Kinds that a connection can send; None: all. A cure names only these kinds."""
 
 
 def legal(
@@ -234,7 +234,7 @@ def taken_as(
     assumed: Assumed = None,
     offered: Offered = None,
 ) -> tuple[OrderKind, Verdict]:
-    """Return the kind under which ``venue`` accepts an order meant as ``kind``, and the verdict.
+    """Return the kind under which ``venue`` accepts an order of ``kind``, and the verdict.
 
     The kind differs in KRX's after-market, which has kinds of its own.
     """

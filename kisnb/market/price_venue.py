@@ -13,7 +13,7 @@ from kisnb.terms import OrderKind, Phase, Venue
 def price_venue(
     now: Ns, item: Instrument, venues: tuple[Venue, ...], assumed: Assumed = None
 ) -> Venue:
-    """Return the venue whose price a person needs now, of KRX and NXT.
+    """Return KRX or NXT: the venue whose price a person needs now.
 
     It is the venue at which a limit order would be placed now: KRX when both accept the order,
     Nextrade when only Nextrade accepts it. But a venue that trades continuously is preferred to one

@@ -23,7 +23,7 @@ _HOUR = 60 * MINUTE
 
 
 class Hours(NamedTuple):
-    """A span on one day, with its moments."""
+    """A span of a venue on one day, with its begin and its end."""
 
     span: Span
     start: Ns

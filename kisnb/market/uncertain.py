@@ -2,7 +2,7 @@
 
 The setting ``assume`` names the facts whose other variant is to be used. Desk, simulator and kernel
 each call ``use(read(…))`` with it at their start. Only this module chooses variants. A function
-whose ``assumed`` is None uses those of the process.
+whose ``assumed`` is None uses the variants of the process.
 """
 
 from __future__ import annotations

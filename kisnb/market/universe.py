@@ -67,9 +67,9 @@ class Universe:
         """Return the issues of ``day``; the packaged ones when there are no files.
 
         KIS's master files are read from the folder ``master`` in ``data``, else in the state
-        folder. Where the listing and the price files in ``data`` state a fact of an issue, it
-        replaces the one of the master files: their base prices are those of ``day``. Raises
-        ConfigError when a file is missing or broken.
+        folder. A fact of an issue in the listing or in the price files of ``data`` replaces the
+        fact of the master files, so base prices are those of ``day``. Raises ConfigError when a
+        file is missing or broken.
         """
         roots = [root / FOLDER for root in (data, state_dir()) if root is not None]
         folder = folder_of(day, roots)

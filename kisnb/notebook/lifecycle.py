@@ -1,8 +1,8 @@
 """Closes the session when its kernel ends, also while a cell runs.
 
-the front end ends the kernel    ``do_shutdown`` in the control thread, then ``atexit`` another
-orderly end              ``atexit`` the kernel is killed             nothing: the desk sees that the
-socket is closed
+the front end ends the kernel    ``do_shutdown`` in the control thread, then ``atexit``
+another orderly end              ``atexit``
+the kernel is killed             nothing: the desk sees that the socket is closed
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``session.api``: every call of KIS that reads, and every channel of the market, by name.
 
-KIS's catalogue is loaded when the first of them is looked up. A session that uses none pays
-nothing.
+KIS's catalogue is loaded when the first name is looked up. A session that looks up no name does not
+load it.
 
     NamedQuestions    looks a name up, checks parameters, reads replies
       │
@@ -45,7 +45,10 @@ class NamedCall(Protocol):
     """
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> Pending[ApiFrames]:
-        """Return an awaitable that makes the call and returns KIS's reply."""
+        """Return an awaitable that makes the call and returns KIS's reply.
+
+        ``typed`` False: every column is a text, as KIS sent it.
+        """
         ...
 
 
@@ -53,7 +56,10 @@ class BlockingCall(Protocol):
     """A call of KIS that returns with the result. Its parameters are those of ``NamedCall``."""
 
     def __call__(self, *, typed: bool = True, **params: ParamValue) -> ApiFrames:
-        """Make the call, and return KIS's reply."""
+        """Make the call, and return KIS's reply.
+
+        ``typed`` False: every column is a text, as KIS sent it.
+        """
         ...
 
 

@@ -99,7 +99,8 @@ class Blocking:
     def cancel(self, what: Order | int | str) -> Orders:
         """Ask the desk to cancel orders, and return the orders without waiting.
 
-        A later call, or the end of the cell, shows the outcome.
+        ``what`` is the order itself, its number or its key, or ``"all"``. A later call, or the end
+        of the cell, shows the outcome.
         """
         orders = orders_to_cancel(self._state, what)
         # The call does not wait for an outcome. The outcome comes as an event, and this call must

@@ -47,9 +47,9 @@ async def connect(
     """Open a session: ``"sim"``, ``"paper"`` or ``"live"``. Live accepts buys only while armed.
 
     ``seed``, ``date`` (YYYY-MM-DD) and ``start`` (HH:MM[:SS], KST) choose the simulated day.
-    Without them, a day that is already running continues. If none is running, a new one begins with
-    the simulator's defaults. ``fresh`` always begins a new day. With ``quotes="live"`` a paper desk
-    gets its prices from the desk that owns the live appkey.
+    Without them, a day that is already running continues. If no day is running, a new day begins
+    with the simulator's defaults. ``fresh`` always begins a new day. With ``quotes="live"`` a paper
+    desk gets its prices from the desk that owns the live appkey.
 
     An IPython kernel has one session for each mode. The same call again returns that session; with
     ``fresh`` it is closed first. Raises BadInput, ConfigError, DeskBusy, DeskError.
@@ -144,7 +144,8 @@ async def _attached(
 async def next_desk(mode: Mode, back: Back) -> tuple[Desk, Snapshot]:
     """Wait for the desk that the supervisor starts after a death, and attach to it.
 
-    Return its client and its snapshot. Raises DeskLost when no desk comes.
+    Return its client and its snapshot. ``back`` is the state of this session. Raises DeskLost when
+    no desk comes.
     """
     while True:
         client = _client(mode, back)

@@ -28,8 +28,8 @@ class DeskSwitches:
     ) -> list[HaltStep]:
         """Pull the kill switch, wait until it has ended, and return its steps.
 
-        Raises BadInput. Raises Interrupted when the wait is cancelled; the desk still carries out
-        the halt.
+        ``flatten`` True: also sell all that is held. Raises BadInput. Raises Interrupted when the
+        wait is cancelled; the desk still carries out the halt.
         """
         end: Literal["reducing", "halted"] = one_of(
             state, ("reducing", "halted"), "state of a halt"

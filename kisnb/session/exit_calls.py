@@ -31,8 +31,8 @@ class ExitCalls(SessionCalls):
         (``68_000``). ``trail`` is a percentage below the highest price since the exit was set.
         ``entry`` is the entry price; without it, the average purchase price counts. ``atr_stop``
         sets the stop below the entry price by twice the ``atr``, but by at least 2 % and at most 7
-        %. Without ``atr``, the average true range of KRX's 14 days before this one is used; when
-        those days are missing, the stop is 2 % below. ``staged`` is the exit in stages, see
+        %. Without ``atr``, the average true range of KRX's 14 days before today is used; when those
+        days are missing, the stop is 2 % below. ``staged`` is the exit in stages, see
         ``kisnb.exits.Staged``. ``until`` is the moment of a time stop (UTC nanoseconds;
         ``session.moment("15:15")``).
 
@@ -89,7 +89,8 @@ class ExitCalls(SessionCalls):
     ) -> PriceAlert:
         """Set a price alert and return it. When the price is reached, the desk says so once.
 
-        The alert outlives restarts of the desk. Raises BadInput.
+        Give one price in won: ``above`` when the price must rise to it, ``below`` when it must fall
+        to it. The alert outlives restarts of the desk. Raises BadInput.
         """
         if (above is None) == (below is None):
             raise BadInput("an alert has one price", "write above=75_000 or below=68_000")
@@ -103,7 +104,7 @@ class ExitCalls(SessionCalls):
         return await self._parts.protections.end_alerts(self._parts.code(code))
 
     def protections(self) -> pl.DataFrame:
-        """Return the exits that are set, a row each.
+        """Return a DataFrame with one row for each exit that is set.
 
         Columns: code, agent (empty: what no agent holds), quantity (shares), entry (won),
         conditions, stop and take (won; null without one), stage, peak (won; null before one is

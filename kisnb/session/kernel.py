@@ -82,7 +82,7 @@ class KernelSessions:
         session.hooks.on_close = closed
 
     async def replace(self, session: Session) -> None:
-        """Make a session the one of its mode, and close the session that was it before."""
+        """Make a session the open session of its mode, and close the session that it replaces."""
         # Closing comes last, because it may wait. A cell that connects meanwhile gets the new
         # session.
         before = self._open.pop(session.mode, None)

@@ -130,7 +130,7 @@ def _is_cancel_refused(order: Order, since: int) -> bool:
 def _is_partly_cancelled(order: Order, since: int) -> bool:
     """Return whether a part of the order was cancelled while its leaves are still in the market.
 
-    Only facts from index ``since`` on count.
+    Facts before index ``since`` do not count.
     """
     cancelled = any(isinstance(fact, Cancelled) for fact in order.facts[since:])
     return cancelled and order.is_open and not order.cancel_asked

@@ -95,7 +95,7 @@ class OrderCalls(SessionCalls):
         such orders from 15:40 to 7:30, except from 23:40 to 0:10, and only at live and sim. In the
         morning KIS sends the order to KRX, and then it is like any other order. ``kind`` is limit,
         market, conditional or pre-close. The same wish for the same day in the same cell is the
-        same order.
+        same order. ``key`` and ``again`` are those of ``buy``.
 
         Raises BadInput outside these hours, and the errors of ``buy``.
         """
@@ -167,9 +167,10 @@ class OrderCalls(SessionCalls):
     ) -> Pending[Order]:
         """Move ``qty`` shares (None: all leaves) of an open order to another price, won.
 
-        Awaited, the call returns the new order that has the moved shares. The new order may lose
-        its place in the exchange's queue, and its log says so. Raises OrderDenied, OrderRejected,
-        OrderUnknown, as ``buy`` does.
+        ``what`` is the order itself, its number or its key. ``key`` and ``again`` are those of
+        ``buy``. Awaited, the call returns the new order that has the moved shares. The new order
+        may lose its place in the exchange's queue, and its log says so. Raises OrderDenied,
+        OrderRejected, OrderUnknown, as ``buy`` does.
         """
         return self.place(read_revise(what, price, qty, key, again))
 

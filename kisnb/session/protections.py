@@ -20,14 +20,14 @@ from kisnb.trading.ports.commands import (
 
 
 class Protections:
-    """The exits and price alerts of a session's desk."""
+    """Sends exits and price alerts to the desk of a session, and lists those that are set."""
 
     def __init__(self, state: SessionState, pace: Pace) -> None:
         self._state = state
         self._pace = pace
 
     async def protect(self, protection: Protection) -> Watch:
-        """Set an exit and return it. If an equal exit is set already, return that one.
+        """Set an exit and return it. If an equal exit is set already, return the existing exit.
 
         Raises BadInput when the desk refuses it.
         """
@@ -64,7 +64,10 @@ class Protections:
         return watch.protection.text
 
     async def alert(self, code: str, price: int, *, above: bool) -> PriceAlert:
-        """Set a price alert and return it. If an equal alert is set already, return that one.
+        """Set a price alert and return it.
+
+        If an equal alert is set already, return the existing alert. ``above`` True: the alert comes
+        at ``price`` or above. False: at ``price`` or below.
 
         Raises BadInput when the desk refuses it.
         """
@@ -84,7 +87,10 @@ class Protections:
         return alerts
 
     async def end_alert(self, key: str) -> PriceAlert:
-        """End one price alert by its key and return it. Raises BadInput when it has ended."""
+        """End one price alert by its key and return it.
+
+        Raises BadInput when it had ended before.
+        """
         alert = self._state.desk.exits.alerts.get(key)
         if alert is None:
             raise BadInput("the price alert has ended", "see those that stand with %kis alert")

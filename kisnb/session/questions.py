@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class TypedQuery(NamedTuple, Generic[R, T]):
-    """A query, together with the function that makes the answer of its reply."""
+    """A query, together with the function that makes the answer from the desk's reply."""
 
     query: Query[R]
     read: Callable[[R], T]

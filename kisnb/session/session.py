@@ -20,7 +20,7 @@ Its desk is a process of its own. The session is a thin face over its parts:
        ▼
     Pump           brings events from the link into the state, then to agents and waits
     Pace           waits, alarms, and the report that this session rests
-    State          order books, market data and the desk's state, folded from its events
+    State          order books, market data and the desk's state, computed from its events
     Link           the desk of the moment: commands, queries, silence, the next desk
        │
        ▼

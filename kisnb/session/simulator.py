@@ -52,7 +52,11 @@ class Simulator:
 
     @pending
     async def fault(self, on: str, what: str, **details: object) -> None:
-        """Set a fault, such as ``fault("order", "cut", done=True)``. SIMULATOR.md lists them."""
+        """Set a fault, such as ``fault("order", "cut", done=True)``.
+
+        ``on`` says where the fault strikes, ``what`` says what it does there. SIMULATOR.md lists
+        all faults.
+        """
         await self._ask("fault", {"on": on, "what": what, **details})
 
     @pending

@@ -75,7 +75,7 @@ def decide(
 
     ``net`` are the shares that foreigners bought net on the newest days, oldest first; None for a
     day whose flow is not known. ``listed`` is the number of listed shares, None when it is not
-    known.
+    known. ``held`` True: the agent holds shares of the stock.
     """
     window = net[-(leave if held else days) :]
     known = [n for n in window if n is not None]

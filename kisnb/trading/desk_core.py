@@ -1,10 +1,11 @@
 """The desk as a pure state machine: ``step(now, message)`` returns effects.
 
-State is always the fold of the journal's rows. A row is applied when the host gets it, before it is
-on disk. The host runs effects strictly in order and syncs a Persist before the next effect. So no
-bytes of an order leave before their row.
+The state is always computed from the journal's rows. A row is applied when the host gets it, before
+it is on disk. The host runs effects strictly in order and syncs a Persist before the next effect.
+So no byte of an order is sent before its row is on disk.
 
-Each part takes the ``Turn`` of the step. A part knows the parts above it, never one below:
+Each part takes the ``Turn`` of the step. In this list a part may call the parts above it, never a
+part below it:
 
     Readings                 when KIS's orders and account are read
     Cancels                  cancel orders
@@ -389,7 +390,7 @@ class DeskCore:
             # The kill switch asks again sooner than the regular readings would.
             self._kill_switch.on_orders_read(turn, read.query, complete=False)
             return
-        # First the order books are brought to the list. Everything below decides by them:
+        # First the order books are adjusted to KIS's list. Everything below decides by them:
         #
         #     day loss       the fills that were missing may make the day's loss larger
         #     kill switch    an order is open only if it still is by this list
@@ -438,7 +439,8 @@ class DeskCore:
         # 15:30 since 2026-09-14). Only KIS's list shows it.
         has_expired = any(order.sent_at and expiry(order) <= now for order in live)
         if self.readings.linked and _begins_day(ended):
-            # For a desk that runs for days: changes from overnight are known before agents go on.
+            # A desk may run for days. It must know the changes of the night before its agents go
+            # on.
             self.readings.schedule(turn, now, "begin of a trading day", account=True)
         elif has_expired or (self.readings.linked and live):
             at = ended + AFTER_BOUNDARY

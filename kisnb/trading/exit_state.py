@@ -46,7 +46,10 @@ class Watch:
         self.peak = 0
         """The highest journaled price since the exit was set, won."""
         self.priced: ProtectionPriced | None = None
-        """The newest base price and limits that KIS stated of the stock. None: none yet."""
+        """The newest base price and limits that KIS stated of the stock.
+
+        None: nothing was stated yet.
+        """
         self.model = ""
         """A sentence: whether a model's forecast counts. Empty before the first trade."""
         self.fired: ProtectionFired | None = None
@@ -81,7 +84,7 @@ class Watch:
 
 
 class ExitState:
-    """All exits and price alerts of a desk. Sessions fold the same rows."""
+    """All exits and price alerts of a desk. Sessions compute it from the same rows."""
 
     def __init__(self) -> None:
         self.watches: dict[str, Watch] = {}

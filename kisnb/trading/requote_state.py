@@ -26,13 +26,13 @@ class Budget:
         self.spec = spec
         self.stage: Stage = "first"
         self.current = intent.key
-        """Key of the order that has its shares now."""
+        """Key of the order that has the budget's shares now."""
         self.before = ""
-        """Key of the order that had its shares before. Empty: there was none."""
+        """Key of the order that had these shares before. Empty: there was no such order."""
         self.since = t
-        """The moment of its newest step."""
+        """The moment of the newest step of the requote."""
         self.made = 0
-        """Number of orders that the desk has made for it."""
+        """Number of orders that the desk has made for the requote."""
 
 
 class RequoteState:

@@ -30,7 +30,7 @@ class Statistic(msgspec.Struct, frozen=True):
     unit: Unit
     definition: str
     note: str = ""
-    """The date or the dates to which the value belongs. Empty: none."""
+    """The date or the dates to which the value belongs. Empty: it belongs to no date."""
 
     @property
     def text(self) -> str:

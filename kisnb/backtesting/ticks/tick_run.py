@@ -5,10 +5,10 @@
        closes, then the trade itself                     Agent.on_bar, Agent.on_tick
     3. the commands of the agents are carried out        BarOrders.take
 
-Orders have the same short life as over bars (``bar_orders.py``): their facts are applied directly
-to the state. A property test plays the whole core beside it and compares the rows. Agents are
-called directly, also when their handlers are coroutines. Only agents with ``on_phase`` are called
-through their runner.
+Orders go through the same few steps as over bars (``bar_orders.py``): their facts are applied
+directly to the state. A property test plays the whole core beside it and compares the rows. Agents
+are called directly, also when their handlers are coroutines. Only agents with ``on_phase`` are
+called through their runner.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HANDLERS = ("on_start", "on_tick", "on_bar", "on_fill", "on_order", "on_phase")
 
 
 class TickRun:
-    """One back-test over trades."""
+    """Plays the trades of one back-test to its orders and agents."""
 
     def __init__(
         self,

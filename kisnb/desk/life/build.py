@@ -185,7 +185,7 @@ class BuiltDesk:
     def _conducted(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the conductor failed", exc_info=error)
-        # If a person stopped the desk, it has a farewell already, and that one stays.
+        # If a person stopped the desk, it has a farewell already, and that farewell stays.
         self.server.farewell = self.server.farewell or SIMULATOR_GONE
         self.server.closing.set()
 
@@ -328,8 +328,8 @@ async def _simulated(
     config: Config, day: SimulatedDay, simulator: StartingSimulator | None, *, again: bool
 ) -> Connected:
     state = state_dir()
-    # A simulator that was started together with this desk plays a new day. Otherwise one may be
-    # running already, and its day goes on.
+    # A simulator that was started together with this desk plays a new day. Otherwise a simulator
+    # may be running already, and its day goes on.
     address = await _running(state, day) if simulator is None else None
     if address is None:
         if again:

@@ -151,7 +151,7 @@ def still_counting(rows: Sequence[Row]) -> list[Row]:
         _note(n, row, state, since, first, last)
     keys = {key for s in since.values() for key in s.keys}
     keys |= state.exits.watches.keys() | state.exits.alerts.keys()
-    # Each of these replaces the earlier one of its kind and key.
+    # Each of these rows replaces the earlier row of its kind and key.
     newest = {(type(row), row.key): row for row in rows if isinstance(row, _NEWEST_ONLY)}
     # Rows are compared by identity, because two rows may be equal in every value, and only one of
     # them counts.

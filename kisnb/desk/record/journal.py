@@ -135,7 +135,7 @@ class Journal:
 
     def own_rows(self) -> list[Row]:
         """Return the rows written to this file, without the rows copied from the previous file."""
-        # All rows that it began with are published ones.
+        # All rows that were copied into this file are published rows.
         return self.rows()[self._whole_from - self._before :]
 
     @property

@@ -83,6 +83,6 @@ class KeptHalt:
 
 
 def _both(old: Halt, new: Halt) -> Halt:
-    # The reason is the newest one. The state is never weakened: a pull never makes an earlier one
+    # The reason is the newest one. The state is never weakened: a pull never makes an earlier pull
     # weaker.
     return Halt(new.reason, stronger(old.state, new.state), old.flatten or new.flatten)

@@ -239,7 +239,7 @@ class HybridBroker(KisBroker):
         await super().close()
 
     def want(self, subscriptions: Sequence[Want]) -> None:
-        """Subscribe to notices at the own connection, and to the rest at the quotes desk."""
+        """Subscribe to notices over this desk's own connection, to all else at the quotes desk."""
         # The notices of paper orders come over the paper host alone (H0STCNI9). That host lacks
         # most market channels, so all of these come from the other desk. Source: KIS's workbook.
         super().want([want for want in subscriptions if want.channel == "notices"])
@@ -263,7 +263,7 @@ class HybridBroker(KisBroker):
     async def call(
         self, name: str, params: Mapping[str, str]
     ) -> tuple[dict[str, list[dict[str, str]]], bool]:
-        """Make a call over the own connection if it is about the account.
+        """Make a call over this desk's own connection if it is about the account.
 
         Any other call goes to the quotes desk.
         """

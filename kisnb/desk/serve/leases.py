@@ -25,7 +25,7 @@ class Owner(Protocol):
 
 
 class Leases:
-    """The leases: by agent, the session that may run it."""
+    """Gives and ends the right to run an agent. One session at a time has it."""
 
     def __init__(self) -> None:
         self._owners: dict[str, Owner] = {}

@@ -56,7 +56,7 @@ class Commands(msgspec.Struct, frozen=True, tag=True, array_like=True):
 class QueryAsked(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A session's message with a query.
 
-    ``blocking``: the session's own loop waits for the reply.
+    ``blocking`` True: the session's own loop waits for the reply.
     """
 
     number: int

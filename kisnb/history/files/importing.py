@@ -63,7 +63,9 @@ def read_rows(
     newest: date,
     item: Callable[[str], Instrument | None],
 ) -> Imported:
-    """Read and check the rows of a file. Raises BadInput for the first wrong row.
+    """Read and check the rows of a file. ``how`` has the options of the import.
+
+    Raises BadInput for the first wrong row.
 
     ``newest`` is the newest day that may be stored. ``item`` returns the issue of a code; None when
     it is not known. The kind of the issue decides the tick size.
@@ -135,7 +137,9 @@ def _index_names(path: Path, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _numbers(path: Path, series: Series, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return rows with typed numbers, and notes. A missing optional column becomes null.
+    """Return rows with numbers in the types of their columns, and notes.
+
+    A missing optional column becomes null.
 
     One column is computed instead: the ``volume`` of trades is the sum of the day's shares so far.
     """

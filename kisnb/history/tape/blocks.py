@@ -189,7 +189,7 @@ def scan(path: Path, file: BinaryIO) -> Scan:
     """Read the heads of all blocks. Raises BadInput for a file that is not a tape we can read.
 
     Only the payload of the last block is checked. Earlier blocks must be complete, because a later
-    one follows them.
+    block follows them.
     """
     head = file.read(len(HEAD))
     if head != HEAD:

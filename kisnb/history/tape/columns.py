@@ -84,7 +84,7 @@ def decode_rows(raw: bytes) -> list[Batch]:
 
 
 def decode_ticks(raw: bytes, codes: Collection[str] | None) -> list[Batch]:
-    """Return the trades in encoded rows, of these codes. None: of all. Raises MsgspecError."""
+    """Return the trades in encoded rows. ``codes`` None: of all stocks. Raises MsgspecError."""
     # Nearly all events of a day are depth, or belong to other stocks. Their first bytes show that,
     # so they are not decoded.
     wanted = None if codes is None else [_encode(code) for code in codes]

@@ -1,4 +1,4 @@
-"""Calls by name: those that read, their parameters, and the command in place of the others."""
+"""Calls by name: those that read, their parameters, and the commands that replace all others."""
 
 from __future__ import annotations
 

@@ -149,10 +149,10 @@ def channel_key(channel: StreamChannel, given: Mapping[str, ParamValue], mode: M
 def channel_frame(
     channel: StreamChannel, rows: Sequence[Sequence[str]], *, typed: bool = True
 ) -> pl.DataFrame:
-    """Return records as a DataFrame, one row each, in the order in which they came.
+    """Return records as a DataFrame, one row for each, in the order in which they came.
 
-    A column that KIS appends is ``column_<index>``, a String. Raises FrameError when a value does
-    not fit the type of its column.
+    A column that KIS appends is ``column_<index>``, a String. With ``typed=False`` every column is
+    a String. Raises FrameError when a value does not fit the type of its column.
     """
     named = [dict(zip(_names(channel, len(row)), row, strict=True)) for row in rows]
     return frame_of(channel.name, channel.types, named, typed=typed)

@@ -47,7 +47,7 @@ NOT_NUMBERS = frozenset(
         "e_ordyn",
         # This is a deadline.
         "buy_req_rcpt_term",
-        # The name and the label of this one contradict each other.
+        # The name and the label of this field contradict each other.
         "name2",
     }
 )
@@ -114,9 +114,10 @@ def api_frames(
 def frame_of(
     name: str, types: Mapping[str, ColumnType], rows: Sequence[dict[str, str]], *, typed: bool
 ) -> pl.DataFrame:
-    """Return rows as a DataFrame: the columns of ``types``, then the others, as String.
+    """Return rows as a DataFrame: the columns of ``types``, then all other columns, as String.
 
-    ``name`` is that of the call or channel, for the error. Raises FrameError.
+    ``name`` is the name of the call or channel, for the error. ``typed`` False: every column is a
+    String. Raises FrameError.
     """
     import polars as pl
 

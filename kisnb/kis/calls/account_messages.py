@@ -165,7 +165,7 @@ def read_account(pages: Sequence[ApiReply], orderable: ApiReply, *, complete: bo
         tuple(h for h in held if h.code not in twice),
         complete and not bad,
         bad,
-        # The list of orders has an estimate as well (prsm_tlex_smtl). This one is of the same
-        # moment as the cash above. KIS may leave it empty.
+        # The list of orders has an estimate as well (prsm_tlex_smtl). The estimate here is of the
+        # same moment as the cash above. KIS may leave it empty.
         deposit.number("thdt_tlex_amt") if deposit.text("thdt_tlex_amt") else None,
     )

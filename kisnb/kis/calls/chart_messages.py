@@ -129,8 +129,8 @@ def past_minute_params(
 ) -> tuple[Api, dict[str, str]]:
     """Return the call for up to 120 minutes before the moment ``until``, and its parameters.
 
-    When the day of ``until`` has fewer, minutes of the days before follow. With ``days_before``
-    False they do not.
+    When the day of ``until`` has fewer, minutes of earlier days follow. With ``days_before`` False,
+    no minutes of earlier days follow.
     """
     api = APIS[PAST]
     return api, encode_params(
@@ -194,7 +194,9 @@ def trade_params(code: str, until: int, venue: Venue = Venue.KRX) -> tuple[Api, 
 
 
 def trade_rows(rows: Iterable[Mapping[str, str]], day: date) -> list[tuple[Ns, int, int, int]]:
-    """Return time (UTC ns, whole seconds), price (won), shares, and the day's volume with it.
+    """Return each trade as (time, price, shares, volume). Time is in UTC ns, in whole seconds.
+
+    Price is in won. Volume is that of the day so far, this trade included.
 
     KIS's rows state no day, so the caller names it. Raises FrameError.
     """

@@ -256,7 +256,8 @@ def _read_order(row: RowFields) -> OrderRow:
         row.number("rjct_qty"),
         row.read("ord_tmd", lambda text: moment(day, text, fallback=kst(day, 0))),
         value,
-        # A row may lack either. Then venue and kind above are our reading, and not KIS's word.
+        # A row may lack the code of the venue or of the kind. Then venue and kind above are our
+        # guess.
         venue_given=bool(row.text("excg_id_dvsn_cd")),
         kind_known=knows_kind(kind_text),
     )

@@ -182,5 +182,8 @@ def interruption_params(day: date, code: str = "") -> tuple[Api, dict[str, str]]
 
 
 def read_interruptions(reply: ApiReply) -> pl.DataFrame:
-    """Return the interruptions as a DataFrame of KIS's own columns, typed. Raises FrameError."""
+    """Return the interruptions as a DataFrame of KIS's own columns, with the catalogue's types.
+
+    Raises FrameError.
+    """
     return typed_frame(APIS["inquire_vi_status"].block("output"), reply.rows())

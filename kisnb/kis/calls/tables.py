@@ -1,4 +1,7 @@
-"""Rows of a reply as polars DataFrames, typed by the catalogue. A blank number is null."""
+"""Rows of a reply as polars DataFrames, with the column types of the catalogue.
+
+A blank number is null.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Code(msgspec.Struct, frozen=True):
-    """One code in Korean and English, and its cure."""
+    """One message code of KIS: its text in Korean and English, and its cure."""
 
     korean: str
     english: str

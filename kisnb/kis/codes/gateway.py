@@ -34,7 +34,10 @@ DONE: dict[str, Code] = {
     "KIOK0500": Code("조회가 계속됩니다..다음버튼을 Click 하십시오.", "done; more pages follow"),
     "KIOK0560": Code("조회할 내용이 없습니다", "nothing to show"),
 }
-"""Codes of calls that went well. ``rt_cd`` alone decides that; the code says a little more."""
+"""Values of ``msg_cd`` of calls that went well.
+
+``rt_cd`` alone says whether a call went well; ``msg_cd`` only adds to it.
+"""
 GATEWAY: dict[str, Code] = {
     "EGW00001": Code("일시적 오류가 발생했습니다.", "temporary error", WAIT, MAYBE),
     "EGW00002": Code("서버 에러가 발생했습니다.", "server error", WAIT, MAYBE),
@@ -67,13 +70,14 @@ GATEWAY: dict[str, Code] = {
     ),
     "EGW00131": Code("유효하지 않은 hashkey입니다.", "invalid hashkey", REPORT),
     "EGW00132": Code("유효하지 않은 Content-Type입니다.", "invalid Content-Type", REPORT),
-    # This one comes with HTTP 403, under ``error_code`` instead of ``msg_cd`` (README of KIS's
+    # This code comes with HTTP 403, under ``error_code`` instead of ``msg_cd`` (README of KIS's
     # samples).
     "EGW00133": Code(
         "접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)", "one token a minute", "wait a minute"
     ),
-    # Two limits: this one of the gateway for each appkey, and EGW00215 of the ledger behind it.
-    # Calls about an account meet the second one even below the first (replies to clients).
+    # There are two limits. This code belongs to the gateway's limit for each appkey, EGW00215 to
+    # the limit of the ledger behind it. Calls about an account exceed the ledger's limit even below
+    # the gateway's (replies to clients).
     "EGW00201": Code(
         "초당 거래건수를 초과하였습니다.", "more calls in a second than the appkey may make", WAIT
     ),
@@ -133,8 +137,8 @@ GATEWAY: dict[str, Code] = {
         WAIT,
         MAYBE,
     ),
-    # Live and paper have hosts, keys and TR ids of their own. These three say which of them do not
-    # belong together.
+    # Live and paper have hosts, keys and TR ids of their own. These three codes say which of them
+    # do not belong together.
     "EGW02004": Code("실전투자 TR 이 아닙니다.", "a paper key or paper TR at the live host", HOST),
     "EGW02006": Code(
         "모의투자 TR 이 아닙니다.", "this call does not exist in paper", "use live or sim for it"

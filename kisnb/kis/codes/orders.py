@@ -26,7 +26,7 @@ LIVE_ORDERS: dict[str, Code] = {
     "APBK0918": Code(
         "장운영시간이 아닙니다.", "the market is closed", "order while its session is open"
     ),
-    # Another client reads this one as too little cash (uncertain).
+    # Another client reads this code as too little cash (uncertain).
     "APBK0919": Code(
         "장운영일자가 주문일과 상이합니다.",
         "not a trading day of this market",

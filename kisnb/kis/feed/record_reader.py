@@ -35,12 +35,12 @@ The head is the part of a frame before its first caret. It has flag, TR id, numb
 the first field.
 """
 KEPT = 256
-"""Number of layouts and times that are remembered. Above it, all are forgotten.
+"""Number of layouts and times that are remembered. With one more, all of them are forgotten.
 
 A quiet day needs only a few.
 """
 KEPT_HEADS = 4096
-"""Number of heads that each channel remembers. Above it, all are forgotten.
+"""Number of heads that each channel remembers. With one more, all heads are forgotten.
 
 A stock has one head for each number of records.
 """
@@ -76,7 +76,7 @@ class Channel(Generic[F]):
     def decode(self, text: str, received: Ns) -> list[F]:
         """Return the facts of all records of a frame, in order.
 
-        Raises FrameError for a record that cannot be read: then none of the frame counts.
+        Raises FrameError for a record that cannot be read: then no record of the frame counts.
         """
         fields = text.split("^")
         layout = self._layout(fields)

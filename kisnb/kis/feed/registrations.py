@@ -111,7 +111,7 @@ class Registration:
         self.retry: Ns | None = None
         """When KIS is asked again after a refusal. None: it is not asked again."""
         self.successor: Key | None = None
-        """The registration that a REPLACED one waits for."""
+        """The registration that this registration waits for while it is REPLACED."""
         self.stage_before = Stage.DUE
         """The stage to which an ending registration returns when it is wanted again."""
 
@@ -143,7 +143,7 @@ class Registrations:
 
     @property
     def settled(self) -> bool:
-        """True when no request is due and none is without its reply."""
+        """True when no request is due and every request has its reply."""
         return not self._of(Stage.DUE, Stage.SENT, *ENDING)
 
     @property

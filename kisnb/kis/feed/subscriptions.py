@@ -44,7 +44,7 @@ _CHANNEL_OF: dict[type, str] = {
 
 
 class ChannelRequest(NamedTuple):
-    """A request to send to KIS."""
+    """A request to KIS to subscribe to a channel or to release it."""
 
     tr_type: str
     """``cf.SUBSCRIBE`` or ``cf.RELEASE``."""
@@ -148,7 +148,7 @@ class Subscriptions:
             self._registrations.on_released(key)
             return []
         registration = self._registrations.get(key)
-        # A late reply to a request that was replaced by another one changes nothing.
+        # A late reply to a request that was replaced by another request changes nothing.
         if registration is None or not registration.is_awaited:
             return []
         if ack.ok:
@@ -206,7 +206,10 @@ class Subscriptions:
         return TRS_OF_CHANNEL[want.channel][want.venue], want.code
 
     def _why_not(self, want: Want, *, is_full: bool) -> str:
-        """Return the reason why a want does not fit, for people. Empty when it fits."""
+        """Return the reason why a want does not fit, for people. Empty when it fits.
+
+        ``is_full`` True: the connection has no room left.
+        """
         venues = self._rules.stream_venues
         if want.channel != "notices" and want.venue not in venues:
             return f"{self._rules.mode} streams {' and '.join(venues)} only; watch the stock there"

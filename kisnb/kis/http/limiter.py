@@ -95,8 +95,8 @@ class LearnedRate:
         if self._since is not None and left <= self._since:
             return False
         rate = self.limit(now)
-        # Half of it finds a rate far below in few steps. Near it one call less is enough: KIS
-        # refuses some calls at its exact limit.
+        # Halving finds a rate far below in few steps. Near the documented rate one call less is
+        # enough: KIS refuses some calls at its exact limit.
         lower = rate // 2 if rate > NEAR else max(rate - 1, 1)
         is_lower, self._limit, self._since = lower < self._limit, lower, now
         return is_lower

@@ -1,6 +1,6 @@
 """A walk through the pages of a reply, as a plain object: the next request, and the pages so far.
 
-KIS pages by position. A row that is added while pages are read shifts the others. Then one of them
+KIS pages by position. A row that is added while pages are read shifts the later rows. Then a row
 comes twice, or KIS refuses the next page (SYDB0050), and the walk begins again.
 
 A last page that is just full says that more pages follow, and its ctx keys are blank. KIS refuses

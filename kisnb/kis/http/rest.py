@@ -239,7 +239,7 @@ class Rest:
 
     @property
     def pace(self) -> str:
-        """The calls a second that KIS takes, in a sentence. Empty while it has refused none."""
+        """The calls a second that KIS takes, in a sentence. Empty while it has refused no call."""
         return self._limiter.rate.text(self._clock.now())
 
     async def _wait_before_retry(self, error: ApiError | LinkLost, pause: Ns) -> None:

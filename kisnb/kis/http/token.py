@@ -1,4 +1,4 @@
-"""The access token of an appkey: its life as a plain object, and the file that processes share.
+"""The access token of an appkey: its state as a plain object, and the file that processes share.
 
     none ── record_request ──► asked ── receive ──► valid ── 5 minutes before its end ──► none
       ▲                          │                    │
@@ -12,7 +12,7 @@ for: a minute after the last request, whatever came of it.
 The rules of KIS behind it:
 
 - One token a minute and appkey, or EGW00133 (README of KIS's samples; documented as one a second).
-- A token lives a day. Within six hours KIS gives the same one again (workbook: tokenP).
+- A token lives a day. Within six hours KIS gives the same token again (workbook: tokenP).
 - It may die before its printed end, with EGW00123 (clients' observation).
 - Each issue sends the customer a KakaoTalk message (KIS's sample kis_auth). So a token is kept on
   disk and shared.
@@ -86,7 +86,9 @@ class TokenLife(msgspec.Struct):
         self.asked = now
 
     def receive(self, body: bytes, status: int, now: Ns) -> Token | None:
-        """Process KIS's reply. Return the token, or None when one was asked for within the minute.
+        """Process KIS's reply, and return the token.
+
+        None: one was asked for less than a minute ago.
 
         Raises TokenError when KIS refuses, FrameError when the reply cannot be read.
         """

@@ -54,7 +54,7 @@ class TokenSource:
         return token
 
     def refuse(self, token: Token) -> None:
-        """Forget a token that KIS refused: the next call gets another one."""
+        """Forget a token that KIS refused: the next call gets another token."""
         self._refused = token.text
         self._life.drop(token.text)
 
@@ -70,8 +70,8 @@ class TokenSource:
         try:
             # Two processes with one appkey would collide on KIS's one token a minute.
             async with self._file.locked():
-                # Another caller may have fetched one while this one waited: twenty callers need one
-                # token.
+                # Another caller may have fetched a token while this caller waited: twenty callers
+                # need one token.
                 return self._life.usable(self._clock.now()) or await self._fetch()
         # Nothing reached KIS, so no minute has begun. This error tells the caller so.
         except Unreachable:
@@ -84,7 +84,8 @@ class TokenSource:
             self._fetching.release()
 
     async def _fetch(self) -> Token:
-        # After EGW00133 another process has a token, or a minute is waited for: then once more.
+        # After EGW00133 another process has a token, or this process waits a minute. Then it asks
+        # once more.
         for _ in range(2):
             life = self._life = self._file.read()
             # The file may still hold the token that KIS refused here.
@@ -113,7 +114,10 @@ class TokenSource:
                 await self._clock.sleep_until(min(t, now + COUNT_EVERY))
 
     async def _ask_kis(self, life: TokenLife) -> Token | None:
-        """Ask KIS once for a token and return it. None: one was asked for within the minute."""
+        """Ask KIS once for a token and return it.
+
+        None: a token was asked for less than a minute ago.
+        """
         before = life.asked
         # Every call needs the token, also an order, so it comes before the reads.
         await self._limiter.enter(Lane.ORDER)

@@ -61,9 +61,10 @@ def sma(column: Column, length: int) -> pl.Expr:
 
 
 class RecursiveMean:
-    """A mean that begins with the mean of the first ``length`` numbers, then follows each new one.
+    """A mean that begins with the mean of the first ``length`` numbers.
 
-    ``mean += weight × (number - mean)``. EMA, RSI, ATR and MACD are made of it.
+    Each later number changes it: ``mean += weight × (number - mean)``. EMA, RSI, ATR and MACD are
+    made of it.
     """
 
     def __init__(self, length: int, weight: float) -> None:
@@ -95,7 +96,7 @@ def recursive_mean(field: str, length: int, weight: float, skip: int = 0) -> pl.
     # Null in the rows before the seed, 0 in its own row, then 1, 2 and so on.
     after = pl.field("row").shift(first)
     seed = numbers.head(first + 1).mean()
-    # ewm_mean begins with its first value that is not null, so that one is the seed.
+    # ewm_mean begins with its first value that is not null, so that value is the seed.
     seeded = pl.when(after > 0).then(numbers).otherwise(seed + after)
     return seeded.ewm_mean(alpha=weight, adjust=False)
 

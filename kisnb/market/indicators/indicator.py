@@ -115,8 +115,9 @@ class KnownRows:
         known = finite_in_all.fill_null(value=False)
         fields = [column.filter(known).alias(name) for name, column in inputs.items()]
         row = pl.int_range(fields[0].len()).alias("row")
-        # A struct, because polars computes its fields once. An expression that names another one
-        # twice would make polars compute that one twice, and a MACD would take ten times as long.
+        # A struct, because polars computes its fields once. An expression that names another
+        # expression twice would make polars compute it twice, and a MACD would take ten times as
+        # long.
         self._fields = pl.struct(*fields, row)
         # A missing row gets a number that no known row has, and so a null.
         self._number = pl.when(known).then(known.cum_sum() - 1).otherwise(pl.len())

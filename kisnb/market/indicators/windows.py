@@ -1,4 +1,4 @@
-"""The newest price compared with the others of its window: Bollinger, z-score, rank."""
+"""The newest price compared with the other prices of its window: Bollinger, z-score, rank."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class Router:
         self.venues = tuple(v for v in venues if v is not Venue.SOR)
         """Venues to choose from. SOR is used only when an intent names it."""
         self.kinds = kinds
-        """Kinds that can be sent over the connection; None: all. A cure names no others."""
+        """Kinds that can be sent over the connection; None: all. A cure names only these."""
         self.by_cost = by_cost
         """True: the whole cost is compared before spread and shares (setting ``routing``)."""
         self.stale_after = stale_after
@@ -457,7 +457,7 @@ def _refusal(
         why = f"the exchange has halted trading in {item.name} ({item.code})"
         return why, "wait until the exchange lifts the halt"
     why = "; ".join(verdict.why_not for verdict in verdicts.values())
-    # One cure is enough. That of the session id's default venue is the most likely to help.
+    # One cure is enough. The cure of the session id's default venue is the most likely to help.
     able = [v for v in verdicts if v is Venue.KRX or item.nxt] or list(verdicts)
     first = _DEFAULT[session] if _DEFAULT[session] in able else able[0]
     return why, verdicts[first].cure

@@ -26,8 +26,8 @@ async def arm(
 ) -> str:
     """Arm or disarm the desk, and return the line to print.
 
-    Without ``minutes`` and ``budget`` nothing changes, and the line says whether the desk is armed.
-    Raises BadInput.
+    ``off`` True: disarm. Without ``minutes`` and ``budget`` nothing changes, and the line says
+    whether the desk is armed. Raises BadInput.
     """
     # This is no error, because the same notebook may run at sim and at live, and an error would
     # stop Run All.

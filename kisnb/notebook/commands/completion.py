@@ -107,7 +107,8 @@ class KisMatcher:
             return [str(o.number) for o in session.book.open_orders if o.number] if session else []
         from kisnb.notebook.commands.verbs.agents import agent_classes
 
-        # A class is offered only where an agent is started: the other actions need one that runs.
+        # A class is offered only where an agent is started: the other actions need an agent that
+        # runs.
         ids = [agent.id for agent in session.agents] if session else []
         return [*ids, *agent_classes(self._shell.user_ns)] if words[:1] == ["start"] else ids
 

@@ -262,7 +262,10 @@ def _option(verb: str, grammar: Usage, token: str, queue: _Queue, cure: str) -> 
 
 
 def _words(verb: str, grammar: Usage, plain: list[str], cure: str) -> Iterator[object]:
-    """Yield the typed value for each word of the grammar. Raises BadInput with ``cure``."""
+    """Yield the value that was typed for each word of the grammar.
+
+    Raises BadInput with ``cure``.
+    """
     for at, word in enumerate(grammar.words):
         if word.rest:
             # A reason may have any number of words, so there can be no word too many.

@@ -42,7 +42,7 @@ ARCHIVE_COLUMNS: tuple[Column[AgentArchived], ...] = (
     text_column("parameters", lambda a: a.record.parameters),
     text_column("kept", lambda a: a.record.kept),
 )
-"""The columns of an agent's archive: a row for each life of the agent that a fresh start ended."""
+"""The columns of an agent's archive: a row for each record that a fresh start has replaced."""
 IN_OUTPUT = picked(
     AGENT_COLUMNS,
     "id state code position average last realised unrealised orders fills note",

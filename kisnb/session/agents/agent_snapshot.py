@@ -32,7 +32,10 @@ class Running(msgspec.Struct, frozen=True):
     """The state now. The state in the desk's record may come from an earlier session."""
     note: str = ""
     seen: Ns = 0
-    """The time of receipt of the newest price that the agent has seen of its stock. 0: none."""
+    """The time of receipt of the newest price that the agent has seen of its stock.
+
+    0: it has seen no price.
+    """
     newest: DecisionMade | None = None
     """Its newest decision, with the count of its repetitions up to now."""
     slow: tuple[str, ...] = ()

@@ -70,7 +70,8 @@ def view_of(runner: AgentRunner, state: SessionState) -> AgentView:
 
 def view_elsewhere(agent_id: str, state: SessionState) -> AgentView:
     """Return the view of an agent that runs in another session of the same desk."""
-    # Here only the id is known of it. An id that nobody chose is its class and its stock.
+    # This session knows only the agent's id. An id that no person chose consists of class and
+    # stock.
     name, _, code = agent_id.rpartition("-")
     codes = state.books.of(agent_id).positions or [code]
     note = f"runs in {state.leases[agent_id].where}"

@@ -36,7 +36,7 @@ class AgentWork:
         self._started_in: dict[str, contextvars.Context] = {}
         """The context of each agent's start. Text printed in it appears below that cell."""
         self._announced: set[str] = set()
-        """Agents that failed or were paused, and of which a person was told so."""
+        """Agents that failed or were paused, and that a person was told about."""
         self._tasks: dict[asyncio.Task[None], AgentRunner] = {}
 
     @property
@@ -49,8 +49,8 @@ class AgentWork:
 
         Later messages about the agent appear below it.
         """
-        # ipykernel prints below the cell whose context is current. Later no cell, or another one,
-        # runs.
+        # ipykernel prints below the cell whose context is current. Later no cell runs, or a
+        # different cell.
         self._started_in[runner.id] = contextvars.copy_context()
         self._announced.discard(runner.id)
 
@@ -125,7 +125,7 @@ class AgentWork:
 
     def _drop_order(self, command: Submit | ReviseOrder, reason: str, cure: str) -> None:
         dropped = CommandDropped(self._link.last_received, command.intent.key, reason, cure)
-        # Later, because the handler that ordered must end before it receives the outcome.
+        # This runs later, because the handler that ordered must end before it receives the outcome.
         asyncio.get_running_loop().call_soon(self.drop, dropped)
 
     def _announce(self, runner: AgentRunner) -> None:

@@ -61,4 +61,4 @@ DECISION_COLUMNS: tuple[Column[Decided], ...] = (
     text_column("inputs", lambda d: inputs_text(d.made), kind="note"),
     text_column("order", _order),
 )
-"""Every column of a decision, oldest first."""
+"""Every column of a decision."""

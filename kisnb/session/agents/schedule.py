@@ -79,7 +79,10 @@ class AgentSchedule(msgspec.Struct, frozen=True, gc=False):
         return None if start is None or end is None or end <= start else Window(start, end)
 
     def next_window(self, now: Ns) -> Window | None:
-        """Return the window that is open at ``now``, or else the next one. None: none is known."""
+        """Return the window that is open at ``now``, or else the next one.
+
+        None: no window is known.
+        """
         today = kst_day(now)
         for day in (today + timedelta(days=n) for n in range(_SEARCHED)):
             try:
@@ -163,7 +166,8 @@ def _read(value: object, what: str) -> str:
 def _moment(named: str, day: date, *, is_end: bool) -> Ns | None:
     """Return a moment of a trading day; None when the day does not have it.
 
-    An empty name is the begin or the end of the whole trading day.
+    ``is_end`` True: the end of the named market session. False: its begin. An empty name means the
+    whole trading day.
     """
     if named in _LABELS:
         hours = sessions.label_hours(SessionId(named), day)

@@ -44,7 +44,7 @@ class _Planned:
 
 
 class Timetable:
-    """The schedules of one session's agents."""
+    """Starts and stops the agents of one session by their schedules."""
 
     def __init__(
         self,

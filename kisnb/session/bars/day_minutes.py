@@ -24,10 +24,9 @@ from kisnb.session.feed.state import SessionState
 from kisnb.terms import Phase, Venue
 
 JOINED = 20
-"""In minutes.
+"""Missing ranges that are at most this many minutes apart are fetched as one.
 
-Missing ranges that are at most this far apart are fetched as one, because one page of KIS covers
-both.
+One page of KIS covers both.
 """
 
 

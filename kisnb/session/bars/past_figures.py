@@ -44,13 +44,13 @@ class PastFigures:
         self._day: date | None = None
         """The day on which the figures were fetched. All figures are of earlier days.
 
-        None: none was fetched.
+        None: nothing was fetched.
         """
 
     def are_of(self, day: date) -> bool:
         """Return whether the figures were fetched for ``day``.
 
-        True also when none was fetched yet.
+        True also when nothing was fetched yet.
         """
         return self._day is None or self._day == day
 
@@ -76,7 +76,7 @@ class PastFigures:
                 await self.bring(agent)
 
     async def bring_atr(self, code: str) -> float | None:
-        """Return the average true range of KRX's 14 days before this one, won.
+        """Return the average true range of KRX's 14 days before today, won.
 
         None when it cannot be computed; a trouble says why. Raises DeskLost.
         """
@@ -107,7 +107,10 @@ class PastFigures:
     async def _rows(
         self, series: Series, code: str, first: date, last: date, lacking: str
     ) -> pl.DataFrame | None:
-        """Return rows of past days. When KIS does not give them, add a trouble and return None."""
+        """Return rows of past days. When KIS does not give them, add a trouble and return None.
+
+        ``lacking`` names the missing figure in the trouble.
+        """
         try:
             found = await self._past.days(series, code, first, last)
         except DeskLost:

@@ -42,5 +42,8 @@ class FastForwards:
                     self._link.submit([FastForward(on=False)])
 
     def commands(self) -> list[Command]:
-        """Return the command that repeats a pending fast-forward at the next desk, or nothing."""
+        """Return the command that repeats a pending fast-forward at the next desk.
+
+        Empty: none is pending.
+        """
         return [FastForward(on=True)] if self._waiting else []

@@ -49,9 +49,9 @@ class Link:
         self.error_for_people: Callable[[asyncio.CancelledError], BaseException] = lambda error: (
             error
         )
-        """Makes the error that a cancelled wait raises instead.
+        """Makes the error that a cancelled wait raises in place of CancelledError.
 
-        A notebook's says that a person interrupted it.
+        In a notebook it says that a person interrupted the cell.
         """
         self.back: Callable[[], Back]
         """Returns what the next desk needs to know: the session's name, run, newest row, leases."""
@@ -164,7 +164,7 @@ class Link:
     # silence, death and return
 
     def listen(self) -> None:
-        """Call ``on_ready`` for the batches that have come, and each time another one comes."""
+        """Call ``on_ready`` for the batches that have come, and each time another batch comes."""
         self.state.desk.on_silence(self._silence_changed)
         self.state.desk.on_ready(lambda: self.home.loop.call_soon_threadsafe(self._ready))
         # Batches may have come before the callback was set.

@@ -106,9 +106,9 @@ class LinkState:
         )
 
     def confirmed(self, known: Trading) -> Trading:
-        """Return the text ``known``.
+        """Return the trading state ``known``.
 
-        While the desk is out of reach, say that it is the last known state.
+        While the desk is out of reach, its text says that this is the last known state.
         """
         if not (self.is_over or self.is_returning or self.is_silent):
             return known

@@ -119,8 +119,9 @@ class MarketData:
     ) -> None:
         """Add an event of a market channel.
 
-        A trade is appended; another event replaces the last one. ``counts``: whether its price is
-        the stock's. None: ``market.sessions.gives_price`` is asked here.
+        A trade is appended; another event replaces the last one. ``counts`` says whether the price
+        of the trade counts as the price of the stock. None: ``market.sessions.gives_price``
+        decides.
         """
         match event:
             case Tick():
@@ -204,10 +205,11 @@ class MarketData:
         return taken
 
     def minutes(self, code: str, venue: Venue, until: Until = None) -> pl.DataFrame:
-        """Return a venue's minute bars:
+        """Return a venue's minute bars.
 
-        KIS's where they were fetched, else made of received trades. The newest bar may be
-        unfinished. Columns: start (UTC ns), open, high, low, close (won), volume (shares).
+        A bar comes from KIS if it was fetched. Otherwise it is made of received trades. The newest
+        bar may be unfinished. Columns: start (UTC ns), open, high, low, close (won), volume
+        (shares).
         """
         received = self.received(code, venue, MINUTE, until)
         return _replaced(received, self._fetched.get((code, venue), {}))

@@ -1,4 +1,4 @@
-"""The state of a session: the fold of the desk's rows, and the market data that it has received.
+"""The state of a session: its desk's state, computed from rows, and the market data received.
 
 Applying an event calls no handler. Agents, panels and waits are called after the whole batch.
 """
@@ -228,7 +228,10 @@ class SessionState:
                 self.troubles.append(_dated(event.t, refused))
 
     def _keep_refusal(self, refused: ProtectionRefused) -> None:
-        """Keep the refusal of an exit for its caller. That of an agent's exit is a trouble."""
+        """Keep the refusal of a person's exit for the call.
+
+        Report that of an agent's exit as a trouble.
+        """
         owner = agent_of_key(refused.key)
         if owner is None:
             self.exits_refused[refused.key] = refused

@@ -43,7 +43,7 @@ class HistoryDownloads(HistoryFiles):
         ``codes`` are codes, or one text with blanks or commas between them. ``every`` is ``"1d"``,
         ``"1m"``, ``"flow"`` or ``"index"``; minutes are those of past days. Rows that the store has
         already are not downloaded again. If the download of one stock fails, the other stocks are
-        downloaded all the same.
+        downloaded all the same. ``adjusted`` chooses the adjusted prices of daily bars.
 
         Columns: code; bars (rows in the store); missing (trading days without a row); reason (for
         the first missing day; null when none is missing). Raises the errors of ``daily`` and
@@ -84,7 +84,7 @@ class HistoryDownloads(HistoryFiles):
     ) -> pl.DataFrame:
         """Return the trading days of which the store has no row, with the reason.
 
-        Nothing is downloaded. ``every`` takes the values that ``download`` takes. Columns: code,
+        Nothing is downloaded. ``every`` and ``adjusted`` are those of ``download``. Columns: code,
         venue, day, reason. Raises BadInput.
         """
         import polars as pl

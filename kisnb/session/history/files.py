@@ -107,11 +107,11 @@ class HistoryFiles:
     ) -> Path:
         """Write rows of the store into a parquet or CSV file, and return its path.
 
-        Nothing is downloaded. ``every`` takes the values that ``import_file`` takes, and
-        ``import_file`` can read the file again. ``codes`` are codes, or one text of them; without
-        ``codes`` all stocks of the store are written. Without ``start`` the last year is written.
-        The columns are those that ``session.history`` returns; ``value`` is the value of that
-        minute's trades only. Raises BadInput.
+        Nothing is downloaded. ``every`` and ``adjusted`` are those of ``import_file``, which can
+        read the file again. ``codes`` are codes, or one text of them; without ``codes`` all stocks
+        of the store are written. Without ``start`` the last year is written. The columns are those
+        that ``session.history`` returns; ``value`` is the value of that minute's trades only.
+        Raises BadInput.
         """
         kind = one_of(every, tuple(SeriesKind), "kind of rows")
         basis = Basis.ADJUSTED if adjusted and kind is SeriesKind.DAY else Basis.RAW

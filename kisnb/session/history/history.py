@@ -58,8 +58,8 @@ class History(HistoryDownloads):
     ) -> Pending[pl.DataFrame]:
         """Return bars or trades of a stock, as ``daily``, ``minutes`` or ``ticks`` returns them.
 
-        ``every`` chooses. Days: ``"1d"``, ``"1w"``, ``"1mo"``. Minutes: ``"1m"``, ``"5m"`` or
-        another number of minutes or hours, or ``"session"``. Trades: ``"tick"``. ``adjusted``
+        ``every`` chooses the rows. Days: ``"1d"``, ``"1w"``, ``"1mo"``. Minutes: ``"1m"``, ``"5m"``
+        or another number of minutes or hours, or ``"session"``. Trades: ``"tick"``. ``adjusted``
         applies to bars of days, weeks and months.
         """
         if every == SeriesKind.TICK:

@@ -45,7 +45,10 @@ class PastRows(NamedTuple):
     """The daily rows of one series that were read, and sentences about them."""
 
     rows: pl.DataFrame
-    """The rows, with the columns of ``Series.schema``; days add ``whole`` (False: not over)."""
+    """The rows, with the columns of ``Series.schema``.
+
+    Daily bars also have ``whole``, which is False for a day that is not over.
+    """
     was_adjusted: bool
     """True when KIS's adjusted prices have changed, so that all of them were downloaded again."""
     why_missing: str

@@ -134,7 +134,7 @@ def _of(path: Path, today: str) -> bool:
 
 
 def _state_at(journal: Path, t: Ns) -> State:
-    """Return the desk's state at ``t``, folded from that day's journal."""
+    """Return the desk's state at ``t``, computed from that day's journal."""
     rows = (row for _, row in read_journal(_journal_of(journal, kst_day(t))))
     return State.fold(itertools.takewhile(lambda row: row.t <= t, rows))
 

@@ -66,7 +66,7 @@ class CallClaims:
         return () if call.naming is None else self._runs.answered(call.naming.place.run)
 
     def keys_of_run(self, run: int) -> list[str]:
-        """Return the keys of the orders for which a run asked, in the order of their wishes."""
+        """Return the keys of the orders for which a run asked. Equal orders stand together."""
         names = self._state.desk.names
         keys = [
             claim.key or names.answered_with(claim.token) or "" for claim in self._runs.of_run(run)

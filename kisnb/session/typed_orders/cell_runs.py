@@ -139,7 +139,7 @@ class CellRuns:
     def running_now(self) -> Here | None:
         """Return the context of the cell that runs now, in any thread.
 
-        Of several cells: the newest.
+        When several cells run, it is the newest.
         """
         with self._lock:
             return next((s.here for s in reversed(self._started) if s.here), None)

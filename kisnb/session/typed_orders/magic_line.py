@@ -1,7 +1,7 @@
 """The ``%kis`` command that runs now.
 
-The order calls that a command makes read it here, because its words, and not its code, name an
-order.
+The order calls of a command read it here. The words of the command name an order, and not its
+Python code.
 """
 
 from __future__ import annotations

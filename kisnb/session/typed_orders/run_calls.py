@@ -33,7 +33,10 @@ _Equal: TypeAlias = tuple[Wish, int, str]
 
 
 def stays() -> bool:
-    """Return False, because the caller of a claim waits until the outcome comes."""
+    """Return False: the caller has not left and waits for the outcome.
+
+    The default of ``has_left``.
+    """
     return False
 
 
@@ -206,7 +209,7 @@ class RunCalls:
             self._count -= 1
 
     def of_run(self, run: int) -> list[Claim]:
-        """Return the claims of a run, in the order of their wishes."""
+        """Return the claims of a run. Claims of equal calls stand together."""
         with self._lock:
             known = self._runs.get(run)
             return [c for some in known.equal.values() for c in some] if known else []

@@ -76,12 +76,12 @@ class DayFacts:
         self._indices: dict[IndexName, MarketIndex] = {}
 
     def history(self, code: str, n: int, venue: Venue = Venue.KRX) -> tuple[Dated, ...]:
-        """Return the daily bars of the ``n`` trading days before this one, oldest first.
+        """Return the daily bars of the ``n`` trading days before the simulated day, oldest first.
 
         KRX bars cover the regular session, Nextrade bars all its sessions, and SOR bars both venues
         together. The last bar closes at the base price. If the folder of real prices covers the day
-        before this one, the bars are real; else they are made up. Days before the listing have no
-        bar.
+        before the simulated day, the bars are real; else they are made up. Days before the listing
+        have no bar.
         """
         return self._history(code, n, venue)
 
@@ -112,7 +112,7 @@ class DayFacts:
     def past_minutes(
         self, code: str, day: date, venue: Venue = Venue.KRX
     ) -> tuple[MinuteTrades, ...]:
-        """Return the minute bars of a trading day before this one, oldest first.
+        """Return the minute bars of a trading day before the simulated day, oldest first.
 
         The minute bars of the regular session add up to the day's bar.
         """
@@ -134,7 +134,7 @@ class DayFacts:
         return flows_of(item, self._plan.day, self._plan.seed, now, volume, value, passed, change)
 
     def past_flows(self, code: str, n: int) -> tuple[tuple[Dated, Flows], ...]:
-        """Return bars and turnover by group of the ``n`` days before this one, oldest first."""
+        """Return bars and turnover by group of the ``n`` days before today, oldest first."""
         item = self._plan.universe.get(code)
         # One day more, because a day's return is measured from the close before it.
         days = self.history(code, n + 1)
@@ -152,7 +152,7 @@ class DayFacts:
         return foreign_held(self._plan.universe.get(code)) + self.flows(code, now).foreign.net
 
     def short_sales(self, code: str, n: int) -> tuple[ShortSale, ...]:
-        """Return the short sales of the ``n`` days before this one, oldest first."""
+        """Return the short sales of the ``n`` days before the simulated day, oldest first."""
         item, seed = self._plan.universe.get(code), self._plan.seed
         return tuple(
             short_sale_of(item, then.day, seed, then.bar.volume, then.value)
@@ -160,7 +160,7 @@ class DayFacts:
         )
 
     def credit(self, code: str, n: int) -> tuple[CreditBalance, ...]:
-        """Return the credit balances at the end of the ``n`` days before this one, oldest first."""
+        """Return the credit balances at the end of the ``n`` days before today, oldest first."""
         item = self._plan.universe.get(code)
         standing = credit_standing(item)
         balances: list[CreditBalance] = []
@@ -180,7 +180,7 @@ class DayFacts:
         return tuple(self._index(name).minutes(now))
 
     def index_history(self, name: IndexName, n: int) -> tuple[IndexDay, ...]:
-        """Return the ``n`` trading days of an index before this one, oldest first."""
+        """Return the ``n`` trading days of an index before the simulated day, oldest first."""
         real = self._plan.past_index(name)
         days: Iterator[IndexDay] = iter(real) if real else self._index(name).past()
         return tuple(reversed(list(islice(days, n))))

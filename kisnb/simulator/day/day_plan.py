@@ -232,7 +232,7 @@ class DayPlan:
     def past_index(self, name: IndexName) -> list[IndexDay]:
         """Return the real days of an index, the newest first.
 
-        Empty when the real days do not reach the day before this one.
+        Empty when the real days do not reach the day before the simulated day.
         """
         known = self._real.index(name) if self._real else []
         return known[::-1] if known and known[-1].day == previous_trading_day(self.day) else []

@@ -19,7 +19,7 @@ from kisnb.simulator.day.model.draws import draw, normal, scattered, stable_rand
 from kisnb.terms import Board, Kind
 
 _PARTS = {Board.KOSPI: (0.26, 0.20), Board.KOSDAQ: (0.14, 0.06)}
-"""Foreigners' and institutions' fractions of the turnover. Individuals have the rest."""
+"""Foreigners' and institutions' fractions of the turnover. Individuals have the remaining part."""
 _MOST = 0.3
 """Largest fraction of a group. It leaves individuals on both sides of the market."""
 _LEAN = 0.35

@@ -23,7 +23,7 @@ _BASES: Mapping[IndexName, float] = {"KOSPI": 2_700.0, "KOSDAQ": 850.0, "KOSPI20
 _MEMBERS = 200
 """Number of largest companies in an index.
 
-KOSPI and KOSDAQ use it too: the others have little weight.
+KOSPI and KOSDAQ use it too, because smaller companies have little weight.
 """
 
 _PAST_MEMBERS = 20
@@ -61,7 +61,7 @@ class IndexPoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketIndex:
-    """One index over one day."""
+    """Computes one index: its levels on the simulated day, and its days before."""
 
     def __init__(self, plan: DayPlan, name: IndexName) -> None:
         self._plan = plan
@@ -75,13 +75,16 @@ class MarketIndex:
         """The days that are made, the newest first."""
         self._members_of_past = self.members[:_PAST_MEMBERS]
         self._level = self.base
-        """The index level at the close of the next older day that will be made."""
+        """The index level at the close of the day that is made next.
+
+        Days are made from the newest to the oldest.
+        """
         self._closes = {item.code: item.base for item in self._members_of_past}
-        """The close of each member on the newest day after the next older one."""
+        """The close of each member on the day after the day that is made next."""
         self._rest = float(sum(i.shares * i.base for i in listed[_PAST_MEMBERS:]))
-        """Market value in won of the board's smaller companies at the close of that newest day."""
+        """Market value of the board's smaller companies at the close of that later day, won."""
         self._rest_return = (0.0, 0.0)
-        """Returns of the smaller companies on that newest day: to the open, and after it."""
+        """Returns of the smaller companies on that later day: to the open, and after the open."""
         self._days: dict[str, Iterator[Dated]] = {}
         self._next: dict[str, Dated | None] = {}
 
@@ -147,7 +150,9 @@ class MarketIndex:
         return self._levels
 
     def past(self) -> Iterator[IndexDay]:
-        """Return the days before this one, the newest first. The newest closes at the base.
+        """Return the days before the simulated day, the newest first.
+
+        The newest closes at the base.
 
         A day moves like its members' daily bars, weighted by market value. Years of days are read
         at once, so only the ``_PAST_MEMBERS`` largest have bars here. All smaller members together
@@ -164,7 +169,7 @@ class MarketIndex:
                 return
 
     def _make_day_before(self) -> None:
-        """Add the day before the oldest one that is known. Adds none where the calendar ends."""
+        """Add the day before the oldest known day. Add nothing where the calendar ends."""
         day = previous_trading_day(self._past[-1].day if self._past else self._plan.day)
         if day.year <= FIRST_YEAR:
             return

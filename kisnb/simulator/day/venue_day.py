@@ -15,7 +15,7 @@ from kisnb.terms import Phase, Venue
 
 
 class VenueDay:
-    """The trades of one venue in the order of time."""
+    """The planned trades of one stock at one venue, in the order of time."""
 
     def __init__(self, schedule: Schedule, venue: Venue, day: date) -> None:
         self.venue = venue

@@ -76,7 +76,7 @@ class Access:
     # tokens
 
     def issue_token(self, now: Ns, params: Mapping[str, str]) -> dict[str, object]:
-        """Issue a token, or the same one again, and return the reply to tokenP.
+        """Issue a token, or the same token again, and return the reply to tokenP.
 
         Raises GatewayRefusal for wrong keys, and for a second issue within ``ISSUE_PAUSE``.
         """

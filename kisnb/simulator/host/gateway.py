@@ -105,7 +105,8 @@ class Gateway:
     def failed(self, fault: Fault, *, oauth: bool) -> JsonReply:
         """Return the reply to a call that a fault has struck.
 
-        The body is empty when the reply never arrives or is not JSON.
+        The body is empty when the reply never arrives or is not JSON. ``oauth`` True: the call asks
+        for a token or an approval key.
         """
         if fault.what != "refuse":
             return JsonReply({}, fault.status or 502)

@@ -86,10 +86,9 @@ class Persona(msgspec.Struct, frozen=True):
     numbers_rise: bool = True
     """False when every second order number is ``NUMBER_GAP`` higher."""
     done: Mapping[str, str] = {}
-    """Code of success by the name of an API, where it differs from the catalogue's.
+    """``msg_cd`` of a successful call by the call's name, where it differs from the catalogue's.
 
-    ``name/02`` is the code of a cancel. ``name+`` is the code of a page after which more pages
-    follow.
+    ``name/02`` is for a cancel. ``name+`` is for a page after which more pages follow.
     """
     rules: HostRules | None = None
     """Venues, kinds and prices that this host accepts.

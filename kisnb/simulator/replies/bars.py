@@ -104,7 +104,7 @@ class Marks(NamedTuple):
     # A ranking reads the averages of five lengths for fifty stocks. With these sums no call adds
     # the closes up again.
     totals: tuple[int, ...]
-    """The closes added up: of none, of the newest, of the newest two, and so on."""
+    """Sums of closes: item n is the sum of the newest n closes."""
     average_volume: int
     average_value: int
     """Mean won, as ``average_volume`` is mean shares, of twenty days."""

@@ -33,8 +33,11 @@ ESTIMATES = (
     ("4", time(13, 20)),
     ("5", time(14, 30)),
 )
-"""Slots of the day's estimates and their times, KST, at which KIS's staff enters them (workbook:
-foreign-institution-total). There is none of foreigners at 10:00, none of institutions at 9:30."""
+"""Slots of the day's estimates, with the times (KST) at which KIS's staff enters them.
+
+Foreigners have no estimate at 10:00, institutions have none at 9:30 (workbook:
+foreign-institution-total).
+"""
 _MARKETS = {"KSP": Board.KOSPI, "KSQ": Board.KOSDAQ}
 
 

@@ -20,7 +20,7 @@ from kisnb.simulator.replies.bars import DayBar, Marks, MinuteBar, Sums
 from kisnb.terms import Phase, Side, Venue
 
 USUAL_DAYS, KEPT_DAYS = 260, 1_500
-"""Trading days of history: what most replies need, and the furthest that one can reach back."""
+"""Trading days of history: the number for most replies, and the furthest reach of a reply."""
 
 
 VI_KINDS = {"static VI": "1", "dynamic VI": "2", "static and dynamic VI": "3"}
@@ -251,7 +251,7 @@ class MarketView:
         return [trade for trade in trades if venue in (trade.venue, Venue.SOR)]
 
     def past_minutes(self, code: str, day: date, venue: Venue = Venue.KRX) -> list[MinuteBar]:
-        """Return the minutes with trades of a day before this one, oldest first.
+        """Return the minutes with trades of a day before the simulated day, oldest first.
 
         It is empty for a day without trades.
         """

@@ -141,7 +141,7 @@ def number_in(row: Row, field: str) -> int:
 
 
 def bound_of(params: Params, name: str, default: float) -> float:
-    """Return a parameter as a number; ``default`` when it is blank or none."""
+    """Return a parameter as a number; ``default`` when it is blank or no number."""
     text = params[name].strip()
     try:
         return float(text) if text else default

@@ -118,7 +118,7 @@ class ShortsAndCredit:
     def short_sale(self, params: Params) -> Blocks:
         """Return the stocks by the part of the volume that was sold short (공매도 상위종목).
 
-        The period is some days or months up to the day before this one.
+        The period is some days or months up to the day before the simulated day.
         """
         venue_of(params, Venue.KRX)
         period = one_of(params, "FID_PERIOD_DIV_CODE", *_PERIOD_DAYS)

@@ -38,7 +38,7 @@ class Watched(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The facts with which a price is judged."""
+    """The facts about a holding and its stock by which an exit judges a price."""
 
     now: Ns
     entry: int
@@ -158,7 +158,10 @@ def _exit(
 def _stage(
     protection: Protection, stage: ExitStage, price: int, facts: Facts
 ) -> tuple[ExitStage, str]:
-    """Return the stage after a price, and the reason of its change; empty when it stays."""
+    """Return the stage after a price, and why it changed.
+
+    The reason is empty when it did not change.
+    """
     staged = protection.staged
     if staged is None or stage is ExitStage.ARMED:
         return stage, ""

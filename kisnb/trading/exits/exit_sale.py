@@ -131,7 +131,10 @@ class ExitSales:
         self._note_end(turn.now, sale)
 
     def _intent(self, now: Ns, protection: Protection, qty: int, failures: int) -> Intent | str:
-        """Return the next sell, or a sentence that says why no order would pass."""
+        """Return the next sell, or a sentence that says why no order would pass.
+
+        ``failures`` is the number of orders in a row that sold nothing.
+        """
         # Orders for shares that no agent holds belong to the person.
         agent = BY_HAND if protection.agent in NOBODY else protection.agent
         code = protection.code

@@ -130,10 +130,10 @@ class ExitWatch:
                 self._judge(turn, watch, tick.price, tick.venue)
 
     def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
-        """Compare the day's base price with the one that the exits of the stock know.
+        """Compare the day's base price with the base price that the exits of the stock have.
 
         After a split the prices of an exit mean nothing: the first trade would sell everything.
-        Such an exit ends, and a person is told. None: KIS stated nothing.
+        Such an exit ends, and a person is told. ``stated`` None: KIS stated nothing.
         """
         if stated is None or stated.limits is None or stated.base <= 0:
             return
@@ -149,7 +149,7 @@ class ExitWatch:
                 turn.record(ProtectionPriced(turn.now, key, stated.base, *stated.limits))
 
     def on_agent_lost(self, turn: Turn, agent: str) -> None:
-        """Do as an agent declared for the loss of its session: hold, cancel or flatten."""
+        """Do what an agent has chosen for the loss of its session: hold, cancel or flatten."""
         noted = self._state.agents.get(agent)
         policy = "hold" if noted is None else noted.record.when_lost
         if policy == "hold":
@@ -224,8 +224,8 @@ class ExitWatch:
             return
         before = exits.of_owner(protection.agent, protection.code)
         if before is not None and _is_by_agent(protection) and _is_same(before, protection):
-            # An agent may say at each bar what protects it. A new exit would begin without the
-            # peak and the stage of this one, so a trailing stop would never sell.
+            # An agent may set the same exit again at each bar. A new exit would begin without the
+            # peak and the stage of the existing exit, so a trailing stop would never sell.
             return
         if before is not None:
             self._end(turn, before.protection.key, REPLACED)
@@ -309,7 +309,7 @@ class ExitWatch:
             self._note(turn, watch, judgement)
 
     def _seen(self, now: Ns, watch: Watch) -> tuple[Watched, Facts] | None:
-        """Return the state of an exit before the next price, and the facts that judge the price.
+        """Return the state of an exit before the next price, and the facts to judge that price.
 
         None while the exit cannot be judged.
         """
@@ -323,9 +323,10 @@ class ExitWatch:
         return Watched(watch.stage, peak), self._facts(now, protection, held, entry)
 
     def _awaits_base(self, now: Ns, watch: Watch) -> bool:
-        """Return whether a new day's base price is still to come, which the exit is compared with.
+        """Return whether KIS has not stated the base price of the new day yet.
 
-        If KIS states none, the exit judges trades all the same.
+        The exit must be compared with it first. If KIS states no base price, the exit judges trades
+        all the same.
         """
         days, code = self._rules.days, watch.protection.code
         return watch.priced is not None and days.of(now, code) is None and not days.why_not(code)
@@ -345,7 +346,7 @@ class ExitWatch:
         )
 
     def _note_model(self, turn: Turn, watch: Watch) -> None:
-        """Journal for a staged exit whether a model's forecast counts, whenever that changes."""
+        """Journal whether a model's forecast counts for a staged exit, when that has changed."""
         staged = watch.protection.staged
         if staged is None or staged.assist is None or watch.stage is not ExitStage.HOLDING:
             return
@@ -383,8 +384,8 @@ class ExitWatch:
         turn.record(ProtectionFired(turn.now, key, reason, price, venue, qty, f"{text} to sell"))
         self._forget(key)
         self._sales.proceed(turn)
-        # After the order: an event that is published before it would cost another sync of the disk,
-        # and the order would be sent later.
+        # This comes after the order. An event that is published before the order would cost another
+        # sync of the disk, and the order would be sent later.
         turn.report(f"exit {text} are sold")
 
     def _is_there(self, agent: str, code: str) -> bool:

@@ -99,7 +99,7 @@ def read_forecast(
 
     ``down`` is a probability from 0 to 1; None and NaN say that the model has no forecast.
     ``made_at`` is the moment up to which the model knew the market, ``every`` the length of its
-    bars.
+    bars. ``usual_value`` is the usual traded value of five minutes at this time of the day, won.
     """
     name = values.text(provider, "the provider")
     if not name:

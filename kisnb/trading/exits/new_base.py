@@ -1,4 +1,4 @@
-"""Tells a base price that follows from a close from one that follows from a split."""
+"""Decides whether a new base price comes from yesterday's close or from a split."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def why_incomparable(before: ProtectionPriced, stated: StockDay) -> str | None:
     The base price of a day is the close of the day before, which lies within the limits of that
     day. KRX adjusts the base price (기준가) after a split, a merger of shares, a rights issue or a
     capital reduction. An adjusted base price that still lies within the limits is not noticed.
+    ``before`` has the base price and the limits of an earlier day, ``stated`` has those of today.
     """
     days, day = 1, calendar.next_trading_day(kst_day(before.t))
     while day < stated.day:

@@ -37,7 +37,8 @@ def window_end(now: Ns, windows: tuple[Window, ...]) -> Ns | None:
 def drifted(before: int, price: int) -> str:
     """Return a sentence if the price has moved too far while a buy waited. Otherwise empty.
 
-    Prices are in won. 0 means a price that is not known.
+    ``before`` is the price when the wait began, ``price`` is the price now, both in won. 0 means a
+    price that is not known.
     """
     # An unknown price proves no move. The gate and the age of the price are checked all the same.
     if not before or not price or abs(price - before) * 100 <= MOST_DRIFT * before:

@@ -16,8 +16,8 @@ from kisnb.trading.turn import Turn
 class DayLoss:
     """Sets the desk to reducing when the day has lost more than its limit.
 
-    A person may lift that, and trade on. The desk is set to reducing again on the same day when the
-    loss exceeds twice the limit, then three times the limit, and so on.
+    A person may lift this state, and trade on. The desk is set to reducing again on the same day
+    when the loss exceeds twice the limit, then three times the limit, and so on.
     """
 
     def __init__(self, gate: Gate, state: State) -> None:
@@ -54,7 +54,10 @@ class DayLoss:
             self.check(turn)
 
     def on_account(self, turn: Turn, account: Account | None) -> None:
-        """Note the prices at which KIS values the holdings (``prpr``). None: KIS stated nothing."""
+        """Note the prices at which KIS values the holdings (``prpr``).
+
+        KIS stated nothing when ``account`` is None.
+        """
         self._begin_day(turn)
         if account is not None:
             self._stated |= {h.code: h.price for h in account.holdings if h.price > 0}
@@ -62,7 +65,7 @@ class DayLoss:
     def on_stated(self, turn: Turn, stated: StockDay | None) -> None:
         """Note the price that KIS states of a stock, and check the loss.
 
-        None: KIS stated nothing.
+        ``stated`` None: KIS stated nothing.
         """
         self._begin_day(turn)
         if stated is not None and stated.price > 0:
@@ -109,7 +112,7 @@ class DayLoss:
 
     def _report_left_out(self, turn: Turn, codes: frozenset[str]) -> None:
         """Report, once, the stocks that are not counted."""
-        # At first a reading of the stock is under way, which brings the missing figure.
+        # At first a reading of the stock is under way. It brings the missing figure.
         new = {c for c in codes - self._left_out if self._gate.rules.days.why_not(c)}
         self._left_out |= new
         for code in sorted(new):

@@ -44,11 +44,11 @@ class LatestDepths:
             self._trades.setdefault(event.code, {})[event.venue] = event
 
     def received(self, code: str) -> Ns:
-        """Return when the newest price of the stock was received. 0: none was."""
+        """Return when the newest price of the stock was received. 0: no price was received."""
         return self._received.get(code, 0)
 
     def received_by_agents(self, code: str) -> Ns:
-        """Return when the newest price that agents get was received. 0: none was.
+        """Return when the newest price that agents get was received. 0: no price was received.
 
         In KRX's regular session agents get only KRX's prices (``gives_price``).
         """

@@ -45,7 +45,7 @@ class Rules:
     ) -> None:
         """Collect the rules. ``costs`` None means the costs of a BanKIS account.
 
-        With ``by_cost`` the router compares first the whole cost of the venues.
+        With ``by_cost`` the router first compares the whole cost of each venue.
         """
         self.days = StockDays(universe)
         self.capabilities = capabilities
@@ -130,7 +130,9 @@ class Rules:
         return (Kind.STOCK, Board.KOSPI) if item is None else (item.kind, item.board)
 
     def kinds_now(self, now: Ns, code: str, venue: Venue | None = None) -> tuple[OrderKind, ...]:
-        """Return the kinds of orders that ``venue`` accepts for this issue now. None: any venue.
+        """Return the kinds of orders that ``venue`` accepts for this issue now.
+
+        ``venue`` None means any venue.
 
         Kinds that this desk does not accept are left out.
         """
@@ -317,7 +319,7 @@ class Gate:
     def _on_order(self, now: Ns, intent: Intent, state: State, code: str, agent: str | None) -> int:
         """Return the value of open buys, won.
 
-        An empty code means any stock, agent None any agent.
+        An empty ``code`` means any stock. ``agent`` None means any agent.
         """
         return sum(
             self._value(now, order.code, qty, order.intent.price)

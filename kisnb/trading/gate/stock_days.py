@@ -47,7 +47,7 @@ class StockDays:
         self._stated[stated.code] = stated
         self._unread.pop(stated.code, None)
         if not stated.is_tradable:
-            # Its facts are stored all the same, because the account may hold it.
+            # The facts of this stock are stored all the same, because the account may hold it.
             self._unread[stated.code] = f"kisnb does not trade {stated.name}"
         elif stated.code not in self.universe:
             self.universe.add(_named(stated))
@@ -166,7 +166,7 @@ def _of_list(now: Ns, universe: Universe, code: str) -> StockDay | None:
 def _named(stated: StockDay) -> Instrument:
     """Return an Instrument for a stock that the list lacks.
 
-    Where KIS does not state a fact, it is the fact of a share of KOSPI.
+    For a fact that KIS does not state, use the fact of a share of KOSPI.
     """
     kind = stated.kind or Kind.STOCK
     return Instrument(

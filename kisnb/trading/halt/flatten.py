@@ -127,7 +127,7 @@ class Flatten:
     def on_account_read(self, turn: Turn, asked: Ns, account: Account | None) -> None:
         """End the flatten if KIS states that nothing is held. Otherwise go on selling.
 
-        ``asked`` is when the account was asked for. None: KIS did not state it.
+        ``asked`` is when the account was asked for. ``account`` None: KIS did not state it.
         """
         # A reading that began before all was sold may show an account that was empty at an earlier
         # moment.

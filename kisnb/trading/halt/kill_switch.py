@@ -109,7 +109,7 @@ class KillSwitch:
         self._query(turn)
 
     def go_on(self, turn: Turn) -> None:
-        """Begin again the run that was under way when the desk died, for the same final state.
+        """Begin the run again that was under way when the desk died, with the same final state.
 
         If only its flatten was under way, the flatten goes on selling.
         """
@@ -143,8 +143,8 @@ class KillSwitch:
     def on_orders_read(self, turn: Turn, query: OrdersQuery, *, complete: bool) -> None:
         """Continue the run after a query has ended: conclude it, or cancel and ask again.
 
-        ``complete``: KIS listed the orders, and the order books agree with the list. Else KIS did
-        not reply.
+        ``complete`` True: KIS listed all orders, and the order books agree with the list. False:
+        KIS did not list all orders.
         """
         # A reading of an earlier run, or a late answer to a query that was given up, does not
         # count.

@@ -113,7 +113,8 @@ class Position:
         """Add ``qty`` shares that came without a fill. ``cost`` is their purchase amount, won.
 
         A negative ``qty`` removes shares. Some of the shares may have been sold already, before
-        they were known to be held. Only the others become lots, and ``cost`` is the cost of these.
+        they were known to be held. Only shares that were not sold become lots, and ``cost`` is
+        their cost.
         """
         self.opened += qty
         if qty < 0:

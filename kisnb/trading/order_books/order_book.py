@@ -250,7 +250,7 @@ class OrderBooks:
     def add_pending(self, intent: Intent, t: Ns) -> Order:
         """Add an order in state NEW for an intent.
 
-        Return it. If an order with the same key exists, return that one.
+        Return it. If an order with the same key exists, return the existing order.
         """
         order = self.orders.get(intent.key)
         if order is None:

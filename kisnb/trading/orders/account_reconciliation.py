@@ -170,6 +170,8 @@ class AccountReconciliation:
     ) -> bool:
         """Record whether two figures differ. Return True when the difference may be booked.
 
+        ``subject`` and ``what`` name the figure, as in ``DriftFound``. It was read after ``asked``.
+
         It may be booked when it has lasted long enough.
         """
         found = self._state.drifts.get((subject, what))
@@ -198,7 +200,10 @@ class AccountReconciliation:
         cash: int,
         stated: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Clear a difference, and book KIS's figure."""
+        """Clear a difference, and book KIS's figure.
+
+        ``stated`` has shares and purchase amount (won) by code.
+        """
         turn.record(DriftCleared(turn.now, subject, what))
         self._record_unexplained(turn, cash, stated)
 

@@ -99,5 +99,5 @@ class BuyPrices:
         return No(why, "order again when the stock has a current price")
 
     def _newest(self, intent: Intent) -> Ns:
-        """Return when the newest price of the stock was received. 0: none was."""
+        """Return when the newest price of the stock was received. 0: no price was received."""
         return max(intent.seen, self._market.received(intent.code))

@@ -30,7 +30,8 @@ class Cancels:
         """Cancel ``qty`` shares of an order; None means all leaves.
 
         An order that was not sent yet is denied. An order without a number cannot be cancelled,
-        except while it is being sent: then its cancel follows its reply.
+        except while it is being sent: then its cancel follows its reply. ``kill_switch`` True: the
+        kill switch cancels. Only then external orders are cancelled too.
         """
         order = self._state.books.orders.get(key)
         if order is None or not order.is_open:

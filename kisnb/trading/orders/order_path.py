@@ -131,7 +131,8 @@ class OrderPath:
         protective order does not wait. A buy also waits for a current price. ``account`` is KIS's
         statement, read after the order was taken; None when KIS did not state it. With ``account``
         a sell does not wait for depths either, because the account would be out of date after the
-        wait. ``before`` is the price that the desk had before it read the depth, won.
+        wait. ``before`` is the price that the desk had before it read the depth, won. ``may_read``
+        False: the depth was read just now, so the order does not wait for it.
         """
         intent = order.intent
         if self._hold_back(turn, order, account):
@@ -326,8 +327,8 @@ class OrderPath:
     def _why_unpriced(self, now: Ns, order: Order, *, may_read: bool, before: int) -> No | None:
         """Return why a buy may not be sent at the newest price. Otherwise None.
 
-        The reasons: the price is not known, is too old or has moved too far, or the buy waited too
-        long.
+        The price is not known, is too old or has moved too far, or the buy waited too long.
+        ``may_read`` and ``before`` are explained in ``send``.
         """
         intent = order.intent
         if not may_read and self._prices.is_old(now, intent):

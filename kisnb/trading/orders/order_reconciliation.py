@@ -258,7 +258,8 @@ class OrderReconciliation:
     ) -> None:
         """Record ``gone`` shares as cancelled or expired, at once if that is expected.
 
-        Otherwise they are recorded when a second reading agrees.
+        Otherwise they are recorded when a second reading agrees. ``stated`` is explained in
+        ``reconcile``.
         """
         ours = order.cancelled
         expected = self._is_expected(turn.now, order, row, changes, gone)
@@ -285,15 +286,15 @@ class OrderReconciliation:
     ) -> bool:
         """Return whether ``gone`` shares, which the list shows as gone, look as if they had traded.
 
-        Then the list is wrong, or it lags. An exit that believed the list would sell the shares
-        twice. Three things show it: KIS's account, a confirmed cancel of all leaves, and a row of
-        an exit that is smaller than the exit. Such a cancel ends all shares that have not traded,
-        so the other shares have traded.
+        Then the list is wrong or late. An exit that believed the list would sell the shares twice.
+        Three things show that the shares may have traded: KIS's account, a confirmed cancel of all
+        leaves, and a row of an exit that is smaller than the exit. A cancel of all leaves ends all
+        shares that have not traded. So the shares that it did not end have traded. ``stated`` is
+        explained in ``reconcile``.
         """
         if order.intent.protective and row.qty < order.quantity and not self._has_moved_less(order):
             return True
-        of_all = any(isinstance(f, CancelStarted) and f.qty is None for f in order.facts)
-        if of_all and any(isinstance(f, Cancelled) and f.number for f in order.facts):
+        if _has_cancelled_all(order):
             return True
         ours = self._books.account.position(order.code).qty
         drift = self._state.account_drift(order.code)
@@ -330,6 +331,20 @@ _REMOVALS = (Cancelled, Revised, Expired)
 def gone_by(order: Order, row: OrderRow) -> int:
     """Return the number of shares that are gone in KIS's list and open in our order book."""
     return row.gone + order.quantity - row.qty - order.cancelled
+
+
+def _has_cancelled_all(order: Order) -> bool:
+    """Return whether KIS has confirmed a cancel of all leaves.
+
+    A cancel of a part that followed a refused cancel of all does not count.
+    """
+    is_of_all = False
+    for fact in order.facts:
+        if isinstance(fact, CancelStarted):
+            is_of_all = fact.qty is None
+        elif isinstance(fact, Cancelled) and fact.number and is_of_all:
+            return True
+    return False
 
 
 def _gone_by_list(order: Order) -> int:

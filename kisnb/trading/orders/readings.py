@@ -36,7 +36,7 @@ If a reply names the order before the reading begins, nothing is read.
 AFTER_BOUNDARY: Ns = 2 * SECOND
 """Pause after the end of a market session, so that its last notices can arrive."""
 UNANSWERED: Ns = 60 * SECOND
-"""An AskOrders that has not ended after this time counts as lost, and is asked again."""
+"""A reading of KIS's orders that has not ended after this time counts as lost. It is repeated."""
 SETTLES: Ns = 5 * SECOND
 """After this time KIS's list shows an order or a cancel that KIS has accepted."""
 FAILED = 5
@@ -61,7 +61,7 @@ class Readings:
         self._failures = 0
         """Readings in a row that KIS did not answer in full."""
         self._failing_since: Ns = 0
-        """When the first of these failed readings ended."""
+        """When the first failed reading in a row ended."""
         self._lacks: tuple[str, ...] = ()
         """Sentences: what the newest reading lacked."""
         self._not_before: Ns = 0
@@ -131,7 +131,7 @@ class Readings:
 
     @property
     def failed(self) -> ReadingsFailed | None:
-        """The report on failed readings, after ``FAILED`` or more in a row. Otherwise None."""
+        """The report on failed readings. None while fewer than ``FAILED`` have failed in a row."""
         if self._failures < FAILED:
             return None
         return ReadingsFailed(self._begun, self._failures, self._failing_since, self.why_missing)
@@ -160,7 +160,10 @@ class Readings:
             self.schedule(turn, self._not_before, query.why, account=query.account)
 
     def _report(self, turn: Turn, read: OrdersRead, *, is_missing: bool) -> None:
-        """Count failed readings in a row, and report failures and the return to normal."""
+        """Count failed readings in a row, and report failures and the return to normal.
+
+        ``is_missing`` True: the reading has failed.
+        """
         has_failed = self.failed is not None
         if not is_missing:
             self._failures, self._lacks = 0, ()

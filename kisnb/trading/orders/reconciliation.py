@@ -38,7 +38,10 @@ from kisnb.trading.turn import Turn
 
 
 class Reconciliation:
-    """Adjusts our order books to KIS's list, and resolves orders with unknown outcome by it."""
+    """Adjusts our order books to KIS's list, and resolves orders with unknown outcome by it.
+
+    In its methods, ``asked`` is the moment after which the list was read.
+    """
 
     def __init__(self, rules: Rules, state: State, readings: Readings, cancels: Cancels) -> None:
         self.resolver = Resolver()
@@ -49,7 +52,7 @@ class Reconciliation:
         self._orders = OrderReconciliation(rules, state, readings, cancels)
         self._account = AccountReconciliation(state, readings)
         self._reported: set[tuple[str, OrderRow]] = set()
-        """Orders of which a person was told that a row with their number is another order."""
+        """Orders whose number is in a row of another order. A person was told about each."""
 
     @property
     def _books(self) -> OrderBooks:
@@ -105,7 +108,10 @@ class Reconciliation:
         page: OrderPage,
         stated: Mapping[str, int] | None = None,
     ) -> bool:
-        """Book a list of one day. Return True when it lacks no known row and leaves no doubt."""
+        """Book a list of one day. Return True when it lacks no known row and leaves no doubt.
+
+        ``stated`` has the shares of each stock by KIS's account. None: they are not compared.
+        """
         number = day_number(day)
         for row in page.rows:
             self._state.note_number(row.ref.day, row.ref.number)

@@ -164,7 +164,10 @@ class ReservedOrders:
     def _apply(
         self, turn: Turn, asked: Ns, order: Order, decision: ResolveOrder, mine: list[ReservedRow]
     ) -> None:
-        """Apply a person's decision when no row contradicts it."""
+        """Apply a person's decision when no row contradicts it.
+
+        ``mine`` are the rows that could be the order. They were read after ``asked``.
+        """
         if decision.adopt is not None or mine:
             self._refuse(turn, order.key, f"{_could_be(mine)}; give one of these numbers")
         elif asked < order.sent_at + WINDOW:

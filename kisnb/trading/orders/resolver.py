@@ -90,9 +90,9 @@ class Resolver:
         self._decisions: dict[str, ResolveOrder] = {}
         self._reported: set[str] = set()
         self._warned: dict[str, list[int]] = {}
-        """By the order's key: numbers of orders that it could be, of which a person was warned.
+        """By the order's key: numbers of which a person who said "never sent" was warned.
 
-        The person had said "never sent".
+        Each of them could be the order.
         """
 
     def decide(self, turn: Turn, books: OrderBooks, command: ResolveOrder) -> bool:
@@ -361,7 +361,10 @@ def _could_be(order: Order, mine: list[OrderRow], books: OrderBooks) -> str:
 
 
 def _doubts(mine: list[OrderRow], *, whole: bool) -> list[int]:
-    """Return the order numbers that contradict "never sent". Add ``_SHORT`` if not ``whole``."""
+    """Return the order numbers that contradict "never sent".
+
+    ``mine`` are the rows that could be the order. Add ``_SHORT`` if not ``whole``.
+    """
     return [row.ref.number for row in mine] + ([] if whole else [_SHORT])
 
 

@@ -44,7 +44,8 @@ class UrgentSells:
         """Return the sell to send, or a sentence that says why no kind passes.
 
         The first try is the most aggressive kind that passes now. After each failure the next kind
-        is tried.
+        is tried. ``failures`` is the number of orders in a row that sold nothing. The key of the
+        sell begins with ``prefix``.
         """
         passing: list[Intent] = []
         refusals: dict[OrderKind, str] = {}

@@ -14,7 +14,7 @@ from kisnb.orders import Intent, Naming, Place, Want
 
 
 class SessionMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of commands and queries."""
+    """Base class of a session's messages to the desk: commands and queries."""
 
 
 class Submit(SessionMessage, frozen=True, tag=True, array_like=True):
@@ -144,7 +144,7 @@ class NoteAgent(SessionMessage, frozen=True, tag=True, array_like=True):
 
     record: AgentRecord
     fresh: bool = False
-    """True: a new life of the agent begins. The record of its earlier life goes to the archive."""
+    """True: a person starts the agent anew. The record of its earlier run goes to the archive."""
 
 
 class NoteDecision(SessionMessage, frozen=True, tag=True, array_like=True):

@@ -35,8 +35,8 @@ class Back(msgspec.Struct, frozen=True):
 
     session: str = ""
     run: str = ""
-    # Event numbers begin again with each desk. Rows of the journal keep their numbers, so this one
-    # tells the next desk which rows the session lacks.
+    # Event numbers begin again with each desk. Rows of the journal keep their numbers, so this
+    # number tells the next desk which rows the session lacks.
     published: int = 0
     """Number of the newest journal row that the session has received."""
     agents: tuple[str, ...] = ()

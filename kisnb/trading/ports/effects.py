@@ -74,7 +74,7 @@ class Cancel(msgspec.Struct, frozen=True):
 # This is a separate type, because the key of a SendReply is that of the sent order, and here it is
 # that of the order to cancel.
 class CancelReply(msgspec.Struct, frozen=True):
-    """The end of a Cancel or a CancelReserved."""
+    """Reports how a cancel of an order, or of a reserved order, has ended."""
 
     reply: SendReply
 
@@ -106,7 +106,7 @@ class AskOrders(msgspec.Struct, frozen=True):
 
 
 class OrdersRead(msgspec.Struct, frozen=True):
-    """The end of an AskOrders."""
+    """Reports that a reading of KIS's orders has ended, with what was read."""
 
     query: OrdersQuery
     page: OrderPage | None
@@ -126,7 +126,7 @@ class OrdersRead(msgspec.Struct, frozen=True):
 
 
 class CancelReserved(msgspec.Struct, frozen=True):
-    """Begin one POST that cancels a reserved order. Its end is a CancelReply."""
+    """Begin one POST that cancels a reserved order. A CancelReply reports its end."""
 
     key: str
     number: int
@@ -144,7 +144,10 @@ class AskReserved(msgspec.Struct, frozen=True):
 
 
 class ReservedRead(msgspec.Struct, frozen=True):
-    """The end of an AskReserved. ``rows`` is None when KIS did not list everything."""
+    """Reports that a reading of the reserved orders has ended.
+
+    ``rows`` is None when KIS did not list everything.
+    """
 
     query: AskReserved
     rows: tuple[ReservedRow, ...] | None
@@ -158,7 +161,7 @@ class AskDepth(msgspec.Struct, frozen=True):
 
 
 class DepthRead(msgspec.Struct, frozen=True):
-    """The end of an AskDepth. Depths that could not be read are missing."""
+    """Reports that a reading of depths has ended. Depths that could not be read are missing."""
 
     code: str
     depths: tuple[Depth, ...]
@@ -176,7 +179,7 @@ class AskStock(msgspec.Struct, frozen=True):
 
 
 class StockRead(msgspec.Struct, frozen=True):
-    """The end of an AskStock."""
+    """Reports that a reading of the day's facts of a stock has ended."""
 
     code: str
     stated: StockDay | None
@@ -206,7 +209,7 @@ class WakeAt(msgspec.Struct, frozen=True):
 
 
 class Woke(msgspec.Struct, frozen=True):
-    """Tells the core that the wait of a ``WakeAt`` is over.
+    """Reports that the moment has come for which the core asked with WakeAt.
 
     If the clock was set back, the moment ``t`` may not have come yet.
     """
@@ -217,5 +220,5 @@ class Woke(msgspec.Struct, frozen=True):
 KisCall: TypeAlias = (
     Send | Revise | Cancel | CancelReserved | AskOrders | AskReserved | AskDepth | AskStock
 )
-"""Effects that make one or more calls to KIS. Each has an end."""
+"""Effects that make one or more calls to KIS. A message reports the end of each."""
 Effect: TypeAlias = Persist | Publish | WakeAt | KisCall

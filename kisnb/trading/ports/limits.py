@@ -47,6 +47,8 @@ class Limits(msgspec.Struct, frozen=True):
 def limits_of(config: Config, *, speed: float, needs_arming: bool) -> Limits:
     """Return the limits of a desk from its configuration. Its clock runs at ``speed``.
 
+    ``needs_arming`` True: no buy passes before a person has armed the desk.
+
     On a clock at speed 60, one second of the machine counts as 60 seconds.
     """
     return Limits(

@@ -175,7 +175,7 @@ class OrderRequest(msgspec.Struct, frozen=True, array_like=True):
 class PlaceOrders(Query[OrdersPlaced], frozen=True, tag=True, array_like=True):
     """Send these orders, each once. The desk replies when they are journaled.
 
-    If row O11 refuses one of them, none is sent.
+    If row O11 refuses one of them, no order is sent.
     """
 
     requests: tuple[OrderRequest, ...]

@@ -52,11 +52,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A query that has no result was carried out."""
+    """The reply to a query that has no result: the query was carried out."""
 
 
 class TextReply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """A sentence for people."""
+    """A reply that is a sentence for people."""
 
     text: str
 

@@ -1,7 +1,8 @@
 """Answers typed orders and words the answers: sent, shown or refused (row O11).
 
 The session decides first, from the orders that it knows. The desk decides again from the whole
-journal, and its decision counts. Both call ``place``, so both use the same words.
+journal, and its decision counts. Both call ``place``, so both use the same words. In this module,
+``known`` has the orders to compare with.
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ def _answer(
 def _answer_plain(known: Known, plain: dict[str, Intent], intent: Intent) -> PlaceAnswer:
     """Answer an order without a naming. It keeps its own key.
 
-    Agents send such orders, and so do calls that need no naming (``ticket``).
+    Agents send such orders, and so do calls that need no naming (``ticket``). ``plain`` has the
+    earlier orders of this call by key.
     """
     order = known.books.orders.get(intent.key)
     # ``plain`` has the orders of this call itself, which are in no order book yet.

@@ -32,7 +32,7 @@ _REACH = 0.9
 
 
 class Dated(NamedTuple):
-    """The bar of a past day."""
+    """The daily bar of a past day, with its date."""
 
     day: date
     bar: DailyBar

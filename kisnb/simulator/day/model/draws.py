@@ -57,10 +57,7 @@ def normal() -> tuple[float, ...]:
 def heavy() -> tuple[float, ...]:
     """Return Student's t with 4 degrees of freedom and variance 1.
 
-    It is the distribution of returns over a minute or a day. =
-    simulator/day/model/market_factor.py::(_DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS) Days
-    that a day's volatility remembers, the part that each day keeps from the one before, and the
-    standard deviation of the volatility's logarithm.
+    It is the distribution of returns over a minute or a day.
     """
     return tuple(round(_student(p) / math.sqrt(2), _DIGITS) for p in _midpoints())
 

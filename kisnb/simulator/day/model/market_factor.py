@@ -25,16 +25,18 @@ _KOSDAQ_SCALE = 1.25
 _SHARED = 0.8
 """Correlation of KOSDAQ's shocks with KOSPI's."""
 _DAYS_OF_MEMORY, _DAILY_MEMORY, _DAILY_ROUGHNESS = 30, 0.9, 0.35
-"""Days that a day's volatility remembers, the part that each takes on from the one before, and the
-standard deviation of the volatility's logarithm."""
+"""Days that a day's volatility remembers, and the part that each day keeps from the day before.
+
+The last one is the standard deviation of the volatility's logarithm.
+"""
 _ALIKE, _MEMORY = 4, 0.85
-"""Minutes that have the same activity, and the fraction of it that the next ones keep."""
+"""Minutes in a row with the same activity, and the fraction of it that the next minutes keep."""
 _JUMP_CHANCE, _JUMP_SIGMA = 0.08, 0.005
 """Chance of a jump on a day, and its smallest size."""
 
 
 class Factor(NamedTuple):
-    """The common part of a board's day."""
+    """The movement that all stocks of a board share on a day."""
 
     gap: float
     """Return from the previous close to the open."""
@@ -46,8 +48,7 @@ class Factor(NamedTuple):
     activity: tuple[float, ...]
     """Activity of each minute relative to an ordinary minute of that time of day.
 
-    Mean about 1. = simulator/day/model/minute_path.py::(_ROUGHNESS, _NERVOUSNESS) Spread between
-    minutes: of the shares that they trade, and of how far a trade moves the price.
+    Mean about 1.
     """
     volatility: float
     """The day's volatility, as a multiple of an ordinary day's volatility."""

@@ -45,7 +45,10 @@ class MinutePath(NamedTuple):
     done: array[float]
     """Fraction of the continuous session's volume that is traded by then: 0 to 1."""
     rough: array[float]
-    """Standard deviation of the fair price within each minute, in won. It has one item less."""
+    """Standard deviation of the fair price within each minute, in won.
+
+    It has one item less than ``fair``.
+    """
     high_at: int
     """The minute at whose end the high is. -1 when an auction traded at it."""
     low_at: int

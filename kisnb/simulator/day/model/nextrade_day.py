@@ -26,9 +26,7 @@ def nextrade_bar(
     """Return Nextrade's bar of a day. None when the stock does not trade there.
 
     ``bar`` is KRX's bar of the day. ``item.base`` is the close of the day before. The morning
-    begins between the base and KRX's open, and the evening ends near KRX's close. =
-    simulator/day/model/regular_trades.py::(_PAUSE, _SHORTEST) Chance that another large order
-    continues after a trade, and the fewest trades of one.
+    begins between the base and KRX's open, and the evening ends near KRX's close.
     """
     volume = nextrade_shares(item, day, bar, traits)
     if volume < FEWEST:

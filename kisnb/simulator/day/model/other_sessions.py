@@ -161,7 +161,7 @@ class OtherSessions:
     def _morning(self, t: Ns) -> float:
         """Return the fair price before the open, on the way from the base to the open.
 
-        The later the moment, the nearer it is to the open.
+        The later the moment, the nearer the price is to the opening price.
         """
         begin = sessions.hours(Venue.NXT, self._day)[0].start
         passed = (t - begin) / (sessions.regular_open(self._day) - begin)

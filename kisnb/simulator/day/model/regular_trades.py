@@ -23,8 +23,7 @@ from kisnb.terms import Side
 _MS: Ns = 1_000_000
 _MINUTE = 60_000
 _BURST, _BURST_MS = 0.3, 400
-"""Fraction of the trades that follow the one before at once, and within how many milliseconds.
-"""
+"""Fraction of the trades that follow the trade before at once, and within how many milliseconds."""
 _SIZE_SIGMA = 1.25
 """Standard deviation of the logarithm of a trade's size."""
 _ORDERS_AT_WORK = 4
@@ -32,7 +31,7 @@ _ORDERS_AT_WORK = 4
 Farmer, Physical Review E 71, 066122 (2005).
 """
 _PAUSE, _SHORTEST = 0.25, 4
-"""Chance that another large order goes on after a trade, and the fewest trades of one."""
+"""Chance that another large order goes on after a trade, and the fewest trades of a large order."""
 _WIDEST = 8
 """Widest spread, in ticks."""
 
@@ -87,7 +86,7 @@ def arrivals(rng: Random, path: MinutePath, count: int) -> list[int]:
     offsets = sorted(m * _MINUTE + int(rng.random() * _MINUTE) for m in drawn)
     latest, earliest = minutes * _MINUTE - 1, 1
     for i, offset in enumerate(offsets):
-        # Trades come in bursts: a part of them follows the one before at once.
+        # Trades come in bursts: a part of them follows the trade before at once.
         if rng.random() < _BURST and i:
             offset = earliest + int(rng.random() * _BURST_MS)
         earliest = max(offset, earliest)

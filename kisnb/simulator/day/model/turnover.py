@@ -115,7 +115,10 @@ def _take(sizes: list[int], trades: Sequence[int], shares: int) -> None:
 def _shift_prices(
     prices: list[int], sizes: Sequence[int], value: int, step: Callable[[int, int], int], fixed: int
 ) -> None:
-    """Move prices by ticks until ``value`` won are traded, or as near to it as possible."""
+    """Move prices by ticks until ``value`` won are traded, or as near to it as possible.
+
+    ``step`` and ``fixed`` are explained in ``traded_for``.
+    """
     left = value - sum(p * q for p, q in zip(prices, sizes, strict=True))
     low, high = min(prices), max(prices)
     kept = {prices.index(low), prices.index(high)}

@@ -67,7 +67,10 @@ class AccountOrder:
         """Moment at which the order was placed."""
         self.number = number
         self.original = original
-        """Number of the order from which shares moved, or that this request cancels. 0: none."""
+        """Number of the order from which shares moved, or that this request cancels.
+
+        0: no such order.
+        """
         self.item = item
         self.side = side
         self.kind = kind
