@@ -21,7 +21,9 @@ from kisnb.orders import Intent, Order
 from kisnb.terms import OrderKind, Side
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_figures import day_before
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState, Part
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
+from kisnb.trading.agents.foreign_awaits import Part
 from kisnb.trading.agents.sizing import Wanted, change
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -90,17 +92,21 @@ class ShortRunner(AgentRunner):
         clock: BarClock,
         *,
         cash: Callable[[], int | None],
+        price: Callable[[str], int],
         flows: FlowTable | None,
     ) -> None:
         """Connect the agent to this runner.
 
-        ``codes`` are the stocks of the data. ``out`` is the list to which the commands of all
-        agents are added, in order. All agents share ``clock``.
+        ``codes`` are the stocks of the data. ``price`` returns the newest price of a stock, won.
+        ``out`` is the list to which the commands of all agents are added, in order. All agents
+        share ``clock``.
         """
         # All agents share one clock. Setting the time of thousands of agents one by one would take
         # as long as their bars.
         self.clock = clock
-        super().__init__(agent, agent_id, "backtest", books, rules, cash=cash, flows=flows)
+        super().__init__(
+            agent, agent_id, "backtest", books, rules, cash=cash, flows=flows, price=price
+        )
         self._codes = frozenset(codes)
         self._out = out
 
@@ -181,9 +187,11 @@ class BarRunner(ShortRunner):
     ) -> None:
         """Connect the agent to this runner. ``at_fill`` True: orders are sized at their fill."""
         super().__init__(
-            agent, agent_id, books, rules, feed.codes, out, clock, cash=cash, flows=flows
-        )
+            agent, agent_id, books, rules, feed.codes, out, clock,
+            cash=cash, price=self.price, flows=flows,
+        )  # fmt: skip
         self.figures.newest_flow_day = _newest_flow_day
+        self._rules = rules
         self._feed = feed
         self._at_fill = at_fill
         self.span = length_of(agent.every) if agent.every else 0
@@ -207,7 +215,7 @@ class BarRunner(ShortRunner):
             item = self._rules.instrument(code)
             if item is None:
                 raise BadInput(f"the data have no bars of {code}", "add them to the data")
-            shares = change(wanted, self._means(wanted), self._rules.costs, item.kind)
+            shares = change(wanted, self.means.of(wanted), self._rules.costs, item.kind)
         if not shares:
             return None
         side = Side.BUY if shares > 0 else Side.SELL

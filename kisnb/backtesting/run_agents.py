@@ -15,7 +15,8 @@ from kisnb.market import sessions
 from kisnb.orders import Order
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState, Part
+from kisnb.trading.agents.agent_state import AgentState
+from kisnb.trading.agents.foreign_awaits import Part
 from kisnb.trading.agents.handlers import Handled
 
 R = TypeVar("R", bound=ShortRunner)

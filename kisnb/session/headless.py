@@ -20,7 +20,7 @@ from kisnb.session.connect import connect
 from kisnb.session.session import Session
 from kisnb.terms import Mode
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 
 
 def agent_class(file: Path, name: str = "") -> type[Agent]:

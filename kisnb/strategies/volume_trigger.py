@@ -73,7 +73,7 @@ class VolumeTrigger(Agent):
         if not self.held() or self._busy():
             return
         # Fee and tax are part of it, so a sale at the bare average price would lose money.
-        even = self.host.break_even(self.code)
+        even = self.host.means.break_even(self.code)
         if even is not None and tick.price >= even * (1 + self.profit):
             self._pending = self.sell(self.held())
 

@@ -17,7 +17,7 @@ from kisnb.desk.record.journal import Journal
 from kisnb.desk.serve.client import DeskClient
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import Depth
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.desk_port import Back
 from tests.desk.served import Served, seen, served
 

@@ -13,7 +13,7 @@ from kisnb.errors import BadInput
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.desk.served import Served, seen
 from tests.desk.test_return import Next, restarted
 from tests.trading.desk import price_of

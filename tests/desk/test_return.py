@@ -21,7 +21,7 @@ from kisnb.orders import OrderState, SendReply
 from kisnb.session.session import Session
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.commands import CancelOrder, Halt, Submit
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 from kisnb.trading.ports.journal_rows import DESK_ONLY, Row, decode_rows, is_published

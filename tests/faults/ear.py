@@ -25,7 +25,8 @@ from kisnb.events import (
 )
 from kisnb.orders import Order, OrderState
 from kisnb.session.session import Session
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.desk_port import Batch, Snapshot
 from kisnb.trading.ports.journal_rows import is_published

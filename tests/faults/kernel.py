@@ -18,7 +18,7 @@ from kisnb.clock import SECOND, Ns
 from kisnb.errors import DeskLost, KisnbError
 from kisnb.market.universe import Universe
 from kisnb.session.session import Session
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.order_books.order_book import EXTERNAL, OrderBooks
 from kisnb.trading.ports.desk_port import Back, Desk, Snapshot
 

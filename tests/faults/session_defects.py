@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from operator import attrgetter
 
 from kisnb.desk.serve.event_feed import EventFeed
@@ -15,8 +16,8 @@ from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.pump import Pump
 from kisnb.session.feed.state import SessionState
 from kisnb.session.session import Session
-from kisnb.trading.agents import agent_runner
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.commands import ReleaseAgent
 from kisnb.trading.ports.journal_rows import is_published
 
@@ -265,7 +266,7 @@ class TakesACancelForAStop(AgentRunner):
     """A handler that raises CancelledError ends, and its agent runs on."""
 
     def failed(self, error, coroutine=None):
-        if not isinstance(error, agent_runner.asyncio.CancelledError):
+        if not isinstance(error, asyncio.CancelledError):
             super().failed(error, coroutine)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.desk_core import DeskCore
 from tests.faults.campaign import Run
 from tests.faults.report import first_seed, play

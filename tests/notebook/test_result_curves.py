@@ -9,7 +9,7 @@ from kisnb.clock import SECOND
 from kisnb.notebook.panels.desk_rows import agent_actions, agent_table
 from kisnb.notebook.panels.result_curves import EVERY, POINTS, ResultCurves, levels
 from kisnb.session.agents.agent_view import AgentView
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

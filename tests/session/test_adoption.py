@@ -17,7 +17,7 @@ from kisnb.errors import BadInput
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.desk.served import seen
 from tests.notebook.real_kernels import kernel
 from tests.session.opening import control, posts, traded

@@ -10,7 +10,8 @@ import pytest
 
 import kisnb
 from kisnb.errors import BadInput, DeskBusy, DeskLost, NotOpen
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.desk_port import Lease
 from kisnb.trading.ports.queries import JournalOf
 from tests.desk.served import Served, seen, served

@@ -12,7 +12,7 @@ from kisnb.errors import BadInput, DeskBusy
 from kisnb.events import PhaseChanged, Tick
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.session.opening import DAY, on_simulated_day, posts, traded
 
 CODE = "005930"

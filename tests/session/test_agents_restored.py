@@ -8,7 +8,7 @@ import kisnb
 from kisnb.errors import BadInput, DeskBusy
 from kisnb.session.session import Session
 from kisnb.strategies.volatility_breakout import VolatilityBreakout
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.session.opening import DAY, on_simulated_day
 
 

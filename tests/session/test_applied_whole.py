@@ -20,7 +20,7 @@ from kisnb.events import Filled, Notice
 from kisnb.orders import Order
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.desk.served import Served, seen
 from tests.desk.test_return import Next, restarted
 from tests.trading.desk import CODE, notice, price_of

@@ -18,7 +18,7 @@ from kisnb.clock import kst
 from kisnb.orders import OrderState
 from kisnb.session.headless import agent_class
 from kisnb.session.session import Session
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.desk.served import seen
 from tests.session.opening import DAY, on_simulated_day
 

@@ -10,7 +10,7 @@ from kisnb.events import Tick
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.session.opening import on_simulated_day, posts
 
 CODE = "005930"

@@ -19,7 +19,7 @@ from kisnb.errors import OrderDenied
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from tests.desk.served import seen
 from tests.session.opening import DAY, control, on_simulated_day, posts, recording, traded
 

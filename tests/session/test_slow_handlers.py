@@ -10,7 +10,7 @@ import kisnb
 from kisnb.events import Tick
 from kisnb.session.session import Session
 from kisnb.trading.agents import handler_times
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.agents.handler_times import HandlerTimes
 from tests.session.opening import on_simulated_day, posts
 

@@ -9,7 +9,8 @@ from typing import Any
 from kisnb.clock import Ns, kst
 from kisnb.session.agents.schedule import AgentSchedule
 from kisnb.session.agents.timetable import Timetable
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from tests.trading.test_agents import runner_of
 from tests.trading.test_agents_of_several_stocks import Follower
 

@@ -113,13 +113,13 @@ def test_a12_a_day_that_kis_states_in_the_morning_replaces_ours_and_comes_once()
     runner.start(kst(FRIDAY, time(9)))
     play(runner, *whole_day(FRIDAY)[:4])
     given.append(given_day(FRIDAY, 12_345))
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     assert [bar.close for bar in agent.bars("1d", 9)] == [9_900, 12_345]
     assert agent.got == [], "it could not trade at this hour"
     play(runner, *whole_day(MONDAY)[:2])
     assert agent.got == []
     play(runner, *whole_day(MONDAY)[2:])
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     play(runner, *whole_day(TUESDAY))
     assert agent.got == [(FRIDAY, 12_345), (MONDAY, close_of(MONDAY))]
     assert [bar.close for bar in agent.bars("1d", 9)] == [9_900, 12_345, close_of(MONDAY)]
@@ -131,14 +131,14 @@ def test_a12_days_stay_when_kis_does_not_state_them_and_missing_minutes_come():
     runner = runner_of(agent, earlier=lambda _code, _span: ([given_day(THURSDAY, 9_900)], today[0]))
     runner.start(kst(FRIDAY, time(9)))
     play(runner, *whole_day(FRIDAY))
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     play(runner, *whole_day(MONDAY)[:3])
     today[0] = given_day(MONDAY, 10_050)
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     play(runner, *whole_day(MONDAY)[3:])
     # On Tuesday the line was down until the minutes of the morning had come.
     today[0] = given_day(TUESDAY, 11_000)
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     assert [kst_day(bar.t) for bar in agent.bars("1d", 9)] == [THURSDAY, FRIDAY, MONDAY]
     play(runner, *whole_day(TUESDAY)[4:])
     assert agent.got == [(FRIDAY, close_of(FRIDAY)), (MONDAY, close_of(MONDAY))]
@@ -152,7 +152,7 @@ def test_a12_what_closes_while_a_person_pauses_an_agent_is_not_for_its_handlers(
     play(runner, *whole_day(FRIDAY))
     runner.state = runner.state.PAUSED
     given.append(given_day(FRIDAY, close_of(FRIDAY)))
-    runner.rebuild_bars(CODE)
+    runner.series.rebuild(CODE)
     play(runner, *whole_day(MONDAY)[:4])
     runner.start(kst(MONDAY, time(12)))
     play(runner, *whole_day(MONDAY)[4:], *whole_day(TUESDAY))

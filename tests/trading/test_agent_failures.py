@@ -17,7 +17,8 @@ from kisnb.market.universe import Universe
 from kisnb.terms import Side, Venue
 from kisnb.trading.agents import handler_watch
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit
@@ -258,7 +259,7 @@ def test_a_time_limit_of_the_handlers_own_is_its_own_matter():
         async with begun(Foreigner(limited, lambda a: a.buy(1))) as tasks:
             assert await tasks.ended() == [None]
             assert tasks.runner.state is AgentState.RUNNING
-            assert [type(c) for c in tasks.runner.take_commands()] == [Submit]
+            assert [type(c) for c in tasks.runner.commands.take()] == [Submit]
 
     asyncio.run(run())
 
@@ -277,7 +278,7 @@ def test_a_handlers_tasks_and_threads_order_for_its_agent():
     async def run() -> None:
         async with begun(Spreader()) as tasks:
             await tasks.ended()
-            orders = [c for c in tasks.runner.take_commands() if isinstance(c, Submit)]
+            orders = [c for c in tasks.runner.commands.take() if isinstance(c, Submit)]
             assert tasks.runner.error == ""
             assert len({o.intent.key for o in orders}) == 21
 

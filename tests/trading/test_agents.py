@@ -19,7 +19,8 @@ from kisnb.strategies import strategy
 from kisnb.strategies.volume_trigger import VolumeTrigger
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import Submit
@@ -119,7 +120,7 @@ async def _foreign() -> list[object]:
     runner = runner_of(Foreigner(), foreign=lambda c, r: tasks.append(asyncio.create_task(c)))
     runner.start(NOON)
     await asyncio.gather(*tasks)
-    return runner.take_commands()
+    return runner.commands.take()
 
 
 def test_a_foreign_awaitable_goes_on_in_a_task():
@@ -163,7 +164,7 @@ async def _stopped_in_a_foreign_wait(state: AgentState) -> list[object]:
     else:
         runner.stop(state)
     await asyncio.gather(*tasks)
-    return runner.take_commands()
+    return runner.commands.take()
 
 
 @pytest.mark.parametrize("state", [AgentState.STOPPED, AgentState.FAILED, AgentState.PAUSED])
@@ -221,7 +222,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
     runner = runner_of(agent)
     runner.start(NOON)
     order: Order = runner.act(agent.buy, 2)
-    (submit,) = runner.take_commands()
+    (submit,) = runner.commands.take()
     key = submit.intent.key
     for fact in (
         IntentTaken(NOON, submit.intent),
@@ -232,7 +233,7 @@ def test_volume_trigger_leaves_all_a_little_above_break_even():
         runner._books.apply(fact)
         runner.deliver(fact, NOON)
     assert order.state is OrderState.FILLED
-    even = runner.break_even(CODE)
+    even = runner.means.break_even(CODE)
     assert even is not None
     assert 100_200 <= even <= 100_400
     target = -(-even * 1005 // 1000)
@@ -301,7 +302,7 @@ def test_a02_an_order_typed_into_a_cell_on_an_agent_is_refused():
         match=r"An agent orders in its handlers\. Order by hand with session\.buy or %kis buy",
     ):
         runner.agent.buy(1)
-    assert runner.take_commands() == []
+    assert runner.commands.take() == []
     assert not runner.book.orders
 
 
@@ -309,7 +310,7 @@ def test_an_agent_does_not_order_in_the_name_of_another():
     other, _ = started(lambda a: None)
     runner, commands = started(lambda a: other.agent.buy(1))
     assert "An agent orders in its handlers" in runner.error
-    assert commands == other.take_commands() == []
+    assert commands == other.commands.take() == []
 
 
 def test_an_order_of_an_agent_is_an_order():

@@ -16,7 +16,8 @@ from kisnb.market.flows import DayFlow, FlowTable
 from kisnb.market.universe import Universe
 from kisnb.terms import Venue
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from tests.backtesting.bars import flat, minutes
@@ -174,10 +175,9 @@ def test_a13_a_holding_that_an_agent_does_not_follow_counts_at_the_newest_price_
 
 
 def test_a13_the_listed_shares_that_kis_states_today_count_before_those_of_the_list():
-    agent = Follower()
-    runner = runner_of(agent)
-    runner.start(NOON)
+    agent, rules = Follower(), Rules(Universe.packaged(), CAN)
+    AgentRunner(agent, "a", "run", OrderBooks(), rules).start(NOON)
     assert agent.listed_shares() == Universe.packaged().get(CODE).shares
     assert agent.listed_shares("999999") is None
-    runner._rules.days.learn(StockDay(NOON, CODE, 70_000, None, 70_000, False, False, 7_000))
+    rules.days.learn(StockDay(NOON, CODE, 70_000, None, 70_000, False, False, 7_000))
     assert agent.listed_shares() == 7_000

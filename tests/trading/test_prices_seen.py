@@ -122,4 +122,4 @@ def test_a05_a_quote_that_a_handler_asked_for_is_a_price_that_it_saw():
     runner = runner_of(Asker())
     assert phase(runner, NOON + 2 * SECOND) == NOON + 2 * SECOND
     agent_saw(CODE, NOON + 9 * SECOND)
-    assert runner.seen(CODE) == NOON + 2 * SECOND
+    assert runner.prices.seen(CODE) == NOON + 2 * SECOND

@@ -33,7 +33,15 @@ from kisnb.trading.orders.order_reconciliation import AGREES, FOLLOWED
 from kisnb.trading.orders.readings import EVERY
 from kisnb.trading.orders.resolver import WINDOW
 from kisnb.trading.ports.commands import CancelOrder, ResolveOrder
-from kisnb.trading.ports.effects import AskOrders, Cancel, OrdersQuery, OrdersRead, Persist, Woke
+from kisnb.trading.ports.effects import (
+    AskOrders,
+    Cancel,
+    CancelReply,
+    OrdersQuery,
+    OrdersRead,
+    Persist,
+    Woke,
+)
 from kisnb.trading.state import State
 from tests.trading.desk import CAN, CODE, DAY, NOON, Desk, notice, price_of, ref
 from tests.trading.test_listed_totals import drifts, read, read_twice
@@ -177,6 +185,23 @@ def test_o15_what_a_confirmed_cancel_of_all_left_out_has_traded():
     read(desk, whole)
     assert (desk.order().filled, desk.order().cancelled, desk.order().leaves) == (40, 6, 0)
     assert desk.core.state.drifts == {}
+    adds_up(desk)
+
+
+def test_o15_a_confirmed_cancel_of_a_part_after_a_refused_one_of_all_keeps_no_order_open():
+    """The list shows twice that the rest is gone. Only a cancel of all would contradict it."""
+    desk = open_desk((CODE, 40, 40 * P))
+    desk.submit(side=Side.SELL, qty=40)
+    desk.sent()
+    desk.say(notice("accepted", qty=40, side=Side.SELL))
+    desk.say(CancelOrder("k"))
+    desk.say(CancelReply(SendReply("k", "unknown", msg_cd="EGW00002")))
+    desk.say(CancelOrder("k", 1))
+    desk.say(notice("cancelled", 8, qty=1, original=7, side=Side.SELL))
+    assert (desk.order().cancelled, desk.order().leaves) == (1, 39)
+    gone = row(side=Side.SELL, qty=40, filled=0, leaves=0, cancelled=40)
+    read_twice(desk, gone)
+    assert (desk.order().state, desk.order().cancelled) == (OrderState.CANCELLED, 40)
     adds_up(desk)
 
 

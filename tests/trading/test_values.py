@@ -15,7 +15,8 @@ from kisnb.market.universe import Universe
 from kisnb.session.typed_orders.typed_order import read_order
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent import Agent, Wait
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.order_books.order_book import OrderBooks
 from kisnb.trading.ports.commands import CancelOrder, Submit

@@ -40,7 +40,10 @@ class TickRunner(ShortRunner):
 
         ``before(n)`` returns the first ``n`` trades of the data.
         """
-        super().__init__(agent, agent_id, books, rules, codes, out, clock, cash=cash, flows=flows)
+        super().__init__(
+            agent, agent_id, books, rules, codes, out, clock,
+            cash=cash, price=self.price, flows=flows,
+        )  # fmt: skip
         self._before = before
         self._newest = prices
         self._part: Sequence[Tick] = ()
@@ -70,8 +73,8 @@ class TickRunner(ShortRunner):
         self._part, self._start, self._left, self._added = part, start, left, 0
         self._is_alone = is_alone
         if self._own is None:
-            every = self.agent.every
-            own = {code: self._series.get((code, every)) for code in self._stocks if every}
+            every, of = self.agent.every, self.series.by_length
+            own = {code: of.get((code, every)) for code in self._events.stocks if every}
             self._own = {code: series for code, series in own.items() if series is not None}
 
     def closed_by(self, tick: Tick) -> Iterator[Bar]:
@@ -86,7 +89,7 @@ class TickRunner(ShortRunner):
 
     def end_part(self) -> None:
         """End the part, and add its trades to the bars that the agent has asked for."""
-        if self._series:
+        if self.series.by_length:
             self._catch_up()
         self._part, self._left = (), None
 
@@ -108,25 +111,25 @@ class TickRunner(ShortRunner):
         The first bar begins with the first trade of the data. In a session it begins with the day.
         """
         if self._part:
-            self._series_of(code, every)
+            self._begin_series(code, every)
             self._catch_up()
         return super().bars(code, every, n)
 
-    def _series_of(self, code: str, every: str) -> BarSeries:
-        is_new = (code, every) not in self._series
-        series = super()._series_of(code, every)
-        if is_new and self._part:
-            for tick in (*self._before(self._start), *self._part[: self._added]):
-                if tick.code == code:
-                    series.add(tick)
-        return series
+    def _begin_series(self, code: str, every: str) -> None:
+        """Make the bars of this length from the trades up to now, when the agent has none yet."""
+        if (code, every) in self.series.by_length:
+            return
+        series = self.series.of(code, every)
+        for tick in (*self._before(self._start), *self._part[: self._added]):
+            if tick.code == code:
+                series.add(tick)
 
     def _catch_up(self) -> None:
         """Add to the agent's bars the trades that it has got since the last call."""
         seen = self._seen_of_part() - self._is_closing
         own = self._own or {}
         for tick in self._part[self._added : seen]:
-            for (code, _), series in self._series.items():
+            for (code, _), series in self.series.by_length.items():
                 if code == tick.code and own.get(code) is not series:
                     series.add(tick)
         self._added = seen

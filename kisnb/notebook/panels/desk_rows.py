@@ -15,7 +15,7 @@ from kisnb.notebook.panels.row_deltas import PanelCell
 from kisnb.notebook.panels.stock_rows import STOCK, stock_table, stock_views
 from kisnb.orders import Order
 from kisnb.session.agents.agent_columns import AGENT_COLUMNS
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.exits.exit_view import ALERT_COLUMNS, EXIT_COLUMNS, ExitView
 from kisnb.trading.order_books.order_columns import ORDER_COLUMNS, may_be_cancelled
 

@@ -13,7 +13,7 @@ from kisnb.columns import (
 )
 from kisnb.events import AgentArchived
 from kisnb.session.agents.agent_view import AgentView
-from kisnb.trading.agents.agent_runner import AgentState
+from kisnb.trading.agents.agent_state import AgentState
 
 
 def _state_tone(agent: AgentView) -> Tone:

@@ -22,7 +22,8 @@ from kisnb.session.agents.schedule import AgentSchedule, schedule_of
 from kisnb.session.feed.link import Link
 from kisnb.session.feed.state import SessionState
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.commands import NoteAgent
 from kisnb.values import shown
 

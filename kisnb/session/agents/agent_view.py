@@ -8,7 +8,8 @@ from msgspec import json
 from kisnb.clock import clock_text
 from kisnb.events import AgentNoted
 from kisnb.session.feed.state import SessionState
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.values import shown
 
 LIVE = (AgentState.RUNNING, AgentState.PAUSED, AgentState.WAITING)

@@ -17,7 +17,8 @@ from kisnb.session.feed.changes import Changes
 from kisnb.session.feed.link import WAIT, Link
 from kisnb.session.feed.pace import Pace
 from kisnb.session.feed.state import SessionState
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.ports.commands import Command, ReleaseAgent, ReviseOrder, Submit
 
 
@@ -64,7 +65,7 @@ class AgentWork:
             # The quick way out: most events concern stocks that this agent does not trade.
             return
         runner.has_acted = False
-        for dropped in runner.take_dropped():
+        for dropped in runner.commands.take_dropped():
             why = "its agent gave too many orders, and was stopped"
             self._drop_order(dropped, why, f"start it again with %kis agents start {runner.id}")
         try:
@@ -102,7 +103,7 @@ class AgentWork:
             runner.failed(error)
         # The handler may have ordered at its end. No event follows by itself, and these orders must
         # not wait for the next tick.
-        self.hand_over(runner, runner.take_commands())
+        self.hand_over(runner, runner.commands.take())
         self._pace.reschedule()
         self._changes.publish()
 

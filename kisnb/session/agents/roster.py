@@ -36,7 +36,8 @@ from kisnb.session.typed_orders.placing import Placing
 from kisnb.session.typed_orders.typed_order import read_code
 from kisnb.terms import Mode
 from kisnb.trading.agents.agent import Agent
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 from kisnb.trading.agents.handler_times import HandlerTimes
 from kisnb.trading.gate.risk import Rules
 from kisnb.trading.halt.halt_words import Trading
@@ -238,7 +239,7 @@ class Roster:
     def rebuild_bars(self, code: str) -> None:
         """Make the bars of a stock again in every agent, because missing minutes have come."""
         for runner in self._runners.values():
-            runner.rebuild_bars(code)
+            runner.series.rebuild(code)
 
     @pending
     async def stop(self, agent_id: str) -> AgentView:
@@ -421,7 +422,7 @@ class Roster:
         """Begin a new Korean day. The prices of yesterday no longer count."""
         self._day_ends = kst(kst_day(now), 0) + DAY
         for runner in self._runners.values():
-            runner.roll_day()
+            runner.prices.roll_day()
 
     def _renew_days(self, day: date) -> None:
         """Fetch anew what agents know of the days before ``day``, when it is of an earlier day.
@@ -589,7 +590,7 @@ def _running(runner: AgentRunner) -> Running:
     return Running(
         runner.state,
         note,
-        runner.seen(runner.agent.code),
+        runner.prices.seen(runner.agent.code),
         runner.decisions.newest,
         tuple(f"{name}: {calls.text}" for name, calls in dict(slow).items()),
     )

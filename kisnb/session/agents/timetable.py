@@ -16,7 +16,8 @@ from msgspec import json
 
 from kisnb.clock import Ns
 from kisnb.session.agents.schedule import AgentSchedule, Window, when_text
-from kisnb.trading.agents.agent_runner import AgentRunner, AgentState
+from kisnb.trading.agents.agent_runner import AgentRunner
+from kisnb.trading.agents.agent_state import AgentState
 
 _GONE = (AgentState.STOPPED, AgentState.FAILED)
 

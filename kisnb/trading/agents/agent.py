@@ -8,7 +8,7 @@ Handlers may be plain or ``async def``. An async handler may await ``self.done(o
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import (
     Annotated,
     Any,
@@ -35,11 +35,21 @@ from kisnb.orders import Intent, Order
 from kisnb.requotes import Requote, read_requote
 from kisnb.terms import OrderKind, Side, Venue
 from kisnb.trading.agents.agent_figures import AgentFigures
+from kisnb.trading.agents.agent_means import AgentMeans
+from kisnb.trading.agents.decisions import Decisions
 from kisnb.trading.agents.handlers import Handlers
+from kisnb.trading.agents.seen_prices import SeenPrices
 from kisnb.trading.agents.sizing import Wanted, weight_of
 from kisnb.trading.exits.forecasts import read_forecast
 from kisnb.trading.order_books.order_book import NOBODY, OrderBook
-from kisnb.trading.ports.commands import CancelOrder, Command, Protect, ReviseOrder, Submit
+from kisnb.trading.ports.commands import (
+    CancelOrder,
+    Command,
+    NoteDecision,
+    Protect,
+    ReviseOrder,
+    Submit,
+)
 
 
 class Wait(msgspec.Struct):
@@ -68,17 +78,16 @@ class Host(Protocol):
 
     figures: AgentFigures
     """Flows, ranges and listed shares, as of the event that the agent handles."""
+    prices: SeenPrices
+    """The newest prices that the agent has seen."""
+    means: AgentMeans
+    """The account's value and the agent's break-even prices, as of the event."""
+    decisions: Decisions
+    """The agent's decisions of this run."""
 
     @property
     def now(self) -> Ns:
         """Return the time of the event that the agent handles."""
-        ...
-
-    def seen(self, code: str) -> Ns:
-        """Return when the newest price of ``code`` that the agent has seen was received.
-
-        0: the agent has seen none.
-        """
         ...
 
     @property
@@ -93,12 +102,6 @@ class Host(Protocol):
         """
         ...
 
-    def decide(
-        self, code: str, action: str, why: str, inputs: Mapping[str, object], order: str
-    ) -> None:
-        """Note a decision of the agent."""
-        ...
-
     def mint(self) -> str:
         """Return a new idempotency key of this agent and this run."""
         ...
@@ -107,24 +110,10 @@ class Host(Protocol):
         """Return the newest ``n`` closed bars of ``code`` up to the current event, oldest first."""
         ...
 
-    def break_even(self, code: str) -> int | None:
-        """Return the lowest price at which selling all that the agent holds loses nothing, won.
-
-        None when the agent holds no share of it.
-        """
-        ...
-
     def place(self, wanted: Wanted) -> Order | None:
         """Place and return the order that changes the position to ``wanted``.
 
         None: no order is needed.
-        """
-        ...
-
-    def equity(self) -> int | None:
-        """The value of the account's cash and holdings, won.
-
-        None when a part of it is not known.
         """
         ...
 
@@ -338,7 +327,7 @@ class Agent(Handlers):
             kind=OrderKind.LIMIT if not old.intent.kind.priced else old.intent.kind,
             price=values.price(price),
             supersedes=old.key,
-            seen=host.seen(old.code),
+            seen=host.prices.seen(old.code),
             # An agent that moves an order takes it over from the desk's requote.
             requote=None,
         )
@@ -428,9 +417,9 @@ class Agent(Handlers):
         """
         host, stock = self._started, self._stock(code)
         key = "" if order is None else _known(order).key
-        host.decide(
-            stock, values.text(action, "the action"), values.text(why, "the reason"), inputs, key
-        )
+        said, reason = values.text(action, "the action"), values.text(why, "the reason")
+        for made in host.decisions.note(host.now, stock, said, reason, inputs, key):
+            host.emit(NoteDecision(made))
 
     def working(self, code: str = "") -> int:
         """Return by how many shares ``held(code)`` would change if all open orders filled.
@@ -483,7 +472,7 @@ class Agent(Handlers):
 
         None while the cash, or the price of a holding, is not known.
         """
-        return self._started.equity()
+        return self._started.means.equity()
 
     def listed_shares(self, code: str = "") -> int | None:
         """Return the number of a stock's listed shares today. None when it is not known."""
@@ -527,7 +516,7 @@ class Agent(Handlers):
         budget = read_requote(requote, named, self.requote)
         intent = Intent(
             host.mint(), self.id, stock, side, shares, named, won, where, stop=at,
-            seen=host.seen(stock), requote=budget,
+            seen=host.prices.seen(stock), requote=budget,
         )  # fmt: skip
         order = host.emit(Submit(intent))
         assert order is not None

@@ -294,8 +294,7 @@ class OrderReconciliation:
         """
         if order.intent.protective and row.qty < order.quantity and not self._has_moved_less(order):
             return True
-        of_all = any(isinstance(f, CancelStarted) and f.qty is None for f in order.facts)
-        if of_all and any(isinstance(f, Cancelled) and f.number for f in order.facts):
+        if _has_cancelled_all(order):
             return True
         ours = self._books.account.position(order.code).qty
         drift = self._state.account_drift(order.code)
@@ -332,6 +331,20 @@ _REMOVALS = (Cancelled, Revised, Expired)
 def gone_by(order: Order, row: OrderRow) -> int:
     """Return the number of shares that are gone in KIS's list and open in our order book."""
     return row.gone + order.quantity - row.qty - order.cancelled
+
+
+def _has_cancelled_all(order: Order) -> bool:
+    """Return whether KIS has confirmed a cancel of all leaves.
+
+    A cancel of a part that followed a refused cancel of all does not count.
+    """
+    is_of_all = False
+    for fact in order.facts:
+        if isinstance(fact, CancelStarted):
+            is_of_all = fact.qty is None
+        elif isinstance(fact, Cancelled) and fact.number and is_of_all:
+            return True
+    return False
 
 
 def _gone_by_list(order: Order) -> int:
