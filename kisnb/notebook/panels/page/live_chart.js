@@ -187,8 +187,9 @@ class ChartPart {
 
   drawAll() {
     const key = `${this.message.code} ${this.message.every}`;
-    const fit = this.fitted !== key;
-    this.fitted = key;
+    // A chart that is still empty has nothing to place.
+    const fit = this.fitted !== key && this.message.rows.length > 0;
+    if (fit) this.fitted = key;
     this.behind = false;
     const points = this.message.rows.map((row) => this.points(row));
     this.shade.setData(points.map((p) => p.shade));
