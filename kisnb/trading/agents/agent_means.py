@@ -1,4 +1,4 @@
-"""What one agent can spend, and what it and its account hold at the newest prices. Won."""
+"""The cash that one agent can spend, and the value of its account at the newest prices. Won."""
 
 from __future__ import annotations
 

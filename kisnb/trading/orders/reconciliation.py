@@ -142,19 +142,18 @@ class Reconciliation:
         # Fills that a wrong list does not show would look like a difference of the account.
         return (
             whole
-            and not self._lacks_new(number, page)
+            and not self._lacks_new(number, listing)
             and not any(self._orders.is_doubtful(turn.now, o) for o in self._books.orders.values())
         )
 
-    def _lacks_new(self, number: int, page: OrderPage) -> bool:
+    def _lacks_new(self, number: int, listing: ListedOrders) -> bool:
         """Return whether the list of the day lacks an order that was just sent.
 
         The list may be older than the order, so that is no difference. But the account is read
         after the list and may contain a fill of which the notice is still to come.
         """
-        listed = compare(self._books, page.rows).rows
         return any(
-            order.ref is not None and order.ref.day == number and order.key not in listed
+            order.ref is not None and order.ref.day == number and order.key not in listing.rows
             for order in self._books.live.values()
         )
 
