@@ -17,6 +17,8 @@ from struct import unpack
 _BITS = 12
 _SIZE = 1 << _BITS
 _DIGITS = 12
+_LOWER_HALVES = bytes(byte & 15 for byte in range(256))
+"""The lower four bits of each byte, for ``bytes.translate``."""
 
 
 def stable_random(*parts: object) -> Random:
@@ -34,8 +36,10 @@ def draw(rng: Random, table: tuple[float, ...]) -> float:
 
 def draws(rng: Random, table: tuple[float, ...], count: int) -> list[float]:
     """Return ``count`` random values of a distribution, such as ``normal()``."""
-    mask = _SIZE - 1
-    return [table[i & mask] for i in unpack(f"<{count}H", rng.randbytes(2 * count))]
+    # An index is the lower 12 of 16 bits.
+    pairs = bytearray(rng.randbytes(2 * count))
+    pairs[1::2] = pairs[1::2].translate(_LOWER_HALVES)
+    return list(map(table.__getitem__, unpack(f"<{count}H", pairs)))
 
 
 def scattered(rng: Random, sigma: float) -> float:

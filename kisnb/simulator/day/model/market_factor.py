@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from math import sqrt
+from operator import mul
 from random import Random
 from typing import NamedTuple
 
@@ -121,9 +122,9 @@ def walk(rng: Random, weights: Sequence[float], sigma: float) -> list[float]:
     # Each step has its part of the day's variance.
     scale = sigma / sqrt(len(weights))
     shocks = draws(rng, normal(), len(weights))
-    return list(
-        accumulate((scale * sqrt(w) * z for w, z in zip(weights, shocks, strict=True)), initial=0.0)
-    )
+    # A year of past days is 98,000 steps, so the loops are those of the interpreter itself.
+    steps = map(mul, map(mul, repeat(scale), map(sqrt, weights)), shocks)
+    return list(accumulate(steps, initial=0.0))
 
 
 def jump(rng: Random, path: list[float], lively: list[float], chance: float, sigma: float) -> None:
@@ -160,8 +161,7 @@ def _shocks(seed: int, day: date, board: Board, volatility: float) -> Factor:
     rng = stable_random(seed, "factor", board, day)
     minutes = minutes_of(day)
     lively = activity(rng, minutes, 0.4)
-    ordinary = liveliness(minutes)
-    weights = [minutes * share * a for share, a in zip(ordinary, lively, strict=True)]
+    weights = list(map(mul, map(mul, repeat(minutes), liveliness(minutes)), lively))
     path = walk(rng, weights, DAY_SIGMA * volatility)
     jump(rng, path, lively, _JUMP_CHANCE, _JUMP_SIGMA * volatility)
     return Factor(
