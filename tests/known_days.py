@@ -10,18 +10,23 @@ from collections.abc import Hashable
 from datetime import date
 
 from kisnb.market import sessions, uncertain
+from kisnb.market.calendar import previous_trading_day
 from kisnb.market.instruments import Instrument
 from kisnb.market.price_files import DailyBar
 from kisnb.market.universe import Universe
 from kisnb.simulator.day import day_plan
 from kisnb.simulator.day.market_day import Schedule
 from kisnb.simulator.day.model.character import Character
+from kisnb.simulator.day.model.daily_plan import market_return
 from kisnb.simulator.day.model.minute_path import MinutePath
+from kisnb.terms import Board
 
 MOST = 100
 """Days of a stock that are kept: about 100 MB."""
 USUAL = (7, date(2026, 11, 20), ("005930", "000660"))
 """Seed, day and stocks that most tests trade."""
+DAYS_BEFORE = 260
+"""Past days of the boards that are kept: quotes state the highest and lowest price of a year."""
 
 _made = day_plan._schedule
 _known: dict[Hashable, Schedule] = {}
@@ -47,8 +52,12 @@ def keep() -> None:
 
 
 def compute_usual() -> None:
-    """Compute the days that most tests trade."""
+    """Compute the days that most tests trade, and how the boards moved on the days before."""
     seed, day, codes = USUAL
     plan = day_plan.DayPlan(Universe.packaged(), day, seed)
     for code in codes:
         plan.schedule(code)
+    for _ in range(DAYS_BEFORE):
+        day = previous_trading_day(day)
+        for board in Board:
+            market_return(seed, day, board)

@@ -10,8 +10,9 @@ def test_every_row_that_a_test_names_stands_in_the_table():
 
 
 def test_the_table_names_the_test_files_of_each_row():
+    found = named()
     assert {row: files for row, _, files in listed()} == {
-        row: named().get(row, set()) for row, _, _ in listed()
+        row: found.get(row, set()) for row, _, _ in listed()
     }
     assert rewritten(TABLE.read_text("utf-8")) == TABLE.read_text("utf-8"), (
         "python -m tests.rows writes it anew"

@@ -55,12 +55,14 @@ SERVERS = {
     "tests.faults.notebook": KERNEL,
 }
 """The fork server of each entry."""
-FIXED = ("HOME", "LANG", "LC_", "LD_", "MALLOC_", "OPENSSL_", "PYTHON", "TZ")
+FIXED = ("HOME", "LANG", "LC_", "LD_", "MACHINE_CLOCK_", "MALLOC_", "OPENSSL_", "PYTHON", "TZ")
 """Variables begin so that the interpreter or a module reads while it starts.
 
-A process for which one differs from the fork server's is not forked.
+A process for which one differs from the fork server's is not forked. ``PYTHONPATH`` may differ: a
+forked process searches the folders that it names, and runs the ``sitecustomize.py`` in them.
 """
-_OWN = dict(os.environ)
+OWN = dict(os.environ)
+"""The environment of this process as it began."""
 
 
 class Popen(subprocess.Popen[Any]):
@@ -170,16 +172,18 @@ def _entry(args: Any, environment: Mapping[str, str]) -> tuple[str, list[str], b
         return None
     if rest[1] == "kisnb" and rest[2:3] != ["sim"]:
         return None
-    if _fixed(environment) != _fixed(_OWN):
+    if _fixed(environment) != _fixed(OWN):
         return None
     return rest[1], rest[2:], is_safe
 
 
 def _fixed(environment: Mapping[str, str]) -> dict[str, str]:
     """What a forked process has from its fork server, and so must be the same."""
-    fixed = {name: value for name, value in environment.items() if name.startswith(FIXED)}
-    # kisnb gives its processes an empty one when there is none.
-    return {"PYTHONPATH": ""} | fixed
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(FIXED) and name != "PYTHONPATH"
+    }
 
 
 def _connect(server: str) -> socket.socket:
@@ -213,7 +217,7 @@ class ForkServers:
             self._running[needed] = subprocess.Popen(
                 [sys.executable, "-m", "tests.forking.server", os.fspath(self._folder / needed),
                  *LOADED[needed], PADDING],
-                stdin=subprocess.PIPE, cwd=ROOT, env=_OWN,
+                stdin=subprocess.PIPE, cwd=ROOT, env=OWN,
             )  # fmt: skip
 
     def stop(self) -> None:

@@ -121,6 +121,7 @@ def _become(request: dict[str, Any], files: list[int]) -> int:
     # ``python -m`` puts the working folder first, which is the server's own here. ``-P`` does not,
     # and a kernel takes it out.
     del sys.path[0]
+    _search(os.environ.get("PYTHONPATH"))
     if not request["safe_path"] and module != "ipykernel_launcher":
         sys.path.insert(0, os.fspath(Path.cwd()))
     sys.argv = [module, *arguments]
@@ -141,6 +142,24 @@ def _become(request: dict[str, Any], files: list[int]) -> int:
             return 0
     status: int = import_module(module).main()
     return status
+
+
+def _search(python_path: str | None) -> None:
+    """Search the folders of ``PYTHONPATH`` as a started process does."""
+    own, folders = _folders(popen.OWN.get("PYTHONPATH")), _folders(python_path)
+    sys.path[: len(own)] = folders
+    for folder in folders:
+        # A start of the interpreter imports the first one that it finds.
+        if (customize := Path(folder, "sitecustomize.py")).exists():
+            if folder not in own:
+                runpy.run_path(os.fspath(customize))
+            return
+
+
+def _folders(python_path: str | None) -> list[str]:
+    """Return the folders of ``PYTHONPATH``. An empty name is the working folder."""
+    names = python_path.split(os.pathsep) if python_path else []
+    return list(dict.fromkeys(map(os.path.abspath, names)))
 
 
 def _take(files: list[int], numbers: list[int]) -> None:

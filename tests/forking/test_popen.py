@@ -63,6 +63,19 @@ def test_a_process_whose_modules_could_read_another_environment_is_started(tmp_p
         assert seen.environ()["HOME"] == str(tmp_path)
 
 
+def test_a_forked_process_runs_the_customization_on_its_python_path(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("FOUND = 'the module beside it'")
+    (tmp_path / "sitecustomize.py").write_text("import beside; print(beside.FOUND, flush=True)")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with Popen(SIMULATOR, stdout=subprocess.PIPE, cwd="/", env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"the module beside it\n"
+        assert process.stdout.readline().startswith(b'{"rest":')
+        assert psutil.Process(process.pid).ppid() != os.getpid()
+        process.kill()
+
+
 @pytest.mark.usefixtures("started_processes")
 def test_a_test_can_ask_for_processes_that_are_started() -> None:
     with simulator() as (_, seen):
