@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import islice, repeat, starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,8 @@ class BarRun:
         )
         span = repeat(self.feed.span)
         _, t, _, *columns = chunk
-        return map(Bar, t, codes, span, *columns)
+        # ``map`` would allocate the arguments of each call. ``zip`` fills one tuple anew.
+        return starmap(Bar, zip(t, codes, span, *columns, strict=False))
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
         """Set missing base prices, and carry out the commands that came after the last close."""
