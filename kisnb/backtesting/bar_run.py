@@ -185,22 +185,27 @@ class BarRun:
         """Call the handlers of one agent, until the bars end or a handler is a coroutine."""
         orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
         waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
-        for bar in bars:
+        while agents.is_plain:
             if waiting:
+                bar = next(bars, None)
+                if bar is None:
+                    return
                 meet(bar, bar.t)
                 clock.event = bar
                 handled = on_bar(bar)
             else:
-                clock.event = bar
-                handled = on_bar(bar)
-                if handled is None and not out:
-                    continue
+                # An order can begin to wait only after a command, so this loop does not ask for it.
+                for bar in bars:
+                    clock.event = bar
+                    handled = on_bar(bar)
+                    if handled is not None or out:
+                        break
+                else:
+                    return
             if handled is not None:
                 agents.finish(runner, handled)
             if out:
                 agents.take(bar.end)
-            if not agents.is_plain:
-                return
 
     def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
         """Await the handlers of one agent, one call after another."""
