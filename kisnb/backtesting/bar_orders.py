@@ -343,7 +343,13 @@ class BarOrders:
         fee, tax = self._costs.of_fill(t, intent, entry.traded, value)
         entry.traded += value
         self._note_fill(intent, shares, value, fee + tax)
-        self._record(Filled(t, intent.key, shares, price, fee, tax, KRX, t))
+        filled = Filled(t, intent.key, shares, price, fee, tax, KRX, t)
+        if shares != intent.qty or intent.requote is not None or not self._is_quiet(intent.agent):
+            self._record(filled)
+            return
+        self.state.apply_whole_fill(filled)
+        if self.rows is not None:
+            self.rows.append(filled)
 
     def _is_locked(self, bar: Bar, t: Ns, *, buys: bool) -> bool:
         """Return whether a bar stays at a limit price at which orders of this side cannot trade."""

@@ -173,6 +173,16 @@ class State:
         self._note_ref(sent.ref)
         self._add_fill(taken.intent.code, taken.intent.side, filled)
 
+    def apply_whole_fill(self, filled: Filled) -> None:
+        """Apply the fill of a sent order that fills all its shares at once.
+
+        The state is then the same as after ``apply`` of the row. The order must have no requote.
+        """
+        self.day.roll(filled.t, self.books)
+        order = self.books.orders[filled.key]
+        self.books.apply_whole_fill(order, filled)
+        self._add_fill(order.code, order.side, filled)
+
     def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
         """Apply the three rows of an order that was taken and sent at one moment. Return the order.
 

@@ -302,23 +302,26 @@ class OrderBooks:
 
         The result is the same as ``apply`` of each of the four facts, in a third of the time.
         """
-        order = self.add_pending(taken.intent, taken.t)
-        key = order.key
-        order.intent, order.t = taken.intent, taken.t
-        order.route, order.sent_at, order.after = started.route, started.t, started.after
-        self._assign_number(order, sent.ref)
+        order = self.apply_sent(taken, started, sent)
+        self.apply_whole_fill(order, filled)
+        return order
+
+    def apply_whole_fill(self, order: Order, filled: Filled) -> None:
+        """Apply the fill of a sent order that fills all its shares at once.
+
+        The result is the same as ``apply`` of the fact, in half of the time.
+        """
         fill = Fill(
             filled.t, filled.qty, filled.price, filled.fee, filled.tax, filled.venue, filled.stamp
         )
         order.fills.append(fill)
         order.filled, order.listed = fill.qty, not filled.stamp
         order.state, order.since, order.text = _FILLED, filled.t, ""
-        self.live.pop(key, None)
-        order.facts += (taken, started, sent, filled)
-        side, code = taken.intent.side, taken.intent.code
-        for book in (self.account, self.of(taken.intent.agent)):
-            book.ensure_position(code).apply(side, fill)
-        return order
+        intent = order.intent
+        self.live.pop(intent.key, None)
+        order.facts.append(filled)
+        for book in (self.account, self.of(intent.agent)):
+            book.ensure_position(intent.code).apply(intent.side, fill)
 
     def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
         """Apply the facts of an order that was taken and sent at one moment. Return the order.
