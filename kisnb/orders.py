@@ -417,6 +417,7 @@ class OrderState(StrEnum):
 
 
 _S = OrderState
+_NEW = OrderState.NEW
 _ENDS = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED})
 # The drawing at the top of the module as a table. ``Order.to`` enforces it.
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
@@ -518,7 +519,7 @@ class Order:
         self.intent = intent
         self.t = t
         """The moment at which the desk received the intent; 0: not yet."""
-        self.state = OrderState.NEW
+        self.state: OrderState = _NEW
         self.since = t
         """The moment at which the order came into its state."""
         self.route: Route | None = None

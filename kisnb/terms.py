@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Side(StrEnum):
@@ -28,6 +29,14 @@ class Venue(StrEnum):
     # KIS chooses one of the two for a SOR order. Its notice says which (field ORD_EXG_GB: 3 is
     # SOR to KRX, 4 is SOR to NXT; KIS's sample ccnl_notice).
     SOR = "SOR"
+
+
+# Python 3.11 takes 100 ns to read a member of an enumeration, and 3 ns to read a name of a module.
+# The code that every order passes uses these names.
+BUY: Final = Side.BUY
+SELL: Final = Side.SELL
+KRX: Final = Venue.KRX
+NXT: Final = Venue.NXT
 
 
 class Phase(StrEnum):
@@ -115,6 +124,7 @@ class OrderKind(StrEnum):
         return self.endswith(("-ioc", "-fok"))
 
 
+MARKET: Final = OrderKind.MARKET
 _PRICED = frozenset(
     {
         OrderKind.LIMIT,
@@ -152,6 +162,9 @@ class Kind(StrEnum):
     STOCK = "stock"
     ETF = "etf"
     ETN = "etn"
+
+
+STOCK: Final = Kind.STOCK
 
 
 class Board(StrEnum):

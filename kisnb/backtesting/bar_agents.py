@@ -18,7 +18,7 @@ from kisnb.market import sessions
 from kisnb.market.bars import Bars, length_of
 from kisnb.market.flows import FlowTable
 from kisnb.orders import Intent, Order
-from kisnb.terms import OrderKind, Side
+from kisnb.terms import BUY, MARKET, SELL
 from kisnb.trading.agents.agent import Agent
 from kisnb.trading.agents.agent_figures import day_before
 from kisnb.trading.agents.agent_runner import AgentRunner
@@ -218,8 +218,8 @@ class BarRunner(ShortRunner):
             shares = change(wanted, self.means.of(wanted), self._rules.costs, item.kind)
         if not shares:
             return None
-        side = Side.BUY if shares > 0 else Side.SELL
-        intent = Intent(self.mint(), agent.id, code, side, abs(shares), OrderKind.MARKET)
+        side = BUY if shares > 0 else SELL
+        intent = Intent(self.mint(), agent.id, code, side, abs(shares), MARKET)
         return self._emit(PlaceAtFill(intent, wanted), intent)
 
     def price(self, code: str) -> int:

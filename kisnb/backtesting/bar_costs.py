@@ -7,7 +7,7 @@ from kisnb.clock import DAY, Ns, day_number, kst, kst_day
 from kisnb.market.costs import added
 from kisnb.market.instruments import Instrument
 from kisnb.orders import Intent
-from kisnb.terms import Board, Kind, Side, Venue
+from kisnb.terms import BUY, KRX, Board, Kind
 
 
 class BarCosts:
@@ -29,12 +29,12 @@ class BarCosts:
         item, costs = self._items[intent.code], self._costs
         if not before:
             # The whole order fills at once, as nearly every order does.
-            fee = costs.fee(value, Venue.KRX, item.kind)
-            if intent.side is Side.BUY:
+            fee = costs.fee(value, KRX, item.kind)
+            if intent.side is BUY:
                 return fee, 0
             return fee, value * self._tax_rate(t, item) // 1_000_000_000
-        fee = added(lambda won: costs.fee(won, Venue.KRX, item.kind), before, value)
-        if intent.side is Side.BUY:
+        fee = added(lambda won: costs.fee(won, KRX, item.kind), before, value)
+        if intent.side is BUY:
             return fee, 0
         day = kst_day(t)
         return fee, added(lambda won: costs.tax(won, day, item.kind, item.board), before, value)

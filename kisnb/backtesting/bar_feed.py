@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 Data: TypeAlias = "pl.DataFrame | str | Path | Mapping[str, pl.DataFrame]"
 """Bars: a DataFrame, a parquet or CSV file, or a DataFrame for each code."""
-CHUNK = 8_192
+CHUNK = 2_048
 """Number of rows whose columns are made into lists at one time.
 
-They fit into the processor's cache. A day is never split. A day of a whole market may have more
-rows.
+With these lists, the engine still fits into the processor's cache. A day is never split. A day of a
+whole market may have more rows.
 """
 
 

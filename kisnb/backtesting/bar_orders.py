@@ -38,7 +38,7 @@ from kisnb.events import (
 from kisnb.exchange.bar_fills import locked
 from kisnb.guards import Guards
 from kisnb.orders import Intent, Order, OrderRef, OrderState, Route
-from kisnb.terms import OrderKind, Side, Venue
+from kisnb.terms import BUY, KRX, MARKET
 from kisnb.trading.agents.sizing import Means, Wanted, change
 from kisnb.trading.gate.risk import No
 from kisnb.trading.orders.buy_guards import BuyGuards
@@ -105,7 +105,7 @@ class BarOrders:
         self._number = 0
         self._room = 0
         """Shares of the current bar that orders may still take."""
-        self._routes = {kind: Route(Venue.KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
+        self._routes = {kind: Route(KRX, kind, ROUTE) for kind in rules.capabilities.kinds}
         self._costs = BarCosts(rules)
         state.apply(AccountOpened(now, cash, ()))
         self._prices = prices
@@ -170,7 +170,7 @@ class BarOrders:
         order = self.state.apply_sent(taken, started, sent)
         if self.rows is not None:
             self.rows += (taken, started, sent)
-        if intent.price is not None and intent.side is Side.BUY:
+        if intent.price is not None and intent.side is BUY:
             self._limit_buys[intent.key] = order
         return order
 
@@ -181,7 +181,7 @@ class BarOrders:
         self._number += 1
         return (
             SendStarted(t, intent.key, self._routes[intent.kind], highest),
-            Sent(t, intent.key, OrderRef(day, "", self._number, Venue.KRX)),
+            Sent(t, intent.key, OrderRef(day, "", self._number, KRX)),
         )
 
     def _guarded(self, now: Ns, intent: Intent) -> No | None:
@@ -196,9 +196,9 @@ class BarOrders:
         highest = self.state.highest.get(day, 0)
         self._record(SendStarted(now, intent.key, route, highest))
         self._number += 1
-        ref = OrderRef(day, "", self._number, Venue.KRX)
+        ref = OrderRef(day, "", self._number, KRX)
         self._record(Sent(now, intent.key, ref))
-        if intent.price is not None and intent.side is Side.BUY:
+        if intent.price is not None and intent.side is BUY:
             self._limit_buys[intent.key] = self.state.books.orders[intent.key]
         return ref
 
@@ -212,7 +212,7 @@ class BarOrders:
             self._record(Denied(now, intent.key, *no))
             return
         old = self.state.books.orders[intent.supersedes or ""]
-        self._send(now, intent, Route(Venue.KRX, intent.kind, place_lost(old, intent)))
+        self._send(now, intent, Route(KRX, intent.kind, place_lost(old, intent)))
         self._record(Revised(now, old.key, intent.qty, intent.key, self._number))
         order = self.state.books.orders[intent.key]
         entries = self.waiting.setdefault(intent.code, [])
@@ -323,7 +323,7 @@ class BarOrders:
 
     def _fill(self, bar: Bar, t: Ns, entry: Waiting, leg: Leg) -> None:
         """Fill one order in a part of a bar."""
-        if self._is_locked(bar, t, buys=entry.intent.side is Side.BUY):
+        if self._is_locked(bar, t, buys=entry.intent.side is BUY):
             return
         price = entry.price_in(leg, t)
         if price:
@@ -343,7 +343,13 @@ class BarOrders:
         fee, tax = self._costs.of_fill(t, intent, entry.traded, value)
         entry.traded += value
         self._note_fill(intent, shares, value, fee + tax)
-        self._record(Filled(t, intent.key, shares, price, fee, tax, Venue.KRX, t))
+        filled = Filled(t, intent.key, shares, price, fee, tax, KRX, t)
+        if shares != intent.qty or intent.requote is not None or not self._is_quiet(intent.agent):
+            self._record(filled)
+            return
+        self.state.apply_whole_fill(filled)
+        if self.rows is not None:
+            self.rows.append(filled)
 
     def _is_locked(self, bar: Bar, t: Ns, *, buys: bool) -> bool:
         """Return whether a bar stays at a limit price at which orders of this side cannot trade."""
@@ -358,7 +364,7 @@ class BarOrders:
         """
         intent, wanted = entry.intent, entry.wanted
         assert wanted is not None
-        buys = intent.side is Side.BUY
+        buys = intent.side is BUY
         if bar.high == bar.low and self._is_locked(bar, t, buys=buys):
             return 0
         shares = self._shares(bar, intent, wanted)
@@ -387,7 +393,7 @@ class BarOrders:
             self._trade_at_once(bar.open, t, intent)
             return qty
         self._record(IntentTaken(t, intent))
-        self._send(t, intent, self._routes[OrderKind.MARKET])
+        self._send(t, intent, self._routes[MARKET])
         return None
 
     def _trade_at_once(self, price: int, t: Ns, intent: Intent) -> None:
@@ -396,7 +402,7 @@ class BarOrders:
         value = intent.qty * price
         fee, tax = self._costs.of_fill(t, intent, 0, value)
         taken = IntentTaken(t, intent)
-        filled = Filled(t, intent.key, intent.qty, price, fee, tax, Venue.KRX, t)
+        filled = Filled(t, intent.key, intent.qty, price, fee, tax, KRX, t)
         self._note_fill(intent, intent.qty, value, fee + tax)
         self.state.apply_at_once(taken, started, sent, filled)
         if self.rows is not None:
@@ -404,7 +410,7 @@ class BarOrders:
 
     def _note_fill(self, intent: Intent, shares: int, value: int, costs: int) -> None:
         """Update the held shares, and the agent's own cash."""
-        buys = intent.side is Side.BUY
+        buys = intent.side is BUY
         held = self.held.get(intent.code, 0) + (shares if buys else -shares)
         if held:
             self.held[intent.code] = held
@@ -426,7 +432,7 @@ class BarOrders:
         for entry in self.waiting.get(code, ()):
             if entry.intent.agent == agent and entry.wanted is None:
                 leaves = entry.order.leaves
-                held += leaves if entry.intent.side is Side.BUY else -leaves
+                held += leaves if entry.intent.side is BUY else -leaves
         if wanted.weight == 0:
             return -held
         if self._own_cash is not None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import islice, repeat, starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,8 @@ class BarRun:
         )
         span = repeat(self.feed.span)
         _, t, _, *columns = chunk
-        return map(Bar, t, codes, span, *columns)
+        # ``map`` would allocate the arguments of each call. ``zip`` fills one tuple anew.
+        return starmap(Bar, zip(t, codes, span, *columns, strict=False))
 
     def _begin_day(self, opens: Ns, bars: Sequence[Bar]) -> None:
         """Set missing base prices, and carry out the commands that came after the last close."""
@@ -184,22 +185,27 @@ class BarRun:
         """Call the handlers of one agent, until the bars end or a handler is a coroutine."""
         orders, out, clock, agents = self.orders, self._out, runner.clock, self._agents
         waiting, meet, on_bar = orders.waiting, orders.meet, runner.agent.on_bar
-        for bar in bars:
+        while agents.is_plain:
             if waiting:
+                bar = next(bars, None)
+                if bar is None:
+                    return
                 meet(bar, bar.t)
                 clock.event = bar
                 handled = on_bar(bar)
             else:
-                clock.event = bar
-                handled = on_bar(bar)
-                if handled is None and not out:
-                    continue
+                # An order can begin to wait only after a command, so this loop does not ask for it.
+                for bar in bars:
+                    clock.event = bar
+                    handled = on_bar(bar)
+                    if handled is not None or out:
+                        break
+                else:
+                    return
             if handled is not None:
                 agents.finish(runner, handled)
             if out:
                 agents.take(bar.end)
-            if not agents.is_plain:
-                return
 
     def _await_one(self, runner: BarRunner, bars: Iterator[Bar]) -> None:
         """Await the handlers of one agent, one call after another."""

@@ -19,7 +19,7 @@ from kisnb.errors import ConfigError
 from kisnb.market import ticks
 from kisnb.market.session_table import Certainty
 from kisnb.market.uncertain import current
-from kisnb.terms import Board, Kind, Side, Venue
+from kisnb.terms import NXT, STOCK, Board, Kind, Side, Venue
 from kisnb.values import near_names
 
 _PPB = 1_000_000_000
@@ -90,7 +90,7 @@ class CostModel(msgspec.Struct, frozen=True):
         Raises ConfigError as ``tax`` does.
         """
         # Sales of ETF and ETN are free of the tax (decree of the securities transaction tax).
-        if kind is not Kind.STOCK:
+        if kind is not STOCK:
             return 0
         if self.stock_tax is not None:
             return self.stock_tax
@@ -112,16 +112,17 @@ class CostModel(msgspec.Struct, frozen=True):
             return 0
         # Fees are rounded down to the won. So the quotient of the exact rates may be a share too
         # small, and never too large.
-        most = cash * _PPB // (price * (_PPB + self.rate(venue, kind)))
-        while (value := (most + 1) * price) + self.fee(value, venue, kind) <= cash:
+        rate = self.rate(venue, kind)
+        most = cash * _PPB // (price * (_PPB + rate))
+        while (value := (most + 1) * price) + value * rate // _PPB <= cash:
             most += 1
         return most
 
     def rate(self, venue: Venue, kind: Kind) -> int:
         """Return the commission on a fill, in parts per billion of its value."""
-        if kind is not Kind.STOCK:
+        if kind is not STOCK:
             return self.fund
-        return self.nxt if venue is Venue.NXT else self.krx
+        return self.nxt if venue is NXT else self.krx
 
     def break_even(
         self, cost: int, qty: int, day: date, kind: Kind, board: Board, venue: Venue = Venue.KRX

@@ -42,7 +42,7 @@ from kisnb.events import (
 from kisnb.guards import Guards
 from kisnb.market.routing.evidence import EvidenceLog
 from kisnb.orders import Order, OrderRef, OrderState, same_branch
-from kisnb.terms import Side
+from kisnb.terms import BUY, Side
 from kisnb.trading.exit_state import ExitState
 from kisnb.trading.order_books.breaker import TradingDay
 from kisnb.trading.order_books.order_book import OrderBooks
@@ -173,6 +173,16 @@ class State:
         self._note_ref(sent.ref)
         self._add_fill(taken.intent.code, taken.intent.side, filled)
 
+    def apply_whole_fill(self, filled: Filled) -> None:
+        """Apply the fill of a sent order that fills all its shares at once.
+
+        The state is then the same as after ``apply`` of the row. The order must have no requote.
+        """
+        self.day.roll(filled.t, self.books)
+        order = self.books.orders[filled.key]
+        self.books.apply_whole_fill(order, filled)
+        self._add_fill(order.code, order.side, filled)
+
     def apply_sent(self, taken: IntentTaken, started: SendStarted, sent: Sent) -> Order:
         """Apply the three rows of an order that was taken and sent at one moment. Return the order.
 
@@ -189,10 +199,10 @@ class State:
         # cancel each other out in a sum.
         self.fills += 1
         value = row.qty * row.price
-        flow = (value if side is Side.SELL else -value) - row.fee - row.tax
+        cost = row.fee + row.tax
+        flow, bought = (-value - cost, value) if side is BUY else (value - cost, 0)
         self.flow += flow
-        bought = value if side is Side.BUY else 0
-        self.day.add_fill(code, flow, bought, row.fee + row.tax)
+        self.day.add_fill(code, flow, bought, cost)
         self.armed_spent += bought
 
     def _apply_account(self, row: AccountOpened) -> None:
@@ -368,13 +378,14 @@ class State:
         """Note an order number of a day. The highest one is stored."""
         # The resolver assumes that a later order of a day has a higher number. Numbers of external
         # orders count too.
-        self.highest[day] = max(self.highest.get(day, 0), number)
+        if number > self.highest.get(day, 0):
+            self.highest[day] = number
 
     def _note_ref(self, ref: OrderRef | None) -> None:
         if ref is not None:
             # The number has its order now, so notices no longer wait for it.
-            waiting = self.early.pop((ref.day, ref.number), [])
-            if others := [n for n in waiting if not same_branch(n.branch, ref.branch)]:
+            waiting = self.early.pop((ref.day, ref.number), None) if self.early else None
+            if others := [n for n in waiting or () if not same_branch(n.branch, ref.branch)]:
                 self.early[ref.day, ref.number] = others
             self.note_number(ref.day, ref.number)
 

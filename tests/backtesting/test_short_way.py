@@ -183,7 +183,7 @@ def test_h06_orders_that_are_sized_at_their_fill_leave_the_state_of_their_rows(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_h06_orders_that_are_sent_at_once_leave_the_state_of_their_rows(seed: int) -> None:
-    """Nobody hears of their facts, so three rows are folded in one step."""
+    """Nobody hears of their facts, so three rows are folded in one step, and so is a whole fill."""
 
     class Quiet(Restless):
         on_order = kisnb.Agent.on_order
@@ -206,6 +206,8 @@ def assert_folded(run: Any, feed: Any) -> None:
     assert len(run.orders.rows) > 60
     assert (folded.cash, folded.fills, folded.highest) == (state.cash, state.fills, state.highest)
     assert (folded.day.flows, folded.day.bought) == (state.day.flows, state.day.bought)
+    assert folded.day.opening == state.day.opening
+    assert list(folded.books.live) == [k for k, o in state.books.live.items() if o.facts]
     for name, book in (("account", state.books.account), *state.books.agents.items()):
         other = folded.books.account if name == "account" else folded.books.of(name)
         # What was decided on the last bar has no row yet.

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from kisnb.clock import DAY, SECOND
-from kisnb.events import AccountOpened, BreakerTripped, Filled, HaltSet, Tick, Trouble
+from kisnb.events import (
+    Accepted,
+    AccountOpened,
+    BreakerTripped,
+    Filled,
+    HaltSet,
+    IntentTaken,
+    Tick,
+    Trouble,
+)
 from kisnb.orders import OrderState
 from kisnb.terms import Side, Venue
 from kisnb.trading.order_books.breaker import DayResult, TradingDay
 from kisnb.trading.ports.limits import Limits
 from kisnb.trading.ports.queries import LiftHalt
 from kisnb.trading.state import State
-from tests.trading.desk import CODE, NOON, Desk, price_of
+from tests.trading.desk import CODE, NOON, Desk, intent, price_of, ref
 
 BASE = price_of()
 LIMIT = 300
@@ -26,9 +37,6 @@ class PaperDay:
         self.state.apply(AccountOpened(NOON, 10_000_000, ((CODE, 700, 7_000_000),)))
 
     def trade(self, side: Side, qty: int, price: int, fee: int, tax: int) -> None:
-        from kisnb.events import Accepted, IntentTaken
-        from tests.trading.desk import intent, ref
-
         number = len(self.state.books.orders) + 1
         key = f"k{number}"
         self.state.apply(IntentTaken(NOON, intent(key, side=side, qty=qty)))
@@ -68,6 +76,24 @@ def test_a06_a_new_day_begins_at_what_is_held_then():
     day.trade(Side.BUY, 300, 10_000, 100, 0)
     day.state.day.roll(NOON + DAY, day.state.books)
     assert day.at(10_000) == DayResult(0, 10_000_000)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a06_each_day_opens_with_the_shares_that_are_held_then(seed: int):
+    draw, state = random.Random(seed), State()
+    books, codes = state.books, ("000010", "000020", "000030")
+    for n in range(1, 200):
+        t, code = NOON + n // 10 * DAY, draw.choice(codes)
+        if draw.random() < 0.2:
+            state.apply(AccountOpened(t, 0, ((code, draw.randint(-3, 5), 0),)))
+        held = {code: p.qty for code, p in books.account.positions.items() if p.qty}
+        key, side = f"k{n}", draw.choice(list(Side))
+        state.apply(IntentTaken(t, intent(key, side=side, qty=2, code=code)))
+        if n % 10 == 0:
+            assert {c: qty for c, qty in state.day.opening.items() if qty} == held
+        if draw.random() < 0.7:
+            state.apply(Accepted(t, key, ref(n)))
+            state.apply(Filled(t, key, draw.randint(1, 2), 10_000, 0, 0, Venue.KRX, t))
 
 
 def tick(price: int, t: int) -> Tick:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import islice, repeat
+from itertools import islice, repeat, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,10 +26,11 @@ from kisnb.terms import Side, Venue
 if TYPE_CHECKING:
     import polars as pl
 
-CHUNK = 8_192
+CHUNK = 2_048
 """Number of trades whose columns are made into lists at one time.
 
-They fit into the processor's cache. A minute is never split. A busy minute may have more trades.
+With these lists, the engine still fits into the processor's cache. A minute is never split. A busy
+minute may have more trades.
 """
 _MORE = ("volume", "value", "ask", "bid")
 _NAMES = "code, time, price, qty"
@@ -110,10 +111,12 @@ class TickFeed:
         sides = [_SIDES.get(side) for side in rows["side"].to_list()] if _has_side(rows) else None
         # A column that the data do not have is 0 for every trade, and needs no list.
         more = (rows[name].to_list() if name in self._more else repeat(0) for name in _MORE)
-        return map(
-            Tick, t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
-            repeat(None) if sides is None else sides, *more,
+        # ``map`` would allocate the arguments of each call. ``zip`` fills one tuple anew.
+        columns = zip(
+            t, codes, repeat(Venue.KRX), rows["price"].to_list(), rows["qty"].to_list(),
+            repeat(None) if sides is None else sides, *more, strict=False,
         )  # fmt: skip
+        return starmap(Tick, columns)
 
     def before(self, start: int) -> list[Tick]:
         """Return the first ``start`` trades."""

@@ -156,23 +156,29 @@ class TickRun:
     def _call_one(self, runner: TickRunner, ticks: Iterator[Tick]) -> None:
         """Call the handlers of one agent, until the trades end or a handler is a coroutine."""
         out, clock, on_tick, waiting = self._out, self._clock, runner.agent.on_tick, self._waiting
-        for tick in ticks:
+        agents = self._agents
+        while agents.is_plain:
             if waiting:
+                tick = next(ticks, None)
+                if tick is None:
+                    return
                 self._meet(tick)
                 clock.event = tick
                 handled = on_tick(tick)
             else:
-                clock.event = tick
-                handled = on_tick(tick)
-                if handled is None and not out:
-                    continue
+                # An order can begin to wait only after a command, so this loop does not ask for it.
+                for tick in ticks:
+                    clock.event = tick
+                    handled = on_tick(tick)
+                    if handled is not None or out:
+                        break
+                else:
+                    return
             if handled is not None:
-                self._agents.finish(runner, handled)
+                agents.finish(runner, handled)
             if out:
                 self._prices.add(tick)
-                self._agents.take(tick.t)
-            if not self._agents.is_plain:
-                return
+                agents.take(tick.t)
 
     def _await_one(self, runner: TickRunner, part: Sequence[Tick], ticks: Iterator[Tick]) -> None:
         """Await the handlers of one agent, one call after another."""

@@ -12,7 +12,7 @@ import msgspec
 
 from kisnb.errors import BadInput
 from kisnb.market.costs import CostModel
-from kisnb.terms import Kind, Venue
+from kisnb.terms import KRX, Kind
 from kisnb.values import shown
 
 
@@ -43,9 +43,9 @@ class Means(msgspec.Struct, frozen=True):
 
 def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
     """Return the shares to buy. Negative: shares to sell. 0: nothing to do."""
-    most = costs.most_shares(means.cash, means.highest, Venue.KRX, kind)
+    most = costs.most_shares(means.cash, means.highest, KRX, kind)
     if wanted.weight is None:
-        won = costs.most_shares(wanted.won or 0, means.price, Venue.KRX, kind)
+        won = costs.most_shares(wanted.won or 0, means.price, KRX, kind)
         return min(won, most)
     goal = int(means.equity * wanted.weight) // means.price
     return min(goal - means.held, most)
@@ -53,6 +53,9 @@ def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
 
 def weight_of(value: object) -> float:
     """Return ``value`` as a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
+    # Such as nearly every weight.
+    if type(value) is float and 0 <= value <= 1:
+        return value
     weight = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     # numpy's floats are Python floats. Its whole numbers are not, but they have ``__float__`` too.
     if weight != weight and hasattr(value, "__float__") and not isinstance(value, bool | str):

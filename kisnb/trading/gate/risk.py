@@ -14,7 +14,7 @@ from kisnb.market.reserved_orders import KINDS, reserved_for, why_not_taken
 from kisnb.market.routing.router import MarketSnapshot, NotRouted, Routed, Router
 from kisnb.market.universe import Universe
 from kisnb.orders import Capabilities, Intent, Want
-from kisnb.terms import Board, Kind, OrderKind, Side, Venue
+from kisnb.terms import KRX, SELL, Board, Kind, OrderKind, Side, Venue
 from kisnb.trading.gate.stock_days import StockDays
 from kisnb.trading.order_books import reservations
 from kisnb.trading.order_books.ledger import Position
@@ -218,7 +218,7 @@ class Gate:
             # If no venue accepts this kind now, that reason is given. With another price the order
             # would still be denied.
             return self._not_taken(now, intent) or no
-        if intent.side is Side.SELL:
+        if intent.side is SELL:
             # A sell that only reduces a position is never too large, because a limit on size must
             # not keep anybody in a position.
             return self._sellable(intent, state) or (None if reduces else self._size(now, intent))
@@ -307,7 +307,7 @@ class Gate:
     def _with_fee(self, now: Ns, intent: Intent, qty: int) -> int:
         value = self._value(now, intent.code, qty, intent.price)
         item = self.rules.instrument(intent.code)
-        return value if item is None else value + self.rules.costs.fee(value, Venue.KRX, item.kind)
+        return value if item is None else value + self.rules.costs.fee(value, KRX, item.kind)
 
     def _reserved(self, now: Ns, intent: Intent, state: State) -> int:
         """Return the cash that open buys may need, fees included, won."""
@@ -377,6 +377,9 @@ class Gate:
 
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
+        # Such as in most back-tests. The sums below would take long over a whole market.
+        if limits.max_stock_value is limits.max_agent_value is limits.max_account_value is None:
+            return None
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
         held = books.account.position(code).cost
         # An order by hand belongs to no agent, so an agent's limit does not apply.

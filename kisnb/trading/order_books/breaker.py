@@ -71,16 +71,18 @@ class TradingDay:
         ``books`` are the order books before the day's first fact.
         """
         if t >= self._ends:
+            # The opening is computed from the journal and not from KIS, so that a desk that
+            # restarts during the day finds the same opening. It differs from the opening of the day
+            # before in the stocks of that day's fills. A back-test over a whole market has
+            # thousands of other positions. ``adopt`` counts shares that came without a fill.
+            positions = books.account.positions
+            for code in positions if self.day is None else self.flows:
+                if qty := positions[code].qty:
+                    self.opening[code] = qty
+                else:
+                    self.opening.pop(code, None)
             self.day = kst_day(t)
             self._ends = kst(self.day, 0) + DAY
-            # The opening is computed from the journal and not from KIS, so that a desk that
-            # restarts during the day finds the same opening. ``qty`` is read once, because a
-            # back-test over a whole market has thousands of positions.
-            self.opening = {
-                code: qty
-                for code, p in books.account.positions.items()
-                if (qty := p.opened + p.bought - p.sold)
-            }
             self.flows, self.bought, self.costs, self.trips = {}, {}, 0, 0
 
     def add_fill(self, code: str, flow: int, bought: int, cost: int) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from kisnb.orders import Fill
-from kisnb.terms import Side
+from kisnb.terms import BUY, Side
 
 
 class Lot:
@@ -153,7 +153,7 @@ class Position:
 
     def apply(self, side: Side, fill: Fill) -> None:
         """Book a fill of a buy or of a sell."""
-        if side is Side.BUY:
+        if side is BUY:
             self.bought += fill.qty
             self.buy_fees += fill.fee
             self._add_lot(fill.qty, fill.price, fill.fee)
@@ -167,8 +167,10 @@ class Position:
         # Lots are sold oldest first, so that each share has one cost, whichever program computes
         # it. ``oldest`` and the adoption use lots in the same order.
         taken = self._consume_lots(fill.qty)
-        earned = sum(qty * (fill.price - price) for qty, price, _ in taken)
-        fees = sum(fee for _, _, fee in taken)
+        earned = fees = 0
+        for qty, price, fee in taken:
+            earned += qty * (fill.price - price)
+            fees += fee
         self.realised += earned
         # The fee of a buy counts when its shares are sold. Until then it is part of the cost of
         # held shares.

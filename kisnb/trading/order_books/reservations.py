@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kisnb.orders import Intent, Order, OrderState
-from kisnb.terms import Side
+from kisnb.terms import BUY, SELL, Side
 from kisnb.trading.order_books.order_book import NOBODY, OrderBooks
 
 
@@ -17,7 +17,7 @@ def buys(books: OrderBooks, intent: Intent) -> Iterator[tuple[Order, int]]:
 
     If ``intent`` is a revise, the shares that move no longer count for the revised order.
     """
-    return _open(books, intent, Side.BUY)
+    return _open(books, intent, BUY)
 
 
 def sellable(books: OrderBooks, intent: Intent) -> int:
@@ -26,14 +26,13 @@ def sellable(books: OrderBooks, intent: Intent) -> int:
     The order ``intent`` itself does not count as an open sell. For an agent only its own shares
     count.
     """
-    selling = sum(
-        qty for order, qty in _open(books, intent, Side.SELL) if order.code == intent.code
-    )
     # Both limits apply: an agent may not sell shares of others, and all together may not sell more
     # than the account has.
-    free = books.account.position(intent.code).qty - selling
-    mine = own(books, intent)
-    return free if mine is None else min(free, mine)
+    by_all, by_agent = _selling(books, intent)
+    free = books.account.position(intent.code).qty - by_all
+    if intent.agent in NOBODY:
+        return free
+    return min(free, _held(books, intent) - by_agent)
 
 
 def own(books: OrderBooks, intent: Intent) -> int | None:
@@ -44,13 +43,7 @@ def own(books: OrderBooks, intent: Intent) -> int | None:
     """
     if intent.agent in NOBODY:
         return None
-    orders = [
-        (o, qty) for o, qty in _open(books, intent, Side.SELL) if o.intent.agent == intent.agent
-    ]
-    held = (
-        books.agents[intent.agent].position(intent.code).qty if intent.agent in books.agents else 0
-    )
-    return held - sum(qty for order, qty in orders if order.code == intent.code)
+    return _held(books, intent) - _selling(books, intent)[1]
 
 
 def may_own(books: OrderBooks, intent: Intent) -> int:
@@ -63,13 +56,29 @@ def may_own(books: OrderBooks, intent: Intent) -> int:
     mine = own(books, intent)
     if mine is None:
         return intent.qty
-    buys = (o for o, _ in _open(books, intent, Side.BUY) if o.intent.agent == intent.agent)
+    buys = (o for o, _ in _open(books, intent, BUY) if o.intent.agent == intent.agent)
     return mine + sum(o.leaves for o in buys if o.code == intent.code and o.ref is None)
 
 
 def reduces(books: OrderBooks, intent: Intent) -> bool:
     """Return whether the order is a sell of no more shares than can be sold."""
-    return intent.side is Side.SELL and intent.qty <= sellable(books, intent)
+    return intent.side is SELL and intent.qty <= sellable(books, intent)
+
+
+def _held(books: OrderBooks, intent: Intent) -> int:
+    """Return the shares of the stock that the order's agent holds."""
+    book = books.agents.get(intent.agent)
+    return 0 if book is None else book.position(intent.code).qty
+
+
+def _selling(books: OrderBooks, intent: Intent) -> tuple[int, int]:
+    """Return the shares of the stock that open sells reserve: those of all, and of the agent."""
+    by_all = by_agent = 0
+    for order, qty in _open(books, intent, SELL):
+        if order.code == intent.code:
+            by_all += qty
+            by_agent += qty if order.intent.agent == intent.agent else 0
+    return by_all, by_agent
 
 
 def _open(books: OrderBooks, intent: Intent, side: Side) -> Iterator[tuple[Order, int]]:
