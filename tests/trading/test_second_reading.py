@@ -1044,3 +1044,19 @@ def test_o15_an_expected_end_keeps_no_account_from_being_opened():
     read(desk, phone, held=account())
     read(desk, phone, held=account())
     assert desk.core.state.opened == 10**8
+
+
+@pytest.mark.parametrize(("back", "is_opened"), [(360, True), (100, False)])
+def test_o15_an_order_that_opened_again_no_longer_keeps_the_account_from_opening(
+    back: int, is_opened: bool
+):
+    desk = ended_by_part()
+    desk.now += SECOND
+    held = account((CODE, 40, 40 * P))
+    still_gone = 360 - back
+    shown = whole(filled=40, leaves=back, cancelled=still_gone, value=40 * P)
+    read(desk, shown, held=held)
+    assert [e.qty for e in desk.published if isinstance(e, Reopened)] == [back]
+    desk.now += SECOND
+    read(desk, shown, held=held)
+    assert (desk.core.state.opened is not None) == is_opened

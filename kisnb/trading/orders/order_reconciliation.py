@@ -211,6 +211,9 @@ class OrderReconciliation:
         figures = f"{row.filled:,} filled and {row.leaves:,} open"
         why = f"KIS lists {figures}, and the order counted as {order.state}"
         turn.record(Reopened(turn.now, order.key, 0 if refused else back, why))
+        if not _gone_by_list(order):
+            # No end of this order comes from the list any more, so nothing waits for its proof.
+            self._confirmed.pop(order.key, None)
 
     # figures
 
