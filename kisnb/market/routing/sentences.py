@@ -9,6 +9,8 @@ from kisnb.market.routing.costs import WhatIf
 from kisnb.terms import Venue
 
 _USUAL = "it is the usual venue of this part of the day"
+_BY_DEPTH = ("dual_listing_spread", "dual_listing_liquidity")
+"""Reasons that look at the depth and not at the cost."""
 
 
 class Compared(NamedTuple):
@@ -34,7 +36,7 @@ def decision_sentence(
     # The alternatives to an SOR order are both venues. The table shows their costs.
     parts = [_because(venue, reason, chosen, other, spreads), _cost(chosen)]
     if venue is not Venue.SOR:
-        parts.append(_other(chosen, other))
+        parts.append(_other(reason, chosen, other))
     return "; ".join(part for part in parts if part)
 
 
@@ -70,7 +72,7 @@ def _cost(row: WhatIf) -> str:
     return "" if row.cost is None else f"expected cost {row.cost:,} won"
 
 
-def _other(chosen: WhatIf, other: WhatIf) -> str:
+def _other(reason: str, chosen: WhatIf, other: WhatIf) -> str:
     if other.why_not:
         return other.why_not
     if other.cost is None:
@@ -79,6 +81,9 @@ def _other(chosen: WhatIf, other: WhatIf) -> str:
     if chosen.cost is not None and chosen.cost != other.cost:
         gap = other.cost - chosen.cost
         text += f", {abs(gap):,} won {'more' if gap > 0 else 'less'}"
+        # Without this, the venue and its higher cost look like a contradiction.
+        if gap < 0 and reason in _BY_DEPTH:
+            text += " (%kis config routing cost takes the cheaper venue)"
     # Shares that wait cost nothing yet, so such a venue looks cheaper than it is.
     if chosen.at_once and other.at_once is not None and other.at_once < chosen.at_once:
         text += f", with {other.at_once:,} instead of {chosen.at_once:,} shares at once"
