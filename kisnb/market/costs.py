@@ -112,9 +112,8 @@ class CostModel(msgspec.Struct, frozen=True):
             return 0
         # Fees are rounded down to the won. So the quotient of the exact rates may be a share too
         # small, and never too large.
-        rate = self.rate(venue, kind)
-        most = cash * _PPB // (price * (_PPB + rate))
-        while (value := (most + 1) * price) + value * rate // _PPB <= cash:
+        most = cash * _PPB // (price * (_PPB + self.rate(venue, kind)))
+        while (value := (most + 1) * price) + self.fee(value, venue, kind) <= cash:
             most += 1
         return most
 

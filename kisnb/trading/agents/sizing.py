@@ -53,7 +53,7 @@ def change(wanted: Wanted, means: Means, costs: CostModel, kind: Kind) -> int:
 
 def weight_of(value: object) -> float:
     """Return ``value`` as a weight from 0 to 1. Raises BadInput for anything else, NaN too."""
-    # Such as nearly every weight.
+    # Nearly every weight is such a float, and an agent may state one at each bar.
     if type(value) is float and 0 <= value <= 1:
         return value
     weight = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

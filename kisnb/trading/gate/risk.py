@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kisnb.clock import Ns, date_text, day_number, kst_day
@@ -377,29 +378,23 @@ class Gate:
 
     def _exposure(self, now: Ns, intent: Intent, state: State) -> No | None:
         books, limits, code, agent = state.books, self.limits, intent.code, intent.agent
-        # Such as in most back-tests. The sums below would take long over a whole market.
-        if limits.max_stock_value is limits.max_agent_value is limits.max_account_value is None:
-            return None
+        held = books.account
         mine = books.agents[agent].positions.values() if agent in books.agents else ()
-        held = books.account.position(code).cost
         # An order by hand belongs to no agent, so an agent's limit does not apply.
         most_of_agent = limits.max_agent_value if agent else None
-        scopes = (
-            ("max_stock_value", limits.max_stock_value, "you", held, code, None),
-            (
-                "max_agent_value", most_of_agent, f"agent {agent}",
-                sum(p.cost for p in mine), "", agent,
-            ),
+        scopes: tuple[tuple[str, int | None, str, Iterable[Position], str, str | None], ...] = (
+            ("max_stock_value", limits.max_stock_value, "you", [held.position(code)], code, None),
+            ("max_agent_value", most_of_agent, f"agent {agent}", mine, "", agent),
             (
                 "max_account_value", limits.max_account_value, "the account",
-                sum(p.cost for p in books.account.positions.values()), "", None,
+                held.positions.values(), "", None,
             ),
         )  # fmt: skip
-        for name, most, whose, held, of_code, of_agent in scopes:
+        for name, most, whose, positions, of_code, of_agent in scopes:
             if most is None:
                 continue
             total = (
-                held
+                sum(p.cost for p in positions)
                 + self._on_order(now, intent, state, of_code, of_agent)
                 + self._value(now, code, intent.qty, intent.price)
             )
