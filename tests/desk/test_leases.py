@@ -14,11 +14,23 @@ import pytest
 import kisnb
 from kisnb.desk.address import DeskAddress
 from kisnb.desk.record.journal import Journal
+from kisnb.desk.run.halt_file import HaltFile
+from kisnb.desk.run.safety import Safety
 from kisnb.desk.serve.client import DeskClient
+from kisnb.desk.serve.protocol import (
+    PREFIX,
+    Events,
+    FromDesk,
+    QueryReplied,
+    decode_from_desk,
+)
 from kisnb.errors import BadInput, DeskBusy, DeskLost
 from kisnb.events import Depth
+from kisnb.terms import Mode
 from kisnb.trading.agents.agent_state import AgentState
+from kisnb.trading.ports.commands import Halt
 from kisnb.trading.ports.desk_port import Back
+from kisnb.trading.ports.queries import LeaseAgent, LiftHalt
 from tests.desk.served import Served, seen, served
 
 ID = "Watcher-005930"
@@ -161,13 +173,38 @@ def test_a02_the_lease_of_a_dead_kernel_is_reclaimed_even_when_its_socket_stays_
             await asyncio.to_thread(kernel.join)
             assert len(desk.server.feed.connections) == 2
             await session.agents.start(Watcher())
-            # The event of the new lease may come after the reply.
-            await seen(lambda: [a.state for a in session.agents] == [AgentState.RUNNING])
+            assert [a.state for a in session.agents] == [AgentState.RUNNING]
             desk.server.sweep()
             await seen(lambda: len(desk.server.feed.connections) == 1)
             await session.close()
         finally:
             os.kill(child, signal.SIGKILL)
+
+    run(begin, tmp_path)
+
+
+def test_a02_a_session_has_what_its_query_published_before_the_reply(tmp_path: Path):
+    async def begin(desk: Served) -> None:
+        session = await desk.session()
+        (connection,) = desk.server.feed.connections
+        sent: list[FromDesk] = []
+        send = connection.send
+
+        def record(message: bytes) -> None:
+            sent.append(decode_from_desk(message[PREFIX:]))
+            send(message)
+
+        connection.send = record  # type: ignore[method-assign]
+        file = HaltFile(desk.host, desk.server.publish)
+        desk.server.queries.safety = Safety(desk.host, Mode.LIVE, None, file)
+        link = session._parts.link
+        link.submit([Halt("the feed is wrong")])
+        for query in (LeaseAgent(ID), LiftHalt("the feed is back")):
+            sent.clear()
+            await link.ask(query)  # type: ignore[type-var]
+            kinds = [type(message) for message in sent]
+            assert Events in kinds[: kinds.index(QueryReplied)], query
+        await session.close()
 
     run(begin, tmp_path)
 

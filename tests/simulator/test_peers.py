@@ -74,12 +74,13 @@ def test_python_kis_trades_and_listens(
     )
     heard: queue.Queue[Any] = queue.Queue()
     stock, account = kis.stock(CODE), kis.account()
+    # While it connects, the library may never send a subscription that is made meanwhile.
+    kis.websocket.ensure_connected(timeout=10)
     tickets = [
         stock.on("price", lambda _, e: heard.put(("price", e.response))),
         stock.on("orderbook", lambda _, e: heard.put(("depth", e.response))),
         account.on("execution", lambda _, e: heard.put(("notice", e.response))),
     ]
-    kis.websocket.ensure_connected(timeout=10)
     # An order that is sent before the host has confirmed the notices fills unheard.
     confirmed = kis.websocket._registered_subscriptions
     wait_until(lambda: len(confirmed) == len(tickets))

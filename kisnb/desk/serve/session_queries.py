@@ -83,29 +83,21 @@ class SessionQueries:
                 self._feed.flush()
                 self._feed.reply_outcomes(connection)
             # These queries reach the core only here, after their checks.
-            case LiftHalt() | ArmDesk() | TasksNow() if self.safety is not None:
-                connection.reply(number, self.safety.reply(query))
-            case AcceptDifference() if self.safety is not None:
-                accepted = self.safety.reply(query)
-                # The desk publishes all booked facts before it replies.
-                self._feed.flush()
-                connection.reply(number, accepted)
+            case LiftHalt() | ArmDesk() | AcceptDifference() | TasksNow() if (
+                self.safety is not None
+            ):
+                self._reply(connection, number, self.safety.reply(query))
             case StatusNow():
                 others = [self._named(c) for c in self._feed.connections if c is not connection]
-                connection.reply(number, standing(self._host, others))
+                self._reply(connection, number, standing(self._host, others))
             case PlaceOrders(requests=requests):
-                placed = self._typed.place(requests)
-                # The desk publishes the rows of an order before it replies.
-                self._feed.flush()
-                connection.reply(number, placed)
+                self._reply(connection, number, self._typed.place(requests))
             case AdoptHolding():
-                reply = self._typed.adopt(query)
-                self._feed.flush()
-                connection.reply(number, reply)
+                self._reply(connection, number, self._typed.adopt(query))
             case LeaseAgent(agent=agent):
-                connection.reply(number, self._lease(connection, agent))
+                self._reply(connection, number, self._lease(connection, agent))
             case JournalOf():
-                connection.reply(number, JournalReply(str(self._host.journal.path)))
+                self._reply(connection, number, JournalReply(str(self._host.journal.path)))
             case TapeOf():
                 # This runs in a thread, because a slow disk must not delay other queries.
                 asking = asyncio.create_task(self._ask_tape(connection, number), name="tape")
@@ -113,17 +105,26 @@ class SessionQueries:
                 asking.add_done_callback(self._asking.discard)
             case CloseDesk():
                 # The reply is sent before the desk begins to close its connections.
-                connection.reply(number, Done())
+                self._reply(connection, number, Done())
                 self._closing.set()
             case _:
                 # All other queries need KIS. They wait in tasks of the host, and end with the host.
                 self._host.call(self._ask(connection, number, query))
 
+    def _reply(self, connection: Connection, number: int, reply: Reply) -> None:
+        """Send the events that the query has published, then the reply.
+
+        So a session has applied what its query changed when the reply comes.
+        """
+        self._feed.flush()
+        connection.reply(number, reply)
+
     async def _ask_tape(self, connection: Connection, number: int) -> None:
+        # The tape gets events when they are sent.
         self._feed.flush()
         tape = self._feed.tape
         path = "" if tape is None else str(await tape.written())
-        connection.reply(number, TapeReply(path))
+        self._reply(connection, number, TapeReply(path))
 
     def _named(self, connection: Connection) -> str:
         agents = ", ".join(self._leases.agents_of(connection))
@@ -149,11 +150,12 @@ class SessionQueries:
             reply = Failed("KisError", f"{type(e).__name__}: {e}")
             text = f"{type(query).__name__} failed: {e!r}"
             self._feed.publish(Trouble(self._host.clock.now(), text))
-        self._feed.flush()
         if isinstance(reply, Quote | Depth) and self._feed.tape is not None:
+            # The tape keeps the order of events and replies.
+            self._feed.flush()
             # A price that a person asked for is not published to other sessions.
             self._feed.tape.add(self._host.clock.now(), (reply,))
-        connection.reply(number, reply)
+        self._reply(connection, number, reply)
 
     async def _read_from_kis(self, query: AnyQuery) -> Reply:
         broker = self._host.broker
