@@ -275,9 +275,14 @@ class OrderTicket:
         self._start(self._send(question))
 
     async def _send(self, question: Question) -> None:
+        before = self.fields
         order = await self._session.place(question.order)
         self._result = ["", ""]
         self._watch = order
+        # The order is sent. Its quantity in the field would be the next order, for which nobody
+        # asked. What a person has typed meanwhile stays.
+        if self.fields == before:
+            self._write(quantity="", stop="", take="", trail="")
         if question.exit is not None:
             try:
                 await self._session.protect(question.order.code, **question.exit)
@@ -409,7 +414,8 @@ class OrderTicket:
         if order is None or evidence is None or self._asked != order:
             return ""
         cure = f" {evidence.cure}" if evidence.cure else ""
-        return f"{evidence.sentence}{cure}"
+        # The lines below it have the costs.
+        return f"{evidence.decision}{cure}"
 
     def _what_if(self, order: TypedOrder | None) -> list[list[object]]:
         evidence = self._evidence
@@ -457,5 +463,6 @@ def venue_sentence(row: WhatIf) -> str:
     if row.tax:
         parts.append(f"tax {row.tax:,}")
     waits = f"; {row.waiting:,} wait" if row.waiting else ""
-    at_once = "" if row.at_once is None else f"; {row.at_once:,} at once"
+    # Without a word all shares match at once, or all wait: a line of the ticket has little room.
+    at_once = f"; {row.at_once:,} at once" if row.at_once and row.waiting else ""
     return f"{row.cost:,} won ({', '.join(parts)}){at_once}{waits}"
