@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kisnb.errors import BadInput
 from kisnb.notebook.agent_classes import agent_classes
+from kisnb.notebook.panels.depth_view import base_and_last
 from kisnb.notebook.panels.kill_button import seen_state
 from kisnb.notebook.panels.typed_values import (
     shares_of,
@@ -67,7 +68,8 @@ def stepped_field(session: Session, table: str, key: str, n: int, field: Mapping
     if table == "agents":
         return stepped_number(text, n)
     if table == "stocks":
-        return stepped_price(session.estimates, key, text, n, session.data.prices.get(key))
+        base, last = base_and_last(session, key)
+        return stepped_price(session.estimates, key, text, n, last or base)
     order = session.book.orders.get(key)
     if order is None:
         return text

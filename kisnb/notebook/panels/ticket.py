@@ -28,7 +28,7 @@ from kisnb.errors import BadInput, KisnbError
 from kisnb.exits import ExitOptions, read_protection
 from kisnb.market.routing.costs import WhatIf
 from kisnb.market.routing.evidence import Evidence
-from kisnb.notebook.panels.depth_view import price_line
+from kisnb.notebook.panels.depth_view import base_and_last, price_line
 from kisnb.notebook.panels.ticket_fields import (
     NAMES,
     TicketFields,
@@ -123,17 +123,25 @@ class OrderTicket:
         self._changed()
 
     def choose(self, code: str) -> None:
-        """Choose a stock, and set the price field to its newest price."""
+        """Choose a stock, and let the price field begin at its newest price or its base price."""
         spelt = chosen(self._session, code)
         if not spelt or spelt == self.code:
             if spelt:
                 self._write(search="")
             return
         self._session.hooks.look_at("ticket", spelt)
-        last = self._session.data.prices.get(spelt)
+        last = self._start_price(spelt)
         self._write(
             code=spelt, search="", quantity="", price=number(last), stop="", take="", trail=""
         )
+
+    def _start_price(self, code: str) -> int | None:
+        """Return the newest price of a stock, before the first trade its base price, won.
+
+        None when neither is known.
+        """
+        base, last = base_and_last(self._session, code)
+        return last or base
 
     def take_price(self, code: str, price: str) -> None:
         """Write the price that a person clicked in the depth into the price field."""
@@ -177,7 +185,7 @@ class OrderTicket:
             stepped = stepped_won if fields.unit == "won" else stepped_shares
             self._write(quantity=stepped(fields.quantity, n))
         elif name == "price" or (name in FIRST_EXITS and whole_text(getattr(fields, name), WON)):
-            last = session.data.prices.get(self.code)
+            last = self._start_price(self.code)
             text = stepped_price(session.estimates, self.code, getattr(fields, name), n, last)
             self._write(**{name: text})
         elif name in FIRST_EXITS:
