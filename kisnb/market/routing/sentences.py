@@ -115,4 +115,4 @@ def _criterion(reason: str, chosen: WhatIf, other: WhatIf) -> str:
         return ""
     if other.cost >= chosen.cost:
         return ""
-    return f"the router compares {compared}, and with %kis config routing cost the whole cost"
+    return f"the router compares {compared}; %kis config routing cost lets it compare the cost"
