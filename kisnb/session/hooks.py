@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kisnb.orders import Order
 from kisnb.session.feed.changes import Changes
@@ -21,6 +21,8 @@ class Hooks:
     ) -> None:
         self.blocked_by = ""
         """The line of a cell that blocks the notebook's loop. Empty while the loop runs."""
+        self.variables: Mapping[str, object] = {}
+        """The notebook's variables by name. Empty outside of a notebook."""
         self.on_close: Callable[[tuple[str, ...]], object] = lambda _agents: None
         """Called when the session was closed, with the ids of the agents that stopped."""
         self._link = link

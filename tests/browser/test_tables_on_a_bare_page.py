@@ -101,6 +101,8 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     page: Page, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 600})
+    # The page's clock goes on by itself, and can jump.
+    page.clock.install()
     open_part(page, PART)
     rows = [["a", ["first", "", "pause stop"]], ["b", ["second", "", "pause stop"]]]
     tell(page, {"columns": AGENTS, "rows": rows}, 0)
@@ -155,6 +157,54 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     page.mouse.move(5, 400)
     page.mouse.up()
     assert len(pressed()) == 5
+
+    def rest(*changes: dict[str, Any]) -> None:
+        """Let the pointer rest on the stop button of "third" until the waiting rows are drawn."""
+        nonlocal seq
+        page.mouse.move(5, 400)
+        seq += 1
+        last = [["c", ["third", "", "stop"]], ["e", ["fifth", "", "stop"]]]
+        tell(page, {"rows": last}, seq)
+        expect(agents).to_have_text(["third", "fifth"])
+        page.clock.fast_forward(3_000)
+        page.locator("button[data-action=stop]").first.hover()
+        for change in changes:
+            seq += 1
+            tell(page, change, seq)
+        page.evaluate("window.frames2()")
+        expect(agents).to_have_text(["third", "fifth"])
+        page.clock.fast_forward(6_000)
+
+    def click() -> None:
+        page.mouse.down()
+        page.mouse.up()
+
+    # A pointer that is parked on a button holds rows back for some seconds only. A click right
+    # after them is for the row that it was aimed at, and a double click is, too.
+    seq += 1
+    above = {"add": [[0, "n", ["new", "", "stop"]]]}
+    rest(above)
+    expect(agents).to_have_text(["new", "third", "fifth"])
+    click()
+    click()
+    assert pressed()[5:] == ["stop c"]
+    # The row that it was aimed at is gone: the click counts for no other one.
+    rest({"drop": ["c"]})
+    expect(agents).to_have_text(["fifth"])
+    click()
+    assert pressed()[5:] == ["stop c"]
+    # Whoever has seen the new row for a while, or moves to it, means it.
+    rest(above)
+    expect(agents).to_have_text(["new", "third", "fifth"])
+    page.wait_for_timeout(600)
+    page.clock.fast_forward(2_000)
+    click()
+    assert pressed()[5:] == ["stop c", "stop n"]
+    rest(above)
+    expect(agents).to_have_text(["new", "third", "fifth"])
+    page.locator("button[data-action=stop]").nth(1).hover()
+    click()
+    assert pressed()[5:] == ["stop c", "stop n", "stop c"]
 
 
 CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}

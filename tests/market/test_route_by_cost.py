@@ -48,7 +48,8 @@ def test_r10_the_default_keeps_seed_1_s_criteria_and_says_what_the_other_venue_w
     assert found.sentence == (
         "KRX, because its spread is tighter: 100 won, at NXT 200 won; "
         f"expected cost {krx.cost:,} won; NXT would cost {nxt.cost:,} won, "
-        f"{krx.cost - nxt.cost:,} won less (%kis config routing cost takes the cheaper venue)"
+        f"{krx.cost - nxt.cost:,} won less; "
+        "the router compares the spread; %kis config routing cost lets it compare the cost"
     )
     assert found.sentence in found._repr_html_()
     assert found.evidence.text.endswith("(dual_listing_spread)")

@@ -5,7 +5,7 @@ from datetime import date, time
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kisnb.clock import SECOND, Ns, kst
@@ -436,6 +436,8 @@ books = st.builds(
     st.dictionaries(st.sampled_from(["KRX", "NXT"]), books),
     st.sampled_from([Uncertain(), THE_OTHERS]),
 )  # fmt: skip
+# SOR takes it, and no venue executes it at this second.
+@example(AFTER, 57_600, KRX_ONLY, OrderKind.LIMIT, None, Side.BUY, {}, THE_OTHERS)
 def test_invariant_5_no_order_is_routed_to_a_venue_that_would_not_take_it(
     day: date, second: int, item: Instrument, kind: OrderKind, venue: Venue | None, side: Side,
     books: dict[str, tuple[Levels, Levels]], assumed: Uncertain,

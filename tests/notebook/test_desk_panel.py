@@ -15,8 +15,9 @@ import kisnb
 from kisnb import Agent, Session
 from kisnb.errors import BadInput
 from kisnb.notebook.panels import PANELS, open_panel
-from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel
+from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel, ticket_of
 from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
+from kisnb.strategies import NAMES as STRATEGIES
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
 
@@ -138,7 +139,7 @@ def test_n04_the_arrows_of_a_rows_form_step_by_a_tick_and_by_shares() -> None:
         async with opened() as (session, panel, heard):
             quote = await session.quote("005930")
             order = await session.buy("005930", 10, quote.lower)
-            asked = {"kind": "step", "key": order.key, "page": 0.5}
+            asked = {"kind": "step", "table": "orders", "key": order.key, "page": 0.5}
             for name, text, n, stepped in (
                 ("price", "70,000", 1, "70,100"),
                 ("price", f"{quote.lower:,}", -1, f"{quote.lower:,}"),
@@ -320,5 +321,149 @@ def test_n04_a_page_that_looks_whether_its_kernel_lives_changes_nothing() -> Non
             await asyncio.sleep(0)
             assert heard.messages == []
             assert set(panel.shown["ended"]) == {"link", "kernel", "session"}
+
+    asyncio.run(main())
+
+
+def notes(heard: Heard) -> list[str]:
+    """The lines above the tables, as the page has them now."""
+    for message in reversed(heard.of("delta")):
+        if "notices" in message["header"]:
+            return [str(notice["text"]) for notice in message["header"]["notices"]]
+    return []
+
+
+def test_a07_n04_a_halt_is_lifted_with_a_reason_only_in_the_state_that_was_seen() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+
+            def lift() -> dict[str, Any] | None:
+                panel._asked({"kind": "ready"})
+                found: dict[str, Any] | None = heard.of("snapshot")[-1]["header"]["lift"]
+                return found
+
+            await drawn(session)
+            assert lift() is None
+            await session.halt("first look")
+            await drawn(session)
+            seen = lift()
+            assert seen is not None
+            assert seen["go"] == "lift: all orders pass again"
+            await session.resume("elsewhere")
+            await session.halt("another reason")
+            # The person saw the halt of the first reason, and knows nothing of the second one.
+            panel._asked({"kind": "lift", "of": seen["of"], "reason": "pressed by mistake"})
+            await session.sleep(1)
+            await drawn(session)
+            assert (
+                "The trading state has changed meanwhile. Read it, and press again"
+                in notes(heard)[0]
+            )
+            assert session.halt_state == "halted"
+            again = lift()
+            assert again is not None
+            panel._asked({"kind": "lift", "of": again["of"], "reason": " "})
+            await session.sleep(1)
+            assert session.halt_state == "halted"
+            panel._asked({"kind": "lift", "of": again["of"], "reason": "pressed by mistake"})
+            await session.sleep(1)
+            await drawn(session)
+            assert session.halt_state == "active"
+            assert lift() is None
+            journal = await session.journal()
+            assert "pressed by mistake" in str(journal.to_dicts())
+
+    asyncio.run(main())
+
+
+class Quiet(Agent):
+    """Waits.
+
+    It never trades.
+    """
+
+    qty: int = 3
+    share: float = 0.05
+
+
+def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            session.hooks.variables = {"Quiet": Quiet, "Again": Quiet, "x": 1}
+            ticket_of(session).choose("005930")
+            panel._asked({"kind": "classes", "page": 0.5})
+            (answer,) = heard.of("classes")
+            first, *others = answer["classes"]
+            assert (answer["page"], first["name"]) == (0.5, "Quiet")
+            assert first["about"] == "Waits.\n\nIt never trades."
+            assert [(p["name"], p["text"], p["kind"]) for p in first["parameters"]] == [
+                ("code", "005930", "text"),
+                ("qty", "3", "number"),
+                ("share", "0.05", "number"),
+            ]
+            assert [known["name"] for known in others] == list(STRATEGIES)
+            for text, n, stepped in (
+                ("3", 1, "4"),
+                ("0.05", -1, "0.04"),
+                ("0", -1, "0"),
+                ("x", 1, "x"),
+            ):
+                field = {"table": "agents", "key": "", "name": "qty", "text": text, "page": 0.5}
+                panel._asked({"kind": "step", "n": n} | field)
+                assert heard.of("stepped")[-1]["text"] == stepped
+
+            async def start(name: str, **typed: str) -> str:
+                panel._asked({"kind": "start", "name": name, "typed": typed, "page": 0.5})
+                await session.sleep(1)
+                await asyncio.sleep(0)
+                return str(heard.of("started")[-1]["error"])
+
+            assert "There is no agent class 'Gone' any more" in await start("Gone")
+            assert "Qty of Quiet is missing" in await start("Quiet", code="005930", qty="")
+            assert "share='much' is not of type float" in await start("Quiet", share="much")
+            assert "not a listed code" in await start("Quiet", code="005931")
+            assert await start("Quiet", code="005930", qty="7", share="0.1") == ""
+            assert "runs already, with qty=7, not 8" in await start(
+                "Quiet", code="005930", qty="8", share="0.1"
+            )
+            (agent,) = session.agents
+            assert (agent.id, agent.state) == ("Quiet-005930", "running")
+            quiet = session.agents["Quiet-005930"]
+            assert isinstance(quiet, Quiet)
+            assert (quiet.qty, quiet.share) == (7, 0.1)
+            assert await start("volume_trigger", code="000660") == ""
+            assert session.agents.running == ("Quiet-005930", "VolumeTrigger-000660")
+
+    asyncio.run(main())
+
+
+def test_a20_n04_a_price_alert_is_set_in_the_row_of_a_stock() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            ticket_of(session).choose("005930")
+            quote = await session.quote("005930")
+            stepped = {
+                "kind": "step",
+                "table": "stocks",
+                "key": "005930",
+                "name": "price",
+                "page": 0,
+            }
+            panel._asked(stepped | {"text": "71,000", "n": 1})
+            assert heard.of("stepped")[-1]["text"] == "71,100"
+            for side, price in (("above", quote.upper), ("below", quote.lower)):
+                typed = {"typed": {"price": f"{price:,}"}}
+                panel._asked(press("stocks", side, "005930") | typed)
+            panel._asked(press("stocks", "above", "005930") | {"typed": {"price": "–"}})
+            await session.sleep(1)
+            await drawn(session)
+            assert [(a.above, a.price) for a in session.exits.price_alerts()] == [
+                (True, quote.upper),
+                (False, quote.lower),
+            ]
+            assert "The price '–' is not a whole number" in notes(heard)[0]
+            panel._asked({"kind": "ready"})
+            (row,) = shown(heard, "stocks")
+            assert row[-1] == "show alert"
 
     asyncio.run(main())

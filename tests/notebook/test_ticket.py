@@ -77,7 +77,12 @@ def test_n04_o11_a_confirmed_question_is_one_order_however_often_it_is_clicked()
         (order,) = session.book.orders.values()
         assert (order.quantity, order.intent.price) == (10, 70_000)
         assert f"#{order.number} buy 10 005930 @ 70,000: {order.state}" in result(ticket)
+        # The quantity of a sent order is gone, so that nothing is left to send once more.
+        assert (ticket.fields.quantity, ticket.fields.price) == ("", "70,000")
+        ticket.receive({"kind": "ticket", "review": True})
+        assert ticket.view()["question"] is None
         # The same once more is asked again, and is another order.
+        typed(ticket, quantity="10")
         again, _ = question(ticket)
         ticket.receive({"kind": "ticket", "confirm": again})
         await session.sleep(2)
@@ -220,7 +225,9 @@ def test_n04_the_venues_are_compared_in_words_and_the_router_says_why() -> None:
         assert [row[0] for row in rows] == ["KRX", "NXT", "SOR"]
         assert all("won (slippage" in text for _, text, _ in rows)
         chosen = [venue for venue, _, is_chosen in rows if is_chosen]
-        assert str(view["route"]).startswith(chosen[0])
+        assert str(view["route"]).startswith(f"{chosen[0]}, because")
+        # The costs stand in the lines below it.
+        assert "cost" not in str(view["route"]).split("; the router compares")[0]
         typed(ticket, venue=str(Venue.NXT))
         assert ticket.view()["route"] == ""
         await asyncio.sleep(ASK_AFTER + 0.1)
@@ -254,7 +261,8 @@ def test_a20_n04_a_bracket_is_set_with_its_order_and_a_wrong_one_sends_nothing()
         await session.sleep(2)
         (exit_,) = session.exits.views()
         assert (exit_.quantity, exit_.conditions) == (10, "stop -3 %, take +5 %, trail 2 %")
-        typed(ticket, stop="three")
+        assert (ticket.fields.stop, ticket.fields.take, ticket.fields.trail) == ("", "", "")
+        typed(ticket, quantity="10", stop="three")
         ticket.receive({"kind": "ticket", "review": True})
         assert ticket.view()["question"] is None
         assert "The stop 'three' is not a whole number" in result(ticket)

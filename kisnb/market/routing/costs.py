@@ -206,7 +206,9 @@ def _line(
     # Shares that wait pay their fee later: at the limit, else near the middle of the market.
     if rest and paid is taken:
         price = intent.price or (round(middle) if middle is not None else item.base)
-        if not price:
+        # SOR may take an order of a kind that no venue executes at this moment. Nothing says then
+        # whose fee it pays.
+        if not price or not parts:
             return WhatIf(venue, kind, phase, "", at_once, rest, None, None, None)
         paid = [*taken, _Level(price, rest, parts[0])]
     value = sum(level.price * level.qty for level in paid)

@@ -9,8 +9,11 @@ from kisnb.market.routing.costs import WhatIf
 from kisnb.terms import Venue
 
 _USUAL = "it is the usual venue of this part of the day"
-_BY_DEPTH = ("dual_listing_spread", "dual_listing_liquidity")
-"""Reasons that look at the depth and not at the cost."""
+_CRITERIA = {
+    "dual_listing_spread": "the spread",
+    "dual_listing_liquidity": "the shares that can be had",
+}
+"""What the router compares, by its reasons that are no costs."""
 
 
 class Compared(NamedTuple):
@@ -28,16 +31,33 @@ def decision_sentence(
     ``reason`` is the router's code. ``rows`` are the expected costs of all venues; ``spreads`` the
     spread of each venue that showed both sides, won.
     """
-    by_venue = {row.venue: row for row in rows}
-    chosen = by_venue.get(venue)
-    other = by_venue.get(Venue.NXT if venue is Venue.KRX else Venue.KRX)
+    chosen, other = _pair(venue, rows)
     if chosen is None or other is None:
         return f"{venue}: {reason}"
     # The alternatives to an SOR order are both venues. The table shows their costs.
     parts = [_because(venue, reason, chosen, other, spreads), _cost(chosen)]
     if venue is not Venue.SOR:
-        parts.append(_other(reason, chosen, other))
+        parts += [_other(chosen, other), _criterion(reason, chosen, other)]
     return "; ".join(part for part in parts if part)
+
+
+def criterion_sentence(
+    venue: Venue, reason: str, rows: Sequence[WhatIf], spreads: Mapping[Venue, int]
+) -> str:
+    """Return the sentence of ``decision_sentence`` without the costs."""
+    chosen, other = _pair(venue, rows)
+    if chosen is None or other is None:
+        return f"{venue}: {reason}"
+    parts = [_because(venue, reason, chosen, other, spreads)]
+    if venue is not Venue.SOR:
+        parts.append(_criterion(reason, chosen, other))
+    return "; ".join(part for part in parts if part)
+
+
+def _pair(venue: Venue, rows: Sequence[WhatIf]) -> tuple[WhatIf | None, WhatIf | None]:
+    """Return the row of the chosen venue, and the row of the other venue."""
+    by_venue = {row.venue: row for row in rows}
+    return by_venue.get(venue), by_venue.get(Venue.NXT if venue is Venue.KRX else Venue.KRX)
 
 
 def _because(
@@ -72,7 +92,7 @@ def _cost(row: WhatIf) -> str:
     return "" if row.cost is None else f"expected cost {row.cost:,} won"
 
 
-def _other(reason: str, chosen: WhatIf, other: WhatIf) -> str:
+def _other(chosen: WhatIf, other: WhatIf) -> str:
     if other.why_not:
         return other.why_not
     if other.cost is None:
@@ -81,10 +101,18 @@ def _other(reason: str, chosen: WhatIf, other: WhatIf) -> str:
     if chosen.cost is not None and chosen.cost != other.cost:
         gap = other.cost - chosen.cost
         text += f", {abs(gap):,} won {'more' if gap > 0 else 'less'}"
-        # Without this, the venue and its higher cost look like a contradiction.
-        if gap < 0 and reason in _BY_DEPTH:
-            text += " (%kis config routing cost takes the cheaper venue)"
     # Shares that wait cost nothing yet, so such a venue looks cheaper than it is.
     if chosen.at_once and other.at_once is not None and other.at_once < chosen.at_once:
         text += f", with {other.at_once:,} instead of {chosen.at_once:,} shares at once"
     return text
+
+
+def _criterion(reason: str, chosen: WhatIf, other: WhatIf) -> str:
+    """Return what the router compared, when the other venue costs less. Else return no text."""
+    # Without it the sentence would name a reason for one venue and a lower cost for the other.
+    compared = _CRITERIA.get(reason)
+    if compared is None or chosen.cost is None or other.cost is None or other.why_not:
+        return ""
+    if other.cost >= chosen.cost:
+        return ""
+    return f"the router compares {compared}; %kis config routing cost lets it compare the cost"

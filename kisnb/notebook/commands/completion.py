@@ -105,7 +105,7 @@ class KisMatcher:
         session = self._current.session
         if verb.name == "cancel":
             return [str(o.number) for o in session.book.open_orders if o.number] if session else []
-        from kisnb.notebook.commands.verbs.agents import agent_classes
+        from kisnb.notebook.agent_classes import agent_classes
 
         # A class is offered only where an agent is started: the other actions need an agent that
         # runs.
@@ -116,7 +116,7 @@ class KisMatcher:
         """Return the options of the Agent that ``agents start NAME`` names."""
         if before[:2] != ["agents", "start"] or len(before) < 3:
             return []
-        from kisnb.notebook.commands.verbs.agents import agent_classes
+        from kisnb.notebook.agent_classes import agent_classes
 
         kind = agent_classes(self._shell.user_ns).get(before[2])
         return [f"--{name}" for name in kind.parameters()] if kind else []

@@ -105,6 +105,8 @@ class CurrentSession:
 
     def _take(self, session: Session) -> None:
         self.session, self.last_mode = session, session.mode
+        # Panels offer the agent classes among them.
+        session.hooks.variables = self._shell.user_ns
         # The session's own waits, such as `await session.until(...)`, raise it too.
         session.hooks.on_interrupt(self._guard.error_for_people)
         # A script may adopt a session where no loop runs. Then no cell can block a loop.

@@ -9,7 +9,7 @@ import msgspec
 from kisnb.columns import Tone, number, signed, tone_of
 from kisnb.drawing.tables import badge_html
 from kisnb.notebook.panels.desk_notices import banner, notices
-from kisnb.notebook.panels.kill_button import face, other_ways
+from kisnb.notebook.panels.kill_button import face, lift, other_ways
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
@@ -50,6 +50,7 @@ def header(session: Session, note: str = "") -> dict[str, object]:
         "notices": [{"kind": n.kind, "text": n.text} for n in notices(session, note)],
         "kill": face(session),
         "ways": other_ways(),
+        "lift": lift(session),
         "silent": f"no news for {{n}} s: the kernel is busy or gone; the figures are as of {clock}",
     }
 

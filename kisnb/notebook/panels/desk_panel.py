@@ -12,14 +12,21 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import traitlets
 from anywidget import AnyWidget
 
 from kisnb.config import price_colours
 from kisnb.errors import KisnbError
+from kisnb.notebook.agent_classes import startable
 from kisnb.notebook.panels import PANELS, WHOLE_HEAD
 from kisnb.notebook.panels.depth_view import depth_view, read_depths
-from kisnb.notebook.panels.desk_actions import row_action, step_of_row
+from kisnb.notebook.panels.desk_actions import (
+    lift_halt,
+    row_action,
+    start_agent,
+    stepped_field,
+)
 from kisnb.notebook.panels.desk_head import header
 from kisnb.notebook.panels.desk_html import desk_html, desk_text
 from kisnb.notebook.panels.desk_rows import panel_tables
@@ -36,8 +43,9 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).parent / "page"
 SCRIPTS = (
-    "panel_keys.js", "elements.js", "library.js", "agent_box.js", "panel_table.js", "depth.js",
-    "ticket.js", "live_chart.js", "kill_button.js", "desk_panel.js",
+    "panel_keys.js", "elements.js", "library.js", "agent_box.js", "start_form.js", "aim.js",
+    "panel_table.js", "depth.js", "ticket.js", "live_chart.js", "kill_button.js", "lift_form.js",
+    "desk_panel.js",
 )  # fmt: skip
 """The scripts of a panel. Each script uses only those before it."""
 STYLES = ("desk_panel.css", "panel_table.css", "parts.css")
@@ -140,7 +148,7 @@ class DeskPanel(AnyWidget):
             self.send(message)
         if self.stock != self._read and "depth" in self._views:
             self._read = self.stock
-            self._start(read_depths(self._session, self.stock))
+            self._start(read_depths(self._session, self.stock), pressed=False)
         if self._chart is not None:
             self._chart.show(self.stock)
             self._chart.refresh()
@@ -176,7 +184,7 @@ class DeskPanel(AnyWidget):
     def _asked(self, content: dict[str, Any]) -> None:
         # Only these messages are accepted from a page. A message of another form does nothing.
         match content:
-            case {"kind": "ready" | "library" | "agent" | "step"}:
+            case {"kind": "ready" | "library" | "agent" | "step" | "classes"}:
                 self._answer(content)
             case {"kind": "candles" | "chart"} if self._chart is not None:
                 self._chart.receive(content, self.stock)
@@ -188,6 +196,10 @@ class DeskPanel(AnyWidget):
                 # The page's HALT goes to Jupyter's server. It also asks the kernel, in case the
                 # server lacks our route.
                 self._start(self._session.halt("the panel's button"))
+            case {"kind": "lift", "of": str(seen), "reason": str(reason)}:
+                self._start(lift_halt(self._session, seen, reason))
+            case {"kind": "start", "name": str(name), "typed": dict(fields), "page": page}:
+                self._start(self._start_agent(name, fields, page))
             case {"kind": "press", "table": "stocks", "action": "show", "key": str(code)}:
                 self._ticket.choose(code)
                 self._changed()
@@ -208,8 +220,11 @@ class DeskPanel(AnyWidget):
                     self.send({"kind": "library", "file": file}, [found])
             case {"kind": "agent", "id": str(agent)}:
                 self.send({"kind": "agent", "id": agent, "text": self._agent_text(agent)})
-            case {"kind": "step", "key": str(key), "n": int(n), "name": str(), "text": str()}:
-                text = step_of_row(self._session, key, n, content)
+            case {"kind": "classes"}:
+                known = startable(self._session.hooks.variables, self.stock)
+                self.send({**content, "classes": msgspec.to_builtins(known)})
+            case {"kind": "step", "table": str(table), "key": str(key), "n": int(n)}:
+                text = stepped_field(self._session, table, key, n, content)
                 self.send({**content, "kind": "stepped", "text": text})
 
     def _agent_text(self, agent: str) -> str:
@@ -219,15 +234,28 @@ class DeskPanel(AnyWidget):
         except KisnbError as error:
             return str(error)
 
-    def _start(self, action: Coroutine[Any, Any, object]) -> None:
-        task = self._loop.create_task(self._carry_out(action), name="desk panel")
+    async def _start_agent(self, name: str, typed: dict[str, Any], page: object) -> None:
+        """Start an agent, and send its form the outcome: an empty text, or the error."""
+        error = ""
+        try:
+            await start_agent(self._session, name, typed)
+        except KisnbError as problem:
+            error = str(problem)
+        self.send({"kind": "started", "page": page, "error": error})
+
+    def _start(self, action: Coroutine[Any, Any, object], *, pressed: bool = True) -> None:
+        """Carry out an action. ``pressed`` False: no person pressed a button for it."""
+        task = self._loop.create_task(self._carry_out(action, pressed), name="desk panel")
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def _carry_out(self, action: Coroutine[Any, Any, object]) -> None:
+    async def _carry_out(self, action: Coroutine[Any, Any, object], pressed: bool) -> None:
+        before = self._note
         try:
             await action
-            self._set_note("")
+            # What another button was refused meanwhile stays.
+            if pressed and self._note == before:
+                self._set_note("")
         # An error of a button appears below no cell, so the panel shows it.
         except KisnbError as error:
             self._set_note(f"{self._session.status.clock_text()} {error}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kisnb.columns import Column, number, text_column
 from kisnb.exits import PriceAlert
 from kisnb.notebook.panels.desk_notices import listed_notices, notice_table
-from kisnb.notebook.panels.panel_table import PanelTable, Shown
+from kisnb.notebook.panels.panel_table import FormField, PanelTable, RowForm, Shown
 from kisnb.notebook.panels.result_curves import ResultCurves
 from kisnb.notebook.panels.row_deltas import PanelCell
 from kisnb.notebook.panels.stock_rows import STOCK, stock_table, stock_views
@@ -59,7 +59,7 @@ def agent_table(
     columns = {column.name: column for column in AGENT_COLUMNS}
     return PanelTable(
         title="Agents",
-        empty="none yet: %kis agents start volume_trigger --code 005930 starts one",
+        empty="none yet: the button start an agent starts one, or %kis agents start NAME",
         shown=[
             Shown(columns["id"], 19),
             Shown(columns["state"], 9),
@@ -78,6 +78,7 @@ def agent_table(
         tips={
             "show": "Its parameters, its order book, its decisions, and why it does nothing",
             "start": "Start this agent again",
+            "restore": "Start this agent again, with its parameters and its shares",
             "pause": "Let this agent decide nothing; its orders stay",
             "stop": "Stop this agent and cancel its open orders",
             "flatten": "Stop this agent, cancel its open orders and sell all that it holds",
@@ -98,6 +99,8 @@ def agent_actions(agent: AgentView) -> str:
             return "show start stop flatten"
         case AgentState.STOPPED | AgentState.FAILED:
             return "show start flatten" if agent.position else "show start"
+        case AgentState.LOST:
+            return "show restore"
         case _:
             return "show"
 
@@ -140,6 +143,15 @@ def order_table(
             "cancel": "Cancel what is left of this order",
         },
         widest="revise cancel",
+        forms={
+            "revise": RowForm(
+                [
+                    FormField("price", "new price", "price"),
+                    FormField("quantity", "shares", "quantity"),
+                ],
+                [("revise", "move", "Move these shares to this price")],
+            )
+        },
         # Only a few of hundreds of orders change. The others keep their cells.
         version=lambda o: (
             len(o.facts),
@@ -189,7 +201,7 @@ def alert_table(
     tells = text_column("tells", _when_it_tells, kind="note")
     return PanelTable(
         title="Price alerts",
-        empty="none: %kis alert CODE above PRICE sets one",
+        empty="none: the button alert of a stock sets one, or %kis alert CODE above PRICE",
         shown=[
             Shown(stock_column(lambda a: a.code, name_of), STOCK),
             Shown(columns["side"], 7),

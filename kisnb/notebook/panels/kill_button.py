@@ -1,6 +1,6 @@
-"""The texts of the panel's HALT button.
+"""The texts of the panel's HALT button, and of the form that lifts a halt.
 
-``kill_button.js`` draws them and has no texts of its own.
+``kill_button.js`` and ``lift_form.js`` draw them and have no texts of their own.
 """
 
 from __future__ import annotations
@@ -70,6 +70,57 @@ _FACES: dict[Name, Face] = {
         f"To cancel all open orders once more, {PATIENCE}.",
     ),
 }
+
+
+class Lift(msgspec.Struct, frozen=True):
+    """The button that opens the form, and the form, in one trading state."""
+
+    open: str
+    tip: str
+    go: str
+    """The label of the button that lifts or ends."""
+    lead: str = "reason"
+    reasons: tuple[str, ...] = (
+        "pressed by mistake",
+        "the cause is found and ended",
+        "orders and positions are checked",
+    )
+    """Reasons that a press writes into the field. A person may type another one."""
+    back: str = "back"
+
+
+_LIFTED = Lift(
+    "lift …", "Let orders pass again, with a reason for the journal", "lift: all orders pass again"
+)
+_LIFTS: dict[Name, Lift] = {
+    "reducing": _LIFTED,
+    "halted": _LIFTED,
+    "flattening": Lift(
+        "end the flatten …",
+        "Let the desk sell no more by itself. The halt stays.",
+        "end the flatten: the rest is not sold",
+    ),
+}
+"""While the kill switch is at work nothing can be lifted."""
+
+
+def lift(session: Session) -> dict[str, object] | None:
+    """Return the texts of the form that lifts the halt, or ends the flatten. None without one.
+
+    ``of`` names the state that the person sees: the page sends it back with the reason.
+    """
+    trading = session.trading
+    found = _LIFTS.get(trading.name) if trading.known else None
+    if found is None:
+        return None
+    return {**msgspec.to_builtins(found), "of": seen_state(session)}
+
+
+def seen_state(session: Session) -> str:
+    """Return the trading state with its reason, as a text that changes when another halt comes."""
+    trading = session.trading
+    # The text of a flatten changes with every share that is sold.
+    return "flattening" if trading.name == "flattening" else trading.text
 
 
 def face(session: Session) -> dict[str, str]:

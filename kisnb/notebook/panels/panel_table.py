@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Generic
 
+import msgspec
+
 from kisnb.columns import Column, S
 from kisnb.notebook.panels.row_deltas import Cells, PanelCell, PanelColumn, Rows
 
@@ -20,6 +22,24 @@ class Shown(Generic[S]):
     """Width of the column in letters. 0: it shares the width that other columns leave."""
     extra: int = 0
     """0: always shown. 2: left out in a narrow panel. 1: left out only in a very narrow panel."""
+
+
+class FormField(msgspec.Struct, frozen=True):
+    """A field of the form that a button opens over its row. Arrows beside it change its text."""
+
+    name: str
+    lead: str
+    """The text before the field."""
+    column: str
+    """Heading of the column whose text stands in the field at first."""
+
+
+class RowForm(msgspec.Struct, frozen=True):
+    """The form that a button opens over its row: fields, then the buttons that do something."""
+
+    fields: Sequence[FormField]
+    buttons: Sequence[tuple[str, str, str]]
+    """The name of the action, the label and the tip of each button."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,8 @@ class PanelTable(Generic[S]):
     """Returns the subjects of the rows, in the order of the rows."""
     height: int = 10
     """Most rows in sight. The others are reached by scrolling."""
+    forms: Mapping[str, RowForm] = field(default_factory=dict)
+    """By label of a button: the form that it opens. A button without a form acts at once."""
     curve: Callable[[S], PanelCell] | None = None
     """Returns the curve of a row's newest values. None: the table has no curves."""
     version: Callable[[S], Hashable] | None = None

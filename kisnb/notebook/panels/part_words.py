@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from kisnb.notebook.panels.live_chart import LENGTHS
 from kisnb.notebook.panels.panel_table import PanelTable
 from kisnb.notebook.panels.typed_values import FIRST_EXITS
@@ -26,6 +28,15 @@ ENDED = {
     "show the desk again.",
 }
 """What the page says once nothing here can change any more. It fills in the time."""
+START = {
+    "open": "start an agent",
+    "tip": "Start a strategy of kisnb or an agent class of this notebook",
+    "choose": "agent",
+    "go": "start",
+    "go_tip": "Start it with these parameters. It trades from now on.",
+    "back": "back",
+}
+"""The texts of the form that starts an agent."""
 _WORDS: dict[str, dict[str, object]] = {
     "depth": {"tip": "Click to put this price into the ticket"},
     "tape": {"empty": "no trade was received yet"},
@@ -70,5 +81,7 @@ def part_words(
         "rows": table.height,
         "fixed": fixed,
         "missing": MISSING.format(what="The tables"),
-        "held": "rows that came or ended are shown when the pointer leaves the table",
+        "forms": msgspec.to_builtins(table.forms),
+        "start": START if name == "agents" else None,
+        "held": "new rows wait for the pointer on a button, 5 seconds at most",
     }

@@ -18,7 +18,7 @@ from kisnb.columns import (
     tone_of,
 )
 from kisnb.notebook.panels.depth_view import base_and_last
-from kisnb.notebook.panels.panel_table import PanelTable, Shown
+from kisnb.notebook.panels.panel_table import FormField, PanelTable, RowForm, Shown
 
 if TYPE_CHECKING:
     from kisnb.session.session import Session
@@ -100,9 +100,21 @@ def stock_table(stocks: Callable[[], Iterable[StockView]]) -> PanelTable[StockVi
         empty="none yet: choose one in the ticket, or write %kis quote CODE",
         shown=COLUMNS,
         key=lambda v: v.code,
-        actions=lambda _: "show",
-        tips={"show": "Show this stock in chart, depth and ticket"},
-        widest="show",
+        actions=lambda _: "show alert",
+        tips={
+            "show": "Show this stock in chart, depth and ticket",
+            "alert": "Be told once when this stock trades at a price",
+        },
+        widest="show alert",
+        forms={
+            "alert": RowForm(
+                [FormField("price", "tell me at", "last")],
+                [
+                    ("above", "or above", "Set a price alert at this price or above"),
+                    ("below", "or below", "Set a price alert at this price or below"),
+                ],
+            )
+        },
         subjects=stocks,
         height=6,
     )

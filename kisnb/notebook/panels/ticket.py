@@ -28,7 +28,7 @@ from kisnb.errors import BadInput, KisnbError
 from kisnb.exits import ExitOptions, read_protection
 from kisnb.market.routing.costs import WhatIf
 from kisnb.market.routing.evidence import Evidence
-from kisnb.notebook.panels.depth_view import price_line
+from kisnb.notebook.panels.depth_view import base_and_last, price_line
 from kisnb.notebook.panels.ticket_fields import (
     NAMES,
     TicketFields,
@@ -123,17 +123,25 @@ class OrderTicket:
         self._changed()
 
     def choose(self, code: str) -> None:
-        """Choose a stock, and set the price field to its newest price."""
+        """Choose a stock, and let the price field begin at its newest price or its base price."""
         spelt = chosen(self._session, code)
         if not spelt or spelt == self.code:
             if spelt:
                 self._write(search="")
             return
         self._session.hooks.look_at("ticket", spelt)
-        last = self._session.data.prices.get(spelt)
+        last = self._start_price(spelt)
         self._write(
             code=spelt, search="", quantity="", price=number(last), stop="", take="", trail=""
         )
+
+    def _start_price(self, code: str) -> int | None:
+        """Return the newest price of a stock, before the first trade its base price, won.
+
+        None when neither is known.
+        """
+        base, last = base_and_last(self._session, code)
+        return last or base
 
     def take_price(self, code: str, price: str) -> None:
         """Write the price that a person clicked in the depth into the price field."""
@@ -177,7 +185,7 @@ class OrderTicket:
             stepped = stepped_won if fields.unit == "won" else stepped_shares
             self._write(quantity=stepped(fields.quantity, n))
         elif name == "price" or (name in FIRST_EXITS and whole_text(getattr(fields, name), WON)):
-            last = session.data.prices.get(self.code)
+            last = self._start_price(self.code)
             text = stepped_price(session.estimates, self.code, getattr(fields, name), n, last)
             self._write(**{name: text})
         elif name in FIRST_EXITS:
@@ -275,9 +283,14 @@ class OrderTicket:
         self._start(self._send(question))
 
     async def _send(self, question: Question) -> None:
+        before = self.fields
         order = await self._session.place(question.order)
         self._result = ["", ""]
         self._watch = order
+        # The order is sent. Its quantity in the field would be the next order, for which nobody
+        # asked. What a person has typed meanwhile stays.
+        if self.fields == before:
+            self._write(quantity="", stop="", take="", trail="")
         if question.exit is not None:
             try:
                 await self._session.protect(question.order.code, **question.exit)
@@ -409,7 +422,8 @@ class OrderTicket:
         if order is None or evidence is None or self._asked != order:
             return ""
         cure = f" {evidence.cure}" if evidence.cure else ""
-        return f"{evidence.sentence}{cure}"
+        # The lines below it have the costs.
+        return f"{evidence.decision}{cure}"
 
     def _what_if(self, order: TypedOrder | None) -> list[list[object]]:
         evidence = self._evidence
@@ -457,5 +471,6 @@ def venue_sentence(row: WhatIf) -> str:
     if row.tax:
         parts.append(f"tax {row.tax:,}")
     waits = f"; {row.waiting:,} wait" if row.waiting else ""
-    at_once = "" if row.at_once is None else f"; {row.at_once:,} at once"
+    # Without a word all shares match at once, or all wait: a line of the ticket has little room.
+    at_once = f"; {row.at_once:,} at once" if row.at_once and row.waiting else ""
     return f"{row.cost:,} won ({', '.join(parts)}){at_once}{waits}"

@@ -4,6 +4,7 @@ beside a field make of them. Each wrong text gets an error sentence."""
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from math import ceil, floor
 
 from kisnb.columns import number
@@ -49,6 +50,19 @@ def stepped_price(estimates: Estimates, code: str, text: str, n: int, last: int 
     """Return a price one tick up or down. A text without a price starts at ``last``, won."""
     price = whole_text(text, WON) or last
     return number(estimates.step(code, price, n)) if code and price else text
+
+
+def stepped_number(text: str, n: int) -> str:
+    """Return a number one step up or down, but not below 0: a step is 1 in its last digit.
+
+    Any other text is returned as it is.
+    """
+    typed = narrow(text).strip().replace(",", "")
+    if re.fullmatch(r"\d+(\.\d+)?", typed, re.ASCII) is None:
+        return text
+    number_ = Decimal(typed)
+    moved = number_ + n * Decimal(1).scaleb(int(number_.as_tuple().exponent))
+    return text if moved < 0 else str(moved)
 
 
 def stepped_percent(text: str, n: int, first: str) -> str:

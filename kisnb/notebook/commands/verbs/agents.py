@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kisnb.errors import BadInput
+from kisnb.notebook.agent_classes import agent_classes
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
@@ -13,24 +13,6 @@ from kisnb.values import ordinal
 
 if TYPE_CHECKING:
     from kisnb.trading.agents.agent import Agent
-
-
-def agent_classes(namespace: Mapping[str, object]) -> dict[str, type[Agent]]:
-    """Return the agent classes that a name can start: strategies and the notebook's classes.
-
-    A class of the notebook comes before a strategy of the same name.
-    """
-    from kisnb.strategies import NAMES, strategy
-    from kisnb.trading.agents.agent import Agent
-
-    own = {
-        n: v
-        for n, v in namespace.items()
-        if isinstance(v, type) and issubclass(v, Agent) and v is not Agent
-    }
-    # The notebook's classes come last and replace strategies of the same name: a person who writes
-    # a `Momentum` means that class.
-    return {**{name: strategy(name) for name in NAMES}, **own}
 
 
 def _agents(context: Context, typed: Typed) -> object:

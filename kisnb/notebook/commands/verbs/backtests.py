@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kisnb.errors import BadInput
+from kisnb.notebook.agent_classes import agent_classes
 from kisnb.notebook.commands.grammar import Typed, did_you_mean, usage
-from kisnb.notebook.commands.verbs.agents import agent_classes
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
 

@@ -67,7 +67,9 @@ function render({ model: widget, el, signal }) {
   top.trading.setAttribute("role", "status");
   top.notices = element("div", "notices");
   const news = element("div", "news");
-  news.append(top.trading, top.notices);
+  const state = element("div", "state");
+  state.append(top.trading);
+  news.append(state, top.notices);
   const line = element("header", head);
   if (kill) line.append(kill.node, facts, top.account, news);
   else line.append(facts, news);
@@ -81,10 +83,13 @@ function render({ model: widget, el, signal }) {
   const awake = {
     send: (content) => (stale ? say([{ kind: "failed", text: asleep }]) : model.send(content)),
   };
+  const lift = kill ? new LiftForm(line, awake) : null;
+  if (lift) state.append(lift.opens);
   const page = Math.random(); // names this view: each answer of the kernel goes to all pages
   const parts = {};
   const box = new AgentBox(model);
   let tables = null;
+  let starts = null; // the form that starts an agent
   for (const words of named) {
     if (words.kind === "table") {
       const press = (action, key, typed, button) => {
@@ -99,7 +104,8 @@ function render({ model: widget, el, signal }) {
       );
       // Without the library there is nothing to draw, and a cure.
       tables.catch(() => say([{ kind: "failed", text: words.missing }]));
-      parts[words.name] = new Table(words, press, ask, tables, flashes);
+      const table = (parts[words.name] = new Table(words, press, ask, tables, flashes));
+      if (words.start) starts = new StartForm(table, words.start, awake, page);
     } else parts[words.name] = new PARTS[words.kind](words, model, awake, files, say);
   }
   const body = element("div", "parts");
@@ -136,6 +142,7 @@ function render({ model: widget, el, signal }) {
       write(node, notice.text);
     });
     kill?.draw();
+    lift?.draw(header.lift ?? null);
     for (const part of Object.values(parts)) part.draw();
   }
 
@@ -168,7 +175,12 @@ function render({ model: widget, el, signal }) {
       for (const part of Object.values(parts)) part.paint?.();
     }
     if (message.kind === "agent") return box.receive(message);
-    if (message.kind === "stepped") return void (message.page === page && parts.orders?.stepped(message));
+    if (message.kind === "classes") return starts?.receive(message);
+    if (message.kind === "started") return starts?.started(message);
+    if (message.kind === "stepped") {
+      if (message.page !== page) return;
+      return void (message.table === "agents" ? starts : parts[message.table])?.stepped(message);
+    }
     if (message.kind === "candles") {
       for (const part of Object.values(parts)) part.candles?.(message);
       return;

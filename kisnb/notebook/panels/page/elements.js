@@ -44,6 +44,16 @@ function pressable(text, tip, press) {
   return button;
 }
 
+// The two arrows beside a field. `step` is called with -1 or 1.
+function arrowsOf(step) {
+  return [-1, 1].map((n) => {
+    const node = element("button", "small step", n < 0 ? "▼" : "▲");
+    node.type = "button";
+    node.addEventListener("click", () => step(n));
+    return node;
+  });
+}
+
 // The browser gives no click when the button that the pointer went down on is replaced or moved
 // before the pointer goes up. The press was meant for that button, so it counts all the same.
 function keepPress(button, down, pressed) {

@@ -12,7 +12,6 @@ const TIGHT = { letter: 6.3, head: 6.6, padding: 8 };
 const TIGHT_LEVEL = 3;
 const BUTTONS_BELOW = 4;
 const SORT_MS = 1000; // a table that is sorted is put in order anew at most this often
-const AIM_MS = 1000; // a pointer that has moved in this time is on its way to a button
 
 const textOf = (value) => (Array.isArray(value) ? value[0] : (value ?? ""));
 const toneOf = (value) => (Array.isArray(value) ? value[1] : "");
@@ -63,11 +62,10 @@ class Table {
     this.unsorted = false;
     this.sortedAt = 0;
     this.current = null;
-    this.pointer = null; // where the pointer is over the rows, and when it last moved
-    this.held = false; // rows wait until the pointer has left the table
+    this.held = false; // rows wait for a pointer that aims at a button
     this.node = element("section", "table");
     this.node.dataset.table = words.name;
-    const head = element("div", "title");
+    const head = (this.head = element("div", "title"));
     this.count = element("span", "count");
     this.waiting = element("span", "count");
     this.finds = pressable("filter", "Show only rows that contain what you type", (button) => {
@@ -78,12 +76,7 @@ class Table {
     this.place = element("div", "grid");
     this.node.append(head, this.place);
     this.place.addEventListener("keydown", (event) => this.key(event));
-    for (const name of ["pointermove", "pointerdown"]) {
-      this.place.addEventListener(name, ({ clientX, clientY }) => {
-        this.pointer = { x: clientX, y: clientY, at: performance.now() };
-      });
-    }
-    this.place.addEventListener("pointerleave", () => (this.pointer = null));
+    this.aim = new Aim(this.place, (key, name) => this.press(key, name));
     this.seen = new ResizeObserver(() => this.fit());
     this.seen.observe(this.place);
   }
@@ -154,9 +147,12 @@ class Table {
     if (!this.columns.length) return;
     if (!this.grid) return void this.build();
     if (!this.ready) return;
-    this.held = (this.whole || this.added.length > 0 || this.dropped.size > 0) && this.isAimed();
+    this.aim.look();
+    const moves = this.whole || this.added.length > 0 || this.dropped.size > 0;
+    this.held = moves && this.aim.holds();
     write(this.waiting, this.held ? (this.words.held ?? "") : "");
     if (this.held) return this.drawCells();
+    if (moves) this.aim.applied();
     if (this.whole) this.drawAll();
     else {
       this.drawRows();
@@ -166,16 +162,6 @@ class Table {
     this.dropped.clear();
     this.added = [];
     this.whole = false;
-  }
-
-  // Whether a person aims at a button of this table, or rests on one. No row may come or go
-  // meanwhile: the click would meet the button of another row.
-  isAimed() {
-    if (!this.pointer) return false;
-    const { x, y, at } = this.pointer;
-    if (performance.now() - at < AIM_MS) return true;
-    const button = this.node.getRootNode().elementFromPoint?.(x, y)?.closest("button");
-    return button != null && this.place.contains(button);
   }
 
   drawAll() {
@@ -251,9 +237,10 @@ class Table {
     const now = performance.now();
     // A timer may still fire when the table has left the page.
     if (!this.ready || !this.grid) return;
-    if (this.held && !this.isAimed()) this.draw();
+    this.aim.look();
+    if (this.held && !this.aim.holds()) this.draw();
     if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
-    if (this.pointer || this.place.contains(document.activeElement)) return;
+    if (this.aim.pointer || this.place.contains(document.activeElement)) return;
     const sorted = this.grid.getSorters();
     this.unsorted = false;
     if (!sorted.length) return;
@@ -430,10 +417,7 @@ class Table {
       const button = pressable(name, column.tips?.[name] ?? "", (pressed) => {
         // The row may have been drawn anew since the pointer went down.
         const shown = pressed.isConnected ? pressed : this.buttonOf(key, name);
-        if (name !== "revise") return this.act(name, key, {}, shown);
-        if (!shown) return;
-        wait(shown, false);
-        this.revise(shown, key);
+        this.carryOut(name, key, shown);
       });
       // The arrow keys and Enter lead to it. A stop for each row would be a long way.
       button.tabIndex = -1;
@@ -448,56 +432,68 @@ class Table {
     return [...buttons].find((button) => button.dataset.key === key);
   }
 
-  // A small form over the row: the new price, and the shares that move to it.
-  revise(button, key) {
+  // A press that was meant for the button of this key and name, which has moved away.
+  press(key, name) {
+    const at = this.columns.findIndex((column) => column.kind === "action");
+    if (!textOf(this.cells.get(key)?.[at]).split(" ").includes(name)) return;
+    const shown = this.buttonOf(key, name);
+    if (shown) shown.click();
+    else this.carryOut(name, key);
+  }
+
+  // A button with a form opens it, any other one acts.
+  carryOut(name, key, shown) {
+    const form = this.words.forms?.[name];
+    if (!form) return this.act(name, key, {}, shown);
+    if (!shown) return;
+    wait(shown, false);
+    this.open(name, form, shown, key);
+  }
+
+  // A small form over the row, such as that of a revise: fields that begin with cells of the row.
+  open(name, { fields, buttons }, button, key) {
     this.form?.remove();
-    const [price, quantity] = ["price", "quantity"].map((name) => {
-      const at = this.columns.findIndex((column) => column.name === name);
+    const form = (this.form = element("form", `row-form ${name}`));
+    const inputs = fields.map((wanted) => {
+      const at = this.columns.findIndex((column) => column.name === wanted.column);
       const input = element("input");
       input.value = textOf(this.cells.get(key)[at]);
       input.inputMode = "numeric";
-      input.setAttribute("aria-label", name);
+      input.setAttribute("aria-label", wanted.name);
+      const step = (n) =>
+        this.act("step", key, { table: this.words.name, name: wanted.name, text: input.value, n });
+      const [down, up] = arrowsOf(step);
+      form.append(wanted.lead, down, input, up);
       return input;
     });
-    const form = (this.form = element("form", "revise"));
     const close = () => {
       form.remove();
       this.place.querySelector(".tabulator-tableholder")?.focus({ preventScroll: true });
     };
-    const send = pressable("move", "Move these shares to this price", () => {
-      this.act("revise", key, { price: price.value, quantity: quantity.value });
-      close();
-    });
-    form.append("new price", ...this.arrows(key, price), "shares", ...this.arrows(key, quantity), send);
-    form.append(pressable("back", "", close));
+    const sends = buttons.map(([action, label, tip]) =>
+      pressable(label, tip, () => {
+        this.act(action, key, Object.fromEntries(inputs.map((input) => [input.ariaLabel, input.value])));
+        close();
+      }),
+    );
+    form.append(...sends, pressable("back", "", close));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Escape") close();
-      if (event.key === "Enter" && event.target.tagName === "INPUT") send.click();
+      // With several buttons the Enter key would choose one for the person.
+      if (event.key === "Enter" && event.target.tagName === "INPUT" && sends.length === 1) sends[0].click();
     });
     form.dataset.key = key;
     const box = button.closest(".tabulator-row").getBoundingClientRect();
     const own = this.node.getBoundingClientRect();
     form.style.top = `${box.bottom - own.top}px`;
     this.node.append(form);
-    price.focus();
-    price.select();
+    inputs[0].focus();
+    inputs[0].select();
   }
 
-  // A field of the form between its arrows. The kernel knows the ticks: it answers with the new text.
-  arrows(key, input) {
-    const [down, up] = [-1, 1].map((n) => {
-      const node = element("button", "small step", n < 0 ? "▼" : "▲");
-      node.type = "button";
-      node.addEventListener("click", () =>
-        this.act("step", key, { name: input.ariaLabel, text: input.value, n }),
-      );
-      return node;
-    });
-    return [down, input, up];
-  }
-
+  // The kernel knows the ticks: it answers an arrow with the new text.
   stepped({ key, name, text }) {
     if (!this.form?.isConnected || this.form.dataset.key !== key) return;
     this.form.querySelector(`input[aria-label=${name}]`).value = text;
