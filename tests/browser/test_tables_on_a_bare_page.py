@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
+from kisnb.notebook.panels.part_words import part_words
+from kisnb.notebook.panels.ticket_fields import TicketFields
 from tests.bench.panel import open_part
 
 if TYPE_CHECKING:
@@ -205,6 +208,66 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     page.locator("button[data-action=stop]").nth(1).hover()
     click()
     assert pressed()[5:] == ["stop c", "stop n", "stop c"]
+
+
+def test_n04_enter_chooses_a_stock_of_the_typed_text_and_not_of_an_older_list(page: Page) -> None:
+    open_part(page, part_words("ticket", {}, fixed=True))
+    samsung = ["005930", "삼성전자", "KOSPI"]
+    hynix = ["000660", "SK하이닉스", "KOSPI"]
+    fields = msgspec.to_builtins(TicketFields())
+    ticket = {
+        "revision": 0, "fields": fields, "found": [], "suggested": [samsung], "kinds": ["limit"],
+        "stock": ["", "", ""], "venues": [""], "priced": True, "can": "", "sum": "", "route": "",
+        "what_if": [], "warnings": [], "problem": "", "question": None, "result": ["", ""],
+        "live": False, "armed": "",
+    }  # fmt: skip
+    seq = -1
+
+    def answer(search: str, *found: list[str]) -> None:
+        """What the kernel says about a typed text."""
+        nonlocal seq
+        seq += 1
+        view = ticket | {"fields": fields | {"search": search}, "found": list(found)}
+        common = {"seq": seq, "header": {}, "tables": {}, "views": {"ticket": view}}
+        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        page.evaluate("window.frames2()")
+
+    def chosen() -> list[str]:
+        sent = page.evaluate("window.sent ?? []")
+        return [message["choose"] for message in sent if "choose" in message]
+
+    answer("")
+    search, listed = page.locator("input[name=search]"), page.locator(".found button")
+    search.click()
+    # Before anything is typed it offers what the desk watches.
+    expect(listed).to_have_text("삼성전자005930KOSPI")
+    search.press("Enter")
+    assert chosen() == []
+    page.keyboard.type("ㅅ")
+    answer("ㅅ", samsung, hynix)
+    expect(listed).to_have_count(2)
+    # The person typed on, and the list is not that of the new text yet.
+    page.keyboard.type("ㅎㅇ")
+    search.press("Enter")
+    assert chosen() == []
+    answer("ㅅㅎ", samsung)
+    assert chosen() == []
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    expect(listed).to_have_count(0)
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    # A text that is changed after Enter was not entered. A press elsewhere closes the list.
+    search.click()
+    page.keyboard.type("ㅂ")
+    search.press("Enter")
+    page.keyboard.press("Backspace")
+    answer("ㅅㅎㅇㅂ", samsung)
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    expect(listed).to_have_text("SK하이닉스000660KOSPI")
+    page.mouse.click(5, 5)
+    expect(listed).to_have_count(0)
 
 
 CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}

@@ -437,6 +437,28 @@ def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None
     asyncio.run(main())
 
 
+def test_a02_n04_an_agent_that_ended_with_its_session_goes_on_by_its_button() -> None:
+    async def main() -> None:
+        async with opened() as (session, _, _):
+            ended = await session.agents.start(Quiet(code="005930", qty=9))
+        async with opened() as (session, panel, heard):
+            # The next kernel defines the class anew, in a cell.
+            anew = type("Quiet", (Quiet,), {"__module__": "__main__", "__qualname__": "Quiet"})
+            session.hooks.variables = {"Quiet": anew}
+            panel._asked({"kind": "ready"})
+            (row,) = shown(heard, "agents")
+            assert (row[0], row[1], row[-1]) == (ended.id, "lost", "show restore")
+            panel._asked(press("agents", "restore", ended.id))
+            await session.sleep(1)
+            (agent,) = session.agents
+            assert (agent.id, agent.state) == (ended.id, "running")
+            quiet = session.agents[ended.id]
+            assert isinstance(quiet, anew)
+            assert quiet.qty == 9
+
+    asyncio.run(main())
+
+
 def test_a20_n04_a_price_alert_is_set_in_the_row_of_a_stock() -> None:
     async def main() -> None:
         async with opened() as (session, panel, heard):
