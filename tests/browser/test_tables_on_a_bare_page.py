@@ -32,6 +32,17 @@ async () => {
 """
 
 
+CUT = """
+() => [...document.querySelectorAll(".tape .trades span")].filter((node) => {
+    const own = node.getBoundingClientRect();
+    const row = node.parentElement.getBoundingClientRect();
+    const part = node.closest("section").getBoundingClientRect();
+    return node.scrollWidth > node.clientWidth || own.right > Math.min(row.right, part.right) + 0.5;
+}).map((node) => node.textContent)
+"""
+"""The texts of the trades that are cut off, or that leave the part."""
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 900, "height": 600})
@@ -268,6 +279,25 @@ def test_n04_enter_chooses_a_stock_of_the_typed_text_and_not_of_an_older_list(pa
     expect(listed).to_have_text("SK하이닉스000660KOSPI")
     page.mouse.click(5, 5)
     expect(listed).to_have_count(0)
+
+
+def test_n04_a_large_trade_at_a_high_price_is_not_cut_in_any_width(page: Page) -> None:
+    open_part(page, part_words("tape", {}, fixed=True), "desk")
+    trades = [
+        ["09:02:56", "1,234,000", "up", "115,505", "down", "KRX"],
+        ["09:02:56", "1,234", "up", "11,155,505", "down", "NXT"],
+        ["09:02:56", "70,100", "down", "20", "up", "KRX"],
+    ]
+    views = {"tape": {"title": "Trades of 삼성바이오로직스", "trades": trades}}
+    page.evaluate(
+        "m => window.tell(m)",
+        {"kind": "snapshot", "seq": 0, "header": {}, "tables": {}, "views": views},
+    )
+    expect(page.locator(".trades > div")).to_have_count(3)
+    for width in (1440, 1180, 1100, 900, 700, 420):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.evaluate("window.frames2()")
+        assert page.evaluate(CUT) == [], width
 
 
 CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}

@@ -379,7 +379,7 @@ def test_a07_n04_a_halt_is_lifted_with_a_reason_only_in_the_state_that_was_seen(
 class Quiet(Agent):
     """Waits.
 
-    It never trades.
+    It never trades ``qty`` shares.
     """
 
     qty: int = 3
@@ -395,7 +395,7 @@ def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None
             (answer,) = heard.of("classes")
             first, *others = answer["classes"]
             assert (answer["page"], first["name"]) == (0.5, "Quiet")
-            assert first["about"] == "Waits.\n\nIt never trades."
+            assert first["about"] == "Waits.\n\nIt never trades qty shares."
             assert [(p["name"], p["text"], p["kind"]) for p in first["parameters"]] == [
                 ("code", "005930", "text"),
                 ("qty", "3", "number"),
