@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from kisnb.notebook.panels.part_words import part_words
 from kisnb.notebook.panels.ticket_fields import TicketFields
+from kisnb.terms import Phase
 from tests.bench.panel import open_part
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ async () => {
 
 
 CUT = """
-() => [...document.querySelectorAll(".tape .trades span")].filter((node) => {
+() => [...document.querySelectorAll(".tape .trades span, .depth .row > *")].filter((node) => {
     const own = node.getBoundingClientRect();
     const row = node.parentElement.getBoundingClientRect();
     const part = node.closest("section").getBoundingClientRect();
-    return node.scrollWidth > node.clientWidth || own.right > Math.min(row.right, part.right) + 0.5;
-}).map((node) => node.textContent)
+    const edge = Math.min(row.right, part.right) + 0.5;
+    const isCut = node.scrollWidth > node.clientWidth || node.scrollHeight > 21;
+    return isCut || own.right > edge || own.bottom > row.bottom + 0.5;
+}).map((node) => `${node.textContent} ${node.scrollWidth} ${node.clientWidth} ${node.scrollHeight}`)
 """
-"""The texts of the trades that are cut off, or that leave the part."""
+"""The texts of trades and depth that are cut off, or that leave the part."""
 
 
 @pytest.fixture
@@ -298,6 +301,32 @@ def test_n04_a_large_trade_at_a_high_price_is_not_cut_in_any_width(page: Page) -
         page.set_viewport_size({"width": width, "height": 600})
         page.evaluate("window.frames2()")
         assert page.evaluate(CUT) == [], width
+
+
+def test_n04_the_phase_of_a_venue_and_large_depth_are_not_cut_in_any_width(page: Page) -> None:
+    open_part(page, part_words("depth", {}, fixed=True), "desk")
+    row = [
+        "1,234,000",
+        "up",
+        "+29.99",
+        True,
+        "sell 10,000",
+        ["1,234,567", "ask", 100],
+        ["7", "ask", 1],
+    ]
+    for seq, (phase, other) in enumerate(pairwise(["", *Phase])):
+        depth = {
+            "code": "005930", "title": "005930 삼성전자", "price": ["1,234,000", "▲ 1", "up"],
+            "line": "expected 71,300 × 159,241 at KRX", "totals": [["12,345,678", "9"]] * 2,
+            "venues": [[f"KRX {phase}", "tip"], [f"NXT {other}", "tip"]], "r0": row, "r19": row,
+        }  # fmt: skip
+        common = {"seq": seq, "header": {}, "tables": {}, "views": {"depth": depth}}
+        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        expect(page.locator(".heads .qty").last).to_have_text(f"NXT {other}")
+        for width in (1440, 1180, 900, 420):
+            page.set_viewport_size({"width": width, "height": 700})
+            page.evaluate("window.frames2()")
+            assert page.evaluate(CUT) == [], (width, phase)
 
 
 CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
