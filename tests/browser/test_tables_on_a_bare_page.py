@@ -41,7 +41,7 @@ CUT = """
     const edge = Math.min(row.right, part.right) + 0.5;
     const isCut = node.scrollWidth > node.clientWidth || node.scrollHeight > 21;
     return isCut || own.right > edge || own.bottom > row.bottom + 0.5;
-}).map((node) => `${node.textContent} ${node.scrollWidth} ${node.clientWidth} ${node.scrollHeight}`)
+}).map((node) => node.textContent)
 """
 """The texts of trades and depth that are cut off, or that leave the part."""
 
@@ -369,6 +369,56 @@ def test_n05_the_shares_of_neighbouring_fills_are_not_drawn_over_each_other(page
     # The sell stands above its candle, the buys stand below theirs.
     below = sorted(drawn[text] for text in ("1,200 in 3", "7", "23"))
     assert all(left[1] < right[0] for left, right in pairwise(below)), drawn
+
+    def zoom(start: float, by: int) -> dict[str, list[float]]:
+        """Drag the time axis by pixels, left for wider bars. The texts that are drawn then."""
+        box = page.locator(".chart table").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] * start, box["y"] + box["height"] - 8
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + by, y, steps=4)
+        page.evaluate("window.drawn.clear()")
+        page.mouse.move(x + by + 1, y)
+        page.evaluate("window.frames2()")
+        page.mouse.up()
+        found: dict[str, list[float]] = page.evaluate("Object.fromEntries(window.drawn)")
+        return found
+
+    # Wider bars have room for each number, closer bars for fewer.
+    near = {"rows": rows[:14], "marks": marks[:3], "code": "000660", "number": 2}
+    page.evaluate("window.drawn.clear()")
+    page.evaluate("m => window.tell(m)", chart | near)
+    page.wait_for_function("() => window.drawn.has('1,200 in 3')")
+    drawn = zoom(0.84, -650)
+    assert "1,000" in drawn
+    assert "1,200 in 3" not in drawn
+    assert "1,200 in 3" in zoom(0.2, 600)
+
+
+def test_n04_ten_thousand_orders_are_drawn_sorted_filtered_and_changed(page: Page) -> None:
+    open_part(page, PART)
+    columns = [
+        {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": 0} for i in range(3)
+    ]
+    whole = [[f"k{n}", [f"{n:,}", f"{n % 7}", "open"]] for n in range(10_000)]
+    tell(page, {"columns": columns, "rows": whole}, 0)
+    rows = page.locator(".tabulator-row")
+    expect(page.locator(".count").first).to_have_text("10,000")
+    expect(rows.first).to_have_text("00open")
+    # Only the rows in sight are on the page.
+    assert rows.count() < 60
+    tell(page, {"set": {f"k{n}": {"2": "done"} for n in range(9_980, 10_000)}}, 1)
+    head = page.locator(".tabulator-col").first
+    head.click()
+    head.click()
+    expect(rows.first).to_have_text("9,9993done")
+    tell(page, {"add": [[0, "new", ["10,000", "4", "open"]]], "drop": ["k9999"]}, 2)
+    expect(rows.first).to_have_text("10,0004open")
+    expect(rows.nth(1)).to_have_text("9,9982done")
+    page.get_by_role("button", name="filter").click()
+    page.keyboard.type("9,98")
+    expect(rows).to_have_count(10)
 
 
 pytestmark = pytest.mark.browser
