@@ -39,11 +39,22 @@ LOADED = {
         "kisnb.desk.life.door",
         "kisnb.simulator.serve.command",
         "kisnb.simulator.serve.server",
+        # What a desk or a simulator loads when it needs it, which each of them does.
+        "_strptime",
+        "cryptography.hazmat.primitives.ciphers",
+        "kisnb.simulator.host.quirks",
+        "kisnb.simulator.serve.day_tape",
+        "kisnb.simulator.serve.fault_file",
+        "platformdirs.unix",
+        "psutil",
     ),
     KERNEL: (
         "ipykernel.kernelapp",
+        "ipykernel.debugger",
+        "kisnb.notebook.commands.verbs.table",
         "kisnb.notebook.extension",
         "kisnb.session.connect",
+        "psutil",
         "tests.faults.notebook",
     ),
 }
@@ -221,8 +232,9 @@ class ForkServers:
         """Start a server and, for the desks of its notebooks, those that it may need."""
         for needed in {name, DESK} - self._running.keys():
             self._running[needed] = subprocess.Popen(
-                [sys.executable, "-m", "tests.forking.server", os.fspath(self._folder / needed),
-                 *LOADED[needed], PADDING],
+                # As Jupyter starts a kernel: its debugger complains otherwise.
+                [sys.executable, "-Xfrozen_modules=off", "-m", "tests.forking.server",
+                 os.fspath(self._folder / needed), *LOADED[needed], PADDING],
                 stdin=subprocess.PIPE, cwd=ROOT, env=OWN,
             )  # fmt: skip
 
