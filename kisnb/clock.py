@@ -176,7 +176,12 @@ def kst(day: date, at: time | int) -> Ns:
 
 def kst_day(now: Ns) -> date:
     """Return the Korean date of a moment."""
-    return date.fromordinal((now + KST_SHIFT) // DAY + _EPOCH_ORDINAL)
+    return date.fromordinal(kst_ordinal(now))
+
+
+def kst_ordinal(now: Ns) -> int:
+    """Return the Korean date of a moment as a number of days, as ``date.toordinal`` counts them."""
+    return (now + KST_SHIFT) // DAY + _EPOCH_ORDINAL
 
 
 def day_number(day: date | Ns) -> int:

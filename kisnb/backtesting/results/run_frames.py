@@ -6,7 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
-from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
+from kisnb.backtesting.results.daily import (
+    Days,
+    daily_frame,
+    exposure_frame,
+    monthly_frame,
+    run_days,
+)
 from kisnb.backtesting.results.round_trips import (
     RoundTrip,
     fills_frame,
@@ -74,7 +80,12 @@ class RunFrames:
 
         ``daily.daily_frame`` lists the columns.
         """
-        return daily_frame(self.record, self.benchmark)
+        return daily_frame(self.days)
+
+    @cached_property
+    def days(self) -> Days:
+        """The days of the run as lists."""
+        return run_days(self.record, self.benchmark)
 
     @cached_property
     def curve(self) -> pl.DataFrame:
@@ -120,7 +131,7 @@ class RunFrames:
 
     @cached_property
     def _round_trips(self) -> list[RoundTrip]:
-        return round_trips(self.book, self.daily["date"].to_list())
+        return round_trips(self.book, self.days.dates)
 
     @cached_property
     def exposure(self) -> pl.DataFrame:
@@ -143,8 +154,8 @@ class RunFrames:
     def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
-        frames = StatisticsInput(self.record, self.daily, self._round_trips, name)
-        return {each.name: each for each in statistics(frames)}
+        run = StatisticsInput(self.record, self.days, self._round_trips, name)
+        return {each.name: each for each in statistics(run)}
 
     def statistic(self, name: str) -> Statistic:
         """Return one statistic with its value, its text and its definition.
