@@ -73,7 +73,9 @@ def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
 
     A joined candle has the first open, the last close, and the highest and lowest prices.
     """
-    size = -(-len(rows) // at_most) or 1
+    size = -(-len(rows) // at_most)
+    if size <= 1:
+        return list(rows)
     return [_joined(rows[i : i + size]) for i in range(0, len(rows), size)]
 
 
@@ -122,8 +124,8 @@ def _joined(part: Sequence[Candle]) -> Candle:
     return Candle(
         t=part[0].t,
         open=part[0].open,
-        high=max(c.high for c in part),
-        low=min(c.low for c in part),
+        high=max([c.high for c in part]),
+        low=min([c.low for c in part]),
         close=part[-1].close,
-        volume=sum(c.volume for c in part),
+        volume=sum([c.volume for c in part]),
     )

@@ -113,6 +113,14 @@ def daily_frame(days: Days) -> pl.DataFrame:
     return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
+def exposed() -> pl.Expr:
+    """Return the column exposure: holdings ÷ equity; null when equity is 0 or less."""
+    import polars as pl
+
+    share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
+    return share.alias("exposure")
+
+
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
     """Return a DataFrame by day: date, holdings, equity (won), exposure, stocks (number held).
 
@@ -120,8 +128,7 @@ def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
-    frame = daily.select("date", "holdings", "equity", share.alias("exposure"))
+    frame = daily.select("date", "holdings", "equity", exposed())
     signed = pl.when(pl.col("side") == "buy").then("quantity").otherwise(-pl.col("quantity"))
     # +1 on the first day that ends with the stock held, -1 on the first that ends without it.
     held = (

@@ -37,7 +37,7 @@ def fills_frame(book: OrderBook) -> pl.DataFrame:
     whole = dict.fromkeys(("quantity", "price", "value", "fee", "tax"), pl.Int64())
     names = {"time": pl.Int64(), **dict.fromkeys(("agent", "code", "side"), pl.String())}
     schema: dict[str, Any] = {**names, **whole, "venue": pl.String(), "key": pl.String()}
-    return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "time")
+    return _timed(_by_column(rows, schema), "time")
 
 
 class RoundTrip(NamedTuple):
@@ -92,7 +92,15 @@ def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
         "pnl": pl.Int64(), "costs": pl.Int64(), "pnl_net": pl.Int64(),
         "return": pl.Float64(), "days": pl.Int64(),
     }  # fmt: skip
-    return _timed(pl.DataFrame(trips, schema=schema, orient="row"), "entry", "exit")
+    return _timed(_by_column(trips, schema), "entry", "exit")
+
+
+def _by_column(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
+    """Return rows as a DataFrame."""
+    import polars as pl
+
+    # polars reads columns several times as fast as rows.
+    return pl.DataFrame(dict(zip(schema, zip(*rows, strict=True), strict=False)), schema=schema)
 
 
 class _Bought(Lot):

@@ -9,6 +9,7 @@ from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
 from kisnb.backtesting.results.daily import (
     Days,
     daily_frame,
+    exposed,
     exposure_frame,
     monthly_frame,
     run_days,
@@ -97,14 +98,11 @@ class RunFrames:
         """
         import polars as pl
 
+        columns = ["equity", "drawdown"]
         if len(self.daily) >= FEW_DAYS or len(self.equity) == len(self.daily):
             theirs = ["benchmark_equity"] if self.benchmark else []
-            days = self.daily.select(pl.col("date").alias("at"), "equity", "drawdown", *theirs)
-            return days.with_columns(self.exposure["exposure"])
-        share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
-        return self.equity.select(
-            pl.col("time").alias("at"), "equity", "drawdown", share.alias("exposure")
-        )
+            return self.daily.select(pl.col("date").alias("at"), *columns, *theirs, exposed())
+        return self.equity.select(pl.col("time").alias("at"), *columns, exposed())
 
     @cached_property
     def monthly(self) -> pl.DataFrame:
@@ -127,10 +125,11 @@ class RunFrames:
 
         ``round_trips.trades_frame`` lists the columns.
         """
-        return trades_frame(self._round_trips)
+        return trades_frame(self.round_trips)
 
     @cached_property
-    def _round_trips(self) -> list[RoundTrip]:
+    def round_trips(self) -> list[RoundTrip]:
+        """The rows of ``trades``, in the order of their exits."""
         return round_trips(self.book, self.days.dates)
 
     @cached_property
@@ -154,7 +153,7 @@ class RunFrames:
     def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
-        run = StatisticsInput(self.record, self.days, self._round_trips, name)
+        run = StatisticsInput(self.record, self.days, self.round_trips, name)
         return {each.name: each for each in statistics(run)}
 
     def statistic(self, name: str) -> Statistic:
