@@ -65,7 +65,8 @@ def startable(namespace: Mapping[str, object], code: str) -> list[Startable]:
 
 
 def _about(kind: type[Agent]) -> str:
-    return inspect.cleandoc(vars(kind).get("__doc__") or "")
+    # The marks of code in a docstring are for a documentation tool.
+    return inspect.cleandoc(vars(kind).get("__doc__") or "").replace("``", "")
 
 
 def _parameters(kind: type[Agent], code: str) -> list[Parameter]:

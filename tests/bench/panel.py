@@ -105,10 +105,13 @@ def _kernel() -> str:
     )
 
 
-def open_part(page: Page, part: dict[str, Any]) -> None:
-    """Show one part of a panel on an empty page. ``window.tell`` hands it a kernel's message."""
+def open_part(page: Page, part: dict[str, Any], layout: str = "alone") -> None:
+    """Show one part of a panel on an empty page. ``window.tell`` hands it a kernel's message.
+
+    ``layout`` ``desk`` gives it the width that it has in the whole desk.
+    """
     files = {file: (VENDOR / file).read_text("utf-8") for file in LIBRARIES.values()}
-    shown = {"head": "slim", "layout": "alone", "parts": [part], "files": LIBRARIES}
+    shown = {"head": "slim", "layout": layout, "parts": [part], "files": LIBRARIES}
     page.evaluate(
         SHELL, {"esm": DeskPanel._esm, "css": DeskPanel._css, "files": files, "shown": shown}
     )

@@ -67,6 +67,45 @@ def order_by_mouse(lab: Lab, notebook: NotebookPage, panel: Locator) -> None:
     expect(rows(panel, "orders").locator("button")).to_have_count(0)
 
 
+def start_by_mouse(panel: Locator) -> None:
+    """Start an agent for the stock of the ticket in the form above the table of agents."""
+    table(panel, "agents").get_by_role("button", name="start an agent").click()
+    form = panel.locator("form.start-form")
+    form.get_by_role("button", name="volume_trigger", exact=True).click()
+    expect(form.locator("pre")).not_to_be_empty()
+    code = form.locator("input[name=code]")
+    expect(code).to_have_value("005930")
+    code.fill("999999")
+    form.get_by_role("button", name="start", exact=True).click()
+    expect(form.locator(".bad")).to_contain_text("999999")
+    code.fill("005930")
+    start, first = form.locator("label", has_text="qty"), "input[name=qty]"
+    before = start.locator(first).input_value()
+    start.get_by_role("button", name="▲").click()
+    expect(start.locator(first)).to_have_value(str(int(before) + 1))
+    form.get_by_role("button", name="start", exact=True).click()
+    expect(form).to_have_count(0)
+    expect(column(panel, "agents", "state")).to_have_text("running")
+
+
+def alert_by_mouse(panel: Locator) -> None:
+    """Set a price alert in the row of a stock, and end it."""
+    stock = rows(panel, "stocks").filter(has_text="005930")
+    stock.locator("button[data-action=alert]").click()
+    form = panel.locator("form.row-form.alert")
+    price = form.locator("input")
+    before = int(price.input_value().replace(",", ""))
+    for _ in range(3):
+        form.get_by_role("button", name="▲").click()
+    expect(price).to_have_value(f"{before + 300:,}")
+    form.get_by_role("button", name="or above").click()
+    expect(form).to_have_count(0)
+    expect(rows(panel, "alerts")).to_have_count(1)
+    expect(rows(panel, "alerts")).to_contain_text(f"{before + 300:,}")
+    button(panel, "alerts", "off").click()
+    expect(rows(panel, "alerts")).to_have_count(0)
+
+
 def agent_by_mouse(panel: Locator) -> None:
     """Look at an agent, and stop it."""
     button(panel, "agents", "show").click()
@@ -84,11 +123,13 @@ def agent_by_mouse(panel: Locator) -> None:
 def test_n04_orders_and_agents_are_handled_by_mouse_and_no_key_reaches_the_notebook(
     lab: Lab, notebook: NotebookPage
 ) -> None:
-    show, rest, slow, order, agents, complete = range(FIRST + 1, FIRST + 7)
-    cells = (AGENT, "%kis panel", REST, SLOW, "order", "session.agents", "%kis quote 삼")
-    open_notebook(lab, notebook, *cells, start="10:00:00", run=2)
+    show, rest, slow, order, agents, complete = range(FIRST, FIRST + 6)
+    cells = ("%kis panel", REST, SLOW, "order", "session.agents", "%kis quote 삼")
+    open_notebook(lab, notebook, *cells, start="10:00:00", run=1)
     panel = panel_of(notebook, show)
     order_by_mouse(lab, notebook, panel)
+    start_by_mouse(panel)
+    alert_by_mouse(panel)
     agent_by_mouse(panel)
 
     # The button of the order is gone after its press, and the one of the agent, too. A plain cell

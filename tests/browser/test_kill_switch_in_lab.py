@@ -71,6 +71,22 @@ def lift(notebook: NotebookPage, panel: Locator, index: int) -> None:
     expect(panel.locator(".trading")).to_have_text(ACTIVE, timeout=SECONDS)
 
 
+def lift_by_mouse(panel: Locator) -> None:
+    """Lift the halt in the panel's form, which needs a reason."""
+    panel.locator("button.lift").click()
+    form = panel.locator("form.lift")
+    go = form.get_by_role("button", name="lift: all orders pass again")
+    go.click()
+    expect(form.locator("input")).to_be_focused()
+    expect(panel.locator(".trading")).to_contain_text("halted because of")
+    form.get_by_role("button", name="pressed by mistake").click()
+    expect(form.locator("input")).to_have_value("pressed by mistake")
+    go.click()
+    expect(panel.locator(".trading")).to_have_text(ACTIVE, timeout=SECONDS)
+    expect(form).to_have_count(0)
+    expect(panel.locator("button.lift")).to_be_hidden()
+
+
 def spin(notebook: NotebookPage, panel: Locator, index: int) -> None:
     """Keep the kernel from answering, until the panel says so and HALT needs one press."""
     notebook.start_cell(index)
@@ -192,7 +208,7 @@ def test_a07_halt_stays_in_sight_and_asks_a_hasty_hand_once(
     settle(notebook)
     press_enter(panel)
     halted(panel)
-    lift(notebook, panel, lifts)
+    lift_by_mouse(panel)
 
     # A halted desk tells what can be done, and can be halted once more.
     notebook.run_cell(fog)

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
+from kisnb.notebook.panels.part_words import part_words
+from kisnb.notebook.panels.ticket_fields import TicketFields
+from kisnb.terms import Phase
 from tests.bench.panel import open_part
 
 if TYPE_CHECKING:
@@ -27,6 +31,19 @@ async () => {
     return head !== null && head.isConnected;
 }
 """
+
+
+CUT = """
+() => [...document.querySelectorAll(".tape .trades span, .depth .row > *")].filter((node) => {
+    const own = node.getBoundingClientRect();
+    const row = node.parentElement.getBoundingClientRect();
+    const part = node.closest("section").getBoundingClientRect();
+    const edge = Math.min(row.right, part.right) + 0.5;
+    const isCut = node.scrollWidth > node.clientWidth || node.scrollHeight > 21;
+    return isCut || own.right > edge || own.bottom > row.bottom + 0.5;
+}).map((node) => node.textContent)
+"""
+"""The texts of trades and depth that are cut off, or that leave the part."""
 
 
 @pytest.fixture
@@ -207,6 +224,111 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     assert pressed()[5:] == ["stop c", "stop n", "stop c"]
 
 
+def test_n04_enter_chooses_a_stock_of_the_typed_text_and_not_of_an_older_list(page: Page) -> None:
+    open_part(page, part_words("ticket", {}, fixed=True))
+    samsung = ["005930", "삼성전자", "KOSPI"]
+    hynix = ["000660", "SK하이닉스", "KOSPI"]
+    fields = msgspec.to_builtins(TicketFields())
+    ticket = {
+        "revision": 0, "fields": fields, "found": [], "suggested": [samsung], "kinds": ["limit"],
+        "stock": ["", "", ""], "venues": [""], "priced": True, "can": "", "sum": "", "route": "",
+        "what_if": [], "warnings": [], "problem": "", "question": None, "result": ["", ""],
+        "live": False, "armed": "",
+    }  # fmt: skip
+    seq = -1
+
+    def answer(search: str, *found: list[str]) -> None:
+        """What the kernel says about a typed text."""
+        nonlocal seq
+        seq += 1
+        view = ticket | {"fields": fields | {"search": search}, "found": list(found)}
+        common = {"seq": seq, "header": {}, "tables": {}, "views": {"ticket": view}}
+        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        page.evaluate("window.frames2()")
+
+    def chosen() -> list[str]:
+        sent = page.evaluate("window.sent ?? []")
+        return [message["choose"] for message in sent if "choose" in message]
+
+    answer("")
+    search, listed = page.locator("input[name=search]"), page.locator(".found button")
+    search.click()
+    # Before anything is typed it offers what the desk watches.
+    expect(listed).to_have_text("삼성전자005930KOSPI")
+    search.press("Enter")
+    assert chosen() == []
+    page.keyboard.type("ㅅ")
+    answer("ㅅ", samsung, hynix)
+    expect(listed).to_have_count(2)
+    # The person typed on, and the list is not that of the new text yet.
+    page.keyboard.type("ㅎㅇ")
+    search.press("Enter")
+    assert chosen() == []
+    answer("ㅅㅎ", samsung)
+    assert chosen() == []
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    expect(listed).to_have_count(0)
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    # A text that is changed after Enter was not entered. A press elsewhere closes the list.
+    search.click()
+    page.keyboard.type("ㅂ")
+    search.press("Enter")
+    page.keyboard.press("Backspace")
+    answer("ㅅㅎㅇㅂ", samsung)
+    answer("ㅅㅎㅇ", hynix)
+    assert chosen() == ["000660"]
+    expect(listed).to_have_text("SK하이닉스000660KOSPI")
+    page.mouse.click(5, 5)
+    expect(listed).to_have_count(0)
+
+
+def test_n04_a_large_trade_at_a_high_price_is_not_cut_in_any_width(page: Page) -> None:
+    open_part(page, part_words("tape", {}, fixed=True), "desk")
+    trades = [
+        ["09:02:56", "1,234,000", "up", "115,505", "down", "KRX"],
+        ["09:02:56", "1,234", "up", "11,155,505", "down", "NXT"],
+        ["09:02:56", "70,100", "down", "20", "up", "KRX"],
+    ]
+    views = {"tape": {"title": "Trades of 삼성바이오로직스", "trades": trades}}
+    page.evaluate(
+        "m => window.tell(m)",
+        {"kind": "snapshot", "seq": 0, "header": {}, "tables": {}, "views": views},
+    )
+    expect(page.locator(".trades > div")).to_have_count(3)
+    for width in (1440, 1180, 1100, 900, 700, 420):
+        page.set_viewport_size({"width": width, "height": 600})
+        page.evaluate("window.frames2()")
+        assert page.evaluate(CUT) == [], width
+
+
+def test_n04_the_phase_of_a_venue_and_large_depth_are_not_cut_in_any_width(page: Page) -> None:
+    open_part(page, part_words("depth", {}, fixed=True), "desk")
+    row = [
+        "1,234,000",
+        "up",
+        "+29.99",
+        True,
+        "sell 10,000",
+        ["1,234,567", "ask", 100],
+        ["7", "ask", 1],
+    ]
+    for seq, (phase, other) in enumerate(pairwise(["", *Phase])):
+        depth = {
+            "code": "005930", "title": "005930 삼성전자", "price": ["1,234,000", "▲ 1", "up"],
+            "line": "expected 71,300 × 159,241 at KRX", "totals": [["12,345,678", "9"]] * 2,
+            "venues": [[f"KRX {phase}", "tip"], [f"NXT {other}", "tip"]], "r0": row, "r19": row,
+        }  # fmt: skip
+        common = {"seq": seq, "header": {}, "tables": {}, "views": {"depth": depth}}
+        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        expect(page.locator(".heads .qty").last).to_have_text(f"NXT {other}")
+        for width in (1440, 1180, 900, 420):
+            page.set_viewport_size({"width": width, "height": 700})
+            page.evaluate("window.frames2()")
+            assert page.evaluate(CUT) == [], (width, phase)
+
+
 CHART = {"kind": "chart", "name": "chart", "lengths": ["1m"], "missing": ""}
 DRAWN = """
 () => {
@@ -247,6 +369,56 @@ def test_n05_the_shares_of_neighbouring_fills_are_not_drawn_over_each_other(page
     # The sell stands above its candle, the buys stand below theirs.
     below = sorted(drawn[text] for text in ("1,200 in 3", "7", "23"))
     assert all(left[1] < right[0] for left, right in pairwise(below)), drawn
+
+    def zoom(start: float, by: int) -> dict[str, list[float]]:
+        """Drag the time axis by pixels, left for wider bars. The texts that are drawn then."""
+        box = page.locator(".chart table").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] * start, box["y"] + box["height"] - 8
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + by, y, steps=4)
+        page.evaluate("window.drawn.clear()")
+        page.mouse.move(x + by + 1, y)
+        page.evaluate("window.frames2()")
+        page.mouse.up()
+        found: dict[str, list[float]] = page.evaluate("Object.fromEntries(window.drawn)")
+        return found
+
+    # Wider bars have room for each number, closer bars for fewer.
+    near = {"rows": rows[:14], "marks": marks[:3], "code": "000660", "number": 2}
+    page.evaluate("window.drawn.clear()")
+    page.evaluate("m => window.tell(m)", chart | near)
+    page.wait_for_function("() => window.drawn.has('1,200 in 3')")
+    drawn = zoom(0.84, -650)
+    assert "1,000" in drawn
+    assert "1,200 in 3" not in drawn
+    assert "1,200 in 3" in zoom(0.2, 600)
+
+
+def test_n04_ten_thousand_orders_are_drawn_sorted_filtered_and_changed(page: Page) -> None:
+    open_part(page, PART)
+    columns = [
+        {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": 0} for i in range(3)
+    ]
+    whole = [[f"k{n}", [f"{n:,}", f"{n % 7}", "open"]] for n in range(10_000)]
+    tell(page, {"columns": columns, "rows": whole}, 0)
+    rows = page.locator(".tabulator-row")
+    expect(page.locator(".count").first).to_have_text("10,000")
+    expect(rows.first).to_have_text("00open")
+    # Only the rows in sight are on the page.
+    assert rows.count() < 60
+    tell(page, {"set": {f"k{n}": {"2": "done"} for n in range(9_980, 10_000)}}, 1)
+    head = page.locator(".tabulator-col").first
+    head.click()
+    head.click()
+    expect(rows.first).to_have_text("9,9993done")
+    tell(page, {"add": [[0, "new", ["10,000", "4", "open"]]], "drop": ["k9999"]}, 2)
+    expect(rows.first).to_have_text("10,0004open")
+    expect(rows.nth(1)).to_have_text("9,9982done")
+    page.get_by_role("button", name="filter").click()
+    page.keyboard.type("9,98")
+    expect(rows).to_have_count(10)
 
 
 pytestmark = pytest.mark.browser

@@ -54,6 +54,7 @@ from .schedule import (
     EVENING,
     EXITS_END,
     LAST_KILL,
+    NIGHT,
     SETTLED,
     TICKS,
     Do,
@@ -138,7 +139,14 @@ class Run:
         for t in range(EVENING - 60 * SECOND, EVENING + 1, 10 * SECOND):
             self._until(t)
             self.people.decide()
-        self._until(EVENING + 10 * SECOND)
+        end = EVENING + 10 * SECOND
+        self._until(end)
+        # A flatten may have sent once more just now, and Nextrade is open. The people wait until
+        # they may decide about that order too.
+        while self.watch.undecided() and end < NIGHT:
+            end += 10 * SECOND
+            self.people.decide()
+            self._until(end)
         self.watch.over()
 
     # time

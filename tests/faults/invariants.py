@@ -332,6 +332,12 @@ class Watch:
             self.demand(not left, f"still of unknown fate: {left}")
             self._known_once(state)
 
+    def undecided(self) -> bool:
+        """Return True while the fate of an order is unknown."""
+        state = self._state()
+        live = () if state is None else state.books.live.values()
+        return any(order.state is OrderState.UNKNOWN for order in live)
+
     def over(self) -> None:
         """After the close nothing is open, and all money and shares are accounted for."""
         state = self._state()

@@ -36,6 +36,8 @@ DECIDED = SETTLED + 60 * SECOND
 CLOSE = kst(DAY, time(15, 30))
 EVENING = kst(DAY, time(15, 33))
 """After the close, with its orders read."""
+NIGHT = EVENING + 600 * SECOND
+"""By now a person has decided about what a flatten sent after the close, too."""
 
 TICKS = {"005930": (71_000, 100), "000660": (182_000, 500), "247540": (120_000, 100)}
 """Price around which each stock trades, and its tick."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,3 +81,14 @@ def test_a_forked_process_runs_the_customization_on_its_python_path(tmp_path: Pa
 def test_a_test_can_ask_for_processes_that_are_started() -> None:
     with simulator() as (_, seen):
         assert seen.ppid() == os.getpid()
+
+
+def test_threads_may_ask_at_the_same_time_whether_a_forked_process_has_ended() -> None:
+    for _ in range(20):
+        process = Popen([*SIMULATOR, "--spped", "1"], stderr=subprocess.DEVNULL)
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(process.poll) for _ in range(8)]
+            while process.poll() is None:
+                asked.append(threads.submit(process.poll))
+            assert {call.result() for call in asked} <= {None, process.returncode}
+        assert process.returncode == 2

@@ -168,7 +168,7 @@ def test_n04_the_stocks_have_price_change_and_what_the_holding_is_worth() -> Non
             assert (watched.code, watched.quantity, watched.value) == ("000660", 0, None)
             rows = stock_table(lambda: stock_views(session)).rows()
             assert rows["000660"][3:7] == ("", "", "", "")
-            assert rows["005930"][-1] == "show"
+            assert rows["005930"][-1] == "show alert"
 
     asyncio.run(main())
 

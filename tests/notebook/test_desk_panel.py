@@ -379,7 +379,7 @@ def test_a07_n04_a_halt_is_lifted_with_a_reason_only_in_the_state_that_was_seen(
 class Quiet(Agent):
     """Waits.
 
-    It never trades.
+    It never trades ``qty`` shares.
     """
 
     qty: int = 3
@@ -395,7 +395,7 @@ def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None
             (answer,) = heard.of("classes")
             first, *others = answer["classes"]
             assert (answer["page"], first["name"]) == (0.5, "Quiet")
-            assert first["about"] == "Waits.\n\nIt never trades."
+            assert first["about"] == "Waits.\n\nIt never trades qty shares."
             assert [(p["name"], p["text"], p["kind"]) for p in first["parameters"]] == [
                 ("code", "005930", "text"),
                 ("qty", "3", "number"),
@@ -433,6 +433,28 @@ def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None
             assert (quiet.qty, quiet.share) == (7, 0.1)
             assert await start("volume_trigger", code="000660") == ""
             assert session.agents.running == ("Quiet-005930", "VolumeTrigger-000660")
+
+    asyncio.run(main())
+
+
+def test_a02_n04_an_agent_that_ended_with_its_session_goes_on_by_its_button() -> None:
+    async def main() -> None:
+        async with opened() as (session, _, _):
+            ended = await session.agents.start(Quiet(code="005930", qty=9))
+        async with opened() as (session, panel, heard):
+            # The next kernel defines the class anew, in a cell.
+            anew = type("Quiet", (Quiet,), {"__module__": "__main__", "__qualname__": "Quiet"})
+            session.hooks.variables = {"Quiet": anew}
+            panel._asked({"kind": "ready"})
+            (row,) = shown(heard, "agents")
+            assert (row[0], row[1], row[-1]) == (ended.id, "lost", "show restore")
+            panel._asked(press("agents", "restore", ended.id))
+            await session.sleep(1)
+            (agent,) = session.agents
+            assert (agent.id, agent.state) == (ended.id, "running")
+            quiet = session.agents[ended.id]
+            assert isinstance(quiet, anew)
+            assert quiet.qty == 9
 
     asyncio.run(main())
 

@@ -54,7 +54,8 @@ def test_a19_the_buttons_of_an_agent_are_those_that_work_in_its_state() -> None:
     assert states[AgentState.RUNNING] == "show pause stop flatten"
     assert states[AgentState.PAUSED] == "show start stop flatten"
     assert states[AgentState.STOPPED] == states[AgentState.FAILED] == "show start"
-    assert states[AgentState.ELSEWHERE] == states[AgentState.LOST] == "show"
+    assert states[AgentState.ELSEWHERE] == "show"
+    assert states[AgentState.LOST] == "show restore"
     held = agent(0, state=AgentState.STOPPED, position=3)
     assert agent_actions(held) == "show start flatten"
     table = agent_table(lambda code: code, lambda: [held], lambda _: "0z")

@@ -421,7 +421,7 @@ class OrderTicket:
         evidence = self._evidence
         if order is None or evidence is None or self._asked != order:
             return ""
-        cure = f" {evidence.cure}" if evidence.cure else ""
+        cure = f"; {evidence.cure}" if evidence.cure else ""
         # The lines below it have the costs.
         return f"{evidence.decision}{cure}"
 

@@ -143,7 +143,7 @@ class Table {
   }
 
   draw() {
-    write(this.count, this.keys.length ? String(this.keys.length) : "");
+    write(this.count, this.keys.length ? this.keys.length.toLocaleString("en-US") : "");
     if (!this.columns.length) return;
     if (!this.grid) return void this.build();
     if (!this.ready) return;

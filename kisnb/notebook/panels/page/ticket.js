@@ -19,8 +19,12 @@ class TicketPart {
     this.search.setAttribute("role", "combobox");
     this.found = element("div", "found");
     this.opened = false; // the list of stocks is open in this page
+    this.entered = ""; // what was typed when Enter was pressed; it chooses once the kernel answers
     this.search.addEventListener("click", () => this.open(true));
-    this.search.addEventListener("input", () => this.open(true));
+    this.search.addEventListener("input", () => {
+      this.entered = "";
+      this.open(true);
+    });
     // A press on anything else closes the list, which covers the fields below it.
     this.node.ownerDocument.addEventListener("pointerdown", (this.away = ({ target }) => {
       if (target !== this.search && !this.found.contains(target)) this.open(false);
@@ -196,11 +200,8 @@ class TicketPart {
     if (steps && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
       this.send({ step: event.key === "ArrowUp" ? 1 : -1, of: at.name });
     } else if (at === this.search && event.key === "Enter") {
-      const first = this.state.found?.[0];
-      if (first) {
-        this.open(false);
-        this.send({ choose: first[0] });
-      }
+      this.entered = this.search.value;
+      this.chooseFirst();
     } else if (at === this.search && event.key === "ArrowDown") {
       this.found.querySelector("button")?.focus();
     } else if (event.key === "Enter" && at.tagName === "INPUT" && !at.closest("form")) {
@@ -215,6 +216,17 @@ class TicketPart {
   apply(state) {
     Object.assign(this.state, state);
     this.changed = true;
+    this.chooseFirst();
+  }
+
+  // Enter chooses the first stock for what is typed. The list may still be that of an earlier text.
+  chooseFirst() {
+    if (!this.entered || this.state.fields?.search !== this.entered) return;
+    const first = this.state.found?.[0];
+    this.entered = "";
+    if (!first) return;
+    this.open(false);
+    this.send({ choose: first[0] });
   }
 
   draw() {
