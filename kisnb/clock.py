@@ -215,7 +215,7 @@ def kst_seconds(now: Ns) -> int:
 def kst_datetime(now: Ns) -> datetime:
     """Return the moment as an aware datetime in KST, rounded down to microseconds."""
     # Whole numbers only, because a float of the moment would be rounded.
-    return _EPOCH + timedelta(microseconds=now // 1000)
+    return _EPOCH + timedelta(0, 0, now // 1000)
 
 
 def hhmmss(now: Ns) -> str:

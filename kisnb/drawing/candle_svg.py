@@ -117,6 +117,7 @@ def _bodies(
     rows: Sequence[Candle], x: Callable[[int], float], y: Callable[[int], float], step: float
 ) -> list[str]:
     width = _bar_width(step)
+    across, back = f"h{width:.1f}", f"h-{width:.1f}z"
     parts = []
     # One path for each colour and not one element for each candle: an output of 400 candles stays
     # at some kilobytes, and it is saved in the notebook.
@@ -131,8 +132,7 @@ def _bodies(
                 middle, high, low = x(i), y(upper), y(lower)
                 wicks.append(f"M{middle:.1f} {y(candle.high):.1f}V{y(candle.low):.1f}")
                 boxes.append(
-                    f"M{middle - width / 2:.1f} {high:.1f}"
-                    f"h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z"
+                    f"M{middle - width / 2:.1f} {high:.1f}{across}v{max(low - high, 1):.1f}{back}"
                 )
         parts.append(
             f'<path d="{"".join(wicks)}" stroke="{colour}"/>'
