@@ -26,10 +26,8 @@ class BenchmarkDays(NamedTuple):
     closes: Sequence[float | None]
     returns: Sequence[float | None]
     """Return of the day, 0.01 = 1 %. None also when the day before has no close."""
-    equity: Sequence[int | None]
-    """The cash at the start, had it been put into the benchmark, won."""
-    relative: Sequence[float | None]
-    """Equity of the run ÷ equity of the benchmark."""
+    worth: Sequence[float | None]
+    """The cash at the start, had it been put into the benchmark, won, not rounded."""
 
 
 class Days(NamedTuple):
@@ -58,12 +56,12 @@ def run_days(record: RunRecord, benchmark: Benchmark | None) -> Days:
         drawdowns.append(own / highest - 1)
     return Days(
         dates, rows["cash"].to_list(), rows["holdings"].to_list(), equity, returns, drawdowns,
-        None if benchmark is None else _benchmark_days(record, benchmark, dates, equity),
+        None if benchmark is None else _benchmark_days(record, benchmark, dates),
     )  # fmt: skip
 
 
 def _benchmark_days(
-    record: RunRecord, benchmark: Benchmark, dates: Sequence[date], equity: Sequence[int]
+    record: RunRecord, benchmark: Benchmark, dates: Sequence[date]
 ) -> BenchmarkDays:
     known = dict(zip(benchmark.dates, benchmark.values, strict=True))
     closes = [known.get(day) for day in dates]
@@ -80,10 +78,7 @@ def _benchmark_days(
         for close, old in zip(closes, [earlier, *closes], strict=False)
     ]
     worth = [None if close is None else close * record.cash * shares for close in closes]
-    return BenchmarkDays(
-        closes, returns, [None if own is None else round(own) for own in worth],
-        [None if other is None else own / other for own, other in zip(equity, worth, strict=True)],
-    )  # fmt: skip
+    return BenchmarkDays(closes, returns, worth)
 
 
 def daily_frame(days: Days) -> pl.DataFrame:
@@ -109,7 +104,11 @@ def daily_frame(days: Days) -> pl.DataFrame:
         schema |= {
             "benchmark": part, "benchmark_return": part, "benchmark_equity": whole, "relative": part
         }  # fmt: skip
-        columns += days.benchmark
+        closes, returns, worth = days.benchmark
+        columns += (
+            closes, returns, [None if own is None else round(own) for own in worth],
+            [own / other if other else None for own, other in zip(days.equity, worth, strict=True)],
+        )  # fmt: skip
     return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 

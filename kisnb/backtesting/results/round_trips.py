@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kisnb.clock import Ns, kst_ordinal
 from kisnb.orders import Fill, Order
-from kisnb.terms import Side
+from kisnb.terms import BUY
 from kisnb.trading.order_books.ledger import Lot, take_oldest
 from kisnb.trading.order_books.order_book import OrderBook
 
@@ -122,22 +122,23 @@ def _matched(
     # The ledger decides which shares a sale takes, so that its figures and these cannot differ.
     lots = deque[_Bought]()
     for order, fill in fills:
-        day = bisect_left(numbers, kst_ordinal(fill.t))
-        if order.side is Side.BUY:
+        day, intent = bisect_left(numbers, kst_ordinal(fill.t)), order.intent
+        if intent.side is BUY:
             lots.append(_Bought(fill, day))
             continue
         parts = take_oldest(lots, fill.qty)
-        left, paid = sum([qty for _, qty, _ in parts]), fill.fee + fill.tax
+        price, paid = fill.price, fill.fee + fill.tax
+        left = sum([qty for _, qty, _ in parts])
         for lot, qty, fee in parts:
             # Amounts are whole won: each part is rounded down, and the last part gets the
             # difference.
             own = paid * qty // left
             left, paid = left - qty, paid - own
-            pnl = qty * (fill.price - lot.price)
-            costs = fee + own
+            pnl, costs = qty * (price - lot.price), fee + own
+            net = pnl - costs
             yield RoundTrip(
-                order.intent.agent, code, qty, lot.t, fill.t, lot.price, fill.price, pnl, costs,
-                pnl - costs, (pnl - costs) / (qty * lot.price + fee), day - lot.day,
+                intent.agent, code, qty, lot.t, fill.t, lot.price, price, pnl, costs, net,
+                net / (qty * lot.price + fee), day - lot.day,
             )  # fmt: skip
 
 
@@ -146,13 +147,14 @@ def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
 
     Fills of the same moment are in the order in which their orders were made.
     """
-    return sorted(book.fills, key=lambda pair: pair[1].t)
+    pairs = [(order, fill) for order in book.orders.values() for fill in order.fills]
+    return sorted(pairs, key=lambda pair: pair[1].t)
 
 
 def _by_code(book: OrderBook) -> dict[str, list[tuple[Order, Fill]]]:
     found = defaultdict[str, list[tuple[Order, Fill]]](list)
     for order, fill in _in_time(book):
-        found[order.code].append((order, fill))
+        found[order.intent.code].append((order, fill))
     return found
 
 

@@ -92,8 +92,8 @@ def _returns(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
             "lowest return of a day", f"{worst[1]}" if worst else "",
         ),
         Statistic(
-            "Return", "days up", part(sum(r > 0 for r in curve.known), len(curve.known)), "share",
-            "days with a return above 0 ÷ days",
+            "Return", "days up", part(len([r for r in curve.known if r > 0]), len(curve.known)),
+            "share", "days with a return above 0 ÷ days",
         ),
         Statistic("Return", "trading days", len(curve.days), "count", "days of the run"),
     ]  # fmt: skip
@@ -160,9 +160,10 @@ def _trades(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     won = sum(p.wins for p in book.positions.values())
     lost = sum(p.losses for p in book.positions.values())
     days = [trip.days for trip in run.trades]
+    fills = sum(len(order.fills) for order in book.orders.values())
     return [
         Statistic("Trades", "orders", len(book.orders), "count", "orders given, refused ones too"),
-        Statistic("Trades", "fills", sum(1 for _ in book.fills), "count", "executions"),
+        Statistic("Trades", "fills", fills, "count", "executions"),
         Statistic(
             "Trades", "trades", len(net), "count",
             "round trips: parts of a bought lot that one fill sold, oldest lot first",
@@ -204,9 +205,9 @@ def _trades(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
 
 
 def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
-    fills = [fill for _, fill in run.record.book.fills]
-    fees, taxes = sum(fill.fee for fill in fills), sum(fill.tax for fill in fills)
-    value, average = sum(fill.qty * fill.price for fill in fills), mean(curve.equity)
+    fills = [fill for order in run.record.book.orders.values() for fill in order.fills]
+    fees, taxes = sum([fill.fee for fill in fills]), sum([fill.tax for fill in fills])
+    value, average = sum([fill.qty * fill.price for fill in fills]), mean(curve.equity)
     holdings = run.days.holdings
     shares = [h / e for h, e in zip(holdings, curve.equity, strict=True) if e > 0]
     yearly = None if curve.annual is None else value * curve.annual / len(curve.days)
@@ -229,7 +230,7 @@ def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
             "holdings ÷ equity at a day's end, mean of the days",
         ),
         Statistic(
-            _COSTS, "days invested", part(sum(h > 0 for h in holdings), len(holdings)),
+            _COSTS, "days invested", part(len([h for h in holdings if h > 0]), len(holdings)),
             "share", "days that ended with holdings ÷ days",
         ),
     ]  # fmt: skip
@@ -251,11 +252,11 @@ def _against(name: str, benchmark: BenchmarkDays, curve: DailyCurve) -> list[Sta
         alpha = (total(owns) - beta * total(others)) / len(pairs) * year
     error = times(spread(over), math.sqrt(year) if year else None)
     # An index has no row of today. Then both are compared on the newest day that has one.
-    closed = [(day, worth) for day, worth in enumerate(benchmark.equity) if worth is not None]
+    closed = [(day, worth) for day, worth in enumerate(benchmark.worth) if worth is not None]
     change = over_cash = None
     until = ""
     if closed:
-        newest, worth = closed[-1]
+        newest, worth = closed[-1][0], round(closed[-1][1])
         change = worth / curve.start - 1
         over_cash = (curve.equity[newest] - worth) / curve.start
         until = f"up to {curve.days[newest]}" if newest < len(curve.days) - 1 else ""
