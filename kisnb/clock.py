@@ -25,7 +25,8 @@ DAY: Ns = 24 * 60 * MINUTE
 KST = timezone(timedelta(hours=9), "KST")
 KST_SHIFT: Ns = 9 * 60 * MINUTE
 """Nanoseconds by which KST is ahead of UTC, all year round."""
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_EPOCH = datetime(1970, 1, 1, 9, tzinfo=KST)
+_EPOCH_ORDINAL = _EPOCH.toordinal()
 
 
 class Clock(Protocol):
@@ -176,7 +177,12 @@ def kst(day: date, at: time | int) -> Ns:
 
 def kst_day(now: Ns) -> date:
     """Return the Korean date of a moment."""
-    return date.fromordinal((now + KST_SHIFT) // DAY + _EPOCH_ORDINAL)
+    return date.fromordinal(kst_ordinal(now))
+
+
+def kst_ordinal(now: Ns) -> int:
+    """Return the Korean date of a moment as a number of days, as ``date.toordinal`` counts them."""
+    return (now + KST_SHIFT) // DAY + _EPOCH_ORDINAL
 
 
 def day_number(day: date | Ns) -> int:
@@ -208,9 +214,8 @@ def kst_seconds(now: Ns) -> int:
 
 def kst_datetime(now: Ns) -> datetime:
     """Return the moment as an aware datetime in KST, rounded down to microseconds."""
-    # Seconds and microseconds are converted separately, as whole numbers. One float for both would
-    # be rounded.
-    return datetime.fromtimestamp(now // SECOND, KST).replace(microsecond=now % SECOND // 1000)
+    # Whole numbers only, because a float of the moment would be rounded.
+    return _EPOCH + timedelta(0, 0, now // 1000)
 
 
 def hhmmss(now: Ns) -> str:

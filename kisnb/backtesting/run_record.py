@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kisnb.clock import MINUTE, Ns
+from kisnb.clock import KST_SHIFT, MINUTE, Ns
 from kisnb.trading.order_books.order_book import OrderBook, OrderBooks
 
 # msgspec reads annotations at run time. polars is not imported here, because that takes about 145
@@ -95,9 +95,19 @@ def last_of_day(rows: pl.DataFrame, time: str) -> pl.DataFrame:
 
     A run by minutes has many rows a day.
     """
-    days = rows[time].dt.date()
-    is_last = (days != days.shift(-1)).fill_null(value=True)
-    return rows if is_last.all() else rows.filter(is_last)
+    days = kst_days(rows[time])
+    if days.n_unique() == len(days):
+        return rows
+    return rows.filter((days != days.shift(-1)).fill_null(value=True))
+
+
+def kst_days(times: pl.Series) -> pl.Series:
+    """Return the dates (Date) of a column of times (Datetime("ns"), Asia/Seoul)."""
+    import polars as pl
+
+    # The offset of Korea is fixed, so this is what ``times.dt.date()`` returns. That call takes
+    # five times as long, because it asks the table of time zones about each row.
+    return (times.cast(pl.Int64()) + KST_SHIFT).cast(pl.Datetime("ns")).cast(pl.Date())
 
 
 def _kst(name: str) -> pl.Expr:
@@ -116,6 +126,7 @@ __all__ = [
     "EQUITY_COLUMNS",
     "RunRecord",
     "equity_frame",
+    "kst_days",
     "last_of_day",
     "minute_bars",
 ]

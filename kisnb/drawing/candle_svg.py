@@ -117,6 +117,7 @@ def _bodies(
     rows: Sequence[Candle], x: Callable[[int], float], y: Callable[[int], float], step: float
 ) -> list[str]:
     width = _bar_width(step)
+    across, back = f"h{width:.1f}", f"h-{width:.1f}z"
     parts = []
     # One path for each colour and not one element for each candle: an output of 400 candles stays
     # at some kilobytes, and it is saved in the notebook.
@@ -124,11 +125,14 @@ def _bodies(
         wicks, boxes = [], []
         for i, candle in enumerate(rows):
             if candle.rises is rises:
-                high, low = y(max(candle.open, candle.close)), y(min(candle.open, candle.close))
-                wicks.append(f"M{x(i):.1f} {y(candle.high):.1f}V{y(candle.low):.1f}")
+                # A candle that rises has its open below its close.
+                upper, lower = candle.open, candle.close
+                if rises:
+                    upper, lower = lower, upper
+                middle, high, low = x(i), y(upper), y(lower)
+                wicks.append(f"M{middle:.1f} {y(candle.high):.1f}V{y(candle.low):.1f}")
                 boxes.append(
-                    f"M{x(i) - width / 2:.1f} {high:.1f}"
-                    f"h{width:.1f}v{max(low - high, 1):.1f}h-{width:.1f}z"
+                    f"M{middle - width / 2:.1f} {high:.1f}{across}v{max(low - high, 1):.1f}{back}"
                 )
         parts.append(
             f'<path d="{"".join(wicks)}" stroke="{colour}"/>'
@@ -141,11 +145,12 @@ def _volumes(rows: Sequence[Candle], x: Callable[[int], float], step: float) -> 
     # `or 1` avoids a division by 0: bars of a halted stock have no volume.
     scale = (VOLUME_BOTTOM - VOLUME_TOP) / (max(c.volume for c in rows) or 1)
     width = _bar_width(step)
+    # The text that all bars end with is made once.
+    end = f"h{width:.1f}V{VOLUME_BOTTOM}z"
     parts = []
     for rises, colour in _COLOURS:
         boxes = [
-            f"M{x(i) - width / 2:.1f} {VOLUME_BOTTOM}"
-            f"v-{c.volume * scale:.1f}h{width:.1f}V{VOLUME_BOTTOM}z"
+            f"M{x(i) - width / 2:.1f} {VOLUME_BOTTOM}v-{c.volume * scale:.1f}{end}"
             for i, c in enumerate(rows)
             if c.rises is rises and c.volume
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,8 +47,9 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     def text(self, *, dated: bool = False) -> str:
         """Return ``"buy 10 at 71,000, 09:10:03"``. With ``dated``, the date precedes the time."""
-        form = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
-        return f"{self.side} {self.qty:,} at {self.price:,}, {self.t:{form}}"
+        # ``isoformat`` takes a third of the time of ``strftime``.
+        moment = self.t.replace(tzinfo=None).isoformat(" ", "seconds")
+        return f"{self.side} {self.qty:,} at {self.price:,}, {moment if dated else moment[11:]}"
 
 
 def candles(bars: pl.DataFrame) -> list[Candle]:
@@ -65,7 +67,7 @@ def marks(orders: Iterable[Order]) -> list[Mark]:
     """Return the fills of orders, in the order of time."""
     found = [Mark(kst_datetime(f.t), o.side, f.qty, f.price) for o in orders for f in o.fills]
     # Orders come in the order in which they were sent, and an older order may fill later.
-    return sorted(found, key=lambda mark: mark.t)
+    return sorted(found, key=attrgetter("t"))
 
 
 def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
@@ -73,7 +75,9 @@ def merged(rows: Sequence[Candle], at_most: int) -> list[Candle]:
 
     A joined candle has the first open, the last close, and the highest and lowest prices.
     """
-    size = -(-len(rows) // at_most) or 1
+    size = -(-len(rows) // at_most)
+    if size <= 1:
+        return list(rows)
     return [_joined(rows[i : i + size]) for i in range(0, len(rows), size)]
 
 
@@ -81,7 +85,7 @@ def candle_at(rows: Sequence[Candle], t: datetime) -> int | None:
     """Return the index of the candle that contains ``t``. None before the first one."""
     # The last candle that begins at `t` or before. Minutes without a trade have no candle, so a
     # fill in a gap is drawn at the candle before it.
-    index = bisect_right(rows, t, key=lambda candle: candle.t) - 1
+    index = bisect_right(rows, t, key=attrgetter("t")) - 1
     return index if index >= 0 else None
 
 
@@ -122,8 +126,8 @@ def _joined(part: Sequence[Candle]) -> Candle:
     return Candle(
         t=part[0].t,
         open=part[0].open,
-        high=max(c.high for c in part),
-        low=min(c.low for c in part),
+        high=max([c.high for c in part]),
+        low=min([c.low for c in part]),
         close=part[-1].close,
-        volume=sum(c.volume for c in part),
+        volume=sum([c.volume for c in part]),
     )

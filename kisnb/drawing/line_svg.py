@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -153,7 +154,7 @@ def _thinned(piece: list[tuple[int, float]], size: int) -> list[tuple[int, float
     kept = [piece[0]]
     for start in range(0, len(piece), size):
         group = piece[start : start + size]
-        ends = {min(group, key=lambda p: p[1]), max(group, key=lambda p: p[1])}
+        ends = {min(group, key=itemgetter(1)), max(group, key=itemgetter(1))}
         kept += sorted(ends)
     kept.append(piece[-1])
     return list(dict.fromkeys(kept))

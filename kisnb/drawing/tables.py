@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from unicodedata import east_asian_width
 
+import msgspec
 from markupsafe import Markup, escape
 
 from kisnb.columns import Column, S, Tone
@@ -25,8 +25,7 @@ _CELL = "padding:2px 10px;border:0;white-space:nowrap"
 _MUTED = f"color:{MUTED}"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True, gc=False):
     """One value of a table, as text."""
 
     text: str
@@ -118,7 +117,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
 
 
 def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
+    text = str(escape(cell.text))
     colour = _COLOURS.get(cell.tone)
     inner = text if colour is None else f'<span style="color:{colour}">{text}</span>'
     return f'<td style="{_CELL};text-align:{_side(left=cell.left)}">{inner}</td>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
 from itertools import product
 from xml.etree import ElementTree as ET
 
@@ -13,10 +14,12 @@ import pytest
 
 from kisnb.backtesting.results.look import curve_svgs
 from kisnb.backtesting.results.result import BacktestResult
+from kisnb.backtesting.run_record import kst_days
+from kisnb.clock import kst, kst_datetime
 from kisnb.drawing.month_table import month_table
 from kisnb.drawing.theme import DARK, LIGHT, Palette
 from kisnb.errors import BadInput
-from tests.backtesting.records import CASH, DAYS, KST_NS, walked
+from tests.backtesting.records import CASH, CLOSE, DAYS, KST_NS, walked
 
 CODES = ("005930", "000660")
 
@@ -103,6 +106,24 @@ def test_h06_exposure_counts_the_stocks_that_are_held(result: BacktestResult):
             held[code] += change
         assert stocks == sum(qty > 0 for qty in held.values()), day
     assert set(exposure["stocks"]) == {0, 1, 2}
+
+
+def test_h06_the_curve_has_the_exposure_of_each_day(result: BacktestResult):
+    assert result.curve["exposure"].equals(result.exposure["exposure"])
+    assert result.curve["at"].to_list() == result.days.dates
+
+
+def test_h06_days_and_moments_are_those_of_the_table_of_time_zones():
+    # Around midnight in Korea and in UTC, with parts of a microsecond.
+    moments = [
+        kst(day, seconds) + part
+        for day in (*DAYS[::200], date(1990, 1, 3), date(2060, 12, 31))
+        for seconds in (0, 9 * 3600, CLOSE)
+        for part in (-1, 0, 1, 999, 1_000, 123_456_789)
+    ]
+    times = pl.Series(moments).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("Asia/Seoul")
+    assert kst_days(times).equals(times.dt.date())
+    assert [kst_datetime(t) for t in moments] == times.to_list()
 
 
 def test_h06_months_multiply_to_the_total_return(result: BacktestResult):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
-from kisnb.backtesting.run_record import RunRecord, last_of_day
+from kisnb.backtesting.run_record import RunRecord, kst_days, last_of_day
 from kisnb.errors import BadInput
 from kisnb.market.instruments import is_code
 from kisnb.market.price_past import INDEX, IndexName, PricePast
@@ -26,6 +26,8 @@ class Benchmark:
     def __init__(self, name: str, closes: pl.DataFrame) -> None:
         self.name = name
         self.closes = closes
+        self.dates: list[date] = closes["date"].to_list()
+        self.values: list[float] = closes["close"].to_list()
 
 
 BenchmarkLike: TypeAlias = "str | pl.DataFrame | Benchmark | None"
@@ -78,9 +80,11 @@ def _index(name: str, record: RunRecord) -> pl.DataFrame:
 def _stock(code: str, record: RunRecord) -> pl.DataFrame:
     import polars as pl
 
+    of_code = record.bars["code"] == code
+    bars = pl.DataFrame([record.bars[name].filter(of_code) for name in ("time", "close")])
     # The close of a day is that of its last bar.
-    bars = last_of_day(record.bars.filter(pl.col("code") == code), "time")
-    closes = pl.DataFrame([bars["time"].dt.date().alias("date"), bars["close"].cast(pl.Float64())])
+    bars = last_of_day(bars, "time")
+    closes = pl.DataFrame([kst_days(bars["time"]).alias("date"), bars["close"].cast(pl.Float64())])
     if closes.is_empty():
         raise BadInput(f"the run has no bars of {code}", "name a stock that the agents traded on")
     return closes
@@ -108,9 +112,8 @@ def _daily_closes(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check(benchmark: Benchmark, record: RunRecord) -> None:
-    name = benchmark.name
-    days, closes = benchmark.closes["date"].to_list(), benchmark.closes["close"].to_list()
-    for day, close in zip(days, closes, strict=True):
+    name, days = benchmark.name, benchmark.dates
+    for day, close in zip(days, benchmark.values, strict=True):
         if day is None or close is None or not 0 < close < math.inf:
             raise BadInput(
                 f"{name} has the close {close} on {day}", "give a number above 0, or drop the row"

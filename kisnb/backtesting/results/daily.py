@@ -1,14 +1,18 @@
-"""The days of a run: equity, return and drawdown, compared with the benchmark."""
+"""The days of a run: equity, return and drawdown, compared with the benchmark.
+
+The days are plain lists. The years of a run are so few rows that polars would take longer.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kisnb.backtesting.results.benchmark import Benchmark
-from kisnb.backtesting.run_record import RunRecord, last_of_day
+from kisnb.backtesting.run_record import RunRecord, kst_days, last_of_day
 from kisnb.history.download import trading_days
 from kisnb.market import calendar
 
@@ -16,7 +20,68 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
+class BenchmarkDays(NamedTuple):
+    """The benchmark on the days of a run. Each list is None on days without a close."""
+
+    closes: Sequence[float | None]
+    returns: Sequence[float | None]
+    """Return of the day, 0.01 = 1 %. None also when the day before has no close."""
+    worth: Sequence[float | None]
+    """The cash at the start, had it been put into the benchmark, won, not rounded."""
+
+
+class Days(NamedTuple):
+    """The days of a run, oldest first: a list for each column of ``daily_frame``."""
+
+    dates: Sequence[date]
+    cash: Sequence[int]
+    holdings: Sequence[int]
+    equity: Sequence[int]
+    returns: Sequence[float | None]
+    drawdowns: Sequence[float]
+    benchmark: BenchmarkDays | None
+
+
+def run_days(record: RunRecord, benchmark: Benchmark | None) -> Days:
+    """Return the days of a run. ``daily_frame`` explains the figures."""
+    rows = last_of_day(record.equity, "time")
+    dates: list[date] = kst_days(rows["time"]).to_list()
+    equity: list[int] = rows["equity"].to_list()
+    before = [record.cash, *equity]
+    returns = [own / old - 1 if old > 0 else None for own, old in zip(equity, before, strict=False)]
+    drawdowns, highest = [], record.cash
+    for own in equity:
+        if own > highest:
+            highest = own
+        drawdowns.append(own / highest - 1)
+    return Days(
+        dates, rows["cash"].to_list(), rows["holdings"].to_list(), equity, returns, drawdowns,
+        None if benchmark is None else _benchmark_days(record, benchmark, dates),
+    )  # fmt: skip
+
+
+def _benchmark_days(
+    record: RunRecord, benchmark: Benchmark, dates: Sequence[date]
+) -> BenchmarkDays:
+    known = dict(zip(benchmark.dates, benchmark.values, strict=True))
+    closes = [known.get(day) for day in dates]
+    # The day's return of the benchmark needs the close before the run. Without one the benchmark
+    # begins with its first close in the run.
+    count = bisect_left(benchmark.dates, record.first)
+    earlier = benchmark.values[count - 1] if count else None
+    base = next((close for close in (earlier, *closes) if close is not None), 1.0)
+    # Multiplied, and not divided by the base: the last digit decides the hash of a run, and hashes
+    # of older versions must stay valid.
+    shares = 1 / base
+    returns = [
+        None if close is None or old is None else close / old - 1
+        for close, old in zip(closes, [earlier, *closes], strict=False)
+    ]
+    worth = [None if close is None else close * record.cash * shares for close in closes]
+    return BenchmarkDays(closes, returns, worth)
+
+
+def daily_frame(days: Days) -> pl.DataFrame:
     """Return a DataFrame with one row per trading day, at the end of the day.
 
     Columns: date; cash, holdings, equity (won); return (of the day, 0.01 = 1 %; null after a day
@@ -29,33 +94,30 @@ def daily_frame(record: RunRecord, benchmark: Benchmark | None) -> pl.DataFrame:
     """
     import polars as pl
 
-    # Column by column: the years of a run are so few rows that a plan, and threads that it wakes,
-    # would take longer than all of this.
-    cash, rows = record.cash, last_of_day(record.equity, "time")
-    days, equity = rows["time"].dt.date().alias("date"), rows["equity"]
-    before = equity.shift(1, fill_value=cash)
-    change = (equity / before - 1).alias("return")
-    if (before <= 0).any():
-        change = pl.select(pl.when(before > 0).then(change).alias("return")).to_series()
-    drawdown = (equity / equity.cum_max().clip(lower_bound=cash) - 1).alias("drawdown")
-    own = [days, rows["cash"], rows["holdings"], equity, change, drawdown]
-    if benchmark is None:
-        return pl.DataFrame(own)
-    dates, closes = benchmark.closes["date"].to_list(), benchmark.closes["close"].to_list()
-    known = dict(zip(dates, closes, strict=True))
-    level = pl.Series("benchmark", [known.get(day) for day in days], pl.Float64())
-    # The day's return of the benchmark needs the close before the run. Without one the benchmark
-    # begins with its first close in the run.
-    count = bisect_left(dates, record.first)
-    earlier: float | None = closes[count - 1] if count else None
-    base = earlier if earlier is not None else level.drop_nulls().first()
-    of_cash = level * cash / base if base is not None else level
-    return pl.DataFrame([
-        *own, level,
-        (level / level.shift(1, fill_value=earlier) - 1).alias("benchmark_return"),
-        of_cash.round().cast(pl.Int64).alias("benchmark_equity"),
-        (equity / of_cash).alias("relative"),
-    ])  # fmt: skip
+    whole, part = pl.Int64(), pl.Float64()
+    schema = {
+        "date": pl.Date(), "cash": whole, "holdings": whole, "equity": whole, "return": part,
+        "drawdown": part,
+    }  # fmt: skip
+    columns: list[Sequence[object]] = [*days[:-1]]
+    if days.benchmark is not None:
+        schema |= {
+            "benchmark": part, "benchmark_return": part, "benchmark_equity": whole, "relative": part
+        }  # fmt: skip
+        closes, returns, worth = days.benchmark
+        columns += (
+            closes, returns, [None if own is None else round(own) for own in worth],
+            [own / other if other else None for own, other in zip(days.equity, worth, strict=True)],
+        )  # fmt: skip
+    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
+
+
+def exposed() -> pl.Expr:
+    """Return the column exposure: holdings ÷ equity; null when equity is 0 or less."""
+    import polars as pl
+
+    share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
+    return share.alias("exposure")
 
 
 def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
@@ -65,8 +127,7 @@ def exposure_frame(daily: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
-    frame = daily.select("date", "holdings", "equity", share.alias("exposure"))
+    frame = daily.select("date", "holdings", "equity", exposed())
     signed = pl.when(pl.col("side") == "buy").then("quantity").otherwise(-pl.col("quantity"))
     # +1 on the first day that ends with the stock held, -1 on the first that ends without it.
     held = (

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import date
-from typing import TYPE_CHECKING
 
+from kisnb.backtesting.results.daily import Days
 from kisnb.backtesting.run_record import RunRecord
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FEWEST_DAYS = 20
 """The fewest daily returns from which yearly figures are made.
@@ -24,16 +19,14 @@ class DailyCurve:
 
     def __init__(
         self,
-        daily: pl.DataFrame,
+        daily: Days,
         record: RunRecord,
         year: float | None,
         *,
         has_gaps: bool,
     ) -> None:
-        self.days: Sequence[date] = daily["date"].to_list()
-        self.equity: Sequence[int] = daily["equity"].to_list()
-        self.drawdowns: Sequence[float] = daily["drawdown"].to_list()
-        self.returns: Sequence[float | None] = daily["return"].to_list()
+        self.days, self.equity = daily.dates, daily.equity
+        self.drawdowns, self.returns = daily.drawdowns, daily.returns
         self.known = [r for r in self.returns if r is not None]
         self.last = self.equity[-1] if self.equity else record.cash
         self.start = record.cash
@@ -70,10 +63,11 @@ class DailyCurve:
         Each is a tuple: the index of its first day, and its number of days.
         """
         found: list[tuple[int, int]] = []
-        for i, drawdown in enumerate(self.drawdowns):
+        first = None
+        for i, drawdown in enumerate([*self.drawdowns, 0.0]):
             if drawdown < 0:
-                if i and self.drawdowns[i - 1] < 0:
-                    found[-1] = (found[-1][0], found[-1][1] + 1)
-                else:
-                    found.append((i, 1))
+                first = i if first is None else first
+            elif first is not None:
+                found.append((first, i - first))
+                first = None
         return found

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kisnb.backtesting.run_record import RunRecord
+from kisnb.clock import kst_datetime
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from kisnb.backtesting.results.run_frames import RunFrames
 
 
@@ -18,7 +21,7 @@ def hash_of(result: RunFrames) -> str:
     record = result.record
     content = (
         record.agents, record.first, record.last, record.cash, record.costs, record.assumptions,
-        result.daily.rows(), result.fills.drop("key").rows(),
+        _rows(result.daily), _rows(result.fills.drop("key")),
         [(s.name, s.text) for s in result.statistics_by_name.values()],
     )  # fmt: skip
     return _digits(content)
@@ -45,6 +48,20 @@ def data_hash(record: RunRecord) -> str:
         pl.len(), *((pl.col(name).to_physical() * place).sum().alias(name) for name in whole)
     )
     return _digits(sums.sort("code").rows())
+
+
+def _rows(frame: pl.DataFrame) -> list[tuple[object, ...]]:
+    """Return the rows of a DataFrame, in a fraction of the time of ``DataFrame.rows``."""
+    import polars as pl
+
+    # polars asks the table of time zones about each time. The offset of Korea is fixed.
+    columns = (
+        map(kst_datetime, column.cast(pl.Int64()).to_list())
+        if isinstance(column.dtype, pl.Datetime)
+        else column.to_list()
+        for column in frame.get_columns()
+    )
+    return list(zip(*columns, strict=True))
 
 
 def _digits(content: object) -> str:

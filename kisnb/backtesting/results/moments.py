@@ -44,15 +44,15 @@ def downside(values: Sequence[float]) -> float | None:
     return math.sqrt(total(map(mul, below, below)) / len(values)) if values else None
 
 
-def slope(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return the slope of the pairs' first values over their second values.
+def slope(values: Sequence[float], over: Sequence[float]) -> float | None:
+    """Return the slope of ``values`` over as many other values.
 
-    None when the second values are all equal.
+    None when the other values are all equal.
     """
-    own, other = mean([a for a, _ in pairs]), mean([b for _, b in pairs])
+    own, other = mean(values), mean(over)
     if own is None or other is None:
         return None
-    own_apart, apart = [a - own for a, _ in pairs], [b - other for _, b in pairs]
+    own_apart, apart = [v - own for v in values], [v - other for v in over]
     variance, covariance = total(map(mul, apart, apart)), total(map(mul, own_apart, apart))
     return covariance / variance if variance > NO_SPREAD**2 else None
 

@@ -6,12 +6,13 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kisnb.clock import Ns, kst_day
+from kisnb.clock import Ns, kst_ordinal
 from kisnb.orders import Fill, Order
-from kisnb.terms import Side
-from kisnb.trading.order_books.ledger import Position
+from kisnb.terms import BUY
+from kisnb.trading.order_books.ledger import Lot, take_oldest
 from kisnb.trading.order_books.order_book import OrderBook
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def fills_frame(book: OrderBook) -> pl.DataFrame:
     whole = dict.fromkeys(("quantity", "price", "value", "fee", "tax"), pl.Int64())
     names = {"time": pl.Int64(), **dict.fromkeys(("agent", "code", "side"), pl.String())}
     schema: dict[str, Any] = {**names, **whole, "venue": pl.String(), "key": pl.String()}
-    return _timed(pl.DataFrame(rows, schema=schema, orient="row"), "time")
+    return _timed(_by_column(rows, schema), "time")
 
 
 class RoundTrip(NamedTuple):
@@ -62,10 +63,11 @@ def round_trips(book: OrderBook, days: Sequence[date]) -> list[RoundTrip]:
     A *round trip* is the part of one lot that one fill sold. The ledger sells the oldest shares
     first. ``days`` are the trading days of the run.
     """
-    return sorted(
-        (trip for code, fills in _by_code(book).items() for trip in _matched(code, fills, days)),
-        key=lambda trip: trip.exit,
-    )
+    numbers = [day.toordinal() for day in days]
+    found = [
+        trip for code, fills in _by_code(book).items() for trip in _matched(code, fills, numbers)
+    ]
+    return sorted(found, key=attrgetter("exit"))
 
 
 def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
@@ -90,41 +92,54 @@ def trades_frame(trips: Sequence[RoundTrip]) -> pl.DataFrame:
         "pnl": pl.Int64(), "costs": pl.Int64(), "pnl_net": pl.Int64(),
         "return": pl.Float64(), "days": pl.Int64(),
     }  # fmt: skip
-    return _timed(pl.DataFrame(trips, schema=schema, orient="row"), "entry", "exit")
+    return _timed(_by_column(trips, schema), "entry", "exit")
+
+
+def _by_column(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
+    """Return rows as a DataFrame."""
+    import polars as pl
+
+    # polars reads columns several times as fast as rows.
+    return pl.DataFrame(dict(zip(schema, zip(*rows, strict=True), strict=False)), schema=schema)
+
+
+class _Bought(Lot):
+    """Shares bought in one fill and still held, with the moment of the fill."""
+
+    __slots__ = ("day", "t")
+
+    def __init__(self, fill: Fill, day: int) -> None:
+        self.qty, self.price, self.fee = fill.qty, fill.price, fill.fee
+        self.t = fill.t
+        self.day = day
+        """The number of the run's days before it."""
 
 
 def _matched(
-    code: str, fills: Iterable[tuple[Order, Fill]], days: Sequence[date]
+    code: str, fills: Iterable[tuple[Order, Fill]], numbers: Sequence[int]
 ) -> Iterable[RoundTrip]:
-    """Yield the rows of one stock's round trips, with buys and sells matched as the ledger does."""
-    # The ledger decides which shares a sale takes, so that its figures and these cannot differ. It
-    # does not keep the times of the buys, so this list has one for each lot.
-    position, bought = Position(code), deque[Ns]()
+    """Yield the round trips of one stock. ``numbers`` are the ordinals of the run's days."""
+    # The ledger decides which shares a sale takes, so that its figures and these cannot differ.
+    lots = deque[_Bought]()
     for order, fill in fills:
-        if order.side is Side.BUY:
-            bought.append(fill.t)
-            position.apply(Side.BUY, fill)
+        day, intent = bisect_left(numbers, kst_ordinal(fill.t)), order.intent
+        if intent.side is BUY:
+            lots.append(_Bought(fill, day))
             continue
-        parts = position.oldest(fill.qty)
-        left, paid = sum(qty for qty, _, _ in parts), fill.fee + fill.tax
-        for entry, (qty, price, fee) in zip(bought, parts, strict=False):
+        parts = take_oldest(lots, fill.qty)
+        price, paid = fill.price, fill.fee + fill.tax
+        left = sum([qty for _, qty, _ in parts])
+        for lot, qty, fee in parts:
             # Amounts are whole won: each part is rounded down, and the last part gets the
             # difference.
             own = paid * qty // left
             left, paid = left - qty, paid - own
-            pnl = qty * (fill.price - price)
-            costs = fee + own
+            pnl, costs = qty * (price - lot.price), fee + own
+            net = pnl - costs
             yield RoundTrip(
-                order.intent.agent, code, qty, entry, fill.t, price, fill.price, pnl, costs,
-                pnl - costs, (pnl - costs) / (qty * price + fee), _days_between(days, entry, fill.t)
+                intent.agent, code, qty, lot.t, fill.t, lot.price, price, pnl, costs, net,
+                net / (qty * lot.price + fee), day - lot.day,
             )  # fmt: skip
-        position.apply(Side.SELL, fill)
-        while len(bought) > len(position.lots):
-            bought.popleft()
-
-
-def _days_between(days: Sequence[date], entry: Ns, end: Ns) -> int:
-    return bisect_left(days, kst_day(end)) - bisect_left(days, kst_day(entry))
 
 
 def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
@@ -132,13 +147,14 @@ def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
 
     Fills of the same moment are in the order in which their orders were made.
     """
-    return sorted(book.fills, key=lambda pair: pair[1].t)
+    pairs = [(order, fill) for order in book.orders.values() for fill in order.fills]
+    return sorted(pairs, key=lambda pair: pair[1].t)
 
 
 def _by_code(book: OrderBook) -> dict[str, list[tuple[Order, Fill]]]:
     found = defaultdict[str, list[tuple[Order, Fill]]](list)
     for order, fill in _in_time(book):
-        found[order.code].append((order, fill))
+        found[order.intent.code].append((order, fill))
     return found
 
 

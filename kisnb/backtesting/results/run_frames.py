@@ -6,7 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kisnb.backtesting.results.benchmark import BenchmarkLike, read_benchmark
-from kisnb.backtesting.results.daily import daily_frame, exposure_frame, monthly_frame
+from kisnb.backtesting.results.daily import (
+    Days,
+    daily_frame,
+    exposed,
+    exposure_frame,
+    monthly_frame,
+    run_days,
+)
 from kisnb.backtesting.results.round_trips import (
     RoundTrip,
     fills_frame,
@@ -74,7 +81,12 @@ class RunFrames:
 
         ``daily.daily_frame`` lists the columns.
         """
-        return daily_frame(self.record, self.benchmark)
+        return daily_frame(self.days)
+
+    @cached_property
+    def days(self) -> Days:
+        """The days of the run as lists."""
+        return run_days(self.record, self.benchmark)
 
     @cached_property
     def curve(self) -> pl.DataFrame:
@@ -86,14 +98,11 @@ class RunFrames:
         """
         import polars as pl
 
+        columns = ["equity", "drawdown"]
         if len(self.daily) >= FEW_DAYS or len(self.equity) == len(self.daily):
             theirs = ["benchmark_equity"] if self.benchmark else []
-            days = self.daily.select(pl.col("date").alias("at"), "equity", "drawdown", *theirs)
-            return days.with_columns(self.exposure["exposure"])
-        share = pl.when(pl.col("equity") > 0).then(pl.col("holdings") / pl.col("equity"))
-        return self.equity.select(
-            pl.col("time").alias("at"), "equity", "drawdown", share.alias("exposure")
-        )
+            return self.daily.select(pl.col("date").alias("at"), *columns, *theirs, exposed())
+        return self.equity.select(pl.col("time").alias("at"), *columns, exposed())
 
     @cached_property
     def monthly(self) -> pl.DataFrame:
@@ -116,11 +125,12 @@ class RunFrames:
 
         ``round_trips.trades_frame`` lists the columns.
         """
-        return trades_frame(self._round_trips)
+        return trades_frame(self.round_trips)
 
     @cached_property
-    def _round_trips(self) -> list[RoundTrip]:
-        return round_trips(self.book, self.daily["date"].to_list())
+    def round_trips(self) -> list[RoundTrip]:
+        """The rows of ``trades``, in the order of their exits."""
+        return round_trips(self.book, self.days.dates)
 
     @cached_property
     def exposure(self) -> pl.DataFrame:
@@ -143,8 +153,8 @@ class RunFrames:
     def statistics_by_name(self) -> dict[str, Statistic]:
         """The statistics by name, in the order in which people read them."""
         name = self.benchmark.name if self.benchmark else ""
-        frames = StatisticsInput(self.record, self.daily, self._round_trips, name)
-        return {each.name: each for each in statistics(frames)}
+        run = StatisticsInput(self.record, self.days, self.round_trips, name)
+        return {each.name: each for each in statistics(run)}
 
     def statistic(self, name: str) -> Statistic:
         """Return one statistic with its value, its text and its definition.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from operator import sub
 
 import msgspec
 
-from kisnb.backtesting.results.daily import days_a_year, share_of_days
+from kisnb.backtesting.results.daily import BenchmarkDays, Days, days_a_year, share_of_days
 from kisnb.backtesting.results.daily_curve import FEWEST_DAYS, DailyCurve
 from kisnb.backtesting.results.moments import (
     downside,
@@ -27,11 +27,7 @@ from kisnb.backtesting.results.moments import (
 )
 from kisnb.backtesting.results.round_trips import RoundTrip
 from kisnb.backtesting.results.statistic import Statistic
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from kisnb.backtesting.run_record import RunRecord
+from kisnb.backtesting.run_record import RunRecord
 
 _COSTS = "Costs and exposure"
 
@@ -40,7 +36,7 @@ class StatisticsInput(msgspec.Struct, frozen=True):
     """The record, days and round trips from which the statistics are computed."""
 
     record: RunRecord
-    daily: pl.DataFrame
+    days: Days
     trades: Sequence[RoundTrip]
     benchmark: str = ""
     """Name of the benchmark. Empty: there is no benchmark."""
@@ -49,16 +45,16 @@ class StatisticsInput(msgspec.Struct, frozen=True):
 def statistics(run: StatisticsInput) -> tuple[Statistic, ...]:
     """Return all statistics of a run, in the order in which people read them."""
     first, last = run.record.first, run.record.last
-    year, share = days_a_year(first, last), share_of_days(first, last, len(run.daily))
+    year, share = days_a_year(first, last), share_of_days(first, last, len(run.days.dates))
     curve = DailyCurve(
-        run.daily, run.record, None if year is None else year * share, has_gaps=share < 1
+        run.days, run.record, None if year is None else year * share, has_gaps=share < 1
     )
     return (
         *_returns(run, curve),
         *_risks(curve),
         *_trades(run, curve),
         *_costs(run, curve),
-        *(_against(run, curve) if run.benchmark else ()),
+        *(_against(run.benchmark, run.days.benchmark, curve) if run.days.benchmark else ()),
     )
 
 
@@ -96,8 +92,8 @@ def _returns(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
             "lowest return of a day", f"{worst[1]}" if worst else "",
         ),
         Statistic(
-            "Return", "days up", part(sum(r > 0 for r in curve.known), len(curve.known)), "share",
-            "days with a return above 0 ÷ days",
+            "Return", "days up", part(len([r for r in curve.known if r > 0]), len(curve.known)),
+            "share", "days with a return above 0 ÷ days",
         ),
         Statistic("Return", "trading days", len(curve.days), "count", "days of the run"),
     ]  # fmt: skip
@@ -164,9 +160,10 @@ def _trades(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
     won = sum(p.wins for p in book.positions.values())
     lost = sum(p.losses for p in book.positions.values())
     days = [trip.days for trip in run.trades]
+    fills = sum(len(order.fills) for order in book.orders.values())
     return [
         Statistic("Trades", "orders", len(book.orders), "count", "orders given, refused ones too"),
-        Statistic("Trades", "fills", sum(1 for _ in book.fills), "count", "executions"),
+        Statistic("Trades", "fills", fills, "count", "executions"),
         Statistic(
             "Trades", "trades", len(net), "count",
             "round trips: parts of a bought lot that one fill sold, oldest lot first",
@@ -208,10 +205,10 @@ def _trades(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
 
 
 def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
-    fills = [fill for _, fill in run.record.book.fills]
-    fees, taxes = sum(fill.fee for fill in fills), sum(fill.tax for fill in fills)
-    value, average = sum(fill.qty * fill.price for fill in fills), mean(curve.equity)
-    holdings = run.daily["holdings"].to_list()
+    fills = [fill for order in run.record.book.orders.values() for fill in order.fills]
+    fees, taxes = sum([fill.fee for fill in fills]), sum([fill.tax for fill in fills])
+    value, average = sum([fill.qty * fill.price for fill in fills]), mean(curve.equity)
+    holdings = run.days.holdings
     shares = [h / e for h, e in zip(holdings, curve.equity, strict=True) if e > 0]
     yearly = None if curve.annual is None else value * curve.annual / len(curve.days)
     return [
@@ -233,37 +230,36 @@ def _costs(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
             "holdings ÷ equity at a day's end, mean of the days",
         ),
         Statistic(
-            _COSTS, "days invested", part(sum(h > 0 for h in holdings), len(holdings)),
+            _COSTS, "days invested", part(len([h for h in holdings if h > 0]), len(holdings)),
             "share", "days that ended with holdings ÷ days",
         ),
     ]  # fmt: skip
 
 
-def _against(run: StatisticsInput, curve: DailyCurve) -> list[Statistic]:
-    name, group = run.benchmark, "Benchmark"
-    theirs: Sequence[float | None] = run.daily["benchmark_return"].to_list()
+def _against(name: str, benchmark: BenchmarkDays, curve: DailyCurve) -> list[Statistic]:
+    group = "Benchmark"
     pairs = [
         (own, other)
-        for own, other in zip(curve.returns, theirs, strict=True)
+        for own, other in zip(curve.returns, benchmark.returns, strict=True)
         if own is not None and other is not None
     ]
-    over = [own - other for own, other in pairs]
+    owns, others = [own for own, _ in pairs], [other for _, other in pairs]
+    over = list(map(sub, owns, others))
     year = curve.year if len(pairs) >= FEWEST_DAYS else None
-    beta = slope(pairs) if year else None
+    beta = slope(owns, others) if year else None
     alpha = None
     if beta is not None and year:
-        alpha = (total(own for own, _ in pairs) - beta * total(b for _, b in pairs)) / len(pairs)
-        alpha *= year
+        alpha = (total(owns) - beta * total(others)) / len(pairs) * year
     error = times(spread(over), math.sqrt(year) if year else None)
-    worth = run.daily["benchmark_equity"].to_list()
     # An index has no row of today. Then both are compared on the newest day that has one.
-    newest = next((i for i in reversed(range(len(worth))) if worth[i] is not None), None)
+    closed = [(day, worth) for day, worth in enumerate(benchmark.worth) if worth is not None]
     change = over_cash = None
     until = ""
-    if newest is not None:
-        change = worth[newest] / curve.start - 1
-        over_cash = (curve.equity[newest] - worth[newest]) / curve.start
-        until = f"up to {curve.days[newest]}" if newest < len(worth) - 1 else ""
+    if closed:
+        newest, worth = closed[-1][0], round(closed[-1][1])
+        change = worth / curve.start - 1
+        over_cash = (curve.equity[newest] - worth) / curve.start
+        until = f"up to {curve.days[newest]}" if newest < len(curve.days) - 1 else ""
     on = f"over the {len(pairs):,} days on which both have a return"
     scaled = f"a year of {curve.year_text} trading days; needs {FEWEST_DAYS} days"
     return [

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from kisnb.backtesting.results.figures import bar_candles
 from kisnb.backtesting.results.hashes import config_of, data_hash, hash_of
 from kisnb.backtesting.results.look import BADGE, curve_svgs, days_of, exposures
+from kisnb.clock import kst_day
 from kisnb.columns import number, signed, tone_of
 from kisnb.drawing.candle_svg import candle_svg
 from kisnb.drawing.candles import marks
@@ -74,8 +75,8 @@ def tear_sheet_html(result: RunFrames, content_hash: str = "") -> str:
         stocks=_stocks(result),
         agents=_agents(result),
         trades=_trades(result),
-        shown_trades=min(len(result.trades), MOST_TRADES),
-        all_trades=len(result.trades),
+        shown_trades=min(len(result.round_trips), MOST_TRADES),
+        all_trades=len(result.round_trips),
         days=len(result.daily),
         assumed=_assumed(),
         parameters=_parameters(record),
@@ -227,20 +228,15 @@ def _trades(result: RunFrames) -> Markup:
         "code", "entry", "exit", "days", "quantity", "entry price", "exit price",
         "PnL before cost", "costs", "PnL after cost", "return",
     )  # fmt: skip
-    columns = (
-        "code", "entry", "exit", "days", "quantity", "entry_price", "exit_price", "pnl", "costs",
-        "pnl_net", "return",
-    )  # fmt: skip
     rows = [
         [
-            Cell(code, left=True), Cell(f"{entry:%Y-%m-%d}"), Cell(f"{end:%Y-%m-%d}"),
-            Cell(number(days)), Cell(number(qty)), Cell(number(paid)), Cell(number(got)),
-            Cell(signed(pnl), tone_of(pnl)), Cell(number(costs)), Cell(signed(net), tone_of(net)),
-            Cell(f"{signed(100 * change, 2)} %", tone_of(change)),
+            Cell(t.code, left=True), Cell(f"{kst_day(t.entry)}"), Cell(f"{kst_day(t.exit)}"),
+            Cell(number(t.days)), Cell(number(t.quantity)), Cell(number(t.entry_price)),
+            Cell(number(t.exit_price)), Cell(signed(t.pnl), tone_of(t.pnl)), Cell(number(t.costs)),
+            Cell(signed(t.pnl_net), tone_of(t.pnl_net)),
+            Cell(f"{signed(100 * t.change, 2)} %", tone_of(t.change)),
         ]
-        for code, entry, end, days, qty, paid, got, pnl, costs, net, change in result.trades.select(
-            columns
-        ).tail(MOST_TRADES).reverse().iter_rows()
+        for t in reversed(result.round_trips[-MOST_TRADES:])
     ]  # fmt: skip
     return html_table(head, rows) if rows else Markup("<p>none</p>")
 

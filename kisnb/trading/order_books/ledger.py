@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import TypeVar
 
 from kisnb.orders import Fill
 from kisnb.terms import BUY, Side
@@ -19,14 +20,43 @@ class Lot:
         self.price = price
         self.fee = fee
 
-    def fee_of(self, qty: int) -> int:
-        """Return the part of the fee that belongs to ``qty`` of the shares, won.
 
-        The last shares get the difference that rounding leaves.
-        """
-        # Fees are whole won. Each part is rounded down, so the last part must get the difference.
-        # Otherwise cash would not add up.
-        return self.fee if qty == self.qty else self.fee * qty // self.qty
+AnyLot = TypeVar("AnyLot", bound=Lot)
+
+
+def oldest_parts(lots: Iterable[AnyLot], qty: int) -> list[tuple[AnyLot, int, int]]:
+    """Return the parts of lots that a sale of ``qty`` shares takes, oldest first.
+
+    Each is a tuple: the lot, its shares that are sold, and their part of its fee, won.
+    """
+    parts = []
+    for lot in lots:
+        if not qty:
+            break
+        part, fee = lot.qty, lot.fee
+        if qty < part:
+            # Fees are whole won. Each part is rounded down, so the last part must get the
+            # difference. Otherwise cash would not add up.
+            part, fee = qty, fee * qty // part
+        parts.append((lot, part, fee))
+        qty -= part
+    return parts
+
+
+def take_oldest(lots: deque[AnyLot], qty: int) -> list[tuple[AnyLot, int, int]]:
+    """Remove the oldest ``qty`` shares from the lots. Return them in the form of ``oldest_parts``.
+
+    Lots are sold oldest first, so that each share has one cost, whichever program computes it.
+    """
+    taken = oldest_parts(lots, qty)
+    for lot, part, fee in taken:
+        lot.qty -= part
+        lot.fee -= fee
+        # The parts begin with the first lot. Each part that ends its lot is removed here, so the
+        # next part belongs to the lot that is now first.
+        if not lot.qty:
+            lots.popleft()
+    return taken
 
 
 class Position:
@@ -131,14 +161,7 @@ class Position:
 
         Each lot is a tuple (shares, price, their part of the fee), won.
         """
-        parts = []
-        for lot in self.lots:
-            if not qty:
-                break
-            part = min(qty, lot.qty)
-            parts.append((part, lot.price, lot.fee_of(part)))
-            qty -= part
-        return parts
+        return [(part, lot.price, fee) for lot, part, fee in oldest_parts(self.lots, qty)]
 
     def give(self, qty: int) -> None:
         """Remove and return the oldest ``qty`` shares with their cost, for another order book."""
@@ -164,12 +187,10 @@ class Position:
         self.sold += fill.qty
         self.sell_fees += fill.fee
         self.taxes += fill.tax
-        # Lots are sold oldest first, so that each share has one cost, whichever program computes
-        # it. ``oldest`` and the adoption use lots in the same order.
         taken = self._consume_lots(fill.qty)
         earned = fees = 0
-        for qty, price, fee in taken:
-            earned += qty * (fill.price - price)
+        for lot, qty, fee in taken:
+            earned += qty * (fill.price - lot.price)
             fees += fee
         self.realised += earned
         # The fee of a buy counts when its shares are sold. Until then it is part of the cost of
@@ -187,18 +208,11 @@ class Position:
         self.lots.append(Lot(qty, price, fee))
         self.cost += qty * price
 
-    def _consume_lots(self, qty: int) -> list[tuple[int, int, int]]:
-        """Remove the oldest ``qty`` shares. Return them in the form of ``oldest``."""
-        taken = self.oldest(qty)
-        for part, price, fee in taken:
-            self.cost -= part * price
-            # ``oldest`` returned parts of the lots from the left. Each part that ends its lot is
-            # removed here, so the next part belongs to the lot that is now first.
-            lot = self.lots[0]
-            lot.qty -= part
-            lot.fee -= fee
-            if not lot.qty:
-                self.lots.popleft()
+    def _consume_lots(self, qty: int) -> list[tuple[Lot, int, int]]:
+        """Remove the oldest ``qty`` shares. Return them in the form of ``oldest_parts``."""
+        taken = take_oldest(self.lots, qty)
+        for lot, part, _ in taken:
+            self.cost -= part * lot.price
         return taken
 
 
