@@ -164,7 +164,7 @@ class Position:
         return [(part, lot.price, fee) for lot, part, fee in oldest_parts(self.lots, qty)]
 
     def give(self, qty: int) -> None:
-        """Remove and return the oldest ``qty`` shares with their cost, for another order book."""
+        """Remove the oldest ``qty`` shares with their cost, which go to another order book."""
         self.opened -= qty
         self._consume_lots(qty)
 
