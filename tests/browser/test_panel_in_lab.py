@@ -23,6 +23,7 @@ from tests.session.own_host import OwnHost
 AGENT = "%kis agents start volume_trigger --code 005930"
 CONTRAST = Path(__file__).with_name("panel_contrast.js")
 """Finds the text that is hardest to read."""
+RISE = "root => getComputedStyle(root).getPropertyValue('--rise')"
 OVERLAPS = """
     root => {
         const found = [];
@@ -71,10 +72,12 @@ def test_n04_every_text_can_be_read_and_nothing_overlaps_light_or_dark_wide_or_n
         "await session.alert('005930', above=q.upper)",
         AGENT,
         "%kis panel",
+        "%kis config price_colours orange-blue",
     ]
     # The third order is refused, as it should be.
-    open_notebook(lab, notebook, *cells)
-    panel = panel_of(notebook, FIRST + len(cells) - 1)
+    open_notebook(lab, notebook, *cells, run=len(cells) - 1)
+    panel = panel_of(notebook, FIRST + len(cells) - 2)
+    read = CONTRAST.read_text()
     try:
         for width in (1440, 900):
             notebook.page.set_viewport_size({"width": width, "height": 900})
@@ -87,10 +90,19 @@ def test_n04_every_text_can_be_read_and_nothing_overlaps_light_or_dark_wide_or_n
                 # The agent's snapshot, and the question of the ticket.
                 button(panel, "agents", "show").click()
                 expect(panel.locator(".agent-box pre")).to_contain_text("parameters")
-                contrast, text = notebook.page.evaluate(CONTRAST.read_text())
+                contrast, text = notebook.page.evaluate(read)
                 assert contrast >= 4.5, (text, width, theme)
                 panel.locator(".agent-box").get_by_role("button", name="back").click()
                 assert panel.evaluate(OVERLAPS) == [], (width, theme)
+        # Colours for the colour-blind come to an open panel at once, and can be read, too.
+        before = panel.evaluate(RISE)
+        notebook.run_cell(FIRST + len(cells) - 1)
+        expect(panel).to_have_attribute("data-colours", "orange-blue")
+        assert panel.evaluate(RISE) != before
+        for theme in ("JupyterLab Dark", "JupyterLab Light"):
+            notebook.use_theme(theme)
+            contrast, text = notebook.page.evaluate(read)
+            assert contrast >= 4.5, (text, theme)
     finally:
         notebook.use_theme("JupyterLab Light")
         notebook.page.set_viewport_size(VIEWPORT)

@@ -104,6 +104,26 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     assert errors == []
 
 
+def test_n04_a_table_that_was_built_without_a_place_shows_its_rows_once_it_has_one(
+    page: Page,
+) -> None:
+    open_part(page, PART)
+    hidden = page.add_style_tag(content=".tabulator-tableholder, .tabulator-header {display: none}")
+    columns = [{"name": "c", "kind": "number", "tips": {}, "width": 12, "extra": 0}]
+    tell(page, {"columns": columns, "rows": [["a", ["1"]], ["b", ["2"]]]}, 0)
+    heads, rows = page.locator(".tabulator-col"), page.locator(".tabulator-row")
+    expect(heads).to_have_count(1)
+    page.evaluate("window.frames2()")
+    expect(rows).to_have_count(0)
+    hidden.evaluate("node => node.remove()")
+    expect(rows).to_have_text(["1", "2"])
+    expect(heads).to_be_visible()
+    # A filter that finds nothing leaves it empty.
+    page.get_by_role("button", name="filter").click()
+    page.keyboard.type("7")
+    expect(rows).to_have_count(0)
+
+
 AGENTS = [
     {"name": "agent", "kind": "text", "tips": {}, "width": 12},
     {"name": "note", "kind": "note", "tips": {}},

@@ -237,6 +237,7 @@ class Table {
     const now = performance.now();
     // A timer may still fire when the table has left the page.
     if (!this.ready || !this.grid) return;
+    if (this.isBlank()) this.grid.redraw(true);
     this.aim.look();
     if (this.held && !this.aim.holds()) this.draw();
     if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
@@ -246,6 +247,13 @@ class Table {
     if (!sorted.length) return;
     this.sortedAt = now;
     this.grid.setSort(sorted.map(({ field: column, dir }) => ({ column, dir })));
+  }
+
+  // The grid draws no rows while its place has no size, as when JupyterLab lays out a cell, and does
+  // not notice when it has one.
+  isBlank() {
+    if (!this.keys.length || this.place.querySelector(".tabulator-row")) return false;
+    return this.place.clientHeight > 0 && this.grid.getDataCount("active") > 0;
   }
 
   async build() {
