@@ -86,6 +86,12 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     tell(page, {"set": {"a": {"0": ["9,000", "up"]}, "b": {"0": ["30", "down"]}}}, 3)
     expect(rows).to_have_text(["3022222", "9,000177111"])
     expect(rows.last.locator(".up")).to_have_text("9,000")
+    # The changed cells are marked for a moment.
+    expect(page.locator(".flash")).to_have_count(0)
+    tell(page, {"set": {"a": {"3": "5"}, "b": {"3": "6"}}}, 4)
+    expect(page.locator(".tabulator-cell.flash")).to_have_text(["6", "5"])
+    expect(page.locator(".flash")).to_have_count(0)
+    tell(page, {"set": {"a": {"3": "1"}, "b": {"3": "2"}}}, 5)
     # A changed cell counts when the rows are sorted and filtered.
     heads.first.click()
     expect(rows).to_have_text(["3022222", "9,000177111"])
@@ -95,11 +101,11 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     page.keyboard.type("9,0")
     expect(rows).to_have_text(["9,000177111"])
     page.get_by_role("button", name="filter").click()
-    tell(page, {"drop": ["a"]}, 4)
+    tell(page, {"drop": ["a"]}, 6)
     expect(rows).to_have_text(["3022222"])
     # A row that the page does not have means that a message was lost: it asks for all rows.
     assert page.evaluate("window.asked") == 1
-    tell(page, {"set": {"b": {"1": "5"}}}, 6)
+    tell(page, {"set": {"b": {"1": "5"}}}, 8)
     page.wait_for_function("window.asked === 2")
     assert errors == []
 
