@@ -54,9 +54,14 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def tell(page: Page, table: dict[str, Any], seq: int) -> None:
-    """A delta, as the kernel sends it; the first message is a snapshot."""
-    common = {"seq": seq, "header": {}, "views": {}, "tables": {"t": table}}
-    page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+    """A delta of a table, as the kernel sends it; the first message is a snapshot."""
+    send(page, seq, tables={"t": table})
+
+
+def send(page: Page, seq: int, **parts: dict[str, Any]) -> None:
+    """A message of the kernel with ``tables`` or ``views``; the first one is a snapshot."""
+    common = {"seq": seq, "header": {}, "views": {}, "tables": {}}
+    page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common | parts)
 
 
 def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_go(
@@ -268,8 +273,7 @@ def test_n04_enter_chooses_a_stock_of_the_typed_text_and_not_of_an_older_list(pa
         nonlocal seq
         seq += 1
         view = ticket | {"fields": fields | {"search": search}, "found": list(found)}
-        common = {"seq": seq, "header": {}, "tables": {}, "views": {"ticket": view}}
-        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        send(page, seq, views={"ticket": view})
         page.evaluate("window.frames2()")
 
     def chosen() -> list[str]:
@@ -317,11 +321,7 @@ def test_n04_a_large_trade_at_a_high_price_is_not_cut_in_any_width(page: Page) -
         ["09:02:56", "1,234", "up", "11,155,505", "down", "NXT"],
         ["09:02:56", "70,100", "down", "20", "up", "KRX"],
     ]
-    views = {"tape": {"title": "Trades of 삼성바이오로직스", "trades": trades}}
-    page.evaluate(
-        "m => window.tell(m)",
-        {"kind": "snapshot", "seq": 0, "header": {}, "tables": {}, "views": views},
-    )
+    send(page, 0, views={"tape": {"title": "Trades of 삼성바이오로직스", "trades": trades}})
     expect(page.locator(".trades > div")).to_have_count(3)
     for width in (1440, 1180, 1100, 900, 700, 420):
         page.set_viewport_size({"width": width, "height": 600})
@@ -346,8 +346,7 @@ def test_n04_the_phase_of_a_venue_and_large_depth_are_not_cut_in_any_width(page:
             "line": "expected 71,300 × 159,241 at KRX", "totals": [["12,345,678", "9"]] * 2,
             "venues": [[f"KRX {phase}", "tip"], [f"NXT {other}", "tip"]], "r0": row, "r19": row,
         }  # fmt: skip
-        common = {"seq": seq, "header": {}, "tables": {}, "views": {"depth": depth}}
-        page.evaluate("m => window.tell(m)", {"kind": "delta" if seq else "snapshot"} | common)
+        send(page, seq, views={"depth": depth})
         expect(page.locator(".heads .qty").last).to_have_text(f"NXT {other}")
         for width in (1440, 1180, 900, 420):
             page.set_viewport_size({"width": width, "height": 700})

@@ -316,7 +316,7 @@ class Watch:
         self.halts.settled()
         self._told()
         for subject, drift in state.drifts.items():
-            unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
+            unknown = bool(of_unknown_fate(state))
             fee = drift.what == "cash" and self.fee_is_open()
             self.demand(unknown or fee, f"a difference stands: {subject} {drift}")
 
@@ -327,16 +327,14 @@ class Watch:
             # A flatten goes on to sell: its newest order can still come to light, and nobody may
             # decide yet.
             decidable = self._run.now - WINDOW - 10 * SECOND
-            unknown = (o for o in state.books.live.values() if o.state is OrderState.UNKNOWN)
-            left = [repr(o) for o in unknown if o.sent_at < decidable]
+            left = [repr(o) for o in of_unknown_fate(state) if o.sent_at < decidable]
             self.demand(not left, f"still of unknown fate: {left}")
             self._known_once(state)
 
     def undecided(self) -> bool:
         """Return True while the fate of an order is unknown."""
         state = self._state()
-        live = () if state is None else state.books.live.values()
-        return any(order.state is OrderState.UNKNOWN for order in live)
+        return state is not None and bool(of_unknown_fate(state))
 
     def over(self) -> None:
         """After the close nothing is open, and all money and shares are accounted for."""
@@ -367,7 +365,7 @@ class Watch:
         for order in state.books.orders.values():
             if order.number is not None:
                 by_number.setdefault(order.number, []).append(order)
-        unknown = [o for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+        unknown = of_unknown_fate(state)
         rows = {r.ref.number: r for r in self._run.host.day_orders().rows}
         for number, there in self._run.host.core.account.orders.items():
             if is_request(there):
@@ -453,7 +451,7 @@ class Watch:
 
     def _reservations(self, state: State) -> None:
         """What the desk may still spend is what KIS says is orderable."""
-        unknown = any(o.state is OrderState.UNKNOWN for o in state.books.live.values())
+        unknown = bool(of_unknown_fate(state))
         if state.cash is None or unknown or self.fee_is_open():
             return
         probe = Intent("probe", "", "005930", Side.BUY, 1, OrderKind.MARKET)
@@ -469,7 +467,7 @@ class Watch:
     def _unknown(self, state: State) -> None:
         rows = self._run.host.day_orders().rows
         free = [r for r in rows if state.books.by_number(NUMBER, r.ref.number) is None]
-        unknown = [o for o in state.books.live.values() if o.state is OrderState.UNKNOWN]
+        unknown = of_unknown_fate(state)
         could = {
             o.key: [r.ref.number for r in free if could_be(o, r, state.books)] for o in unknown
         }
@@ -500,6 +498,11 @@ class Watch:
             rejected = state.books.orders[key].state in (OrderState.REJECTED, OrderState.DENIED)
             said = f"{key} is {state.books.orders[key].state}, and KIS has it as #{number}"
             self.demand(not rejected or number in self.adoptions.confused, said)
+
+
+def of_unknown_fate(state: State) -> list[Order]:
+    """The live orders of which it is not known whether KIS has them."""
+    return [order for order in state.books.live.values() if order.state is OrderState.UNKNOWN]
 
 
 def is_request(order: AccountOrder) -> bool:

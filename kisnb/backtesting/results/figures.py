@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from kisnb.clock import kst_datetime
 from kisnb.drawing.candle_figure import candle_figure
-from kisnb.drawing.candles import Candle, Mark
+from kisnb.drawing.candles import Candle, Mark, candles
 from kisnb.drawing.month_table import MONTHS, percent
 from kisnb.drawing.theme import Palette, figure_layout
 from kisnb.orders import Order
@@ -91,13 +90,7 @@ def monthly_figure(monthly: pl.DataFrame, palette: Palette) -> Any:
 
 def bar_candles(bars: pl.DataFrame) -> list[Candle]:
     """Return the bars of one stock as candles, oldest first."""
-    import polars as pl
-
-    rows = bars.sort("time")
-    # polars asks the table of time zones about each time, which takes longer than all the rest.
-    times = map(kst_datetime, rows["time"].cast(pl.Int64()).to_list())
-    prices = (rows[name].to_list() for name in ("open", "high", "low", "close", "volume"))
-    return list(map(Candle, times, *prices))
+    return candles(bars.sort("time").rename({"time": "t"}))
 
 
 def fill_marks(orders: Iterable[Order]) -> list[Mark]:

@@ -147,8 +147,7 @@ def _in_time(book: OrderBook) -> list[tuple[Order, Fill]]:
 
     Fills of the same moment are in the order in which their orders were made.
     """
-    pairs = [(order, fill) for order in book.orders.values() for fill in order.fills]
-    return sorted(pairs, key=lambda pair: pair[1].t)
+    return sorted(book.fills, key=lambda pair: pair[1].t)
 
 
 def _by_code(book: OrderBook) -> dict[str, list[tuple[Order, Fill]]]:

@@ -11,7 +11,7 @@ import msgspec
 from kisnb.clock import SECOND, Ns, clock_text, kst_day
 from kisnb.events import Depth
 from kisnb.market.routing.costs import Score, WhatIf, score
-from kisnb.market.routing.sentences import criterion_sentence, decision_sentence
+from kisnb.market.routing.sentences import decision_sentence
 from kisnb.orders import Fill, Intent
 from kisnb.terms import SessionId, Venue
 
@@ -80,20 +80,18 @@ class Evidence(msgspec.Struct, frozen=True):
 
         For a refused order it is the reason of the refusal.
         """
-        if self.venue is None:
-            return self.reason
-        return decision_sentence(self.venue, self.reason, self.alternatives, self._spreads)
+        return self._sentence(costs=True)
 
     @property
     def decision(self) -> str:
         """``sentence`` without the costs, for a place that shows ``alternatives`` beside it."""
+        return self._sentence(costs=False)
+
+    def _sentence(self, *, costs: bool) -> str:
         if self.venue is None:
             return self.reason
-        return criterion_sentence(self.venue, self.reason, self.alternatives, self._spreads)
-
-    @property
-    def _spreads(self) -> dict[Venue, int]:
-        return {d.venue: d.asks[0][0] - d.bids[0][0] for d in self.seen if d.asks and d.bids}
+        spreads = {d.venue: d.asks[0][0] - d.bids[0][0] for d in self.seen if d.asks and d.bids}
+        return decision_sentence(self.venue, self.reason, self.alternatives, spreads, costs=costs)
 
     @property
     def text(self) -> str:

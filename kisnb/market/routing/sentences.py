@@ -24,40 +24,32 @@ class Compared(NamedTuple):
 
 
 def decision_sentence(
-    venue: Venue, reason: str, rows: Sequence[WhatIf], spreads: Mapping[Venue, int]
+    venue: Venue,
+    reason: str,
+    rows: Sequence[WhatIf],
+    spreads: Mapping[Venue, int],
+    *,
+    costs: bool = True,
 ) -> str:
     """Return a sentence: why ``venue`` was chosen, its cost, and the cost at the other venue.
 
     ``reason`` is the router's code. ``rows`` are the expected costs of all venues; ``spreads`` the
-    spread of each venue that showed both sides, won.
+    spread of each venue that showed both sides, won. ``costs`` False leaves both costs out.
     """
-    chosen, other = _pair(venue, rows)
-    if chosen is None or other is None:
-        return f"{venue}: {reason}"
-    # The alternatives to an SOR order are both venues. The table shows their costs.
-    parts = [_because(venue, reason, chosen, other, spreads), _cost(chosen)]
-    if venue is not Venue.SOR:
-        parts += [_other(chosen, other), _criterion(reason, chosen, other)]
-    return "; ".join(part for part in parts if part)
-
-
-def criterion_sentence(
-    venue: Venue, reason: str, rows: Sequence[WhatIf], spreads: Mapping[Venue, int]
-) -> str:
-    """Return the sentence of ``decision_sentence`` without the costs."""
-    chosen, other = _pair(venue, rows)
+    by_venue = {row.venue: row for row in rows}
+    chosen = by_venue.get(venue)
+    other = by_venue.get(Venue.NXT if venue is Venue.KRX else Venue.KRX)
     if chosen is None or other is None:
         return f"{venue}: {reason}"
     parts = [_because(venue, reason, chosen, other, spreads)]
+    if costs:
+        parts.append(_cost(chosen))
+    # The alternatives to an SOR order are both venues. The table shows their costs.
     if venue is not Venue.SOR:
+        if costs:
+            parts.append(_other(chosen, other))
         parts.append(_criterion(reason, chosen, other))
     return "; ".join(part for part in parts if part)
-
-
-def _pair(venue: Venue, rows: Sequence[WhatIf]) -> tuple[WhatIf | None, WhatIf | None]:
-    """Return the row of the chosen venue, and the row of the other venue."""
-    by_venue = {row.venue: row for row in rows}
-    return by_venue.get(venue), by_venue.get(Venue.NXT if venue is Venue.KRX else Venue.KRX)
 
 
 def _because(

@@ -44,13 +44,20 @@ function pressable(text, tip, press) {
   return button;
 }
 
-// The two arrows beside a field. `step` is called with -1 or 1.
-function arrowsOf(step) {
-  return [-1, 1].map((n) => {
-    const node = element("button", "small step", n < 0 ? "▼" : "▲");
-    node.type = "button";
-    node.addEventListener("click", () => step(n));
-    return node;
+// A button that may be pressed again and again.
+function repeatable(className, text, press) {
+  const button = element("button", className, text);
+  button.type = "button";
+  button.addEventListener("click", press);
+  return button;
+}
+
+// The two arrows beside a field, down and up. `step` is called with -1 or 1.
+function arrowsOf(step, tips = ["", ""]) {
+  return [-1, 1].map((n, i) => {
+    const button = repeatable("small step", n < 0 ? "▼" : "▲", () => step(n));
+    button.title = tips[i];
+    return button;
   });
 }
 

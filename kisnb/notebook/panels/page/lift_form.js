@@ -7,9 +7,7 @@ class LiftForm {
     this.head = head;
     this.awake = awake;
     this.words = null;
-    this.opens = element("button", "small lift");
-    this.opens.type = "button";
-    this.opens.addEventListener("click", () => (this.form ? this.close() : this.open()));
+    this.opens = repeatable("small lift", "", () => (this.form ? this.close() : this.open()));
     this.opens.hidden = true;
   }
 
@@ -30,14 +28,7 @@ class LiftForm {
     reason.placeholder = words.lead;
     reason.setAttribute("aria-label", words.lead);
     reason.autocomplete = "off";
-    const ready = words.reasons.map((text) => {
-      const node = element("button", "small", text);
-      node.type = "button";
-      node.addEventListener("click", () => {
-        reason.value = text;
-      });
-      return node;
-    });
+    const ready = words.reasons.map((text) => repeatable("small", text, () => (reason.value = text)));
     const go = pressable(words.go, words.tip, () => {
       if (!reason.value.trim()) {
         wait(go, false);

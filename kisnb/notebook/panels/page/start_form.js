@@ -40,12 +40,7 @@ class StartForm {
     if (page !== this.page) return;
     this.classes = classes;
     this.choice.replaceChildren(
-      ...classes.map(({ name }) => {
-        const node = element("button", "small", name);
-        node.type = "button";
-        node.addEventListener("click", () => this.choose(name));
-        return node;
-      }),
+      ...classes.map(({ name }) => repeatable("small", name, () => this.choose(name))),
     );
     wait(this.back, false);
     wait(this.go, false);

@@ -38,9 +38,9 @@ class TicketPart {
     sides.append(...this.sides);
     this.kind = this.select("kind");
     this.price = this.input("price", "price, won");
-    this.steps = [-1, 1].map((n) => this.step(n, "price"));
+    const [down, up] = this.arrows("price");
     const price = element("div", "joined");
-    price.append(this.steps[0], this.price, this.steps[1]);
+    price.append(down, this.price, up);
     this.quantity = this.input("quantity", "quantity");
     this.unit = this.select("unit", ["shares", "won"]);
     this.most = pressable("most", "As many shares as can be ordered", (button) => {
@@ -138,25 +138,18 @@ class TicketPart {
   }
 
   choice(name, value) {
-    const node = element("button", `side ${value}`, value);
-    node.type = "button";
-    node.addEventListener("click", () => this.send({ set: { [name]: value } }));
-    return node;
+    return repeatable(`side ${value}`, value, () => this.send({ set: { [name]: value } }));
   }
 
-  step(n, name) {
-    const node = element("button", "small step", n < 0 ? "▼" : "▲");
-    node.type = "button";
-    node.title = this.words.steps[name][n < 0 ? 0 : 1];
-    node.addEventListener("click", () => this.send({ step: n, of: name }));
-    return node;
+  arrows(name) {
+    return arrowsOf((n) => this.send({ step: n, of: name }), this.words.steps[name]);
   }
 
   // A field with two arrows at its edge.
   spun(input) {
     const place = element("div", "spun");
     const arrows = element("div", "arrows");
-    arrows.append(this.step(1, input.name), this.step(-1, input.name));
+    arrows.append(...this.arrows(input.name).reverse());
     // The keys serve for these: a stop of the tab key for each would be a long way.
     for (const node of arrows.children) node.tabIndex = -1;
     place.append(input, arrows);
@@ -303,13 +296,11 @@ class TicketPart {
     this.shownFound = key;
     this.found.replaceChildren(
       ...shown.map(([code, name, board]) => {
-        const node = element("button");
-        node.type = "button";
-        node.append(element("b", "", name), element("span", "", code), element("small", "", board));
-        node.addEventListener("click", () => {
+        const node = repeatable("", "", () => {
           this.open(false);
           this.send({ choose: code });
         });
+        node.append(element("b", "", name), element("span", "", code), element("small", "", board));
         return node;
       }),
     );
