@@ -17,6 +17,16 @@ async def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None
             await asyncio.sleep(_PAUSE)
 
 
+async def carried_out(work: set[asyncio.Task[None]]) -> None:
+    """Wait until the tasks of ``work`` have ended, which a press in a page started.
+
+    The clock of a simulated day is no measure for it: an action may also wait for a thread.
+    """
+    # A press in another thread reaches the loop with its next turn.
+    await asyncio.sleep(0)
+    await until(lambda: not work)
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until ``condition()`` is true, without an event loop. Raises TimeoutError."""
     end = time.monotonic() + seconds

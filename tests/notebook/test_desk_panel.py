@@ -18,6 +18,7 @@ from kisnb.notebook.panels import PANELS, open_panel
 from kisnb.notebook.panels.desk_panel import PER_SECOND, DeskPanel, ticket_of
 from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
 from kisnb.strategies import NAMES as STRATEGIES
+from tests.waiting import carried_out
 
 DAY = {"seed": 7, "date": "2026-11-20", "start": "09:00:00"}
 
@@ -127,6 +128,7 @@ def test_n04_the_revise_button_moves_an_order_and_names_what_is_wrong() -> None:
             price = quote.lower + quote.tick
             typed = {"price": f"{price:,}", "quantity": "10"}
             panel._asked(press("orders", "revise", order.key) | {"typed": typed})
+            await carried_out(panel._work)
             await session.sleep(1)
             (moved,) = session.book.open_orders
             assert (moved.intent.price, moved.leaves) == (price, 10)
@@ -160,6 +162,7 @@ def test_n04_the_cancel_button_cancels_and_a_refusal_is_shown() -> None:
             quote = await session.quote("005930")
             order = await session.buy("005930", 10, quote.lower)
             panel._from_front_end(panel, press("orders", "cancel", order.key), [])
+            await carried_out(panel._work)
             await session.sleep(1)
             assert order.state == "cancelled"
             panel._from_front_end(panel, press("agents", "stop", "nobody"), [])
@@ -223,6 +226,7 @@ def test_a20_exits_and_price_alerts_are_shown_and_ended_in_the_panel() -> None:
             ]
             panel._from_front_end(panel, press("exits", "off", keys(heard, "exits")[0]), [])
             panel._from_front_end(panel, press("alerts", "off", keys(heard, "alerts")[0]), [])
+            await carried_out(panel._work)
             await session.sleep(1)
             await drawn(session)
             panel._asked({"kind": "ready"})
@@ -353,6 +357,7 @@ def test_a07_n04_a_halt_is_lifted_with_a_reason_only_in_the_state_that_was_seen(
             await session.halt("another reason")
             # The person saw the halt of the first reason, and knows nothing of the second one.
             panel._asked({"kind": "lift", "of": seen["of"], "reason": "pressed by mistake"})
+            await carried_out(panel._work)
             await session.sleep(1)
             await drawn(session)
             assert (
@@ -363,9 +368,11 @@ def test_a07_n04_a_halt_is_lifted_with_a_reason_only_in_the_state_that_was_seen(
             again = lift()
             assert again is not None
             panel._asked({"kind": "lift", "of": again["of"], "reason": " "})
+            await carried_out(panel._work)
             await session.sleep(1)
             assert session.halt_state == "halted"
             panel._asked({"kind": "lift", "of": again["of"], "reason": "pressed by mistake"})
+            await carried_out(panel._work)
             await session.sleep(1)
             await drawn(session)
             assert session.halt_state == "active"
@@ -414,8 +421,7 @@ def test_a19_n04_an_agent_is_started_from_the_form_with_what_was_typed() -> None
 
             async def start(name: str, **typed: str) -> str:
                 panel._asked({"kind": "start", "name": name, "typed": typed, "page": 0.5})
-                await session.sleep(1)
-                await asyncio.sleep(0)
+                await carried_out(panel._work)
                 return str(heard.of("started")[-1]["error"])
 
             assert "There is no agent class 'Gone' any more" in await start("Gone")
@@ -449,6 +455,7 @@ def test_a02_n04_an_agent_that_ended_with_its_session_goes_on_by_its_button() ->
             (row,) = shown(heard, "agents")
             assert (row[0], row[1], row[-1]) == (ended.id, "lost", "show restore")
             panel._asked(press("agents", "restore", ended.id))
+            await carried_out(panel._work)
             await session.sleep(1)
             (agent,) = session.agents
             assert (agent.id, agent.state) == (ended.id, "running")
@@ -477,6 +484,7 @@ def test_a20_n04_a_price_alert_is_set_in_the_row_of_a_stock() -> None:
                 typed = {"typed": {"price": f"{price:,}"}}
                 panel._asked(press("stocks", side, "005930") | typed)
             panel._asked(press("stocks", "above", "005930") | {"typed": {"price": "–"}})
+            await carried_out(panel._work)
             await session.sleep(1)
             await drawn(session)
             assert [(a.above, a.price) for a in session.exits.price_alerts()] == [

@@ -13,8 +13,9 @@ import kisnb
 from kisnb import Session
 from kisnb.notebook.panels import ticket as ticket_module
 from kisnb.notebook.panels.desk_panel import ticket_of
-from kisnb.notebook.panels.ticket import ASK_AFTER, OrderTicket
+from kisnb.notebook.panels.ticket import OrderTicket
 from kisnb.terms import Venue
+from tests.waiting import carried_out, until
 
 
 @asynccontextmanager
@@ -73,6 +74,7 @@ def test_n04_o11_a_confirmed_question_is_one_order_however_often_it_is_clicked()
         assert len(session.book.orders) == 0
         for _ in range(3):
             ticket.receive({"kind": "ticket", "confirm": identity})
+        await carried_out(ticket._work)
         await session.sleep(2)
         (order,) = session.book.orders.values()
         assert (order.quantity, order.intent.price) == (10, 70_000)
@@ -85,6 +87,7 @@ def test_n04_o11_a_confirmed_question_is_one_order_however_often_it_is_clicked()
         typed(ticket, quantity="10")
         again, _ = question(ticket)
         ticket.receive({"kind": "ticket", "confirm": again})
+        await carried_out(ticket._work)
         await session.sleep(2)
         assert len(session.book.orders) == 2
 
@@ -105,6 +108,7 @@ def test_n04_a_question_is_gone_when_a_field_changes_or_it_stood_too_long(
         identity, _ = question(ticket)
         await asyncio.sleep(0.2)
         ticket.receive({"kind": "ticket", "confirm": identity})
+        await carried_out(ticket._work)
         await session.sleep(1)
         assert result(ticket).startswith("Not sent: the question stood too long")
         assert len(session.book.orders) == 0
@@ -218,8 +222,7 @@ def test_n04_it_says_what_can_be_bought_and_sold_and_what_an_order_costs() -> No
 def test_n04_the_venues_are_compared_in_words_and_the_router_says_why() -> None:
     async def work(session: Session, ticket: OrderTicket) -> None:
         typed(ticket, quantity="10", price="71,500")
-        await asyncio.sleep(ASK_AFTER + 0.1)
-        await session.sleep(1)
+        await until(lambda: bool(ticket.view()["what_if"]))
         view = ticket.view()
         rows: Any = view["what_if"]
         assert [row[0] for row in rows] == ["KRX", "NXT", "SOR"]
@@ -230,8 +233,7 @@ def test_n04_the_venues_are_compared_in_words_and_the_router_says_why() -> None:
         assert "cost" not in str(view["route"]).split("; the router compares")[0]
         typed(ticket, venue=str(Venue.NXT))
         assert ticket.view()["route"] == ""
-        await asyncio.sleep(ASK_AFTER + 0.1)
-        await session.sleep(1)
+        await until(lambda: bool(ticket.view()["route"]))
         assert str(ticket.view()["route"]).startswith("NXT, because the order names it")
 
     played(work)
@@ -258,6 +260,7 @@ def test_a20_n04_a_bracket_is_set_with_its_order_and_a_wrong_one_sends_nothing()
         identity, text = question(ticket)
         assert text.endswith("the exit of all that is held: stop -3 %, take +5 %, trail 2 %")
         ticket.receive({"kind": "ticket", "confirm": identity})
+        await carried_out(ticket._work)
         await session.sleep(2)
         (exit_,) = session.exits.views()
         assert (exit_.quantity, exit_.conditions) == (10, "stop -3 %, take +5 %, trail 2 %")
@@ -280,6 +283,7 @@ def test_n04_a_click_in_the_depth_fills_the_price_and_what_is_refused_is_said() 
         typed(ticket, quantity="1", price="1")
         identity, _ = question(ticket)
         ticket.receive({"kind": "ticket", "confirm": identity})
+        await carried_out(ticket._work)
         await session.sleep(1)
         assert "1 is outside today's limits" in result(ticket)
 
