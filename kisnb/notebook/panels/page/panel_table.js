@@ -107,9 +107,7 @@ class Table {
     }
     this.keys = rows.map(([key]) => key);
     this.cells = new Map(rows.map(([key, cells]) => [key, [...cells]]));
-    this.dirty.clear();
-    this.added = [];
-    this.dropped.clear();
+    this.drawn();
     this.whole = true;
   }
 
@@ -158,6 +156,11 @@ class Table {
       this.drawRows();
       this.drawCells();
     }
+    this.drawn();
+  }
+
+  // The grid shows all that has come.
+  drawn() {
     this.dirty.clear();
     this.dropped.clear();
     this.added = [];
@@ -281,12 +284,11 @@ class Table {
         autoResize: true,
         headerSortElement: "",
       });
-      this.whole = false;
-      this.dirty.clear();
+      this.drawn();
       this.grid.on("tableBuilt", () => {
         this.ready = true;
-        // What came while it was built.
-        this.whole = true;
+        if (this.isBlank()) this.grid.redraw(true);
+        // What came while it was built waits, because a draw did nothing.
         this.draw();
       });
       // A click chooses the row that the arrow keys start from.
