@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
 from kisnb.clock import clock_text
@@ -14,6 +16,7 @@ from kisnb.market.sessions import boundaries
 from kisnb.notebook.commands.grammar import Typed, usage
 from kisnb.notebook.commands.verbs.context import Context
 from kisnb.notebook.commands.verbs.verb import Verb
+from kisnb.notebook.panels import DESK_PANEL, open_panel
 
 if TYPE_CHECKING:
     from kisnb.drawing.report_file import Report
@@ -36,12 +39,25 @@ async def _open(context: Context, typed: Typed) -> Session:
         fresh=bool(typed.option("fresh", bool)),
     )
     context.console.say_when_agents_stand_still()
+    _load_panels()
     if not session.universe.is_complete:
         from kisnb.session.feed.stock_list import list_text, list_trouble
 
         trouble = list_trouble(session.universe, session.today)
         context.say(trouble or list_text(session.universe))
     return session
+
+
+def _load_panels() -> None:
+    """Begin to load the panels, so that the first panel is drawn without a wait for them."""
+
+    def load() -> None:
+        # A module that is missing is reported by the panel that needs it.
+        with suppress(ImportError):
+            import_module(DESK_PANEL)
+
+    # It takes a quarter of a second. A thread leaves the loop to the agents meanwhile.
+    Thread(target=load, name="kisnb-panels", daemon=True).start()
 
 
 async def _until(context: Context, typed: Typed) -> None:
@@ -59,9 +75,7 @@ async def _until(context: Context, typed: Typed) -> None:
 
 
 async def _panel(context: Context, typed: Typed) -> object:
-    from kisnb.notebook.panels import DESK_PANEL, open_panel
-
-    # The first import takes half a second, and no agent could act meanwhile.
+    # A panel may be opened before they are loaded. The loop stays free for the agents.
     await asyncio.to_thread(import_module, DESK_PANEL)
     code = typed.word(1, str)
     name = str(typed.words[0] or "desk")
