@@ -78,13 +78,18 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     heads, rows = page.locator(".tabulator-col"), page.locator(".tabulator-row")
     expect(page.locator(".tabulator-placeholder")).to_contain_text("none")
     # Each width has its own level of what is left out. One of them lies at a boundary.
+    counts = []
     for width in range(426, 404, -1):
         page.set_viewport_size({"width": width, "height": 600})
-        expect(heads).to_have_count(COLUMNS)
         page.wait_for_timeout(60)
         # A table that is built anew for ever has other headings a moment later.
         assert page.evaluate(STAYS), width
+        counts.append(heads.count())
+    # The columns of one level after the other are left out.
+    assert counts == sorted(counts, reverse=True)
+    assert set(counts) == {4, 2}
     page.set_viewport_size({"width": 900, "height": 600})
+    expect(heads).to_have_count(COLUMNS)
     tell(page, {"add": [[0, "a", ["1"] * COLUMNS]]}, 1)
     tell(page, {"add": [[0, "b", ["2"] * COLUMNS]], "set": {"a": {"2": "77"}}}, 2)
     expect(rows).to_have_text(["222222", "1177111"])
@@ -113,6 +118,56 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     tell(page, {"set": {"b": {"1": "5"}}}, 8)
     page.wait_for_function("window.asked === 2")
     assert errors == []
+
+
+def test_n04_a_table_of_another_width_keeps_its_rows_their_order_and_the_filter(
+    page: Page,
+) -> None:
+    open_part(page, PART)
+    columns = [
+        {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": i % 3}
+        for i in range(COLUMNS)
+    ]
+    rows = [[key, [f"{n}", *"12345"]] for n, key in enumerate("abcd")]
+    tell(page, {"columns": columns, "rows": rows}, 0)
+    heads, shown = page.locator(".tabulator-col"), page.locator(".tabulator-row")
+    first, last = page.locator(".tabulator-cell[tabulator-field=c0]"), heads.last
+    heads.first.click()
+    heads.first.click()
+    expect(first).to_have_text(["3", "2", "1", "0"])
+    # A row that is taken off the page is drawn anew: nobody may see the table blank.
+    page.evaluate("window.blank = 0")
+    page.evaluate("""() => {
+        const look = () => {
+            window.blank += document.querySelector(".tabulator-row") === null;
+            requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    page.set_viewport_size({"width": 404, "height": 600})
+    expect(heads).to_have_count(2)
+    expect(first).to_have_text(["3", "2", "1", "0"])
+    # Rows under the pointer keep their places.
+    page.mouse.move(300, 590)
+    tell(page, {"set": {"b": {"0": "7", "5": "66"}}}, 1)
+    expect(first).to_have_text(["7", "3", "2", "0"])
+    page.get_by_role("button", name="filter").click()
+    page.keyboard.type("7")
+    expect(first).to_have_text(["7"])
+    page.set_viewport_size({"width": 900, "height": 600})
+    expect(heads).to_have_count(COLUMNS)
+    expect(shown).to_have_text(["7123466"])
+    expect(heads.first.locator("input")).to_have_value("7")
+    # The column of this filter is left out where there is no room, and its filter with it.
+    heads.first.locator("input").press("Control+a")
+    page.keyboard.press("Delete")
+    expect(shown).to_have_count(4)
+    last.locator("input").press_sequentially("66")
+    expect(first).to_have_text(["7"])
+    page.set_viewport_size({"width": 404, "height": 600})
+    expect(heads).to_have_count(2)
+    expect(first).to_have_text(["7", "3", "2", "0"])
+    assert page.evaluate("window.blank") == 0
 
 
 def test_n04_a_table_that_was_built_without_a_place_shows_its_rows_once_it_has_one(

@@ -269,8 +269,7 @@ class Table {
       this.ready = false;
       this.rowOf = null;
       this.width = this.node.clientWidth;
-      this.level = this.levelFor(this.width);
-      this.node.classList.toggle("tight", this.level >= TIGHT_LEVEL);
+      this.setLevel(this.levelFor(this.width));
       const size = this.words.rows * 22 + 26;
       this.grid = new TabulatorFull(this.place, {
         data: this.keys.map((key) => this.record(key)),
@@ -279,7 +278,7 @@ class Table {
         [this.words.fixed ? "height" : "maxHeight"]: size,
         placeholder: this.words.empty,
         columnDefaults: { headerSortTristate: true, resizable: false, vertAlign: "top" },
-        columns: this.columns.map((column, i) => this.column(column, i)),
+        columns: this.shownColumns(),
         rowFormatter: (row) => this.format(row),
         autoResize: true,
         headerSortElement: "",
@@ -306,7 +305,6 @@ class Table {
       title: column.name,
       field: field(i),
       cssClass: `k-${kind}`,
-      visible: this.isShown(column),
       formatter: (cell) => this.content(cell, column),
       // A text may take the room that is left; a number keeps its place.
       ...(isText ? { minWidth: room, widthGrow: kind === "note" ? 4 : 1 } : { width: room }),
@@ -357,18 +355,35 @@ class Table {
       return;
     }
     this.width = width;
-    if (Math.max(level, this.level) >= TIGHT_LEVEL) {
-      // The columns get other widths, and the buttons another place.
-      this.grid.destroy();
-      this.grid = null;
-      return void this.build();
+    this.setLevel(level);
+    // The rows stay, and so does what a person chose, as far as its column is shown.
+    const sorted = this.grid.getSorters();
+    const filters = this.grid.getHeaderFilters();
+    // A field that is taken off the page while a person types in it would set its filter again.
+    this.place.querySelector("input:focus")?.blur();
+    if (filters.length) this.grid.clearHeaderFilter();
+    const columns = this.shownColumns();
+    this.grid.setColumns(columns);
+    const names = new Set(columns.map((column) => column.field));
+    for (const { field: name, value } of filters) {
+      if (names.has(name)) this.grid.setHeaderFilterValue(name, value);
     }
+    if (!sorted.length) return;
+    const kept = sorted.filter(({ field: name }) => names.has(name));
+    this.grid.setSort(kept.map(({ field: column, dir }) => ({ column, dir })));
+  }
+
+  setLevel(level) {
     this.level = level;
-    this.columns.forEach((column, i) => {
-      if (this.isShown(column)) this.grid.showColumn(field(i));
-      else this.grid.hideColumn(field(i));
-    });
-    this.grid.redraw(true);
+    this.node.classList.toggle("tight", level >= TIGHT_LEVEL);
+  }
+
+  // A column that is left out costs nothing: the grid lays out hidden ones one by one.
+  shownColumns() {
+    return this.columns
+      .map((column, i) => ({ column, i }))
+      .filter(({ column }) => this.isShown(column))
+      .map(({ column, i }) => this.column(column, i));
   }
 
   format(row) {
