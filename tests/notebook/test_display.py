@@ -10,6 +10,7 @@ from markupsafe import escape
 
 from kisnb.clock import SECOND, kst
 from kisnb.drawing.tables import Cell, badge_text, html_table, text_table, width
+from kisnb.drawing.theme import FALL, RISE
 from kisnb.events import (
     Accepted,
     Cancelled,
@@ -85,6 +86,8 @@ def test_depth_is_a_ladder_with_the_spread_in_the_middle():
         "  500  71,100",
         "       71,000   700",
     ]
+    # Red and blue mean above and below the base price, which a depth alone does not have.
+    assert not any(colour in look(DEPTH)["text/html"] for colour in (RISE, FALL))
 
 
 def test_an_order_book_lists_what_became_of_each_order():

@@ -83,12 +83,10 @@ def _day_line(q: Quote) -> str:
 
 def depth_rows(d: Depth) -> list[list[Cell]]:
     """Return the rows of a depth: asks from far to near, then bids from near to far."""
-    # Korean order screens show asks in blue above and bids in red below.
-    asks = [
-        [Cell(number(qty)), Cell(number(price), "down"), Cell("")]
-        for price, qty in reversed(d.asks)
-    ]
-    bids = [[Cell(""), Cell(number(price), "up"), Cell(number(qty))] for price, qty in d.bids]
+    # Red and blue mean above and below the base price, as in the panel. A depth alone has no base
+    # price, so its prices have no colour.
+    asks = [[Cell(number(qty)), Cell(number(price)), Cell("")] for price, qty in reversed(d.asks)]
+    bids = [[Cell(""), Cell(number(price)), Cell(number(qty))] for price, qty in d.bids]
     return asks + bids
 
 
