@@ -86,6 +86,7 @@ class Lab:
         extra = [
             "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
             "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -51,7 +51,7 @@ class NotebookPage:
         """
         if self.page.evaluate("() => 'jupyterapp' in window"):
             self._finish("docmanager:open", path=name)
-            self._wait_for_kernel()
+            self.wait_for_kernel()
         else:
             self._load(name)
 
@@ -62,9 +62,10 @@ class NotebookPage:
 
     def _load(self, name: str) -> None:
         self.page.goto(self.lab.url.replace("/lab?", f"/lab/tree/{name}?"))
-        self._wait_for_kernel()
+        self.wait_for_kernel()
 
-    def _wait_for_kernel(self) -> None:
+    def wait_for_kernel(self) -> None:
+        """Wait until the notebook has its kernel. A cell that is run earlier is lost."""
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=START_SECONDS * 1000)
         ready = f"() => {CURRENT}?.sessionContext?.isReady"
         self.page.wait_for_function(ready, timeout=START_SECONDS * 1000)

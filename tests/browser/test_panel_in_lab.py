@@ -196,8 +196,7 @@ def test_n04_notebook_7_shows_the_panel_and_takes_an_order(
     # Of Notebook's own plugins two look for settings of JupyterLab that it does not have.
     notebook.expected_errors += ["reading 'schema'", "registered\\.$"]
     page.goto(lab.url.replace("/lab?", "/notebooks/seven.ipynb?"))
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
-    notebook.wait_idle()
+    notebook.wait_for_kernel()
     for index in range(3):
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
         cell.locator(".cm-content").click(timeout=60_000)
