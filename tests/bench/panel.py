@@ -3,7 +3,7 @@ and one candle.
 
 The page gets the messages that a kernel would send. What is measured is from the message until the
 second frame after it (33 ms at least), and the time of the page's main thread. ``PROFILE=1`` adds
-where that time goes.
+where that time goes. Then how long a new panel takes in JupyterLab until it is painted.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from kisnb.notebook.panels.desk_panel import DeskPanel
 from kisnb.notebook.panels.libraries import LIBRARIES, VENDOR
 from kisnb.notebook.panels.row_deltas import Cells, PanelColumn, PanelFeed
-from tests.browser.live_lab import chromium, find_chromium
+from tests.browser.live_lab import Lab, chromium, find_chromium, write_notebook
+from tests.browser.notebook_page import browse
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 ROWS, COLUMNS, CHANGED = 200, 12, 20
 RUNS = 40
 CANDLES = 5_000
+PAINTS = 5
 SHELL = """
 async ({esm, css, files, shown}) => {
     const style = document.createElement("style");
@@ -75,6 +79,51 @@ APPEND = """
 }
 """
 """The time of a candle without the painting, which a machine without a GPU does by itself."""
+FRAMES = """
+async (messages) => {
+    const began = performance.now();
+    let frames = 0, told = 0;
+    const count = () => {
+        frames += 1;
+        if (told < messages.length) requestAnimationFrame(count);
+    };
+    requestAnimationFrame(count);
+    while (told < messages.length) {
+        while (told < messages.length && 10 * told <= performance.now() - began)
+            window.tell(messages[told++]);
+        await new Promise((done) => setTimeout(done, 2));
+    }
+    const seconds = (performance.now() - began) / 1000;
+    return [frames / seconds, told / seconds];
+}
+"""
+"""Tells a message every 10 ms. Returns frames and messages per second."""
+PAINTED = """
+(count) => new Promise((done) => {
+    const look = () => {
+        const panel = document.querySelectorAll(".kisnb-desk")[count - 1];
+        if (!panel?.querySelector(".tabulator-row") || !panel.querySelector("canvas"))
+            return requestAnimationFrame(look);
+        const painted = () => done(performance.now() - window.began);
+        requestAnimationFrame(() => requestAnimationFrame(painted));
+    };
+    look();
+})
+"""
+"""Waits until the ``count``th panel has rows and a chart. Returns milliseconds."""
+AGENTS = """
+import kisnb
+class Trades(kisnb.Agent):
+    code: str = ""
+    ticks: int = 0
+    def on_tick(self, tick):
+        self.ticks += 1
+        self.note = f"{self.ticks} {tick.price:,}"
+        if self.ticks % 5 == 0 and not self.book.open_orders:
+            self.sell(1) if self.held() else self.buy(1)
+for code in [i.code for i in session.universe if i.nxt][:10]:
+    await session.agents.start(Trades(code=code))
+"""
 
 
 def figures() -> Iterator[str]:
@@ -88,6 +137,42 @@ def figures() -> Iterator[str]:
         yield from _table(page)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         yield from _candles(page)
+        for agents in (False, True):
+            yield _first_paint(browser, agents=agents)
+
+
+def _first_paint(browser: Browser, *, agents: bool) -> str:
+    """The time from Control-Enter until a panel is painted in JupyterLab: the page's first one, and
+    the median of those after it."""
+    with TemporaryDirectory(prefix="kisnb-bench-") as home:
+        folder = Path(home) / "notebooks"
+        folder.mkdir()
+        lab = Lab(folder, Path(home) / "home", speed="1")
+        opens = "%kis open sim --seed 7 --date 2026-11-20 --start 10:05"
+        start = AGENTS if agents else "await session.buy('005930', 10)"
+        cells = ["%load_ext kisnb", opens, start, *["%kis panel desk 005930"] * PAINTS]
+        write_notebook(folder / "bench.ipynb", cells)
+        try:
+            lab.start()
+            with browse(browser, lab) as notebook:
+                notebook.open("bench.ipynb")
+                for cell in range(3):
+                    notebook.run_cell(cell)
+                times = []
+                for n in range(PAINTS):
+                    notebook.cell(3 + n).locator(".cm-content").click()
+                    notebook.page.evaluate("window.began = performance.now()")
+                    notebook.page.keyboard.press("Control+Enter")
+                    times.append(notebook.page.evaluate(PAINTED, n + 1))
+                    notebook.pass_time(1_500)
+        finally:
+            lab.stop()
+    by = "10 agents trading" if agents else "no agent"
+    first, *later = times
+    return (
+        f"panel painted in JupyterLab, {by}: the first {first:.0f} ms, "
+        f"later ones {statistics.median(later):.0f} ms"
+    )
 
 
 def _kernel() -> str:
@@ -175,8 +260,8 @@ def _table(page: Page) -> Iterator[str]:
         page.locator(".tabulator-row").first.wait_for()
         page.wait_for_timeout(1_000)
 
-        def updates() -> Iterator[dict[str, Any]]:
-            for n in range(RUNS):
+        def updates(count: int) -> Iterator[dict[str, Any]]:
+            for n in range(count):
                 changed = {
                     f"k{r}": {str(c): [f"{n * r:,}", "up"] for c in (3, 5, 7)}
                     for r in range(n % 5, CHANGED * 2, 2)
@@ -186,11 +271,14 @@ def _table(page: Page) -> Iterator[str]:
                     "tables": {"t": {"set": changed}}, "views": {},
                 }  # fmt: skip
 
-        median, busy = _measured(page, updates())
+        median, busy = _measured(page, updates(RUNS))
         yield (
             f"panel table {rows} x {COLUMNS}, {CHANGED} rows changed: {median:.0f} ms to the "
             f"second frame, {busy:.1f} ms of main thread"
         )
+        fast = [{**message, "seq": RUNS + 1 + n} for n, message in enumerate(updates(500))]
+        frames, told = page.evaluate(FRAMES, fast)
+        yield f"panel table {rows} x {COLUMNS}, {told:.0f} updates/s: {frames:.0f} frames/s"
 
 
 def _candles(page: Page) -> Iterator[str]:
