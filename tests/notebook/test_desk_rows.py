@@ -19,7 +19,7 @@ from kisnb.events import (
     SendUnknown,
     Sent,
 )
-from kisnb.notebook.panels.desk_html import table_html
+from kisnb.notebook.panels.desk_html import ROWS, table_html
 from kisnb.notebook.panels.desk_rows import ORDERS_SHOWN, order_table
 from kisnb.notebook.panels.row_deltas import Cells
 from kisnb.orders import Intent, OrderRef, Route
@@ -110,6 +110,15 @@ def test_static_tables_escape_what_came_from_outside() -> None:
     html = table_html("Orders", IN_PANEL, books.orders.values())
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_n04_a_static_table_of_thousands_has_the_first_rows_and_says_how_many_more() -> None:
+    books = books_after(*(taken(f"k{i}") for i in range(1_250)))
+    orders = list(books.orders.values())
+    html = table_html("Orders", IN_PANEL, orders)
+    assert html.count("<tr>") == 1 + ROWS
+    assert html.endswith("<div>and 1,200 more</div>")
+    assert "more" not in table_html("Orders", IN_PANEL, orders[:ROWS])
 
 
 def test_n04_the_tone_of_a_cell_and_the_button_of_a_row_come_with_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -23,6 +24,9 @@ from kisnb.notebook.panels.desk_head import account_line
 if TYPE_CHECKING:
     from kisnb.notebook.panels.panel_table import PanelTable
     from kisnb.session.session import Session
+
+ROWS = 50
+"""Most rows of a static table. JupyterLab reads through each output's HTML, shown or not."""
 
 
 def desk_text(session: Session) -> str:
@@ -78,9 +82,14 @@ def _of_one_stock(session: Session, parts: Collection[str], code: str) -> Markup
 
 
 def table_html(title: str, columns: Sequence[Column[S]], subjects: Collection[S]) -> Markup:
-    """Return a titled table with a row for each subject, or a line that says there are none."""
+    """Return a titled table of the first ``ROWS`` subjects, or a line that says there are none.
+
+    A line below the table says how many more there are.
+    """
     # An empty table would look as if it had not loaded.
     if not subjects:
         return Markup("<div><b>{}</b>: none</div>").format(title)
-    table = html_table(heads_of(columns), cells_of(columns, subjects))
-    return Markup("<div><b>{}</b></div>{}").format(title, table)
+    table = html_table(heads_of(columns), cells_of(columns, islice(subjects, ROWS)))
+    left = len(subjects) - ROWS
+    more = Markup("<div>and {} more</div>").format(f"{left:,}") if left > 0 else Markup()
+    return Markup("<div><b>{}</b></div>{}{}").format(title, table, more)
