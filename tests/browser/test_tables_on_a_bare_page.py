@@ -24,6 +24,11 @@ PART = {
     "kind": "table", "name": "t", "title": "t", "empty": "none", "rows": 4, "fixed": True,
     "missing": "", "held": "rows wait",
 }  # fmt: skip
+LEFT_OUT_IN_TURN = [
+    {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": i % 3}
+    for i in range(COLUMNS)
+]
+"""Columns of which a narrow table leaves out one third after the other."""
 STAYS = """
 async () => {
     const head = document.querySelector(".tabulator-header");
@@ -70,11 +75,7 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     open_part(page, PART)
-    columns = [
-        {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": i % 3}
-        for i in range(COLUMNS)
-    ]
-    tell(page, {"columns": columns, "rows": []}, 0)
+    tell(page, {"columns": LEFT_OUT_IN_TURN, "rows": []}, 0)
     heads, rows = page.locator(".tabulator-col"), page.locator(".tabulator-row")
     expect(page.locator(".tabulator-placeholder")).to_contain_text("none")
     # Each width has its own level of what is left out. One of them lies at a boundary.
@@ -124,12 +125,8 @@ def test_n04_a_table_of_another_width_keeps_its_rows_their_order_and_the_filter(
     page: Page,
 ) -> None:
     open_part(page, PART)
-    columns = [
-        {"name": f"c{i}", "kind": "number", "tips": {}, "width": 12, "extra": i % 3}
-        for i in range(COLUMNS)
-    ]
     rows = [[key, [f"{n}", *"12345"]] for n, key in enumerate("abcd")]
-    tell(page, {"columns": columns, "rows": rows}, 0)
+    tell(page, {"columns": LEFT_OUT_IN_TURN, "rows": rows}, 0)
     heads, shown = page.locator(".tabulator-col"), page.locator(".tabulator-row")
     first, last = page.locator(".tabulator-cell[tabulator-field=c0]"), heads.last
     heads.first.click()
@@ -168,6 +165,29 @@ def test_n04_a_table_of_another_width_keeps_its_rows_their_order_and_the_filter(
     expect(heads).to_have_count(2)
     expect(first).to_have_text(["7", "3", "2", "0"])
     assert page.evaluate("window.blank") == 0
+
+
+def test_n04_each_press_of_an_arrow_counts_however_fast_it_comes(page: Page) -> None:
+    field = {"column": "price", "name": "price", "lead": "at"}
+    alert = {"fields": [field], "buttons": [["above", "or above", ""]]}
+    open_part(page, PART | {"forms": {"alert": alert}})
+    columns = [
+        {"name": "price", "kind": "number", "tips": {}, "width": 12, "extra": 0},
+        {"name": "", "kind": "action", "tips": {}, "width": 12, "extra": 0},
+    ]
+    tell(page, {"columns": columns, "rows": [["005930", ["71,000", "alert"]]]}, 0)
+    page.get_by_role("button", name="alert").click()
+    for arrow in ("▲", "▲", "▼"):
+        page.get_by_role("button", name=arrow).click()
+    asked = "window.sent.filter((message) => message.kind === 'step')"
+    for n, (text, step) in enumerate([("71,000", 1), ("71,100", 1), ("71,200", -1)], 1):
+        page.wait_for_function(f"{asked}.length === {n}")
+        message = page.evaluate(f"{asked}.at(-1)")
+        assert (message["text"], message["n"]) == (text, step)
+        said = message | {"kind": "stepped", "text": ("71,100", "71,200", "71,100")[n - 1]}
+        page.evaluate("m => window.tell(m)", said)
+    expect(page.locator("form.alert input")).to_have_value("71,100")
+    assert page.evaluate(f"{asked}.length") == 3
 
 
 def test_n04_a_table_that_was_built_without_a_place_shows_its_rows_once_it_has_one(

@@ -61,6 +61,36 @@ function arrowsOf(step, tips = ["", ""]) {
   });
 }
 
+// The arrows of a field whose next text the kernel knows. `ask` is called with -1 or 1. A press waits
+// for the answer to the press before it, because it begins with the text of that answer.
+class Steps {
+  constructor(input, ask) {
+    this.input = input;
+    this.ask = ask;
+    this.waiting = []; // the first one is asked for
+    this.askedAt = 0;
+    this.arrows = arrowsOf((n) => this.press(n));
+  }
+
+  press(n) {
+    // An answer that did not come is not waited for: the kernel may have been away.
+    if (performance.now() - this.askedAt > RETRY_MS) this.waiting = [];
+    this.waiting.push(n);
+    if (this.waiting.length === 1) this.next();
+  }
+
+  next() {
+    this.askedAt = performance.now();
+    this.ask(this.waiting[0]);
+  }
+
+  answered(text) {
+    this.input.value = text;
+    this.waiting.shift();
+    if (this.waiting.length) this.next();
+  }
+}
+
 // The browser gives no click when the button that the pointer went down on is replaced or moved
 // before the pointer goes up. The press was meant for that button, so it counts all the same.
 function keepPress(button, down, pressed) {

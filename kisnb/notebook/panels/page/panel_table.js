@@ -63,6 +63,7 @@ class Table {
     this.sortedAt = 0;
     this.current = null;
     this.held = false; // rows wait for a pointer that aims at a button
+    this.steps = new Map(); // the arrows of the open form, by the name of their field
     this.node = element("section", "table");
     this.node.dataset.table = words.name;
     const head = (this.head = element("div", "title"));
@@ -207,7 +208,7 @@ class Table {
       const column = this.columns[i];
       const value = (data[field(i)] = this.cells.get(data.key)[i]);
       if (this.isBelow(column)) noted = true;
-      // A row that was never in sight has no cells yet.
+      // A row that was never in sight has no cells yet, and a column that is left out has none.
       const cell = row.getCell(field(i));
       if (!cell) continue;
       const place = cell.getElement();
@@ -240,7 +241,7 @@ class Table {
     const now = performance.now();
     // A timer may still fire when the table has left the page.
     if (!this.ready || !this.grid) return;
-    if (this.isBlank()) this.grid.redraw(true);
+    this.fillBlank();
     this.aim.look();
     if (this.held && !this.aim.holds()) this.draw();
     if (!this.unsorted || now - this.sortedAt < SORT_MS) return;
@@ -249,14 +250,18 @@ class Table {
     this.unsorted = false;
     if (!sorted.length) return;
     this.sortedAt = now;
+    this.sortBy(sorted);
+  }
+
+  sortBy(sorted) {
     this.grid.setSort(sorted.map(({ field: column, dir }) => ({ column, dir })));
   }
 
   // The grid draws no rows while its place has no size, as when JupyterLab lays out a cell, and does
   // not notice when it has one.
-  isBlank() {
-    if (!this.keys.length || this.place.querySelector(".tabulator-row")) return false;
-    return this.place.clientHeight > 0 && this.grid.getDataCount("active") > 0;
+  fillBlank() {
+    if (!this.keys.length || this.place.querySelector(".tabulator-row")) return;
+    if (this.place.clientHeight > 0 && this.grid.getDataCount("active") > 0) this.grid.redraw(true);
   }
 
   async build() {
@@ -286,7 +291,7 @@ class Table {
       this.drawn();
       this.grid.on("tableBuilt", () => {
         this.ready = true;
-        if (this.isBlank()) this.grid.redraw(true);
+        this.fillBlank();
         // What came while it was built waits, because a draw did nothing.
         this.draw();
       });
@@ -368,9 +373,7 @@ class Table {
     for (const { field: name, value } of filters) {
       if (names.has(name)) this.grid.setHeaderFilterValue(name, value);
     }
-    if (!sorted.length) return;
-    const kept = sorted.filter(({ field: name }) => names.has(name));
-    this.grid.setSort(kept.map(({ field: column, dir }) => ({ column, dir })));
+    if (sorted.length) this.sortBy(sorted.filter(({ field: name }) => names.has(name)));
   }
 
   setLevel(level) {
@@ -479,16 +482,18 @@ class Table {
   open(name, { fields, buttons }, button, key) {
     this.form?.remove();
     const form = (this.form = element("form", `row-form ${name}`));
+    this.steps.clear();
     const inputs = fields.map((wanted) => {
       const at = this.columns.findIndex((column) => column.name === wanted.column);
       const input = element("input");
       input.value = textOf(this.cells.get(key)[at]);
       input.inputMode = "numeric";
       input.setAttribute("aria-label", wanted.name);
-      const step = (n) =>
-        this.act("step", key, { table: this.words.name, name: wanted.name, text: input.value, n });
-      const [down, up] = arrowsOf(step);
-      form.append(wanted.lead, down, input, up);
+      const steps = new Steps(input, (n) =>
+        this.act("step", key, { table: this.words.name, name: wanted.name, text: input.value, n }),
+      );
+      this.steps.set(wanted.name, steps);
+      form.append(wanted.lead, steps.arrows[0], input, steps.arrows[1]);
       return input;
     });
     const close = () => {
@@ -521,7 +526,7 @@ class Table {
   // The kernel knows the ticks: it answers an arrow with the new text.
   stepped({ key, name, text }) {
     if (!this.form?.isConnected || this.form.dataset.key !== key) return;
-    this.form.querySelector(`input[aria-label=${name}]`).value = text;
+    this.steps.get(name)?.answered(text);
   }
 
   toggleFilters() {

@@ -8,6 +8,7 @@ class StartForm {
     this.page = page;
     this.words = words;
     this.classes = [];
+    this.steps = new Map(); // the arrows by the name of their field
     this.node = element("form", "start-form");
     this.node.addEventListener("submit", (event) => event.preventDefault());
     this.node.addEventListener("keydown", (event) => {
@@ -57,6 +58,7 @@ class StartForm {
     }
     write(this.about, chosen.about);
     write(this.error, "");
+    this.steps.clear();
     this.fields.replaceChildren(...chosen.parameters.map((parameter) => this.field(parameter)));
   }
 
@@ -68,7 +70,11 @@ class StartForm {
     input.autocomplete = "off";
     input.spellcheck = false;
     place.append(element("span", "", name), input);
-    if (kind === "number") place.append(...arrowsOf((n) => this.step(input, n)));
+    if (kind === "number") {
+      const steps = new Steps(input, (n) => this.step(input, n));
+      this.steps.set(name, steps);
+      place.append(...steps.arrows);
+    }
     return place;
   }
 
@@ -78,8 +84,7 @@ class StartForm {
   }
 
   stepped({ name, text }) {
-    const input = this.fields.querySelector(`input[name=${CSS.escape(name)}]`);
-    if (input) input.value = text;
+    this.steps.get(name)?.answered(text);
   }
 
   start() {
