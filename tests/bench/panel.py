@@ -164,7 +164,7 @@ def _first_paint(browser: Browser, *, agents: bool) -> str:
                     notebook.page.evaluate("window.began = performance.now()")
                     notebook.page.keyboard.press("Control+Enter")
                     times.append(notebook.page.evaluate(PAINTED, n + 1))
-                    notebook.pass_time(1_500)
+                    notebook.page.wait_for_timeout(1_500)
         finally:
             lab.stop()
     by = "10 agents trading" if agents else "no agent"

@@ -51,20 +51,25 @@ class NotebookPage:
         """
         if self.page.evaluate("() => 'jupyterapp' in window"):
             self._finish("docmanager:open", path=name)
-            self.wait_for_kernel()
+            self._wait_for_kernel()
         else:
-            self._load(name)
+            self._load(f"/lab/tree/{name}")
 
     def reload(self, name: str) -> None:
         """Load JupyterLab anew with a notebook, as a reloaded page does; wait for its kernel."""
-        self._load(name)
+        self._load(f"/lab/tree/{name}")
         self._reloaded = True
 
-    def _load(self, name: str) -> None:
-        self.page.goto(self.lab.url.replace("/lab?", f"/lab/tree/{name}?"))
-        self.wait_for_kernel()
+    def open_in_notebook_7(self, name: str) -> None:
+        """Load Notebook 7 with a notebook; wait for its kernel. The test leaves the page."""
+        self._load(f"/notebooks/{name}")
+        self._reloaded = True
 
-    def wait_for_kernel(self) -> None:
+    def _load(self, path: str) -> None:
+        self.page.goto(self.lab.url.replace("/lab?", f"{path}?"))
+        self._wait_for_kernel()
+
+    def _wait_for_kernel(self) -> None:
         """Wait until the notebook has its kernel. A cell that is run earlier is lost."""
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=START_SECONDS * 1000)
         ready = f"() => {CURRENT}?.sessionContext?.isReady"

@@ -195,8 +195,7 @@ def test_n04_notebook_7_shows_the_panel_and_takes_an_order(
     page = notebook.page
     # Of Notebook's own plugins two look for settings of JupyterLab that it does not have.
     notebook.expected_errors += ["reading 'schema'", "registered\\.$"]
-    page.goto(lab.url.replace("/lab?", "/notebooks/seven.ipynb?"))
-    notebook.wait_for_kernel()
+    notebook.open_in_notebook_7("seven.ipynb")
     for index in range(3):
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
         cell.locator(".cm-content").click(timeout=60_000)
