@@ -156,23 +156,16 @@ def test_h03_events_come_in_the_order_of_time_and_depth_is_told_once_an_event() 
 def test_h03_depth_is_ten_levels_a_side_and_the_last_trade_is_at_the_touch(seed: int) -> None:
     m = market("09:00", seed)
     m.activate(HYNIX)
-    wide = []
+    background = m._active[HYNIX, Venue.KRX]
     for minute in range(MINUTES):
         m.advance(at("09:00") + minute * MINUTE - SECOND if minute else at("09:00"))
         depth, quote = m.depth(HYNIX), m.quote(HYNIX)
         (ask, _), (bid, _) = depth.asks[0], depth.bids[0]
-        levels = (len(depth.asks), len(depth.bids))
-        if ask - bid == quote.tick:
-            assert levels == (10, 10)
-            assert quote.price in (ask, bid)
-        else:
-            # A trade took the whole level at the touch, and no new order has come yet.
-            assert ask - bid == 2 * quote.tick
-            assert min(levels) >= 9
-            assert bid <= quote.price <= ask
-            wide.append(minute)
+        assert (len(depth.asks), len(depth.bids)) == (10, 10)
+        # The day plans the spread of each trade. It is one tick in all but a few.
+        assert ask - bid == quote.tick * background._trades[background._next - 1].spread
+        assert quote.price in (ask, bid)
         assert all(qty > 0 for _, qty in depth.asks + depth.bids)
-    assert len(wide) < MINUTES // 50
 
 
 def test_h03_a_market_order_takes_the_depth_and_prints_at_that_moment() -> None:

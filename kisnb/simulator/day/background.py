@@ -156,9 +156,10 @@ class Background:
             self._standing[side].setdefault(price, []).append(taker)
 
     def _provide(self, now: Ns, side: Side, price: int, qty: int) -> None:
-        """Make sure that the background has ``qty`` shares at ``price``."""
+        """Make sure that the background has more than ``qty`` shares at ``price``."""
         leaves = self._leaves_at(side, price)
-        if leaves >= qty:
+        # A trade of just these shares would leave the side one level short.
+        if leaves > qty:
             return
         if leaves == self._book.total_at(side, price):
             # Only the background has orders here. One new order in place of its old ones makes one
