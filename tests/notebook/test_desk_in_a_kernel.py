@@ -300,6 +300,14 @@ def test_n06_what_every_command_shows_names_the_mode(k):
     assert "[SIM]" not in k.ok("pl.DataFrame({'mine': [1]})").text
 
 
+def test_n04_the_panels_are_loaded_once_a_desk_is_open_before_one_is_shown(tmp_path):
+    loaded = "'kisnb.notebook.panels.desk_panel' in sys.modules"
+    with kernel(tmp_path / "state", KISNB_SIM_SPEED="step") as k:
+        k.ok(f"%load_ext kisnb\nimport asyncio, sys\nassert not {loaded}")
+        k.ok(OPEN)
+        k.ok(f"while not {loaded}: await asyncio.sleep(0.01)")
+
+
 def test_a04_the_watch_outlives_a_block_by_the_import_of_the_panel(free_running):
     k = free_running
     k.ok("import sys, time, types\n%kis panel")
