@@ -218,7 +218,8 @@ class OrderTicket:
             order = read_ticket(self._session, self.fields)
         except KisnbError:
             return
-        self._asked = order
+        # The reply that stands here is about another order.
+        self._asked, self._evidence = order, None
         self._start(self._compare(order))
 
     async def _compare(self, order: TypedOrder) -> None:
