@@ -282,13 +282,14 @@ def test_o11_a_rejected_order_is_tried_again_here_and_refused_in_a_later_kernel(
 
 ORDER_LIST = APIS["inquire_daily_ccld"].tr_live
 """The TR of KIS's list of the day's orders."""
+HIDE_ORDERS = f"await session.simulator.fault('read', 'cut', tr_id='{ORDER_LIST}', times=1000)"
+"""KIS's list would settle an order at once. While it cannot be read, the order stays unknown."""
 
 
 def test_o11_an_order_of_unknown_fate_is_shown_and_never_sent_again(story):
     buy = f"o = await session.buy('{story.a}', {story.shares}, {story.price()})"
     story.ok("await session.simulator.fault('order', 'cut', done=True)")
-    # KIS's list would settle the order at once: while it cannot be read, the order stays unknown.
-    story.ok(f"await session.simulator.fault('read', 'cut', tr_id='{ORDER_LIST}', times=1000)")
+    story.ok(HIDE_ORDERS)
     assert "OrderUnknown" in story.quiet(buy).error
     assert story.notebooks.recording.since()[0] == 1
     for which in ("main", "later"):
@@ -377,10 +378,11 @@ for _ in range(3):
     except kisnb.errors.OrderUnknown:
         print("unknown")"""
     story.ok("await session.simulator.fault('order', 'cut', done=True)")
+    story.ok(HIDE_ORDERS)
     output = story.quiet(cell)
     assert output.text.splitlines()[-1] == "unknown"
     assert "this run of the cell already asked" in output.error.lower()
-    story.quiet("await session.sleep(90)")
+    story.quiet("await session.simulator.calm()\nawait session.sleep(90)")
     assert story.notebooks.recording.since()[0] == 1
 
 

@@ -17,6 +17,7 @@ from kisnb.clock import KST
 from kisnb.desk.address import desk_folder, find_desk
 from kisnb.desk.life.launch import stop_desk
 from kisnb.desk.life.simulator_process import find_simulator
+from kisnb.kis.catalogue import APIS
 from kisnb.market.calendar import next_trading_day
 from kisnb.paths import state_dir
 from kisnb.session.session import Session
@@ -124,6 +125,15 @@ def ledger() -> dict[str, Any]:
     with urllib.request.urlopen(f"{address.control}/ledger", timeout=10) as reply:
         answer: dict[str, Any] = json.load(reply)
     return answer
+
+
+def hide_orders(api: str = "inquire_daily_ccld") -> None:
+    """Let the simulator answer no reading of its list of orders until ``control("calm")``.
+
+    KIS's list settles the fate of an order whose reply was lost, often in the same batch of events.
+    Without the list the fate stays unknown.
+    """
+    control("fault", on="read", what="cut", tr_id=APIS[api].tr_live, times=1_000)
 
 
 def control(verb: str, **said: object) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kisnb.errors import FieldError, OrderUnknown
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Mode
-from tests.session.opening import on_simulated_day
+from tests.session.opening import hide_orders, on_simulated_day
 
 ALWAYS = 1_000
 LIST = "TTTC0081R"
@@ -62,8 +62,10 @@ async def test_k16_an_order_reply_without_a_sign_of_success_is_unknown_until_the
     session: Session,
 ) -> None:
     await session.simulator.fault("order", "rewrite", field="rt_cd", value="")
+    hide_orders()
     with pytest.raises(OrderUnknown, match="does not say whether the call went well"):
         await session.buy("005930", 10)
+    await session.simulator.calm()
     await session.sleep(30)
     order = session.book.last
     assert (order.state, order.filled) == (OrderState.FILLED, 10)

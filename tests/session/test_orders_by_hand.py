@@ -8,7 +8,7 @@ import pytest
 from kisnb.errors import BadInput, OrderDenied, OrderUnknown
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
-from tests.session.opening import control, on_simulated_day, posts, traded
+from tests.session.opening import control, hide_orders, on_simulated_day, posts, traded
 
 CODE = "005930"
 
@@ -76,8 +76,10 @@ def test_o02_a_reply_that_never_came_is_unknown_and_the_order_is_found_and_never
     async def work(session: Session) -> None:
         quote = await session.quote(CODE)
         control("fault", on="order", what="cut", done=True)
+        hide_orders()
         with pytest.raises(OrderUnknown, match="not known"):
             await session.buy(CODE, 5, quote.price - 20 * quote.tick, venue="KRX")
+        control("calm")
         (order,) = session.book.orders.values()
         await session.sleep(90)
         assert order.state is OrderState.ACCEPTED

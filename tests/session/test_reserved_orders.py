@@ -11,7 +11,7 @@ from kisnb.errors import BadInput, OrderDenied, OrderUnknown
 from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.terms import Side, Venue
-from tests.session.opening import control, ledger, on_simulated_day, posts
+from tests.session.opening import control, hide_orders, ledger, on_simulated_day, posts
 
 CODE = "058470"
 """Nextrade does not list it, so nothing trades before the opening auction."""
@@ -71,9 +71,11 @@ async def test_o02_a_reserved_order_whose_reply_is_lost_is_found_again_and_not_s
     s: Session,
 ):
     control("fault", on="order", what="cut", done=True, tr_id="CTSC0008U")
+    hide_orders("order_resv_ccnl")
     price = s.universe.get(CODE).base
     with pytest.raises(OrderUnknown, match="for 2026-11-23 lives is not known"):
         await s.reserve("buy", CODE, 1, price)
+    control("calm")
     await s.until("16:01")
     (order,) = s.book.orders.values()
     assert (order.state, order.reserved_as) == (OrderState.RESERVED, 1)

@@ -12,7 +12,7 @@ from kisnb.orders import OrderState
 from kisnb.session.session import Session
 from kisnb.session.simulator import Simulator
 from kisnb.terms import Mode
-from tests.session.opening import on_simulated_day
+from tests.session.opening import hide_orders, on_simulated_day
 
 CODE = "005930"
 
@@ -38,6 +38,7 @@ async def test_faults_strike_until_they_are_disarmed(session: Session) -> None:
     with pytest.raises(OrderRejected):
         await session.buy(CODE, 1)
     await session.simulator.fault("order", "cut", done=True)
+    hide_orders()
     with pytest.raises(OrderUnknown):
         await session.buy(CODE, 1)
     await session.simulator.fault("order", "reject", times=9)
