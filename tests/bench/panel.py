@@ -204,8 +204,13 @@ def open_part(page: Page, part: dict[str, Any], layout: str = "alone") -> None:
 
     ``layout`` ``desk`` gives it the width that it has in the whole desk.
     """
+    open_parts(page, [part], layout)
+
+
+def open_parts(page: Page, parts: list[dict[str, Any]], layout: str) -> None:
+    """Show parts of a panel on an empty page, as ``open_part`` does."""
     files = {file: (VENDOR / file).read_text("utf-8") for file in LIBRARIES.values()}
-    shown = {"head": "slim", "layout": layout, "parts": [part], "files": LIBRARIES}
+    shown = {"head": "slim", "layout": layout, "parts": parts, "files": LIBRARIES}
     page.evaluate(
         SHELL, {"esm": DeskPanel._esm, "css": DeskPanel._css, "files": files, "shown": shown}
     )

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from kisnb.notebook.panels.part_words import part_words
 from kisnb.notebook.panels.ticket_fields import TicketFields
 from kisnb.terms import Phase
-from tests.bench.panel import open_part
+from tests.bench.panel import open_part, open_parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -38,6 +38,19 @@ async () => {
 """
 
 
+FIRST_SEEN = """
+() => {
+    window.seen = [];
+    const empty = "[data-table=u] .tabulator-header";
+    const wanted = {row: ".tabulator-row", empty, chart: "canvas"};
+    new MutationObserver(() => {
+        for (const [name, selector] of Object.entries(wanted)) {
+            if (!seen.includes(name) && document.querySelector(selector)) seen.push(name);
+        }
+    }).observe(document.body, {childList: true, subtree: true});
+}
+"""
+"""Notes in ``window.seen`` what came to the page, the first one first."""
 CUT = """
 () => [...document.querySelectorAll(".tape .trades span, .depth .row > *")].filter((node) => {
     const own = node.getBoundingClientRect();
@@ -119,6 +132,25 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     tell(page, {"set": {"b": {"1": "5"}}}, 8)
     page.wait_for_function("window.asked === 2")
     assert errors == []
+
+
+def test_n04_rows_come_before_the_chart_and_empty_tables_and_nothing_moves(page: Page) -> None:
+    open_parts(page, [CHART, PART | {"name": "u"}, PART], "alone")
+    page.evaluate(FIRST_SEEN)
+    place = page.locator("[data-table=u] .grid")
+    room = place.bounding_box()
+    tables = {
+        "u": {"columns": LEFT_OUT_IN_TURN, "rows": []},
+        "t": {"columns": LEFT_OUT_IN_TURN, "rows": [["a", ["1"] * COLUMNS]]},
+    }
+    send(page, 0, tables=tables)
+    page.wait_for_function("window.seen.length === 3")
+    assert page.evaluate("window.seen[0]") == "row"
+    expect(place.locator(".tabulator-placeholder")).to_contain_text("none")
+    assert place.bounding_box() == room
+    # A row that comes to it is drawn.
+    send(page, 1, tables={"u": {"add": [[0, "b", ["2"] * COLUMNS]]}})
+    expect(place.locator(".tabulator-row")).to_have_text("2" * COLUMNS)
 
 
 def test_n04_a_table_of_another_width_keeps_its_rows_their_order_and_the_filter(

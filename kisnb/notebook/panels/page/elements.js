@@ -5,6 +5,7 @@ const FRESH_MS = 700; // longer than the gap between the two clicks of a double 
 const SAME_PLACE = 6; // pixels that a hand moves the mouse while it presses a button
 const FLASH_MS = 800;
 const FLASHES_A_SECOND = 5;
+const ROWS_MS = 50; // longer than the timers of zero that the tables set to build themselves
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -18,6 +19,14 @@ function element(tag, className, text) {
 function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+// Waits until the tables with rows are on the page. A person waits for those rows. The chart and each
+// empty table take as much of the page's time, so they come after them.
+const afterRows = () =>
+  new Promise((done) => {
+    const painted = () => requestAnimationFrame(() => setTimeout(done));
+    setTimeout(() => requestAnimationFrame(painted), ROWS_MS);
+  });
 
 // A button that waits for its answer takes no click. It is not `disabled`, because the browser takes
 // the focus from a disabled button, and the next key would be the notebook's.

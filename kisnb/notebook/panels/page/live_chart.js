@@ -35,14 +35,19 @@ class ChartPart {
       attributes: true,
       attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"],
     });
-    library(model, files.candles).then(
-      (charts) => this.ended || this.build(charts),
+    const rows = new Promise((done) => (this.drawn = done)).then(afterRows);
+    Promise.all([library(model, files.candles), rows]).then(
+      ([charts]) => this.ended || this.build(charts),
       () => say([{ kind: "failed", text: words.missing }]),
     );
   }
 
   apply() {}
-  draw() {}
+
+  // The first call draws the tables, too.
+  draw() {
+    this.drawn();
+  }
 
   end() {
     this.ended = true;

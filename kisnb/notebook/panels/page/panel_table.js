@@ -75,6 +75,9 @@ class Table {
     });
     head.append(element("h4", "", words.title), this.count, this.finds, this.waiting);
     this.place = element("div", "grid");
+    // The room of a table of a fixed height, so that nothing moves when the table is built.
+    this.size = words.rows * 22 + 26;
+    if (words.fixed) this.place.style.height = `${this.size}px`;
     this.node.append(head, this.place);
     this.place.addEventListener("keydown", (event) => this.key(event));
     this.aim = new Aim(this.place, (key, name) => this.press(key, name));
@@ -269,18 +272,18 @@ class Table {
     this.building = true;
     try {
       const { TabulatorFull } = await this.library;
+      if (!this.keys.length) await afterRows();
       // Without a width the columns would be laid out for nothing. The next draw tries again.
       if (!this.node.isConnected || !this.node.clientWidth || this.grid) return;
       this.ready = false;
       this.rowOf = null;
       this.width = this.node.clientWidth;
       this.setLevel(this.levelFor(this.width));
-      const size = this.words.rows * 22 + 26;
       this.grid = new TabulatorFull(this.place, {
         data: this.keys.map((key) => this.record(key)),
         index: "key",
         layout: "fitColumns",
-        [this.words.fixed ? "height" : "maxHeight"]: size,
+        [this.words.fixed ? "height" : "maxHeight"]: this.size,
         placeholder: this.words.empty,
         columnDefaults: { headerSortTristate: true, resizable: false, vertAlign: "top" },
         columns: this.shownColumns(),
