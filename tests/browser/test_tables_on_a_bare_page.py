@@ -134,6 +134,17 @@ def test_n04_a_table_is_drawn_at_each_width_and_shows_rows_that_come_change_and_
     assert errors == []
 
 
+def test_n04_a_page_notices_a_lost_change_in_a_quiet_market(page: Page) -> None:
+    open_part(page, PART)
+    tell(page, {"columns": LEFT_OUT_IN_TURN, "rows": [["a", ["1"] * COLUMNS]]}, 0)
+    tell(page, {"set": {"a": {"0": "2"}}}, 1)
+    page.evaluate("m => window.tell(m)", {"kind": "beat", "seq": 1})
+    assert page.evaluate("window.asked") == 1
+    # Change 2 was lost, and none follows.
+    page.evaluate("m => window.tell(m)", {"kind": "beat", "seq": 2})
+    assert page.evaluate("window.asked") == 2
+
+
 def test_n04_rows_come_before_the_chart_and_empty_tables_and_nothing_moves(page: Page) -> None:
     open_parts(page, [CHART, PART | {"name": "u"}, PART], "alone")
     page.evaluate(FIRST_SEEN)

@@ -67,6 +67,18 @@ async def drawn(session: Session) -> None:
     await asyncio.sleep(2 / PER_SECOND)
 
 
+def test_n04_a_beat_has_the_number_of_the_newest_message() -> None:
+    async def main() -> None:
+        async with opened() as (session, panel, heard):
+            await session.buy("005930", 10)
+            await drawn(session)
+            panel._asked({"kind": "ready"})
+            panel._sign_of_life()
+            assert heard.of("beat")[-1]["seq"] == heard.of("snapshot")[-1]["seq"] > 0
+
+    asyncio.run(main())
+
+
 def test_n04_a_thousand_changes_are_one_message() -> None:
     async def main() -> None:
         async with opened() as (session, _, heard):

@@ -129,7 +129,8 @@ class DeskPanel(AnyWidget):
     # What the page gets, and when:
     #     it opens, or missed a number     it sends "ready" and gets a snapshot
     #     the session changes              a delta with the next number, at most PER_SECOND times
-    #     every BEAT seconds               a beat, so that it knows that the kernel lives
+    #     every BEAT seconds               a beat with the newest number, so that it knows that
+    #                                      the kernel lives and that it missed nothing
     #     a cell blocks the loop           "blocked", from the thread that watches the loop
     #     the chart's stock trades         the newest candles, with a number of their own
     def _changed(self) -> None:
@@ -173,7 +174,7 @@ class DeskPanel(AnyWidget):
         self._beat = self._loop.call_later(BEAT, self._sign_of_life)
         # The page measures the time since the last message. Without these messages a quiet market
         # would look like a blocked kernel.
-        self.send({"kind": "beat", "colours": price_colours()})
+        self.send({"kind": "beat", "seq": self._feed.seq, "colours": price_colours()})
         self._refresh()
 
     def _from_front_end(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:

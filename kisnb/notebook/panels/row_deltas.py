@@ -94,7 +94,8 @@ class PanelFeed:
         self._shown: dict[str, dict[str, Cells]] = {name: {} for name in columns}
         self._views: dict[str, View] = {name: {} for name in views}
         self._header: View = {}
-        self._seq = 0
+        self.seq = 0
+        """The number of the newest message."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state after the last call of ``changes``, with its ``seq``."""
@@ -102,7 +103,7 @@ class PanelFeed:
             "kind": "snapshot",
             # This is the number of the last change, not a new one. Other pages with this panel get
             # the snapshot as well, and must not conclude that they missed a change.
-            "seq": self._seq,
+            "seq": self.seq,
             "header": dict(self._header),
             "tables": {
                 name: {
@@ -138,7 +139,7 @@ class PanelFeed:
         if not changed_header and not deltas and not changed_views:
             return None
         # The number grows only with a message, so that pages see no gap in the numbers.
-        self._seq += 1
+        self.seq += 1
         self._header.update(changed_header)
         for name, new in changed_views.items():
             self._views[name].update(new)
@@ -147,7 +148,7 @@ class PanelFeed:
             self._shown[name] = dict(tables[name])
         return {
             "kind": "delta",
-            "seq": self._seq,
+            "seq": self.seq,
             "header": changed_header,
             "tables": msgspec.to_builtins(deltas),
             "views": changed_views,

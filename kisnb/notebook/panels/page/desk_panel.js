@@ -195,7 +195,11 @@ function render({ model: widget, el, signal }) {
       if (message.seq !== seq + 1) return ask();
       for (const [name, delta] of Object.entries(message.tables)) parts[name].apply(delta);
       for (const [name, state] of Object.entries(message.views)) parts[name].apply(state, false);
-    } else return;
+    } else {
+      // The newest number: a change was lost, and the market is quiet since.
+      if (message.kind === "beat" && seq !== null && message.seq > seq) ask();
+      return;
+    }
     seq = message.seq;
     Object.assign(header, message.header);
     if (kill) [kill.face, kill.ways] = [header.kill, header.ways];
