@@ -373,17 +373,38 @@ def test_n04_a_press_counts_for_its_row_when_the_table_is_drawn_anew_before_it_e
     assert pressed()[5:] == ["stop c", "stop n", "stop c"]
 
 
+TICKET = {
+    "revision": 0, "fields": msgspec.to_builtins(TicketFields()), "found": [], "suggested": [],
+    "kinds": ["limit"], "stock": ["", "", ""], "venues": [""], "priced": True, "can": "",
+    "sum": "", "route": "", "what_if": [], "warnings": [], "problem": "", "question": None,
+    "result": ["", ""], "live": False, "armed": "",
+}  # fmt: skip
+
+
+def test_n04_the_second_click_of_a_double_click_sends_no_order(page: Page) -> None:
+    open_part(page, part_words("ticket", {}, fixed=True))
+    page.clock.install()
+    send(page, 0, views={"ticket": TICKET})
+    for seq, question in enumerate(("q1", "q2"), 1):
+        send(page, seq, views={"ticket": TICKET | {"question": [question, "buy 10 005930?"]}})
+        page.clock.run_for(100)
+        confirm = page.get_by_role("button", name="send: buy")
+        sent = f"window.sent.filter(m => m.confirm === '{question}').length"
+        # The first click asked for the review.
+        confirm.dispatch_event("click")
+        assert page.evaluate(sent) == 0
+        page.clock.run_for(700)
+        confirm.click()
+        confirm.dispatch_event("click")
+        assert page.evaluate(sent) == 1
+
+
 def test_n04_enter_chooses_a_stock_of_the_typed_text_and_not_of_an_older_list(page: Page) -> None:
     open_part(page, part_words("ticket", {}, fixed=True))
     samsung = ["005930", "삼성전자", "KOSPI"]
     hynix = ["000660", "SK하이닉스", "KOSPI"]
+    ticket = TICKET | {"suggested": [samsung]}
     fields = msgspec.to_builtins(TicketFields())
-    ticket = {
-        "revision": 0, "fields": fields, "found": [], "suggested": [samsung], "kinds": ["limit"],
-        "stock": ["", "", ""], "venues": [""], "priced": True, "can": "", "sum": "", "route": "",
-        "what_if": [], "warnings": [], "problem": "", "question": None, "result": ["", ""],
-        "live": False, "armed": "",
-    }  # fmt: skip
     seq = -1
 
     def answer(search: str, *found: list[str]) -> None:

@@ -115,9 +115,15 @@ function keepPress(button, down, pressed) {
   addEventListener("pointercancel", end, true);
 }
 
-// Draws the buttons of these names into a place. A button that stays keeps its focus. A new one may
-// stand where another one was pressed, so for a moment it takes no click: the second click of a
-// double click was meant for the other one. `make` makes a button by its name.
+// A new button may stand where another one was pressed. So for a moment it takes no click: the second
+// click of a double click was meant for the other one.
+function waitFresh(button) {
+  wait(button, true);
+  setTimeout(() => wait(button, false), FRESH_MS);
+}
+
+// Draws the buttons of these names into a place. A button that stays keeps its focus. `make` makes a
+// button by its name.
 function drawButtons(place, names, make) {
   const isNew = !place.firstElementChild;
   for (const button of [...place.children]) {
@@ -129,9 +135,7 @@ function drawButtons(place, names, make) {
     const button = make(name);
     button.dataset.action = name;
     place.insertBefore(button, at ?? null);
-    if (isNew) return;
-    wait(button, true);
-    setTimeout(() => wait(button, false), FRESH_MS);
+    if (!isNew) waitFresh(button);
   });
 }
 

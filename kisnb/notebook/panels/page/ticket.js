@@ -260,7 +260,7 @@ class TicketPart {
     if (question && this.asking !== question[0]) {
       this.asking = question[0];
       write(this.confirm, `send: ${fields.side}`);
-      wait(this.confirm, false);
+      waitFresh(this.confirm);
     }
     write(this.review, `review ${fields.side}`);
     const [kind, text] = state.result;
