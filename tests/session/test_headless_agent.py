@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 from datetime import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -138,16 +140,29 @@ async def test_a12_a16_a_headless_agent_waits_for_its_market_session_and_ends_af
         process.wait()
 
 
+def _read_until_two(output: IO[str]) -> str:
+    """Return the output of ``Counts`` up to its second trade, or to its end."""
+    lines: list[str] = []
+    while "2\n" not in lines and (line := output.readline()):
+        lines.append(line)
+    return "".join(lines)
+
+
 @on_simulated_day()
 async def test_a12_a16_a_headless_agent_that_is_told_to_end_keeps_its_newest_values(
     session: Session, file: Path
 ) -> None:
     process = started(file, "--class", "Counts")
     await seen(lambda: [a.id for a in session.agents] == ["Counts-005930"])
-    await session.sleep(60)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # On a busy machine simulated minutes pass before the process hears its first trade.
+    second = asyncio.create_task(asyncio.to_thread(_read_until_two, process.stdout))
+    while not second.done():
+        await session.sleep(60)
     process.send_signal(signal.SIGTERM)
     await seen(lambda: process.poll() is not None)
-    out, err = process.communicate()
+    out, err = await second + process.stdout.read(), process.stderr.read()
     assert process.returncode == 0, err
     newest = [int(line) for line in out.splitlines() if line.isdigit()][-1]
     assert newest > 1
