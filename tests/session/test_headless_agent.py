@@ -158,8 +158,13 @@ async def test_a12_a16_a_headless_agent_that_is_told_to_end_keeps_its_newest_val
     assert process.stderr is not None
     # On a busy machine simulated minutes pass before the process hears its first trade.
     second = asyncio.create_task(asyncio.to_thread(_read_until_two, process.stdout))
-    while not second.done():
-        await session.sleep(60)
+    try:
+        while not second.done():
+            await session.sleep(60)
+    except BaseException:
+        # The thread reads until the process ends.
+        process.kill()
+        raise
     process.send_signal(signal.SIGTERM)
     await seen(lambda: process.poll() is not None)
     out, err = await second + process.stdout.read(), process.stderr.read()
